@@ -1,0 +1,1 @@
+"""The wire contract of Amplifier Swarm: the generated messages and stubs, and what both ends do with them."""

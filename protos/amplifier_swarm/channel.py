@@ -1,0 +1,121 @@
+"""How to dial a swarmd: address, TLS, keepalive, and the token that goes with every call."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from amplifier_swarm.exits import Exit, Exits
+
+# A dead peer is noticed within 30 s. gRPC's keepalive timeout alone does nothing in this version: the
+# HTTP/2 ping timeout is the one that counts.
+KEEPALIVE_TIME_MS: Final = 20_000
+PING_TIMEOUT_MS: Final = 10_000
+KEEPALIVE: Final = (
+    ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+    ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
+    ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),
+)
+# Room for the longest definition with all that a claim or an outcome carries beside it.
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+_OPTIONS: Final = (
+    *KEEPALIVE,
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A server that comes back is found within seconds, not after grpc's two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Two channels of one process share nothing, so a test may dial the same port twice.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server to dial."""
+
+    server: str
+    token: str
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What every call carries."""
+        return (("authorization", f"Bearer {self.token}"),)
+
+
+def check_address(text: str, *, what: str) -> str:
+    """The `HOST:PORT` as given; raises Exit if it is not one."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
+    if match is None or int(match[2]) > 65535:
+        raise Exit(Exits.USAGE, f"{what} {text!r} is no HOST:PORT", hint="for example 127.0.0.1:7433")
+    return text
+
+
+def dial(endpoint: Endpoint) -> grpc.aio.Channel:
+    """An asyncio channel; every call must pass `endpoint.metadata` itself."""
+    credentials = _tls(endpoint)
+    if credentials is None:
+        return grpc.aio.insecure_channel(endpoint.server, options=_OPTIONS)
+    return grpc.aio.secure_channel(endpoint.server, credentials, options=_OPTIONS)
+
+
+def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
+    """A blocking channel that adds the token to every call."""
+    credentials = _tls(endpoint)
+    if credentials is None:
+        channel = grpc.insecure_channel(endpoint.server, options=_OPTIONS)
+    else:
+        channel = grpc.secure_channel(endpoint.server, credentials, options=_OPTIONS)
+    return grpc.intercept_channel(channel, _WithToken(endpoint.metadata))
+
+
+def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:
+    if endpoint.tls_ca is None:
+        return None
+    return grpc.ssl_channel_credentials(
+        _read(endpoint.tls_ca), _read(endpoint.tls_key), _read(endpoint.tls_cert)
+    )
+
+
+def _read(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Exit(
+            Exits.USAGE, f"can't read {path}: {error.strerror}", hint="check the --tls flags"
+        ) from error
+
+
+class _WithToken(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+):
+    """Adds the token: call credentials are refused on a channel without TLS, plain metadata is not."""
+
+    def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._metadata = metadata
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return self._send(continuation, client_call_details, request)
+
+    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return self._send(continuation, client_call_details, request)
+
+    def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return self._send(continuation, client_call_details, request_iterator)
+
+    def _send(self, continuation: Callable[[Any, Any], Any], details: Any, request: Any) -> Any:
+        return continuation(details._replace(metadata=(*(details.metadata or ()), *self._metadata)), request)

@@ -1,0 +1,76 @@
+"""Errors on the wire, for both ends: a google.rpc.Status with exactly one ErrorInfo."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+DOMAIN: Final = "amplifier-swarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One fault of a request: where, as in `tasks[3].dependencies[0]`, and what."""
+
+    place: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireError:
+    """What an error carries over the wire.
+
+    `reason` is a name of ErrorReason without its prefix; empty if the error is not one of ours (a broken
+    connection, a server of another kind).
+    """
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    violations: Sequence[Violation] = ()
+
+
+def pack(error: WireError) -> Any:
+    """Makes what `ServicerContext.abort_with_status` takes."""
+    status = status_pb2.Status(code=getattr(code_pb2, error.code.name), message=error.message)
+    status.details.add().Pack(
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata))
+    )
+    if error.violations:
+        status.details.add().Pack(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(field=v.place, description=v.message)
+                    for v in error.violations
+                ]
+            )
+        )
+    return rpc_status.to_status(status)
+
+
+def unpack(error: grpc.RpcError) -> WireError:
+    """Reads an error that a call raised, sync or aio, whoever sent it."""
+    code: grpc.StatusCode = error.code()
+    message: str = error.details() or code.name.lower().replace("_", " ")
+    status = rpc_status.from_call(error)
+    if status is None:
+        return WireError(code, message)
+    info, faults = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in status.details:
+        if detail.Is(info.DESCRIPTOR):
+            detail.Unpack(info)
+        elif detail.Is(faults.DESCRIPTOR):
+            detail.Unpack(faults)
+    if info.domain != DOMAIN:
+        return WireError(code, message)
+    return WireError(
+        code,
+        message,
+        info.reason,
+        dict(info.metadata),
+        tuple(Violation(v.field, v.description) for v in faults.field_violations),
+    )

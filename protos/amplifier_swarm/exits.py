@@ -1,0 +1,30 @@
+"""Exit codes, the same for the three programs."""
+
+from enum import IntEnum
+
+
+class Exits(IntEnum):
+    """Why a program ended."""
+
+    OK = 0  # done, or it was so already
+    NEGATIVE = 1  # done, and the answer is no: tasks failed, a check found something
+    USAGE = 2  # bad flags or bad input; nothing was changed
+    NOT_FOUND = 3  # no such task, worker or token; for swarmd: another one has the database
+    DENIED = 4  # the token's role does not allow it
+    UNREACHABLE = 5  # no server answers
+    UNAUTHENTICATED = 6  # no token, or a wrong one
+    CONFLICT = 7  # not in the present status
+
+
+class Exit(Exception):  # noqa: N818  # it ends a program; it is no error of its own
+    """Ends a program with one line on stderr: what is wrong, and what to do about it."""
+
+    def __init__(self, code: Exits, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def line(self, program: str) -> str:
+        """The line to print."""
+        return f"{program}: {self.message}; {self.hint}" if self.hint else f"{program}: {self.message}"

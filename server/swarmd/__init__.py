@@ -1,0 +1,1 @@
+"""The server: it alone owns the state of a swarm."""

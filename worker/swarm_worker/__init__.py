@@ -1,0 +1,1 @@
+"""The worker: it claims tasks and runs their sessions."""
