@@ -1,14 +1,17 @@
 # Every target does its own set-up: a machine with make and Python 3.11 or newer is enough.
 PYTHON   ?= python3
 VENV     := .venv
-BIN      := $(VENV)/bin
-READY    := $(VENV)/.ready
+BIN       = $(VENV)/bin
+# Programs and tests find swarmd, swarm-worker and swarmctl as a user would: on PATH.
+RUN       = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
+
 PROTOC   := .tools/protoc
 PROTOS   := $(shell find protos -name '*.proto')
 SERVICES := $(filter %_service.proto,$(PROTOS))
-# The oldest generator whose code every grpcio and protobuf above our floors can run.
-GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0 setuptools
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The oldest generator whose code every grpcio and protobuf above our floors can run. It has an
+# environment of its own, because it can't share one with today's grpcio packages.
+GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
+UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast check fmt lint types imports protos check-protos bench build lock clean
@@ -16,42 +19,76 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make .venv with everything that the other targets need
-
-$(READY): requirements-dev.lock pyproject.toml
+setup: ## Make .venv with everything that the other targets need
 	@$(PYTHON) scripts/setup.py $(VENV)
-	@touch $@
 
-demo: $(READY) ## Run the quickstart plan on real amplifier-core sessions, into demo/
-	@$(BIN)/python scripts/demo.py
+demo: setup ## Run the quickstart plan on real amplifier-core sessions, into demo/
+	@$(RUN) scripts/demo.py
 
-test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+test: setup ## Run all tests
+	@$(RUN) -m pytest -n 2 --dist worksteal
 
-test-fast: $(READY) ## Run the tests that take no seconds
-	@$(BIN)/python -m pytest -m "not slow"
+test-fast: setup ## Run the tests that take no seconds
+	@$(RUN) -m pytest -m "not slow"
 
-check: lint types imports check-protos test ## What CI runs: everything but the demo
+check: lint types imports check-protos test ## What CI runs, but for the demo
 
-fmt: $(READY) ## Format the code and the protos
+fmt: setup ## Format the code and the protos
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && $(BIN)/buf format -w
 
-lint: $(READY) ## Check style
-	@$(BIN)/ruff format -q --check . && $(BIN)/ruff check -q . && $(BIN)/buf lint && $(BIN)/buf format -d --exit-code
+lint: setup ## Check style
+	@$(BIN)/ruff format -q --check . && $(BIN)/ruff check -q .
 
-types: $(READY) ## Check types
-	@$(BIN)/mypy
+types: setup ## Check types
+	@$(BIN)/python -m mypy
 
-imports: $(READY) ## Check that the layers hold
-	@$(BIN)/lint-imports --no-logo > .import-linter.log || { cat .import-linter.log; exit 1; }
+imports: setup ## Check that the layers hold
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
 
-protos: $(READY) $(PROTOC)/.ready ## Make the Python code of protos/ anew (it is committed)
+# $(call generate,FOLDER): all generated code of protos/, into that folder.
+define generate
+@$(PROTOC)/bin/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(PROTOC)/bin/protoc-gen-mypy \
+  --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
+@$(PROTOC)/bin/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy_grpc=$(PROTOC)/bin/protoc-gen-mypy_grpc \
+  --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(SERVICES)
+endef
+
+protos: $(PROTOC)/.ready ## Make the Python code of protos/ anew (it is committed)
 	@find protos -name '*_pb2*.py*' -delete
-	@$(PROTOC)/bin/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(PROTOC)/bin/protoc-gen-mypy \
-	  --python_out=protos --mypy_out=quiet:protos $(PROTOS)
-	@$(PROTOC)/bin/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy_grpc=$(PROTOC)/bin/protoc-gen-mypy_grpc \
-	  --grpc_python_out=protos --mypy_grpc_out=quiet:protos $(SERVICES)
+	$(call generate,protos)
 
-$(PROTOC)/.ready:
-	@$(PYTHON) -m venv $(PROTOC) && $(PROTOC)/bin/python -m pip install -q --disable-pip-version-check $(GENERATORS)
+check-protos: FRESH := .tools/fresh
+check-protos: setup $(PROTOC)/.ready ## Check the protos: style, committed code, no break for older clients
+	@$(BIN)/buf lint && $(BIN)/buf format -d --exit-code
+	@rm -rf $(FRESH) && mkdir -p .tools && cp -R protos $(FRESH) && find $(FRESH) -name '*_pb2*.py*' -delete
+	$(call generate,$(FRESH))
+	@diff -rq -x __pycache__ protos $(FRESH) || \
+	  { echo "the committed code is not what protos/ makes: run 'make protos' and commit what it changes"; exit 1; }
+	@sh scripts/compatible.sh $(BIN)/buf $(AGAINST)
+
+bench: setup ## Measure the swarm on this machine, into bench/results/
+	@$(RUN) bench/run.py
+
+build: setup ## Build the sdist and the wheel, into dist/
+	@rm -rf dist && $(BIN)/python -m hatchling build
+
+lock: .tools/uv/.ready ## Write the lock files anew; pins stay where they can (UPGRADE=--upgrade moves them)
+	@$(COMPILE) --python-version 3.11 --all-extras --group dev -o requirements-dev.lock pyproject.toml
+	@echo $(GENERATORS) | tr ' ' '\n' | $(COMPILE) --python-version 3.11 -o requirements-protoc.lock -
+
+# No header and no notes: they would name paths and registries of the machine that made the file.
+COMPILE = UV_PYTHON_DOWNLOADS=never .tools/uv/bin/python -m uv pip compile -q --universal --generate-hashes \
+  --no-header --no-annotate $(UPGRADE)
+
+$(PROTOC)/.ready: requirements-protoc.lock | setup
+	@$(BIN)/python -m venv --clear $(PROTOC)
+	@$(PROTOC)/bin/python -m pip install -qq --disable-pip-version-check --only-binary=:all: --require-hashes -r $<
 	@touch $@
+
+.tools/uv/.ready:
+	@$(PYTHON) -m venv --clear .tools/uv && .tools/uv/bin/python -m pip install -qq --disable-pip-version-check $(UV)
+	@touch $@
+
+clean: ## Remove all that these targets made
+	@rm -rf .venv .tools dist demo bench/results .coverage .*_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,7 +16,7 @@ class Exits(IntEnum):
     CONFLICT = 7  # not in the present status
 
 
-class Exit(Exception):  # noqa: N818  # it ends a program; it is no error of its own
+class Exit(Exception):
     """Ends a program with one line on stderr: what is wrong, and what to do about it."""
 
     def __init__(self, code: Exits, message: str, *, hint: str = "") -> None:

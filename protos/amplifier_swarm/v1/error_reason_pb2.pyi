@@ -64,10 +64,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The token is missing, unknown or revoked. Code `UNAUTHENTICATED`."""
     ERROR_REASON_ROLE_DENIED: _ErrorReason.ValueType  # 16
     """The token's role does not allow the method. Code `PERMISSION_DENIED`. Metadata: `role`, `method`."""
-    ERROR_REASON_EVENTS_GONE: _ErrorReason.ValueType  # 17
-    """The reader fell so far behind that events it has not seen are gone.
-    Code `OUT_OF_RANGE`. Metadata: `oldest`.
-    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -117,8 +113,4 @@ ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 15
 """The token is missing, unknown or revoked. Code `UNAUTHENTICATED`."""
 ERROR_REASON_ROLE_DENIED: ErrorReason.ValueType  # 16
 """The token's role does not allow the method. Code `PERMISSION_DENIED`. Metadata: `role`, `method`."""
-ERROR_REASON_EVENTS_GONE: ErrorReason.ValueType  # 17
-"""The reader fell so far behind that events it has not seen are gone.
-Code `OUT_OF_RANGE`. Metadata: `oldest`.
-"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

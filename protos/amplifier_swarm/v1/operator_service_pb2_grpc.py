@@ -233,8 +233,7 @@ class OperatorServiceServicer(object):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed, failed or been skipped. None is
-        killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,9 +311,6 @@ class OperatorServiceServicer(object):
 
     def WatchEvents(self, request, context):
         """Streams every event after a given one and, with `follow`, each new one as it happens.
-
-        Errors:
-        * `OUT_OF_RANGE` / `EVENTS_GONE`: the reader fell too far behind; begin again from GetSwarm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

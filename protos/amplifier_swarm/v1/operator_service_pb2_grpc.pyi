@@ -87,8 +87,7 @@ class OperatorServiceStub:
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed, failed or been skipped. None is
-      killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
     """
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
@@ -125,11 +124,7 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]
-    """Streams every event after a given one and, with `follow`, each new one as it happens.
-
-    Errors:
-    * `OUT_OF_RANGE` / `EVENTS_GONE`: the reader fell too far behind; begin again from GetSwarm.
-    """
+    """Streams every event after a given one and, with `follow`, each new one as it happens."""
     TailLog: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
@@ -208,8 +203,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed, failed or been skipped. None is
-      killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
     """
     AddDependency: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]  # type: ignore[assignment]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
@@ -246,11 +240,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
-    """Streams every event after a given one and, with `follow`, each new one as it happens.
-
-    Errors:
-    * `OUT_OF_RANGE` / `EVENTS_GONE`: the reader fell too far behind; begin again from GetSwarm.
-    """
+    """Streams every event after a given one and, with `follow`, each new one as it happens."""
     TailLog: _aio.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]  # type: ignore[assignment]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
@@ -368,8 +358,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed, failed or been skipped. None is
-          killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
         """
 
     @_abc_1.abstractmethod
@@ -460,11 +449,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_operator_service_pb2.WatchEventsResponse]]:
-        """Streams every event after a given one and, with `follow`, each new one as it happens.
-
-        Errors:
-        * `OUT_OF_RANGE` / `EVENTS_GONE`: the reader fell too far behind; begin again from GetSwarm.
-        """
+        """Streams every event after a given one and, with `follow`, each new one as it happens."""
 
     @_abc_1.abstractmethod
     def TailLog(

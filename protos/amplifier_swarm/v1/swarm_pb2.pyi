@@ -123,7 +123,9 @@ class Swarm(_message.Message):
     version: _builtins.str
     """The version of the server."""
     epoch: _builtins.int
-    """How often this database has been restored from a backup, plus one."""
+    """Counts the histories of this database: one more after each restore and each clearing import, so
+    that no session id and no lease of an older one ever fits a newer.
+    """
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]:
         """How many tasks have each status. A status without tasks is left out."""

@@ -1,0 +1,52 @@
+"""The settings of swarmd: every flag, its variable and its default, with the unit in the name or the text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from amplifier_swarm.settings import number, path, setting
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the operator has chosen."""
+
+    db: Path = setting(
+        Path(".swarm/swarm.db"), "The database file; made if there is none", parse=path, metavar="FILE"
+    )
+    listen: str = setting(
+        "127.0.0.1:7433", "Where to serve gRPC; port 0 takes a free one", metavar="HOST:PORT"
+    )
+    dashboard: str = setting(
+        "off", "Where to serve the dashboard, or `off`; this version has none", metavar="HOST:PORT|off"
+    )
+    token_file: Path | None = setting(
+        None, "The operator's token; made if there is none (default `token` beside the database)",
+        parse=path, metavar="FILE",
+    )  # fmt: skip
+    lost_after: float = setting(
+        1800.0, "Seconds of silence after which a worker's tasks are given to others",
+        parse=number(1, 31_536_000), metavar="SECONDS",
+    )  # fmt: skip
+    suspect_after: float = setting(
+        30.0,
+        "Seconds of silence after which a worker is suspect",
+        parse=number(0.1, 86_400),
+        metavar="SECONDS",
+    )
+    heartbeat_interval: float = setting(
+        10.0, "Seconds between a worker's heartbeats", parse=number(0.05, 3_600), metavar="SECONDS"
+    )
+    retry_backoff: float = setting(
+        2.0, "Seconds that a first retry may wait; doubles with each, with full jitter",
+        parse=number(0, 86_400), metavar="SECONDS",
+    )  # fmt: skip
+    retry_backoff_max: float = setting(
+        300.0, "The most that a retry may wait", parse=number(0, 86_400), metavar="SECONDS"
+    )
+    tls_cert: Path | None = setting(None, "The server's certificate chain, PEM", parse=path, metavar="FILE")
+    tls_key: Path | None = setting(None, "The key of that certificate, PEM", parse=path, metavar="FILE")
+    tls_client_ca: Path | None = setting(
+        None, "Asks clients for certificates of this authority, PEM", parse=path, metavar="FILE"
+    )
+    log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))
+    log_level: str = setting("info", "What to log", choices=("debug", "info", "warning", "error"))

@@ -1,0 +1,211 @@
+"""Builds the server from its settings, and takes it down again. The only place that knows all parts."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.channel import check_address
+from amplifier_swarm.credentials import read_token
+from amplifier_swarm.exits import Exit, Exits
+from swarmd.config import Config
+from swarmd.domain.model import Role
+from swarmd.domain.policy import Backoff, stop_after_s
+from swarmd.engine.fleet import Pace
+from swarmd.engine.ports import SystemClock, SystemEntropy
+from swarmd.engine.swarm import Policy, Swarm
+from swarmd.rpc.server import RpcServer, Tls
+from swarmd.store.database import Database
+from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.opening import Lock
+
+# Calls in flight get this long; streams are ended by then.
+STOP_GRACE_S: Final = 2.0
+LOOK_EVERY_S: Final = 1.0
+STOP_FILE: Final = "EMERGENCY_STOP"
+
+_log = structlog.get_logger("swarmd")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that answers."""
+
+    address: str
+    db: Path
+
+
+async def run(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT; raises Exit if it can't, or can't go on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serve(config) as (serving, swarm):
+        line = f"grpc={serving.address} dashboard=off db={serving.db} pid={os.getpid()}"
+        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # the line that scripts wait for
+        await _first(stop.wait(), swarm.db.failed.wait())
+        if swarm.db.failed.is_set():
+            raise Exit(
+                Exits.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
+            )
+        _log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
+    """A server that answers, for as long as the block lasts."""
+    tls = _tls(config)
+    _refuse_open_bind(config, tls)
+    path = config.db.absolute()
+    async with contextlib.AsyncExitStack() as stack:
+        lock = _lock(path)
+        stack.callback(lock.release)
+        clock = SystemClock()
+        db = _open(path, clock)
+        stack.push_async_callback(db.close)
+        swarm = Swarm(db, clock=clock, entropy=SystemEntropy(), policy=_policy(config))
+        await swarm.boot()
+        stack.push_async_callback(swarm.close)
+        await _token(swarm, config.token_file or path.parent / "token")
+        await _look(swarm, path.parent)
+        server = RpcServer(swarm, started_us=clock.wall_us())
+        port = await _start(server, config.listen, tls)
+        stack.push_async_callback(server.stop, STOP_GRACE_S)
+        looking = asyncio.create_task(_keep_looking(swarm, path.parent))
+        stack.push_async_callback(_cancel, looking)
+        # Streams must end before the server waits for them.
+        stack.push_async_callback(swarm.close)
+        yield Serving(f"{config.listen.rpartition(':')[0]}:{port}", path), swarm
+
+
+def _policy(config: Config) -> Policy:
+    return Policy(
+        Pace(
+            heartbeat_s=config.heartbeat_interval,
+            suspect_after_s=config.suspect_after,
+            lost_after_s=config.lost_after,
+            stop_after_s=stop_after_s(lost_after_s=config.lost_after, suspect_after_s=config.suspect_after),
+        ),
+        Backoff(config.retry_backoff, config.retry_backoff_max),
+    )
+
+
+def _lock(path: Path) -> Lock:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Lock(path.with_name(f"{path.name}.lock"))
+    except DatabaseHeld as error:
+        raise Exit(Exits.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db") from error
+    except OSError as error:
+        raise Exit(
+            Exits.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
+        ) from error
+
+
+def _open(path: Path, clock: SystemClock) -> Database:
+    try:
+        return Database(path, wall_us=clock.wall_us)
+    except DatabaseUnusable as error:
+        raise Exit(Exits.NEGATIVE, f"{path}: {error}") from error
+
+
+async def _token(swarm: Swarm, path: Path) -> None:
+    """Sees to it that the token file holds an operator's token that this database knows."""
+    if await asyncio.to_thread(path.exists):
+        token = read_token(path)
+        if not await swarm.db.write(partial(swarm.access.adopt, token=token, name=path.name)):
+            raise Exit(
+                Exits.USAGE,
+                f"{path} holds no token of a swarm",
+                hint="remove it or give another --token-file",
+            )
+        return
+    token, _ = await swarm.db.write(partial(swarm.access.create, role=Role.OPERATOR, name=path.name))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(token + "\n")
+
+
+async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
+    try:
+        return await server.start(listen, tls)
+    except OSError as error:
+        raise Exit(
+            Exits.NEGATIVE,
+            f"can't listen on {listen}: the address is in use or not this machine's",
+            hint="give another --listen; port 0 takes a free one",
+        ) from error
+
+
+async def _keep_looking(swarm: Swarm, folder: Path) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await _look(swarm, folder)
+        except Exception:  # noqa: BLE001  # one bad round must not end all later ones
+            _log.exception("a round of the reaper failed")
+
+
+async def _look(swarm: Swarm, folder: Path) -> None:
+    """One round: who is silent, and whether somebody has laid down the stop file."""
+    await swarm.look()
+    if (folder / STOP_FILE).exists():
+        stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} is there")
+        if (await swarm.db.write(stop)).killing:
+            _log.warning("emergency stop by file", folder=str(folder))
+
+
+def _tls(config: Config) -> Tls | None:
+    if config.tls_cert is None and config.tls_key is None:
+        if config.tls_client_ca is not None:
+            raise Exit(Exits.USAGE, "--tls-client-ca needs --tls-cert and --tls-key")
+        return None
+    if config.tls_cert is None or config.tls_key is None:
+        raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both")
+    for file in (config.tls_cert, config.tls_key, config.tls_client_ca):
+        if file is not None and not os.access(file, os.R_OK):
+            raise Exit(Exits.USAGE, f"can't read {file}", hint="check the --tls flags")
+    return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
+
+
+def _refuse_open_bind(config: Config, tls: Tls | None) -> None:
+    """Without TLS, tokens and tasks would cross the network for anybody to read."""
+    host = check_address(config.listen, what="--listen").rpartition(":")[0].strip("[]")
+    if tls is None and not _is_loopback(host):
+        raise Exit(
+            Exits.USAGE,
+            f"refusing to listen on {config.listen} without TLS",
+            hint="give --tls-cert and --tls-key, or listen on 127.0.0.1",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found)
+
+
+async def _first(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

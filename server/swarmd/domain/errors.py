@@ -1,0 +1,197 @@
+"""Everything that a verb may refuse, one class a reason of the wire contract.
+
+    SwarmError
+    ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound   what was named
+    ├── InvalidTasks, InvalidRequest                                                  what was sent
+    ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   how things stand
+    ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
+    └── TokenInvalid, RoleDenied                                                      who asks
+
+The message is for people and says what to do; `metadata` has every value in it, for programs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a request: where, as in `tasks[3].dependencies[0]`, and what."""
+
+    place: str
+    message: str
+
+
+class SwarmError(Exception):
+    """A verb was refused, and nothing was changed."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.faults: Sequence[Fault] = ()
+
+
+class TaskNotFound(SwarmError):
+    """No task has that id, and none begins with it."""
+
+    reason = "TASK_NOT_FOUND"
+
+    def __init__(self, task_id: str, *, similar: str = "") -> None:
+        hint = f"; did you mean {similar!r}?" if similar else ""
+        super().__init__(f"no task {task_id!r}{hint}", {"taskId": task_id})
+
+
+class TaskAmbiguous(SwarmError):
+    """Several tasks begin with that."""
+
+    reason = "TASK_AMBIGUOUS"
+
+    def __init__(self, prefix: str, matches: Sequence[str]) -> None:
+        shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
+        super().__init__(
+            f"{prefix!r} fits several tasks: {shown}; give more of the id",
+            {"taskId": prefix, "matches": ",".join(matches)},
+        )
+
+
+class WorkerNotFound(SwarmError):
+    """No worker has that name."""
+
+    reason = "WORKER_NOT_FOUND"
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"no worker {worker!r} is connected; see `swarmctl workers`", {"worker": worker})
+
+
+class SessionNotFound(SwarmError):
+    """The task has no such session, or none yet."""
+
+    reason = "SESSION_NOT_FOUND"
+
+    def __init__(self, task_id: str, what: str) -> None:
+        super().__init__(f"task {task_id!r} has no {what} yet", {"taskId": task_id})
+
+
+class TokenNotFound(SwarmError):
+    """No token has that id."""
+
+    reason = "TOKEN_NOT_FOUND"
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"no token {token_id!r}; see `swarmctl token list`", {"tokenId": token_id})
+
+
+class InvalidTasks(SwarmError):
+    """The tasks are not as they should be; `faults` says where."""
+
+    reason = "INVALID_TASKS"
+
+    def __init__(self, faults: Sequence[Fault], *, total: int | None = None) -> None:
+        count = len(faults) if total is None else total
+        plural = "" if count == 1 else "s"
+        super().__init__(f"{count} fault{plural}, nothing was stored", {"count": str(count)})
+        self.faults = tuple(faults)
+
+
+class InvalidRequest(SwarmError):
+    """A field is missing or out of range."""
+
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}", {"field": field})
+
+
+class InvalidStatus(SwarmError):
+    """The task has a status in which the verb has no meaning."""
+
+    reason = "INVALID_STATUS"
+
+    def __init__(self, task_id: str, status: str, *, doing: str, hint: str = "") -> None:
+        super().__init__(
+            f"can't {doing} task {task_id!r}: it is {status}{'; ' if hint else ''}{hint}",
+            {"taskId": task_id, "status": status},
+        )
+
+
+class TasksActive(SwarmError):
+    """Some tasks are being worked on, so they can't be replaced."""
+
+    reason = "TASKS_ACTIVE"
+
+    def __init__(self, task_id: str, status: str, count: int, *, doing: str) -> None:
+        others = f" and {count - 1} more are being worked on" if count > 1 else ""
+        super().__init__(
+            f"can't {doing}: task {task_id!r} is {status}{others}; wait for them or kill them first",
+            {"taskId": task_id, "count": str(count)},
+        )
+
+
+class WorkerNameTaken(SwarmError):
+    """Another process with that name is connected, or held leases when it was last heard."""
+
+    reason = "WORKER_NAME_TAKEN"
+
+    def __init__(self, worker: str, host: str, pid: int) -> None:
+        super().__init__(
+            f"a worker named {worker!r} is known already (host {host}, pid {pid}); give this one another --name",
+            {"worker": worker, "host": host, "pid": str(pid)},
+        )
+
+
+class StreamReplaced(SwarmError):
+    """A newer stream of the same worker took over."""
+
+    reason = "STREAM_REPLACED"
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"a newer stream of worker {worker!r} took over", {"worker": worker})
+
+
+class ServerStopping(SwarmError):
+    """The server is going down; sessions go on and results are kept at the workers."""
+
+    reason = "SERVER_STOPPING"
+
+    def __init__(self) -> None:
+        super().__init__("the server is going down")
+
+
+class StorageFull(SwarmError):
+    """The disk is full or the database can't be written; nothing was changed."""
+
+    reason = "STORAGE_FULL"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the database can't be written: {detail}; nothing was changed")
+
+
+class StorageFailed(SwarmError):
+    """Writing failed in a way that leaves the outcome unknown; the server is stopping."""
+
+    reason = "STORAGE_FAILED"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"writing the database failed: {detail}; the outcome is unknown, ask again")
+
+
+class TokenInvalid(SwarmError):
+    """The token is missing, unknown or revoked."""
+
+    reason = "TOKEN_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("the token is missing, unknown or revoked")
+
+
+class RoleDenied(SwarmError):
+    """The token's role does not allow the method."""
+
+    reason = "ROLE_DENIED"
+
+    def __init__(self, role: str, method: str) -> None:
+        super().__init__(f"a {role} token may not call {method}", {"role": role, "method": method})

@@ -1,0 +1,107 @@
+"""What a single task's fields may hold; the texts name the fields as task files do."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from swarmd.domain.errors import Fault
+from swarmd.domain.model import PlannedTask, Rehearsal, TaskDefinition
+
+MAX_TIMEOUT_S: Final = 7 * 24 * 3600
+MAX_ENTRIES: Final = 1_000
+_LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
+_TOOLS: Final = ("read_file", "write_file", "bash")
+
+
+def field_faults(place: str, task: PlannedTask) -> Iterator[Fault]:
+    """Every fault of one task but those of its id and its dependencies."""
+    definition = task.definition
+    yield from _texts(place, definition)
+    yield from _numbers(place, definition)
+    yield from _paths(f"{place}.files", "files", definition.files)
+    yield from _paths(f"{place}.design_docs", "design_docs", definition.design_docs)
+    yield from _labels(f"{place}.labels", definition)
+    if definition.rehearsal is not None:
+        yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
+
+
+def _texts(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+    lines: tuple[tuple[str, str, int], ...] = (
+        ("name", definition.name, 500),
+        ("phase", definition.phase, 128),
+        ("type", definition.type, 128),
+        ("builder_agent", definition.builder_agent, 256),
+        ("validator_agent", definition.validator_agent, 256),
+    )
+    for name, text, most in lines:
+        yield from _text(f"{place}.{name}", name, text, most=most, newlines=False)
+    yield from _text(
+        f"{place}.description", "description", definition.description, most=1_048_576, newlines=True
+    )
+    lists = (("acceptance_criteria", definition.acceptance_criteria), ("checks", definition.checks))
+    for name, texts in lists:
+        if len(texts) > MAX_ENTRIES:
+            yield Fault(f"{place}.{name}", f"{name} has {len(texts)} entries; at most {MAX_ENTRIES}")
+        for index, text in enumerate(texts):
+            what = f"{name}[{index}]"
+            yield from _text(f"{place}.{what}", what, text, most=65_536, newlines=True)
+            if not text.strip():
+                yield Fault(f"{place}.{what}", f"{what} is empty; remove it")
+
+
+def _text(place: str, name: str, text: str, *, most: int, newlines: bool) -> Iterator[Fault]:
+    if len(text) > most:
+        yield Fault(place, f"{name} has {len(text)} characters; at most {most}")
+    if not text or text.isprintable():
+        return
+    allowed = "\t\n\r" if newlines else ""
+    # Categories C* draw nothing; of those, only the control characters C0 and C1 can harm a reader.
+    bad = next((c for c in text if (c < " " or "\x7f" <= c <= "\x9f") and c not in allowed), None)
+    if bad is not None:
+        yield Fault(place, f"control character U+{ord(bad):04X} not allowed in {name}")
+
+
+def _numbers(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+    ranges: tuple[tuple[str, float | None, float, float, str], ...] = (
+        ("priority", definition.priority, -1000, 1000, "critical/high/medium/low or an integer -1000..1000"),
+        ("estimated_hours", definition.estimated_hours, 0, 100_000, "a number of hours from 0 to 100000"),
+        ("max_retries", definition.max_retries, 0, 100, "an integer from 0 to 100"),
+        ("builder_timeout", definition.builder_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
+        ("validator_timeout", definition.validator_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
+    )
+    for name, value, low, high, wanted in ranges:
+        # Written so that a NaN, which no comparison admits, is refused too.
+        if value is not None and not low <= value <= high:
+            yield Fault(f"{place}.{name}", f"{name} must be {wanted}, got {value:g}")
+
+
+def _paths(place: str, name: str, paths: Sequence[str]) -> Iterator[Fault]:
+    if len(paths) > MAX_ENTRIES:
+        yield Fault(place, f"{name} has {len(paths)} entries; at most {MAX_ENTRIES}")
+        return
+    for index, text in enumerate(paths):
+        what = f"{name}[{index}]"
+        path = PurePosixPath(text)
+        if not text.strip() or path.is_absolute() or ".." in path.parts or text.startswith("~"):
+            yield Fault(f"{place}[{index}]", f"{what} must be a relative path inside the project")
+        else:
+            yield from _text(f"{place}[{index}]", what, text, most=1024, newlines=False)
+
+
+def _labels(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+    for key, value in definition.labels.items():
+        if not _LABEL.fullmatch(key) or not (value == "" or _LABEL.fullmatch(value)):
+            yield Fault(place, "labels may contain only letters, digits, . _ / - (max 63 each)")
+            return
+
+
+def _rehearsal(place: str, rehearsal: Rehearsal) -> Iterator[Fault]:
+    for role, scripts in (("builder", rehearsal.builder), ("validator", rehearsal.validator)):
+        for number, script in enumerate(scripts):
+            for index, call in enumerate(script.calls):
+                if call.tool not in _TOOLS:
+                    yield Fault(
+                        f"{place}.{role}[{number}].calls[{index}]",
+                        f'rehearsal calls unknown tool "{call.tool}"; known: {", ".join(_TOOLS)}',
+                    )

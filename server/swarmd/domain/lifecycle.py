@@ -1,0 +1,95 @@
+"""The life cycle of a task. Every change of a status in the swarm is a row of the one table here.
+
+The functions are pure: a refused transition raises and changes nothing. The diagram in
+docs/architecture.md is drawn from the table by `diagram()`.
+"""
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from swarmd.domain.errors import InvalidStatus
+
+
+class TaskStatus(StrEnum):
+    """Where a task is, in the words of the task files."""
+
+    BLOCKED = "blocked"  # waits for its dependencies
+    NOT_STARTED = "not_started"  # may be claimed, once its backoff has passed
+    CLAIMED = "claimed"  # held under a lease; no session has its go, so none exists
+    IN_PROGRESS = "in_progress"  # held under a lease; a session has its go
+    KILLING = "killing"  # told to end; not yet proven to have ended
+    COMPLETED = "completed"  # final
+    FAILED = "failed"  # final unless an operator retries it
+    KILLED = "killed"  # final unless an operator retries it
+    SKIPPED = "skipped"  # a dependency can't complete; revived when that one is retried
+
+
+class Transition(StrEnum):
+    """What may happen to a task."""
+
+    UNBLOCK = "unblock"  # the last unmet dependency was met
+    BLOCK = "block"  # a dependency was added, or is unmet again
+    SKIP = "skip"  # a dependency can no longer complete
+    REVIVE = "revive"  # that dependency was retried
+    CLAIM = "claim"  # a worker holds it
+    RELEASE = "release"  # the claim ended before any go: free of charge
+    GO = "go"  # a session may start
+    COMPLETE = "complete"  # built, and approved if that was asked for
+    RETRY = "retry"  # the attempt did not succeed, and the budget allows another
+    GIVE_UP = "give_up"  # it did not succeed, and the budget is used up
+    KILL = "kill"  # an operator or an emergency stop ends it
+    PROVEN_DEAD = (
+        "proven_dead"  # no process of it lives: shown by the worker, or its lease has certainly ended
+    )
+    REOPEN = "reopen"  # an operator gives it a new start
+
+
+_S, _T = TaskStatus, Transition
+TRANSITIONS: Final = MappingProxyType(
+    {
+        _S.BLOCKED: {_T.UNBLOCK: _S.NOT_STARTED, _T.SKIP: _S.SKIPPED, _T.KILL: _S.KILLED},
+        _S.NOT_STARTED: {_T.CLAIM: _S.CLAIMED, _T.BLOCK: _S.BLOCKED, _T.KILL: _S.KILLED},
+        _S.CLAIMED: {_T.RELEASE: _S.NOT_STARTED, _T.GO: _S.IN_PROGRESS, _T.KILL: _S.KILLED},
+        _S.IN_PROGRESS: {
+            _T.GO: _S.IN_PROGRESS,
+            _T.COMPLETE: _S.COMPLETED,
+            _T.RETRY: _S.NOT_STARTED,
+            _T.GIVE_UP: _S.FAILED,
+            _T.KILL: _S.KILLING,
+        },
+        _S.KILLING: {_T.KILL: _S.KILLING, _T.PROVEN_DEAD: _S.KILLED},
+        _S.COMPLETED: {},
+        _S.FAILED: {_T.REOPEN: _S.BLOCKED},
+        _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED},
+        _S.SKIPPED: {_T.REVIVE: _S.BLOCKED, _T.KILL: _S.KILLED},
+    }
+)
+
+# A dependency in one of these can't complete unless an operator steps in.
+DEAD: Final = frozenset({_S.FAILED, _S.KILLED, _S.SKIPPED})
+FINAL: Final = DEAD | {_S.COMPLETED}
+# A worker holds the task.
+HELD: Final = frozenset({_S.CLAIMED, _S.IN_PROGRESS, _S.KILLING})
+# As long as one task is here, the swarm is not done. A task that is only BLOCKED doesn't count: some task
+# that it waits for is here too, or it waits for nothing that will ever happen by itself.
+OPEN: Final = HELD | {_S.NOT_STARTED}
+
+
+def advance(task_id: str, status: TaskStatus, transition: Transition) -> TaskStatus:
+    """The status after the transition; raises InvalidStatus if the table has no such row."""
+    try:
+        return TRANSITIONS[status][transition]
+    except KeyError:
+        raise InvalidStatus(task_id, status, doing=transition) from None
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", "    [*] --> blocked"]
+    for status, row in TRANSITIONS.items():
+        targets: dict[TaskStatus, list[str]] = {}
+        for transition, target in row.items():
+            targets.setdefault(target, []).append(transition)
+        lines += [f"    {status} --> {target}: {', '.join(names)}" for target, names in targets.items()]
+    return "\n".join(lines) + "\n"

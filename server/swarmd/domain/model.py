@@ -1,0 +1,271 @@
+"""The values that the layers hand to each other. A change makes a new value; none changes in place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NewType
+
+from swarmd.domain.lifecycle import TaskStatus
+
+TaskId = NewType("TaskId", str)
+WorkerName = NewType("WorkerName", str)
+LeaseId = NewType("LeaseId", str)
+SessionId = NewType("SessionId", str)
+
+# Keys are the store's row numbers: small, never reused, and never shown to anybody.
+TaskKey = NewType("TaskKey", int)
+AttemptKey = NewType("AttemptKey", int)
+WorkerKey = NewType("WorkerKey", int)
+
+DEFAULT_PRIORITY: Final = 2
+DEFAULT_MAX_RETRIES: Final = 2
+
+
+class DependencyFailurePolicy(StrEnum):
+    """What becomes of a task when a task that it depends on can no longer complete."""
+
+    SKIP = "skip"
+    RUN = "run"
+    BLOCK = "block"
+
+
+class FailureClass(StrEnum):
+    """Why an attempt did not succeed; the wire contract says what each means."""
+
+    AGENT_ERROR = "agent_error"
+    VALIDATION_FAILED = "validation_failed"
+    NO_VERDICT = "no_verdict"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    CRASHED = "crashed"
+    WORKER_LOST = "worker_lost"
+    PROVIDER_LIMITED = "provider_limited"
+    PROVIDER_DENIED = "provider_denied"
+    BAD_CONFIG = "bad_config"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    LOST = "lost"
+    RELEASED = "released"
+
+
+class OutcomeKind(StrEnum):
+    """The kinds of end that a worker reports."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    DECLINED = "declined"
+
+
+class Disposition(StrEnum):
+    """What became of an outcome."""
+
+    ACCEPTED = "accepted"
+    ARCHIVED = "archived"
+    UNKNOWN = "unknown"
+
+
+class SessionRole(StrEnum):
+    """What a session is for."""
+
+    BUILDER = "builder"
+    VALIDATOR = "validator"
+
+
+class SwarmMode(StrEnum):
+    """What the swarm as a whole may do."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class OrderAction(StrEnum):
+    """What a worker is told to do about a lease."""
+
+    STOP = "stop"
+    STOP_NOW = "stop_now"
+    ABANDON = "abandon"
+
+
+class Role(StrEnum):
+    """What a token may do."""
+
+    VIEWER = "viewer"
+    WORKER = "worker"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalCall:
+    """One scripted tool call."""
+
+    tool: str
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalScript:
+    """What one rehearsed session does."""
+
+    calls: Sequence[RehearsalCall]
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """One script an attempt, by role; the last one serves all later attempts."""
+
+    builder: Sequence[RehearsalScript] = ()
+    validator: Sequence[RehearsalScript] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    """What the author of a task asks for. None means that the author did not say."""
+
+    task_id: TaskId
+    name: str = ""
+    phase: str = ""
+    type: str = ""
+    priority: int | None = None
+    estimated_hours: float | None = None
+    description: str = ""
+    acceptance_criteria: Sequence[str] = ()
+    files: Sequence[str] = ()
+    design_docs: Sequence[str] = ()
+    dependencies: Sequence[TaskId] = ()
+    max_retries: int | None = None
+    on_dependency_failure: DependencyFailurePolicy | None = None
+    validate: bool | None = None
+    builder_agent: str = ""
+    validator_agent: str = ""
+    builder_timeout_s: float | None = None
+    validator_timeout_s: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    checks: Sequence[str] = ()
+    rehearsal: Rehearsal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """A task as a file holds it."""
+
+    definition: TaskDefinition
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Where a task is: what every decision about it reads and changes."""
+
+    key: TaskKey
+    task_id: TaskId
+    status: TaskStatus
+    # Claimable as far as the task itself goes: NOT_STARTED, nothing unmet, not in a backoff.
+    ready: bool
+    unmet: int
+    policy: DependencyFailurePolicy
+    max_retries: int
+    attempt: int = 0
+    failures: int = 0
+    losses: int = 0
+    last_error: str = ""
+    failure_class: FailureClass | None = None
+    cause: str = ""
+    # Ended by an emergency stop or a drain: what `resume --requeue` puts back.
+    interrupted: bool = False
+    # How long the next attempt has to wait, in full again after a restart of the server.
+    backoff_s: float = 0.0
+    started_us: int | None = None
+    completed_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's right to one attempt, without the secret that proves it."""
+
+    attempt_key: AttemptKey
+    task_key: TaskKey
+    task_id: TaskId
+    number: int
+    epoch: int
+    worker: WorkerName
+    secret_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What sessions have used of a model. The cost is in billionths of a dollar, None if no price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker should do about one lease."""
+
+    lease_id: LeaseId
+    action: OrderAction
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task together with the right to work on it."""
+
+    definition: TaskDefinition
+    lease_id: LeaseId
+    number: int
+    epoch: int
+    # What the last attempt's worker reported, as JSON; None if none did.
+    previous_report: str | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a worker says that an attempt ended."""
+
+    kind: OutcomeKind
+    failure_class: FailureClass | None
+    error: str
+    # Builder result, checks, verdict and kill receipt as JSON: kept and shown, decided on by nobody.
+    report: str
+    # SHA-256 of the whole: the same outcome again gets the same answer.
+    digest: bytes
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """What a worker says of itself when it opens its stream."""
+
+    name: WorkerName
+    incarnation: str
+    instance: str
+    slots: int
+    labels: Mapping[str, str]
+    runner: str
+    host: str
+    pid: int
+    version: str
+    containment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmState:
+    """What holds for the swarm as a whole, over restarts."""
+
+    epoch: int
+    mode: SwarmMode
+    cause: str
+    stop_generation: int

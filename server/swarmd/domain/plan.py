@@ -1,0 +1,124 @@
+"""Whether a plan may be stored: every rule that a proto can't express, in one pass over the whole plan."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from swarmd.domain.errors import Fault, InvalidTasks
+from swarmd.domain.fields import field_faults
+from swarmd.domain.graph import shortest_cycle
+from swarmd.domain.model import PlannedTask, TaskDefinition
+
+# As many as a person will read at once; the count says how many more there are.
+MAX_FAULTS: Final = 20
+# A hint is not worth comparing one name with a hundred thousand.
+MAX_COMPARED: Final = 20_000
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """A plan without fault, each dependency named once, and what is odd about it."""
+
+    tasks: Sequence[PlannedTask]
+    warnings: Sequence[Fault]
+
+
+def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> CheckedPlan:
+    """Checks a plan as a whole; raises InvalidTasks with up to 20 faults.
+
+    `known` maps the tasks that are stored already to their dependencies, as far as they may take part in a
+    cycle with the plan.
+    """
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
+    ids = {task.definition.task_id for task in plan}
+    faults += _id_faults(plan, known)
+    for index, task in enumerate(plan):
+        faults += field_faults(f"tasks[{index}]", task)
+        faults += _dependency_faults(index, task.definition, ids, known)
+        warnings += _repeated(index, task.definition)
+    tasks = [_without_repeats(task) for task in plan]
+    if not faults:
+        faults += _cycle_faults(tasks, known)
+    if faults:
+        raise InvalidTasks(faults[:MAX_FAULTS], total=len(faults))
+    return CheckedPlan(tasks, warnings)
+
+
+def _id_faults(plan: Sequence[PlannedTask], known: Collection[str]) -> Iterator[Fault]:
+    first_at: dict[str, int] = {}
+    folded: dict[str, str] = {task_id.casefold(): task_id for task_id in known}
+    for index, task in enumerate(plan):
+        task_id, place = task.definition.task_id, f"tasks[{index}].task_id"
+        if not task_id:
+            yield Fault(place, 'id is required; add for example id: "task-1"')
+        elif not ID_PATTERN.fullmatch(task_id):
+            yield Fault(
+                place,
+                "id may contain only letters, digits, . _ - (max 128), starting with a letter or digit",
+            )
+        elif task_id in first_at:
+            yield Fault(place, f'duplicate task id "{task_id}"; first at tasks[{first_at[task_id]}]')
+        elif (other := folded.setdefault(task_id.casefold(), task_id)) != task_id:
+            yield Fault(place, f'id "{task_id}" collides with "{other}"; they differ only in case')
+        first_at.setdefault(task_id, index)
+
+
+def _dependency_faults(
+    index: int, definition: TaskDefinition, ids: Collection[str], known: Collection[str]
+) -> Iterator[Fault]:
+    for number, dependency in enumerate(definition.dependencies):
+        place = f"tasks[{index}].dependencies[{number}]"
+        if dependency == definition.task_id:
+            yield Fault(
+                place, f"dependency cycle: {dependency} -> {dependency}; a task can't wait for itself"
+            )
+        elif dependency not in ids and dependency not in known:
+            yield Fault(
+                place, f'depends on unknown task "{dependency}"{_did_you_mean(dependency, ids, known)}'
+            )
+
+
+def _did_you_mean(name: str, ids: Collection[str], known: Collection[str]) -> str:
+    if len(ids) + len(known) > MAX_COMPARED:
+        return "; add it to the file or correct the name"
+    close = difflib.get_close_matches(name, [*ids, *known], n=1)
+    return f'; did you mean "{close[0]}"?' if close else "; add it to the file or correct the name"
+
+
+def _repeated(index: int, definition: TaskDefinition) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for number, dependency in enumerate(definition.dependencies):
+        if dependency in seen:
+            yield Fault(f"tasks[{index}].dependencies[{number}]", f'"{dependency}" is named twice')
+        seen.add(dependency)
+
+
+def _without_repeats(task: PlannedTask) -> PlannedTask:
+    wanted = task.definition.dependencies
+    if len(set(wanted)) == len(wanted):
+        return task
+    return replace(task, definition=replace(task.definition, dependencies=tuple(dict.fromkeys(wanted))))
+
+
+def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    edges: dict[str, Sequence[str]] = dict(known)
+    places: dict[str, int] = {}
+    for index, task in enumerate(tasks):
+        edges[task.definition.task_id] = task.definition.dependencies
+        places[task.definition.task_id] = index
+    cycle = shortest_cycle(edges)
+    if cycle:
+        start = next((task_id for task_id in cycle if task_id in places), cycle[0])
+        place = f"tasks[{places[start]}].dependencies" if start in places else "dependencies"
+        yield Fault(place, f"dependency cycle: {_drawn(cycle)}; remove one of these dependencies")
+
+
+def _drawn(cycle: Sequence[str]) -> str:
+    """The cycle with at most ten names."""
+    if len(cycle) <= 11:
+        return " -> ".join(cycle)
+    return " -> ".join([*cycle[:9], f"… {len(cycle) - 10} more …", cycle[-1]])

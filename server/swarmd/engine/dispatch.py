@@ -1,0 +1,124 @@
+"""Gives ready tasks to workers with free slots, inside the very transaction that made either.
+
+`grant` runs at the end of every group of writes, whatever they were: an import, a finished attempt, a worker
+that joined, a backoff that has passed. So nothing polls, and a dependent's claim shares the commit of the
+outcome that it waited for.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from swarmd.domain.leasing import hash_secret, make_lease_id
+from swarmd.domain.lifecycle import Transition
+from swarmd.domain.model import Claim, Lease, SwarmMode, SwarmState, TaskKey, WorkerName
+from swarmd.engine.course import change
+from swarmd.engine.live import Live, Member
+from swarmd.engine.ports import Entropy
+from swarmd.store import attempts, swarm, tasks, views
+from swarmd.store.events import EventKind
+from swarmd.store.transaction import Tx
+
+
+class Dispatcher:
+    """Runs on the writer thread; `members` is a hint of who may have room, the store has the truth."""
+
+    def __init__(self, live: Live, entropy: Entropy) -> None:
+        self._live = live
+        self._entropy = entropy
+        self._hungry: dict[WorkerName, Member] = {}
+        self._label_sets: Mapping[int, Mapping[str, str]] = {}
+        self._newest_label_set = -1
+
+    def feed(self, member: Member) -> None:
+        """The worker may have a free slot. Said once too often does no harm; not said, it idles."""
+        self._hungry[member.identity.name] = member
+
+    def feed_worker(self, name: WorkerName) -> None:
+        """The same for a worker that may not be connected."""
+        if (member := self._live.members.get(name)) is not None:
+            self._hungry[name] = member
+
+    def grant(self, tx: Tx) -> None:
+        """Claims as much as there are ready tasks and free slots for; one a worker in turn, so that they spread."""
+        if not self._hungry or not (ready := self._ready_sets(tx)):
+            return
+        state = swarm.get(tx)
+        if state.mode is not SwarmMode.RUNNING:
+            return
+        turn = deque(self._takers())
+        room: dict[WorkerName, int] = {}
+        while turn and ready:
+            member = turn.popleft()
+            name = member.identity.name
+            free = room.setdefault(name, member.identity.slots - attempts.open_count(tx, member.key))
+            if free <= 0:
+                self._hungry.pop(name, None)
+                continue
+            key = self._best(tx, member, ready)
+            if key is not None:
+                self._claim(tx, member, key, state)
+                room[name] = free - 1
+                turn.append(member)
+
+    def fits(self, member: Member, labels: Mapping[str, str]) -> bool:
+        """Whether the worker has every label that is asked for."""
+        return labels.items() <= member.identity.labels.items()
+
+    def _takers(self) -> Iterable[Member]:
+        for name, member in list(self._hungry.items()):
+            if member.connected and not member.draining:
+                yield member
+            else:
+                self._hungry.pop(name, None)
+
+    def _ready_sets(self, tx: Tx) -> set[int]:
+        """The label sets that have a claimable task."""
+        newest = swarm.newest_label_set(tx)
+        if newest != self._newest_label_set:
+            self._label_sets, self._newest_label_set = swarm.label_sets(tx), newest
+        return tasks.ready_label_sets(tx)
+
+    def _best(self, tx: Tx, member: Member, ready: set[int]) -> TaskKey | None:
+        """The first task in line that the worker may have; strikes out sets that have none left."""
+        heads = []
+        for label_set in sorted(ready):
+            if not self.fits(member, self._label_sets.get(label_set, {})):
+                continue
+            head = tasks.next_ready(tx, label_set)
+            if head is None:
+                ready.discard(label_set)
+            else:
+                heads.append(head)
+        if not heads:
+            return None
+        return min(heads, key=lambda head: (-head[1], head[0]))[0]
+
+    def _claim(self, tx: Tx, member: Member, key: TaskKey, state: SwarmState) -> None:
+        task = tasks.get(tx, key)
+        number, secret = task.attempt + 1, self._entropy.secret()
+        worker = member.identity.name
+        change(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
+        attempt_key = attempts.add(
+            tx,
+            task_key=key,
+            number=number,
+            epoch=state.epoch,
+            secret_hash=hash_secret(secret),
+            worker_key=member.key,
+        )
+        lease = Lease(attempt_key, key, task.task_id, number, state.epoch, worker, hash_secret(secret))
+        claim = Claim(
+            definition=views.definition(tx, key),
+            lease_id=make_lease_id(epoch=state.epoch, task_key=key, number=number, secret=secret),
+            number=number,
+            epoch=state.epoch,
+            previous_report=attempts.last_report(tx, key) if number > 1 else None,
+            last_error=task.last_error,
+        )
+        tx.after_commit(partial(self._deliver, member, lease, claim))
+
+    def _deliver(self, member: Member, lease: Lease, claim: Claim) -> None:
+        # A stream that has closed meanwhile leaves the claim in its mailbox, whose owner gives it back.
+        self._live.open_lease(lease, claim.lease_id)
+        member.mailbox.claim(lease, claim)

@@ -1,0 +1,26 @@
+"""Finding what a request names."""
+
+import difflib
+
+from swarmd.domain.errors import InvalidRequest, TaskAmbiguous, TaskNotFound
+from swarmd.domain.model import Task
+from swarmd.store import tasks
+from swarmd.store.transaction import ReadTx
+
+
+def resolve(tx: ReadTx, name: str) -> Task:
+    """The task of that id, or the only one whose id begins so."""
+    if not name:
+        raise InvalidRequest("task_id", "is empty; name a task")
+    exact = tasks.find(tx, name)
+    if exact is not None:
+        return exact
+    matches = tasks.ids_from(tx, name, limit=6)
+    if len(matches) > 1:
+        raise TaskAmbiguous(name, matches)
+    if not matches:
+        close = difflib.get_close_matches(name, tasks.ids_from(tx, name[:1], limit=5_000), n=1)
+        raise TaskNotFound(name, similar=close[0] if close else "")
+    found = tasks.find(tx, matches[0])
+    assert found is not None
+    return found

@@ -1,0 +1,75 @@
+"""Notices silence. Deadlines are monotonic, in memory, and in full again after a start of the server."""
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from swarmd.domain.model import Lease, WorkerName
+from swarmd.engine.fleet import Fleet, Pace
+from swarmd.engine.live import Live, LiveLease
+from swarmd.engine.ports import Clock
+from swarmd.store.transaction import Tx
+
+Write = Callable[[Callable[[Tx], None]], Coroutine[Any, Any, None]]
+
+
+class Reaper:
+    """Looks once in a while; `look` does one round and is given the write to use."""
+
+    def __init__(self, *, live: Live, fleet: Fleet, clock: Clock, pace: Pace) -> None:
+        self._live = live
+        self._fleet = fleet
+        self._clock = clock
+        self._pace = pace
+        self._looked_s = clock.monotonic_s()
+
+    async def look(self, write: Write) -> None:
+        """Suspects workers that are late, and loses leases that nobody has spoken for too long."""
+        self._forgive_stall()
+        now_s = self._clock.monotonic_s()
+        silent: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
+        for found in self._live.leases():
+            if now_s - found.heard_s > self._suspect_after_s():
+                silent[found.lease.worker].append(found)
+        for name in self._late(now_s) | silent.keys():
+            await self._judge(write, name, silent[name], now_s)
+
+    def _late(self, now_s: float) -> set[WorkerName]:
+        """Workers that were heard, and are not any more."""
+        limit_s = self._suspect_after_s()
+        return {name for name, member in self._live.members.items() if now_s - member.heard_s > limit_s}
+
+    async def _judge(self, write: Write, name: WorkerName, silent: Sequence[LiveLease], now_s: float) -> None:
+        member = self._live.members.get(name)
+        waiting: list[Lease] = [found.lease for found in silent if not found.started]
+        lost = [found.lease for found in silent if now_s - found.heard_s > self._pace.lost_after_s]
+        newly = member is not None and not member.suspect and now_s - member.heard_s > self._suspect_after_s()
+        if newly or waiting:
+            if member is not None:
+                member.suspect = True
+            await write(partial(self._suspect, name=name, leases=waiting))
+        gone = member is not None and now_s - member.heard_s > self._pace.lost_after_s
+        if lost or gone:
+            await write(partial(self._lose, name=name, leases=lost))
+
+    def _suspect(self, tx: Tx, *, name: WorkerName, leases: Sequence[Lease]) -> None:
+        self._fleet.suspect(tx, name, leases)
+
+    def _lose(self, tx: Tx, *, name: WorkerName, leases: Sequence[Lease]) -> None:
+        self._fleet.lose(tx, name, leases)
+
+    def _suspect_after_s(self) -> float:
+        # Never less than three beats at the stretched pace.
+        return max(self._pace.suspect_after_s, 3 * self._fleet.heartbeat_s())
+
+    def _forgive_stall(self) -> None:
+        """A round that comes late means that this process stood still, and heard nobody meanwhile."""
+        now_s = self._clock.monotonic_s()
+        gap_s = now_s - self._looked_s
+        self._looked_s = now_s
+        if gap_s > self._pace.suspect_after_s / 2:
+            for found in self._live.leases():
+                found.heard_s += gap_s
+            for member in self._live.members.values():
+                member.heard_s += gap_s

@@ -1,0 +1,129 @@
+"""What workers report of their sessions: starts that ask for the go, ends, and progress."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from swarmd.domain.lifecycle import TaskStatus, Transition
+from swarmd.domain.model import LeaseId, Order, OrderAction, SessionRole, SwarmMode, Task, Usage, WorkerName
+from swarmd.engine import leases
+from swarmd.engine.course import change
+from swarmd.engine.feed import Feed
+from swarmd.engine.live import Live
+from swarmd.store import attempts, events, sessions, swarm, tasks
+from swarmd.store.events import EventKind
+from swarmd.store.sessions import LogEntry
+from swarmd.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """Asks for the go."""
+
+    lease_id: str
+    session_id: str
+    role: SessionRole
+    runner: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """Says that a session has ended."""
+
+    lease_id: str
+    session_id: str
+    exit_code: int | None
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is new about one session."""
+
+    lease_id: str
+    session_id: str
+    entries: Sequence[LogEntry]
+    usage: Usage | None
+
+
+class Sessions:
+    """The gate before every process, and what becomes of it. Each method is one write."""
+
+    def __init__(self, live: Live, feed: Feed) -> None:
+        self._live = live
+        self._feed = feed
+
+    def start(self, tx: Tx, worker: WorkerName, start: SessionStart) -> Order | None:
+        """The go (None), or what to do instead. Asking again for the same session gets the same answer."""
+        record = leases.find(tx, worker, start.lease_id)
+        if record is None or record.outcome is not None:
+            return leases.abandon(start.lease_id)
+        lease = record.lease
+        task = tasks.get(tx, lease.task_key)
+        if task.status is TaskStatus.KILLING:
+            return _stop(tx, start.lease_id, task)
+        if sessions.find(tx, lease.attempt_key, start.session_id) is not None:
+            return None
+        if sessions.is_taken(tx, start.session_id):
+            # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
+            return leases.abandon(start.lease_id)
+        started_us = tx.now_us if task.status is TaskStatus.CLAIMED else task.started_us
+        sessions.add(
+            tx,
+            session_id=start.session_id,
+            task_key=lease.task_key,
+            attempt_key=lease.attempt_key,
+            role=start.role,
+            runner=start.runner,
+        )
+        attempts.start(tx, lease.attempt_key)
+        change(
+            tx,
+            task,
+            Transition.GO,
+            EventKind.SESSION_STARTED,
+            worker=worker,
+            session_id=start.session_id,
+            detail=start.role,
+            started_us=started_us,
+        )
+        tx.after_commit(partial(self._live.start_lease, lease))
+        return None
+
+    def end(self, tx: Tx, worker: WorkerName, end: SessionEnd) -> Order | None:
+        """Stores the end; also under a lease that is lost meanwhile, for the record."""
+        record = leases.find(tx, worker, end.lease_id)
+        key = None if record is None else sessions.find(tx, record.lease.attempt_key, end.session_id)
+        if record is None or key is None:
+            return leases.abandon(end.lease_id)
+        sessions.use(tx, key, end.usage)
+        if sessions.end(tx, key, exit_code=end.exit_code):
+            task = tasks.get(tx, record.lease.task_key)
+            events.append(
+                tx,
+                EventKind.SESSION_ENDED,
+                task_id=task.task_id,
+                status=task.status,
+                attempt=record.lease.number,
+                worker=worker,
+                session_id=end.session_id,
+                cause="" if end.exit_code is None else f"exit code {end.exit_code}",
+            )
+        return None if record.outcome is None else leases.abandon(end.lease_id)
+
+    def report(self, tx: Tx, worker: WorkerName, progress: Progress) -> None:
+        """Stores what is new; of a session that is not known, nothing."""
+        record = leases.find(tx, worker, progress.lease_id)
+        key = None if record is None else sessions.find(tx, record.lease.attempt_key, progress.session_id)
+        if record is None or key is None:
+            return
+        if progress.usage is not None:
+            sessions.use(tx, key, progress.usage)
+        if progress.entries:
+            sessions.log(tx, key, progress.entries)
+            tx.after_commit(partial(self._feed.wake, record.lease.task_id))
+
+
+def _stop(tx: Tx, lease_id: str, task: Task) -> Order:
+    stopped = swarm.get(tx).mode is SwarmMode.STOPPED
+    return Order(LeaseId(lease_id), OrderAction.STOP_NOW if stopped else OrderAction.STOP, task.cause)

@@ -1,0 +1,148 @@
+"""The swarm: every verb that operators and workers have, each one write or one read.
+
+Built once by the daemon. The verbs return when what they did is durable.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskKey, WorkerIdentity, WorkerName
+from swarmd.domain.policy import Backoff
+from swarmd.engine.access import Access
+from swarmd.engine.backoffs import Backoffs, end_wait
+from swarmd.engine.dispatch import Dispatcher
+from swarmd.engine.feed import Feed
+from swarmd.engine.fleet import Fleet, Pace
+from swarmd.engine.kills import Kills
+from swarmd.engine.live import Live, Member
+from swarmd.engine.mailbox import Mailbox
+from swarmd.engine.outcomes import Outcomes
+from swarmd.engine.ports import Clock, Entropy
+from swarmd.engine.reaper import Reaper
+from swarmd.engine.sessions import Sessions
+from swarmd.store import attempts, events, swarm, tasks
+from swarmd.store.database import Database
+from swarmd.store.events import EventKind
+from swarmd.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator of the server has chosen."""
+
+    pace: Pace
+    backoff: Backoff
+
+
+class Swarm:
+    """The engine's parts, wired to one database."""
+
+    def __init__(self, db: Database, *, clock: Clock, entropy: Entropy, policy: Policy) -> None:
+        self.db = db
+        self.clock = clock
+        self.policy = policy
+        self.feed = Feed()
+        self.live = Live(clock)
+        self.access = Access(entropy)
+        self.dispatcher = Dispatcher(self.live, entropy)
+        self.backoffs = Backoffs(clock, self._backoff_over)
+        self.outcomes = Outcomes(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            backoffs=self.backoffs,
+            feed=self.feed,
+            entropy=entropy,
+            backoff=policy.backoff,
+        )
+        self.sessions = Sessions(self.live, self.feed)
+        self.kills = Kills(self.live, self.dispatcher)
+        self.fleet = Fleet(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            outcomes=self.outcomes,
+            clock=clock,
+            pace=policy.pace,
+        )
+        self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)
+        self._tasks: set[asyncio.Task[None]] = set()
+        db.before_commit = self._before_commit
+
+    async def boot(self) -> None:
+        """Takes up what the database holds: leases with full deadlines, backoffs in full, tokens."""
+        await self.db.write(self._boot)
+
+    async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> Member:
+        """Opens a worker's stream."""
+        mailbox = Mailbox()
+        return await self.db.write(
+            lambda tx: self.fleet.join(tx, identity, held, mailbox),
+        )
+
+    async def part(self, member: Member) -> None:
+        """A worker's stream has ended: claims that never left are free again."""
+        member.mailbox.close()
+        for lease in member.mailbox.untaken():
+            await self.db.write(partial(self.outcomes.give_back, lease=lease, cause="its stream ended"))
+
+    async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
+        """Drains one worker, or all that are connected; returns which."""
+        connected = [n for n, member in self.live.members.items() if member.connected]
+        drained = [name] if name is not None else connected
+        await self.db.write(lambda tx: self.kills.drain(tx, drained))
+        if deadline_s is not None:
+            self.clock.call_later(deadline_s, lambda: self._spawn(self._end_drain(drained)))
+        return drained
+
+    async def look(self) -> None:
+        """One round of the reaper."""
+        await self.reaper.look(self.db.write)
+
+    async def close(self) -> None:
+        """Ends what runs beside the verbs; the database is the daemon's."""
+        self.backoffs.close()
+        self.feed.close()
+        for member in list(self.live.members.values()):
+            member.mailbox.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _boot(self, tx: Tx) -> None:
+        events.append(tx, EventKind.SERVER_STARTED)
+        self.access.load(tx)
+        for found in attempts.all_open(tx):
+            started = found.status is not TaskStatus.CLAIMED
+            self.live.open_lease(found.lease, None, started=started)
+            if found.status is TaskStatus.KILLING:
+                stopped = found.mode is SwarmMode.STOPPED
+                action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
+                self.live.order(found.lease, action, found.cause)
+        for key, backoff_s in tasks.in_backoff(tx):
+            tx.after_commit(partial(self.backoffs.wait, key, backoff_s))
+
+    def _before_commit(self, tx: Tx) -> None:
+        """The end of every group of writes: whatever became ready is claimed in the same commit."""
+        self.dispatcher.grant(tx)
+        if not tx.eventful:
+            return
+        done = not swarm.has_open(tx)
+        if done is not self.live.done:
+            tx.after_commit(partial(self.live.set_done, done))
+        tx.after_commit(self.feed.wake)
+
+    def _backoff_over(self, key: TaskKey) -> None:
+        self._spawn(self.db.write(lambda tx: end_wait(tx, key)))
+
+    async def _end_drain(self, names: Sequence[WorkerName]) -> None:
+        leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
+        for lease in leases:
+            await self.db.write(partial(self.kills.end_drain, lease=lease))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

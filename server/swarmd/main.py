@@ -1,0 +1,45 @@
+"""`swarmd`: reads the flags, runs the daemon, ends with a code and at most one line."""
+
+import asyncio
+import os
+import sys
+
+from amplifier_swarm import __version__
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.settings import read_settings
+from swarmd.config import Config
+
+SUMMARY = "Owns the state of a swarm and serves it to workers and people."
+
+
+def main() -> None:
+    """The console script."""
+    # grpc's own log lines are no talk for people; it reads the variable when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.umask(0o077)
+    try:
+        config = read_settings(
+            Config, program="swarmd", prefix="SWARMD", summary=SUMMARY, version=__version__
+        )
+        if config.dashboard != "off":
+            raise Exit(
+                Exits.USAGE, "this version has no dashboard", hint="leave --dashboard out or say `off`"
+            )
+        _run(config)
+    except Exit as end:
+        print(end.line("swarmd"), file=sys.stderr)  # noqa: T201  # the one line
+        sys.exit(end.code)
+
+
+def _run(config: Config) -> None:
+    if config.dashboard != "off":
+        raise Exit(Exits.USAGE, "this version has no dashboard", hint="leave --dashboard out or say `off`")
+    from amplifier_swarm import logs  # noqa: PLC0415  # after the variable above
+    from swarmd import daemon  # noqa: PLC0415
+
+    logs.configure("json" if config.log_format == "json" else "text", config.log_level)
+    asyncio.run(daemon.run(config))
+
+
+if __name__ == "__main__":
+    main()

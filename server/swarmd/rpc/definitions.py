@@ -1,0 +1,114 @@
+"""Task definitions between the domain and the wire."""
+
+from collections.abc import Sequence
+
+from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
+from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import (
+    PlannedTask,
+    Rehearsal,
+    RehearsalCall,
+    RehearsalScript,
+    TaskDefinition,
+    TaskId,
+)
+from swarmd.rpc import enums, values
+
+
+def read_planned(message: operator_pb.PlannedTask) -> PlannedTask:
+    """A task of a plan."""
+    status = enums.TASK_STATUS.optional(message.status, "status") or TaskStatus.NOT_STARTED
+    return PlannedTask(read(message.definition), status)
+
+
+def planned(status: TaskStatus, definition: TaskDefinition) -> operator_pb.PlannedTask:
+    """A task of an export."""
+    return operator_pb.PlannedTask(definition=write(definition), status=enums.TASK_STATUS.to_wire(status))
+
+
+def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
+    """What the author of a task asks for."""
+    has = message.HasField
+    return TaskDefinition(
+        task_id=TaskId(message.task_id),
+        name=message.name,
+        phase=message.phase,
+        type=message.type,
+        priority=message.priority if has("priority") else None,
+        estimated_hours=message.estimated_hours if has("estimated_hours") else None,
+        description=message.description,
+        acceptance_criteria=tuple(message.acceptance_criteria),
+        files=tuple(message.files),
+        design_docs=tuple(message.design_docs),
+        dependencies=tuple(TaskId(dependency) for dependency in message.dependencies),
+        max_retries=message.max_retries if has("max_retries") else None,
+        on_dependency_failure=enums.POLICY.optional(message.on_dependency_failure, "on_dependency_failure"),
+        validate=message.validate if has("validate") else None,
+        builder_agent=message.builder_agent,
+        validator_agent=message.validator_agent,
+        builder_timeout_s=values.seconds(message.builder_timeout) if has("builder_timeout") else None,
+        validator_timeout_s=values.seconds(message.validator_timeout) if has("validator_timeout") else None,
+        labels=dict(sorted(message.labels.items())),
+        checks=tuple(message.checks),
+        rehearsal=_read_rehearsal(message.rehearsal) if has("rehearsal") else None,
+    )
+
+
+def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
+    """The same, for the wire."""
+    rehearsal = definition.rehearsal
+    return task_pb2.TaskDefinition(
+        task_id=definition.task_id,
+        name=definition.name,
+        phase=definition.phase,
+        type=definition.type,
+        priority=definition.priority,
+        estimated_hours=definition.estimated_hours,
+        description=definition.description,
+        acceptance_criteria=definition.acceptance_criteria,
+        files=definition.files,
+        design_docs=definition.design_docs,
+        dependencies=definition.dependencies,
+        max_retries=definition.max_retries,
+        on_dependency_failure=enums.POLICY.to_wire(definition.on_dependency_failure),
+        validate=definition.validate,
+        builder_agent=definition.builder_agent,
+        validator_agent=definition.validator_agent,
+        builder_timeout=values.duration(definition.builder_timeout_s),
+        validator_timeout=values.duration(definition.validator_timeout_s),
+        labels=dict(definition.labels),
+        checks=definition.checks,
+        rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
+    )
+
+
+def _read_rehearsal(message: task_pb2.Rehearsal) -> Rehearsal:
+    return Rehearsal(_read_scripts(message.builder), _read_scripts(message.validator))
+
+
+def _read_scripts(messages: Sequence[task_pb2.RehearsalScript]) -> tuple[RehearsalScript, ...]:
+    return tuple(
+        RehearsalScript(
+            tuple(RehearsalCall(call.tool, dict(sorted(call.arguments.items()))) for call in message.calls),
+            message.reply,
+        )
+        for message in messages
+    )
+
+
+def _rehearsal(rehearsal: Rehearsal) -> task_pb2.Rehearsal:
+    return task_pb2.Rehearsal(builder=_scripts(rehearsal.builder), validator=_scripts(rehearsal.validator))
+
+
+def _scripts(scripts: Sequence[RehearsalScript]) -> list[task_pb2.RehearsalScript]:
+    return [
+        task_pb2.RehearsalScript(
+            calls=[
+                task_pb2.RehearsalCall(tool=call.tool, arguments=dict(call.arguments))
+                for call in script.calls
+            ],
+            reply=script.reply,
+        )
+        for script in scripts
+    ]

@@ -1,0 +1,59 @@
+"""The domain's enums and the wire's, which have the same members in other spelling."""
+
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from amplifier_swarm.v1 import (
+    event_pb2,
+    operator_service_pb2,
+    session_pb2,
+    swarm_pb2,
+    task_pb2,
+    worker_service_pb2,
+)
+from swarmd.domain import model
+from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.engine.explain import ReasonKind
+from swarmd.store.events import EventKind
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class EnumMap(Generic[E]):
+    """One pair of enums. Raises KeyError when made if a member of ours is missing on the wire."""
+
+    def __init__(self, kind: type[E], wire: Any, prefix: str) -> None:
+        self._to_wire: dict[E, Any] = {member: wire.Value(f"{prefix}_{member.name}") for member in kind}
+        self._from_wire = {value: member for member, value in self._to_wire.items()}
+
+    def to_wire(self, member: E | None) -> Any:
+        """The wire's value; UNSPECIFIED for None."""
+        return 0 if member is None else self._to_wire[member]
+
+    def from_wire(self, value: int, field: str) -> E:
+        """Our member; raises InvalidRequest if it is none."""
+        member = self._from_wire.get(value)
+        if member is None:
+            raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
+        return member
+
+    def optional(self, value: int, field: str) -> E | None:
+        """The same, None for UNSPECIFIED."""
+        return None if value == 0 else self.from_wire(value, field)
+
+
+TASK_STATUS: Final = EnumMap(TaskStatus, task_pb2.TaskStatus, "TASK_STATUS")
+FAILURE_CLASS: Final = EnumMap(model.FailureClass, task_pb2.FailureClass, "FAILURE_CLASS")
+POLICY: Final = EnumMap(
+    model.DependencyFailurePolicy, task_pb2.DependencyFailurePolicy, "DEPENDENCY_FAILURE_POLICY"
+)
+ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
+OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
+SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")
+ORDER_ACTION: Final = EnumMap(model.OrderAction, worker_service_pb2.OrderAction, "ORDER_ACTION")
+DISPOSITION: Final = EnumMap(model.Disposition, worker_service_pb2.FinishDisposition, "FINISH_DISPOSITION")
+MODE: Final = EnumMap(model.SwarmMode, swarm_pb2.SwarmMode, "SWARM_MODE")
+ROLE: Final = EnumMap(model.Role, operator_service_pb2.Role, "ROLE")
+EVENT_KIND: Final = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
+REASON_KIND: Final = EnumMap(ReasonKind, operator_service_pb2.ReasonKind, "REASON_KIND")

@@ -1,0 +1,140 @@
+"""What stands before every method: who calls, whether they may, and how a refusal looks on the wire."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeAlias
+
+import grpc
+import structlog
+
+from amplifier_swarm.errors import pack
+from swarmd.domain.errors import RoleDenied, SwarmError, TokenInvalid
+from swarmd.domain.model import Role
+from swarmd.engine.access import Access
+from swarmd.rpc.status import wire_error
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_WORKER: Final = frozenset({Role.WORKER, Role.OPERATOR})
+_VIEWER: Final = frozenset({Role.VIEWER, Role.OPERATOR})
+_OPERATOR: Final = frozenset({Role.OPERATOR})
+_W, _O = "/amplifier_swarm.v1.WorkerService/", "/amplifier_swarm.v1.OperatorService/"
+# Who may call what. A method that is not here may be called by nobody.
+ROLES: Final[dict[str, frozenset[Role]]] = {
+    f"{_W}ClaimTask": _WORKER,
+    f"{_W}Heartbeat": _WORKER,
+    f"{_W}RecordSession": _WORKER,
+    f"{_W}ReportProgress": _WORKER,
+    f"{_W}FinishTask": _WORKER,
+    f"{_O}AddTasks": _OPERATOR,
+    f"{_O}ExportTasks": _VIEWER,
+    f"{_O}GetTask": _VIEWER,
+    f"{_O}ListTasks": _VIEWER,
+    f"{_O}ExplainTask": _VIEWER,
+    f"{_O}RetryTask": _OPERATOR,
+    f"{_O}KillTask": _OPERATOR,
+    f"{_O}AddDependency": _OPERATOR,
+    f"{_O}RemoveDependency": _OPERATOR,
+    f"{_O}GetSwarm": _VIEWER,
+    f"{_O}PauseSwarm": _OPERATOR,
+    f"{_O}EmergencyStop": _OPERATOR,
+    f"{_O}ResumeSwarm": _OPERATOR,
+    f"{_O}ListWorkers": _VIEWER,
+    f"{_O}DrainWorker": _OPERATOR,
+    f"{_O}WatchEvents": _VIEWER,
+    f"{_O}TailLog": _VIEWER,
+    f"{_O}Backup": _OPERATOR,
+    f"{_O}CreateToken": _OPERATOR,
+    f"{_O}ListTokens": _OPERATOR,
+    f"{_O}RevokeToken": _OPERATOR,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _VIEWER | _WORKER,
+}
+# Probes have no token, and learn nothing but whether the server serves.
+OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+
+_log = structlog.get_logger("swarmd.rpc")
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps each method once: checks the caller, then maps every refusal in this one place."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Found]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Found:
+        """See grpc.aio.ServerInterceptor. A method that does not exist has no handler."""
+        method = handler_call_details.method
+        if (known := self._wrapped.get(method)) is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is not None:
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped.get(method)
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        if method in OPEN:
+            return handler
+        many_in = "stream" if handler.request_streaming else "unary"
+        many_out = "stream" if handler.response_streaming else "unary"
+        kind = f"{many_in}_{many_out}"
+        inner = getattr(handler, kind)
+        wrap = self._stream if handler.response_streaming else self._unary
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        wrapped: Handler = make(
+            wrap(method, inner),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return wrapped
+
+    def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def call(request: Any, context: Context) -> Any:
+            try:
+                self._check(method, context)
+                return await inner(request, context)
+            except SwarmError as error:
+                await context.abort_with_status(pack(wire_error(error)))
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Exception:
+                _log.exception("a method failed", method=method)
+                raise
+
+        return call
+
+    def _stream(
+        self, method: str, inner: Callable[..., AsyncIterator[Any]]
+    ) -> Callable[..., AsyncIterator[Any]]:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                self._check(method, context)
+                async for response in inner(request, context):
+                    yield response
+            except SwarmError as error:
+                await context.abort_with_status(pack(wire_error(error)))
+            except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
+                raise
+            except Exception:
+                _log.exception("a stream failed", method=method)
+                raise
+
+        return call
+
+    def _check(self, method: str, context: Context) -> None:
+        role = self._access.role_of(_bearer(context))
+        if role not in ROLES.get(method, frozenset()):
+            raise RoleDenied(role, method.rpartition("/")[2])
+
+
+def _bearer(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
+            return value.removeprefix("Bearer ")
+    raise TokenInvalid

@@ -1,0 +1,91 @@
+"""The gRPC server: its limits, its security, and when it answers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES
+from amplifier_swarm.v1 import (
+    operator_service_pb2,
+    operator_service_pb2_grpc,
+    worker_service_pb2,
+    worker_service_pb2_grpc,
+)
+from swarmd.engine.swarm import Swarm
+from swarmd.rpc.guard import Guard
+from swarmd.rpc.operator_service import OperatorService
+from swarmd.rpc.worker_service import WorkerService
+
+SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
+_OPTIONS: Final = (
+    # Without it a second server shares the port in silence, and each gets half of the calls.
+    ("grpc.so_reuseport", 0),
+    *KEEPALIVE,
+    # Workers' pings every 20 s are no attack.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    # A whole fleet that comes back at once is let in, not turned away.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 200_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files of the server's identity, and the authority of its clients' if they must have one."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None
+
+
+class RpcServer:
+    """Serves one swarm on one address."""
+
+    def __init__(self, swarm: Swarm, *, started_us: int) -> None:
+        self._server = grpc.aio.server(interceptors=[Guard(swarm.access)], options=_OPTIONS)
+        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), self._server)
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
+            OperatorService(swarm, started_us=started_us), self._server
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [
+            worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name,
+            operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name,
+            health.SERVICE_NAME,
+            reflection.SERVICE_NAME,
+        ]
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, address: str, tls: Tls | None) -> int:
+        """Serves; returns the port. Raises OSError if the address can't be had."""
+        try:
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, _credentials(tls))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+        await self._server.start()
+        for name in ("", *SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Says that it stops serving, lets calls in flight end, and stops."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    if tls.client_ca is None:
+        return grpc.ssl_server_credentials([pair])
+    return grpc.ssl_server_credentials([pair], tls.client_ca.read_bytes(), require_client_auth=True)

@@ -1,0 +1,139 @@
+"""The streams of OperatorService: each reads on from a cursor and waits for the feed between reads."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from swarmd.domain.errors import SessionNotFound
+from swarmd.domain.lifecycle import FINAL
+from swarmd.domain.model import PlannedTask, SessionRole, TaskKey
+from swarmd.engine import names
+from swarmd.engine.swarm import Swarm
+from swarmd.rpc import definitions, enums, views
+from swarmd.store import events as store_events
+from swarmd.store import sessions, tasks
+from swarmd.store.sessions import LogEntry, SessionRef
+from swarmd.store.transaction import ReadTx
+
+PAGE: Final = 500
+MESSAGE_BYTES: Final = 256 * 1024
+
+
+async def export(plan: Iterable[PlannedTask]) -> AsyncIterator[pb.ExportTasksResponse]:
+    """The tasks, in messages of a handy size."""
+    message, size = pb.ExportTasksResponse(), 0
+    for task in plan:
+        planned = definitions.planned(task.status, task.definition)
+        message.tasks.append(planned)
+        size += planned.ByteSize()
+        if size > MESSAGE_BYTES:
+            yield message
+            message, size = pb.ExportTasksResponse(), 0
+    if message.tasks:
+        yield message
+
+
+async def events(swarm: Swarm, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
+    """The events after the one named, and those to come if they are asked for."""
+    task_id = request.task_id
+    if task_id:
+        task_id = await swarm.db.read(lambda tx: names.resolve(tx, request.task_id).task_id)
+    seq = request.after_seq
+    while True:
+        more = swarm.feed.next()
+        read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
+        found = await swarm.db.read(read)
+        if found:
+            seq = found[-1].seq
+            yield pb.WatchEventsResponse(events=[views.event(event) for event in found])
+        if len(found) == PAGE:
+            more.cancel()
+        elif request.follow:
+            await more
+        else:
+            more.cancel()
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at a task's log found."""
+
+    ended: bool
+    attempt: int
+    sessions: Sequence[tuple[SessionRef, Sequence[LogEntry]]]
+
+
+async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
+    """The log of a task's sessions, and what comes to it if that is asked for."""
+    role = enums.SESSION_ROLE.optional(request.role, "role")
+    key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
+    cursors: dict[int, int] = {}
+    while True:
+        more = swarm.feed.next(task_id)
+        look = await swarm.db.read(lambda tx: _look(tx, key, role, request, cursors))
+        if not look.sessions and not request.follow:
+            more.cancel()
+            raise SessionNotFound(task_id, f"{role} session" if role else "session")
+        for session, entries in look.sessions:
+            if entries:
+                cursors[session.key] = entries[-1].number
+                yield pb.TailLogResponse(
+                    session_id=session.session_id,
+                    role=enums.SESSION_ROLE.to_wire(session.role),
+                    attempt=look.attempt,
+                    entries=[views.log_entry(entry) for entry in entries],
+                )
+        full = any(len(entries) == PAGE for _, entries in look.sessions)
+        if full:
+            more.cancel()
+        elif request.follow and not look.ended:
+            await more
+        else:
+            more.cancel()
+            return
+
+
+def _named(tx: ReadTx, task_id: str) -> tuple[TaskKey, str]:
+    task = names.resolve(tx, task_id)
+    return task.key, task.task_id
+
+
+def _look(
+    tx: ReadTx,
+    key: TaskKey,
+    role: SessionRole | None,
+    request: pb.TailLogRequest,
+    cursors: dict[int, int],
+) -> _Look:
+    task = tasks.get(tx, key)
+    number = request.attempt or task.attempt
+    found = [s for s in sessions.of_attempt(tx, key, number) if role is None or s.role is role]
+    for session in found:
+        if session.key not in cursors:
+            tail = request.tail
+            cursors[session.key] = sessions.log_tail(tx, session.key, tail) if tail > 0 else 0
+    logs = [(s, sessions.log_after(tx, s.key, cursors[s.key], limit=PAGE)) for s in found]
+    ended = task.status in FINAL or (request.attempt > 0 and request.attempt < task.attempt)
+    return _Look(ended, number, logs)
+
+
+async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
+    """A copy of the database, made beside it so that it fits on the same disk."""
+    with _scratch(swarm.db.path.parent) as copy:
+        await swarm.db.backup(copy)
+        with copy.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
+                yield pb.BackupResponse(chunk=chunk)
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=folder, prefix="backup-") as scratch:
+        yield Path(scratch) / "swarm.db"

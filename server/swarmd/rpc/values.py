@@ -1,0 +1,63 @@
+"""Times, durations and money between the domain and the wire."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from amplifier_swarm.v1 import session_pb2
+from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.model import Usage
+
+_NANO: Final = Decimal(1_000_000_000)
+# Where SQLite's integers, and every bill, end.
+_MAX: Final = 2**62
+
+
+def timestamp(us: int | None) -> Timestamp | None:
+    """A time for people; None stays unset."""
+    return None if us is None else Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
+
+
+def timestamp_us(value: Timestamp) -> int:
+    """Microseconds since 1970."""
+    return value.seconds * 1_000_000 + value.nanos // 1_000
+
+
+def duration(seconds: float | None) -> Duration | None:
+    """A duration; None stays unset."""
+    if seconds is None:
+        return None
+    nanos = round(seconds * 1_000_000_000)
+    return Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def seconds(value: Duration) -> float:
+    """Seconds of a duration."""
+    return value.seconds + value.nanos / 1_000_000_000
+
+
+def usage(value: Usage) -> session_pb2.Usage:
+    """What sessions have used."""
+    cost = "" if value.cost_nano is None else f"{Decimal(value.cost_nano) / _NANO:f}"
+    return session_pb2.Usage(input_tokens=value.input_tokens, output_tokens=value.output_tokens, cost=cost)
+
+
+def read_usage(value: session_pb2.Usage) -> Usage:
+    """What a worker says that a session has used; raises InvalidRequest for what can't be."""
+    if not (0 <= value.input_tokens < _MAX and 0 <= value.output_tokens < _MAX):
+        raise InvalidRequest("usage", "token counts must not be negative")
+    return Usage(value.input_tokens, value.output_tokens, _read_cost(value.cost))
+
+
+def _read_cost(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        nano = int(Decimal(text) * _NANO)
+    except (InvalidOperation, ValueError, OverflowError):
+        nano = -1
+    if not 0 <= nano < _MAX:
+        raise InvalidRequest("usage.cost", "must be a decimal number of dollars, not negative")
+    return nano

@@ -1,0 +1,178 @@
+"""What people look at, for the wire."""
+
+from collections.abc import Sequence
+
+from amplifier_swarm import __version__
+from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.engine.explain import Reason
+from swarmd.engine.overview import SwarmView, WorkerView
+from swarmd.rpc import enums, outcomes, values
+from swarmd.store.events import Event
+from swarmd.store.sessions import LogEntry
+from swarmd.store.tokens import TokenRecord
+from swarmd.store.views import AttemptView, LateResultView, SessionView, TaskView
+
+
+def task(view: TaskView) -> task_pb2.Task:
+    """A task as a list shows it."""
+    blocked = view.status in (TaskStatus.BLOCKED, TaskStatus.SKIPPED)
+    return task_pb2.Task(
+        task_id=view.task_id,
+        name=view.name,
+        status=enums.TASK_STATUS.to_wire(view.status),
+        phase=view.phase,
+        type=view.type,
+        priority=view.priority,
+        attempt=view.attempt,
+        max_retries=view.max_retries,
+        dependencies=[task_id for task_id, _ in view.dependencies],
+        blocked_by=[
+            task_id for task_id, status in view.dependencies if blocked and status != TaskStatus.COMPLETED
+        ],
+        worker=view.worker,
+        builder_session_id=view.builder_session_id,
+        validator_session_id=view.validator_session_id,
+        last_error=view.last_error,
+        failure_class=enums.FAILURE_CLASS.to_wire(view.failure_class),
+        cause=view.cause,
+        estimated_hours=view.estimated_hours,
+        created_at=values.timestamp(view.created_us),
+        started_at=values.timestamp(view.started_us),
+        completed_at=values.timestamp(view.completed_us),
+        usage=values.usage(view.usage),
+    )
+
+
+def attempt(view: AttemptView) -> task_pb2.Attempt:
+    """An attempt with its sessions and what was reported of it."""
+    report = outcomes.read_report(view.report)
+    message = task_pb2.Attempt(
+        number=view.number,
+        worker=view.worker,
+        outcome=enums.ATTEMPT_OUTCOME.to_wire(view.outcome),
+        failure_class=enums.FAILURE_CLASS.to_wire(view.failure_class),
+        error=view.error,
+        claimed_at=values.timestamp(view.claimed_us),
+        started_at=values.timestamp(view.started_us),
+        ended_at=values.timestamp(view.ended_us),
+        sessions=[_session(session) for session in view.sessions],
+        checks=report.checks,
+        late_results=[_late_result(result) for result in view.late_results],
+    )
+    if report.HasField("builder_result"):
+        message.builder_result.CopyFrom(report.builder_result)
+    if report.HasField("verdict"):
+        message.verdict.CopyFrom(report.verdict)
+    if report.HasField("kill_receipt"):
+        message.kill_receipt.CopyFrom(report.kill_receipt)
+    return message
+
+
+def swarm(view: SwarmView) -> swarm_pb2.Swarm:
+    """The swarm as a whole."""
+    totals = view.totals
+    return swarm_pb2.Swarm(
+        mode=enums.MODE.to_wire(view.state.mode),
+        stop_generation=view.state.stop_generation,
+        cause=view.state.cause,
+        counts=[
+            swarm_pb2.StatusCount(status=enums.TASK_STATUS.to_wire(status), count=totals.counts[status])
+            for status in TaskStatus
+            if status in totals.counts
+        ],
+        done=view.done,
+        workers=view.workers,
+        slots=view.slots,
+        estimated_hours=totals.estimated_hours,
+        completed_hours=totals.completed_hours,
+        usage=values.usage(totals.usage),
+        last_event_seq=view.last_seq,
+        version=__version__,
+        started_at=values.timestamp(view.started_us),
+        epoch=view.state.epoch,
+    )
+
+
+def worker(view: WorkerView) -> swarm_pb2.Worker:
+    """A worker as the server knows it."""
+    identity = view.identity
+    return swarm_pb2.Worker(
+        name=identity.name,
+        status=swarm_pb2.WorkerStatus.Value(f"WORKER_STATUS_{view.status.name}"),
+        slots=identity.slots,
+        running=len(view.task_ids),
+        host=identity.host,
+        pid=identity.pid,
+        runner=identity.runner,
+        last_seen_at=values.timestamp(view.heard_us),
+        labels=dict(identity.labels),
+        containment=identity.containment,
+        version=identity.version,
+        task_ids=view.task_ids,
+    )
+
+
+def event(value: Event) -> event_pb2.Event:
+    """One change."""
+    return event_pb2.Event(
+        seq=value.seq,
+        happened_at=values.timestamp(value.happened_us),
+        kind=enums.EVENT_KIND.to_wire(value.kind),
+        task_id=value.task_id,
+        status=enums.TASK_STATUS.to_wire(TaskStatus(value.status) if value.status else None),
+        attempt=value.attempt,
+        worker=value.worker,
+        session_id=value.session_id,
+        cause=value.cause,
+    )
+
+
+def reasons(found: Sequence[Reason]) -> list[operator_service_pb2.Reason]:
+    """Why a task is where it is."""
+    return [
+        operator_service_pb2.Reason(
+            kind=enums.REASON_KIND.to_wire(reason.kind), message=reason.message, task_ids=reason.task_ids
+        )
+        for reason in found
+    ]
+
+
+def log_entry(entry: LogEntry) -> session_pb2.LogEntry:
+    """A piece of a session's log."""
+    return session_pb2.LogEntry(
+        number=entry.number,
+        logged_at=values.timestamp(entry.logged_us),
+        kind=session_pb2.LogKind.Value(entry.kind),
+        text=entry.text,
+    )
+
+
+def token(record: TokenRecord) -> operator_service_pb2.Token:
+    """A token without its secret."""
+    return operator_service_pb2.Token(
+        token_id=record.token_id,
+        role=enums.ROLE.to_wire(record.role),
+        name=record.name,
+        created_at=values.timestamp(record.created_us),
+        revoked_at=values.timestamp(record.revoked_us),
+    )
+
+
+def _session(view: SessionView) -> session_pb2.Session:
+    return session_pb2.Session(
+        session_id=view.session_id,
+        role=enums.SESSION_ROLE.to_wire(view.role),
+        runner=view.runner,
+        started_at=values.timestamp(view.started_us),
+        ended_at=values.timestamp(view.ended_us),
+        exit_code=view.exit_code,
+        usage=values.usage(view.usage),
+    )
+
+
+def _late_result(view: LateResultView) -> task_pb2.LateResult:
+    return task_pb2.LateResult(
+        received_at=values.timestamp(view.received_us),
+        outcome=outcomes.whole(view.kind, view.failure_class, view.error, view.report),
+    )

@@ -1,0 +1,141 @@
+"""Attempts and their leases as rows."""
+
+from dataclasses import dataclass
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import (
+    AttemptKey,
+    AttemptOutcome,
+    FailureClass,
+    Lease,
+    Outcome,
+    SwarmMode,
+    TaskId,
+    TaskKey,
+    WorkerKey,
+    WorkerName,
+)
+from swarmd.store.transaction import ReadTx, Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """What a lease id points at."""
+
+    lease: Lease
+    outcome: AttemptOutcome | None
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLease:
+    """A lease that stands, as found at the start of the server."""
+
+    lease: Lease
+    status: TaskStatus
+    cause: str
+    mode: SwarmMode
+
+
+def add(
+    tx: Tx, *, task_key: TaskKey, number: int, epoch: int, secret_hash: bytes, worker_key: WorkerKey
+) -> AttemptKey:
+    """Opens an attempt; the schema allows one open attempt a task."""
+    return AttemptKey(
+        tx.insert(
+            "attempt_add",
+            task_key=task_key,
+            number=number,
+            epoch=epoch,
+            secret_hash=secret_hash,
+            worker_key=worker_key,
+            now_us=tx.now_us,
+        )
+    )
+
+
+def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
+    """The attempt of that task and number."""
+    row = tx.one("attempt_by_lease", task_key=task_key, number=number)
+    if row is None:
+        return None
+    return LeaseRecord(_lease(row), None if row[7] is None else AttemptOutcome(row[7]), row[8])
+
+
+def all_open(tx: ReadTx) -> list[OpenLease]:
+    """Every lease that stands."""
+    return [
+        OpenLease(_lease(row), TaskStatus(row[7]), row[8], SwarmMode(row[9]))
+        for row in tx.all("attempt_open")
+    ]
+
+
+def open_of_worker(tx: ReadTx, worker_key: WorkerKey) -> list[Lease]:
+    """The leases that the worker holds."""
+    return [_lease(row) for row in tx.all("attempt_open_of_worker", worker_key=worker_key)]
+
+
+def open_count(tx: ReadTx, worker_key: WorkerKey) -> int:
+    """How many leases the worker holds: counted, so that no dead one can take up a slot for ever."""
+    return int(tx.value("attempt_open_count", worker_key=worker_key))
+
+
+def start(tx: Tx, key: AttemptKey) -> None:
+    """Notes when the first session got its go."""
+    tx.run("attempt_start", key=key, now_us=tx.now_us)
+
+
+def end(
+    tx: Tx,
+    key: AttemptKey,
+    outcome: AttemptOutcome,
+    *,
+    failure_class: FailureClass | None = None,
+    error: str = "",
+    reported: Outcome | None = None,
+) -> None:
+    """Ends the attempt and whatever of its sessions was not reported as ended."""
+    tx.run(
+        "attempt_end",
+        key=key,
+        now_us=tx.now_us,
+        outcome=outcome,
+        failure_class=failure_class,
+        error=error,
+        report=None if reported is None else reported.report,
+        digest=None if reported is None else reported.digest,
+    )
+    tx.run("session_end_of_attempt", attempt_key=key, now_us=tx.now_us)
+
+
+def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
+    """What the latest reported attempt left, as JSON."""
+    report: str | None = tx.value("attempt_last_report", task_key=task_key)
+    return report
+
+
+def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:
+    """Keeps an outcome that came too late; False if the same one is kept already."""
+    added = tx.run(
+        "late_result_add",
+        attempt_key=key,
+        now_us=tx.now_us,
+        kind=outcome.kind,
+        failure_class=outcome.failure_class,
+        error=outcome.error,
+        report=outcome.report,
+        digest=outcome.digest,
+    )
+    return added > 0
+
+
+def _lease(row: Row) -> Lease:
+    return Lease(
+        attempt_key=AttemptKey(row[0]),
+        task_key=TaskKey(row[1]),
+        task_id=TaskId(row[2]),
+        number=row[3],
+        epoch=row[4],
+        worker=WorkerName(row[5]),
+        secret_hash=row[6],
+    )

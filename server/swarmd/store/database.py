@@ -1,0 +1,212 @@
+"""The database in use: one writer thread, readers beside it.
+
+Everything that waits to be written is one transaction with a savepoint each, so that durability costs one
+fsync a group, not one a call. A write has returned only when it is on the disk. A group that fails tells
+every caller in it the truth: nothing was stored (StorageFull), or nobody knows (StorageFailed), and then
+nothing is ever written again by this process.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import apsw
+
+from swarmd.domain.errors import StorageFailed, StorageFull
+from swarmd.store import opening
+from swarmd.store.transaction import ReadTx, Tx
+
+T = TypeVar("T")
+
+# Long reads (a listing, a backup) must not hold up short ones.
+READERS: Final = 2
+# The WAL is folded into the file when nobody waits, or at the latest at the higher mark (4 KiB a page).
+CHECKPOINT_IDLE_PAGES: Final = 2_000
+CHECKPOINT_BUSY_PAGES: Final = 40_000
+
+
+@dataclass(slots=True)
+class _Job:
+    """One write that waits for its commit."""
+
+    operation: Callable[[Tx], Any]
+    done: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Database:
+    """Owns the connections. Made and used on one event loop; `close` ends its threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wall_us: Callable[[], int],
+        before_commit: Callable[[Tx], None] = lambda _tx: None,
+    ) -> None:
+        """Opens the file; `before_commit` runs once a group, inside its transaction, after its writes."""
+        self.path = path
+        self.before_commit = before_commit
+        self.failed = asyncio.Event()
+        self._wall_us = wall_us
+        self._loop = asyncio.get_running_loop()
+        self._writer = opening.open_writer(path)
+        self._wal_pages = 0
+        self._writer.set_wal_hook(self._count_wal_pages)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._broken: StorageFailed | None = None
+        self._local = threading.local()
+        self._readers: list[apsw.Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="swarmd-reader")
+        self._thread = threading.Thread(target=self._run, name="swarmd-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, operation: Callable[[Tx], T]) -> T:
+        """Runs the operation in the next group; returns when it is durable, raises what it raised."""
+        if self._broken is not None:
+            raise self._broken
+        job = _Job(operation, self._loop.create_future())
+        self._jobs.put(job)
+        # A caller that goes away must not take the commit's bookkeeping with it.
+        result: T = await asyncio.shield(job.done)
+        return result
+
+    async def read(self, operation: Callable[[ReadTx], T]) -> T:
+        """Runs the operation on a snapshot of what is durable."""
+        return await self._loop.run_in_executor(self._pool, self._read, operation)
+
+    async def backup(self, target: Path) -> None:
+        """Copies the database to a new file, as of one moment, while it is in use."""
+        await self._loop.run_in_executor(self._pool, self._backup, target)
+
+    async def close(self) -> None:
+        """Writes what waits, folds the WAL into the file and ends the threads."""
+        self._jobs.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        self._pool.shutdown()
+        for reader in self._readers:
+            reader.close()
+        if self._broken is None:
+            self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._writer.close()
+
+    def _read(self, operation: Callable[[ReadTx], T]) -> T:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = opening.open_reader(self.path)
+            self._readers.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return operation(ReadTx(connection))
+        finally:
+            connection.execute("COMMIT")
+
+    def _backup(self, target: Path) -> None:
+        source = opening.open_reader(self.path)
+        try:
+            source.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            source.close()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group = [job]
+            last = False
+            while not self._jobs.empty() and not last:
+                more = self._jobs.get()
+                last = more is None
+                if more is not None:
+                    group.append(more)
+            self._commit(group)
+            self._loop.call_soon_threadsafe(self._deliver, group)
+            idle = self._jobs.empty()
+            if self._wal_pages > (CHECKPOINT_IDLE_PAGES if idle else CHECKPOINT_BUSY_PAGES):
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if last:
+                return
+
+    def _commit(self, group: list[_Job]) -> None:
+        if self._broken is not None:
+            _fail(group, self._broken)
+            return
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            tx = Tx(self._writer, self._wall_us())
+            for job in group:
+                self._apply(tx, job)
+            self.before_commit(tx)
+            group[-1].callbacks += tx.take_callbacks()
+        except Exception as error:  # noqa: BLE001  # whatever it was, each caller must be told
+            # Nothing of the group reached COMMIT, so nothing of it is stored.
+            self._roll_back()
+            _fail(group, StorageFull(str(error)) if isinstance(error, apsw.Error) else error)
+            return
+        self._end(group)
+
+    def _apply(self, tx: Tx, job: _Job) -> None:
+        """Runs one write in its savepoint; a refusal undoes this one alone."""
+        self._writer.execute("SAVEPOINT job")
+        try:
+            job.result = job.operation(tx)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError):
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug in one write must not take the others down
+            job.error = error
+            tx.take_callbacks()
+            self._writer.execute("ROLLBACK TO job")
+        else:
+            job.callbacks = tx.take_callbacks()
+        self._writer.execute("RELEASE job")
+
+    def _end(self, group: list[_Job]) -> None:
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.FullError as error:
+            self._roll_back()
+            _fail(group, StorageFull(str(error)))
+        except apsw.Error as error:
+            # A commit that failed may be on the disk all the same; only a restart can tell.
+            self._broken = StorageFailed(str(error))
+            _fail(group, self._broken)
+            self._loop.call_soon_threadsafe(self.failed.set)
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def _deliver(self, group: list[_Job]) -> None:
+        for job in group:
+            for callback in job.callbacks:
+                callback()
+            if job.done.cancelled():
+                continue
+            if job.error is None:
+                job.done.set_result(job.result)
+            else:
+                job.done.set_exception(job.error)
+                # A caller that has gone away never asks for the error.
+                job.done.exception()
+
+    def _count_wal_pages(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, mode: int) -> None:
+        try:
+            self._writer.wal_checkpoint(mode=mode)
+        except (apsw.BusyError, apsw.FullError, apsw.IOError):
+            # The WAL keeps what it has; the next checkpoint tries again.
+            return
+        self._wal_pages = 0
+
+
+def _fail(group: list[_Job], error: Exception) -> None:
+    for job in group:
+        job.error, job.callbacks = error, []

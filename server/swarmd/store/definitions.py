@@ -1,0 +1,57 @@
+"""Definitions as JSON: the same definition always makes the same text, so texts can be compared."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from swarmd.domain.model import (
+    DependencyFailurePolicy,
+    Rehearsal,
+    RehearsalCall,
+    RehearsalScript,
+    TaskDefinition,
+    TaskId,
+)
+
+_LISTS = ("acceptance_criteria", "files", "design_docs", "checks")
+
+
+def encode(definition: TaskDefinition) -> str:
+    """The definition as JSON, what was left out left out."""
+    body = {
+        field.name: value
+        for field in fields(definition)
+        if (value := getattr(definition, field.name)) not in (None, "", (), [], {})
+    }
+    if definition.rehearsal is not None:
+        body["rehearsal"] = asdict(definition.rehearsal)
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=dict)
+
+
+def decode(text: str) -> TaskDefinition:
+    """The definition that `encode` wrote."""
+    body: dict[str, Any] = json.loads(text)
+    for name in _LISTS:
+        body[name] = tuple(body.get(name, ()))
+    body["task_id"] = TaskId(body["task_id"])
+    body["dependencies"] = tuple(TaskId(dependency) for dependency in body.get("dependencies", ()))
+    if (policy := body.get("on_dependency_failure")) is not None:
+        body["on_dependency_failure"] = DependencyFailurePolicy(policy)
+    if (rehearsal := body.get("rehearsal")) is not None:
+        body["rehearsal"] = Rehearsal(_scripts(rehearsal["builder"]), _scripts(rehearsal["validator"]))
+    return TaskDefinition(**body)
+
+
+def encode_labels(labels: dict[str, str]) -> str:
+    """Labels as JSON in one order."""
+    return json.dumps(labels, sort_keys=True, separators=(",", ":"))
+
+
+def _scripts(scripts: Sequence[dict[str, Any]]) -> tuple[RehearsalScript, ...]:
+    return tuple(
+        RehearsalScript(
+            tuple(RehearsalCall(call["tool"], call["arguments"]) for call in s["calls"]), s["reply"]
+        )
+        for s in scripts
+    )

@@ -1,0 +1,94 @@
+"""The event log: what happened, in one sequence without gaps, written with the change itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarmd.store.transaction import ReadTx, Tx
+
+
+class EventKind(StrEnum):
+    """What may happen; the wire contract says what each means."""
+
+    TASK_ADDED = "task_added"
+    TASK_CHANGED = "task_changed"
+    TASK_READY = "task_ready"
+    TASK_BLOCKED = "task_blocked"
+    TASK_SKIPPED = "task_skipped"
+    TASK_REVIVED = "task_revived"
+    TASK_CLAIMED = "task_claimed"
+    TASK_RELEASED = "task_released"
+    SESSION_STARTED = "session_started"
+    SESSION_ENDED = "session_ended"
+    TASK_COMPLETED = "task_completed"
+    TASK_RETRYING = "task_retrying"
+    TASK_FAILED = "task_failed"
+    TASK_KILLING = "task_killing"
+    TASK_KILLED = "task_killed"
+    TASK_REOPENED = "task_reopened"
+    RESULT_ARCHIVED = "result_archived"
+    WORKER_JOINED = "worker_joined"
+    WORKER_LEFT = "worker_left"
+    WORKER_SUSPECT = "worker_suspect"
+    WORKER_LOST = "worker_lost"
+    WORKER_DRAINING = "worker_draining"
+    SWARM_PAUSED = "swarm_paused"
+    SWARM_STOPPED = "swarm_stopped"
+    SWARM_RESUMED = "swarm_resumed"
+    SERVER_STARTED = "server_started"
+    TASKS_CLEARED = "tasks_cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change; empty where it doesn't concern that kind of thing."""
+
+    seq: int
+    happened_us: int
+    kind: EventKind
+    task_id: str
+    status: str
+    attempt: int
+    worker: str
+    session_id: str
+    cause: str
+
+
+def append(
+    tx: Tx,
+    kind: EventKind,
+    *,
+    task_id: str = "",
+    status: str = "",
+    attempt: int = 0,
+    worker: str = "",
+    session_id: str = "",
+    cause: str = "",
+) -> None:
+    """Records that it happened, now."""
+    tx.eventful = True
+    tx.run(
+        "event_add",
+        now_us=tx.now_us,
+        kind=kind,
+        task_id=task_id,
+        status=status,
+        attempt=attempt,
+        worker=worker,
+        session_id=session_id,
+        cause=cause,
+    )
+
+
+def last_seq(tx: ReadTx) -> int:
+    """The number of the latest event, 0 if there is none."""
+    return int(tx.value("event_last"))
+
+
+def after(tx: ReadTx, seq: int, *, limit: int, task_id: str = "") -> Sequence[Event]:
+    """The next events after that one, of one task if it is named."""
+    if task_id:
+        rows = tx.all("event_after_of_task", task_id=task_id, after=seq, limit=limit)
+    else:
+        rows = tx.all("event_after", after=seq, limit=limit)
+    return [Event(row[0], row[1], EventKind(row[2]), *row[3:]) for row in rows]

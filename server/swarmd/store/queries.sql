@@ -1,0 +1,355 @@
+-- Every statement of the server, by subject. A name begins with its table; parameters are named.
+
+-- ── swarm ────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: swarm_get
+SELECT epoch, mode, cause, stop_generation FROM swarm;
+
+-- name: swarm_set_mode
+UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation + :stops;
+
+-- name: swarm_next_epoch
+UPDATE swarm SET epoch = epoch + 1;
+
+-- name: swarm_counts
+-- How many tasks have each status, with the hours estimated for them.
+SELECT status, count(*), coalesce(sum(estimated_hours), 0) FROM tasks GROUP BY status;
+
+-- name: swarm_usage
+SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), sum(cost_nano) FROM sessions;
+
+-- name: swarm_has_open
+-- Whether some task can still make progress by itself: four looks into an index.
+SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'not_started')
+    OR EXISTS (SELECT 1 FROM tasks WHERE status = 'claimed')
+    OR EXISTS (SELECT 1 FROM tasks WHERE status = 'in_progress')
+    OR EXISTS (SELECT 1 FROM tasks WHERE status = 'killing');
+
+-- ── label_sets ───────────────────────────────────────────────────────────────────────────────────
+
+-- name: label_set_all
+SELECT key, labels FROM label_sets ORDER BY key;
+
+-- name: label_set_newest
+SELECT coalesce(max(key), 0) FROM label_sets;
+
+-- name: label_set_add
+INSERT INTO label_sets (labels) VALUES (:labels) ON CONFLICT DO NOTHING;
+
+-- name: label_set_key
+SELECT key FROM label_sets WHERE labels = :labels;
+
+-- ── tasks ────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: task_by_key
+SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+  FROM tasks WHERE key = :key;
+
+-- name: task_by_id
+SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+  FROM tasks WHERE task_id = :task_id;
+
+-- name: task_dependents
+-- The tasks that wait for this one, in the order of import.
+SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
+       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us
+  FROM dependencies d JOIN tasks t ON t.key = d.task_key
+ WHERE d.dependency_key = :key ORDER BY t.key;
+
+-- name: task_by_status
+SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+  FROM tasks WHERE status = :status ORDER BY key;
+
+-- name: task_interrupted
+SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+  FROM tasks WHERE interrupted = 1 ORDER BY key;
+
+-- name: task_in_backoff
+-- Those that wait for their next attempt.
+SELECT key, backoff_s FROM tasks WHERE status = 'not_started' AND ready = 0;
+
+-- name: task_ids_from
+-- The ids that begin with :prefix, as a range of the index; :after is the prefix and the last code point.
+SELECT task_id FROM tasks WHERE task_id >= :prefix AND task_id < :after ORDER BY task_id LIMIT :limit;
+
+-- name: task_keys
+SELECT task_id, key, status FROM tasks;
+
+-- name: task_insert
+INSERT INTO tasks (task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
+                   status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
+                   interrupted, backoff_s, created_us, started_us, completed_us)
+VALUES (:task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
+        :status, 0, 1, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us);
+
+-- name: task_redefine
+-- Its failures are never more than the new budget allows to be counted.
+UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
+       estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
+       max_retries = :max_retries, failures = min(failures, :max_retries + 1)
+ WHERE key = :key;
+
+-- name: task_save
+UPDATE tasks SET status = :status, ready = :ready, unmet = :unmet, attempt = :attempt, failures = :failures,
+       losses = :losses, last_error = :last_error, failure_class = :failure_class, cause = :cause,
+       interrupted = :interrupted, backoff_s = :backoff_s, started_us = :started_us,
+       completed_us = :completed_us
+ WHERE key = :key;
+
+-- name: task_make_ready
+-- The backoff has passed, unless something else happened meanwhile.
+UPDATE tasks SET ready = 1, backoff_s = 0 WHERE key = :key AND status = 'not_started' AND ready = 0;
+
+-- name: task_clear
+DELETE FROM tasks;
+
+-- name: task_count
+SELECT count(*) FROM tasks;
+
+-- name: task_count_by_status
+SELECT count(*) FROM tasks WHERE status = :status;
+
+-- name: task_first_held
+-- One task that a worker holds, and how many there are.
+SELECT task_id, status, count(*) OVER () FROM tasks WHERE status IN ('claimed', 'in_progress', 'killing')
+ ORDER BY key LIMIT 1;
+
+-- name: task_count_unmet
+-- Counts anew what is not met; a task with the policy `run` takes any end of a dependency.
+SELECT count(*) FROM dependencies d JOIN tasks p ON p.key = d.dependency_key JOIN tasks t ON t.key = d.task_key
+ WHERE d.task_key = :key AND p.status <> 'completed'
+   AND NOT (t.policy = 'run' AND p.status IN ('failed', 'killed', 'skipped'));
+
+-- name: task_dead_dependency
+-- The first dependency that can't complete.
+SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
+ WHERE d.task_key = :key AND p.status IN ('failed', 'killed', 'skipped') ORDER BY d.position LIMIT 1;
+
+-- name: task_unmet_dependencies
+SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
+ WHERE d.task_key = :key AND p.status <> 'completed' ORDER BY d.position;
+
+-- name: task_next_ready
+-- The best claimable task among those that ask for one set of labels: the head of a partial index.
+SELECT key, priority FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key
+ ORDER BY priority DESC, key LIMIT 1;
+
+-- name: task_ready_label_sets
+-- Which label sets have a claimable task: one look into the index for each set.
+SELECT key FROM label_sets l WHERE EXISTS
+  (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key);
+
+-- ── definitions and dependencies ─────────────────────────────────────────────────────────────────
+
+-- name: definition_set
+INSERT INTO definitions (task_key, body) VALUES (:key, :body)
+    ON CONFLICT (task_key) DO UPDATE SET body = excluded.body;
+
+-- name: definition_get
+SELECT body FROM definitions WHERE task_key = :key;
+
+-- name: definition_by_id
+SELECT d.body FROM tasks t JOIN definitions d ON d.task_key = t.key WHERE t.task_id = :task_id;
+
+-- name: definition_all
+SELECT t.status, d.body FROM tasks t JOIN definitions d ON d.task_key = t.key ORDER BY t.key;
+
+-- name: dependency_add
+INSERT INTO dependencies (task_key, dependency_key, position) VALUES (:task_key, :dependency_key, :position);
+
+-- name: dependency_clear
+DELETE FROM dependencies WHERE task_key = :key;
+
+-- name: dependency_edges
+SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_key
+  JOIN tasks p ON p.key = d.dependency_key;
+
+-- ── attempts ─────────────────────────────────────────────────────────────────────────────────────
+
+-- name: attempt_add
+INSERT INTO attempts (task_key, number, epoch, secret_hash, worker_key, claimed_us, error)
+VALUES (:task_key, :number, :epoch, :secret_hash, :worker_key, :now_us, '');
+
+-- name: attempt_by_lease
+-- What a lease of the given task and number stands for, whether it is open or not.
+SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, a.outcome, a.digest
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ WHERE a.task_key = :task_key AND a.number = :number;
+
+-- name: attempt_open
+-- Every lease that stands, with the status of its task.
+SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, t.status, t.cause, s.mode
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key JOIN swarm s
+ WHERE a.outcome IS NULL ORDER BY a.key;
+
+-- name: attempt_open_of_worker
+SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ WHERE a.worker_key = :worker_key AND a.outcome IS NULL ORDER BY a.key;
+
+-- name: attempt_open_count
+SELECT count(*) FROM attempts WHERE worker_key = :worker_key AND outcome IS NULL;
+
+-- name: attempt_start
+UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key;
+
+-- name: attempt_end
+UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :failure_class, error = :error,
+       report = :report, digest = :digest
+ WHERE key = :key AND outcome IS NULL;
+
+-- name: attempt_last_report
+-- What the latest reported attempt but those that were never started left for the next builder.
+SELECT report FROM attempts WHERE task_key = :task_key AND report IS NOT NULL AND outcome <> 'released'
+ ORDER BY number DESC LIMIT 1;
+
+-- name: late_result_add
+INSERT INTO late_results (attempt_key, received_us, kind, failure_class, error, report, digest)
+VALUES (:attempt_key, :now_us, :kind, :failure_class, :error, :report, :digest) ON CONFLICT DO NOTHING;
+
+-- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
+
+-- name: session_find
+SELECT key FROM sessions WHERE attempt_key = :attempt_key AND session_id = :session_id;
+
+-- name: session_add
+INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
+VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
+
+-- name: session_taken
+SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = :session_id);
+
+-- name: session_end
+UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL;
+
+-- name: session_end_of_attempt
+-- Whatever was not reported has ended with the attempt.
+UPDATE sessions SET ended_us = :now_us WHERE attempt_key = :attempt_key AND ended_us IS NULL;
+
+-- name: session_use
+-- Reports come in any order; what was used only grows.
+UPDATE sessions SET input_tokens = max(input_tokens, :input_tokens),
+       output_tokens = max(output_tokens, :output_tokens),
+       cost_nano = CASE WHEN :cost_nano IS NULL THEN cost_nano ELSE max(coalesce(cost_nano, 0), :cost_nano) END
+ WHERE key = :key;
+
+-- name: session_log_add
+INSERT INTO session_log (session_key, number, logged_us, kind, text)
+VALUES (:session_key, :number, :logged_us, :kind, :text) ON CONFLICT DO NOTHING;
+
+-- name: session_log_trim
+-- Keeps the first :head and the last :tail entries.
+DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND number <= :newest - :tail;
+
+-- name: session_log_after
+SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :session_key AND number > :after
+ ORDER BY number LIMIT :limit;
+
+-- name: session_log_tail
+-- The number after which the newest :tail entries begin.
+SELECT coalesce(min(number), 1) - 1 FROM
+  (SELECT number FROM session_log WHERE session_key = :session_key ORDER BY number DESC LIMIT :tail);
+
+-- name: session_of_attempt
+SELECT s.key, s.session_id, s.role FROM sessions s JOIN attempts a ON a.key = s.attempt_key
+ WHERE a.task_key = :task_key AND a.number = :number ORDER BY s.key;
+
+-- ── workers ──────────────────────────────────────────────────────────────────────────────────────
+
+-- name: worker_by_name
+SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us
+  FROM workers WHERE name = :name;
+
+-- name: worker_all
+SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us
+  FROM workers ORDER BY name;
+
+-- name: worker_put
+INSERT INTO workers (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining)
+VALUES (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0)
+ON CONFLICT (name) DO UPDATE SET incarnation = :incarnation, instance = :instance, slots = :slots,
+   labels = :labels, runner = :runner, host = :host, pid = :pid, version = :version,
+   containment = :containment, left_us = NULL,
+   draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END;
+
+-- name: worker_set_draining
+UPDATE workers SET draining = 1 WHERE key = :key;
+
+-- name: worker_set_left
+UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
+
+-- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
+
+-- name: token_put
+INSERT INTO tokens (token_id, role, name, secret_hash, created_us)
+VALUES (:token_id, :role, :name, :secret_hash, :now_us) ON CONFLICT DO NOTHING;
+
+-- name: token_all
+SELECT token_id, role, name, secret_hash, created_us, revoked_us FROM tokens ORDER BY created_us, token_id;
+
+-- name: token_revoke
+UPDATE tokens SET revoked_us = coalesce(revoked_us, :now_us) WHERE token_id = :token_id;
+
+-- ── events ───────────────────────────────────────────────────────────────────────────────────────
+
+-- name: event_add
+INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause)
+VALUES (:now_us, :kind, :task_id, :status, :attempt, :worker, :session_id, :cause);
+
+-- name: event_last
+SELECT coalesce(max(seq), 0) FROM events;
+
+-- name: event_after
+SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
+  FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: event_after_of_task
+SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
+  FROM events WHERE task_id = :task_id AND task_id <> '' AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- ── views ────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: view_tasks
+-- A page of tasks with what a list shows; an empty filter fits all. instr, unlike LIKE, has no wildcards.
+SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attempt, t.max_retries,
+       coalesce(w.name, ''),
+       coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'builder'
+                  ORDER BY key DESC LIMIT 1), ''),
+       coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'validator'
+                  ORDER BY key DESC LIMIT 1), ''),
+       t.last_error, t.failure_class, t.cause, t.estimated_hours, t.created_us, t.started_us, t.completed_us,
+       coalesce((SELECT sum(input_tokens) FROM sessions WHERE task_key = t.key), 0),
+       coalesce((SELECT sum(output_tokens) FROM sessions WHERE task_key = t.key), 0),
+       (SELECT sum(cost_nano) FROM sessions WHERE task_key = t.key),
+       (SELECT json_group_array(json_array(p.task_id, p.status) ORDER BY d.position)
+          FROM dependencies d JOIN tasks p ON p.key = d.dependency_key WHERE d.task_key = t.key)
+  FROM tasks t
+  LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
+  LEFT JOIN workers w ON w.key = a.worker_key
+ WHERE t.key > :after
+   AND (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
+   AND (:phase = '' OR t.phase = :phase)
+   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+ ORDER BY t.key LIMIT :limit;
+
+-- name: view_tasks_total
+SELECT count(*) FROM tasks t
+ WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
+   AND (:phase = '' OR t.phase = :phase)
+   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)));
+
+-- name: view_attempts
+SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report
+  FROM attempts a JOIN workers w ON w.key = a.worker_key WHERE a.task_key = :key ORDER BY a.number;
+
+-- name: view_sessions
+SELECT attempt_key, session_id, role, runner, started_us, ended_us, exit_code, input_tokens, output_tokens, cost_nano
+  FROM sessions WHERE task_key = :key ORDER BY key;
+
+-- name: view_late_results
+SELECT l.attempt_key, l.received_us, l.kind, l.failure_class, l.error, l.report
+  FROM late_results l JOIN attempts a ON a.key = l.attempt_key WHERE a.task_key = :key ORDER BY l.key;

@@ -1,0 +1,112 @@
+"""Sessions and what they printed, as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from swarmd.domain.model import AttemptKey, SessionRole, TaskKey, Usage
+from swarmd.store.transaction import ReadTx, Tx
+
+# How many entries of a session are kept: its beginning, and its end as it moves.
+LOG_HEAD: Final = 500
+LOG_TAIL: Final = 4_500
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A piece of what a session did or printed; a gap in the numbers means that entries were dropped."""
+
+    number: int
+    logged_us: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """A session of an attempt."""
+
+    key: int
+    session_id: str
+    role: SessionRole
+
+
+def find(tx: ReadTx, attempt_key: AttemptKey, session_id: str) -> int | None:
+    """The key of that session of that attempt."""
+    key: int | None = tx.value("session_find", attempt_key=attempt_key, session_id=session_id)
+    return key
+
+
+def is_taken(tx: ReadTx, session_id: str) -> bool:
+    """Whether any attempt has a session of that id."""
+    return bool(tx.value("session_taken", session_id=session_id))
+
+
+def add(
+    tx: Tx, *, session_id: str, task_key: TaskKey, attempt_key: AttemptKey, role: SessionRole, runner: str
+) -> None:
+    """Stores a session that has its go."""
+    tx.run(
+        "session_add",
+        session_id=session_id,
+        task_key=task_key,
+        attempt_key=attempt_key,
+        role=role,
+        runner=runner,
+        now_us=tx.now_us,
+    )
+
+
+def end(tx: Tx, key: int, *, exit_code: int | None) -> bool:
+    """Stores that it ended; False if that is known already."""
+    ended = tx.run("session_end", key=key, exit_code=exit_code, now_us=tx.now_us)
+    return ended > 0
+
+
+def use(tx: Tx, key: int, usage: Usage) -> None:
+    """Stores what it has used in all."""
+    tx.run(
+        "session_use",
+        key=key,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_nano=usage.cost_nano,
+    )
+
+
+def log(tx: Tx, key: int, entries: Sequence[LogEntry]) -> None:
+    """Stores entries and drops from the middle what is more than is kept."""
+    tx.run_many(
+        "session_log_add",
+        (
+            {
+                "session_key": key,
+                "number": entry.number,
+                "logged_us": entry.logged_us,
+                "kind": entry.kind,
+                "text": entry.text,
+            }
+            for entry in entries
+        ),
+    )
+    newest = max(entry.number for entry in entries)
+    if newest > LOG_HEAD + LOG_TAIL:
+        tx.run("session_log_trim", session_key=key, newest=newest, head=LOG_HEAD, tail=LOG_TAIL)
+
+
+def log_after(tx: ReadTx, key: int, after: int, *, limit: int) -> Sequence[LogEntry]:
+    """The next kept entries after that number."""
+    return [LogEntry(*row) for row in tx.all("session_log_after", session_key=key, after=after, limit=limit)]
+
+
+def log_tail(tx: ReadTx, key: int, tail: int) -> int:
+    """The number after which the newest `tail` entries begin."""
+    return int(tx.value("session_log_tail", session_key=key, tail=tail))
+
+
+def of_attempt(tx: ReadTx, task_key: TaskKey, number: int) -> Sequence[SessionRef]:
+    """The sessions of one attempt, the earliest first."""
+    return [
+        SessionRef(key, session_id, SessionRole(role))
+        for key, session_id, role in tx.all("session_of_attempt", task_key=task_key, number=number)
+    ]

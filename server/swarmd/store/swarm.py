@@ -1,0 +1,47 @@
+"""The one row of what holds for the swarm as a whole, and the label sets that its tasks ask for."""
+
+import json
+from collections.abc import Mapping
+
+from swarmd.domain.model import SwarmMode, SwarmState
+from swarmd.store import definitions
+from swarmd.store.transaction import ReadTx, Tx
+
+
+def get(tx: ReadTx) -> SwarmState:
+    """How things stand."""
+    row = tx.one("swarm_get")
+    assert row is not None
+    return SwarmState(row[0], SwarmMode(row[1]), row[2], row[3])
+
+
+def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
+    """Changes the mode; `stops` counts a new emergency stop."""
+    tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)
+
+
+def next_epoch(tx: Tx) -> None:
+    """Begins a new history: no lease and no session id of the old one fits any more."""
+    tx.run("swarm_next_epoch")
+
+
+def has_open(tx: ReadTx) -> bool:
+    """Whether some task can still make progress by itself."""
+    return bool(tx.value("swarm_has_open"))
+
+
+def label_set_key(tx: Tx, labels: Mapping[str, str]) -> int:
+    """The key of that set of labels, stored if it is new."""
+    text = definitions.encode_labels(dict(labels))
+    tx.run("label_set_add", labels=text)
+    return int(tx.value("label_set_key", labels=text))
+
+
+def newest_label_set(tx: ReadTx) -> int:
+    """Grows with each new set, so that a reader knows when to read again."""
+    return int(tx.value("label_set_newest"))
+
+
+def label_sets(tx: ReadTx) -> Mapping[int, Mapping[str, str]]:
+    """All sets of labels that tasks ask for."""
+    return {key: json.loads(labels) for key, labels in tx.all("label_set_all")}

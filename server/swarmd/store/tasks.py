@@ -1,0 +1,228 @@
+"""Tasks as rows: where each is, and what decides its next step."""
+
+from collections.abc import Sequence
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_PRIORITY,
+    DependencyFailurePolicy,
+    FailureClass,
+    PlannedTask,
+    Task,
+    TaskDefinition,
+    TaskId,
+    TaskKey,
+)
+from swarmd.store import definitions
+from swarmd.store.transaction import ReadTx, Row, Tx
+
+# Sorts after every id that begins with what stands before it.
+_LAST = "\U0010ffff"
+
+
+def get(tx: ReadTx, key: TaskKey) -> Task:
+    """The task of a key that came from the store."""
+    row = tx.one("task_by_key", key=key)
+    assert row is not None, f"task key {key} is gone"
+    return _task(row)
+
+
+def find(tx: ReadTx, task_id: str) -> Task | None:
+    """The task of that id."""
+    row = tx.one("task_by_id", task_id=task_id)
+    return None if row is None else _task(row)
+
+
+def ids_from(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
+    """The first ids that begin so."""
+    return [row[0] for row in tx.all("task_ids_from", prefix=prefix, after=prefix + _LAST, limit=limit)]
+
+
+def keys(tx: ReadTx) -> dict[str, tuple[TaskKey, TaskStatus]]:
+    """Every task's key and status, by id."""
+    return {task_id: (TaskKey(key), TaskStatus(status)) for task_id, key, status in tx.all("task_keys")}
+
+
+def edges(tx: ReadTx) -> list[tuple[str, str]]:
+    """Every dependency: who waits, for whom."""
+    return [(row[0], row[1]) for row in tx.all("dependency_edges")]
+
+
+def definition_text(tx: ReadTx, task_id: str) -> str:
+    """The definition as it is stored, for comparing."""
+    return str(tx.value("definition_by_id", task_id=task_id))
+
+
+def export(tx: ReadTx) -> Sequence[PlannedTask]:
+    """All tasks with their definitions, in the order of import."""
+    return [
+        PlannedTask(definitions.decode(body), TaskStatus(status))
+        for status, body in tx.rows("definition_all")
+    ]
+
+
+def first_held(tx: ReadTx) -> tuple[str, str, int] | None:
+    """One task that a worker holds, its status, and how many there are."""
+    row = tx.one("task_first_held")
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def dependents(tx: ReadTx, key: TaskKey) -> Sequence[Task]:
+    """The tasks that wait for this one."""
+    return [_task(row) for row in tx.all("task_dependents", key=key)]
+
+
+def with_status(tx: ReadTx, status: TaskStatus) -> Sequence[Task]:
+    """All tasks with that status."""
+    return [_task(row) for row in tx.all("task_by_status", status=status)]
+
+
+def count(tx: ReadTx, status: TaskStatus) -> int:
+    """How many tasks have that status."""
+    return int(tx.value("task_count_by_status", status=status))
+
+
+def interrupted(tx: ReadTx) -> Sequence[Task]:
+    """Those that emergency stops and drains have ended."""
+    return [_task(row) for row in tx.all("task_interrupted")]
+
+
+def in_backoff(tx: ReadTx) -> Sequence[tuple[TaskKey, float]]:
+    """Those that wait for their next attempt, with the seconds that they wait in all."""
+    return [(TaskKey(key), backoff_s) for key, backoff_s in tx.all("task_in_backoff")]
+
+
+def count_unmet(tx: ReadTx, key: TaskKey) -> int:
+    """How many of its dependencies are not met, counted anew."""
+    return int(tx.value("task_count_unmet", key=key))
+
+
+def dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, str] | None:
+    """The first dependency that can't complete, with its status."""
+    row = tx.one("task_dead_dependency", key=key)
+    return None if row is None else (row[0], row[1])
+
+
+def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[tuple[str, TaskStatus]]:
+    """The dependencies that have not completed, with their statuses."""
+    return [(task_id, TaskStatus(status)) for task_id, status in tx.all("task_unmet_dependencies", key=key)]
+
+
+def next_ready(tx: ReadTx, label_set: int) -> tuple[TaskKey, int] | None:
+    """The first task in line among those that ask for that set of labels, with its priority."""
+    row = tx.one("task_next_ready", label_set_key=label_set)
+    return None if row is None else (TaskKey(row[0]), row[1])
+
+
+def ready_label_sets(tx: ReadTx) -> set[int]:
+    """The sets of labels that claimable tasks ask for."""
+    return {row[0] for row in tx.all("task_ready_label_sets")}
+
+
+def make_ready(tx: Tx, key: TaskKey) -> bool:
+    """Ends the backoff of a task; False if it isn't in one any more."""
+    return tx.run("task_make_ready", key=key) > 0
+
+
+def add(tx: Tx, definition: TaskDefinition, status: TaskStatus, *, label_set_key: int) -> TaskKey:
+    """Stores a new task. Its dependencies come later; until then it counts as having one unmet."""
+    ended = None if status is TaskStatus.BLOCKED else tx.now_us
+    key = tx.insert(
+        "task_insert",
+        task_id=definition.task_id,
+        status=status,
+        label_set_key=label_set_key,
+        completed_us=ended,
+        now_us=tx.now_us,
+        **_shown(definition),
+    )
+    tx.run("definition_set", key=key, body=definitions.encode(definition))
+    return TaskKey(key)
+
+
+def redefine(tx: Tx, key: TaskKey, definition: TaskDefinition, *, label_set_key: int) -> None:
+    """Changes what a task asks for, not where it is."""
+    tx.run("task_redefine", key=key, label_set_key=label_set_key, **_shown(definition))
+    tx.run("definition_set", key=key, body=definitions.encode(definition))
+
+
+def set_definition(tx: Tx, key: TaskKey, definition: TaskDefinition) -> None:
+    """Stores another definition of which nothing else is shown or sorted by."""
+    tx.run("definition_set", key=key, body=definitions.encode(definition))
+
+
+def clear(tx: Tx) -> int:
+    """Removes all tasks with everything that belongs to them; returns how many there were."""
+    removed = int(tx.value("task_count"))
+    tx.run("task_clear")
+    return removed
+
+
+def set_dependencies(tx: Tx, key: TaskKey, dependencies: Sequence[TaskKey]) -> None:
+    """Replaces the dependencies; the caller counts what is unmet."""
+    tx.run("dependency_clear", key=key)
+    tx.run_many(
+        "dependency_add",
+        (
+            {"task_key": key, "dependency_key": dependency, "position": position}
+            for position, dependency in enumerate(dependencies)
+        ),
+    )
+
+
+def save(tx: Tx, task: Task) -> None:
+    """Stores where the task is."""
+    tx.run(
+        "task_save",
+        key=task.key,
+        status=task.status,
+        ready=task.ready,
+        unmet=task.unmet,
+        attempt=task.attempt,
+        failures=task.failures,
+        losses=task.losses,
+        last_error=task.last_error,
+        failure_class=task.failure_class,
+        cause=task.cause,
+        interrupted=task.interrupted,
+        backoff_s=task.backoff_s,
+        started_us=task.started_us,
+        completed_us=task.completed_us,
+    )
+
+
+def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:
+    """What a definition says that lists show and claims sort by, with the defaults filled in."""
+    priority, max_retries = definition.priority, definition.max_retries
+    return {
+        "name": definition.name or definition.task_id,
+        "phase": definition.phase,
+        "type": definition.type,
+        "priority": DEFAULT_PRIORITY if priority is None else priority,
+        "estimated_hours": definition.estimated_hours,
+        "policy": definition.on_dependency_failure or DependencyFailurePolicy.SKIP,
+        "max_retries": DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
+    }
+
+
+def _task(row: Row) -> Task:
+    return Task(
+        key=TaskKey(row[0]),
+        task_id=TaskId(row[1]),
+        status=TaskStatus(row[2]),
+        ready=bool(row[3]),
+        unmet=row[4],
+        policy=DependencyFailurePolicy(row[5]),
+        max_retries=row[6],
+        attempt=row[7],
+        failures=row[8],
+        losses=row[9],
+        last_error=row[10],
+        failure_class=None if row[11] is None else FailureClass(row[11]),
+        cause=row[12],
+        interrupted=bool(row[13]),
+        backoff_s=row[14],
+        started_us=row[15],
+        completed_us=row[16],
+    )
