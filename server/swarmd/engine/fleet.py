@@ -1,6 +1,6 @@
 """Workers joining, beating, falling silent and leaving."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -45,13 +45,22 @@ class Fleet:
     """Keeps the list of workers true, in the store and in memory."""
 
     def __init__(
-        self, *, live: Live, dispatcher: Dispatcher, outcomes: Outcomes, clock: Clock, pace: Pace
+        self,
+        *,
+        live: Live,
+        dispatcher: Dispatcher,
+        outcomes: Outcomes,
+        clock: Clock,
+        pace: Pace,
+        nudge: Callable[[], None],
     ) -> None:
+        """`nudge` begins a write of its own, for what can't wait for the next one."""
         self._live = live
         self._dispatcher = dispatcher
         self._outcomes = outcomes
         self._clock = clock
         self._pace = pace
+        self._nudge = nudge
 
     def join(self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox) -> Member:
         """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name.
@@ -94,9 +103,7 @@ class Fleet:
         """Answers a heartbeat from memory."""
         member = self._live.members.get(name)
         if member is not None and member.identity.incarnation == incarnation:
-            self._live.hear(member)
-            if draining and not member.draining:
-                member.draining = True
+            self._hear(member, draining=draining)
         orders = self._live.present(name, lease_ids)
         drain = member is not None and member.draining
         return BeatAnswer(orders, self.heartbeat_s(), Notice(self._live.done, drain))
@@ -120,6 +127,15 @@ class Fleet:
             tx.after_commit(partial(self._live.forget, name))
         for lease in leases:
             self._outcomes.lose(tx, lease, cause=f"worker {name} was lost")
+
+    def _hear(self, member: Member, *, draining: bool) -> None:
+        was_suspect = member.suspect
+        self._live.hear(member)
+        member.draining = member.draining or draining
+        if was_suspect:
+            # Nobody gave it anything while it was silent.
+            self._dispatcher.feed(member)
+            self._nudge()
 
     def _refuse_twin(self, tx: Tx, record: WorkerRecord, identity: WorkerIdentity) -> None:
         """Lets a name pass to another machine only when nothing of the first can be alive."""

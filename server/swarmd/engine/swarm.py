@@ -66,6 +66,7 @@ class Swarm:
             outcomes=self.outcomes,
             clock=clock,
             pace=policy.pace,
+            nudge=lambda: self._spawn(self.db.write(_nothing)),
         )
         self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,3 +147,7 @@ class Swarm:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _nothing(_tx: Tx) -> None:
+    """A write for the sake of what follows every write: a look for something to claim."""

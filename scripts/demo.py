@@ -1,0 +1,106 @@
+"""Runs the quickstart plan into `demo/` and then tries what it has built.
+
+Its rule: `demo/` is emptied only if it is a folder that this program made itself, and whatever fails
+makes it end with something other than 0.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+PROJECT = DEMO / "project"
+# Says that the folder is ours to empty.
+MARK = DEMO / ".swarm-demo"
+PLAN = "examples/quickstart/tasks.yaml"
+SAMPLE = "samples/harbour.txt"
+
+
+def main() -> None:
+    """Makes the folder, runs the swarm, tries the package, says where it is."""
+    # Ctrl-C is for swarmctl, which stops in good order; this program then ends with its exit code.
+    signal.signal(signal.SIGINT, lambda _signum, _frame: None)
+    tools = Path(sys.executable).parent
+    environment = clean_environment(tools)
+    make_folder()
+    say(f"a swarm of three workers builds a Python package in {PROJECT.relative_to(ROOT)}/")
+    run([str(tools / "swarmctl"), *swarm_arguments()], folder=ROOT, environment=environment)
+    say("the package's own tests")
+    run([sys.executable, "-m", "pytest", "-q"], folder=PROJECT, environment=environment)
+    say(f"the package at work: textstat {SAMPLE}")
+    with_sources = environment | {"PYTHONPATH": "src"}
+    run([sys.executable, "-m", "textstat", SAMPLE], folder=PROJECT, environment=with_sources)
+    say(f"what was built, in {PROJECT.relative_to(ROOT)}/")
+    for line in inventory():
+        sys.stdout.write(f"  {line}\n")
+
+
+def swarm_arguments() -> Sequence[str]:
+    """One command does it all: a private swarmd, three workers, the plan, the progress."""
+    project, database = PROJECT.relative_to(ROOT), (DEMO / ".swarm" / "swarm.db").relative_to(ROOT)
+    places = ("--project-root", str(project), "--db", str(database))
+    return ("run", PLAN, "--workers", "3", "--runner", "embedded", *places)
+
+
+def clean_environment(tools: Path) -> dict[str, str]:
+    """Our own programs first, and no setting of a swarm or of pytest that happens to be around."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SWARM", "PYTEST", "PYTHON"))
+    }
+    return kept | {"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+
+def make_folder() -> None:
+    """Makes `demo/` anew; refuses a folder that something else has made."""
+    if DEMO.is_symlink() or (DEMO.exists() and not MARK.is_file()):
+        stop(f"{DEMO.name}/ is not a folder that `make demo` made; move it away, then run it again")
+    if DEMO.exists():
+        shutil.rmtree(DEMO)
+    PROJECT.mkdir(parents=True)
+    MARK.write_text("Made by `make demo`, which empties this folder when it runs again.\n")
+
+
+def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+    """Runs a program to its end; its failure is the end of this one too."""
+    sys.stdout.flush()
+    try:
+        code = subprocess.call(command, cwd=folder, env=environment)
+    except OSError as error:
+        stop(f"{command[0]} can't be started: {error.strerror}; run `make setup`")
+    if code != 0:
+        stop(f"{Path(command[0]).name} ended with {code}", code=code if 0 < code < 126 else 1)
+
+
+def inventory() -> Sequence[str]:
+    """The files of the built package, with their lengths."""
+    files = sorted(path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return [f"{line_count(path):>5} lines  {path.relative_to(PROJECT)}" for path in files]
+
+
+def line_count(path: Path) -> int:
+    """How many lines a file has."""
+    return path.read_bytes().count(b"\n")
+
+
+def say(text: str) -> None:
+    """Heads what comes next."""
+    sys.stdout.write(f"\n== {text}\n")
+    sys.stdout.flush()
+
+
+def stop(text: str, *, code: int = 1) -> NoReturn:
+    """Ends with a line."""
+    sys.stderr.write(f"demo: {text}\n")
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A swarm without gRPC: a real database, the real engine, and a clock that the test moves."""
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from support.clock import FakeClock, FakeEntropy
+from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import (
+    Claim,
+    FailureClass,
+    Order,
+    Outcome,
+    OutcomeKind,
+    PlannedTask,
+    SessionRole,
+    Task,
+    TaskDefinition,
+    TaskId,
+    WorkerIdentity,
+    WorkerName,
+)
+from swarmd.domain.policy import Backoff
+from swarmd.engine import names, plans
+from swarmd.engine.fleet import Pace
+from swarmd.engine.live import Member
+from swarmd.engine.outcomes import FinishResult
+from swarmd.engine.sessions import SessionStart
+from swarmd.engine.swarm import Policy, Swarm
+from swarmd.store import events
+from swarmd.store.database import Database
+from swarmd.store.events import Event
+
+PACE = Pace(heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1800.0, stop_after_s=1730.0)
+_DIGESTS = itertools.count(1)
+
+
+def task(task_id: str, *dependencies: str, status: str = "not_started", **fields: Any) -> PlannedTask:
+    """A planned task in few words."""
+    definition = TaskDefinition(TaskId(task_id), dependencies=tuple(map(TaskId, dependencies)), **fields)
+    return PlannedTask(definition, TaskStatus(status))
+
+
+def outcome(kind: str, *, failure: str | None = None, error: str = "", report: str = "{}") -> Outcome:
+    """An outcome unlike any other."""
+    return Outcome(
+        kind=OutcomeKind(kind),
+        failure_class=None if failure is None else FailureClass(failure),
+        error=error,
+        report=report,
+        digest=next(_DIGESTS).to_bytes(32, "big"),
+    )
+
+
+@dataclass
+class FakeWorker:
+    """A worker as the engine sees one; what it was sent is in `claims` and `orders`."""
+
+    swarm: Swarm
+    member: Member
+    claims: list[Claim]
+    orders: list[Order]
+
+    @property
+    def name(self) -> WorkerName:
+        return self.member.identity.name
+
+    async def take(self) -> None:
+        """Takes what waits in the mailbox, if anything does."""
+        box = self.member.mailbox
+        if not box.closed and (box._claims or box._orders or box._notice):
+            parcel = await box.take()
+            assert parcel is not None
+            self.claims += [claim for _, claim in parcel.claims]
+            self.orders += parcel.orders
+
+    async def claim(self, task_id: str) -> Claim:
+        """The claim of that task, which must have come."""
+        await self.take()
+        return next(c for c in reversed(self.claims) if c.definition.task_id == task_id)
+
+    async def start(self, claim: Claim, role: str = "builder", *, session_id: str = "") -> Order | None:
+        """Asks for the go."""
+        session_id = session_id or f"{claim.definition.task_id}-a{claim.number}-{role}-{claim.epoch}"
+        start = SessionStart(claim.lease_id, session_id, SessionRole(role), "command")
+        return await self.swarm.db.write(partial(self.swarm.sessions.start, worker=self.name, start=start))
+
+    async def finish(self, claim: Claim, result: Outcome) -> FinishResult:
+        """Reports an outcome."""
+        finish = self.swarm.outcomes.finish
+        return await self.swarm.db.write(
+            lambda tx: finish(tx, self.name, claim.lease_id, result),
+        )
+
+    async def complete(self, task_id: str) -> FinishResult:
+        """Runs the task from its claim to its end."""
+        claim = await self.claim(task_id)
+        assert await self.start(claim) is None
+        return await self.finish(claim, outcome("completed"))
+
+    async def fail(self, task_id: str, failure: str = "agent_error") -> FinishResult:
+        """Runs the task to a failure."""
+        claim = await self.claim(task_id)
+        assert await self.start(claim) is None
+        return await self.finish(claim, outcome("failed", failure=failure, error=f"{failure} happened"))
+
+    def beat(self, *claims: Claim) -> Sequence[Order]:
+        """Sends a heartbeat that lists the claims; returns the orders."""
+        identity = self.member.identity
+        lease_ids = [claim.lease_id for claim in claims]
+        answer = self.swarm.fleet.beat(identity.name, identity.incarnation, lease_ids, draining=False)
+        return answer.orders
+
+
+@dataclass
+class Bench:
+    """A swarm under test."""
+
+    path: Path
+    clock: FakeClock
+    swarm: Swarm
+
+    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.Added:
+        return await self.swarm.db.write(partial(plans.add, plan=plan, clear=clear))
+
+    async def worker(
+        self, name: str = "w1", *, slots: int = 1, held: Sequence[str] = (), **identity: Any
+    ) -> FakeWorker:
+        whole = WorkerIdentity(
+            name=WorkerName(name), incarnation=f"{name}-1", instance=f"{name}-instance", slots=slots, labels={},
+            runner="command", host="host", pid=1, version="0", containment="subreaper",
+        )  # fmt: skip
+        member = await self.swarm.join(replace(whole, **identity), held)
+        return FakeWorker(self.swarm, member, [], [])
+
+    async def task(self, task_id: str) -> Task:
+        return await self.swarm.db.read(lambda tx: names.resolve(tx, task_id))
+
+    async def status(self, task_id: str) -> str:
+        return (await self.task(task_id)).status.value
+
+    async def statuses(self, *task_ids: str) -> list[str]:
+        return [await self.status(task_id) for task_id in task_ids]
+
+    async def events(self, task_id: str = "") -> list[Event]:
+        found = await self.swarm.db.read(partial(events.after, seq=0, limit=100_000, task_id=task_id))
+        return list(found)
+
+    async def kinds(self, task_id: str = "") -> list[str]:
+        return [event.kind.value for event in await self.events(task_id)]
+
+    async def kill(self, *task_ids: str, cause: str = "") -> Sequence[TaskId]:
+        return await self.swarm.db.write(partial(self.swarm.kills.kill, task_ids=task_ids, cause=cause))
+
+    async def settle(self) -> None:
+        """Lets every write that was begun come to its end."""
+        for _ in range(3):
+            await self.swarm.db.write(lambda _tx: None)
+
+    async def after_backoff(self, seconds: float = 600.0) -> None:
+        """Lets all backoffs pass."""
+        self.clock.pass_s(seconds)
+        await self.settle()
+
+
+@contextlib.asynccontextmanager
+async def bench(path: Path, *, clock: FakeClock | None = None, chance: float = 1.0) -> AsyncIterator[Bench]:
+    """A swarm on the database at `path`; opened again, it goes on where it was."""
+    clock = clock or FakeClock()
+    db = Database(path, wall_us=clock.wall_us)
+    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(chance), policy=Policy(PACE, Backoff(2.0, 300.0)))
+    await swarm.boot()
+    try:
+        yield Bench(path, clock, swarm)
+    finally:
+        await swarm.close()
+        await db.close()
+
+
+def is_current(claim: Claim, number: int) -> bool:
+    """Whether the lease is of that attempt."""
+    ref = parse_lease_id(claim.lease_id)
+    return ref is not None and ref.number == number

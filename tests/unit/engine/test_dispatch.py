@@ -1,0 +1,143 @@
+"""Who gets which task, and when."""
+
+import pytest
+
+from support.engine import Bench, task
+
+
+async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(swarm: Bench) -> None:
+    worker = await swarm.worker()
+
+    await swarm.add(task("a"))
+
+    await worker.take()
+    assert [claim.definition.task_id for claim in worker.claims] == ["a"]
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_a_dependent_is_claimed_in_the_write_that_completes_its_dependency(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+    worker = await swarm.worker()
+
+    result = await worker.complete("a")
+
+    await worker.take()
+    assert result.disposition == "accepted"
+    assert worker.claims[-1].definition.task_id == "b"
+
+
+async def test_higher_priority_goes_first_and_then_the_order_of_import(swarm: Bench) -> None:
+    await swarm.add(task("low", priority=1), task("first"), task("high", priority=4), task("second"))
+
+    worker = await swarm.worker(slots=4)
+
+    await worker.take()
+    assert [claim.definition.task_id for claim in worker.claims] == ["high", "first", "second", "low"]
+
+
+async def test_a_worker_never_holds_more_than_its_slots(swarm: Bench) -> None:
+    await swarm.add(*(task(f"t{number}") for number in range(5)))
+
+    worker = await swarm.worker(slots=2)
+
+    await worker.take()
+    assert len(worker.claims) == 2
+    await worker.complete("t0")
+    await worker.take()
+    assert [claim.definition.task_id for claim in worker.claims] == ["t0", "t1", "t2"]
+
+
+async def test_tasks_spread_over_the_workers_that_wait(swarm: Bench) -> None:
+    workers = [await swarm.worker(f"w{number}", slots=3) for number in range(3)]
+
+    await swarm.add(*(task(f"t{number}") for number in range(3)))
+
+    for worker in workers:
+        await worker.take()
+        assert len(worker.claims) == 1
+
+
+async def test_a_task_waits_for_a_worker_with_its_labels_and_holds_nobody_up(swarm: Bench) -> None:
+    plain = await swarm.worker("plain", slots=2)
+
+    await swarm.add(task("gpu-task", labels={"gpu": "yes"}, priority=4), task("any"))
+
+    await plain.take()
+    assert [claim.definition.task_id for claim in plain.claims] == ["any"]
+    fitting = await swarm.worker("fitting", labels={"gpu": "yes", "zone": "a"})
+    await fitting.take()
+    assert [claim.definition.task_id for claim in fitting.claims] == ["gpu-task"]
+
+
+async def test_a_claim_that_never_left_the_server_is_free_again(swarm: Bench) -> None:
+    worker = await swarm.worker()
+    await swarm.add(task("a"))
+
+    await swarm.swarm.part(worker.member)
+
+    assert await swarm.status("a") == "not_started"
+    assert "task_released" in await swarm.kinds("a")
+
+
+async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started(swarm: Bench) -> None:
+    worker = await swarm.worker(slots=2)
+    await swarm.add(task("started"), task("claimed"))
+    assert await worker.start(await worker.claim("started")) is None
+
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.pause(tx, "lunch"))
+
+    assert await swarm.statuses("started", "claimed") == ["in_progress", "not_started"]
+    refused = await worker.start(await worker.claim("claimed"))
+    assert refused is not None
+    assert refused.action == "abandon"
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    assert await swarm.status("claimed") == "claimed"
+
+
+async def test_a_drained_worker_gets_no_claim(swarm: Bench) -> None:
+    worker = await swarm.worker()
+    await swarm.swarm.drain(worker.name, None)
+
+    await swarm.add(task("a"))
+
+    assert await swarm.status("a") == "not_started"
+
+
+@pytest.mark.parametrize("shape", ["chain", "independent", "fan-in"])
+async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(swarm: Bench, shape: str) -> None:
+    """The predecessor scanned all tasks for each claim; here the plan of the claim's query is an index look-up."""
+    count = 300
+    plans = {
+        "chain": [task(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(count)],
+        "independent": [task(f"t{n}") for n in range(count)],
+        "fan-in": [
+            task("t0"),
+            *(task(f"t{n}", "t0") for n in range(1, count - 1)),
+            task("end", *(f"t{n}" for n in range(1, count - 1))),
+        ],
+    }
+    await swarm.add(*plans[shape])
+
+    def explained(tx: object) -> list[str]:
+        from swarmd.store.queries import QUERIES  # noqa: PLC0415
+
+        connection = tx._connection  # type: ignore[attr-defined]
+        query = "EXPLAIN QUERY PLAN " + QUERIES["task_next_ready"]
+        return [row[3] for row in connection.execute(query, {"label_set_key": 1})]
+
+    steps = await swarm.swarm.db.read(explained)
+
+    assert len(steps) == 1
+    assert steps[0].startswith("SEARCH tasks USING COVERING INDEX ready_tasks (label_set_key=?)")
+
+
+async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: Bench) -> None:
+    await swarm.add(task("task_1"), task("taskA1"), task("task.1"), task("after", "task_1"))
+    worker = await swarm.worker(slots=3)
+
+    await worker.complete("taskA1")
+    await worker.complete("task.1")
+
+    assert await swarm.status("after") == "blocked"
+    await worker.complete("task_1")
+    assert await swarm.status("after") == "claimed"

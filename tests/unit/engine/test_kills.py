@@ -1,0 +1,200 @@
+"""Kill, emergency stop, resume, drain."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from support.engine import Bench, bench, outcome, task
+from swarmd.domain.errors import InvalidStatus
+from swarmd.engine.kills import Stopped
+
+
+async def stop(swarm: Bench, cause: str = "fire") -> Stopped:
+    return await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=cause))
+
+
+async def test_a_task_killed_while_it_waits_is_never_claimed(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+
+    await swarm.kill("a", cause="not needed")
+
+    await swarm.worker()
+    assert await swarm.statuses("a", "b") == ["killed", "skipped"]
+    assert (await swarm.task("a")).cause == "not needed"
+
+
+async def test_a_claimed_task_is_killed_at_once_and_its_go_is_refused(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+
+    await swarm.kill("a")
+
+    assert await swarm.status("a") == "killed"
+    refused = await worker.start(claim)
+    assert refused is not None
+    assert refused.action == "abandon"
+
+
+async def test_a_running_task_is_killing_until_its_worker_shows_that_it_is_dead(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+
+    await swarm.kill("a", cause="too dear")
+
+    assert await swarm.status("a") == "killing"
+    await worker.take()
+    assert [(order.action, order.cause) for order in worker.orders] == [("stop", "too dear")]
+    assert [order.action for order in worker.beat(claim)] == ["stop"], "heartbeats alone are enough"
+    result = await worker.finish(claim, outcome("stopped"))
+    assert (result.disposition, result.status) == ("accepted", "killed")
+
+
+async def test_a_kill_wins_over_a_result_that_comes_later_and_the_result_is_kept(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    await swarm.kill("a")
+
+    result = await worker.finish(claim, outcome("completed"))
+
+    assert (result.disposition, result.status) == ("archived", "killed")
+    assert await swarm.statuses("a", "b") == ["killed", "skipped"]
+    assert "result_archived" in await swarm.kinds("a")
+
+
+async def test_d10_a_killed_task_is_not_run_again_by_itself(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    await swarm.kill("a")
+    await worker.finish(claim, outcome("stopped"))
+
+    await swarm.after_backoff()
+
+    assert await swarm.status("a") == "killed"
+    assert swarm.swarm.live.done
+
+
+async def test_killing_twice_changes_nothing(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    await swarm.kill("a")
+    before = await swarm.events()
+
+    await swarm.kill("a")
+
+    assert await swarm.events() == before
+
+
+async def test_an_ended_task_can_not_be_killed_and_none_of_those_named_with_it_is(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker()
+    await worker.complete("a")
+
+    with pytest.raises(InvalidStatus, match="can't kill task 'a': it is completed"):
+        await swarm.kill("b", "a")
+
+    assert await swarm.status("b") == "claimed"
+
+
+async def test_a_task_and_its_dependent_can_be_killed_together(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+
+    await swarm.kill("a", "b")
+
+    assert await swarm.statuses("a", "b") == ["killed", "killed"]
+
+
+async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: Bench) -> None:
+    await swarm.add(task("running"), task("claimed"), task("waiting"))
+    worker = await swarm.worker(slots=2)
+    running, claimed = await worker.claim("running"), await worker.claim("claimed")
+    await worker.start(running)
+
+    stopped = await stop(swarm)
+
+    assert (stopped.killing, stopped.killed) == (["running"], ["claimed"])
+    assert await swarm.statuses("running", "claimed", "waiting") == ["killing", "killed", "not_started"]
+    assert [order.action for order in worker.beat(running)] == ["stop_now"]
+    refused = await worker.start(claimed)
+    assert refused is not None
+    assert (await worker.start(running, "validator")) is not None
+    await worker.finish(running, outcome("stopped"))
+    assert await swarm.statuses("running", "waiting") == ["killed", "not_started"]
+
+
+async def test_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp_path: Path) -> None:
+    async with bench(tmp_path / "swarm.db") as before:
+        await before.add(task("running"), task("waiting"))
+        worker = await before.worker()
+        claim = await worker.claim("running")
+        await worker.start(claim)
+        await stop(before)
+
+    async with bench(tmp_path / "swarm.db") as after:
+        again = await after.worker(held=[claim.lease_id])
+        await again.take()
+        assert [order.action for order in again.orders] == ["stop_now"]
+        await again.finish(claim, outcome("stopped"))
+        assert await after.statuses("running", "waiting") == ["killed", "not_started"]
+
+        resume = partial(after.swarm.kills.resume, requeue=True)
+        assert await after.swarm.db.write(resume) == ["running"]
+        assert await after.statuses("running", "waiting") == ["claimed", "not_started"]
+
+
+async def test_requeue_puts_back_what_the_stop_ended_and_not_what_an_operator_killed(swarm: Bench) -> None:
+    await swarm.add(task("mine"), task("theirs"))
+    worker = await swarm.worker(slots=2)
+    await worker.claim("mine")
+    await swarm.kill("theirs")
+    await stop(swarm)
+
+    requeued = await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+
+    assert requeued == ["mine"]
+    assert await swarm.status("theirs") == "killed"
+
+
+async def test_repeating_an_emergency_stop_adds_no_generation(swarm: Bench) -> None:
+    from swarmd.store import swarm as store  # noqa: PLC0415
+
+    await stop(swarm)
+    await stop(swarm)
+
+    assert (await swarm.swarm.db.read(store.get)).stop_generation == 1
+
+
+async def test_a_killing_task_whose_worker_is_lost_is_killed(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    await worker.start(await worker.claim("a"))
+    await swarm.kill("a")
+
+    await swarm.worker(incarnation="second-life")
+
+    assert await swarm.status("a") == "killed"
+
+
+async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+
+    await swarm.swarm.drain(worker.name, 60.0)
+    swarm.clock.pass_s(59)
+    await swarm.settle()
+    assert await swarm.status("a") == "in_progress"
+    swarm.clock.pass_s(1)
+    await swarm.settle()
+
+    assert await swarm.status("a") == "killing"
+    await worker.finish(claim, outcome("stopped"))
+    found = await swarm.task("a")
+    assert (found.status, found.cause, found.failures) == ("killed", "its worker was drained", 0)

@@ -1,0 +1,223 @@
+"""Why nothing runs twice: leases, silence, and results that come too late."""
+
+from pathlib import Path
+
+import pytest
+
+from support.clock import FakeClock
+from support.engine import Bench, bench, outcome, task
+from swarmd.domain.errors import WorkerNameTaken
+
+
+async def test_the_same_outcome_twice_gets_the_same_answer_and_changes_nothing(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    result = outcome("completed")
+
+    first = await worker.finish(claim, result)
+    before = await swarm.events()
+    second = await worker.finish(claim, result)
+
+    assert first == second
+    assert await swarm.events() == before
+
+
+async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_ends_it(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    old = await swarm.worker("old")
+    stale = await old.claim("a")
+    await old.start(stale)
+    swarm.clock.pass_s(10)
+    await swarm.swarm.look()
+    for _ in range(200):
+        swarm.clock.pass_s(10)
+        await swarm.swarm.look()
+    await swarm.after_backoff()
+    new = await swarm.worker("new")
+    fresh = await new.claim("a")
+    await new.start(fresh)
+
+    failed = await old.finish(stale, outcome("failed", failure="agent_error"))
+    completed = await old.finish(stale, outcome("completed"))
+
+    assert [failed.disposition, completed.disposition] == ["archived", "archived"]
+    found = await swarm.task("a")
+    assert (found.status, found.attempt, found.failures) == ("in_progress", 2, 0)
+    assert (await swarm.kinds("a")).count("result_archived") == 2
+    assert (await new.finish(fresh, outcome("completed"))).status == "completed"
+
+
+async def test_d7_a_lease_of_another_worker_is_worth_nothing(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    owner, thief = await swarm.worker("owner"), await swarm.worker("thief")
+    claim = await owner.claim("a")
+    await owner.start(claim)
+
+    result = await thief.finish(claim, outcome("completed"))
+    forged = await owner.finish(
+        type(claim)(claim.definition, claim.lease_id[:-1] + "0", 1, 1, None, ""), outcome("completed")
+    )
+
+    assert [result.disposition, forged.disposition] == ["unknown", "unknown"]
+    assert await swarm.status("a") == "in_progress"
+
+
+async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+
+    for _ in range(11_000):  # thirty hours
+        swarm.clock.pass_s(10)
+        assert worker.beat(claim) == []
+        if _ % 100 == 0:
+            await swarm.swarm.look()
+
+    await swarm.swarm.look()
+    assert await swarm.status("a") == "in_progress"
+    assert "worker_suspect" not in await swarm.kinds()
+
+
+async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_task(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker(slots=2)
+    await worker.start(await worker.claim("a"))
+    for _ in range(4):
+        swarm.clock.pass_s(10)
+        await swarm.swarm.look()
+
+    assert await swarm.statuses("a", "b") == ["in_progress", "not_started"], "an unstarted claim is free"
+    assert "worker_suspect" in await swarm.kinds()
+    for _ in range(180):
+        swarm.clock.pass_s(10)
+        await swarm.swarm.look()
+    assert await swarm.status("a") == "not_started"
+    assert "worker_lost" in await swarm.kinds()
+
+
+async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: Bench) -> None:
+    worker = await swarm.worker()
+    for _ in range(4):
+        swarm.clock.pass_s(10)
+        await swarm.swarm.look()
+
+    await swarm.add(task("a"))
+
+    assert await swarm.status("a") == "not_started"
+    worker.beat()
+    await swarm.settle()
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    await worker.start(await worker.claim("a"))
+    await swarm.swarm.look()
+
+    swarm.clock.pass_s(6 * 3600)
+    await swarm.swarm.look()
+
+    assert await swarm.status("a") == "in_progress"
+
+
+async def test_a_new_process_of_the_same_instance_proves_the_old_sessions_dead(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    await worker.start(await worker.claim("a"))
+
+    await swarm.worker(incarnation="second-life")
+
+    assert await swarm.status("a") == "not_started"
+    assert (await swarm.task("a")).losses == 1
+
+
+async def test_a_reconnect_of_the_same_process_keeps_what_it_lists_and_frees_what_it_never_got(
+    swarm: Bench,
+) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker(slots=2)
+    claim = await worker.claim("a")
+    await worker.start(claim)
+
+    again = await swarm.worker(slots=2, held=[claim.lease_id])
+
+    assert await swarm.status("a") == "in_progress"
+    found = await again.claim("b")
+    assert found.number == 2
+    assert worker.member.mailbox.closed
+
+
+async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker("w")
+    await worker.start(await worker.claim("a"))
+
+    with pytest.raises(WorkerNameTaken, match="give this one another --name"):
+        await swarm.worker("w", instance="another machine", incarnation="x")
+
+    await swarm.swarm.part(worker.member)
+    with pytest.raises(WorkerNameTaken):
+        await swarm.worker("w", instance="another machine", incarnation="x")
+    assert await swarm.status("a") == "in_progress"
+
+
+async def test_a_restart_of_the_server_gives_every_lease_a_full_fresh_deadline(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with bench(tmp_path / "swarm.db", clock=clock) as before:
+        await before.add(task("a"))
+        worker = await before.worker()
+        claim = await worker.claim("a")
+        await worker.start(claim)
+    clock.pass_s(6 * 3600)
+
+    async with bench(tmp_path / "swarm.db", clock=clock) as after:
+        await after.swarm.look()
+        assert await after.status("a") == "in_progress"
+        again = await after.worker(held=[claim.lease_id])
+        assert again.beat(claim) == []
+        assert (await again.finish(claim, outcome("completed"))).status == "completed"
+
+
+async def test_no_wall_clock_causes_a_transition(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker()
+    await worker.start(await worker.claim("a"))
+    before = await swarm.events()
+
+    for jump_s in (-3600, 3600, 10 * 365 * 24 * 3600, -20 * 365 * 24 * 3600):
+        swarm.clock.wall_offset_us = jump_s * 1_000_000
+        await swarm.swarm.look()
+
+    assert await swarm.events() == before
+
+
+async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_doubled(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+
+    assert await worker.start(claim) is None
+    assert await worker.start(claim) is None
+
+    assert (await swarm.kinds("a")).count("session_started") == 1
+
+
+async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Bench) -> None:
+    from swarmd.store import views  # noqa: PLC0415
+
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+
+    await worker.start(claim, session_id="a-builder")
+    key = (await swarm.task("a")).key
+    during = await swarm.swarm.db.read(lambda tx: views.task(tx, key))
+    await worker.start(claim, "validator", session_id="a-validator")
+    later = await swarm.swarm.db.read(lambda tx: views.task(tx, key))
+
+    assert (during.builder_session_id, during.validator_session_id) == ("a-builder", "")
+    assert (later.builder_session_id, later.validator_session_id) == ("a-builder", "a-validator")

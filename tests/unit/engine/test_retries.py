@@ -1,0 +1,190 @@
+"""Budgets, backoff, and what becomes of those that depend on a task that failed."""
+
+import pytest
+
+from support.engine import Bench, task
+from swarmd.domain.errors import InvalidStatus
+from swarmd.engine import retries
+
+
+async def retry(swarm: Bench, *task_ids: str, failed: bool = False) -> retries.Retried:
+    return await swarm.swarm.db.write(lambda tx: retries.retry(tx, task_ids, failed=failed))
+
+
+async def test_d1_a_task_fails_for_good_when_its_budget_is_used_up_and_the_swarm_is_done(
+    swarm: Bench,
+) -> None:
+    await swarm.add(task("a", max_retries=2))
+    worker = await swarm.worker()
+
+    seen = []
+    for _ in range(3):
+        await worker.fail("a")
+        seen.append(await swarm.status("a"))
+        await swarm.after_backoff()
+
+    assert seen == ["not_started", "not_started", "failed"]
+    assert swarm.swarm.live.done
+    assert (await swarm.task("a")).attempt == 3
+
+
+async def test_d2_a_retry_by_an_operator_gives_full_budgets_and_the_task_is_claimed_again(
+    swarm: Bench,
+) -> None:
+    await swarm.add(task("a", max_retries=0))
+    worker = await swarm.worker()
+    await worker.fail("a")
+
+    await retry(swarm, "a")
+
+    found = await swarm.task("a")
+    assert (found.status, found.failures, found.last_error) == ("claimed", 0, "")
+    assert found.attempt == 2
+    assert (await worker.complete("a")).status == "completed"
+
+
+async def test_d5_dependents_of_a_failed_task_are_skipped_with_the_cause_and_revived_by_its_retry(
+    swarm: Bench,
+) -> None:
+    await swarm.add(task("a", max_retries=0), task("b", "a"), task("c", "b"))
+    worker = await swarm.worker()
+    await worker.fail("a")
+
+    assert await swarm.statuses("a", "b", "c") == ["failed", "skipped", "skipped"]
+    assert (await swarm.task("b")).cause == "dependency a is failed"
+    assert (await swarm.task("c")).cause == "dependency b is skipped"
+
+    retried = await retry(swarm, "a")
+
+    assert retried.revived == 2
+    for task_id in ("a", "b", "c"):
+        await worker.complete(task_id)
+    assert await swarm.statuses("a", "b", "c") == ["completed"] * 3
+
+
+async def test_the_policy_run_takes_any_end_of_a_dependency(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("report", "a", on_dependency_failure="run"))
+    worker = await swarm.worker()
+
+    await worker.fail("a")
+
+    assert (await worker.complete("report")).status == "completed"
+
+
+async def test_the_policy_block_waits_for_a_retry(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("b", "a", on_dependency_failure="block"))
+    worker = await swarm.worker()
+
+    await worker.fail("a")
+
+    assert await swarm.status("b") == "blocked"
+    assert swarm.swarm.live.done, "nothing can make progress by itself"
+    await retry(swarm, "a")
+    assert not swarm.swarm.live.done
+    await worker.complete("a")
+    assert await swarm.status("b") == "claimed"
+
+
+async def test_a_skipped_task_waits_for_all_that_it_was_skipped_for(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("b", max_retries=0), task("c", "a", "b"))
+    worker = await swarm.worker()
+    await worker.fail("a")
+    await worker.fail("b")
+
+    await retry(swarm, "a")
+
+    assert await swarm.status("c") == "skipped"
+    await retry(swarm, "b")
+    assert await swarm.status("c") == "blocked"
+
+
+async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("b", "a"))
+    worker = await swarm.worker()
+    await worker.fail("a")
+
+    with pytest.raises(InvalidStatus, match="a is failed: retry that one, or both"):
+        await retry(swarm, "b")
+
+    assert await swarm.statuses("a", "b") == ["failed", "skipped"]
+    await retry(swarm, "b", "a")
+    assert await swarm.statuses("a", "b") == ["claimed", "blocked"]
+
+
+async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_it_is(swarm: Bench) -> None:
+    await swarm.add(task("done"), task("bad", max_retries=0))
+    worker = await swarm.worker()
+    await worker.complete("done")
+    await worker.fail("bad")
+
+    with pytest.raises(InvalidStatus, match="can't retry task 'done': it is completed"):
+        await retry(swarm, "bad", "done")
+
+    assert await swarm.status("bad") == "failed"
+
+
+async def test_retry_failed_takes_all_that_failed(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("b", max_retries=0))
+    worker = await swarm.worker()
+    await worker.fail("a")
+    await worker.fail("b")
+
+    retried = await retry(swarm, failed=True)
+
+    assert list(retried.task_ids) == ["a", "b"]
+
+
+async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    await worker.fail("a", "validation_failed")
+
+    assert await swarm.status("a") == "not_started"
+    await worker.take()
+    assert len(worker.claims) == 1, "the backoff has not passed"
+    swarm.clock.pass_s(1.9)
+    await swarm.settle()
+    assert await swarm.status("a") == "not_started"
+    swarm.clock.pass_s(0.1)
+    await swarm.settle()
+
+    again = await worker.claim("a")
+    assert (again.number, again.last_error) == (2, "validation_failed happened")
+    assert again.previous_report == "{}"
+
+
+async def test_a_provider_that_asks_to_wait_uses_up_no_retry(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0))
+    worker = await swarm.worker()
+
+    for _ in range(5):
+        await worker.fail("a", "provider_limited")
+        await swarm.after_backoff()
+
+    found = await swarm.task("a")
+    assert (found.failures, found.status) == (0, "claimed")
+
+
+async def test_lost_workers_have_a_budget_of_their_own(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0))
+    seen = []
+    for number in range(3):
+        worker = await swarm.worker(incarnation=f"life-{number}")
+        assert await worker.start(await worker.claim("a")) is None
+        await swarm.worker(incarnation=f"life-{number}-again")
+        seen.append(await swarm.status("a"))
+        await swarm.after_backoff()
+
+    found = await swarm.task("a")
+    assert seen == ["not_started", "not_started", "failed"]
+    assert (found.failures, found.losses, found.failure_class) == (0, 3, "worker_lost")
+
+
+async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    await worker.fail("a")
+
+    found = await swarm.task("a")
+
+    assert (found.ready, found.backoff_s) == (False, 2.0)

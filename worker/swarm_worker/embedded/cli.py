@@ -1,0 +1,58 @@
+"""The embedded runner's main.
+
+Its rule: stdout carries the envelope and nothing else, stderr events and nothing else; exit 0 goes
+with a reply, 1 with a fault of the engine, 2 with a wrong call. A signal ends it as a signal.
+"""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, NoReturn
+
+from swarm_worker.embedded.envelope import TURN_ID, Envelope, Fault
+from swarm_worker.embedded.ndjson import Stream, take_over_logging
+from swarm_worker.embedded.request import Refusal, Request, read_request
+
+_NO_KERNEL: Final = Fault(
+    "agent_not_ready",
+    "amplifier-core is not installed",
+    remediation="Install it with: pip install 'amplifier-swarm[embedded]'",
+)
+
+
+def main() -> NoReturn:
+    """Runs one turn of one session and ends the process."""
+    try:
+        request = read_request(sys.argv[1:], os.environ, sys.stdin.buffer)
+    except Refusal as refusal:
+        _leave(Envelope("", _engine_version(), fault=refusal.fault))
+    _leave(_turn(request))
+
+
+def _turn(request: Request) -> Envelope:
+    stream = Stream(request.session_id, TURN_ID, sys.stderr)
+    take_over_logging(stream)
+    try:
+        # Not at the top: a wrong call is answered at once, and a missing kernel by an envelope.
+        from swarm_worker.embedded.turn import run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "amplifier_core":
+            raise
+        stream.error(_NO_KERNEL.code, _NO_KERNEL.message, recoverable=False)
+        return Envelope(request.session_id, "", fault=_NO_KERNEL)
+    return run(request, stream, engine_version=_engine_version())
+
+
+def _engine_version() -> str:
+    try:
+        return version("amplifier-core")
+    except PackageNotFoundError:
+        return ""
+
+
+def _leave(envelope: Envelope) -> NoReturn:
+    sys.stdout.write(envelope.line() + "\n")
+    sys.stdout.flush()
+    # Not sys.exit: threads of amplifier-core 2.0.2 outlive its session, and some of them crash the
+    # interpreter as it shuts down, which would turn a good end into a signal.
+    os._exit(envelope.exit_code)

@@ -1,0 +1,75 @@
+"""The one line on stdout that a session ends with, in the shape of `amplifier-agent`."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+PROTOCOL_VERSION: Final = "0.3.0"
+# One process is one turn.
+TURN_ID: Final = "turn-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why there is no reply. `code` and `classification` are theirs."""
+
+    code: str
+    message: str
+    classification: str = "engine"
+    remediation: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """2 if the caller asked wrongly, 1 if the engine failed."""
+        return 2 if self.classification == "protocol" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a session comes to."""
+
+    session_id: str
+    engine_version: str
+    reply: str = ""
+    fault: Fault | None = None
+    duration_ms: int = 0
+    mode: str | None = None
+    correlation_id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def exit_code(self) -> int:
+        return self.fault.exit_code if self.fault else 0
+
+    def line(self) -> str:
+        """The envelope as JSON. Its token counts are always 0, as theirs are: add up the `usage` events."""
+        document = {
+            "protocolVersion": PROTOCOL_VERSION,
+            "sessionId": self.session_id,
+            "turnId": TURN_ID if self.session_id else "",
+            "reply": "" if self.fault else self.reply,
+            "error": self._error(),
+            "metadata": {
+                "tokensIn": 0,
+                "tokensOut": 0,
+                "durationMs": self.duration_ms,
+                "bundleDigest": "",
+                "engineVersion": self.engine_version,
+                "protocolVersion": PROTOCOL_VERSION,
+                "correlationId": self.correlation_id,
+                "activeMode": self.mode,
+            },
+        }
+        return json.dumps(document, ensure_ascii=True)
+
+    def _error(self) -> dict[str, Any] | None:
+        if self.fault is None:
+            return None
+        error = {
+            "code": self.fault.code,
+            "classification": self.fault.classification,
+            "severity": "error",
+            "correlationId": self.correlation_id,
+            "message": self.fault.message,
+        }
+        return error | {"remediation": self.fault.remediation} if self.fault.remediation else error
