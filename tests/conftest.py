@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 
 from support.engine import Bench, bench
+from support.server import Server, server
 
 
 @pytest.fixture
 async def swarm(tmp_path: Path) -> AsyncIterator[Bench]:
     """A swarm without gRPC, with a clock that the test moves."""
     async with bench(tmp_path / "swarm.db") as found:
+        yield found
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Server]:
+    """A real server in this process."""
+    async with server(tmp_path) as found:
         yield found

@@ -70,10 +70,16 @@ def open_writer(path: Path) -> apsw.Connection:
     if path.exists() and path.stat().st_size == 0:
         raise DatabaseUnusable("the file is empty, so it is no database; remove it or restore a backup")
     try:
+        # The WAL takes its mode from the file, so the file has the right one from the start.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(str(path))
-        _configure(connection)
-        _check(connection)
-        _migrate(connection, path)
+        try:
+            _check(connection)
+            _configure(connection)
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise DatabaseUnusable(f"the file is no sound database ({error}); restore a backup") from error
     except (
@@ -86,7 +92,8 @@ def open_writer(path: Path) -> apsw.Connection:
         raise DatabaseUnusable(
             f"the file can't be opened for writing ({error}); check folder and disk"
         ) from error
-    path.chmod(0o600)
+    except OSError as error:
+        raise DatabaseUnusable(f"the file can't be opened for writing ({error.strerror})") from error
     return connection
 
 
@@ -99,7 +106,6 @@ def open_reader(path: Path) -> apsw.Connection:
 
 
 def _configure(connection: apsw.Connection) -> None:
-    connection.set_busy_timeout(5_000)
     # FULL: what was answered survives a loss of power. Checkpoints are a step of their own, so that an
     # error from COMMIT is about the commit.
     for pragma in (
@@ -116,6 +122,8 @@ def _configure(connection: apsw.Connection) -> None:
 
 
 def _check(connection: apsw.Connection) -> None:
+    """Looks without changing a byte: a file that is not ours stays as it is."""
+    connection.set_busy_timeout(5_000)
     application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if tables and application_id != APPLICATION_ID:

@@ -31,4 +31,4 @@ def every(tx: ReadTx) -> Sequence[TokenRecord]:
 
 def revoke(tx: Tx, token_id: str) -> bool:
     """Makes it worthless; False if there is none of that id."""
-    return tx.run("token_revoke", token_id=token_id) > 0
+    return tx.run("token_revoke", token_id=token_id, now_us=tx.now_us) > 0

@@ -1,0 +1,121 @@
+"""Who may call what: every method, every role."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from amplifier_swarm.errors import unpack
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
+from support.server import Server, refusal
+from swarmd.rpc.guard import OPEN, ROLES
+
+SERVICES = [
+    *worker_pb.DESCRIPTOR.services_by_name.values(),
+    *pb.DESCRIPTOR.services_by_name.values(),
+]
+METHODS = [method for service in SERVICES for method in service.methods]
+ROLE_VALUES = {"viewer": pb.ROLE_VIEWER, "worker": pb.ROLE_WORKER, "operator": pb.ROLE_OPERATOR}
+
+
+async def token_of(served: Server, role: str) -> tuple[str, str]:
+    made = await served.client().call("CreateToken", pb.CreateTokenRequest(role=ROLE_VALUES[role], name=role))
+    return made.token, made.info.token_id
+
+
+async def outcome(served: Server, token: str, method: Any) -> grpc.StatusCode:
+    """How the server answers that method; a stream is judged by its first message or its end."""
+    client = served.client(token)
+    module = worker_pb if method.containing_service.name == "WorkerService" else pb
+    request = getattr(module, method.input_type.name)()
+    service = client.worker if module is worker_pb else client.operator
+    many_in, many_out = method.client_streaming, method.server_streaming
+    call = getattr(service, method.name)(
+        iter([request]) if many_in else request, metadata=client.metadata, timeout=10
+    )
+    try:
+        if many_out:
+            await call.read()
+            call.cancel()
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        return unpack(error).code
+    return grpc.StatusCode.OK
+
+
+def test_every_method_of_the_contract_has_its_row_and_no_other_has() -> None:
+    names = {f"/{method.containing_service.full_name}/{method.name}" for method in METHODS}
+
+    assert names == {name for name in ROLES if "/amplifier_swarm." in name}
+    assert not OPEN & set(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLE_VALUES)
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+async def test_each_role_may_call_what_the_table_says_and_nothing_else(
+    served: Server, role: str, method: Any
+) -> None:
+    token, _ = await token_of(served, role)
+
+    code = await outcome(served, token, method)
+
+    allowed = role in ROLES[f"/{method.containing_service.full_name}/{method.name}"]
+    assert (code is grpc.StatusCode.PERMISSION_DENIED) is not allowed
+    assert code not in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+async def test_without_a_good_token_nothing_is_answered(served: Server, method: Any) -> None:
+    for bad in ("", "x", "swt1_operator_000000000000_" + "A" * 43, served.token[:-1] + "é"[:0] + "_"):
+        assert await outcome(served, bad, method) is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_revoked_token_is_worthless_at_once(served: Server) -> None:
+    token, token_id = await token_of(served, "viewer")
+    viewer = served.client(token)
+    await viewer.call("GetSwarm", pb.GetSwarmRequest())
+
+    await served.client().call("RevokeToken", pb.RevokeTokenRequest(token_id=token_id))
+
+    error = await refusal(viewer.call("GetSwarm", pb.GetSwarmRequest()))
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+async def test_secrets_of_tokens_are_in_no_list_and_not_in_the_database(served: Server) -> None:
+    token, _ = await token_of(served, "worker")
+    secret = token.rpartition("_")[2]
+
+    listed = await served.client().call("ListTokens", pb.ListTokensRequest())
+
+    assert secret not in str(listed)
+    assert len(listed.tokens) == 2
+    for file in served.folder.glob("swarm.db*"):
+        assert secret.encode() not in file.read_bytes()
+
+
+async def test_the_token_file_and_the_database_are_for_their_owner_only(served: Server) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in served.folder.iterdir()}
+
+    assert modes["token"] == 0o600
+    assert all(mode & 0o077 == 0 for name, mode in modes.items() if name.startswith(("swarm.db", "token")))
+
+
+async def test_health_is_open_and_reflection_asks_for_the_token(served: Server) -> None:
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # noqa: PLC0415
+
+    client = served.client()
+    for name in ("", "amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService"):
+        answer = await health_pb2_grpc.HealthStub(client.channel).Check(  # type: ignore[no-untyped-call]
+            health_pb2.HealthCheckRequest(service=name), timeout=10
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)  # type: ignore[no-untyped-call]
+    ask = reflection_pb2.ServerReflectionRequest(list_services="")
+    with pytest.raises(grpc.aio.AioRpcError, match="token"):
+        await stub.ServerReflectionInfo(iter([ask]), timeout=10).read()
+    answer = await stub.ServerReflectionInfo(iter([ask]), metadata=client.metadata, timeout=10).read()
+    names = {service.name for service in answer.list_services_response.service}
+    assert {"amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService"} <= names

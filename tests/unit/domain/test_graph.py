@@ -1,0 +1,53 @@
+"""Cycles in graphs of any shape, against a plain search."""
+
+import itertools
+import random
+
+import pytest
+
+from swarmd.domain.graph import shortest_cycle
+
+
+def is_cycle(path: list[str], edges: dict[str, list[str]]) -> bool:
+    return len(path) > 1 and path[0] == path[-1] and all(b in edges[a] for a, b in itertools.pairwise(path))
+
+
+def length_by_plain_search(edges: dict[str, list[str]]) -> int:
+    """The length of the shortest cycle by growing paths from every task, 0 if there is none."""
+    for length in range(1, len(edges) + 1):
+        for start in edges:
+            reached = {start}
+            for _ in range(length):
+                reached = {b for a in reached for b in edges[a] if b in edges}
+            if start in reached:
+                return length
+    return 0
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_shortest_cycle_is_found_in_random_graphs(seed: int) -> None:
+    rng = random.Random(seed)
+    count = rng.randint(1, 9)
+    names = [f"t{n}" for n in range(count)]
+    edges = {
+        name: [other for other in names if other != name and rng.random() < rng.choice((0.1, 0.3))]
+        for name in names
+    }
+
+    found = shortest_cycle(edges)
+
+    wanted = length_by_plain_search(edges)
+    assert max(len(found) - 1, 0) == wanted
+    assert not wanted or is_cycle(found, edges)
+
+
+def test_names_that_are_no_tasks_are_ignored() -> None:
+    assert shortest_cycle({"a": ["ghost"], "b": ["a", "ghost"]}) == []
+
+
+def test_a_deep_chain_and_a_wide_graph_are_no_trouble() -> None:
+    chain = {str(n): [str(n + 1)] for n in range(50_000)}
+    wide = {"root": [], **{str(n): ["root"] for n in range(50_000)}}
+
+    assert shortest_cycle(chain) == []
+    assert shortest_cycle(wide) == []

@@ -1,0 +1,59 @@
+"""Budgets and backoff as numbers."""
+
+import pytest
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
+from swarmd.domain.policy import MAX_LOSSES, Backoff, judge, stop_after_s
+
+
+def running(*, failures: int = 0, losses: int = 0, max_retries: int = 2) -> Task:
+    return Task(
+        key=TaskKey(1), task_id=TaskId("t"), status=TaskStatus.IN_PROGRESS, ready=False, unmet=0,
+        policy=DependencyFailurePolicy.SKIP, max_retries=max_retries, failures=failures, losses=losses,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tries", "most"), [(1, 2.0), (2, 4.0), (3, 8.0), (8, 256.0), (9, 300.0), (1000, 300.0)]
+)
+def test_the_backoff_doubles_up_to_its_most_with_full_jitter(tries: int, most: float) -> None:
+    backoff = Backoff(2.0, 300.0)
+
+    assert backoff.delay_s(tries, 1.0) == most
+    assert backoff.delay_s(tries, 0.5) == most / 2
+    assert backoff.delay_s(tries, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in ("worker_lost", "provider_limited")])
+def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) -> None:
+    for failures in range(4):
+        verdict = judge(running(failures=failures), failure, backoff=Backoff(), chance=1.0)
+        assert (verdict.failures, verdict.losses) == (failures + 1, 0)
+        assert verdict.retry is (failures < 2)
+
+
+def test_losses_have_their_own_budget() -> None:
+    for losses in range(MAX_LOSSES + 1):
+        task = running(losses=losses, max_retries=0)
+        verdict = judge(task, FailureClass.WORKER_LOST, backoff=Backoff(), chance=1.0)
+        assert (verdict.failures, verdict.losses) == (0, losses + 1)
+        assert verdict.retry is (losses < MAX_LOSSES)
+
+
+def test_a_provider_is_waited_for_as_long_as_it_asked_and_up_to_half_longer() -> None:
+    for chance, wait_s in ((0.0, 100.0), (1.0, 150.0)):
+        verdict = judge(
+            running(max_retries=0), FailureClass.PROVIDER_LIMITED,
+            backoff=Backoff(), chance=chance, retry_after_s=100.0,
+        )  # fmt: skip
+        assert (verdict.retry, verdict.failures, verdict.losses, verdict.backoff_s) == (True, 0, 0, wait_s)
+
+
+@pytest.mark.parametrize(
+    ("lost_after", "suspect_after"), [(1800.0, 30.0), (60.0, 30.0), (5.0, 1.0), (1.0, 0.3)]
+)
+def test_a_worker_must_stop_before_its_tasks_are_given_away(lost_after: float, suspect_after: float) -> None:
+    found = stop_after_s(lost_after_s=lost_after, suspect_after_s=suspect_after)
+
+    assert lost_after / 2 <= found < lost_after

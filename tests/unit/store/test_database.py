@@ -1,0 +1,231 @@
+"""Groups, savepoints, refusals at opening."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
+from swarmd.store import events, opening
+from swarmd.store.database import Database
+from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.events import EventKind
+from swarmd.store.queries import QUERIES, load
+from swarmd.store.transaction import Tx
+
+
+class Refused(SwarmError):
+    reason = "REFUSED"
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    found = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
+    yield found
+    await found.close()
+
+
+def record(tx: Tx, cause: str) -> None:
+    events.append(tx, EventKind.SWARM_PAUSED, cause=cause)
+
+
+async def causes(db: Database) -> list[str]:
+    return [event.cause for event in await db.read(lambda tx: events.after(tx, 0, limit=100))]
+
+
+async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_trace(db: Database) -> None:
+    groups = []
+    db.before_commit = lambda tx: groups.append(events.last_seq(tx))
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(tx: Tx) -> None:
+        loop.call_soon_threadsafe(gate.set)
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+
+    def refuse(tx: Tx) -> None:
+        record(tx, "never")
+        tx.after_commit(lambda: called.append("never"))
+        raise Refused("no")
+
+    called: list[str] = []
+    release = asyncio.Event()
+    first = asyncio.create_task(db.write(hold))
+    await gate.wait()
+    rest = [asyncio.create_task(db.write(lambda tx, n=n: record(tx, f"{n}"))) for n in range(3)]  # type: ignore[misc]
+    refused = asyncio.create_task(db.write(refuse))
+    last = asyncio.create_task(db.write(lambda tx: tx.after_commit(lambda: called.append("last"))))
+    await asyncio.sleep(0)
+    release.set()
+
+    with pytest.raises(Refused):
+        await refused
+    await asyncio.gather(first, *rest, last)
+
+    assert len(groups) == 2, "what waited while the first was held went together"
+    assert await causes(db) == ["0", "1", "2"]
+    assert called == ["last"]
+    assert [event.seq for event in await db.read(lambda tx: events.after(tx, 0, limit=9))] == [1, 2, 3]
+
+
+async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches_its_callers(
+    db: Database,
+) -> None:
+    def broken(tx: Tx) -> None:
+        raise ZeroDivisionError
+
+    db.before_commit = broken
+    with pytest.raises(ZeroDivisionError):
+        await db.write(lambda tx: record(tx, "gone"))
+    db.before_commit = lambda _tx: None
+    await db.write(lambda tx: record(tx, "kept"))
+
+    assert await causes(db) == ["kept"]
+
+
+async def test_a_full_disk_is_told_as_such_and_writing_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
+    pages = db._writer.pragma("page_count")
+    db._writer.pragma("max_page_count", pages)
+
+    with pytest.raises(StorageFull, match="nothing was changed"):
+        await db.write(lambda tx: [record(tx, "x" * 100_000) for _ in range(10)])
+    db._writer.pragma("max_page_count", 1_000_000)
+    await db.write(lambda tx: record(tx, "room again"))
+
+    assert await causes(db) == ["room again"]
+    await db.close()
+
+
+async def test_a_failed_commit_ends_all_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
+    real = db._writer
+
+    class Failing:
+        def execute(self, text: str, *args: object) -> object:
+            if text == "COMMIT":
+                raise apsw.IOError("fsync")
+            return real.execute(text, *args)  # type: ignore[arg-type]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    monkeypatch.setattr(db, "_writer", Failing())
+    with pytest.raises(StorageFailed, match="the outcome is unknown"):
+        await db.write(lambda tx: record(tx, "perhaps"))
+    await asyncio.wait_for(db.failed.wait(), 10)
+    with pytest.raises(StorageFailed):
+        await db.write(lambda tx: record(tx, "never"))
+    await db.close()
+
+
+async def test_reads_see_one_moment_and_do_not_wait_for_writes(db: Database) -> None:
+    await db.write(lambda tx: record(tx, "a"))
+
+    assert await asyncio.gather(*(causes(db) for _ in range(8))) == [["a"]] * 8
+
+
+async def test_a_backup_is_a_sound_database_of_its_own(db: Database, tmp_path: Path) -> None:
+    await db.write(lambda tx: record(tx, "a"))
+
+    await db.backup(tmp_path / "copy.db")
+
+    copy = Database(tmp_path / "copy.db", wall_us=lambda: 1)
+    assert await causes(copy) == ["a"]
+    await copy.close()
+
+
+async def test_the_schema_refuses_what_no_code_should_write(db: Database) -> None:
+    with pytest.raises(apsw.ConstraintError):
+        await db.write(lambda tx: tx.run("swarm_set_mode", mode="flying", cause="", stops=0))
+
+
+def test_a_second_daemon_on_the_same_file_is_refused_by_name(tmp_path: Path) -> None:
+    import os  # noqa: PLC0415
+
+    lock = opening.Lock(tmp_path / "swarm.db.lock")
+
+    with pytest.raises(DatabaseHeld, match=f"pid {os.getpid()}"):
+        opening.Lock(tmp_path / "swarm.db.lock")
+
+    lock.release()
+    opening.Lock(tmp_path / "swarm.db.lock").release()
+
+
+def _newer(path: Path) -> None:
+    opening.open_writer(path).close()
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 99)
+    connection.close()
+
+
+def _foreign(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE other (x)")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b""), "the file is empty"),
+        (
+            lambda path: path.write_text("not a database, but long enough to be looked at" * 50),
+            "no sound database",
+        ),
+        (_newer, "of a newer swarmd (schema 99, this one knows 1); upgrade swarmd"),
+        (_foreign, "a database of another program; give another --db"),
+        (lambda path: path.mkdir(), "can't be opened"),
+    ],
+)
+def test_a_file_that_can_not_serve_is_refused_and_left_as_it_is(
+    tmp_path: Path, make: object, message: str
+) -> None:
+    path = tmp_path / "swarm.db"
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes() if path.is_file() else None
+
+    with pytest.raises(DatabaseUnusable) as caught:
+        opening.open_writer(path)
+
+    assert message in str(caught.value)
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "swarm.db"
+    opening.open_writer(path).close()
+    blob = bytearray(path.read_bytes())
+    blob[4096:8192] = b"\xff" * 4096
+    path.write_bytes(bytes(blob))
+
+    with pytest.raises(DatabaseUnusable, match="restore a backup"):
+        opening.open_writer(path)
+
+
+def test_two_queries_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two queries are named a"):
+        load("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
+
+
+def test_every_query_is_used_and_every_used_one_is_there() -> None:
+    import re  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
+    root = Path(str(files("swarmd")))
+    code = "\n".join(path.read_text() for path in root.rglob("*.py"))
+    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|insert)\(\s*"(\w+)\"""", code))
+
+    assert used == set(QUERIES)
+
+
+def test_the_settings_make_an_answered_write_survive_a_loss_of_power(tmp_path: Path) -> None:
+    connection = opening.open_writer(tmp_path / "swarm.db")
+
+    assert connection.pragma("journal_mode") == "wal"
+    assert connection.pragma("synchronous") == 2
+    assert connection.pragma("wal_autocheckpoint") == 0
+    assert connection.pragma("foreign_keys") == 1
+    connection.close()
