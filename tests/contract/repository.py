@@ -1,0 +1,42 @@
+"""The repository as the contract tests see it: its root, its files and its pyproject."""
+
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PACKAGES: Final = {
+    "amplifier_swarm": ROOT / "protos",
+    "swarmd": ROOT / "server",
+    "swarm_worker": ROOT / "worker",
+    "swarmctl": ROOT / "client",
+}
+
+
+def pyproject() -> dict[str, Any]:
+    """The parsed pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def files(*under: str) -> list[Path]:
+    """Every file that git tracks or would track, in the given folders or everywhere."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *under],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    paths = {ROOT / name for name in listed.stdout.decode().split("\0") if name}
+    return sorted(path for path in paths if path.is_file())
+
+
+def python_files(*under: str) -> Iterator[Path]:
+    """The Python files that people write."""
+    return (path for path in files(*under) if path.suffix == ".py" and "_pb2" not in path.name)
+
+
+def place(path: Path) -> str:
+    """The path as the repository names it."""
+    return path.relative_to(ROOT).as_posix()

@@ -1,0 +1,227 @@
+"""What people read is true: --help, CONTRIBUTING, CHANGELOG, and the README's commands, which are run."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from amplifier_swarm import __version__
+from contract.repository import ROOT, files, place, pyproject
+from swarmctl import main
+from swarmctl.verbs import VERBS, load
+
+BIN = Path(sys.executable).parent
+DAEMONS = {"swarmd": "SWARMD_", "swarm-worker": "SWARM_WORKER_"}
+# What all that dial a server share.
+SHARED = {"SWARM_SERVER", "SWARM_TOKEN", "SWARM_TOKEN_FILE", "SWARM_TLS_CA"}
+# What every program has; no variable asks for help.
+GIVEN = {"--help", "--version", "--install-completion", "--show-completion"}
+
+SHELL = re.compile(r"(?:<!-- (?P<mark>[^\n]*) -->\n)?```(?:sh|bash|console)\n(?P<script>.*?)```", re.DOTALL)
+README_TIMEOUT_S = 600
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def help_of(program: str) -> str:
+    """What a daemon's --help prints, on a terminal so wide that no sentence is broken."""
+    wide = {**os.environ, "COLUMNS": "1000"}
+    return subprocess.run(
+        [BIN / program, "--help"], env=wide, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def flags_of(text: str) -> dict[str, str]:
+    """What argparse prints of each flag: its name and all that follows."""
+    parts = re.split(r"^  (?:-\w, )?(--[\w-]+)", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("program", DAEMONS)
+def test_every_flag_of_a_daemon_has_help_and_names_its_variable(program: str) -> None:
+    flags = flags_of(help_of(program))
+
+    assert "--version" in flags
+    for flag in set(flags) - GIVEN:
+        text = flags[flag]
+        described = re.search(r"\w.*\[\$(\w+)\]$", text.strip(), re.DOTALL)
+        assert described, f"{program} {flag}: {text!r}"
+        assert described[1] in SHARED or described[1].startswith(DAEMONS[program])
+
+
+def paths(verb: str) -> list[tuple[str, ...]]:
+    """The command lines of a verb: itself, or what its noun holds."""
+    nested = getattr(load(VERBS[verb]), "commands", {})
+    return [(verb, name) for name in nested] or [(verb,)]
+
+
+def rows_of(help_text: str) -> dict[str, str]:
+    """What swarmctl prints of each flag of its own: a row of a table."""
+    rows = re.findall(r"^│ (?:-\w, )?(--[\w-]+)(.*)│$", help_text, re.MULTILINE)
+    return {flag: text for flag, text in rows if flag not in GIVEN}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_flag_of_swarmctl_has_help_and_names_its_variable(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    for path in paths(verb):
+        assert main.run([*path, "--help"]) == 0
+        rows = rows_of(capsys.readouterr().out)
+        assert "--server" in rows
+        for flag, text in rows.items():
+            described = re.search(r"  [A-Z].*\[env var: (\w+)\]", text)
+            assert described, f"swarmctl {' '.join(path)} {flag}: {text!r}"
+            assert described[1] in SHARED or described[1].startswith("SWARMCTL_")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_stands_in_the_docs(verb: str) -> None:
+    text = page("README.md") + "".join(found.read_text() for found in files("docs") if found.suffix == ".md")
+
+    for path in paths(verb):
+        assert re.search(rf"swarmctl {' '.join(path)}\b|`{' '.join(path)}[ `]", text)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_in_a_sentence_what_it_does(verb: str) -> None:
+    assert re.fullmatch(r"[A-Z].* .*\.", VERBS[verb].summary)
+
+
+def dependencies() -> list[str]:
+    content = pyproject()
+    project = content["project"]
+    lists = [
+        project["dependencies"],
+        *project["optional-dependencies"].values(),
+        *content["dependency-groups"].values(),
+    ]
+    return [Requirement(text).name for group in lists for text in group]
+
+
+@pytest.mark.parametrize("name", dependencies())
+def test_contributing_says_why_a_dependency_is_there(name: str) -> None:
+    assert re.search(rf"^- .*`{re.escape(name)}`[^:]*: \w", page("CONTRIBUTING.md"), re.MULTILINE)
+
+
+def test_contributing_names_no_dependency_that_is_gone() -> None:
+    section = page("CONTRIBUTING.md").partition("## Dependencies")[2].partition("\n## ")[0]
+    named = {
+        name
+        for line in section.splitlines()
+        if line.startswith("- ")
+        for name in re.findall(r"`([\w-]+)`", line.partition(": ")[0])
+    }
+
+    assert named == set(dependencies())
+
+
+def test_contributing_is_read_in_one_go() -> None:
+    assert len(page("CONTRIBUTING.md").splitlines()) <= 80
+
+
+def test_the_layer_table_names_folders_that_exist() -> None:
+    folders = re.findall(r"^\|[^|]*\| `([^`]+)` \|", page("CONTRIBUTING.md"), re.MULTILINE)
+
+    assert len(folders) >= 8
+    assert [folder for folder in folders if not (ROOT / folder).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_make_targets_that_a_page_names_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page(name), re.MULTILINE))
+
+    assert named
+    assert named <= targets
+
+
+def test_every_make_target_is_in_its_help() -> None:
+    [phony] = re.findall(r"^\.PHONY: (.*)$", page("Makefile"), re.MULTILINE)
+    explained = set(re.findall(r"^([a-z-]+):.*## \w", page("Makefile"), re.MULTILINE))
+
+    assert set(phony.split()) == explained
+
+
+def test_the_changelog_knows_this_version() -> None:
+    version = re.escape(__version__)
+
+    assert re.search(rf"^## \[(Unreleased|{version})\]", page("CHANGELOG.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [p for p in files() if p.suffix == ".md"], ids=place)
+def test_a_link_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", path.read_text())
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_a_shell_block_of_the_readme_is_tested_or_says_why_not() -> None:
+    marks = [block["mark"] or "" for block in SHELL.finditer(page("README.md"))]
+
+    assert "test" in marks
+    assert [mark for mark in marks if mark != "test" and not mark.startswith("no test: ")] == []
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The repository's files without its history, as a newcomer has them."""
+    root = tmp_path / "amplifier-swarm"
+    for source in files():
+        target = root / place(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    return root
+
+
+def newcomer(home: Path) -> dict[str, str]:
+    """A newcomer's environment, with our programs on PATH.
+
+    The set-up itself is not run again: for make its Python is `true`, its environment ours. (CI runs
+    the real one, in a clean clone.)
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SWARM", "MAKE"))}
+    return {
+        **inherited,
+        "HOME": str(home),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "MAKEFLAGS": f"PYTHON=true VENV={BIN.parent}",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(README_TIMEOUT_S)
+def test_the_commands_of_the_readme_run(copy: Path, tmp_path: Path) -> None:
+    blocks = [block["script"] for block in SHELL.finditer(page("README.md")) if block["mark"] == "test"]
+    script, log = "".join(blocks), tmp_path / "log"
+
+    with log.open("w") as out:
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=copy,
+            env=newcomer(tmp_path),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = shell.wait(README_TIMEOUT_S - 30)
+        finally:
+            # What the README leaves running in the background ends with it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+
+    assert code == 0, log.read_text()[-3000:]
