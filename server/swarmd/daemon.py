@@ -94,6 +94,7 @@ def _policy(config: Config) -> Policy:
             heartbeat_s=config.heartbeat_interval,
             suspect_after_s=config.suspect_after,
             lost_after_s=config.lost_after,
+            look_every_s=min(LOOK_EVERY_S, config.suspect_after / 2),
             stop_after_s=stop_after_s(lost_after_s=config.lost_after, suspect_after_s=config.suspect_after),
         ),
         Backoff(config.retry_backoff, config.retry_backoff_max),
@@ -150,7 +151,7 @@ async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
 
 async def _keep_looking(swarm: Swarm, folder: Path) -> None:
     while True:
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(swarm.policy.pace.look_every_s)
         try:
             await _look(swarm, folder)
         except Exception:  # noqa: BLE001  # one bad round must not end all later ones

@@ -36,7 +36,9 @@ from swarmd.store import events
 from swarmd.store.database import Database
 from swarmd.store.events import Event
 
-PACE = Pace(heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1800.0, stop_after_s=1730.0)
+PACE = Pace(
+    heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1800.0, stop_after_s=1730.0, look_every_s=10.0
+)
 _DIGESTS = itertools.count(1)
 
 
@@ -113,7 +115,7 @@ class FakeWorker:
         """Sends a heartbeat that lists the claims; returns the orders."""
         identity = self.member.identity
         lease_ids = [claim.lease_id for claim in claims]
-        answer = self.swarm.fleet.beat(identity.name, identity.incarnation, lease_ids, draining=False)
+        answer = self.swarm.fleet.beat(identity.name, identity.incarnation, lease_ids, leaving=False)
         return answer.orders
 
 

@@ -80,6 +80,7 @@ def _handler(operator: FakeOperator, method: Any) -> Any:
         return unary(list(requests), context)
 
     make: Callable[..., Any]
+    behaviour: Callable[..., Any]
     if method.client_streaming:
         make, behaviour = grpc.stream_unary_rpc_method_handler, gathered
     elif method.server_streaming:

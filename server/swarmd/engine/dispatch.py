@@ -67,7 +67,7 @@ class Dispatcher:
 
     def _takers(self) -> Iterable[Member]:
         for name, member in list(self._hungry.items()):
-            if member.connected and not member.draining and not member.suspect:
+            if member.takes_claims:
                 yield member
             else:
                 self._hungry.pop(name, None)

@@ -104,7 +104,7 @@ def _dependencies(facts: Facts) -> Sequence[Reason]:
 
 
 def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
-    members = [member for member in live.members.values() if member.connected and not member.draining]
+    members = [member for member in live.members.values() if member.takes_claims]
     if not members:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
     labels = facts.definition.labels

@@ -30,6 +30,8 @@ class Pace:
     suspect_after_s: float
     lost_after_s: float
     stop_after_s: float
+    # How often the reaper looks.
+    look_every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,12 @@ class Fleet:
         tx.after_commit(partial(self._live.forget, name))
 
     def beat(
-        self, name: WorkerName, incarnation: str, lease_ids: Sequence[str], *, draining: bool
+        self, name: WorkerName, incarnation: str, lease_ids: Sequence[str], *, leaving: bool
     ) -> BeatAnswer:
         """Answers a heartbeat from memory."""
         member = self._live.members.get(name)
         if member is not None and member.identity.incarnation == incarnation:
-            self._hear(member, draining=draining)
+            self._hear(member, leaving=leaving)
         orders = self._live.present(name, lease_ids)
         drain = member is not None and member.draining
         return BeatAnswer(orders, self.heartbeat_s(), Notice(self._live.done, drain))
@@ -128,10 +130,10 @@ class Fleet:
         for lease in leases:
             self._outcomes.lose(tx, lease, cause=f"worker {name} was lost")
 
-    def _hear(self, member: Member, *, draining: bool) -> None:
+    def _hear(self, member: Member, *, leaving: bool) -> None:
         was_suspect = member.suspect
         self._live.hear(member)
-        member.draining = member.draining or draining
+        member.leaving = leaving
         if was_suspect:
             # Nobody gave it anything while it was silent.
             self._dispatcher.feed(member)

@@ -45,13 +45,21 @@ class Member:
     mailbox: Mailbox
     heard_s: float
     heard_us: int
+    # Told by an operator to finish and to exit.
     draining: bool
+    # Doing so by itself.
+    leaving: bool = False
     suspect: bool = False
 
     @property
     def connected(self) -> bool:
         """Whether its stream is open."""
         return not self.mailbox.closed
+
+    @property
+    def takes_claims(self) -> bool:
+        """Whether it may be given a task."""
+        return self.connected and not (self.draining or self.leaving or self.suspect)
 
 
 class Live:

@@ -80,4 +80,4 @@ def _status(record: WorkerRecord, live: Live) -> WorkerStatus:
     # One that has not come back since the server started, or whose stream is broken.
     if member is None or member.suspect or not member.connected:
         return WorkerStatus.SUSPECT
-    return WorkerStatus.DRAINING if member.draining else WorkerStatus.ONLINE
+    return WorkerStatus.DRAINING if member.draining or member.leaving else WorkerStatus.ONLINE

@@ -3,13 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from swarmd.domain.model import Lease, WorkerName
 from swarmd.engine.fleet import Fleet, Pace
 from swarmd.engine.live import Live, LiveLease
 from swarmd.engine.ports import Clock
 from swarmd.store.transaction import Tx
+
+# How late a round may be on a busy machine without a doubt that the process ran meanwhile.
+_LATE_S: Final = 2.0
 
 Write = Callable[[Callable[[Tx], None]], Coroutine[Any, Any, None]]
 
@@ -68,7 +71,7 @@ class Reaper:
         now_s = self._clock.monotonic_s()
         gap_s = now_s - self._looked_s
         self._looked_s = now_s
-        if gap_s > self._pace.suspect_after_s / 2:
+        if gap_s > 2 * self._pace.look_every_s + _LATE_S:
             for found in self._live.leases():
                 found.heard_s += gap_s
             for member in self._live.members.values():

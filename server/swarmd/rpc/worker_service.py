@@ -46,10 +46,9 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
         name = WorkerName(request.worker)
-        leaving = request.phase == pb.WORKER_PHASE_LEAVING
-        draining = leaving or request.phase == pb.WORKER_PHASE_DRAINING
-        answer = self._swarm.fleet.beat(name, request.incarnation, request.lease_ids, draining=draining)
-        if leaving:
+        leaving = request.phase in (pb.WORKER_PHASE_DRAINING, pb.WORKER_PHASE_LEAVING)
+        answer = self._swarm.fleet.beat(name, request.incarnation, request.lease_ids, leaving=leaving)
+        if request.phase == pb.WORKER_PHASE_LEAVING:
             await self._swarm.db.write(partial(self._swarm.fleet.leave, name=name))
         return _beat(answer)
 

@@ -1,0 +1,141 @@
+"""The swarm at a glance while it works: what `watch` and `run` draw on a terminal, again and again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest, ListTasksRequest, ListWorkersRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
+from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from swarmctl import words
+from swarmctl.ctl import DEADLINE_S
+from swarmctl.render.blocks import Blocks, Column, Heading, Prose, Table, cell, facts
+from swarmctl.render.swarm import counts, mode_cell, total
+from swarmctl.render.tasks import status_cell
+from swarmctl.render.terminal import group
+
+UNDER_WAY: Final = (
+    TaskStatus.TASK_STATUS_CLAIMED,
+    TaskStatus.TASK_STATUS_IN_PROGRESS,
+    TaskStatus.TASK_STATUS_KILLING,
+)
+# Lines of the board that are not running tasks: facts, bar, titles and the latest events.
+_FRAME_LINES: Final = 16
+_LATEST: Final = 5
+_BAR_WIDTH: Final = 40
+
+RUNNING: Final = (
+    Column("TASK"),
+    Column("STATUS"),
+    Column("ATTEMPT", right=True),
+    Column("SINCE", right=True),
+    Column("WORKER"),
+    Column("NAME", flexible=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The swarm as of one moment."""
+
+    swarm: Swarm
+    running: Sequence[Task]
+    workers: Sequence[Worker]
+
+
+def fetch_board(stub: OperatorServiceStub) -> Board:
+    """Asks the server for what a board shows."""
+    swarm = stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+    # No terminal shows more than a page of running tasks.
+    running = stub.ListTasks(ListTasksRequest(statuses=UNDER_WAY), timeout=DEADLINE_S).tasks
+    workers = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
+    return Board(swarm, running, workers)
+
+
+class LiveBoard:
+    """Draws a board in place, and lets times run on between two looks at the server."""
+
+    def __init__(self, console: Console, board: Board) -> None:
+        self._console = console
+        self._board = board
+        self._latest: list[str] = []
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, board: Board, lines: Sequence[str]) -> None:
+        """Replaces the board, and adds lines to those below it."""
+        self._board = board
+        self._latest = [*self._latest, *lines][-_LATEST:]
+
+    def _draw(self) -> RenderableType:
+        board, width = self._board, self._console.width
+        room = max(1, self._console.height - _FRAME_LINES)
+        done, everything = _finished(board.swarm), total(board.swarm)
+        bar = ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width))
+        return Group(
+            group(_head(board), room=width),
+            bar,
+            group(_body(board, datetime.now(UTC), room), room=width),
+            group([Prose("\n".join(self._latest), "dim")], room=width),
+        )
+
+
+def _finished(swarm: Swarm) -> int:
+    found = counts(swarm)
+    return sum(found[name] for name in ("completed", "failed", "killed", "skipped"))
+
+
+def _head(board: Board) -> Blocks:
+    found = counts(board.swarm)
+    told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+    return [
+        facts(
+            ("mode", mode_cell(board.swarm)),
+            ("tasks", cell(told or "none")),
+            ("workers", cell(_workers(board.workers))),
+            ("used", cell(words.tokens(board.swarm.usage))),
+        )
+    ]
+
+
+def _workers(workers: Sequence[Worker]) -> str:
+    busy = (f"{worker.name} {worker.running}/{worker.slots}" for worker in workers)
+    return ", ".join(busy) or "none"
+
+
+def _body(board: Board, now: datetime, room: int) -> Blocks:
+    rows = [
+        (
+            cell(task.task_id),
+            status_cell(task.status),
+            cell(task.attempt or None),
+            cell(words.span(_since(task, now))),
+            cell(task.worker),
+            cell(task.name),
+        )
+        for task in board.running[:room]
+    ]
+    left = len(board.running) - len(rows)
+    more = [Heading(f"and {left} more")] if left > 0 else []
+    return [Heading(""), Table(RUNNING, rows), *more]
+
+
+def _since(task: Task, now: datetime) -> float | None:
+    if not task.HasField("started_at"):
+        return None
+    return (now - task.started_at.ToDatetime(UTC)).total_seconds()

@@ -1,0 +1,1 @@
+"""One file a verb or noun of the command line."""

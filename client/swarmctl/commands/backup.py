@@ -1,0 +1,22 @@
+"""`swarmctl backup`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import BackupRequest
+from swarmctl.ctl import Ctl
+from swarmctl.files import replacing
+from swarmctl.talk import say
+
+
+def run(
+    ctl: Ctl, file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced if it exists.")]
+) -> None:
+    """FILE is the whole database as of one moment, or is not touched at all."""
+    written = 0
+    # It holds everything that a token opens, so only its owner may read it.
+    with replacing(file, mode=0o600) as out:
+        for answer in ctl.stub.Backup(BackupRequest()):
+            written += out.write(answer.chunk)
+    say(f"swarmctl: {written:,} bytes written to {file}")

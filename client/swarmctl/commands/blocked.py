@@ -1,0 +1,11 @@
+"""`swarmctl blocked`."""
+
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl.ctl import Ctl
+from swarmctl.pages import TaskList
+from swarmctl.render.tasks import blocked_blocks, list_document
+
+
+def run(ctl: Ctl) -> None:
+    tasks = TaskList(ctl.stub, statuses=[TaskStatus.TASK_STATUS_BLOCKED])
+    ctl.printer.put(tasks.first(0), list_document, blocked_blocks)

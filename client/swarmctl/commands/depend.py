@@ -1,0 +1,30 @@
+"""`swarmctl depend`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import AddDependencyRequest, RemoveDependencyRequest
+from swarmctl.arguments import TaskId
+from swarmctl.completion import task_ids
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.tasks import changed_blocks, list_document
+
+
+def run(
+    ctl: Ctl,
+    task: TaskId,
+    *,
+    on: Annotated[
+        str, typer.Option("--on", metavar="OTHER", help="The task to wait for.", autocompletion=task_ids)
+    ],
+    remove: Annotated[bool, typer.Option("--remove", help="Wait for it no longer.")] = False,
+) -> None:
+    """Only for tasks that have not begun. Doing it twice changes nothing."""
+    if remove:
+        request = RemoveDependencyRequest(task_id=task, dependency=on)
+        changed = ctl.stub.RemoveDependency(request, timeout=DEADLINE_S).task
+    else:
+        addition = AddDependencyRequest(task_id=task, dependency=on)
+        changed = ctl.stub.AddDependency(addition, timeout=DEADLINE_S).task
+    ctl.printer.put([changed], list_document, changed_blocks)

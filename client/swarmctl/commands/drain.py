@@ -1,0 +1,44 @@
+"""`swarmctl drain`."""
+
+from typing import Annotated
+
+import typer
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.v1.operator_service_pb2 import DrainWorkerRequest
+from swarmctl.completion import worker_names
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.workers import workers_blocks, workers_document
+from swarmctl.talk import say
+
+
+def run(
+    ctl: Ctl,
+    worker: Annotated[
+        str, typer.Argument(metavar="[WORKER]", help="Its name.", autocompletion=worker_names)
+    ] = "",
+    *,
+    everyone: Annotated[bool, typer.Option("--all", help="Every connected worker.")] = False,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0, max=1e9, help="Kill what still runs after so many seconds; else wait for it."
+        ),
+    ] = None,
+) -> None:
+    if bool(worker) == everyone:
+        raise Exit(Exits.USAGE, "give one worker, or --all", hint="`swarmctl workers` shows the names")
+    request = DrainWorkerRequest(worker=worker, all=everyone)
+    if deadline is not None:
+        request.deadline.CopyFrom(_duration(deadline))
+    workers = ctl.stub.DrainWorker(request, timeout=DEADLINE_S).workers
+    ctl.printer.put(workers, workers_document, workers_blocks)
+    if not workers:
+        say("swarmctl: no worker is connected")
+
+
+def _duration(length_s: float) -> Duration:
+    made = Duration()
+    made.FromMilliseconds(round(length_s * 1000))
+    return made

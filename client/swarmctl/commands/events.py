@@ -1,0 +1,26 @@
+"""`swarmctl events`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
+from swarmctl import follow
+from swarmctl.completion import task_ids
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.events import event_document, event_line
+
+
+def run(
+    ctl: Ctl,
+    *,
+    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
+    task: Annotated[
+        str, typer.Option(metavar="TASK", help="Only those of this task.", autocompletion=task_ids)
+    ] = "",
+    after: Annotated[int, typer.Option(min=0, metavar="SEQ", help="Only those after this number.")] = 0,
+) -> None:
+    # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
+    task_id = task and ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
+    batches = follow.events(ctl.stub, after=after, task_id=task_id, follow=follow_on)
+    ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)

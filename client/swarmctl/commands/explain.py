@@ -1,0 +1,13 @@
+"""`swarmctl explain`."""
+
+from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
+from swarmctl.arguments import TaskId
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.explain import explain_blocks, explain_document
+
+
+def run(ctl: Ctl, task: TaskId) -> None:
+    """By the same rules by which claims are given: open dependencies, who holds it, until when it backs off,
+    a pause or stop in force, no worker that fits."""
+    answer = ctl.stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)
+    ctl.printer.put(answer, explain_document, explain_blocks)

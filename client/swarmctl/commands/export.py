@@ -1,0 +1,40 @@
+"""`swarmctl export`."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedTask
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import words
+from swarmctl.ctl import Ctl
+from swarmctl.files import replacing
+from swarmctl.plan.source import STDIN
+from swarmctl.plan.write import plan_text
+from swarmctl.printer import write
+from swarmctl.statuses import Status
+
+
+def run(
+    ctl: Ctl,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = STDIN,
+    *,
+    status: Annotated[
+        list[Status] | None,
+        typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
+    ] = None,
+) -> None:
+    """The same tasks are the same bytes, so two exports can be compared. FILE is replaced as a whole."""
+    request = ExportTasksRequest(statuses=[words.value_of(TaskStatus, one) for one in status or ()])
+    text = "".join(plan_text(_tasks(ctl, request)))
+    if file == STDIN:
+        write(text)
+        return
+    with replacing(file, mode=0o666) as out:
+        out.write(text.encode())
+
+
+def _tasks(ctl: Ctl, request: ExportTasksRequest) -> Iterator[PlannedTask]:
+    for answer in ctl.stub.ExportTasks(request):
+        yield from answer.tasks

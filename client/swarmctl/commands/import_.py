@@ -1,0 +1,35 @@
+"""`swarmctl import`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.exits import Exit, Exits
+from swarmctl.ctl import Ctl
+from swarmctl.plan.faults import lines
+from swarmctl.plan.read import read_plan
+from swarmctl.plan.send import send_plan
+from swarmctl.plan.source import STDIN
+from swarmctl.render.plans import sent_blocks, sent_document
+from swarmctl.talk import say
+
+
+def run(
+    ctl: Ctl,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A task file; - is stdin.")] = "",
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all tasks that exist first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse fields that are not known.")] = False,
+) -> None:
+    """A task that exists keeps its status; with the same definition it is left alone."""
+    if not file and sys.stdin.isatty():
+        raise Exit(Exits.USAGE, "no FILE given", hint="name a task file, or - to type one")
+    plan = read_plan(file or STDIN, strict=strict)
+    for line in lines(plan.file, plan.warnings):
+        say(f"warning: {line}")
+    sent = send_plan(ctl.stub, plan, clear=clear, dry_run=dry_run)
+    for line in lines(plan.file, sent.warnings):
+        say(f"warning: {line}")
+    ctl.printer.put(sent, sent_document, sent_blocks)

@@ -1,0 +1,34 @@
+"""`swarmctl list`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import words
+from swarmctl.ctl import Ctl
+from swarmctl.pages import TaskList
+from swarmctl.render.tasks import list_blocks, list_document
+from swarmctl.statuses import Status
+from swarmctl.talk import say
+
+
+def run(
+    ctl: Ctl,
+    *,
+    status: Annotated[
+        list[Status] | None,
+        typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
+    ] = None,
+    phase: Annotated[str, typer.Option(metavar="PHASE", help="Only tasks of this phase.")] = "",
+    search: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only tasks with this in their id or name.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 for all.")] = 1_000,
+) -> None:
+    statuses = [words.value_of(TaskStatus, one) for one in status or ()]
+    tasks = TaskList(ctl.stub, statuses=statuses, phase=phase, search=search)
+    found = tasks.first(limit)
+    ctl.printer.put(found, list_document, list_blocks)
+    if len(found) < tasks.total:
+        say(f"swarmctl: {len(found):,} of {tasks.total:,} tasks; --limit 0 shows all")

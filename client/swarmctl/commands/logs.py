@@ -1,0 +1,47 @@
+"""`swarmctl logs`."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogRequest, TailLogResponse
+from amplifier_swarm.v1.session_pb2 import SessionRole
+from swarmctl import follow, words
+from swarmctl.arguments import TaskId
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.logs import LogLine, line_document, line_text
+
+
+class RoleWord(StrEnum):
+    """The role of a session, as a word; a test holds them equal to the wire's."""
+
+    BUILDER = "builder"
+    VALIDATOR = "validator"
+
+
+def run(
+    ctl: Ctl,
+    task: TaskId,
+    *,
+    follow_on: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the task has ended.")
+    ] = False,
+    role: Annotated[RoleWord | None, typer.Option(help="Only sessions of this role.")] = None,
+    attempt: Annotated[int, typer.Option(min=0, metavar="N", help="This attempt; 0 is the latest.")] = 0,
+) -> None:
+    # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
+    task_id = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
+    request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on)
+    if role is not None:
+        request.role = words.value_of(SessionRole, role)
+    ctl.printer.stream(_lines(follow.log(ctl.stub, request)), line_document, line_text)
+
+
+def _lines(answers: Iterator[TailLogResponse]) -> Iterator[LogLine]:
+    session = None
+    for answer in answers:
+        for entry in answer.entries:
+            yield LogLine(answer, entry, first=answer.session_id != session)
+            session = answer.session_id

@@ -1,0 +1,11 @@
+"""`swarmctl pause`."""
+
+from amplifier_swarm.v1.operator_service_pb2 import PauseSwarmRequest
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.swarm import mode_blocks, swarm_document
+
+
+def run(ctl: Ctl) -> None:
+    """In force, over restarts too, until `swarmctl resume`."""
+    swarm = ctl.stub.PauseSwarm(PauseSwarmRequest(), timeout=DEADLINE_S).swarm
+    ctl.printer.put(swarm, swarm_document, mode_blocks)

@@ -1,0 +1,20 @@
+"""`swarmctl resume`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmRequest
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.swarm import resumed_blocks, resumed_document
+
+
+def run(
+    ctl: Ctl,
+    *,
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="Retry exactly those tasks that stops and drains have ended.")
+    ] = False,
+) -> None:
+    answer = ctl.stub.ResumeSwarm(ResumeSwarmRequest(requeue=requeue), timeout=DEADLINE_S)
+    ctl.printer.put(answer, resumed_document, resumed_blocks)

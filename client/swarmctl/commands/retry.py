@@ -1,0 +1,31 @@
+"""`swarmctl retry`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
+from swarmctl import words
+from swarmctl.arguments import OptionalTaskIds
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.tasks import changed_blocks, list_document
+from swarmctl.talk import say
+
+
+def run(
+    ctl: Ctl,
+    tasks: OptionalTaskIds = None,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="All tasks that have failed.")] = False,
+) -> None:
+    """Failed, killed and skipped tasks get full budgets again, and what was skipped because of them waits
+    for them again. Attempt numbers go on. A task that waits or runs is left alone."""
+    if not tasks and not failed:
+        raise Exit(Exits.USAGE, "no task given", hint="name tasks, or say --failed")
+    answer = ctl.stub.RetryTask(RetryTaskRequest(task_ids=tasks, failed=failed), timeout=DEADLINE_S)
+    ctl.printer.put(answer.tasks, list_document, changed_blocks)
+    if not answer.tasks:
+        say("swarmctl: no task has failed")
+    if answer.revived:
+        say(f"swarmctl: {words.plural(answer.revived, 'skipped task')} revived")

@@ -1,0 +1,12 @@
+"""`swarmctl show`."""
+
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
+from swarmctl.arguments import TaskId
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.attempts import show_document
+from swarmctl.render.show import show_blocks
+
+
+def run(ctl: Ctl, task: TaskId) -> None:
+    answer = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S)
+    ctl.printer.put(answer, show_document, show_blocks)

@@ -1,0 +1,10 @@
+"""`swarmctl status`."""
+
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.swarm import swarm_blocks, swarm_document
+
+
+def run(ctl: Ctl) -> None:
+    swarm = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+    ctl.printer.put(swarm, swarm_document, swarm_blocks)

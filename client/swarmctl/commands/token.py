@@ -1,0 +1,55 @@
+"""`swarmctl token create|list|revoke`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import (
+    CreateTokenRequest,
+    ListTokensRequest,
+    RevokeTokenRequest,
+    Role,
+)
+from swarmctl import words
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.tokens import created_blocks, created_document, tokens_blocks, tokens_document
+from swarmctl.talk import say
+
+
+class RoleWord(StrEnum):
+    """What a token may do, as a word; a test holds them equal to the wire's."""
+
+    VIEWER = "viewer"
+    WORKER = "worker"
+    OPERATOR = "operator"
+
+
+def create(
+    ctl: Ctl,
+    *,
+    role: Annotated[RoleWord, typer.Option(help="What the token may do.")],
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+) -> None:
+    """Make a token and print it, this once."""
+    request = CreateTokenRequest(role=words.value_of(Role, role), name=name)
+    answer = ctl.stub.CreateToken(request, timeout=DEADLINE_S)
+    ctl.printer.put(answer, created_document, created_blocks)
+    say(f"swarmctl: token {answer.info.token_id}; keep it secret, nobody can show it again")
+
+
+def show_all(ctl: Ctl) -> None:
+    """List the tokens, without their secrets."""
+    tokens = ctl.stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S).tokens
+    ctl.printer.put(tokens, tokens_document, tokens_blocks)
+
+
+def revoke(
+    ctl: Ctl, token: Annotated[str, typer.Argument(metavar="ID", help="The id that `token list` shows.")]
+) -> None:
+    """Make a token worthless at once."""
+    info = ctl.stub.RevokeToken(RevokeTokenRequest(token_id=token), timeout=DEADLINE_S).info
+    ctl.printer.put([info], tokens_document, tokens_blocks)
+
+
+VERBS = {"create": create, "list": show_all, "revoke": revoke}

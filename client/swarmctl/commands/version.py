@@ -1,0 +1,34 @@
+"""`swarmctl version`."""
+
+import grpc
+
+from amplifier_swarm import __version__
+from amplifier_swarm.exits import Exit
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.failures import explain
+from swarmctl.render.blocks import Blocks, Document, cell, facts
+from swarmctl.talk import say
+
+
+def run(ctl: Ctl) -> None:
+    """Also where no server answers, and then without its version."""
+    client, server = __version__, _server(ctl)
+
+    def document(_: object) -> Document:
+        return {"swarmctl": client, "swarmd": server, "server": ctl.options.server}
+
+    def blocks(_: object) -> Blocks:
+        return [facts(("swarmctl", cell(client)), ("swarmd", cell(server)))]
+
+    ctl.printer.put(None, document, blocks)
+
+
+def _server(ctl: Ctl) -> str | None:
+    try:
+        return ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.version
+    except grpc.RpcError as error:
+        say(explain(error, server=ctl.options.server).line("swarmctl"))
+    except Exit as end:
+        say(end.line("swarmctl"))
+    return None

@@ -1,0 +1,115 @@
+"""Follows what the server streams, over its restarts.
+
+The rule: whoever follows waits for the next message, never asks again and again; and what was seen once
+is never shown twice. Call the server once before: then a typo is told, and only an outage is waited for.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Final, TypeVar
+
+import grpc
+
+from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.operator_service_pb2 import TailLogRequest, TailLogResponse, WatchEventsRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from swarmctl.talk import say
+
+Item = TypeVar("Item")
+
+# A server that restarts is back within a second or two; one that is down for the night is asked gently.
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 5.0
+
+
+def events(
+    stub: OperatorServiceStub, *, after: int, task_id: str = "", follow: bool = True
+) -> Iterator[list[Event]]:
+    """Events after one, in batches as they come; with `follow`, for ever."""
+    request = WatchEventsRequest(after_seq=after, task_id=task_id, follow=follow)
+
+    def open_stream() -> Iterator[list[Event]]:
+        for answer in stub.WatchEvents(request):
+            if answer.events:
+                request.after_seq = answer.events[-1].seq
+                yield list(answer.events)
+
+    return _over_restarts(open_stream) if follow else open_stream()
+
+
+def log(stub: OperatorServiceStub, request: TailLogRequest) -> Iterator[TailLogResponse]:
+    """What sessions printed; with `follow`, until the task has ended."""
+    seen: dict[str, int] = {}
+
+    def open_stream() -> Iterator[TailLogResponse]:
+        for answer in stub.TailLog(request):
+            last = seen.get(answer.session_id, 0)
+            fresh = [entry for entry in answer.entries if entry.number > last]
+            if fresh:
+                seen[answer.session_id] = fresh[-1].number
+                del answer.entries[:]
+                answer.entries.extend(fresh)
+                yield answer
+
+    return _over_restarts(open_stream, until_end=True) if request.follow else open_stream()
+
+
+def _over_restarts(open_stream: Callable[[], Iterator[Item]], *, until_end: bool = False) -> Iterator[Item]:
+    """Opens the stream again whenever it breaks."""
+    wait_s = 0.0
+    while True:
+        try:
+            for item in open_stream():
+                wait_s = 0.0
+                yield item
+            if until_end:
+                return
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        if wait_s == 0.0:
+            say("swarmctl: the server is away; waiting for it")
+        wait_s = min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, wait_s * 2))
+        # Jitter, so that not all who wait come back at once.
+        time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
+
+
+def gathered(batches: Iterable[list[Item]], *, pause_s: float) -> Iterator[list[Item]]:
+    """The same items, with all that came within a pause in one batch, so that a slow reader keeps up."""
+    waiting: SimpleQueue[list[Item] | BaseException] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                waiting.put(batch)
+        except BaseException as error:  # noqa: BLE001  # the reader below raises it
+            waiting.put(error)
+        else:
+            waiting.put(EOFError())
+
+    threading.Thread(target=read, name="follow", daemon=True).start()
+    while True:
+        items: list[Item] = []
+        for found in _all_of(waiting):
+            if isinstance(found, BaseException):
+                if items:
+                    yield items
+                if isinstance(found, EOFError):
+                    return
+                raise found
+            items += found
+        yield items
+        time.sleep(pause_s)
+
+
+def _all_of(waiting: SimpleQueue[Item]) -> Iterator[Item]:
+    """What waits; if nothing does, the next that comes."""
+    yield waiting.get()
+    while True:
+        try:
+            yield waiting.get_nowait()
+        except Empty:
+            return

@@ -1,0 +1,157 @@
+"""The options that every verb takes, before or after its name: which server, which token, how to print.
+
+The rule: a flag on the command line wins over the environment, and the one nearest to the verb wins
+over those further left.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, get_type_hints
+
+import typer
+
+DEFAULT_SERVER: Final = "127.0.0.1:7433"
+PANEL: Final = "Common options"
+
+
+class Output(StrEnum):
+    """How to print."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+ServerOption = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        envvar="SWARM_SERVER",
+        help="Where swarmd answers.",
+        rich_help_panel=PANEL,
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        envvar="SWARM_TOKEN_FILE",
+        help="The token; else $SWARM_TOKEN, else .swarm/token here or in a parent folder.",
+        rich_help_panel=PANEL,
+    ),
+]
+TlsCaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        metavar="FILE",
+        envvar="SWARM_TLS_CA",
+        help="Use TLS, and trust the servers that this certificate vouches for.",
+        rich_help_panel=PANEL,
+    ),
+]
+OutputOption = Annotated[
+    Output,
+    typer.Option(
+        "--output",
+        "-o",
+        envvar="SWARMCTL_OUTPUT",
+        help="Print a table for people, or JSON or YAML for programs.",
+        rich_help_panel=PANEL,
+    ),
+]
+NoColorOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-color",
+        envvar="SWARMCTL_NO_COLOR",
+        help="Print without colours; so does a NO_COLOR in the environment.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the common options say."""
+
+    server: str = DEFAULT_SERVER
+    token_file: Path | None = None
+    tls_ca: Path | None = None
+    output: Output = Output.TABLE
+    no_color: bool = False
+    # The flags given on the command line, for verbs that have no use for some.
+    given: frozenset[str] = frozenset()
+
+
+_ANNOTATIONS: Final[Mapping[str, Any]] = {
+    "server": ServerOption,
+    "token_file": TokenFileOption,
+    "tls_ca": TlsCaOption,
+    "output": OutputOption,
+    "no_color": NoColorOption,
+}
+_DEFAULTS: Final = {field.name: field.default for field in fields(Options) if field.name in _ANNOTATIONS}
+
+
+def merge(context: typer.Context, values: Mapping[str, Any]) -> Options:
+    """What holds at this place of the command line, `values` being what stands or falls back here."""
+    outer = context.parent.obj if context.parent is not None else None
+    if outer is None:
+        outer = Options(**{name: values[name] for name in _ANNOTATIONS})
+    given = frozenset(name for name in _ANNOTATIONS if _on_the_command_line(context, name))
+    here = {name: values[name] for name in given}
+    return replace(outer, **here, given=outer.given | given)
+
+
+def _on_the_command_line(context: typer.Context, name: str) -> bool:
+    # By name: at our floor the enum is click's, later it is Typer's own.
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for Typer: the parameters of `function` after its first, and the common options.
+
+    It calls `call(options, function, its own values)`.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    _, *own = inspect.signature(function).parameters.values()
+
+    def command(context: typer.Context, **values: Any) -> Any:
+        options = merge(context, values)
+        return call(options, function, {p.name: values[p.name] for p in own})
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *(p.replace(kind=keyword, annotation=hints[p.name]) for p in own),
+        *(
+            inspect.Parameter(name, keyword, default=_DEFAULTS[name], annotation=annotation)
+            for name, annotation in _ANNOTATIONS.items()
+        ),
+    ]
+    # Typer reads both.
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__name__ = function.__name__
+    command.__doc__ = function.__doc__
+    return command
+
+
+def of_completion(context: typer.Context) -> Options:
+    """The options as far as they have been typed; completion runs no callback."""
+    chain: list[typer.Context] = []
+    current: Any = context
+    while current is not None:
+        chain.insert(0, current)
+        current = current.parent
+    for outer in chain:
+        values = {name: outer.params.get(name, _DEFAULTS[name]) for name in _ANNOTATIONS}
+        outer.obj = merge(outer, values)
+    return chain[-1].obj  # type: ignore[no-any-return]  # the line above set it

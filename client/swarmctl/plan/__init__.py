@@ -1,0 +1,1 @@
+"""Task files: YAML in, YAML out, and every fault by its line."""

@@ -1,0 +1,160 @@
+"""The fields of a task: how the YAML of each becomes what is sent.
+
+The rule: shape and kind of a value are checked here; what a value may be (ranges, paths, ids that exist)
+is the server's to say, so that it is said once for every client.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
+from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, TaskStatus
+from swarmctl import words
+from swarmctl.plan.rehearsal import rehearsal_of
+from swarmctl.plan.scalars import Kind, described, kind_of
+from swarmctl.plan.values import (
+    Field,
+    boolean_of,
+    entries_of,
+    id_of,
+    integer_of,
+    number_of,
+    text_of,
+    texts_of,
+    word_of,
+)
+from swarmctl.plan.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
+
+# Far beyond the seven days that the server allows, well within what a Duration holds.
+_LONGEST_TIMEOUT_S: Final = 10**9
+_PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
+_INT32_LOW: Final = -(2**31)
+_INT32_HIGH: Final = 2**31 - 1
+
+Setter = Callable[[Field, PlannedTask], None]
+
+
+def _id(field: Field, task: PlannedTask) -> None:
+    task.definition.task_id = id_of(field) or ""
+
+
+def _text(field: Field, task: PlannedTask) -> None:
+    setattr(task.definition, field.name, text_of(field) or "")
+
+
+def _paths(field: Field, task: PlannedTask) -> None:
+    getattr(task.definition, field.name).extend(texts_of(field, "paths"))
+
+
+def _dependencies(field: Field, task: PlannedTask) -> None:
+    task.definition.dependencies.extend(texts_of(field, "task ids", id_of))
+
+
+def _checks(field: Field, task: PlannedTask) -> None:
+    task.definition.checks.extend(texts_of(field, "commands"))
+
+
+def _criteria(field: Field, task: PlannedTask) -> None:
+    if kind_of(field.node) in (Kind.LIST, Kind.MAPPING):
+        task.definition.acceptance_criteria.extend(texts_of(field, "texts"))
+    elif text := text_of(field):
+        task.definition.acceptance_criteria.append(text)
+
+
+def _status(field: Field, task: PlannedTask) -> None:
+    if word := word_of(field, words.words_of(TaskStatus)):
+        task.status = words.value_of(TaskStatus, word)
+
+
+def _policy(field: Field, task: PlannedTask) -> None:
+    if word := word_of(field, words.words_of(DependencyFailurePolicy)):
+        task.definition.on_dependency_failure = words.value_of(DependencyFailurePolicy, word)
+
+
+def _priority(field: Field, task: PlannedTask) -> None:
+    word = text_of(field) if kind_of(field.node) is Kind.TEXT else None
+    value = PRIORITIES.get(word.lower()) if word else None
+    if value is None:
+        value = integer_of(field, _PRIORITY, low=LOWEST_PRIORITY, high=HIGHEST_PRIORITY)
+    if value is not None:
+        task.definition.priority = value
+
+
+def _retries(field: Field, task: PlannedTask) -> None:
+    value = integer_of(field, "an integer from 0 to 100", low=_INT32_LOW, high=_INT32_HIGH)
+    if value is not None:
+        task.definition.max_retries = value
+
+
+def _hours(field: Field, task: PlannedTask) -> None:
+    value = number_of(field, "a number of hours")
+    if value is not None:
+        task.definition.estimated_hours = value
+
+
+def _validate(field: Field, task: PlannedTask) -> None:
+    value = boolean_of(field)
+    if value is not None:
+        task.definition.validate = value
+
+
+def _timeout(field: Field, task: PlannedTask) -> None:
+    value_s = number_of(field, "a number of seconds")
+    if value_s is None:
+        return
+    if abs(value_s) > _LONGEST_TIMEOUT_S:
+        field.fault(f"must be a number of seconds up to 7 days, got {described(field.node)}")
+        return
+    duration: Duration = getattr(task.definition, field.name)
+    duration.FromNanoseconds(round(value_s * 1e9))
+    # Zero is a value too, and not a good one; the server says so.
+    duration.SetInParent()
+
+
+def _labels(field: Field, task: PlannedTask) -> None:
+    for name, entry in entries_of(field, "a mapping of names to texts"):
+        text = text_of(entry)
+        task.definition.labels[name] = text or ""
+
+
+def _rehearsal(field: Field, task: PlannedTask) -> None:
+    rehearsal = rehearsal_of(field)
+    if rehearsal is not None:
+        task.definition.rehearsal.CopyFrom(rehearsal)
+
+
+# In the order in which files are written.
+FIELDS: Final[Mapping[str, Setter]] = {
+    "id": _id,
+    "name": _text,
+    "phase": _text,
+    "type": _text,
+    "status": _status,
+    "priority": _priority,
+    "estimated_hours": _hours,
+    "description": _text,
+    "acceptance_criteria": _criteria,
+    "files": _paths,
+    "design_docs": _paths,
+    "dependencies": _dependencies,
+    "max_retries": _retries,
+    "on_dependency_failure": _policy,
+    "validate": _validate,
+    "builder_agent": _text,
+    "validator_agent": _text,
+    "builder_timeout": _timeout,
+    "validator_timeout": _timeout,
+    "labels": _labels,
+    "checks": _checks,
+    "rehearsal": _rehearsal,
+}
+
+
+def clear(task: PlannedTask, name: str) -> None:
+    """Takes back what a default has put into a field."""
+    if name == "status":
+        task.ClearField("status")
+    elif name != "id":
+        task.definition.ClearField(name)  # type: ignore[arg-type]  # FIELDS holds the names of the message

@@ -1,0 +1,40 @@
+"""Brings what the server says of `tasks[3].dependencies[0]` back to a line of the file."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from swarmctl.plan.faults import Fault
+from swarmctl.plan.nodes import Entry, Listing
+from swarmctl.plan.read import Plan, label
+
+# The place of a fault: the task by its number in the order sent, then a field of the message.
+_PLACE: Final = re.compile(
+    r"tasks\[(?P<task>\d+)\](?:\.definition)?(?:\.(?P<field>\w+))?(?P<rest>.*)", re.DOTALL
+)
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+
+
+def located(plan: Plan, place: str, problem: str) -> Fault:
+    """The fault with its line, its task and the field as the file calls it."""
+    match = _PLACE.fullmatch(place)
+    if match is None or int(match["task"]) >= len(plan.tasks):
+        return Fault(0, "", place, problem)
+    index = int(match["task"])
+    node = plan.entries[index]
+    task = label(node, index)
+    if match["field"] is None:
+        return Fault(node.line, task, "", problem)
+    name = "id" if match["field"] == "task_id" else match["field"]
+    entry = node.entries.get(name) or plan.defaults.entries.get(name)
+    line = node.line if entry is None else _line(entry, match["rest"])
+    return Fault(line, task, name + match["rest"], problem)
+
+
+def _line(entry: Entry, rest: str) -> int:
+    index = _INDEX.match(rest)
+    if index is None or not isinstance(entry.value, Listing):
+        return entry.line
+    items: Sequence[object] = entry.value.items
+    place = int(index[1])
+    return entry.value.items[place].line if place < len(items) else entry.line

@@ -1,0 +1,205 @@
+"""A task file as tasks to send: every fault that can be seen without the server, by its line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
+from swarmctl.plan import nodes
+from swarmctl.plan.compose import Misuse, compose
+from swarmctl.plan.faults import Fault, PlanRefused, quoted
+from swarmctl.plan.fields import FIELDS, clear
+from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
+from swarmctl.plan.scalars import Kind, described, kind_of
+from swarmctl.plan.source import Source, read_source
+from swarmctl.plan.unknown import known_like
+from swarmctl.plan.values import Field, id_of
+
+TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
+# Half of what a message may hold: the server adds to a task before it goes on to a worker.
+MAX_TASK_BYTES: Final = 8 * 1024 * 1024
+NO_TASKS: Final = 'top level must be a mapping with "tasks"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a file holds, and the YAML that it came from, so that the server's faults find their lines."""
+
+    file: str
+    tasks: Sequence[PlannedTask]
+    warnings: Sequence[Fault]
+    # Of each task, in the order of `tasks`.
+    entries: Sequence[Mapping]
+    defaults: Mapping
+
+
+def read_plan(place: str, *, strict: bool = False) -> Plan:
+    """Reads a file, or stdin for `-`; raises PlanRefused with every fault that it finds."""
+    return plan_of(read_source(place), strict=strict)
+
+
+def plan_of(source: Source, *, strict: bool = False) -> Plan:
+    """The plan that a text holds. With `strict`, what would be a warning is a fault."""
+    composed = compose(source)
+    top = _top(source, composed.root)
+    reading = _Reading(top, strict=strict)
+    for misuse in composed.misuses:
+        reading.add_misuse(misuse)
+    tasks = reading.read()
+    if reading.faults:
+        raise PlanRefused(source.name, reading.faults)
+    return Plan(source.name, tasks, reading.warnings, reading.entries, reading.defaults)
+
+
+def _top(source: Source, root: Node | None) -> Mapping:
+    if isinstance(root, Mapping):
+        return root
+    got = "an empty file" if root is None or kind_of(root) is Kind.NULL else described(root)
+    line = 1 if root is None else root.line
+    raise PlanRefused(source.name, [Fault(line, "", "", f"{NO_TASKS}, got {got}")])
+
+
+def label(node: Node, index: int) -> str:
+    """How messages name a task: by its id as it stands in the file, else by its number."""
+    found = nodes.at(node, ("id",))
+    if isinstance(found, Scalar) and found.text.strip() and kind_of(found) is not Kind.NULL:
+        return f"task {quoted(found.text)}"
+    return f"task #{index + 1}"
+
+
+class _Reading:
+    """One pass over one file."""
+
+    def __init__(self, top: Mapping, *, strict: bool) -> None:
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+        self.entries: list[Mapping] = []
+        self.defaults = Mapping(Line(0))
+        self._top = top
+        self._strict = strict
+        self._lines_of_ids: dict[str, Line] = {}
+        self._misused: set[tuple[str, str]] = set()
+
+    def add_misuse(self, misuse: Misuse) -> None:
+        """Puts a misuse of YAML where the reader looks for it: at its task."""
+        match misuse.path:
+            case ["tasks", int(index), *rest]:
+                node = nodes.at(self._top, ("tasks", index)) or self._top
+                task, steps = label(node, index), rest
+            case ["defaults", *rest]:
+                task, steps = "defaults", rest
+            case _:
+                task, steps = "", list(misuse.path)
+        fault = Fault(misuse.line, task, _joined(steps), misuse.problem)
+        self.faults.append(fault)
+        self._misused.add((fault.task, fault.field))
+
+    def read(self) -> list[PlannedTask]:
+        """All tasks, with the defaults filled in."""
+        self._check_top()
+        base = PlannedTask()
+        node = nodes.at(self._top, ("defaults",))
+        if node is not None and kind_of(node) is not Kind.NULL:
+            self._read_defaults(node, base)
+        listing = nodes.at(self._top, ("tasks",))
+        if listing is None:
+            return []
+        if not isinstance(listing, Listing):
+            self._fault(listing.line, "", "tasks", f"must be a list of tasks, got {described(listing)}")
+            return []
+        read = (self._read_task(item, i, base) for i, item in enumerate(listing.items))
+        return [task for task in read if task is not None]
+
+    def _check_top(self) -> None:
+        if "tasks" not in self._top.entries and not any(
+            known_like(key, ("tasks",)) for key in self._top.entries
+        ):
+            self._fault(self._top.line, "", "", NO_TASKS)
+        for key, entry in self._top.entries.items():
+            if key not in TOP:
+                self._unknown(entry.line, "", key, TOP)
+
+    def _read_defaults(self, node: Node, base: PlannedTask) -> None:
+        if not isinstance(node, Mapping):
+            self._fault(node.line, "", "defaults", f"must be a mapping of fields, got {described(node)}")
+            return
+        self.defaults = node
+        if "id" in node.entries:
+            self._fault(node.entries["id"].line, "defaults", "id", "an id can't be shared; remove it")
+        self._read_fields(node, "defaults", base)
+
+    def _read_task(self, node: Node, index: int, base: PlannedTask) -> PlannedTask | None:
+        name = label(node, index)
+        if not isinstance(node, Mapping):
+            self._fault(node.line, name, "", f"must be a mapping of fields, got {described(node)}")
+            return None
+        task = PlannedTask()
+        task.CopyFrom(base)
+        self._read_id(node, name, task)
+        self._read_fields(node, name, task)
+        if task.ByteSize() > MAX_TASK_BYTES:
+            self._fault(
+                node.line, name, "", f"larger than {MAX_TASK_BYTES // 1024**2} MiB; move text to files"
+            )
+        self.entries.append(node)
+        return task
+
+    def _read_id(self, node: Mapping, name: str, task: PlannedTask) -> None:
+        entry = node.entries.get("id")
+        if entry is None or kind_of(entry.value) is Kind.NULL or _is_empty(entry.value):
+            line = node.line if entry is None else entry.line
+            self._fault(line, name, "", "id is required; give the task one of its own")
+            return
+        found = id_of(self._field("id", entry.value, name))
+        if found is None:
+            return
+        task.definition.task_id = found
+        first = self._lines_of_ids.get(found)
+        if first is not None:
+            problem = f"duplicate task id {quoted(found)} (first at line {first}); give it another"
+            self._fault(entry.line, name, "id", problem)
+        self._lines_of_ids.setdefault(found, entry.line)
+
+    def _read_fields(self, node: Mapping, name: str, task: PlannedTask) -> None:
+        for key, entry in node.entries.items():
+            if key == "id":
+                continue
+            setter = FIELDS.get(key)
+            if setter is None:
+                self._unknown(entry.line, name, key, tuple(FIELDS))
+            elif kind_of(entry.value) is not Kind.NULL:
+                clear(task, key)
+                setter(self._field(key, entry.value, name), task)
+
+    def _field(self, key: str, node: Node, name: str) -> Field:
+        return Field(key, node, lambda line, field, problem: self._fault(line, name, field, problem))
+
+    def _unknown(self, line: Line, name: str, key: str, known: Sequence[str]) -> None:
+        what = "field" if name else "key"
+        like = known_like(key, known)
+        if like is not None:
+            self._fault(line, name, "", f'unknown {what} {quoted(key)}; did you mean "{like}"?')
+        elif self._strict:
+            self._fault(line, name, "", f"unknown {what} {quoted(key)}; remove it, or leave --strict out")
+        else:
+            self.warnings.append(Fault(line, name, "", f"unknown {what} {quoted(key)} is ignored"))
+
+    def _fault(self, line: Line, task: str, field: str, problem: str) -> None:
+        # What a value became by misuse is not worth a second line.
+        if (task, field) not in self._misused:
+            self.faults.append(Fault(line, task, field, problem))
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and not node.text.strip()
+
+
+def _joined(steps: Sequence[str | int]) -> str:
+    def parts() -> Iterator[str]:
+        for i, step in enumerate(steps):
+            if isinstance(step, int):
+                yield f"[{step}]"
+            else:
+                yield f".{step}" if i else step
+
+    return "".join(parts())

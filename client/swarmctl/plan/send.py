@@ -1,0 +1,56 @@
+"""Sends a plan to the server, and brings its answer back to the lines of the file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from amplifier_swarm.errors import unpack
+from amplifier_swarm.v1.operator_service_pb2 import AddTasksRequest, AddTasksResponse
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from swarmctl.plan.faults import Fault, PlanRefused
+from swarmctl.plan.places import located
+from swarmctl.plan.read import Plan
+
+# Small enough for any buffer on the way, large enough that ten thousand tasks are a dozen messages.
+MESSAGE_BYTES: Final = 256 * 1024
+# The server checks and stores all of it before it answers.
+DEADLINE_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the server made of a plan."""
+
+    answer: AddTasksResponse
+    warnings: Sequence[Fault]
+    dry_run: bool
+
+
+def send_plan(stub: OperatorServiceStub, plan: Plan, *, clear: bool = False, dry_run: bool = False) -> Sent:
+    """Adds the tasks, all or none; raises PlanRefused with the server's faults by line."""
+    try:
+        answer = stub.AddTasks(_messages(plan, clear=clear, dry_run=dry_run), timeout=DEADLINE_S)
+    except grpc.RpcError as error:
+        wire = unpack(error)
+        faults = [located(plan, v.place, v.message) for v in wire.violations]
+        if not faults:
+            raise
+        count = wire.metadata.get("count", "")
+        more = max(0, int(count) - len(faults)) if count.isdecimal() else 0
+        raise PlanRefused(plan.file, faults, more=more) from error
+    warnings = [located(plan, w.place, w.message) for w in answer.warnings]
+    return Sent(answer, warnings, dry_run)
+
+
+def _messages(plan: Plan, *, clear: bool, dry_run: bool) -> Iterator[AddTasksRequest]:
+    request, size = AddTasksRequest(clear=clear, dry_run=dry_run), 0
+    for task in plan.tasks:
+        weight = task.ByteSize()
+        if size and size + weight > MESSAGE_BYTES:
+            yield request
+            request, size = AddTasksRequest(), 0
+        request.tasks.append(task)
+        size += weight
+    yield request

@@ -1,0 +1,72 @@
+"""Reads a task file as text: a regular file or a pipe, UTF-8, not too large."""
+
+import os
+import re
+import stat
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.text import printable
+from swarmctl.plan.faults import Fault, PlanRefused
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+STDIN: Final = "-"
+# What YAML calls unprintable.
+_UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text and the name under which messages speak of it."""
+
+    name: str
+    text: str
+
+
+def read_source(place: str) -> Source:
+    """The text of a file, or of stdin for `-`; raises Exit with what is wrong with it."""
+    name = "<stdin>" if place == STDIN else printable(place)
+    try:
+        data = _read_stdin() if place == STDIN else _read_file(place, name)
+    except OSError as error:
+        raise Exit(
+            Exits.USAGE, f"can't read {name}: {error.strerror or error}", hint="check the path"
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise PlanRefused(
+            name, [Fault(0, "", "", f"file larger than {MAX_BYTES // 1024**2} MiB; split the plan")]
+        )
+    return Source(name, _checked(name, _decoded(name, data)))
+
+
+def _read_stdin() -> bytes:
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
+def _read_file(path: str, name: str) -> bytes:
+    # Without O_NONBLOCK, opening a pipe would wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor is no path
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PlanRefused(name, [Fault(0, "", "", "not a regular file; give a file, or - for stdin")])
+        return file.read(MAX_BYTES + 1)
+
+
+def _decoded(name: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = f"not valid UTF-8 at byte {error.start}; save the file as UTF-8"
+        raise PlanRefused(name, [Fault(line, "", "", problem)]) from error
+
+
+def _checked(name: str, text: str) -> str:
+    found = _UNPRINTABLE.search(text)
+    if found is None:
+        return text
+    line = text.count("\n", 0, found.start()) + 1
+    problem = f"control character U+{ord(found[0]):04X} not allowed; remove it"
+    raise PlanRefused(name, [Fault(line, "", "", problem)])

@@ -1,0 +1,149 @@
+"""Reads single values: texts, ids, lists, numbers. Whatever has the wrong shape is reported, not raised."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from swarmctl.plan.faults import quoted
+from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
+from swarmctl.plan.scalars import Kind, boolean, described, integer, kind_of, number
+
+# Tabs and line ends belong into texts; half of a surrogate pair can't even be sent.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+Report = Callable[[Line, str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value in the making: its name in the file, its YAML, and where its faults go."""
+
+    name: str
+    node: Node
+    report: Report
+
+    def fault(self, problem: str) -> None:
+        """Reports what is wrong with it."""
+        self.report(self.node.line, self.name, problem)
+
+    def under(self, name: str, node: Node) -> "Field":
+        """A value inside of this one."""
+        return Field(f"{self.name}{name}", node, self.report)
+
+
+Reader = Callable[[Field], str | None]
+
+
+def text_of(field: Field) -> str | None:
+    """A text as it is written in the file, whatever YAML would make of it; None for nothing."""
+    kind = kind_of(field.node)
+    if kind is Kind.NULL:
+        return None
+    if not isinstance(field.node, Scalar):
+        hint = '; quote the text if it holds ": "' if kind is Kind.MAPPING else ""
+        field.fault(f"must be text, got {kind}{hint}")
+        return None
+    return _clean(field, field.node)
+
+
+def id_of(field: Field) -> str | None:
+    """A text that YAML reads as text: an id must mean the same to every reader of the file."""
+    node, kind = field.node, kind_of(field.node)
+    if isinstance(node, Scalar) and kind is Kind.TEXT:
+        return _clean(field, node)
+    hint = ""
+    if isinstance(node, Scalar) and kind is not Kind.NULL:
+        hint = f". Quote it: {'id: ' if field.name == 'id' else ''}{quoted(node.text)}"
+    field.fault(f"must be text; YAML read it as {described(node)}{hint}")
+    return None
+
+
+def _clean(field: Field, node: Scalar) -> str | None:
+    found = _CONTROL.search(node.text)
+    if found is None:
+        return node.text
+    field.fault(f"control character U+{ord(found[0]):04X} not allowed in {field.name}; remove it")
+    return None
+
+
+def texts_of(field: Field, what: str, read: Reader = text_of) -> list[str]:
+    """A list of texts, `what` by name."""
+    if kind_of(field.node) is Kind.NULL:
+        return []
+    if not isinstance(field.node, Listing):
+        kind = kind_of(field.node)
+        shape = "text" if kind is Kind.TEXT else described(field.node)
+        field.fault(f"must be a list of {what}, got {shape}; put it in [ ]")
+        return []
+    found = (_entry_of(field.under(f"[{i}]", node), read) for i, node in enumerate(field.node.items))
+    return [text for text in found if text is not None]
+
+
+def _entry_of(field: Field, read: Reader) -> str | None:
+    if kind_of(field.node) is Kind.NULL:
+        field.fault("must be text; YAML read it as null. Write it out, or remove it")
+        return None
+    return read(field)
+
+
+def word_of(field: Field, choices: Iterable[str]) -> str | None:
+    """One of a few words, in either case."""
+    text = text_of(field)
+    if text is None or text.lower() in (known := list(choices)):
+        return text and text.lower()
+    field.fault(f"must be {', '.join(known[:-1])} or {known[-1]}, got {described(field.node)}")
+    return None
+
+
+def boolean_of(field: Field) -> bool | None:
+    """True or false."""
+    node, kind = field.node, kind_of(field.node)
+    if isinstance(node, Scalar) and kind is Kind.BOOLEAN:
+        return boolean(node)
+    if kind is not Kind.NULL:
+        field.fault(f"must be true or false, got {described(node)}")
+    return None
+
+
+def integer_of(field: Field, what: str, *, low: int, high: int) -> int | None:
+    """A whole number within bounds, `what` by name."""
+    node, kind = field.node, kind_of(field.node)
+    if kind is Kind.NULL:
+        return None
+    value = integer(node) if isinstance(node, Scalar) and kind is Kind.INTEGER else None
+    if value is None or not low <= value <= high:
+        field.fault(f"must be {what}, got {described(node)}")
+        return None
+    return value
+
+
+def number_of(field: Field, what: str) -> float | None:
+    """A finite number, `what` by name."""
+    node, kind = field.node, kind_of(field.node)
+    if kind is Kind.NULL:
+        return None
+    value = number(node) if isinstance(node, Scalar) and kind in (Kind.INTEGER, Kind.NUMBER) else None
+    if value is None:
+        field.fault(f"must be {what}, got {described(node)}")
+    return value
+
+
+def entries_of(field: Field, what: str) -> list[tuple[str, Field]]:
+    """The keys and values of a mapping, `what` by name."""
+    if kind_of(field.node) is Kind.NULL:
+        return []
+    if not isinstance(field.node, Mapping):
+        field.fault(f"must be {what}, got {described(field.node)}")
+        return []
+    return [(key, field.under(f".{key}", entry.value)) for key, entry in field.node.entries.items()]
+
+
+def items_of(field: Field, what: str) -> list[Field]:
+    """The items of a list, `what` by name."""
+    if kind_of(field.node) is Kind.NULL:
+        return []
+    if not isinstance(field.node, Listing):
+        field.fault(f"must be a list of {what}, got {described(field.node)}")
+        return []
+    return [field.under(f"[{i}]", node) for i, node in enumerate(field.node.items)]

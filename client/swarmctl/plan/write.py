@@ -1,0 +1,154 @@
+"""Tasks as a task file: the same tasks are the same bytes, and read back as the same tasks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
+from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, RehearsalScript, TaskDefinition, TaskStatus
+from swarmctl import words
+from swarmctl.plan.quote import double_quoted, key, written
+from swarmctl.plan.vocabulary import priority_word
+
+VERSION: Final = 1
+# A task that is under way begins anew where it is imported.
+KEPT: Final = frozenset(
+    {
+        TaskStatus.TASK_STATUS_COMPLETED,
+        TaskStatus.TASK_STATUS_FAILED,
+        TaskStatus.TASK_STATUS_KILLED,
+        TaskStatus.TASK_STATUS_SKIPPED,
+    }
+)
+_INDENT: Final = " " * 4
+
+
+def plan_text(tasks: Iterable[PlannedTask]) -> Iterator[str]:
+    """The file in pieces."""
+    yield f"version: {VERSION}\n"
+    empty = True
+    for task in tasks:
+        if empty:
+            yield "tasks:\n"
+        empty = False
+        # The first field stands beside the dash of its task.
+        yield "  - " + "\n".join(_task(task)).removeprefix(_INDENT) + "\n"
+    if empty:
+        yield "tasks: []\n"
+
+
+def _task(task: PlannedTask) -> Iterator[str]:
+    """The fields that are set, in the order of plan.fields.FIELDS."""
+    definition = task.definition
+    yield f"{_INDENT}id: {double_quoted(definition.task_id)}"
+    yield from _texts_of(definition, "name", "phase", "type")
+    status = task.status if task.status in KEPT else TaskStatus.TASK_STATUS_NOT_STARTED
+    yield f"{_INDENT}status: {words.word(TaskStatus, status)}"
+    if definition.HasField("priority"):
+        yield f"{_INDENT}priority: {priority_word(definition.priority)}"
+    if definition.HasField("estimated_hours"):
+        yield f"{_INDENT}estimated_hours: {_number(definition.estimated_hours)}"
+    yield from _texts_of(definition, "description")
+    yield from _list("acceptance_criteria", definition.acceptance_criteria)
+    yield from _list("files", definition.files)
+    yield from _list("design_docs", definition.design_docs)
+    yield from _ids("dependencies", definition.dependencies)
+    yield from _ours(definition)
+
+
+def _ours(definition: TaskDefinition) -> Iterator[str]:
+    """What the predecessor's files do not have."""
+    if definition.HasField("max_retries"):
+        yield f"{_INDENT}max_retries: {definition.max_retries}"
+    if policy := words.word(DependencyFailurePolicy, definition.on_dependency_failure):
+        yield f"{_INDENT}on_dependency_failure: {policy}"
+    if definition.HasField("validate"):
+        yield f"{_INDENT}validate: {'true' if definition.validate else 'false'}"
+    yield from _texts_of(definition, "builder_agent", "validator_agent")
+    if definition.HasField("builder_timeout"):
+        yield f"{_INDENT}builder_timeout: {_seconds(definition.builder_timeout)}"
+    if definition.HasField("validator_timeout"):
+        yield f"{_INDENT}validator_timeout: {_seconds(definition.validator_timeout)}"
+    if definition.labels:
+        yield f"{_INDENT}labels:"
+        yield from _pairs(sorted(definition.labels.items()), _INDENT + "  ")
+    yield from _list("checks", definition.checks)
+    yield from _rehearsal(definition)
+
+
+def _texts_of(definition: TaskDefinition, *names: str) -> Iterator[str]:
+    for name in names:
+        if text := getattr(definition, name):
+            yield f"{_INDENT}{name}: {written(text, _INDENT + '  ')}"
+
+
+def _list(name: str, texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield f"{_INDENT}{name}:"
+        yield from (f"{_INDENT}  - {written(text, _INDENT + '    ')}" for text in texts)
+
+
+def _ids(name: str, ids: Sequence[str]) -> Iterator[str]:
+    if ids:
+        yield f"{_INDENT}{name}:"
+        yield from (f"{_INDENT}  - {double_quoted(task_id)}" for task_id in ids)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]], indent: str) -> Iterator[str]:
+    for name, text in pairs:
+        told, value = key(name), written(text, indent + "  ")
+        # YAML looks no further than 1,024 characters for the colon of a key that is not marked as one.
+        yield f"{indent}{told}: {value}" if len(told) < 1_000 else f"{indent}? {told}\n{indent}: {value}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else _fixed(f"{value!r}")
+
+
+def _fixed(text: str) -> str:
+    """The number without an exponent, which YAML 1.1 takes for text unless it has a dot and a sign."""
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    mantissa = mantissa if "." in mantissa else mantissa + ".0"
+    return f"{mantissa}e{int(exponent):+d}"
+
+
+def _seconds(duration: Duration) -> str:
+    nanos = duration.ToNanoseconds()
+    whole, part = divmod(abs(nanos), 10**9)
+    sign = "-" if nanos < 0 else ""
+    return f"{sign}{whole}.{part:09}".rstrip("0") if part else f"{sign}{whole}"
+
+
+def _rehearsal(definition: TaskDefinition) -> Iterator[str]:
+    rehearsal = definition.rehearsal
+    if not (rehearsal.builder or rehearsal.validator):
+        return
+    yield f"{_INDENT}rehearsal:"
+    for role, scripts in (("builder", rehearsal.builder), ("validator", rehearsal.validator)):
+        if scripts:
+            yield f"{_INDENT}  {role}:"
+            for script in scripts:
+                yield from _script(script, _INDENT + "    ")
+
+
+def _script(script: RehearsalScript, indent: str) -> Iterator[str]:
+    lines = list(_script_fields(script, indent + "  "))
+    if not lines:
+        yield f"{indent}- {{}}"
+        return
+    yield f"{indent}- {lines[0].lstrip(' ')}"
+    yield from lines[1:]
+
+
+def _script_fields(script: RehearsalScript, indent: str) -> Iterator[str]:
+    if script.calls:
+        yield f"{indent}calls:"
+        for call in script.calls:
+            arguments = sorted(call.arguments.items())
+            yield f"{indent}  - {key(call.tool)}:{'' if arguments else ' {}'}"
+            yield from _pairs(arguments, indent + "      ")
+    if script.reply:
+        yield f"{indent}reply: {written(script.reply, indent + '  ')}"

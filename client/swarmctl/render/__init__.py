@@ -1,0 +1,1 @@
+"""What comes out of the server, as tables, JSON and YAML."""

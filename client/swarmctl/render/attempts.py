@@ -1,0 +1,146 @@
+"""One task with everything that is known of its attempts, for programs."""
+
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
+from amplifier_swarm.v1.session_pb2 import (
+    BuilderResult,
+    CheckResult,
+    Finding,
+    KillReceipt,
+    Session,
+    SessionRole,
+    Verdict,
+)
+from amplifier_swarm.v1.task_pb2 import (
+    Attempt,
+    AttemptOutcome,
+    DependencyFailurePolicy,
+    FailureClass,
+    LateResult,
+    OutcomeKind,
+    TaskDefinition,
+)
+from swarmctl import words
+from swarmctl.render.blocks import Document
+from swarmctl.render.tasks import task_document, usage_document
+
+
+def show_document(answer: GetTaskResponse) -> Document:
+    """A task, its definition and its attempts."""
+    return {
+        **task_document(answer.task),
+        **_definition(answer.definition),
+        "attempts": [_attempt(attempt) for attempt in answer.attempts],
+    }
+
+
+def _definition(definition: TaskDefinition) -> Document:
+    policy = definition.on_dependency_failure or DependencyFailurePolicy.DEPENDENCY_FAILURE_POLICY_SKIP
+    return {
+        "description": definition.description or None,
+        "acceptance_criteria": list(definition.acceptance_criteria),
+        "files": list(definition.files),
+        "design_docs": list(definition.design_docs),
+        "checks": list(definition.checks),
+        "on_dependency_failure": words.word(DependencyFailurePolicy, policy),
+        "validate": definition.validate if definition.HasField("validate") else None,
+        "builder_agent": definition.builder_agent or None,
+        "validator_agent": definition.validator_agent or None,
+        "builder_timeout": words.seconds_of(definition, "builder_timeout"),
+        "validator_timeout": words.seconds_of(definition, "validator_timeout"),
+        "labels": dict(sorted(definition.labels.items())),
+    }
+
+
+def _attempt(attempt: Attempt) -> Document:
+    return {
+        "number": attempt.number,
+        "outcome": words.word(AttemptOutcome, attempt.outcome),
+        "worker": attempt.worker or None,
+        "failure_class": words.word(FailureClass, attempt.failure_class),
+        "error": attempt.error or None,
+        "claimed_at": words.iso(attempt, "claimed_at"),
+        "started_at": words.iso(attempt, "started_at"),
+        "ended_at": words.iso(attempt, "ended_at"),
+        "sessions": [_session(session) for session in attempt.sessions],
+        "builder_result": _built(attempt.builder_result) if attempt.HasField("builder_result") else None,
+        "checks": [_check(check) for check in attempt.checks],
+        "verdict": _verdict(attempt.verdict) if attempt.HasField("verdict") else None,
+        "findings": [_finding(finding) for finding in attempt.verdict.findings],
+        "kill_receipt": receipt_document(attempt.kill_receipt) if attempt.HasField("kill_receipt") else None,
+        "late_results": [_late(late) for late in attempt.late_results],
+    }
+
+
+def _session(session: Session) -> Document:
+    return {
+        "session_id": session.session_id,
+        "role": words.word(SessionRole, session.role),
+        "runner": session.runner or None,
+        "started_at": words.iso(session, "started_at"),
+        "ended_at": words.iso(session, "ended_at"),
+        "exit_code": session.exit_code if session.HasField("exit_code") else None,
+        "usage": usage_document(session.usage),
+    }
+
+
+def _built(result: BuilderResult) -> Document:
+    return {
+        "status": result.status or None,
+        "files_created": list(result.files_created),
+        "files_modified": list(result.files_modified),
+        "tests_written": result.tests_written if result.HasField("tests_written") else None,
+        "tests_passed": result.tests_passed if result.HasField("tests_passed") else None,
+        "implementation_notes": result.implementation_notes or None,
+        "blockers": list(result.blockers),
+    }
+
+
+def _check(check: CheckResult) -> Document:
+    return {
+        "command": check.command,
+        "exit_code": check.exit_code,
+        "output_tail": check.output_tail or None,
+        "duration_s": words.seconds(check.duration),
+    }
+
+
+def _verdict(verdict: Verdict) -> Document:
+    score = verdict.test_quality_score if verdict.HasField("test_quality_score") else None
+    return {
+        "verdict": "PASS" if verdict.passed else "FAIL",
+        "confidence": words.finite(verdict.confidence) if verdict.HasField("confidence") else None,
+        "test_quality_score": None if score is None else words.finite(score),
+        "recommendations": list(verdict.recommendations),
+        "summary": verdict.summary or None,
+    }
+
+
+def _finding(finding: Finding) -> Document:
+    return {
+        "finding_id": finding.finding_id or None,
+        "file": finding.file or None,
+        "issue": finding.issue,
+        "severity": finding.severity or None,
+    }
+
+
+def receipt_document(receipt: KillReceipt) -> Document:
+    """How a kill went."""
+    return {
+        "containment": receipt.containment or None,
+        "processes_found": receipt.processes_found,
+        "terminated": receipt.terminated,
+        "killed": receipt.killed,
+        "survivors": receipt.survivors,
+        "duration_s": words.seconds(receipt.duration),
+        "last_output": receipt.last_output or None,
+    }
+
+
+def _late(late: LateResult) -> Document:
+    return {
+        "received_at": words.iso(late, "received_at"),
+        "outcome": words.word(OutcomeKind, late.outcome.kind),
+        "failure_class": words.word(FailureClass, late.outcome.failure_class),
+        "error": late.outcome.error or None,
+    }

@@ -1,0 +1,75 @@
+"""What a table-form answer is made of: tables, headings and running text, all of it harmless to print."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from amplifier_swarm.text import one_line, printable
+
+# What JSON knows: None, bool, int, float, str, and lists and dicts of these.
+Document = Any
+
+# Longer than any id, name or error that someone would read in a table.
+CELL_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. A flexible one is cut where a terminal is too narrow; the others stay whole."""
+
+    title: str
+    right: bool = False
+    flexible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value, on one line; the style is one of rich."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under titles; no titles if all of them are empty."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A line above what belongs together."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Text of any length, its lines kept."""
+
+    text: str
+    style: str = ""
+    indent: int = 4
+
+
+Block = Table | Heading | Prose
+Blocks = Sequence[Block]
+
+FACTS: Final = (Column(""), Column(""))
+
+
+def cell(value: object, style: str = "") -> Cell:
+    """A cell of any value; nothing for None."""
+    return Cell("" if value is None else one_line(str(value), CELL_LIMIT), style)
+
+
+def prose(text: str, style: str = "") -> Prose:
+    """Running text, made harmless."""
+    return Prose(printable(text, newlines=True), style)
+
+
+def facts(*pairs: tuple[str, Cell]) -> Table:
+    """Names with their values; those without a value are left out."""
+    return Table(FACTS, [(Cell(name, "dim"), value) for name, value in pairs if value.text])

@@ -1,0 +1,42 @@
+"""Events, one a line."""
+
+from typing import Final
+
+from amplifier_swarm.text import one_line
+from amplifier_swarm.v1.event_pb2 import Event, EventKind
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import words
+from swarmctl.render.blocks import Document
+
+CAUSE_LIMIT: Final = 300
+
+
+def event_document(event: Event) -> Document:
+    """Everything that is known of one event."""
+    return {
+        "seq": event.seq,
+        "happened_at": words.iso(event, "happened_at"),
+        "kind": words.word(EventKind, event.kind),
+        "task": event.task_id or None,
+        "status": words.word(TaskStatus, event.status),
+        "attempt": event.attempt or None,
+        "worker": event.worker or None,
+        "session_id": event.session_id or None,
+        "cause": event.cause or None,
+    }
+
+
+def event_line(event: Event) -> str:
+    """An event for people, with the number that `--after` takes."""
+    return f"{event.seq:>6}  {words.iso(event, 'happened_at') or '-'}  {told(event)}"
+
+
+def told(event: Event) -> str:
+    """What happened, to what, where and why."""
+    kind = (words.word(EventKind, event.kind) or "").replace("_", " ")
+    where = [f"attempt {event.attempt}"] if event.attempt else []
+    where += [event.worker] if event.worker and event.task_id else []
+    subject = event.task_id or event.worker
+    line = f"{subject}  {kind}" if subject else kind
+    line += f" ({', '.join(where)})" if where else ""
+    return one_line(f"{line}: {event.cause}" if event.cause else line, CAUSE_LIMIT)

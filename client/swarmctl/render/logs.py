@@ -1,0 +1,50 @@
+"""What sessions printed and did, one entry after the other."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
+from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
+from swarmctl import words
+from swarmctl.render.blocks import Document
+
+# What marks the kinds that are not plain output.
+_MARKS: Final = {
+    LogKind.LOG_KIND_ERROR_OUTPUT: "! ",
+    LogKind.LOG_KIND_TOOL_STARTED: "> ",
+    LogKind.LOG_KIND_TOOL_COMPLETED: "< ",
+    LogKind.LOG_KIND_REPLY: "= ",
+    LogKind.LOG_KIND_WORKER: "# ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One entry, and whose it is. The first of a session is announced."""
+
+    source: TailLogResponse
+    entry: LogEntry
+    first: bool
+
+
+def line_document(line: LogLine) -> Document:
+    """Everything that is known of one entry."""
+    return {
+        "session_id": line.source.session_id,
+        "role": words.word(SessionRole, line.source.role),
+        "attempt": line.source.attempt,
+        "number": line.entry.number,
+        "logged_at": words.iso(line.entry, "logged_at"),
+        "kind": words.word(LogKind, line.entry.kind),
+        "text": line.entry.text,
+    }
+
+
+def line_text(line: LogLine) -> str:
+    """The entry for people."""
+    mark = _MARKS.get(line.entry.kind, "  ")
+    text = mark + line.entry.text.rstrip("\n").replace("\n", "\n  ")
+    if not line.first:
+        return text
+    role = words.word(SessionRole, line.source.role)
+    return f"==> {role}, attempt {line.source.attempt}, session {line.source.session_id}\n{text}"

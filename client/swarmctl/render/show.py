@@ -1,0 +1,155 @@
+"""One task with its attempts, for people."""
+
+from collections.abc import Iterator
+
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
+from amplifier_swarm.v1.session_pb2 import KillReceipt, SessionRole, Verdict
+from amplifier_swarm.v1.task_pb2 import Attempt, AttemptOutcome, FailureClass, Task, TaskDefinition
+from swarmctl import words
+from swarmctl.plan.vocabulary import priority_word
+from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.tasks import status_cell
+
+SESSIONS = (
+    Column("SESSION"),
+    Column("ROLE"),
+    Column("RUNNER"),
+    Column("TOOK", right=True),
+    Column("EXIT", right=True),
+    Column("USED"),
+)
+
+
+def show_blocks(answer: GetTaskResponse) -> Blocks:
+    """What a person wants to know of a task, the present first."""
+    return [
+        _facts(answer.task, answer.definition),
+        *_definition(answer.definition),
+        *(block for attempt in reversed(answer.attempts) for block in _attempt(attempt)),
+    ]
+
+
+def _facts(task: Task, definition: TaskDefinition) -> Table:
+    hours = f"{task.estimated_hours:g} h" if task.HasField("estimated_hours") else None
+    labels = ", ".join(f"{name}={text}" for name, text in sorted(definition.labels.items()))
+    return facts(
+        ("id", cell(task.task_id, "bold")),
+        ("name", cell(task.name)),
+        ("status", status_cell(task.status)),
+        ("why", cell(task.cause)),
+        ("waits for", cell(", ".join(task.blocked_by))),
+        ("phase", cell(task.phase)),
+        ("type", cell(task.type)),
+        ("priority", cell(priority_word(task.priority))),
+        ("attempt", cell(f"{task.attempt} of {task.max_retries + 1}" if task.attempt else "none yet")),
+        ("worker", cell(task.worker)),
+        ("estimated", cell(hours)),
+        ("depends on", cell(", ".join(task.dependencies))),
+        ("files", cell(", ".join(definition.files))),
+        ("design docs", cell(", ".join(definition.design_docs))),
+        ("labels", cell(labels)),
+        ("created", cell(words.iso(task, "created_at"))),
+        ("started", cell(words.iso(task, "started_at"))),
+        ("ended", cell(words.iso(task, "completed_at"))),
+        ("used", cell(words.tokens(task.usage))),
+        ("last error", cell(task.last_error, "red")),
+    )
+
+
+def _definition(definition: TaskDefinition) -> Iterator[Block]:
+    if definition.description:
+        yield Heading("Description")
+        yield prose(definition.description)
+    for title, entries in (
+        ("Acceptance criteria", definition.acceptance_criteria),
+        ("Checks", definition.checks),
+    ):
+        if entries:
+            yield Heading(title)
+            yield prose("\n".join(f"- {entry}" for entry in entries))
+
+
+def _attempt(attempt: Attempt) -> Iterator[Block]:
+    took = words.span(words.between(attempt, "started_at", "ended_at"))
+    yield Heading(f"Attempt {attempt.number}")
+    yield facts(
+        ("outcome", _outcome(attempt)),
+        ("worker", cell(attempt.worker)),
+        ("claimed", cell(words.iso(attempt, "claimed_at"))),
+        ("took", cell(took)),
+    )
+    if attempt.error:
+        yield prose(attempt.error, "red")
+    if attempt.sessions:
+        yield _sessions(attempt)
+    if attempt.HasField("builder_result"):
+        yield from _built(attempt)
+    for check in attempt.checks:
+        verb = "passed" if check.exit_code == 0 else f"exited with {check.exit_code}"
+        yield facts(("check", cell(f"{check.command}: {verb}", "" if check.exit_code == 0 else "red")))
+        if check.exit_code != 0:
+            yield prose(check.output_tail, "dim")
+    if attempt.HasField("verdict"):
+        yield from _verdict(attempt.verdict)
+    if attempt.HasField("kill_receipt"):
+        yield from receipt_blocks(attempt.kill_receipt)
+    if attempt.late_results:
+        yield facts(("late results", cell(f"{len(attempt.late_results)}, kept; -o json shows them")))
+
+
+def _outcome(attempt: Attempt) -> Cell:
+    outcome = words.word(AttemptOutcome, attempt.outcome) or "running"
+    failure = words.word(FailureClass, attempt.failure_class)
+    return cell(f"{outcome} ({failure})" if failure else outcome)
+
+
+def _sessions(attempt: Attempt) -> Table:
+    rows = [
+        (
+            cell(session.session_id),
+            cell(words.word(SessionRole, session.role)),
+            cell(session.runner),
+            cell(words.span(words.between(session, "started_at", "ended_at"))),
+            cell(session.exit_code if session.HasField("exit_code") else None),
+            cell(words.tokens(session.usage)),
+        )
+        for session in attempt.sessions
+    ]
+    return Table(SESSIONS, rows)
+
+
+def _built(attempt: Attempt) -> Iterator[Block]:
+    result = attempt.builder_result
+    yield facts(
+        ("builder says", cell(result.status)),
+        ("created", cell(", ".join(result.files_created))),
+        ("modified", cell(", ".join(result.files_modified))),
+        ("blockers", cell(", ".join(result.blockers))),
+    )
+    if result.implementation_notes:
+        yield prose(result.implementation_notes, "dim")
+
+
+def _verdict(verdict: Verdict) -> Iterator[Block]:
+    passed = verdict.passed
+    yield facts(("verdict", cell("PASS" if passed else "FAIL", "green" if passed else "red")))
+    if verdict.summary:
+        yield prose(verdict.summary)
+    if verdict.findings:
+        lines = (f"[{f.severity or 'finding'}] {f.file or '-'}: {f.issue}" for f in verdict.findings)
+        yield prose("\n".join(lines))
+
+
+def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
+    """How a kill went, and the last that the session printed."""
+    yield facts(
+        ("processes", cell(f"{receipt.processes_found} found")),
+        ("SIGTERM", cell(receipt.terminated)),
+        ("SIGKILL", cell(receipt.killed)),
+        ("survivors", cell(receipt.survivors, "red" if receipt.survivors else "")),
+        ("proven empty", cell(f"after {words.span(words.seconds(receipt.duration))}")),
+        ("containment", cell(receipt.containment)),
+    )
+    if receipt.last_output:
+        yield Prose("last output:", "dim")
+        yield prose(receipt.last_output, "dim")

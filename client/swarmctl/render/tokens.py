@@ -1,0 +1,53 @@
+"""Tokens."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from amplifier_swarm.text import printable
+from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
+from swarmctl import words
+from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
+
+
+def token_document(token: Token) -> Document:
+    """A token without its secret."""
+    return {
+        "token_id": token.token_id,
+        "role": words.word(Role, token.role),
+        "name": token.name or None,
+        "created_at": words.iso(token, "created_at"),
+        "revoked_at": words.iso(token, "revoked_at"),
+    }
+
+
+def created_document(answer: CreateTokenResponse) -> Document:
+    """A token with its secret, which is shown this once."""
+    return {"token": answer.token, **token_document(answer.info)}
+
+
+def created_blocks(answer: CreateTokenResponse) -> Blocks:
+    """The secret alone, so that it can be written into a file."""
+    return [Prose(printable(answer.token), indent=0)]
+
+
+def tokens_document(tokens: Sequence[Token]) -> Document:
+    """All tokens."""
+    return [token_document(token) for token in tokens]
+
+
+TOKENS: Final = (Column("ID"), Column("ROLE"), Column("CREATED"), Column("REVOKED"), Column("NAME"))
+
+
+def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
+    """All tokens as a table."""
+    rows = [
+        (
+            cell(token.token_id),
+            cell(words.word(Role, token.role)),
+            cell(words.iso(token, "created_at")),
+            cell(words.iso(token, "revoked_at")),
+            cell(token.name),
+        )
+        for token in tokens
+    ]
+    return [Table(TOKENS, rows)]

@@ -1,0 +1,69 @@
+"""The workers."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
+from swarmctl import words
+from swarmctl.render.blocks import Blocks, Column, Document, Table, cell
+
+
+def worker_document(worker: Worker) -> Document:
+    """The keys that others rely on, and what else is known."""
+    return {
+        "name": worker.name,
+        "status": words.word(WorkerStatus, worker.status),
+        "slots": worker.slots,
+        "running": worker.running,
+        "host": worker.host or None,
+        "pid": worker.pid or None,
+        "runner": worker.runner or None,
+        "last_seen": words.iso(worker, "last_seen_at"),
+        "labels": dict(sorted(worker.labels.items())),
+        "containment": worker.containment or None,
+        "version": worker.version or None,
+        "task_ids": list(worker.task_ids),
+    }
+
+
+def workers_document(workers: Sequence[Worker]) -> Document:
+    """All workers."""
+    return [worker_document(worker) for worker in workers]
+
+
+WORKERS: Final = (
+    Column("NAME"),
+    Column("STATUS"),
+    Column("SLOTS", right=True),
+    Column("RUNNING", right=True),
+    Column("RUNNER"),
+    Column("HOST", flexible=True),
+    Column("PID", right=True),
+    Column("LAST SEEN"),
+    Column("TASKS", flexible=True),
+)
+_WORKER_STYLES: Final = {
+    WorkerStatus.WORKER_STATUS_ONLINE: "green",
+    WorkerStatus.WORKER_STATUS_DRAINING: "yellow",
+    WorkerStatus.WORKER_STATUS_SUSPECT: "red",
+    WorkerStatus.WORKER_STATUS_GONE: "dim",
+}
+
+
+def workers_blocks(workers: Sequence[Worker]) -> Blocks:
+    """All workers as a table."""
+    rows = [
+        (
+            cell(worker.name),
+            cell(words.word(WorkerStatus, worker.status), _WORKER_STYLES.get(worker.status, "")),
+            cell(worker.slots),
+            cell(worker.running),
+            cell(worker.runner),
+            cell(worker.host),
+            cell(worker.pid or None),
+            cell(words.iso(worker, "last_seen_at")),
+            cell(", ".join(worker.task_ids)),
+        )
+        for worker in workers
+    ]
+    return [Table(WORKERS, rows)]

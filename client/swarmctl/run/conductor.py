@@ -1,0 +1,219 @@
+"""Leads one run from its plan to its summary, and through every way in which it can end before."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from amplifier_swarm.channel import Endpoint
+from amplifier_swarm.credentials import read_token
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.operator_service_pb2 import (
+    EmergencyStopRequest,
+    GetSwarmRequest,
+    PauseSwarmRequest,
+    ResumeSwarmRequest,
+)
+from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
+from amplifier_swarm.v1.task_pb2 import Task
+from swarmctl import follow, words
+from swarmctl.connection import Connection
+from swarmctl.ctl import DEADLINE_S
+from swarmctl.pages import TaskList
+from swarmctl.plan.faults import lines
+from swarmctl.plan.read import Plan
+from swarmctl.plan.send import send_plan
+from swarmctl.printer import Printer
+from swarmctl.render.plans import sent_text
+from swarmctl.run.child import Child
+from swarmctl.run.fleet import Fleet
+from swarmctl.run.inbox import Ended, Happened, Inbox, Interrupted
+from swarmctl.run.place import Place
+from swarmctl.run.programs import Programs
+from swarmctl.run.progress import FINAL, Progress, showing
+from swarmctl.run.server import PrivateServer
+from swarmctl.run.summary import all_completed, summary_blocks, summary_document
+from swarmctl.talk import say
+
+# Both causes begin like this, so that the next run knows its own pause and its own stop.
+OUR_CAUSE: Final = "swarmctl run was interrupted"
+# Events of a tenth of a second are shown together.
+PAUSE_S: Final = 0.1
+# A worker told to exit when done has this long for it; it has nothing left to do.
+EXIT_WITHIN_S: Final = 15.0
+# An emergency stop gives no grace; this is for the proof that all is gone.
+STOPPED_WITHIN_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What the command line asks for."""
+
+    programs: Programs
+    place: Place
+    workers: int
+    project_root: Path
+    dashboard: str
+    worker_flags: Sequence[str]
+
+
+class Patience(IntEnum):
+    """How often the user has asked for an end, and so how soon it is to be."""
+
+    UNASKED = 0
+    WHEN_RUNNING_TASKS_END = 1
+    WHEN_SESSIONS_ARE_KILLED = 2
+    NOW = 3
+
+
+def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> Exits:
+    """Runs a plan to its end; OK only if every task is completed then."""
+    inbox, place = Inbox(), settings.place
+    with inbox.catching_signals(), ExitStack() as stack:
+        server = stack.enter_context(PrivateServer(settings.programs, place, settings.dashboard, inbox))
+        connection = Connection(Endpoint(server=server.address, token=read_token(place.token)))
+        stack.callback(connection.close)
+        run = _Run(settings, server, connection, inbox)
+        try:
+            tasks = run.conduct(plan, printer)
+        except grpc.RpcError as error:
+            if not server.child.alive:
+                raise run.server_lost() from error
+            connection.raise_for_people(error)
+            raise
+    printer.put(tasks, summary_document, summary_blocks)
+    return Exits.OK if all_completed(tasks) else Exits.NEGATIVE
+
+
+class _Run:
+    """One run, with its server up."""
+
+    def __init__(
+        self, settings: RunSettings, server: PrivateServer, connection: Connection, inbox: Inbox
+    ) -> None:
+        self._settings = settings
+        self._place = settings.place
+        self._server = server
+        self._stub = connection.stub
+        self._inbox = inbox
+        self._patience = Patience.UNASKED
+        # Of the monotonic clock: when the workers are no longer waited for.
+        self._deadline: float | None = None
+        self._told: set[str] = set()
+
+    def conduct(self, plan: Plan, printer: Printer) -> Sequence[Task]:
+        """From the import to the end; the tasks as they then are."""
+        say(f"swarmctl: swarmd at {self._server.address}, database {self._place.db}")
+        if self._server.dashboard != "off":
+            say(f"swarmctl: dashboard at {self._server.dashboard}")
+        self._resume()
+        self._send(plan)
+        swarm = self._swarm()
+        if not swarm.done:
+            self._work(printer, after=swarm.last_event_seq)
+        return TaskList(self._stub).first(0)
+
+    def server_lost(self) -> Exit:
+        """What to say when swarmd is gone."""
+        last = self._server.child.last_line()
+        told = f"swarmd ended in the middle of the run{': ' if last else ''}{last}"
+        return Exit(Exits.NEGATIVE, told, hint="the same command goes on where it was")
+
+    def _swarm(self) -> Swarm:
+        return self._stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+
+    def _resume(self) -> None:
+        """Takes back what an interrupted run left behind; the stop of somebody else stands."""
+        swarm = self._swarm()
+        stopped = swarm.mode == SwarmMode.SWARM_MODE_STOPPED
+        if stopped and not swarm.cause.startswith(OUR_CAUSE):
+            raise Exit(
+                Exits.CONFLICT,
+                f"an emergency stop is in force: {swarm.cause or 'no cause given'}",
+                hint=f"start `swarmd --db {self._place.db}` and end the stop with `swarmctl resume`",
+            )
+        if swarm.mode == SwarmMode.SWARM_MODE_RUNNING:
+            return
+        request = ResumeSwarmRequest(requeue=stopped)
+        requeued = self._stub.ResumeSwarm(request, timeout=DEADLINE_S).requeued
+        say(f"swarmctl: going on; {words.plural(len(requeued), 'killed task')} put back")
+
+    def _send(self, plan: Plan) -> None:
+        sent = send_plan(self._stub, plan)
+        for line in lines(plan.file, [*plan.warnings, *sent.warnings]):
+            say(f"warning: {line}")
+        say(f"swarmctl: {plan.file}: {sent_text(sent)}")
+
+    def _work(self, printer: Printer, *, after: int) -> None:
+        """Has the workers work until all of them have ended."""
+        tasks = TaskList(self._stub).first(0)
+        batches = follow.events(self._stub, after=after)
+        self._inbox.watch_child(self._server.child)
+        with (
+            Fleet(
+                self._settings.programs,
+                self._place,
+                server=self._server.address,
+                project_root=self._settings.project_root,
+                flags=self._settings.worker_flags,
+                size=self._settings.workers,
+                inbox=self._inbox,
+            ) as fleet,
+            showing(self._stub, printer, tasks) as progress,
+        ):
+            self._inbox.watch_events(follow.gathered(batches, pause_s=PAUSE_S))
+            self._loop(fleet, progress)
+        if self._patience is Patience.UNASKED and not self._swarm().done:
+            say(f"swarmctl: all workers have ended with work left; see {self._place.log('worker-1').parent}")
+
+    def _loop(self, fleet: Fleet, progress: Progress) -> None:
+        while fleet.alive:
+            match self._inbox.take(self._deadline):
+                case Happened(events):
+                    progress.show(events)
+                    self._look_for_the_end(events)
+                case Ended(child, code):
+                    self._on_end(fleet, child, code)
+                case Interrupted():
+                    self._hurry(fleet)
+                case None:
+                    if self._patience is not Patience.UNASKED or self._swarm().done:
+                        return
+                    self._deadline = None
+                case _:
+                    continue
+            if self._patience is Patience.NOW:
+                return
+
+    def _look_for_the_end(self, events: Sequence[Event]) -> None:
+        """Workers leave by themselves when all is done; the deadline is for one that does not."""
+        if self._deadline is None and any(event.status in FINAL for event in events) and self._swarm().done:
+            self._deadline = time.monotonic() + EXIT_WITHIN_S
+
+    def _on_end(self, fleet: Fleet, child: Child, code: int) -> None:
+        if child is self._server.child:
+            raise self.server_lost()
+        fleet.alive.remove(child)
+        last = child.last_line()
+        # Three workers that fail for one reason need say it once.
+        if code and last not in self._told:
+            self._told.add(last)
+            say(f"swarmctl: {child.name} ended with exit code {code}: {last or f'see {child.log}'}")
+
+    def _hurry(self, fleet: Fleet) -> None:
+        """One step further than the last time."""
+        self._patience = Patience(min(self._patience + 1, Patience.NOW))
+        if self._patience is Patience.WHEN_RUNNING_TASKS_END:
+            say("swarmctl: stopping when the running tasks have ended; Ctrl-C again kills them")
+            self._stub.PauseSwarm(PauseSwarmRequest(cause=OUR_CAUSE), timeout=DEADLINE_S)
+            fleet.drain()
+        elif self._patience is Patience.WHEN_SESSIONS_ARE_KILLED:
+            say("swarmctl: emergency stop; the same command later puts back what it kills")
+            self._stub.EmergencyStop(EmergencyStopRequest(cause=f"{OUR_CAUSE} twice"), timeout=DEADLINE_S)
+            self._deadline = time.monotonic() + STOPPED_WITHIN_S

@@ -1,0 +1,90 @@
+"""Shows on stderr how a run goes: a live board on a terminal, one line an event otherwise."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from amplifier_swarm.v1.event_pb2 import Event, EventKind
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from swarmctl import words
+from swarmctl.board import LiveBoard, fetch_board
+from swarmctl.printer import Printer
+from swarmctl.render.events import told
+from swarmctl.talk import say
+
+FINAL: Final = frozenset(
+    {
+        TaskStatus.TASK_STATUS_COMPLETED,
+        TaskStatus.TASK_STATUS_FAILED,
+        TaskStatus.TASK_STATUS_KILLED,
+        TaskStatus.TASK_STATUS_SKIPPED,
+    }
+)
+# What a person who looks on wants to read; the rest is in `swarmctl events`.
+_TOLD: Final = frozenset(
+    {
+        EventKind.EVENT_KIND_TASK_SKIPPED,
+        EventKind.EVENT_KIND_TASK_REVIVED,
+        EventKind.EVENT_KIND_TASK_RELEASED,
+        EventKind.EVENT_KIND_SESSION_STARTED,
+        EventKind.EVENT_KIND_TASK_COMPLETED,
+        EventKind.EVENT_KIND_TASK_RETRYING,
+        EventKind.EVENT_KIND_TASK_FAILED,
+        EventKind.EVENT_KIND_TASK_KILLING,
+        EventKind.EVENT_KIND_TASK_KILLED,
+        EventKind.EVENT_KIND_RESULT_ARCHIVED,
+        EventKind.EVENT_KIND_WORKER_JOINED,
+        EventKind.EVENT_KIND_WORKER_SUSPECT,
+        EventKind.EVENT_KIND_WORKER_LOST,
+        EventKind.EVENT_KIND_SWARM_PAUSED,
+        EventKind.EVENT_KIND_SWARM_STOPPED,
+        EventKind.EVENT_KIND_SWARM_RESUMED,
+    }
+)
+
+
+class Progress(Protocol):
+    """Something that shows events."""
+
+    def show(self, events: Sequence[Event]) -> None: ...  # see the class
+
+
+class Lines:
+    """One line an event, with how far the run has come."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._final = {task.task_id: task.status in FINAL for task in tasks}
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Writes the lines."""
+        for event in events:
+            if event.task_id:
+                self._final[event.task_id] = event.status in FINAL
+            if event.kind in _TOLD:
+                done = sum(self._final.values())
+                say(f"{words.clock(event, 'happened_at')} [{done}/{len(self._final)}] {told(event)}")
+
+
+class Board:
+    """The live board."""
+
+    def __init__(self, stub: OperatorServiceStub, live: LiveBoard) -> None:
+        self._stub = stub
+        self._live = live
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Looks at the server again."""
+        lines = [told(event) for event in events if event.kind in _TOLD]
+        self._live.show(fetch_board(self._stub), lines)
+
+
+@contextmanager
+def showing(stub: OperatorServiceStub, printer: Printer, tasks: Sequence[Task]) -> Iterator[Progress]:
+    """What fits the place where stderr goes."""
+    if not sys.stderr.isatty():
+        yield Lines(tasks)
+        return
+    with LiveBoard(printer.console(stderr=True), fetch_board(stub)) as live:
+        yield Board(stub, live)

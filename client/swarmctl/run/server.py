@@ -1,0 +1,83 @@
+"""The private swarmd of one run."""
+
+import os
+import re
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from amplifier_swarm.exits import Exit, Exits
+from swarmctl.run.child import Child
+from swarmctl.run.inbox import Inbox, Interrupted, Said
+from swarmctl.run.place import Place
+from swarmctl.run.programs import Programs
+
+# It opens a database and two ports; a slow disk may have to replay a log first.
+READY_WITHIN_S: Final = 60.0
+# It promises to end within five seconds.
+STOP_WITHIN_S: Final = 10.0
+_READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
+
+
+class ChildFailed(Exit):
+    """A child ended where it should not; its own last line says why."""
+
+    def __init__(self, child: Child, code: int) -> None:
+        known = code in set(Exits) and code != Exits.OK
+        super().__init__(Exits(code) if known else Exits.NEGATIVE, child.last_line())
+        self._fallback = f"{child.name} ended with exit code {code}; see {child.log}"
+
+    def line(self, program: str) -> str:
+        """The child's line; it names the child itself."""
+        return self.message or f"{program}: {self._fallback}"
+
+
+class PrivateServer:
+    """Runs for as long as the context does."""
+
+    def __init__(self, programs: Programs, place: Place, dashboard: str, inbox: Inbox) -> None:
+        self.address = ""
+        self.dashboard = ""
+        self._argv = (
+            *programs.swarmd,
+            *("--db", str(place.db)),
+            *("--listen", "127.0.0.1:0"),
+            *("--token-file", str(place.token)),
+            *("--dashboard", dashboard),
+        )
+        self._log = place.log("swarmd")
+        self._inbox = inbox
+
+    def __enter__(self) -> Self:
+        reading, writing = os.pipe()
+        try:
+            self.child = Child("swarmd", self._argv, log=self._log, stdout=writing)
+        finally:
+            os.close(writing)
+        self._inbox.watch_lines(reading)
+        try:
+            self._wait_until_ready()
+        except BaseException:  # whatever it is: we leave nothing behind
+            self.child.stop(grace_s=STOP_WITHIN_S)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.child.stop(grace_s=STOP_WITHIN_S)
+
+    def _wait_until_ready(self) -> None:
+        match self._inbox.take(time.monotonic() + READY_WITHIN_S):
+            case Said(line) if found := _READY.match(line):
+                self.address, self.dashboard = found["grpc"], found["dashboard"]
+            case Said(""):
+                code = self.child.wait(STOP_WITHIN_S)
+                raise ChildFailed(self.child, 1 if code is None else code)
+            case Interrupted():
+                raise KeyboardInterrupt
+            case None:
+                told = f"swarmd did not get ready within {READY_WITHIN_S:.0f} s"
+                raise Exit(Exits.UNREACHABLE, told, hint=f"see {self._log}")
+            case _:
+                raise Exit(Exits.NEGATIVE, "swarmd did not say that it is ready", hint=f"see {self._log}")

@@ -1,0 +1,47 @@
+"""How a run ended: every task with what became of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from swarmctl import words
+from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
+from swarmctl.render.tasks import list_document, status_cell
+
+COLUMNS: Final = (
+    Column("TASK"),
+    Column("STATUS"),
+    Column("ATTEMPTS", right=True),
+    Column("TOOK", right=True),
+    Column("TOKENS", flexible=True),
+    Column("LAST ERROR", flexible=True),
+)
+
+
+def all_completed(tasks: Sequence[Task]) -> bool:
+    """Whether the run reached what it was for."""
+    return all(task.status == TaskStatus.TASK_STATUS_COMPLETED for task in tasks)
+
+
+def summary_document(tasks: Sequence[Task]) -> Document:
+    """The tasks, and whether all of them are completed."""
+    return {"completed": all_completed(tasks), "tasks": list_document(tasks)}
+
+
+def summary_blocks(tasks: Sequence[Task]) -> Blocks:
+    """The same for people."""
+    rows = [
+        (
+            cell(task.task_id),
+            status_cell(task.status),
+            cell(task.attempt),
+            cell(words.span(words.between(task, "started_at", "completed_at"))),
+            cell(words.tokens(task.usage)),
+            cell(task.last_error or task.cause),
+        )
+        for task in tasks
+    ]
+    counted = Counter(words.word(TaskStatus, task.status) for task in tasks)
+    told = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+    return [Table(COLUMNS, rows), Prose(f"{words.plural(len(tasks), 'task')}: {told or 'none'}", indent=0)]

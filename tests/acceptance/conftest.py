@@ -1,0 +1,15 @@
+"""What acceptance tests start from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.programs import Stage, stage
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[Stage]:
+    """A folder in which real programs run."""
+    with stage(tmp_path) as found:
+        yield found

@@ -1,0 +1,121 @@
+"""Sessions that do not want to end, and the ledger in which each of their processes writes itself down."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+DEADLINE_S: Final = 20.0
+# How each style of escape is tried, and how many processes it writes into the ledger at least.
+STYLES: Final = {"plain": 2, "setsid": 2, "daemon": 2, "cleared": 2, "deaf": 2, "storm": 25, "every": 12}
+
+_SOURCE: Final = r"""
+import os, signal, sys, time
+
+ledger, style = sys.argv[1:3]
+
+def sign():
+    with open("/proc/self/stat") as file:
+        started = file.read().rpartition(") ")[2].split()[19]
+    fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{os.getpid()} {started}\n".encode())
+    os.close(fd)
+
+def stay():
+    sign()
+    while True:
+        time.sleep(60)
+
+def child(body):
+    if os.fork() == 0:
+        body()
+        os._exit(0)
+
+def deaf():
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    stay()
+
+def daemon(body):
+    def middle():
+        os.setsid()
+        child(body)
+    child(middle)
+    os.wait()
+
+def setsid():
+    os.setsid()
+    stay()
+
+def cleared():
+    os.execve(sys.executable, [sys.executable, "-S", __file__, ledger, "stay"], {})
+
+def storm():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in range(100000):  # bounded, should its guard fail
+        sign()
+        if os.fork() > 0:
+            time.sleep(0.05)
+            os._exit(0)
+        os.setsid()
+
+escapes = {
+    "plain": lambda: child(stay),
+    "setsid": lambda: child(setsid),
+    "daemon": lambda: daemon(stay),
+    "cleared": lambda: daemon(cleared),
+    "deaf": lambda: daemon(deaf),
+    "storm": lambda: daemon(storm),
+}
+for name, escape in escapes.items():
+    if style in (name, "every"):
+        escape()
+stay()
+"""
+
+
+class Ledger:
+    """Where the processes of a tree write themselves down, and whether they live."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger"
+        self._script = folder / "evil.py"
+        self._script.write_text(_SOURCE, encoding="utf-8")
+
+    def argv(self, style: str) -> list[str]:
+        """A session that starts processes in that style and stays."""
+        return [sys.executable, "-S", str(self._script), str(self.path), style]
+
+    @property
+    def signed(self) -> int:
+        """How many processes there have been."""
+        return len(self._lines())
+
+    def alive(self) -> list[str]:
+        """Those that live still."""
+        return [pid for pid, started in self._lines() if _lives(pid, started)]
+
+    def _lines(self) -> list[tuple[str, str]]:
+        if not self.path.exists():
+            return []
+        words = [line.split() for line in self.path.read_text(encoding="ascii").splitlines()]
+        return [(word[0], word[1]) for word in words if len(word) == 2]
+
+
+async def eventually(condition: Callable[[], object], *, what: str, within_s: float = DEADLINE_S) -> None:
+    """Returns as soon as the condition holds; fails, naming it, if that takes too long."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        await asyncio.sleep(0.01)
+
+
+def _lives(pid: str, started: str) -> bool:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(") ")[2].split()
+    except OSError:
+        return False
+    return fields[0] not in "ZX" and fields[19] == started

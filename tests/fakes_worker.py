@@ -1,0 +1,266 @@
+"""A server for one real worker: it sends what a test says, answers as a test says, and keeps what it hears."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.errors import WireError, pack
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.v1.session_pb2 import LogEntry
+from amplifier_swarm.v1.worker_service_pb2_grpc import (
+    WorkerServiceServicer,
+    add_WorkerServiceServicer_to_server,
+)
+from fakes_tree import eventually
+
+Context = grpc.aio.ServicerContext[Any, Any]
+TOKEN: Final = "test-token"  # it opens nothing but this
+WORKER: Final = Path(sys.executable).with_name("swarm-worker")
+
+
+def _go(_record: wire.SessionRecord) -> wire.SessionAnswer:
+    return wire.SessionAnswer(go=True)
+
+
+@dataclass
+class FakeSwarm(WorkerServiceServicer):
+    """What the worker sees, and what is seen of the worker."""
+
+    interval_s: float = 0.2
+    stop_after_s: float = 60.0
+    go: Callable[[wire.SessionRecord], wire.SessionAnswer] = _go
+    disposition: wire.FinishDisposition.ValueType = wire.FINISH_DISPOSITION_ACCEPTED
+    # Answered at each heartbeat, for the leases that it lists.
+    orders: list[wire.Order] = field(default_factory=list)
+    notice: wire.SwarmNotice | None = None
+    # Methods that fail, with which code.
+    failing: dict[str, grpc.StatusCode] = field(default_factory=dict)
+    registered: list[wire.ClaimTaskRequest] = field(default_factory=list)
+    beats: list[wire.HeartbeatRequest] = field(default_factory=list)
+    starts: list[wire.SessionRecord] = field(default_factory=list)
+    ends: list[wire.SessionRecord] = field(default_factory=list)
+    entries: dict[str, list[LogEntry]] = field(default_factory=dict)
+    finished: list[wire.FinishedAttempt] = field(default_factory=list)
+    _streams: list[asyncio.Queue[wire.ClaimTaskResponse | None]] = field(default_factory=list)
+
+    @property
+    def outcomes(self) -> Mapping[str, task_pb2.Outcome]:
+        """The outcome of each lease that has one."""
+        return {item.lease_id: item.outcome for item in self.finished}
+
+    @property
+    def held(self) -> set[str] | None:
+        """The leases of the last heartbeat; None before the first."""
+        return set(self.beats[-1].lease_ids) if self.beats else None
+
+    def send(self, **fields: Any) -> None:
+        """Sends a message on the newest stream."""
+        self._streams[-1].put_nowait(wire.ClaimTaskResponse(**fields))
+
+    def end_stream(self) -> None:
+        """Ends the newest stream without a reason."""
+        self._streams[-1].put_nowait(None)
+
+    async def ClaimTask(  # noqa: N802  # the wire's name
+        self, request: wire.ClaimTaskRequest, context: Context
+    ) -> AsyncIterator[wire.ClaimTaskResponse]:
+        await self._check("ClaimTask", context)
+        self.registered.append(request)
+        queue: asyncio.Queue[wire.ClaimTaskResponse | None] = asyncio.Queue()
+        self._streams.append(queue)
+        opened = wire.Opened(
+            heartbeat_interval=_duration(self.interval_s),
+            stop_after=_duration(self.stop_after_s),
+            server_version="fake",
+        )
+        yield wire.ClaimTaskResponse(opened=opened, notice=self.notice)
+        while (response := await queue.get()) is not None:
+            yield response
+
+    async def Heartbeat(  # noqa: N802  # the wire's name
+        self, request: wire.HeartbeatRequest, context: Context
+    ) -> wire.HeartbeatResponse:
+        await self._check("Heartbeat", context)
+        self.beats.append(request)
+        return wire.HeartbeatResponse(
+            orders=[order for order in self.orders if order.lease_id in request.lease_ids],
+            heartbeat_interval=_duration(self.interval_s),
+            notice=self.notice,
+        )
+
+    async def RecordSession(  # noqa: N802  # the wire's name
+        self, request: wire.RecordSessionRequest, context: Context
+    ) -> wire.RecordSessionResponse:
+        await self._check("RecordSession", context)
+        return wire.RecordSessionResponse(answers=[self._record(record) for record in request.records])
+
+    async def ReportProgress(  # noqa: N802  # the wire's name
+        self, request: wire.ReportProgressRequest, context: Context
+    ) -> wire.ReportProgressResponse:
+        await self._check("ReportProgress", context)
+        for session in request.sessions:
+            self.entries.setdefault(session.session_id, []).extend(session.entries)
+        return wire.ReportProgressResponse()
+
+    async def FinishTask(  # noqa: N802  # the wire's name
+        self, request: wire.FinishTaskRequest, context: Context
+    ) -> wire.FinishTaskResponse:
+        await self._check("FinishTask", context)
+        self.finished.extend(request.finished)
+        result = wire.FinishResult(disposition=self.disposition)
+        return wire.FinishTaskResponse(results=[result] * len(request.finished))
+
+    def _record(self, record: wire.SessionRecord) -> wire.SessionAnswer:
+        if record.HasField("end"):
+            self.ends.append(record)
+            return wire.SessionAnswer(go=True)
+        answer = self.go(record)
+        self.starts.append(record)
+        return answer
+
+    async def _check(self, method: str, context: Context) -> None:
+        if dict(context.invocation_metadata() or ()).get("authorization") != f"Bearer {TOKEN}":
+            error = WireError(grpc.StatusCode.UNAUTHENTICATED, "no such token", "TOKEN_INVALID")
+            await context.abort_with_status(pack(error))
+        if code := self.failing.get(method):
+            await context.abort(code, "as the test wants it")
+
+
+@dataclass
+class Address:
+    """Where a fake listens; it can be away for a while."""
+
+    fake: FakeSwarm
+    port: int = 0
+    _server: "grpc.aio.Server | None" = None
+
+    @property
+    def text(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def up(self) -> None:
+        """Serves, at the same port as before."""
+        self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        add_WorkerServiceServicer_to_server(self.fake, self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    async def down(self) -> None:
+        """Ends every call and listens no more."""
+        if self._server is not None:
+            await self._server.stop(0)
+        self._server = None
+
+
+class WorkerProcess:
+    """A real `swarm-worker` in a folder of its own."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.project = folder / "project"
+        self.state = folder / "state"
+        self.project.mkdir(parents=True, exist_ok=True)
+        self._server = server
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "token").touch(mode=0o600)
+        (folder / "token").write_text(TOKEN, encoding="ascii")
+
+    def script(self, name: str, body: str) -> str:
+        """Makes a shell script in the project and gives the command that runs it."""
+        (self.project / name).write_text(body, encoding="utf-8")
+        return f"/bin/sh {self.project / name}"
+
+    def start(self, *flags: str, builder: str = "true", validator: str = "") -> None:
+        """Starts it with the `command` runner."""
+        argv = [str(WORKER), "--server", self._server, "--token-file", str(self._folder / "token")]
+        argv += ["--project-root", str(self.project), "--state-dir", str(self.state), "--name", "w1"]
+        argv += ["--runner", "command", "--builder-command", builder, "--kill-grace", "0.3"]
+        argv += ["--validator-command", validator] if validator else ["--no-validation"]
+        with (self._folder / "out").open("ab") as out, (self._folder / "err").open("ab") as err:
+            self._process = subprocess.Popen(
+                [*argv, *flags], stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+
+    @property
+    def out(self) -> str:
+        """What it wrote on stdout."""
+        return (self._folder / "out").read_text(encoding="utf-8")
+
+    @property
+    def err(self) -> str:
+        """What it wrote on stderr."""
+        return (self._folder / "err").read_text(encoding="utf-8")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def until(self, condition: Callable[[], object], *, what: str) -> None:
+        """Waits for something that happens only while it runs."""
+        process = self._process
+        assert process is not None
+        try:
+            await eventually(lambda: condition() or process.poll() is not None, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.err}") from None
+        assert condition(), f"it ended with {process.returncode} before {what}\n{self.err}"
+
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def exit_code(self) -> int:
+        """Waits for its end."""
+        process = self._process
+        assert process is not None
+        await eventually(lambda: process.poll() is not None, what=f"the worker ends\n{self.err}")
+        return int(process.returncode)
+
+    def end(self) -> None:
+        """Ends it whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@asynccontextmanager
+async def fake_swarm() -> AsyncIterator[Address]:
+    """A fake that serves."""
+    address = Address(FakeSwarm())
+    await address.up()
+    try:
+        yield address
+    finally:
+        await address.down()
+
+
+def claim(lease_id: str, **fields: Any) -> wire.Claim:
+    """A claim; the task has the lease's name."""
+    fields.setdefault("task_id", lease_id)
+    attempt = fields.pop("attempt", 1)
+    extra = {name: fields.pop(name) for name in ("findings", "last_error") if name in fields}
+    return wire.Claim(
+        task=task_pb2.TaskDefinition(**fields), lease_id=lease_id, attempt=attempt, epoch=1, **extra
+    )
+
+
+def stop(lease_id: str, action: wire.OrderAction.ValueType = wire.ORDER_ACTION_STOP) -> wire.Order:
+    """An order to end."""
+    return wire.Order(lease_id=lease_id, action=action, cause="the test wants it")
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(int(seconds * 1e6))
+    return duration

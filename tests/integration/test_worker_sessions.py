@@ -1,0 +1,335 @@
+"""A real worker with real sessions, from the claim to the outcome."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.v1 import session_pb2, task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm
+
+BUILT = r"""printf '{"status": "completed", "files_created": ["a.py"], "implementation_notes": "so"}\n'"""
+PASS = r"""printf 'I looked.\n{"verdict": "PASS", "confidence": 0.9}\n'"""
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[Address]:
+    async with fake_swarm() as address:
+        yield address
+
+
+@pytest.fixture
+def fake(address: Address) -> FakeSwarm:
+    return address.fake
+
+
+@pytest.fixture
+def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(tmp_path, address.text)
+    yield worker
+    worker.end()
+
+
+async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[sent])
+    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
+    return fake.outcomes[sent.lease_id]
+
+
+def _texts(fake: FakeSwarm, session_id: str, kind: session_pb2.LogKind.ValueType) -> list[str]:
+    return [entry.text for entry in fake.entries.get(session_id, ()) if entry.kind == kind]
+
+
+async def test_a_worker_registers_and_says_so_in_one_line(
+    fake: FakeSwarm, worker: WorkerProcess, address: Address
+) -> None:
+    worker.start("--slots", "3", "--label", "gpu=a100")
+    await worker.until(lambda: "\n" in worker.out, what="the ready line")
+
+    assert (
+        worker.out
+        == f"swarm-worker ready name=w1 server={address.text} runner=command slots=3 pid={worker.pid}\n"
+    )
+    (request,) = fake.registered
+    assert (request.worker, request.slots, request.runner) == ("w1", 3, "command")
+    assert dict(request.labels) == {"gpu": "a100"}
+    assert (request.host, request.pid, request.containment) == (socket.gethostname(), worker.pid, "subreaper")
+    assert request.instance
+    assert request.incarnation
+    assert list(request.lease_ids) == []
+
+
+async def test_a_built_and_approved_task_is_completed_with_all_that_was_said(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    usage = """echo '{"method":"usage","params":{"inputTokens":10,"outputTokens":5,"cost":"0.25"}}' >&2"""
+    worker.start(
+        builder=worker.script(
+            "b.sh", f"echo working\necho oops >&2\n{usage}\n{usage}\ntouch a.py\n{BUILT}\n"
+        ),
+        validator=worker.script("v.sh", f"{usage}\n{PASS}\n"),
+    )
+
+    outcome = await _outcome(fake, worker, claim("t1", checks=["test -f a.py", "echo fine"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert outcome.builder_result.implementation_notes == "so"
+    assert list(outcome.builder_result.files_created) == ["a.py"]
+    assert [(check.command, check.exit_code) for check in outcome.checks] == [
+        ("test -f a.py", 0),
+        ("echo fine", 0),
+    ]
+    assert outcome.checks[1].output_tail == "fine\n"
+    assert outcome.verdict.passed
+    assert outcome.verdict.confidence == 0.9
+    builder, validator = (end.end for end in fake.ends)
+    assert (builder.exit_code, builder.usage.input_tokens, builder.usage.cost) == (0, 20, "0.50")
+    assert (validator.exit_code, validator.usage.output_tokens) == (0, 5)
+    assert _texts(fake, "t1-a1-builder-1", session_pb2.LOG_KIND_ERROR_OUTPUT) == ["oops"]
+    assert _texts(fake, "t1-a1-builder-1", session_pb2.LOG_KIND_OUTPUT)[0] == "working"
+    assert any(
+        "check exited with 0" in text for text in _texts(fake, "t1-a1-builder-1", session_pb2.LOG_KIND_WORKER)
+    )
+    numbers = [entry.number for entry in fake.entries["t1-a1-builder-1"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_exists(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    ledger = worker.project / "ledger"
+    existed: list[tuple[str, bool]] = []
+
+    def go(record: wire.SessionRecord) -> wire.SessionAnswer:
+        existed.append(
+            (record.session_id, ledger.exists() and record.session_id in ledger.read_text("ascii"))
+        )
+        return wire.SessionAnswer(go=True)
+
+    fake.go = go
+    note = f'echo "$SWARM_ROLE $SWARM_SESSION_ID" >> {ledger}'
+    worker.start(builder=worker.script("b.sh", note), validator=worker.script("v.sh", f"{note}\n{PASS}"))
+
+    outcome = await _outcome(fake, worker, claim("2.6.1.a", attempt=4))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    (builder, _), (validator, _) = existed
+    assert [known for _, known in existed] == [False, False]
+    assert ledger.read_text("ascii").split() == ["builder", builder, "validator", validator]
+    assert re.fullmatch(r"2-6-1-a-[0-9a-f]{8}-a4-builder-1", builder)
+    assert re.fullmatch(r"2-6-1-a-[0-9a-f]{8}-a4-validator-1", validator)
+    assert [record.role for record in fake.starts] == [
+        session_pb2.SESSION_ROLE_BUILDER,
+        session_pb2.SESSION_ROLE_VALIDATOR,
+    ]
+
+
+@pytest.mark.parametrize(
+    "said", ["", "echo PASS", 'echo \'{"verdict": "pass"}\'', 'echo \'{"verdict": "PASS"\'']
+)
+async def test_d14_a_validator_without_a_readable_verdict_never_passes(
+    fake: FakeSwarm, worker: WorkerProcess, said: str
+) -> None:
+    worker.start(builder="true", validator=worker.script("v.sh", said))
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_NO_VERDICT
+    assert not outcome.HasField("verdict")
+
+
+async def test_d15_the_next_builder_is_told_what_was_wrong(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    reject = json.dumps(
+        {
+            "verdict": "FAIL",
+            "critical_issues": [{"file": "a.py", "issue": "no tests", "severity": "critical"}],
+        }
+    )
+    worker.start(
+        builder=worker.script("b.sh", 'cat > "prompt-$SWARM_ATTEMPT"'),
+        validator=worker.script("v.sh", f"echo '{reject}'"),
+    )
+
+    first = await _outcome(fake, worker, claim("t1"))
+    assert first.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
+    assert first.error == "the validator rejected the work: no tests"
+    again = claim("t1", attempt=2, findings=first.verdict.findings, last_error=first.error)
+    again.lease_id = "t1-again"
+    await _outcome(fake, worker, again)
+
+    prompt = (worker.project / "prompt-2").read_text("utf-8")
+    assert "f1 [critical] a.py: no tests" in prompt
+    assert "the validator rejected the work: no tests" in prompt
+    assert "no tests" not in (worker.project / "prompt-1").read_text("utf-8")
+
+
+async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_line(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    session = """
+        cat > stdin
+        cp "$SWARM_PROMPT_FILE" file
+        cp "$SWARM_TASK_FILE" task
+        stat -c %a "$SWARM_PROMPT_FILE" > mode
+        tr "\\0" " " < /proc/$$/cmdline > cmdline
+    """
+    worker.start(builder=worker.script("b.sh", session))
+    description = "0123456789abcdef" * 20_000
+
+    outcome = await _outcome(fake, worker, claim("t1", description=description, files=["a.py"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    prompt = (worker.project / "stdin").read_text("utf-8")
+    assert description in prompt
+    assert (worker.project / "file").read_text("utf-8") == prompt
+    assert (worker.project / "mode").read_text("ascii") == "600\n"
+    assert len((worker.project / "cmdline").read_text("utf-8")) < 1000
+    task = json.loads((worker.project / "task").read_text("utf-8"))
+    assert (task["task_id"], task["files"], task["description"]) == ("t1", ["a.py"], description)
+    assert list((worker.state / "w1" / "sessions").iterdir()) == []
+
+
+async def test_a_validator_s_task_file_has_the_builder_s_result(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start(
+        builder=worker.script("b.sh", BUILT),
+        validator=worker.script("v.sh", f'cp "$SWARM_TASK_FILE" task\n{PASS}'),
+    )
+
+    await _outcome(fake, worker, claim("t1"))
+
+    task = json.loads((worker.project / "task").read_text("utf-8"))
+    assert task["builder_result"]["implementation_notes"] == "so"
+
+
+async def test_red_checks_reject_the_work_without_a_validator(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    worker.start(builder="true", validator="touch never")
+
+    outcome = await _outcome(fake, worker, claim("t1", checks=["echo broken; exit 3", "true", "kill -9 $$"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
+    assert outcome.error == "2 of 3 checks failed: 'echo broken; exit 3' exited with 3"
+    assert [check.exit_code for check in outcome.checks] == [3, 0, -9]
+    assert [(finding.finding_id, finding.severity) for finding in outcome.verdict.findings] == [
+        ("f1", "critical"),
+        ("f2", "critical"),
+    ]
+    assert "`echo broken; exit 3` exited with 3:\nbroken" in outcome.verdict.findings[0].issue
+    assert not (worker.project / "never").exists()
+
+
+async def test_without_validation_no_validator_runs_whatever_the_task_says(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start("--no-validation", builder="true", validator="touch never")
+
+    outcome = await _outcome(fake, worker, claim("t1", validate=True))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert not outcome.HasField("verdict")
+    assert not (worker.project / "never").exists()
+
+
+async def test_a_task_can_do_without_validation(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    worker.start(builder="true", validator="false")
+
+    outcome = await _outcome(fake, worker, claim("t1", validate=False))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("body", "failure", "error"),
+    [
+        ("echo no space >&2; exit 3", task_pb2.FAILURE_CLASS_AGENT_ERROR, "exited with 3: no space"),
+        ("kill -SEGV $$", task_pb2.FAILURE_CLASS_CRASHED, "the builder was ended by SIGSEGV"),
+        ("sleep 600", task_pb2.FAILURE_CLASS_TIMEOUT, "the builder ran longer than 1 s"),
+    ],
+)
+async def test_a_failed_builder_is_told_by_its_class(
+    fake: FakeSwarm, worker: WorkerProcess, body: str, failure: task_pb2.FailureClass.ValueType, error: str
+) -> None:
+    worker.start(builder=worker.script("b.sh", body))
+
+    outcome = await _outcome(fake, worker, claim("t1", builder_timeout=Duration(seconds=1)))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
+    assert outcome.failure_class == failure
+    assert error in outcome.error
+    assert outcome.HasField("kill_receipt") == (failure == task_pb2.FAILURE_CLASS_TIMEOUT)
+
+
+async def test_a_silent_session_is_stalled(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    worker.start("--stall-timeout", "0.3", builder=worker.script("b.sh", "echo last words; sleep 600"))
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
+    assert outcome.kill_receipt.last_output == "last words\n"
+
+
+async def test_a_program_that_vanished_is_bad_config(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    program = worker.project / "agent"
+    program.write_text("#!/bin/sh\n", encoding="ascii")
+    program.chmod(0o755)
+    worker.start(builder=str(program))
+    await worker.until(lambda: fake.registered, what="it registers")
+    program.unlink()
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_BAD_CONFIG
+    assert outcome.error == f"can't start {program}: No such file or directory"
+    assert not fake.ends[0].end.HasField("exit_code")
+
+
+async def test_a_session_gets_no_token_and_no_more_than_it_should(
+    fake: FakeSwarm, worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARM_TOKEN", "super-secret")
+    monkeypatch.setenv("MODEL_KEY", "wanted")
+    monkeypatch.setenv("OTHER_KEY", "unwanted")
+    worker.start("--pass-env", "MODEL_KEY", builder=worker.script("b.sh", "env -0 > env"))
+
+    await _outcome(fake, worker, claim("t1"))
+
+    pairs = dict(
+        pair.split("=", 1) for pair in (worker.project / "env").read_text("utf-8").split("\0") if pair
+    )
+    allowed = {"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "MODEL_KEY", "PWD", "SHLVL", "_", "OLDPWD"}
+    swarm = {"TASK_ID", "ATTEMPT", "ROLE", "SESSION_ID", "PROMPT_FILE", "TASK_FILE", "PROJECT_ROOT"}
+    assert {name for name in pairs if name.startswith("SWARM_")} == {f"SWARM_{name}" for name in swarm}
+    assert {name for name in pairs if not name.startswith(("SWARM_", "LC_", "AMPLIFIER_"))} <= allowed
+    assert "super-secret" not in pairs.values()
+    assert pairs["SWARM_PROJECT_ROOT"] == os.fspath(worker.project)
+
+
+@pytest.mark.slow
+async def test_d12_two_hundred_thousand_lines_neither_block_nor_fill_the_worker(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start(
+        builder=worker.script(
+            "b.sh", f"seq 200000; seq 200000 >&2; head -c 300000 /dev/zero | tr '\\0' x; echo\n{BUILT}"
+        )
+    )
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert outcome.builder_result.status == "completed"
+    numbers = [entry.number for entry in fake.entries["t1-a1-builder-1"]]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] >= 400_000
+    assert all(len(entry.text.encode()) <= 8192 for entry in fake.entries["t1-a1-builder-1"])
+    assert any("cut]" in entry.text for entry in fake.entries["t1-a1-builder-1"])

@@ -1,0 +1,151 @@
+"""The three programs as real processes, each ended by the pid that was started."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.waiting import until
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[2]
+# Silence is noticed in seconds, so that a test of it takes seconds.
+QUICK = ("--heartbeat-interval", "0.2", "--suspect-after", "1", "--lost-after", "4", "--retry-backoff", "0.1")
+
+
+@dataclass
+class Program:
+    """A running program; what it prints goes to files."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ready(self) -> dict[str, str]:
+        """The words of its ready line, once it has come."""
+        line = until(self._ready_line, f"{self.out.stem} is ready; it said: {self.said()}")
+        return dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+    def said(self) -> str:
+        return self.err.read_text() if self.err.exists() else ""
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def end(self, number: int = signal.SIGTERM, *, within_s: float = 30) -> int:
+        """Asks it to end; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(within_s)
+
+    def _ready_line(self) -> str:
+        assert self.process.poll() is None, (
+            f"{self.out.stem} ended with {self.process.returncode}: {self.said()}"
+        )
+        text = self.out.read_text()
+        return text.splitlines()[0] if "\n" in text else ""
+
+
+@dataclass
+class Stage:
+    """A folder in which programs run, and how to start them."""
+
+    folder: Path
+    programs: list[Program] = field(default_factory=list)
+    address: str = ""
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    def start(self, name: str, *argv: str, program: str) -> Program:
+        out, err = self.folder / f"{name}.out", self.folder / f"{name}.err"
+        out.write_bytes(b"")
+        with out.open("wb") as stdout, err.open("ab") as stderr:
+            process = subprocess.Popen(
+                [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                env=environment(),
+            )  # fmt: skip
+        started = Program(process, out, err)
+        self.programs.append(started)
+        return started
+
+    def swarmd(self, *flags: str) -> Program:
+        """A server; started again, it takes the same port, so that workers and clients find it."""
+        listen = self.address or "127.0.0.1:0"
+        server = self.start("swarmd", "--listen", listen, *flags, program="swarmd")
+        self.address = server.ready()["grpc"]
+        return server
+
+    def worker(self, name: str, *flags: str) -> Program:
+        """A worker; `ready()` says when it has joined."""
+        self.project.mkdir(exist_ok=True)
+        argv = ("--server", self.address, "--name", name, "--project-root", str(self.project), *flags)
+        return self.start(name, *argv, program="swarm-worker")
+
+    def ctl(self, *argv: str, check: bool = True, server: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs swarmctl to its end."""
+        where = ("--server", self.address) if server else ()
+        done = subprocess.run(
+            [str(BIN / "swarmctl"), *where, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60, env=environment(), check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, (
+            f"swarmctl {argv} ended with {done.returncode}: {done.stderr}"
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """All tasks by id, as `list -o json` has them."""
+        return {
+            task["id"]: task for task in json.loads(self.ctl("list", "--limit", "0", "-o", "json").stdout)
+        }
+
+    def statuses(self) -> dict[str, str]:
+        return {task_id: task["status"] for task_id, task in self.tasks().items()}
+
+    def until_status(self, task: str, *statuses: str) -> None:
+        until(lambda: self.statuses()[task] in statuses, f"{task} is {' or '.join(statuses)}")
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user who has set nothing of ours."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SWARM", "PYTEST"))}
+    return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """A stage whose programs are all gone when the block ends."""
+    found = Stage(folder)
+    try:
+        yield found
+    finally:
+        for program in reversed(found.programs):
+            if program.process.poll() is None:
+                program.kill()

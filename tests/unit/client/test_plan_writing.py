@@ -1,0 +1,154 @@
+"""Exported files: readable, canonical, and the same again after an import."""
+
+import random
+
+import pytest
+import yaml
+
+from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl.plan.fields import FIELDS
+from swarmctl.plan.quote import written
+from swarmctl.plan.read import plan_of
+from swarmctl.plan.source import Source
+from swarmctl.plan.write import plan_text
+
+SEEDS = range(300)
+
+# What breaks naive writers: alone, and joined at random.
+AWKWARD = [
+    *["a", "word", " ", "  ", "\n", "\n\n", "\t", "\r", "\r\n", "#", " #", ": ", "- x", "yes", "0123"],
+    *["'", '"', "\\", "é", "日本", "🎉", "|", ">", "%", "@", "`", "{", "}", "[", "]", ",", "&a", "*b"],
+    *["!", "!!x", "---", "...", "?", "? ", "=", "<<", "~", "null", "1e3", "1.5", "2026-01-26", "on"],
+    *["y:", "http://x", "key: v", "x" * 3_000, "\u2028", "\u00a0", "\u200b", "\ufeff", "\ufffe", "\u202e"],
+]
+TEXTS = ("name", "phase", "type", "description", "builder_agent", "validator_agent")
+LISTS = ("acceptance_criteria", "files", "design_docs", "checks", "dependencies")
+
+
+def awkward(rng: random.Random) -> str:
+    return "".join(rng.choice(AWKWARD) for _ in range(rng.randint(1, 7)))
+
+
+def random_task(rng: random.Random, number: int) -> PlannedTask:
+    task = PlannedTask(status=rng.choice(TaskStatus.values()[1:]))
+    made = task.definition
+    made.task_id = rng.choice(["yes", "0123", "1.0", "a"]) + f"-{number}"
+    for name in TEXTS:
+        setattr(made, name, rng.choice(["", awkward(rng)]))
+    for name in LISTS:
+        getattr(made, name).extend(awkward(rng) for _ in range(rng.randint(0, 3)))
+    if rng.random() < 0.7:
+        made.priority = rng.randint(-5, 6)
+        made.max_retries = rng.randint(0, 9)
+        made.validate = rng.random() < 0.5
+        made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
+        made.builder_timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
+    made.on_dependency_failure = rng.randint(0, 3)  # type: ignore[assignment]  # every number is a value
+    for _ in range(rng.randint(0, 2)):
+        made.labels[awkward(rng)] = awkward(rng)
+        script = made.rehearsal.builder.add(reply=rng.choice(["", awkward(rng)]))
+        call = script.calls.add(tool="write_file")
+        call.arguments["content"] = awkward(rng)
+    return task
+
+
+def text_of(tasks: list[PlannedTask]) -> str:
+    return "".join(plan_text(tasks))
+
+
+def test_export_import_export_is_the_same_file_byte_for_byte() -> None:
+    for seed in SEEDS:
+        rng = random.Random(seed)
+        tasks = [random_task(rng, number) for number in range(3)]
+        text = text_of(tasks)
+
+        read = plan_of(Source("export", text))
+
+        assert [t.definition for t in read.tasks] == [t.definition for t in tasks], f"seed {seed}"
+        assert text_of(list(read.tasks)) == text, f"seed {seed}"
+        assert not read.warnings
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+def test_every_reader_of_yaml_gets_the_same_texts(loader: type[yaml.SafeLoader]) -> None:
+    texts = ["", *AWKWARD, *(awkward(random.Random(seed)) for seed in SEEDS)]
+    document = "".join(f"- {written(text, '  ')}\n" for text in texts)
+
+    assert yaml.load(document, loader) == texts  # both are safe loaders
+
+
+def test_a_file_looks_like_this() -> None:
+    task = PlannedTask(status=TaskStatus.TASK_STATUS_IN_PROGRESS)
+    made = task.definition
+    made.task_id, made.name, made.priority, made.estimated_hours = "2.6", "Say: hello", 3, 2.0
+    made.description = "First line\n  indented\n\nlast"
+    made.files.extend(["src/a.py", "yes"])
+    made.dependencies.append("2.5")
+    made.builder_timeout.FromMilliseconds(1_500)
+    made.labels.update({"os": "linux", "gpu": "1"})
+    made.rehearsal.builder.add(reply="ok").calls.add(tool="bash").arguments["command"] = "true"
+
+    assert text_of([task]) == (
+        "version: 1\n"
+        "tasks:\n"
+        '  - id: "2.6"\n'
+        '    name: "Say: hello"\n'
+        "    status: not_started\n"
+        "    priority: high\n"
+        "    estimated_hours: 2\n"
+        "    description: |-\n"
+        "      First line\n"
+        "        indented\n"
+        "\n"
+        "      last\n"
+        "    files:\n"
+        "      - src/a.py\n"
+        '      - "yes"\n'
+        "    dependencies:\n"
+        '      - "2.5"\n'
+        "    builder_timeout: 1.5\n"
+        "    labels:\n"
+        '      gpu: "1"\n'
+        "      os: linux\n"
+        "    rehearsal:\n"
+        "      builder:\n"
+        "        - calls:\n"
+        "            - bash:\n"
+        '                command: "true"\n'
+        "          reply: ok\n"
+    )
+
+
+@pytest.mark.parametrize("status", TaskStatus.values()[1:])
+def test_only_ends_are_kept_in_a_file(status: TaskStatus.ValueType) -> None:
+    kept = {"completed", "failed", "killed", "skipped"}
+    [task] = yaml.safe_load(text_of([PlannedTask(status=status)]))["tasks"]
+
+    word = TaskStatus.Name(status).removeprefix("TASK_STATUS_").lower()
+    assert task["status"] == (word if word in kept else "not_started")
+
+
+def test_an_empty_swarm_is_a_file_too() -> None:
+    assert text_of([]) == "version: 1\ntasks: []\n"
+
+
+def test_fields_are_written_in_the_order_in_which_they_are_known() -> None:
+    rng = random.Random(1)
+    full = next(t for t in (random_task(rng, 0) for _ in range(1_000)) if len(_fields(t)) >= len(FIELDS) - 1)
+
+    assert [name for name in FIELDS if name in _fields(full)] == _fields(full)
+
+
+def _fields(task: PlannedTask) -> list[str]:
+    return list(yaml.safe_load(text_of([task]))["tasks"][0])
+
+
+def test_ten_thousand_tasks_are_read_and_written_as_one_file() -> None:
+    tasks = [PlannedTask() for _ in range(10_000)]
+    for number, task in enumerate(tasks):
+        task.definition.task_id = f"t{number}"
+        task.definition.description = "Do this.\nThen that.\n"
+        task.definition.dependencies.extend([f"t{number - 1}"] if number else [])
+
+    assert len(plan_of(Source("export", text_of(tasks))).tasks) == 10_000

@@ -1,0 +1,145 @@
+"""Flags, variables and bounds of the worker."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.settings import flag_of, variable_of
+from swarm_worker.config import Config, read_config
+from swarm_worker.environment import base_environment, session_variables, task_variables
+from swarm_worker.main import run
+from swarm_worker.model import Assignment, LeaseId, Role, SessionId, Task
+
+SERVER = ["--server", "127.0.0.1:7433"]
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program sets logging up for its whole process; here that is everybody's."""
+    monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level: None)
+
+
+def test_every_setting_has_its_documented_flag_and_variable() -> None:
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+
+    assert {flag_of(field) for field in fields.values()} == {
+        "--server", "--name", "--slots", "--project-root", "--runner", "--builder-agent",
+        "--validator-agent", "--no-validation", "--builder-command", "--validator-command",
+        "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
+        "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
+        "--log-format", "--log-level", "--pass-env",
+    }  # fmt: skip
+    shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
+    for name, field in fields.items():
+        assert variable_of("SWARM_WORKER", field) == shared.get(name, f"SWARM_WORKER_{name.upper()}")
+
+
+def test_the_documented_defaults_hold() -> None:
+    config = read_config(SERVER, version="0")
+
+    assert (config.slots, config.runner, config.state_dir) == (1, "auto", Path(".swarm/worker"))
+    assert (config.builder_timeout, config.validator_timeout, config.stall_timeout) == (3600, 1800, 900)
+    assert (config.builder_agent, config.validator_agent) == (
+        "foundation:modular-builder",
+        "foundation:zen-architect",
+    )
+    assert (config.kill_grace, config.no_validation, config.exit_when_done) == (5, False, False)
+
+
+def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_SERVER", "10.0.0.1:1")
+    monkeypatch.setenv("SWARM_WORKER_SLOTS", "7")
+    monkeypatch.setenv("SWARM_WORKER_LABEL", "gpu=a100,zone=b")
+
+    config = read_config(["--slots", "3"], version="0")
+
+    assert (config.server, config.slots) == ("10.0.0.1:1", 3)
+    assert config.label == (("gpu", "a100"), ("zone", "b"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ([], "--server is missing"),
+        ([*SERVER, "--slots", "0"], "--slots '0': must be from 1 to 1024"),
+        ([*SERVER, "--slots", "two"], "not a whole number"),
+        ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
+        ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
+        ([*SERVER, "--runner", "magic"], "--runner 'magic' is none of"),
+        ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),
+        ([*SERVER, "--pass-env", "SWARM_TOKEN"], "not the name of a variable that a session may have"),
+        ([*SERVER, "--builder-timeout", "nan"], "must be from 1 to"),
+        ([*SERVER, "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--server", "localhost"], "--server 'localhost' is no HOST:PORT"),
+        ([*SERVER, "--project-root", "/nowhere/at/all"], "--project-root /nowhere/at/all is no folder"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_exit_2(
+    argv: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(argv) == Exits.USAGE
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("swarm-worker: ")
+    assert said.err.count("\n") == 1
+    assert line in said.err
+
+
+def test_a_missing_token_is_exit_6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SWARM_TOKEN", raising=False)
+
+    argv = [*SERVER, "--runner", "command", "--no-validation", "--builder-command", "true"]
+
+    assert run([*argv, "--token-file", "absent"]) == Exits.UNAUTHENTICATED
+    assert "can't read the token file absent" in capsys.readouterr().err
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("swarm-worker ")
+
+
+def test_a_session_gets_the_allowed_variables_and_those_it_was_named() -> None:
+    own = {
+        "PATH": "/bin", "HOME": "/h", "USER": "u", "LANG": "C", "LC_ALL": "C", "TERM": "t", "TMPDIR": "/t",
+        "AMPLIFIER_HOME": "/a", "OPENAI_API_KEY": "k", "SECRET": "s", "SWARM_TOKEN": "t", "PYTHONPATH": "x",
+        "SWARM_TOKEN_FILE": "f", "LD_PRELOAD": "y",
+    }  # fmt: skip
+
+    assert set(base_environment(own, passed=("OPENAI_API_KEY",))) == {
+        "PATH", "HOME", "USER", "LANG", "LC_ALL", "TERM", "TMPDIR", "AMPLIFIER_HOME", "OPENAI_API_KEY",
+    }  # fmt: skip
+
+
+def test_a_session_learns_what_it_is_and_never_its_lease() -> None:
+    assignment = Assignment(Task("t", "{}"), LeaseId("secret"), 3, 1)
+    variables = {
+        **task_variables(assignment, project_root=Path("/p")),
+        **session_variables(SessionId("s"), role=Role.BUILDER, prompt_file=Path("/a"), task_file=Path("/b")),
+    }
+
+    assert variables == {
+        "SWARM_TASK_ID": "t",
+        "SWARM_ATTEMPT": "3",
+        "SWARM_ROLE": "builder",
+        "SWARM_SESSION_ID": "s",
+        "SWARM_PROMPT_FILE": "/a",
+        "SWARM_TASK_FILE": "/b",
+        "SWARM_PROJECT_ROOT": "/p",
+    }
+    assert "secret" not in json.dumps(variables)
+
+
+def test_a_bad_setting_raises_before_anything_is_touched() -> None:
+    with pytest.raises(Exit, match="--kill-grace"):
+        read_config([*SERVER, "--kill-grace", "-1"], version="0")

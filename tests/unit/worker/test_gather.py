@@ -1,0 +1,205 @@
+"""One call in flight, what waits goes with the next, and nothing asked for is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from grpc.aio import AioRpcError, Metadata
+
+from amplifier_swarm.exits import Exit, Exits
+from fakes_tree import eventually
+from swarm_worker.calls import Backoff, Link
+from swarm_worker.gather import Gather, Refused
+
+
+def _error(code: grpc.StatusCode) -> AioRpcError:
+    return AioRpcError(code, Metadata(), Metadata(), "said so")
+
+
+class Server:
+    """Answers each item with itself; notes what each call brought; can be held and can fail."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.faults: list[grpc.StatusCode] = []
+        self.poison = ""
+
+    async def send(self, items: Sequence[str]) -> Sequence[str]:
+        self.calls.append(list(items))
+        await self.open.wait()
+        if self.faults:
+            raise _error(self.faults.pop(0))
+        if self.poison in items:
+            raise _error(grpc.StatusCode.INVALID_ARGUMENT)
+        return [f"answer to {item}" for item in items]
+
+
+@asynccontextmanager
+async def _running(gather: Gather[str, str]) -> AsyncIterator[asyncio.Task[None]]:
+    task: asyncio.Task[None] = asyncio.create_task(gather.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _gather(server: Server, *, bound: int | None = None, pause_s: float = 0.0) -> Gather[str, str]:
+    return Gather(
+        "Test", server.send, link=Link("here:1"), weigh=len, cap_s=0.01, bound=bound, pause_s=pause_s
+    )
+
+
+async def test_what_waits_during_a_call_goes_with_the_next_in_order() -> None:
+    server = Server()
+    server.open.clear()
+    gather = _gather(server)
+
+    async with _running(gather):
+        first = asyncio.create_task(gather.ask("a"))
+        await eventually(lambda: server.calls, what="the first call")
+        rest = [asyncio.create_task(gather.ask(item)) for item in "bcd"]
+        await asyncio.sleep(0)
+        server.open.set()
+        answers = await asyncio.gather(first, *rest)
+
+    assert server.calls == [["a"], ["b", "c", "d"]]
+    assert answers == [f"answer to {item}" for item in "abcd"]
+
+
+async def test_a_call_that_fails_is_repeated_with_what_came_meanwhile() -> None:
+    server = Server()
+    server.faults = [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ]
+    gather = _gather(server)
+
+    async with _running(gather):
+        answers = await asyncio.gather(gather.ask("a"), gather.ask("b"))
+
+    assert list(answers) == ["answer to a", "answer to b"]
+    assert server.calls == [["a", "b"]] * 4
+
+
+async def test_one_refused_item_does_not_hold_up_the_others() -> None:
+    server = Server()
+    server.poison = "bad"
+    gather = _gather(server)
+
+    async with _running(gather):
+        answers = await asyncio.gather(*map(gather.ask, ("a", "bad", "b")), return_exceptions=True)
+
+    assert answers[0] == "answer to a"
+    assert isinstance(answers[1], Refused)
+    assert answers[2] == "answer to b"
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [
+        (grpc.StatusCode.UNAUTHENTICATED, Exits.UNAUTHENTICATED),
+        (grpc.StatusCode.PERMISSION_DENIED, Exits.DENIED),
+    ],
+)
+async def test_a_token_that_is_not_accepted_ends_the_loop(code: grpc.StatusCode, end: Exits) -> None:
+    server = Server()
+    server.faults = [code]
+    gather = _gather(server)
+    gather.put("a")
+
+    with pytest.raises(Exit) as ended:
+        await gather.run()
+
+    assert ended.value.code is end
+
+
+async def test_an_item_that_nobody_waits_for_any_more_is_not_sent() -> None:
+    server = Server()
+    server.open.clear()
+    gather = _gather(server)
+
+    async with _running(gather):
+        first = asyncio.create_task(gather.ask("a"))
+        await eventually(lambda: server.calls, what="the first call")
+        forgotten = asyncio.create_task(gather.ask("b"))
+        await asyncio.sleep(0)
+        forgotten.cancel()
+        await asyncio.gather(forgotten, return_exceptions=True)
+        last = asyncio.create_task(gather.ask("c"))
+        await asyncio.sleep(0)
+        server.open.set()
+        await asyncio.gather(first, last)
+
+    assert server.calls == [["a"], ["c"]]
+
+
+async def test_a_bounded_queue_drops_the_oldest_also_what_a_failed_call_puts_back() -> None:
+    server = Server()
+    server.open.clear()
+    server.faults = [grpc.StatusCode.UNAVAILABLE]
+    gather = _gather(server, bound=3)
+    gather.put("a")
+
+    async with _running(gather):
+        await eventually(lambda: server.calls, what="the first call")
+        for item in "bcde":
+            gather.put(item)
+        server.open.set()
+        await gather.flush(5)
+
+    assert server.calls == [["a"], ["c", "d", "e"]]
+
+
+async def test_calls_pause_but_a_flush_does_not_wait_for_that() -> None:
+    server = Server()
+    gather = _gather(server, pause_s=600)
+
+    async with _running(gather):
+        gather.put("a")
+        await eventually(lambda: server.calls, what="the first call goes at once")
+        gather.put("b")
+        gather.put("c")
+        await gather.flush(5)
+
+    assert server.calls == [["a"], ["b", "c"]]
+
+
+async def test_a_flush_gives_up_when_the_server_does_not_answer() -> None:
+    server = Server()
+    server.open.clear()
+    gather = _gather(server)
+
+    async with _running(gather):
+        gather.put("a")
+        await gather.flush(0.05)
+
+    assert server.calls == [["a"]]
+
+
+async def test_a_call_stays_within_what_a_message_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm_worker.gather.ITEMS", 3)
+    monkeypatch.setattr("swarm_worker.gather.BYTES", 10)
+    server = Server()
+    gather = _gather(server)
+    for item in ("1", "2", "3", "4", "x" * 50, "y" * 9, "z", "5"):
+        gather.put(item)
+
+    async with _running(gather):
+        await gather.flush(5)
+
+    assert server.calls == [["1", "2", "3"], ["4", "x" * 50], ["y" * 9, "z"], ["5"]]
+
+
+def test_backoff_grows_to_its_cap_with_full_jitter() -> None:
+    backoff = Backoff(cap_s=5)
+    bounds = [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5]
+
+    assert all(0 <= backoff.next_s() <= bound for bound in bounds)
+    backoff.reset()
+    assert backoff.next_s() <= 0.2

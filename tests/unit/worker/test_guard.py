@@ -1,0 +1,343 @@
+"""No process of a session outlives its end: real trees, judged by what the processes wrote down themselves."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fakes_tree import STYLES, Ledger, eventually
+from swarm_worker.fence import Fence
+from swarm_worker.model import StopOrder
+from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
+from swarm_worker.state import lock_for_guard
+from swarm_worker.stop import Stop
+
+LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+FENCE_S = 600.0
+
+
+@dataclass
+class Heard:
+    """A sink that keeps everything."""
+
+    out: bytearray = field(default_factory=bytearray)
+    err: bytearray = field(default_factory=bytearray)
+
+    def stdout(self, chunk: bytes) -> None:
+        self.out += chunk
+
+    def stderr(self, chunk: bytes) -> None:
+        self.err += chunk
+
+
+@dataclass
+class Bench:
+    folder: Path
+    stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
+    fence: Fence = field(default_factory=Fence)
+    heard: Heard = field(default_factory=Heard)
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "session.lock"
+
+    async def run(
+        self, *argv: str, limits: Limits = LIMITS, stdin: bytes = b"", env: dict[str, str] | None = None
+    ) -> Ended:
+        launch = Launch(argv, self.folder, {"PATH": os.defpath} if env is None else env, self.lock, stdin)
+        return await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=self.heard)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.fence.begin(stop_after_s=FENCE_S, since=time.monotonic())
+    return bench
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path)
+
+
+@pytest.mark.parametrize("style", STYLES)
+async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
+    bench: Bench, ledger: Ledger, style: str
+) -> None:
+    session = asyncio.create_task(bench.run(*ledger.argv(style)))
+    await eventually(lambda: ledger.signed >= STYLES[style], what=f"{style}: the tree stands")
+
+    bench.stop.give(StopOrder("test", graceful=True))
+    ended = await session
+
+    assert ledger.alive() == []
+    assert ended.cause is Cause.ORDER
+    assert ended.receipt.survivors == 0
+    assert ended.receipt.processes_found >= 1
+    assert ended.receipt.containment == "subreaper"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", STYLES)
+async def test_the_death_of_the_worker_ends_the_whole_tree(
+    tmp_path: Path, ledger: Ledger, style: str
+) -> None:
+    worker = _worker(tmp_path, ledger.argv(style), fence_s=FENCE_S)
+    try:
+        await eventually(lambda: ledger.signed >= STYLES[style], what=f"{style}: the tree stands")
+    finally:
+        worker.kill()
+        worker.wait()
+
+    await eventually(lambda: not ledger.alive(), what=f"{style}: the tree is gone")
+    assert ledger.signed >= STYLES[style]
+
+
+async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Ledger) -> None:
+    session = asyncio.create_task(bench.run(*ledger.argv("plain")))
+    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+
+    bench.stop.give(StopOrder("emergency", graceful=False))
+    ended = await session
+
+    assert (ended.receipt.terminated, ended.receipt.killed) == (0, 2)
+    assert ended.exit_code == -signal.SIGKILL
+    assert ledger.alive() == []
+
+
+async def test_a_harder_order_cuts_the_grace_period_short(bench: Bench, ledger: Ledger) -> None:
+    bench.stop = Stop(grace_s=600)
+    session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
+    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+
+    bench.stop.give(StopOrder("kill", graceful=True))
+    await eventually(lambda: len(ledger.alive()) == 1, what="only the deaf one is left")
+    bench.stop.give(StopOrder("emergency", graceful=False))
+    await session
+
+    assert ledger.alive() == []
+
+
+async def test_what_a_session_leaves_behind_ends_with_it(bench: Bench, ledger: Ledger) -> None:
+    leave = f"{' '.join(ledger.argv('deaf'))} & while [ $(wc -l < {ledger.path}) -lt 2 ]; do sleep 0.01; done; exit 3"
+    ledger.path.touch()
+
+    ended = await bench.run("/bin/sh", "-c", leave)
+
+    assert ended.cause is Cause.EXIT
+    assert ended.exit_code == 3
+    assert ended.receipt.killed >= 1
+    assert ledger.alive() == []
+
+
+async def test_signals_to_the_guard_or_to_its_group_do_not_end_it(bench: Bench) -> None:
+    session = "kill -TERM $PPID; kill -INT $PPID; kill -HUP $PPID; trap '' TERM; kill -TERM 0; echo alive"
+
+    ended = await bench.run("/bin/sh", "-c", session)
+
+    assert ended.exit_code == 0
+    assert bench.heard.out == b"alive\n"
+
+
+async def test_a_session_starts_with_the_usual_signals(bench: Bench) -> None:
+    ended = await bench.run("/bin/sh", "-c", "kill -TERM $$")
+    assert ended.exit_code == -signal.SIGTERM
+
+    await bench.run("/bin/sh", "-c", "grep -E '^Sig(Ign|Blk)' /proc/self/status")
+    assert bench.heard.out.decode().split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+
+
+async def test_a_session_gets_exactly_the_given_environment_and_no_other_descriptor(bench: Bench) -> None:
+    env = {"PATH": os.defpath, "ODD": "a=b\nc ü"}
+
+    await bench.run(sys.executable, "-S", "-c", _REVEAL, env=env)
+
+    seen, fds = eval(bench.heard.out)  # it prints two literals
+    assert seen == {name.encode(): value.encode() for name, value in env.items()}
+    assert fds == [0, 1, 2]
+
+
+async def test_the_prompt_comes_over_stdin_and_stdin_then_ends(bench: Bench) -> None:
+    prompt = b"0123456789abcdef" * 20_000  # beyond what a pipe holds
+
+    ended = await bench.run("/bin/sh", "-c", "wc -c", stdin=prompt)
+
+    assert ended.exit_code == 0
+    assert int(bench.heard.out) == len(prompt)
+
+
+async def test_a_session_may_leave_its_stdin_unread(bench: Bench) -> None:
+    ended = await bench.run("/bin/sh", "-c", "exit 0", stdin=b"x" * 1_000_000)
+
+    assert ended == Ended(Cause.EXIT, 0, receipt=ended.receipt)
+
+
+async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_block(bench: Bench) -> None:
+    ended = await bench.run("/bin/sh", "-c", "seq 200000; seq 200000 >&2")
+
+    assert ended.exit_code == 0
+    assert bench.heard.out.endswith(b"\n200000\n")
+    assert bench.heard.err.count(b"\n") == 200_000
+
+
+async def test_a_program_that_can_not_be_started_says_why(bench: Bench) -> None:
+    absent = await bench.run("no-such-program")
+    assert absent == Ended(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+
+    too_long = await bench.run("/bin/echo", "x" * 200_000)
+    assert too_long == Ended(Cause.SPAWN, error="can't start /bin/echo: Argument list too long")
+
+
+async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path: Path) -> None:
+    bench.folder = tmp_path / "absent"
+    launch = Launch(("true",), bench.folder, {"PATH": os.defpath}, tmp_path / "lock")
+
+    ended = await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.heard)
+
+    assert ended == Ended(Cause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
+
+
+async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
+    ended = await bench.run("sleep", "600", limits=Limits(timeout_s=0.2, stall_s=0, grace_s=5))
+
+    assert ended.cause is Cause.TIMEOUT
+    assert ended.exit_code == -signal.SIGTERM
+    assert ended.receipt.terminated == 1
+
+
+async def test_a_silent_session_is_ended_and_a_talking_one_is_not(bench: Bench) -> None:
+    talking = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; exec sleep 600"
+
+    ended = await bench.run("/bin/sh", "-c", talking, limits=Limits(timeout_s=60, stall_s=0.5, grace_s=5))
+
+    assert ended.cause is Cause.STALL
+    assert bench.heard.out.endswith(b"8\n")
+
+
+async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger: Ledger) -> None:
+    bench.stop.give(StopOrder("killed meanwhile", graceful=True))
+
+    ended = await bench.run(*ledger.argv("plain"))
+
+    assert ended.cause is Cause.ORDER
+    assert ended.receipt.containment == "none"
+    assert ledger.signed == 0
+
+
+async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
+    bench: Bench, ledger: Ledger
+) -> None:
+    bench.fence = Fence()
+    bench.fence.begin(stop_after_s=0.5, since=time.monotonic())
+
+    ended = await bench.run(*ledger.argv("deaf"))
+
+    assert ended.cause is Cause.FENCE
+    assert ledger.alive() == []
+
+
+async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path, ledger: Ledger) -> None:
+    worker = _worker(tmp_path, ledger.argv("every"), fence_s=1.5)
+    try:
+        await eventually(lambda: ledger.signed >= STYLES["every"], what="the tree stands")
+        worker.send_signal(signal.SIGSTOP)
+
+        await eventually(lambda: not ledger.alive(), what="the tree is gone")
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench) -> None:
+    bench.fence = Fence()
+    bench.fence.begin(stop_after_s=0.3, since=time.monotonic())
+    session = asyncio.create_task(bench.run("/bin/sh", "-c", "sleep 0.8"))
+
+    while not session.done():
+        bench.fence.extend(since=time.monotonic())
+        await asyncio.sleep(0.05)
+
+    assert (await session).cause is Cause.EXIT
+
+
+async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: Ledger) -> None:
+    bench.fence = Fence()
+    bench.fence.begin(stop_after_s=5, since=time.monotonic() - 6)
+
+    ended = await bench.run(*ledger.argv("plain"))
+
+    assert ended.cause is Cause.FENCE
+    assert ledger.signed == 0
+
+
+async def test_the_guard_holds_its_lock_for_as_long_as_it_lives_and_the_session_never(
+    bench: Bench, ledger: Ledger
+) -> None:
+    session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
+    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+
+    with pytest.raises(BlockingIOError):
+        lock_for_guard(bench.lock)
+    holders = _holders(bench.lock)
+    bench.stop.give(StopOrder("test", graceful=False))
+    await session
+
+    assert len(holders) == 1
+    assert not bench.lock.exists()
+
+
+async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
+    ended = await bench.run("/bin/sh", "-c", "kill -KILL $PPID; exec sleep 600")
+
+    assert ended.cause is Cause.LOST
+    assert ended.exit_code is None
+
+
+def _worker(folder: Path, argv: list[str], *, fence_s: float) -> subprocess.Popen[bytes]:
+    """A process that runs one guarded session, to be treated badly."""
+    return subprocess.Popen([sys.executable, "-c", _WORKER, str(folder), str(fence_s), *argv])
+
+
+def _holders(lock: Path) -> list[Path]:
+    return [process for process in Path("/proc").glob("[0-9]*") if _holds(process, lock)]
+
+
+def _holds(process: Path, path: Path) -> bool:
+    try:
+        return any(fd.readlink() == path for fd in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+_REVEAL = """
+import os
+with open("/proc/self/environ", "rb") as file:
+    env = dict(pair.split(b"=", 1) for pair in file.read().split(b"\\0") if pair)
+fds = [fd for fd in range(64) if os.path.exists(f"/proc/self/fd/{fd}")]
+print((env, fds))
+"""
+_WORKER = """
+import asyncio, os, sys, time
+from pathlib import Path
+from swarm_worker.fence import Fence
+from swarm_worker.process import Launch, Limits, run_guarded
+from swarm_worker.stop import Stop
+
+class Deaf:
+    def stdout(self, chunk): pass
+    stderr = stdout
+
+async def main(folder, fence_s, *argv):
+    fence = Fence()
+    fence.begin(stop_after_s=float(fence_s), since=time.monotonic())
+    launch = Launch(argv, Path(folder), {"PATH": os.defpath}, Path(folder) / "lock")
+    await run_guarded(launch, limits=Limits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=Deaf())
+
+asyncio.run(main(*sys.argv[1:]))
+"""

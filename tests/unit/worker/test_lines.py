@@ -1,0 +1,64 @@
+"""Output is taken apart the same however it is broken up, and in bounded memory."""
+
+import random
+
+import pytest
+
+from swarm_worker.lines import LINE_BYTES, Line, LineSplitter, Tail
+
+
+def _split(*chunks: bytes) -> list[Line]:
+    splitter = LineSplitter()
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
+    return lines + splitter.end()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_do_not_depend_on_the_chunks_they_come_in(seed: int) -> None:
+    text = "one\r\ntwo\n\n\u00fcmlaut \u2014 dash\nlast without end".encode()
+    cuts = sorted(random.Random(seed).sample(range(len(text)), 6))
+
+    chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+    assert _split(*chunks) == [
+        Line("one"),
+        Line("two"),
+        Line(""),
+        Line("\u00fcmlaut \u2014 dash"),
+        Line("last without end"),
+    ]
+
+
+@pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, 5 * LINE_BYTES])
+@pytest.mark.parametrize("chunk", [1000, 10_000_000])
+def test_a_line_is_cut_at_64_kib_and_says_so(size: int, chunk: int) -> None:
+    text = b"x" * size + b"\nnext\n"
+
+    long, after = _split(*(text[at : at + chunk] for at in range(0, len(text), chunk)))
+
+    assert long == Line("x" * min(size, LINE_BYTES), cut=size > LINE_BYTES)
+    assert after == Line("next")
+
+
+def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+    assert _split(b"\xff\xfe ok\n") == [Line("\ufffd\ufffd ok")]
+
+
+def test_a_tail_keeps_everything_up_to_its_limit() -> None:
+    tail = Tail(100)
+    tail.feed(b"a\n" * 50)
+
+    assert not tail.cut
+    assert tail.text() == "a\n" * 50
+
+
+def test_a_tail_that_forgot_something_begins_with_a_whole_line() -> None:
+    tail = Tail(100)
+    for number in range(1000):
+        tail.feed(f"line {number}\n".encode())
+
+    assert tail.cut
+    assert tail.text().startswith("line 989\n")
+    assert tail.text().endswith("line 999\n")
+    assert len(tail.text()) <= 100
+    assert tail.end(9) == "line 999\n"

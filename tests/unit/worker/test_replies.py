@@ -1,0 +1,128 @@
+"""What a model ends with is read strictly where it approves, and kindly everywhere else."""
+
+import json
+
+import pytest
+
+from swarm_worker.model import BuilderResult, Finding
+from swarm_worker.replies import last_object, read_builder_result, read_verdict
+
+NO_VERDICTS = {
+    "nothing": "",
+    "prose": "I approve. PASS.",
+    "no verdict in it": '{"summary": "fine"}',
+    "another word": '{"verdict": "APPROVED"}',
+    "lower case": '{"verdict": "pass"}',
+    "with spaces": '{"verdict": " PASS "}',
+    "no text": '{"verdict": true}',
+    "a list": '{"verdict": ["PASS"]}',
+    "cut off": '{"verdict": "PASS", "critical_issues": [',
+    "in an array": '[{"verdict": "PASS"}]',
+    "python": "{'verdict': 'PASS'}",
+    "an older one before the last": '{"verdict": "PASS"}\nand then {"note": "x"}',
+    "inside something broken": '{"verdict": "FAIL", oops, "draft": {"verdict": "PASS"}}',
+    "inside something cut": '{"verdict": "FAIL", oops, "drafts": [{"verdict": "PASS"}, ',
+    "deeply nested": '{"a":' * 100_000 + '{"verdict": "PASS"}',
+    "thousands of digits": '{"verdict": "PASS", "confidence": ' + "9" * 10_000 + "}",
+}
+
+
+@pytest.mark.parametrize("text", NO_VERDICTS.values(), ids=NO_VERDICTS.keys())
+def test_d14_what_is_no_verdict_is_never_a_pass(text: str) -> None:
+    assert read_verdict(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"verdict": "PASS"}',
+        'Looks good.\n```json\n{"verdict": "PASS"}\n```\n',
+        '{"verdict": "FAIL"}\nOn second thoughts:\n{"verdict": "PASS"}',
+        'f() { return {}; }\nso {"verdict": "PASS", "summary": "a } and a { in it"}',
+        '{"verdict": "PASS", "draft": {"verdict": "FAIL"}}',
+    ],
+)
+def test_the_last_object_of_a_reply_decides(text: str) -> None:
+    verdict = read_verdict(text)
+
+    assert verdict is not None
+    assert verdict.passed
+
+
+def test_issues_become_numbered_findings() -> None:
+    verdict = read_verdict(
+        json.dumps(
+            {
+                "verdict": "FAIL",
+                "critical_issues": [
+                    {"file": "a.py", "issue": "no test", "severity": "critical"},
+                    "a bare text",
+                    {"issue": ["odd", 1], "file": 7},
+                    {},
+                    None,
+                ],
+                "findings": {"issue": "one of another name"},
+            }
+        )
+    )
+
+    assert verdict is not None
+    assert not verdict.passed
+    assert verdict.findings == (
+        Finding("f1", "a.py", "no test", "critical"),
+        Finding("f2", "", "a bare text", ""),
+        Finding("f3", "7", '["odd", 1]', ""),
+        Finding("f6", "", "one of another name", ""),
+    )
+
+
+def test_numbers_outside_their_bounds_are_no_numbers() -> None:
+    verdict = read_verdict('{"verdict": "PASS", "confidence": 85, "test_quality_score": NaN}')
+    assert verdict is not None
+    assert (verdict.confidence, verdict.test_quality_score) == (None, None)
+
+    verdict = read_verdict('{"verdict": "PASS", "confidence": 1, "test_quality_score": 7.5}')
+    assert verdict is not None
+    assert (verdict.confidence, verdict.test_quality_score) == (1.0, 7.5)
+
+
+def test_a_builder_result_of_odd_types_is_coerced() -> None:
+    text = json.dumps(
+        {
+            "status": "completed",
+            "files_created": "a.py",
+            "files_modified": ["b.py", None, 3],
+            "tests_written": "yes",
+            "tests_passed": True,
+            "implementation_notes": {"why": "so"},
+            "blockers": None,
+        }
+    )
+
+    assert read_builder_result(f"done\n{text}\nbye") == BuilderResult(
+        status="completed",
+        files_created=("a.py",),
+        files_modified=("b.py", "3"),
+        tests_written=None,
+        tests_passed=True,
+        implementation_notes='{"why": "so"}',
+        blockers=(),
+    )
+
+
+def test_a_builder_need_not_say_anything() -> None:
+    assert read_builder_result("done, and nothing else") is None
+
+
+def test_garbage_is_given_up_before_it_costs_much() -> None:
+    garbage = ('{"a":' * 900 + "x\n") * 1_000
+
+    assert last_object(garbage) is None
+
+
+def test_a_value_nested_beyond_reason_harms_nobody() -> None:
+    nested = "[" * 900 + "]" * 900
+
+    verdict = read_verdict(f'{{"verdict": "FAIL", "summary": {nested}}}')
+
+    assert verdict is None or not verdict.passed

@@ -1,0 +1,228 @@
+"""Runners start what they are told to, and believe no session without evidence."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.config import Config, read_config
+from swarm_worker.lines import Line
+from swarm_worker.model import Entry, FailureClass, LogKind, Role, SessionId, Task, Usage
+from swarm_worker.runners.base import Report, SessionPlan
+from swarm_worker.runners.choice import choose_runner
+from swarm_worker.runners.command import CommandReader
+from swarm_worker.runners.embedded import EmbeddedRunner
+from swarm_worker.runners.envelope import EnvelopeReader
+
+USED = Line('{"method": "usage", "params": {"inputTokens": 10, "outputTokens": 2}}')
+
+
+def _config(*argv: str) -> Config:
+    return read_config(["--server", "127.0.0.1:1", *argv], version="0")
+
+
+def _plan(root: Path, *, role: Role = Role.BUILDER, files: tuple[str, ...] = ()) -> SessionPlan:
+    return SessionPlan(SessionId("t-a1-builder-1"), role, Task("t", "{}", files=files), "the prompt", root)
+
+
+def _envelope(**fields: Any) -> str:
+    return json.dumps({"sessionId": "s", "reply": "done", "error": None, **fields})
+
+
+def _judged(plan: SessionPlan, stdout: str, *, exit_code: int = 0, used: bool = True) -> Report:
+    reader = EnvelopeReader(plan)
+    if used:
+        reader.stderr(USED)
+    return reader.report(stdout, exit_code=exit_code)
+
+
+def test_an_envelope_with_evidence_is_believed(tmp_path: Path) -> None:
+    (tmp_path / "made.py").touch()
+    noise = "Bundle 'x' prepared successfully\n"
+
+    report = _judged(_plan(tmp_path, files=("made.py",)), noise + _envelope(reply="done {}"))
+
+    assert report == Report("done {}")
+
+
+@pytest.mark.parametrize(
+    ("stdout", "exit_code", "said"),
+    [
+        ("", 1, "exited with 1 and left no envelope"),
+        ("Aborted!", 1, "left no envelope"),
+        ('{"status": "success"}', 0, "left no envelope"),
+        (_envelope(), 1, "exited with 1"),
+        (_envelope(reply=""), 0, "the reply is empty"),
+        (_envelope(reply=None), 0, "the reply is empty"),
+        (_envelope(reply="Error: No providers available"), 0, "Error: No providers available"),
+    ],
+)
+def test_d14_a_session_without_evidence_is_an_agent_error(
+    tmp_path: Path, stdout: str, exit_code: int, said: str
+) -> None:
+    report = _judged(_plan(tmp_path), stdout, exit_code=exit_code)
+
+    assert report.failure is not None
+    assert report.failure.kind is FailureClass.AGENT_ERROR
+    assert said in report.failure.error
+
+
+def test_an_envelope_without_usage_is_no_work(tmp_path: Path) -> None:
+    report = _judged(_plan(tmp_path), _envelope(), used=False)
+
+    assert report.failure is not None
+    assert "no model was ever asked" in report.failure.error
+
+
+def test_declared_files_must_be_there_and_inside(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (tmp_path / "outside").touch()
+    (root / "here").touch()
+    (root / "away").symlink_to(tmp_path / "outside")
+    (root / "loop").symlink_to("loop")
+    files = ("here", "away", "loop", "../outside", "absent", "nul\0")
+
+    report = _judged(_plan(root, files=files), _envelope())
+
+    assert report.failure is not None
+    assert report.failure.error.endswith("not there: away, loop, ../outside, absent, nul\0")
+    assert _judged(_plan(root, files=files, role=Role.VALIDATOR), _envelope()).failure is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("RuntimeError: Execution failed: RateLimitError: 429", FailureClass.PROVIDER_LIMITED),
+        ("Execution failed: ProviderUnavailableError: refused", FailureClass.PROVIDER_LIMITED),
+        ("Execution failed: LLMTimeoutError: ", FailureClass.PROVIDER_LIMITED),
+        ("Execution failed: AuthenticationError: 401", FailureClass.PROVIDER_DENIED),
+        ("Execution failed: QuotaExceededError: no", FailureClass.PROVIDER_DENIED),
+        ("Execution failed: ContextLengthError: too long", FailureClass.AGENT_ERROR),
+        ("ModuleNotFoundError: no module", FailureClass.AGENT_ERROR),
+        ("RateLimitError while handling NotFoundError", FailureClass.PROVIDER_LIMITED),
+    ],
+)
+def test_an_envelope_s_error_is_classed_by_its_message(
+    tmp_path: Path, message: str, kind: FailureClass
+) -> None:
+    report = _judged(_plan(tmp_path), _envelope(reply="", error={"code": "internal", "message": message}))
+
+    assert report.failure is not None
+    assert report.failure.kind is kind
+    assert message in report.failure.error
+
+
+@pytest.mark.parametrize("error", ["just text", 7, [], {"message": None}])
+def test_an_error_of_any_shape_is_an_error(tmp_path: Path, error: object) -> None:
+    report = _judged(_plan(tmp_path), _envelope(error=error))
+
+    assert report.failure is not None
+    assert report.failure.kind is FailureClass.AGENT_ERROR
+
+
+def test_the_embedded_runner_keeps_the_prompt_out_of_the_command_line(tmp_path: Path) -> None:
+    argv = EmbeddedRunner().argv(_plan(tmp_path))
+
+    assert argv[:5] == (sys.executable, "-P", "-m", "swarm_worker.embedded", "run")
+    assert argv[argv.index("--session-id") + 1] == "t-a1-builder-1"
+    assert "the prompt" not in argv
+
+
+def test_a_command_s_builder_is_done_when_it_exits_0_whatever_it_prints() -> None:
+    assert CommandReader(Role.BUILDER).report("no json at all", exit_code=0).failure is None
+
+
+def test_a_command_s_failure_says_what_it_said_last() -> None:
+    reader = CommandReader(Role.BUILDER)
+    reader.stdout(Line("working"))
+    reader.stderr(Line("fatal: no space left"))
+    reader.stderr(Line(""))
+
+    report = reader.report("working\n", exit_code=3)
+
+    assert report.failure is not None
+    assert report.failure.kind is FailureClass.AGENT_ERROR
+    assert report.failure.error == "the builder's command exited with 3: fatal: no space left"
+
+
+def test_a_validator_s_rejection_counts_with_any_exit_code_and_its_approval_only_with_0() -> None:
+    reader = CommandReader(Role.VALIDATOR)
+
+    assert reader.report('{"verdict": "FAIL"}', exit_code=1).failure is None
+    assert reader.report('{"verdict": "PASS"}', exit_code=0).failure is None
+    assert reader.report('{"verdict": "PASS"}', exit_code=1).failure is not None
+
+
+def test_a_command_s_usage_is_counted() -> None:
+    reader = CommandReader(Role.BUILDER)
+
+    assert reader.stdout(USED) == (Entry(LogKind.OUTPUT, USED.text),)
+    assert reader.usage == Usage()
+    assert reader.stderr(USED) == []
+    assert reader.usage == Usage(10, 2)
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--runner", "command"], "--runner command needs --builder-command"),
+        (["--runner", "command", "--builder-command", "sh -c x"], "needs --validator-command"),
+        (["--runner", "command", "--builder-command", "sh 'x"], "can't be split into words"),
+        (
+            ["--runner", "command", "--builder-command", "no-such-agent x"],
+            "no program 'no-such-agent' on PATH",
+        ),
+        (
+            ["--runner", "command", "--builder-command", "./agent.sh"],
+            "no program './agent.sh', seen from the project root",
+        ),
+        (["--runner", "amplifier-agent"], "is not built into this version"),
+        (["--runner", "amplifier"], "is not built into this version"),
+    ],
+)
+def test_a_runner_that_can_not_work_is_refused_in_one_line(
+    tmp_path: Path, argv: list[str], line: str
+) -> None:
+    with pytest.raises(Exit, match=line) as refused:
+        choose_runner(_config(*argv), project_root=tmp_path)
+
+    assert refused.value.code is Exits.USAGE
+    assert "\n" not in refused.value.line("swarm-worker")
+
+
+def test_a_command_may_stand_in_the_project(tmp_path: Path) -> None:
+    script = tmp_path / "agent.sh"
+    script.write_text("#!/bin/sh\n", encoding="ascii")
+    script.chmod(0o755)
+    config = _config(
+        "--runner", "command", "--no-validation", "--builder-command", "./agent.sh 'two words' x"
+    )
+
+    runner = choose_runner(config, project_root=tmp_path)
+
+    assert runner.argv(_plan(tmp_path)) == ("./agent.sh", "two words", "x")
+
+
+@pytest.mark.parametrize("asked", ["auto", "embedded"])
+def test_without_amplifier_core_the_worker_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(Exit, match="amplifier-core") as refused:
+        choose_runner(_config("--runner", asked), project_root=tmp_path)
+
+    assert refused.value.code is Exits.USAGE
+    assert "pip install 'amplifier-swarm[embedded]'" in refused.value.hint
+
+
+def test_auto_is_embedded_where_amplifier_core_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+
+    assert choose_runner(_config(), project_root=tmp_path).name == "embedded"

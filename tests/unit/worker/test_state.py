@@ -1,0 +1,165 @@
+"""The worker's folder has one owner, and outcomes in it survive everything."""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
+from swarm_worker.names import host_name
+from swarm_worker.outbox import Outbox
+from swarm_worker.state import lock_for_guard, state_folder, wait_for_guards, write_private
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack: ExitStack) -> None:
+    first = stack.enter_context(state_folder(tmp_path, name=""))
+    with state_folder(tmp_path, name="") as second:
+        assert (first.name, second.name) == (f"{host_name()}-1", f"{host_name()}-2")
+
+    with state_folder(tmp_path, name="") as third:
+        assert third.name == second.name
+        assert third.instance == second.instance
+    assert first.instance != second.instance
+
+
+def test_a_name_that_is_taken_is_a_conflict_that_names_the_process(tmp_path: Path, stack: ExitStack) -> None:
+    stack.enter_context(state_folder(tmp_path, name="w1"))
+
+    with pytest.raises(Exit, match=rf"'w1' runs here already \(pid {os.getpid()}\)") as refused:
+        stack.enter_context(state_folder(tmp_path, name="w1"))
+
+    assert refused.value.code is Exits.CONFLICT
+
+
+def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack) -> None:
+    folder = stack.enter_context(state_folder(tmp_path / "a" / "b", name="w1"))
+
+    assert [_mode(path) for path in (folder.path, folder.outbox, folder.path / "guards")] == [0o700] * 3
+    write_private(folder.path / "file", "text")
+    assert _mode(folder.path / "file") == 0o600
+    assert _mode(folder.path / "instance") == 0o600
+
+
+def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path, stack: ExitStack) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(Exit, match=r"can't use --state-dir .*: Not a directory") as refused:
+        stack.enter_context(state_folder(tmp_path / "file" / "below", name="w1"))
+
+    assert refused.value.code is Exits.USAGE
+
+
+def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, stack: ExitStack) -> None:
+    folder = stack.enter_context(state_folder(tmp_path, name="w1"))
+    guard = lock_for_guard(folder.guard_lock("t-a1-builder-1"))
+    ended = lock_for_guard(folder.guard_lock("t-a2-builder-1"))
+    os.close(ended)
+
+    with pytest.raises(Exit, match="the session t-a1-builder-1 of the former process") as refused:
+        wait_for_guards(folder, timeout_s=0.1)
+    assert refused.value.code is Exits.CONFLICT
+    os.close(guard)
+    wait_for_guards(folder, timeout_s=0.1)
+
+    assert list((folder.path / "guards").iterdir()) == []
+
+
+def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack) -> None:
+    folder = stack.enter_context(state_folder(tmp_path, name="w1"))
+    folder.session("s1").mkdir()
+    (folder.session("s1") / "prompt.md").touch()
+
+    folder.forget_sessions()
+
+    assert list((folder.path / "sessions").iterdir()) == []
+
+
+def test_a_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
+    fd = lock_for_guard(tmp_path / "lock")
+
+    assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    os.close(fd)
+
+
+def _finished(lease_id: str) -> FinishedAttempt:
+    return FinishedAttempt(
+        lease_id=lease_id, outcome=task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_FAILED, error="why")
+    )
+
+
+def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) -> None:
+    first, second = _finished("1.1.secret/../x"), _finished("lease two")
+    outbox = Outbox(tmp_path)
+    outbox.put(first)
+    outbox.put(second)
+    outbox.put(second)
+
+    found = Outbox(tmp_path).load()
+    assert sorted(item.lease_id for item in found) == ["1.1.secret/../x", "lease two"]
+    assert all(item.outcome == first.outcome for item in found)
+
+    outbox.remove(first.lease_id)
+    outbox.remove(first.lease_id)
+    assert Outbox(tmp_path).load() == [second]
+    assert not any("secret" in path.name for path in tmp_path.iterdir())
+
+
+def test_an_outcome_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_fsync, real_rename = os.fsync, Path.rename
+
+    def fsync(fd: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        real_fsync(fd)
+
+    def rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_rename(path, target)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
+
+    Outbox(tmp_path).put(_finished("lease"))
+
+    assert steps == ["file", "rename", "folder"]
+
+
+def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.put(_finished("lease"))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-3])
+    (tmp_path / "begun.new").write_bytes(b"x")
+
+    assert outbox.load() == []
+    assert file.with_suffix(".refused").exists()
+    assert outbox.load() == []
+
+
+def test_a_refused_outcome_is_set_aside_and_not_sent_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.put(_finished("lease"))
+
+    outbox.set_aside("lease")
+    outbox.set_aside("lease")
+
+    assert outbox.load() == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".refused"]

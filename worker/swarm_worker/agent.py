@@ -1,0 +1,244 @@
+"""The worker's life: it registers, works, drains or stops, and leaves. It builds what it consists of."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.exits import Exit
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker import convert
+from swarm_worker.attempt import Attempt
+from swarm_worker.calls import Link
+from swarm_worker.claims import ClaimStream
+from swarm_worker.config import Config
+from swarm_worker.fence import Fence
+from swarm_worker.leases import INTERVAL_S, Heartbeat, Leases
+from swarm_worker.model import Assignment, StopOrder
+from swarm_worker.outbox import Outbox
+from swarm_worker.process import CONTAINMENT
+from swarm_worker.reporter import Reporter
+from swarm_worker.session import Bench
+from swarm_worker.setup import Setup
+from swarm_worker.slots import Slots
+from swarm_worker.stop import Stop
+from swarm_worker.stubs import Stubs
+
+# How long a worker that was told to stop waits for the server to take its outcomes; they keep on disk.
+REPORT_S: Final = 10.0
+# For a server that does not say it.
+STOP_AFTER_S: Final = 1_500.0
+
+_log = structlog.get_logger()
+
+
+class Phase(IntEnum):
+    """How far the worker is on its way out."""
+
+    ACTIVE = 0
+    DRAINING = 1  # it finishes what it runs
+    STOPPING = 2  # it ends what it runs, with the grace period
+    FORCING = 3  # without it
+    LEAVING = 4  # it waits for nothing any more
+
+
+class Agent:
+    """One worker process."""
+
+    def __init__(self, config: Config, setup: Setup, stubs: Stubs, *, ready: Callable[[], None]) -> None:
+        self._config = config
+        self._setup = setup
+        self._ready = ready
+        self._incarnation = uuid.uuid4().hex
+        self._phase = Phase.ACTIVE
+        self._done = False
+        self._opened = asyncio.Event()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopper: asyncio.Task[None] | None = None
+        link = Link(config.server)
+        name = setup.folder.name
+        self._fence = Fence()
+        self._leases = Leases()
+        self._reporter = Reporter(name, stubs, link=link)
+        self._bench = Bench(
+            runner=setup.runner,
+            desk=self._reporter,
+            fence=self._fence,
+            folder=setup.folder,
+            project_root=setup.project_root,
+            env=setup.env,
+            stall_s=config.stall_timeout,
+            grace_s=config.kill_grace,
+        )
+        self._slots = Slots(
+            config.slots,
+            leases=self._leases,
+            outbox=Outbox(setup.folder.outbox),
+            reporter=self._reporter,
+            attempt=self._attempt,
+            grace_s=config.kill_grace,
+            freed=self._leave_if_over,
+        )
+        self._heartbeat = Heartbeat(
+            name,
+            self._incarnation,
+            stubs,
+            leases=self._leases,
+            fence=self._fence,
+            link=link,
+            heard=self._heard,
+        )
+        self._stream = ClaimStream(stubs, request=self._request, listener=self, link=link)
+
+    async def run(self) -> None:
+        """Works until it is told to leave; raises Exit when the server will never have it."""
+        self._slots.resume()
+        loops = [
+            asyncio.create_task(loop)
+            for loop in (
+                self._stream.run(),
+                self._beat(),
+                self._reporter.records.run(),
+                self._reporter.progress.run(),
+                self._reporter.outcomes.run(),
+            )
+        ]
+        for task in loops:
+            task.add_done_callback(self._loop_ended)
+        try:
+            await self._over
+            self._stream.stay_closed()
+            if self._opened.is_set() and not self._leases:
+                await self._heartbeat.leave()
+        except Exit:
+            await self._abandon_ship()
+            raise
+        finally:
+            await self._close(loops)
+
+    def terminate(self) -> None:
+        """SIGTERM: drain first, stop when it comes again."""
+        if self._phase is Phase.ACTIVE:
+            _log.info("draining: no new claim, what runs is finished; once more ends it")
+            self.drain()
+        else:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """SIGINT: end the sessions and report; each further one waits for less."""
+        self._phase = Phase(min(Phase.LEAVING, max(Phase.STOPPING, self._phase + 1)))
+        _log.info("ending the sessions", phase=self._phase.name.lower())
+        self._go_quiet()
+        self._slots.stop(StopOrder("the worker was told to end", graceful=self._phase is Phase.STOPPING))
+        if self._stopper is None:
+            self._stopper = asyncio.create_task(self._stop())
+        if self._phase is Phase.LEAVING:
+            self._leave()
+
+    def drain(self) -> None:
+        """No new claim; leaves when what runs has been finished and answered."""
+        if self._phase is not Phase.ACTIVE:
+            return
+        self._phase = Phase.DRAINING
+        self._go_quiet()
+        self._slots.decline()
+        self._leave_if_over()
+
+    def opened(self, opened: wire.Opened, *, since: float) -> None:
+        """Hears that it is registered."""
+        self._fence.begin(stop_after_s=convert.seconds(opened.stop_after) or STOP_AFTER_S, since=since)
+        self._heartbeat.interval_s = convert.seconds(opened.heartbeat_interval) or INTERVAL_S
+        if not self._opened.is_set():
+            _log.info("registered", worker=self._setup.folder.name, server_version=opened.server_version)
+            self._opened.set()
+            self._ready()
+        self._leases.changed.set()  # a server that was away should hear at once what is held
+
+    def received(self, response: wire.ClaimTaskResponse) -> None:
+        """Hears the stream."""
+        for claim in response.claims:
+            self._slots.take(convert.assignment(claim), accept=self._phase is Phase.ACTIVE)
+        self._slots.obey(response.orders)
+        if response.HasField("notice"):
+            self._notice(response.notice)
+
+    def _heard(self, response: wire.HeartbeatResponse) -> None:
+        self._slots.obey(response.orders)
+        if response.HasField("notice"):
+            self._notice(response.notice)
+
+    def _notice(self, notice: wire.SwarmNotice) -> None:
+        self._done = notice.done
+        if notice.drain and self._phase is Phase.ACTIVE:
+            _log.info("draining: the server wants it")
+            self.drain()
+        self._leave_if_over()
+
+    def _go_quiet(self) -> None:
+        """Tells the server to send no more, and does not ask for more."""
+        self._heartbeat.phase = wire.WORKER_PHASE_DRAINING
+        self._stream.stay_closed()
+        self._leases.changed.set()
+
+    def _leave_if_over(self) -> None:
+        leaving = self._phase is not Phase.ACTIVE or (self._config.exit_when_done and self._done)
+        if leaving and not self._leases:
+            self._leave()
+
+    def _leave(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def _stop(self) -> None:
+        await self._slots.all_ended()
+        await self._slots.all_answered(REPORT_S)
+        if self._leases:
+            _log.warning(
+                "leaving with outcomes that the server has not answered; the next start sends them",
+                outcomes=len(self._leases),
+            )
+        self._leave()
+
+    async def _abandon_ship(self) -> None:
+        """The server will never listen: ends the sessions and keeps their outcomes on disk."""
+        self._phase = Phase.STOPPING
+        self._slots.stop(StopOrder("the server does not accept this worker", graceful=True))
+        await self._slots.all_ended()
+
+    async def _close(self, loops: list[asyncio.Task[None]]) -> None:
+        owned = [*loops, self._stopper] if self._stopper else loops
+        for task in owned:
+            task.cancel()
+        await asyncio.gather(*owned, return_exceptions=True)
+        await self._slots.close()
+
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._over.done():
+            self._over.set_exception(error)
+
+    async def _beat(self) -> None:
+        await self._opened.wait()
+        await self._heartbeat.run()
+
+    def _attempt(self, assignment: Assignment, stop: Stop) -> Attempt:
+        return Attempt(self._bench, self._config, assignment, stop)
+
+    def _request(self) -> wire.ClaimTaskRequest:
+        return wire.ClaimTaskRequest(
+            worker=self._setup.folder.name,
+            incarnation=self._incarnation,
+            instance=self._setup.folder.instance,
+            slots=self._config.slots,
+            labels=dict(self._config.label),
+            runner=self._setup.runner.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=self._setup.version,
+            containment=CONTAINMENT,
+            lease_ids=self._leases.ids,
+        )

@@ -1,0 +1,106 @@
+"""The worker's settings: every flag of `swarm-worker`, its variable, its default and its bounds."""
+# setting() makes a dataclasses.field
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.settings import integer, number, path, read_settings, setting
+from swarm_worker.names import is_worker_name
+
+PROGRAM: Final = "swarm-worker"
+DAY_S: Final = 86_400.0
+RUNNERS: Final = ("auto", "amplifier-agent", "amplifier", "embedded", "command")
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def worker_name(text: str) -> str:
+    """A parser for a worker's name."""
+    if not is_worker_name(text):
+        raise ValueError("letters, digits, . _ - only, at most 128, starting with a letter or digit")
+    return text
+
+
+def label(text: str) -> tuple[str, str]:
+    """A parser for `K=V`."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ValueError("expected KEY=VALUE")
+    return key, value
+
+
+def variable(text: str) -> str:
+    """A parser for the name of a variable that sessions may have; a swarm's own are never passed on."""
+    if not text.replace("_", "a").isalnum() or text.upper().startswith("SWARM"):
+        raise ValueError("not the name of a variable that a session may have")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the worker was told at its start."""
+
+    server: str = setting(..., "the swarmd to work for", metavar="HOST:PORT", env="SWARM_SERVER")
+    name: str = setting(
+        "", "its name, stable over restarts; default: the host and a number", parse=worker_name, metavar="ID"
+    )
+    slots: int = setting(1, "how many tasks it runs at once", parse=integer(1, 1024), metavar="N")
+    project_root: Path = setting(Path(), "the folder that sessions work in", parse=path, metavar="DIR")
+    runner: str = setting("auto", "what drives the sessions", choices=RUNNERS)
+    builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
+    validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
+    no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
+    builder_command: str = setting("", "what --runner command starts as a builder", metavar="ARGV")
+    validator_command: str = setting("", "what --runner command starts as a validator", metavar="ARGV")
+    builder_timeout: float = setting(
+        3600.0, "seconds that a builder may run", parse=number(1, 7 * DAY_S), metavar="S"
+    )
+    validator_timeout: float = setting(
+        1800.0, "seconds that a validator may run", parse=number(1, 7 * DAY_S), metavar="S"
+    )
+    stall_timeout: float = setting(
+        900.0, "seconds that a session may be silent; 0 is no limit", parse=number(0, 7 * DAY_S), metavar="S"
+    )
+    kill_grace: float = setting(
+        5.0, "seconds from SIGTERM to SIGKILL when sessions are ended", parse=number(0, 600), metavar="S"
+    )
+    label: tuple[tuple[str, str], ...] = setting(
+        (), "what tasks can ask for; may be repeated", parse=label, metavar="K=V"
+    )
+    pass_env: tuple[str, ...] = setting(
+        (),
+        "a variable, such as a provider's key, that sessions get too; may be repeated",
+        parse=variable,
+        metavar="NAME",
+    )
+    exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
+    state_dir: Path = setting(
+        Path(".swarm/worker"), "where it keeps its locks and its outbox", parse=path, metavar="DIR"
+    )
+    token_file: Path | None = setting(
+        None, "the file with the token", parse=path, metavar="F", env="SWARM_TOKEN_FILE"
+    )
+    tls_ca: Path | None = setting(
+        None, "the CA that signed the server's certificate", parse=path, metavar="F", env="SWARM_TLS_CA"
+    )
+    tls_cert: Path | None = setting(None, "its own certificate", parse=path, metavar="F")
+    tls_key: Path | None = setting(None, "the key of that certificate", parse=path, metavar="F")
+    log_format: Literal["text", "json"] = setting("text", "how it logs", choices=("text", "json"))
+    log_level: str = setting("info", "what it logs", choices=LEVELS)
+
+
+def read_config(argv: Sequence[str], *, version: str) -> Config:
+    """Reads flags and environment; raises Exit with one line where something is wrong."""
+    config = read_settings(
+        Config,
+        program=PROGRAM,
+        prefix="SWARM_WORKER",
+        summary="Claims tasks from a swarmd and runs their sessions.",
+        version=version,
+        argv=argv,
+    )
+    if (config.tls_cert is None) != (config.tls_key is None):
+        raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+    return config

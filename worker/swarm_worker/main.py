@@ -1,0 +1,77 @@
+"""The program `swarm-worker`: from flags to an exit code. Nothing else."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.config import PROGRAM, Config, read_config
+
+if TYPE_CHECKING:
+    from amplifier_swarm.channel import Endpoint
+    from swarm_worker.setup import Setup
+
+
+def main() -> None:
+    """Runs the program and ends the process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the program; every end that was foreseen is one line and an exit code."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before grpc is imported anywhere
+    version = installed_version("amplifier-swarm")
+    try:
+        _serve(read_config(argv, version=version), version=version)
+    except Exit as end:
+        print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the one place where it talks
+        return end.code
+    return Exits.OK
+
+
+def _serve(config: Config, *, version: str) -> None:
+    from amplifier_swarm import logs  # noqa: PLC0415  # what imports grpc comes after its variable is set
+    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # see above
+    from amplifier_swarm.credentials import find_token  # noqa: PLC0415  # see above
+    from swarm_worker.environment import base_environment  # noqa: PLC0415  # see above
+    from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
+    from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
+    from swarm_worker.state import state_folder, wait_for_guards  # noqa: PLC0415  # see above
+
+    logs.configure(config.log_format, config.log_level)
+    server = check_address(config.server, what="--server")
+    root = project_root(config.project_root)
+    runner = choose_runner(config, project_root=root)
+    endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
+    with state_folder(config.state_dir, name=config.name) as folder:
+        wait_for_guards(folder)
+        folder.forget_sessions()
+        env = base_environment(os.environ, passed=config.pass_env)
+        asyncio.run(_live(config, Setup(folder, runner, root, env, version), endpoint))
+
+
+async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
+    from swarm_worker.agent import Agent  # noqa: PLC0415  # see _serve
+    from swarm_worker.stubs import connected  # noqa: PLC0415  # see _serve
+
+    def ready() -> None:
+        sys.stdout.write(
+            f"{PROGRAM} ready name={setup.folder.name} server={config.server} runner={setup.runner.name}"
+            f" slots={config.slots} pid={os.getpid()}\n"
+        )
+        sys.stdout.flush()
+
+    async with connected(endpoint) as stubs:
+        agent = Agent(config, setup, stubs, ready=ready)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, agent.terminate)
+        loop.add_signal_handler(signal.SIGINT, agent.interrupt)
+        await agent.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Names that the worker makes up: session ids and its own. Their one rule: nothing outside the grammar."""
+
+import hashlib
+import re
+import socket
+from typing import Final
+
+from swarm_worker.model import Assignment, Role, SessionId
+
+SESSION_ID_LENGTH: Final = 81
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Room in a default name for the number behind the host.
+HOST_LENGTH: Final = 100
+
+
+def session_id(assignment: Assignment, role: Role) -> SessionId:
+    """The id of an attempt's session, known before any process exists."""
+    return SessionId(_fitted(assignment, role.value))
+
+
+def check_id(assignment: Assignment, number: int) -> str:
+    """The name of a check's guard."""
+    return _fitted(assignment, f"check{number}")
+
+
+def is_worker_name(text: str) -> bool:
+    """Whether the server takes it as a worker's name."""
+    return NAME_PATTERN.fullmatch(text) is not None
+
+
+def host_name() -> str:
+    """The host's name, reduced to what a worker's name may hold."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("._-")[:HOST_LENGTH] or "worker"
+
+
+def _fitted(assignment: Assignment, purpose: str) -> str:
+    suffix = f"-a{assignment.attempt}-{purpose}-{assignment.epoch}"
+    return _slug(assignment.task.id, SESSION_ID_LENGTH - len(suffix)) + suffix
+
+
+def _slug(task_id: str, length: int) -> str:
+    """The id in lower case letters, digits and dashes; with a hash whenever that lost anything."""
+    slug = re.sub(r"[^a-z0-9-]", "-", task_id.lower())
+    if slug == task_id and len(slug) <= length:
+        return slug
+    digest = hashlib.sha256(task_id.encode()).hexdigest()[:8]
+    return f"{slug[: length - len(digest) - 1]}-{digest}"

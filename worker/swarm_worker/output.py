@@ -1,0 +1,82 @@
+"""Takes in what one session prints: its log entries, its usage, and as much as is needed to judge it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from swarm_worker.lines import LineSplitter, Tail
+from swarm_worker.model import Entry, LogKind, SessionStart
+from swarm_worker.ports import Desk
+from swarm_worker.runners.base import Reader
+
+# An envelope or a reply longer than this is no reply.
+REPLY_BYTES: Final = 1024 * 1024
+LAST_CHARS: Final = 4_000
+
+
+class SessionLog:
+    """The log of one session: numbers what is passed on, so that a gap shows."""
+
+    def __init__(self, desk: Desk, start: SessionStart) -> None:
+        self._desk = desk
+        self._start = start
+        self._number = 0
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Adds entries."""
+        for entry in entries:
+            self._number += 1
+            self._desk.log(self._start, entry, number=self._number)
+
+    def note(self, text: str) -> None:
+        """Adds a line by the worker itself."""
+        self.write([Entry(LogKind.WORKER, text)])
+
+
+class SessionOutput:
+    """The sink of one session."""
+
+    def __init__(self, reader: Reader, *, log: SessionLog, desk: Desk, start: SessionStart) -> None:
+        self._reader = reader
+        self._log = log
+        self._desk = desk
+        self._start = start
+        self._lines = (LineSplitter(), LineSplitter())
+        self._stdout = Tail(REPLY_BYTES)
+        self._recent = Tail(4 * LAST_CHARS)
+        self._usage = reader.usage
+
+    @property
+    def reply(self) -> str:
+        """The end of standard output."""
+        return self._stdout.text()
+
+    @property
+    def last(self) -> str:
+        """The last of what was printed on either."""
+        return self._recent.end(LAST_CHARS)
+
+    def stdout(self, chunk: bytes) -> None:
+        self._stdout.feed(chunk)
+        self._recent.feed(chunk)
+        for line in self._lines[0].feed(chunk):
+            self._log.write(self._reader.stdout(line))
+
+    def stderr(self, chunk: bytes) -> None:
+        self._recent.feed(chunk)
+        for line in self._lines[1].feed(chunk):
+            self._log.write(self._reader.stderr(line))
+        self._tell_usage()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        for line in self._lines[0].end():
+            self._log.write(self._reader.stdout(line))
+        for line in self._lines[1].end():
+            self._log.write(self._reader.stderr(line))
+        self._log.write(self._reader.end())
+        self._tell_usage()
+
+    def _tell_usage(self) -> None:
+        if self._reader.usage != self._usage:
+            self._usage = self._reader.usage
+            self._desk.use(self._start, self._usage)

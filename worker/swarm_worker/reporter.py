@@ -1,0 +1,109 @@
+"""Reports to the server: asks for the go, tells what sessions do, delivers outcomes. Each kind is gathered."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.v1.session_pb2 import LogEntry
+from swarm_worker import convert
+from swarm_worker.calls import CALL_TIMEOUT_S, Link
+from swarm_worker.gather import Gather, Refused
+from swarm_worker.model import Entry, SessionEnd, SessionStart, Usage
+from swarm_worker.ports import Go
+from swarm_worker.stubs import Stubs
+
+RECORD_CAP_S: Final = 5.0
+FINISH_CAP_S: Final = 30.0
+PROGRESS_PAUSE_S: Final = 0.25
+PROGRESS_BOUND: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """One piece of news about a session."""
+
+    start: SessionStart
+    entry: LogEntry | None = None
+    usage: Usage | None = None
+
+
+class Reporter:
+    """Speaks for one worker; every method is safe to call whatever the server's state."""
+
+    def __init__(self, worker: str, stubs: Stubs, *, link: Link) -> None:
+        self._worker = worker
+        self._stubs = stubs
+        self.records = Gather("RecordSession", self._record, link=link, weigh=_size, cap_s=RECORD_CAP_S)
+        self.outcomes = Gather("FinishTask", self._finish, link=link, weigh=_size, cap_s=FINISH_CAP_S)
+        self.progress = Gather(
+            "ReportProgress",
+            self._report,
+            link=link,
+            weigh=_news_size,
+            cap_s=RECORD_CAP_S,
+            bound=PROGRESS_BOUND,
+            pause_s=PROGRESS_PAUSE_S,
+        )
+
+    async def ask(self, start: SessionStart) -> Go:
+        """Asks for the go; until there is an answer, no process may exist."""
+        try:
+            answer = await self.records.ask(convert.session_start(start))
+        except Refused as error:
+            return Go(go=False, refusal=str(error))
+        order = convert.stop_order(answer.order) if answer.HasField("order") else None
+        return Go(go=answer.go, order=order)
+
+    async def end(self, end: SessionEnd) -> None:
+        """Records an end; returns when the server has it, or never will."""
+        try:
+            await self.records.ask(convert.session_end(end))
+        except Refused:
+            return
+
+    def log(self, start: SessionStart, entry: Entry, *, number: int) -> None:
+        """Passes on what a session did. Never waits; what the server can't take in time is dropped."""
+        self.progress.put(_News(start, entry=convert.log_entry(entry, number=number, wall_s=time.time())))
+
+    def use(self, start: SessionStart, usage: Usage) -> None:
+        """Passes on what a session has used so far."""
+        self.progress.put(_News(start, usage=usage))
+
+    async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
+        request = wire.RecordSessionRequest(worker=self._worker, records=items)
+        response = await self._stubs.service.RecordSession(
+            request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
+        )
+        return response.answers
+
+    async def _finish(self, items: Sequence[wire.FinishedAttempt]) -> Sequence[wire.FinishResult]:
+        request = wire.FinishTaskRequest(worker=self._worker, finished=items)
+        response = await self._stubs.service.FinishTask(
+            request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
+        )
+        return response.results
+
+    async def _report(self, items: Sequence[_News]) -> Sequence[None]:
+        sessions: dict[tuple[str, str], wire.SessionProgress] = {}
+        for news in items:
+            key = (news.start.lease_id, news.start.session_id)
+            progress = sessions.setdefault(key, wire.SessionProgress(lease_id=key[0], session_id=key[1]))
+            if news.entry is not None:
+                progress.entries.append(news.entry)
+            if news.usage is not None:
+                progress.usage.CopyFrom(convert.usage(news.usage))
+        request = wire.ReportProgressRequest(worker=self._worker, sessions=sessions.values())
+        await self._stubs.service.ReportProgress(
+            request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
+        )
+        return [None] * len(items)
+
+
+def _size(message: wire.SessionRecord | wire.FinishedAttempt) -> int:
+    return message.ByteSize()
+
+
+def _news_size(news: _News) -> int:
+    return 64 if news.entry is None else len(news.entry.text) + 64

@@ -1,0 +1,1 @@
+"""What drives sessions: one module a backend, one interface in `base`."""

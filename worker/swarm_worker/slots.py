@@ -1,0 +1,184 @@
+"""The worker's slots: which claims run, which wait for one, and how outcomes leave.
+
+Its one rule: an outcome is on disk before it is sent, and its lease is held until the server has answered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker import convert
+from swarm_worker.attempt import Attempt
+from swarm_worker.gather import Refused
+from swarm_worker.leases import Held, Leases
+from swarm_worker.model import (
+    Assignment,
+    Failure,
+    FailureClass,
+    KillReceipt,
+    LeaseId,
+    Outcome,
+    OutcomeKind,
+    StopOrder,
+)
+from swarm_worker.outbox import Outbox
+from swarm_worker.reporter import Reporter
+from swarm_worker.stop import Stop
+
+# The last log entries of an attempt go before its outcome, unless the server takes this long.
+FLUSH_S: Final = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    held: Held
+    assignment: Assignment
+
+
+class Slots:
+    """Runs attempts, never more than there are slots."""
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        leases: Leases,
+        outbox: Outbox,
+        reporter: Reporter,
+        attempt: Callable[[Assignment, Stop], Attempt],
+        grace_s: float,
+        freed: Callable[[], None],
+    ) -> None:
+        self._free = count
+        self._leases = leases
+        self._outbox = outbox
+        self._reporter = reporter
+        self._attempt = attempt
+        self._grace_s = grace_s
+        self._freed = freed
+        self._waiting: deque[_Waiting] = deque()
+        self._working: set[asyncio.Task[None]] = set()
+        self._delivering: set[asyncio.Task[None]] = set()
+
+    def resume(self) -> None:
+        """Sends what a former process could not; its leases count as held until then."""
+        for finished in self._outbox.load():
+            held = Held(LeaseId(finished.lease_id), "of a former process", Stop(grace_s=self._grace_s))
+            self._leases.hold(held)
+            self._own(self._delivering, self._send(held, finished))
+
+    def take(self, assignment: Assignment, *, accept: bool) -> None:
+        """Works on a claim as soon as a slot is free, or gives it back. A known one changes nothing."""
+        if assignment.lease_id in self._leases:
+            return
+        held = Held(assignment.lease_id, assignment.task.id, Stop(grace_s=self._grace_s))
+        self._leases.hold(held)
+        self._waiting.append(_Waiting(held, assignment))
+        if accept:
+            self._fill()
+        else:
+            self.decline()
+
+    def obey(self, orders: Iterable[wire.Order]) -> None:
+        """Ends what is ordered to end; a claim without a slot needs none for that."""
+        told = self._leases.obey(orders)
+        for waiting in [waiting for waiting in self._waiting if waiting.held in told]:
+            self._waiting.remove(waiting)
+            self._own(self._working, self._conclude(waiting.held, _nothing_ran(OutcomeKind.STOPPED)))
+
+    def decline(self) -> None:
+        """Gives back the claims that wait for a slot."""
+        while self._waiting:
+            held = self._waiting.popleft().held
+            self._own(self._working, self._conclude(held, _nothing_ran(OutcomeKind.DECLINED)))
+
+    def stop(self, order: StopOrder) -> None:
+        """Ends everything that runs."""
+        self.decline()
+        self._leases.stop_all(order)
+
+    async def all_ended(self) -> None:
+        """Waits until no attempt runs and every outcome is on disk."""
+        while self._working:
+            await asyncio.wait(self._working)
+
+    async def all_answered(self, timeout_s: float) -> None:
+        """Waits, at most that long, until the server has answered every outcome."""
+        if self._delivering:
+            await asyncio.wait(self._delivering, timeout=timeout_s)
+
+    async def close(self) -> None:
+        """Ends what is still under way here; sessions end with their guards' pipes."""
+        tasks = self._working | self._delivering
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fill(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            waiting = self._waiting.popleft()
+            self._own(self._working, self._work(waiting.held, waiting.assignment))
+
+    async def _work(self, held: Held, assignment: Assignment) -> None:
+        attempt = self._attempt(assignment, held.stop)
+        _log.info("task begun", task=held.task_id, attempt=assignment.attempt)
+        try:
+            outcome = await attempt.run()
+        except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
+            _log.exception("fault of the worker", task=held.task_id)
+            failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
+            outcome = Outcome(OutcomeKind.FAILED, failure=failure)
+        _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
+        await self._conclude(held, outcome, attempt.ends)
+        self._free += 1
+        self._fill()
+
+    async def _conclude(self, held: Held, outcome: Outcome, ends: Iterable[asyncio.Task[None]] = ()) -> None:
+        """Keeps the outcome and begins to deliver it."""
+        finished = convert.finished(held.lease_id, outcome)
+        try:
+            await asyncio.to_thread(self._outbox.put, finished)
+        except OSError as error:  # it is still sent, and better so than never
+            _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
+        self._own(self._delivering, self._send(held, finished, ends))
+
+    async def _send(
+        self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
+    ) -> None:
+        await asyncio.gather(*ends, self._reporter.progress.flush(FLUSH_S))
+        try:
+            result = await self._reporter.outcomes.ask(finished)
+        except Refused:
+            self._outbox.set_aside(finished.lease_id)
+        else:
+            self._outbox.remove(finished.lease_id)
+            _log.info("outcome answered", task=held.task_id, answer=_answer(result))
+        self._leases.drop(held)
+        self._freed()
+
+    def _own(self, owner: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        owner.add(task)
+        task.add_done_callback(owner.discard)
+
+
+def _nothing_ran(kind: OutcomeKind) -> Outcome:
+    return Outcome(kind, kill_receipt=KillReceipt() if kind is OutcomeKind.STOPPED else None)
+
+
+def _why(outcome: Outcome) -> dict[str, str]:
+    failure = outcome.failure
+    return {"failure": failure.kind, "error": failure.error} if failure else {}
+
+
+def _answer(result: wire.FinishResult) -> str:
+    value = wire.FinishDisposition.DESCRIPTOR.values_by_number.get(result.disposition)
+    return value.name.removeprefix("FINISH_DISPOSITION_").lower() if value else str(result.disposition)

@@ -1,0 +1,178 @@
+"""The worker's own folder: at most one process has it, and what ran before in it has ended for certain.
+
+`STATE_DIR/NAME/` holds `lock` (held for as long as the process lives), `instance`, `guards/` (a lock a
+guard, held for as long as the guard lives), `sessions/` (prompts, while they run) and `outbox/`.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.names import host_name
+
+# A guard of a killed worker needs its grace period and a moment.
+GUARDS_END_S: Final = 60.0
+LOOK_S: Final = 0.05
+# More workers than this on one host have names.
+WORKERS: Final = 10_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder that this process has."""
+
+    name: str
+    path: Path
+    instance: str
+
+    @property
+    def outbox(self) -> Path:
+        return self.path / "outbox"
+
+    def session(self, session_id: str) -> Path:
+        """Where the files of a session are."""
+        return self.path / "sessions" / session_id
+
+    def guard_lock(self, guard_name: str) -> Path:
+        """The file that a guard holds locked."""
+        return self.path / "guards" / f"{guard_name}.lock"
+
+    def forget_sessions(self) -> None:
+        """Removes what the sessions of a former process left."""
+        shutil.rmtree(self.path / "sessions", ignore_errors=True)
+        private_folder(self.path / "sessions")
+
+
+@contextmanager
+def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
+    """Takes the folder of that name, or of the host's first free one, until the end of the process.
+
+    Raises Exit if another process has it or if it can't be written.
+    """
+    try:
+        base = base.absolute()
+        private_folder(base)
+        taken, lock = _take(base, name) if name else _take_free(base)
+    except OSError as error:
+        raise Exit(
+            Exits.USAGE, f"can't use --state-dir {base}: {error.strerror}", hint="give one that is writable"
+        ) from error
+    try:
+        yield _opened(taken, base / taken)
+    finally:
+        os.close(lock)
+
+
+def wait_for_guards(folder: StateFolder, *, timeout_s: float = GUARDS_END_S) -> None:
+    """Returns when the last guard of a former process has ended; raises Exit if one does not."""
+    deadline = time.monotonic() + timeout_s
+    waiting = False
+    while alive := [path for path in _lock_files(folder) if not _ended(path)]:
+        if not waiting:
+            _log.info("waiting for the sessions of the former process to end", sessions=len(alive))
+            waiting = True
+        if time.monotonic() > deadline:
+            raise Exit(
+                Exits.CONFLICT,
+                f"the session {alive[0].stem} of the former process of {folder.name!r} does not end",
+                hint="give another --name, or end it",
+            )
+        time.sleep(LOOK_S)
+
+
+def lock_for_guard(path: Path) -> int:
+    """Opens and locks a guard's file; whoever has the descriptor has the lock."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def private_folder(path: Path) -> None:
+    """Makes a folder that only this user may look into, with its parents."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only this user may read."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+
+
+def _take(base: Path, name: str) -> tuple[str, int]:
+    private_folder(base / name)
+    lock = _locked(base / name)
+    if lock is None:
+        pid = (base / name / "lock").read_text(encoding="ascii", errors="replace").strip()
+        raise Exit(
+            Exits.CONFLICT,
+            f"a worker named {name!r} runs here already (pid {pid or 'unknown'})",
+            hint="give another --name or --state-dir",
+        )
+    return name, lock
+
+
+def _take_free(base: Path) -> tuple[str, int]:
+    for number in range(1, WORKERS + 1):
+        name = f"{host_name()}-{number}"
+        private_folder(base / name)
+        lock = _locked(base / name)
+        if lock is not None:
+            return name, lock
+    raise Exit(Exits.CONFLICT, f"{WORKERS} workers run in {base} already", hint="give another --state-dir")
+
+
+def _locked(folder: Path) -> int | None:
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def _opened(name: str, path: Path) -> StateFolder:
+    for part in ("guards", "sessions", "outbox"):
+        private_folder(path / part)
+    file = path / "instance"
+    instance = file.read_text(encoding="ascii").strip() if file.exists() else ""
+    if not instance:
+        instance = uuid.uuid4().hex
+        write_private(file, instance + "\n")
+    return StateFolder(name, path, instance)
+
+
+def _lock_files(folder: StateFolder) -> list[Path]:
+    return sorted((folder.path / "guards").glob("*.lock"))
+
+
+def _ended(path: Path) -> bool:
+    """Whether its guard has ended; the file goes with it."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    path.unlink()
+    return True
