@@ -67,7 +67,7 @@ check-protos: setup $(PROTOC)/.ready ## Check the protos: style, committed code,
 	@sh scripts/compatible.sh $(BIN)/buf $(AGAINST)
 
 bench: setup ## Measure the swarm on this machine, into bench/results/
-	@$(RUN) bench/run.py
+	@PYTHONPATH=tests $(RUN) bench/run.py
 
 build: setup ## Build the sdist and the wheel, into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build

@@ -108,11 +108,11 @@ async def test_health_is_open_and_reflection_asks_for_the_token(served: Server) 
 
     client = served.client()
     for name in ("", "amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService"):
-        answer = await health_pb2_grpc.HealthStub(client.channel).Check(  # type: ignore[no-untyped-call]
+        answer = await health_pb2_grpc.HealthStub(client.channel).Check(
             health_pb2.HealthCheckRequest(service=name), timeout=10
         )
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)  # type: ignore[no-untyped-call]
+    stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     with pytest.raises(grpc.aio.AioRpcError, match="token"):
         await stub.ServerReflectionInfo(iter([ask]), timeout=10).read()

@@ -170,6 +170,7 @@ async def test_a_claim_without_a_slot_is_ended_by_an_order_at_once(
     assert _kind(fake, "waits") == "STOPPED"
 
 
+@pytest.mark.slow
 async def test_a_worker_that_is_not_answered_ends_its_sessions_itself(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
@@ -186,6 +187,7 @@ async def test_a_worker_that_is_not_answered_ends_its_sessions_itself(
     assert _kind(fake, "t1") == "STOPPED"
 
 
+@pytest.mark.slow
 async def test_sessions_outlast_a_server_that_is_away_and_their_outcome_arrives(
     fake: FakeSwarm, worker: WorkerProcess, address: Address
 ) -> None:
@@ -283,6 +285,7 @@ async def test_a_kept_outcome_s_lease_counts_as_held(fake: FakeSwarm, worker: Wo
     assert fake.held == {"t1"}
 
 
+@pytest.mark.slow
 async def test_no_session_outlives_a_killed_worker_and_the_next_waits_for_that(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
@@ -299,6 +302,63 @@ async def test_no_session_outlives_a_killed_worker_and_the_next_waits_for_that(
     assert ledger.alive() == []
     assert list(fake.registered[1].lease_ids) == []
     assert "waiting for the sessions of the former process" in worker.err
+
+
+async def test_an_order_during_the_checks_ends_them(
+    fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
+) -> None:
+    worker.start(builder="true")
+    await _registered(fake, worker)
+    fake.send(claims=[claim("t1", checks=["echo first", " ".join(ledger.argv("every")), "touch never"])])
+    await worker.until(lambda: ledger.signed >= STYLES["every"], what="the tree stands")
+
+    fake.send(orders=[stop("t1")])
+
+    await worker.until(lambda: fake.outcomes, what="an outcome")
+    assert ledger.alive() == []
+    assert _kind(fake, "t1") == "STOPPED"
+    assert [check.command for check in fake.outcomes["t1"].checks] == ["echo first"]
+    assert fake.outcomes["t1"].kill_receipt.killed > 0
+    assert not (worker.project / "never").exists()
+
+
+async def test_what_the_server_refuses_for_good_is_not_sent_for_ever(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    fake.failing["RecordSession"] = grpc.StatusCode.INVALID_ARGUMENT
+    worker.start(builder="touch never")
+    await _registered(fake, worker)
+
+    fake.send(claims=[claim("t1")])
+    await worker.until(lambda: fake.outcomes, what="an outcome")
+    assert fake.outcomes["t1"].failure_class == task_pb2.FAILURE_CLASS_BAD_CONFIG
+    assert not (worker.project / "never").exists()
+
+    fake.failing = {"FinishTask": grpc.StatusCode.INVALID_ARGUMENT}
+    fake.send(claims=[claim("t2")])
+    await worker.until(lambda: fake.held == {"t2"}, what="it is held")
+    await worker.until(lambda: fake.held == set(), what="it is let go")
+    assert len(list((worker.state / "w1" / "outbox").glob("*.refused"))) == 1
+
+
+async def test_a_worker_that_is_told_to_stop_does_not_need_the_server(
+    fake: FakeSwarm, worker: WorkerProcess, address: Address, ledger: Ledger
+) -> None:
+    worker.start("--kill-grace", "600", builder=" ".join(ledger.argv("every")))
+    await _registered(fake, worker)
+    fake.send(claims=[claim("t1")])
+    await worker.until(lambda: ledger.signed >= STYLES["every"], what="the tree stands")
+    await address.down()
+
+    for said in ("phase=stopping", "phase=forcing"):
+        worker.signal(signal.SIGINT)
+        await _says(worker, said)
+    await worker.until(lambda: not ledger.alive(), what="the sessions have ended")
+    await worker.until(lambda: list((worker.state / "w1" / "outbox").glob("*.outcome")), what="it is kept")
+    worker.signal(signal.SIGINT)
+
+    assert await worker.exit_code() == Exits.OK
+    assert "Traceback" not in worker.err
 
 
 async def test_a_wrong_token_ends_it_at_once(fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path) -> None:
@@ -388,6 +448,7 @@ async def test_the_server_can_drain_it(fake: FakeSwarm, worker: WorkerProcess) -
     assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
 
 
+@pytest.mark.slow
 async def test_it_leaves_when_all_is_done_only_if_it_was_told_to(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:

@@ -16,15 +16,18 @@ def definition(task_id: str, *dependencies: str) -> task_pb2.TaskDefinition:
     return task_pb2.TaskDefinition(task_id=task_id, dependencies=dependencies)
 
 
+BUILDER = session_pb2.SESSION_ROLE_BUILDER
+
+
 def start(
-    claim: worker_pb.Claim, role: int = session_pb2.SESSION_ROLE_BUILDER
+    claim: worker_pb.Claim, role: "session_pb2.SessionRole.ValueType" = BUILDER
 ) -> worker_pb.RecordSessionRequest:
     record = worker_pb.SessionRecord(
         lease_id=claim.lease_id,
         session_id=f"{claim.task.task_id}-{claim.attempt}-{role}",
         role=role,
         runner="command",
-    )  # type: ignore[arg-type]
+    )
     return worker_pb.RecordSessionRequest(worker="w1", records=[record])
 
 
@@ -68,8 +71,8 @@ async def test_many_items_of_one_call_are_answered_one_by_one(served: Server) ->
 
     records = [record for claim in claims for record in start(claim).records]
     records.insert(
-        1, worker_pb.SessionRecord(lease_id="1-99-1-" + "0" * 32, session_id="s", role=1, runner="x")
-    )  # type: ignore[arg-type]
+        1, worker_pb.SessionRecord(lease_id="1-99-1-" + "0" * 32, session_id="s", role=BUILDER, runner="x")
+    )
     answers = (
         await client.call("RecordSession", worker_pb.RecordSessionRequest(worker="w1", records=records))
     ).answers

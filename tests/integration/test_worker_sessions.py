@@ -269,6 +269,27 @@ async def test_a_failed_builder_is_told_by_its_class(
     assert outcome.HasField("kill_receipt") == (failure == task_pb2.FAILURE_CLASS_TIMEOUT)
 
 
+async def test_the_embedded_runner_s_rehearsal_goes_the_same_way(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    call = task_pb2.RehearsalCall(tool="write_file", arguments={"path": "src/a.py", "content": "A = 1\n"})
+    reject = task_pb2.RehearsalScript(reply='{"verdict": "FAIL", "summary": "A must be 2"}')
+    script = task_pb2.RehearsalScript(calls=[call], reply='Done.\n{"status": "completed"}')
+    rehearsal = task_pb2.Rehearsal(builder=[script], validator=[reject])
+    worker.start("--runner", "embedded", validator="unused")
+
+    outcome = await _outcome(fake, worker, claim("t1", files=["src/a.py"], rehearsal=rehearsal))
+
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
+    assert outcome.error == "the validator rejected the work: A must be 2"
+    assert outcome.builder_result.status == "completed"
+    assert (worker.project / "src" / "a.py").read_text("ascii") == "A = 1\n"
+    assert all(end.end.usage.input_tokens > 0 for end in fake.ends)
+    started = _texts(fake, "t1-a1-builder-1", session_pb2.LOG_KIND_TOOL_STARTED)
+    assert len(started) == 1
+    assert started[0].startswith("write_file ")
+
+
 async def test_a_silent_session_is_stalled(fake: FakeSwarm, worker: WorkerProcess) -> None:
     worker.start("--stall-timeout", "0.3", builder=worker.script("b.sh", "echo last words; sleep 600"))
 

@@ -15,7 +15,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 TOKEN = "swt1_operator_test_secret"
 _SERVICE = wire.DESCRIPTOR.services_by_name["OperatorService"]
 
-# What a method answers: a message, messages for a stream, an error, or what makes one of the request.
+# What a method answers: a message, an error, for a stream several of them; or what makes it of the request.
 Answer = Any
 
 
@@ -74,7 +74,10 @@ def _handler(operator: FakeOperator, method: Any) -> Any:
         return found
 
     def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
-        yield from operator.answer(method.name, request, context)
+        for found in operator.answer(method.name, request, context):
+            if isinstance(found, WireError):
+                context.abort_with_status(pack(found))
+            yield found
 
     def gathered(requests: Iterator[Any], context: grpc.ServicerContext) -> Message:
         return unary(list(requests), context)

@@ -41,7 +41,7 @@ class Client:
     async def add(self, *tasks: task_pb2.TaskDefinition, **flags: bool) -> operator_pb.AddTasksResponse:
         """Adds tasks."""
         planned = [operator_pb.PlannedTask(definition=task) for task in tasks]
-        request = operator_pb.AddTasksRequest(tasks=planned, **flags)  # type: ignore[arg-type]
+        request = operator_pb.AddTasksRequest(tasks=planned, **flags)
         response: operator_pb.AddTasksResponse = await self.operator.AddTasks(
             iter([request]), metadata=self.metadata, timeout=20
         )

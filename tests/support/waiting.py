@@ -20,9 +20,7 @@ def until(condition: Callable[[], T], what: str, *, deadline_s: float = DEADLINE
     return found
 
 
-async def eventually(
-    condition: Callable[[], T | Awaitable[T]], what: str, *, deadline_s: float = DEADLINE_S
-) -> T:
+async def eventually(condition: Callable[[], object], what: str, *, deadline_s: float = DEADLINE_S) -> object:
     """The same on an event loop; the condition may be async."""
     end_s = time.monotonic() + deadline_s
     while True:

@@ -40,7 +40,7 @@ def _serve(config: Config, *, version: str) -> None:
     from swarm_worker.environment import base_environment  # noqa: PLC0415  # see above
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
     from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
-    from swarm_worker.state import state_folder, wait_for_guards  # noqa: PLC0415  # see above
+    from swarm_worker.state import GUARDS_END_S, state_folder, wait_for_guards  # noqa: PLC0415  # see above
 
     logs.configure(config.log_format, config.log_level)
     server = check_address(config.server, what="--server")
@@ -48,7 +48,7 @@ def _serve(config: Config, *, version: str) -> None:
     runner = choose_runner(config, project_root=root)
     endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
     with state_folder(config.state_dir, name=config.name) as folder:
-        wait_for_guards(folder)
+        wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
         env = base_environment(os.environ, passed=config.pass_env)
         asyncio.run(_live(config, Setup(folder, runner, root, env, version), endpoint))

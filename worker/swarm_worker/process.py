@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from swarm_worker.fence import Fence
 from swarm_worker.model import KillReceipt
-from swarm_worker.state import lock_for_guard
+from swarm_worker.state import forget_ended_guard, lock_for_guard
 from swarm_worker.stop import Stop
 
 CONTAINMENT: Final = "subreaper"
@@ -98,7 +98,7 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
     finally:
         fence.remove(guarded)
         guarded.close()
-        launch.lock.unlink(missing_ok=True)
+        forget_ended_guard(launch.lock)  # one that holds on to what can't be killed keeps it
 
 
 class _Pipe(asyncio.Protocol):

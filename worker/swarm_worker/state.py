@@ -75,11 +75,11 @@ def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
         os.close(lock)
 
 
-def wait_for_guards(folder: StateFolder, *, timeout_s: float = GUARDS_END_S) -> None:
+def wait_for_guards(folder: StateFolder, *, timeout_s: float) -> None:
     """Returns when the last guard of a former process has ended; raises Exit if one does not."""
     deadline = time.monotonic() + timeout_s
     waiting = False
-    while alive := [path for path in _lock_files(folder) if not _ended(path)]:
+    while alive := [path for path in _lock_files(folder) if not forget_ended_guard(path)]:
         if not waiting:
             _log.info("waiting for the sessions of the former process to end", sessions=len(alive))
             waiting = True
@@ -103,9 +103,27 @@ def lock_for_guard(path: Path) -> int:
     return fd
 
 
+def forget_ended_guard(path: Path) -> bool:
+    """Removes a guard's file if the guard has ended, and says whether it has."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    path.unlink()
+    return True
+
+
 def private_folder(path: Path) -> None:
     """Makes a folder that only this user may look into, with its parents."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -163,16 +181,3 @@ def _opened(name: str, path: Path) -> StateFolder:
 
 def _lock_files(folder: StateFolder) -> list[Path]:
     return sorted((folder.path / "guards").glob("*.lock"))
-
-
-def _ended(path: Path) -> bool:
-    """Whether its guard has ended; the file goes with it."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    path.unlink()
-    return True

@@ -106,6 +106,8 @@ class _Run:
         # Of the monotonic clock: when the workers are no longer waited for.
         self._deadline: float | None = None
         self._told: set[str] = set()
+        # The last event that was shown.
+        self._seen = 0
 
     def conduct(self, plan: Plan, printer: Printer) -> Sequence[Task]:
         """From the import to the end; the tasks as they then are."""
@@ -153,6 +155,7 @@ class _Run:
     def _work(self, printer: Printer, *, after: int) -> None:
         """Has the workers work until all of them have ended."""
         tasks = TaskList(self._stub).first(0)
+        self._seen = after
         batches = follow.events(self._stub, after=after)
         self._inbox.watch_child(self._server.child)
         with (
@@ -169,6 +172,9 @@ class _Run:
         ):
             self._inbox.watch_events(follow.gathered(batches, pause_s=PAUSE_S))
             self._loop(fleet, progress)
+            # The last worker may leave before its last event is here.
+            for rest in follow.events(self._stub, after=self._seen, follow=False):
+                progress.show(rest)
         if self._patience is Patience.UNASKED and not self._swarm().done:
             say(f"swarmctl: all workers have ended with work left; see {self._place.log('worker-1').parent}")
 
@@ -176,6 +182,7 @@ class _Run:
         while fleet.alive:
             match self._inbox.take(self._deadline):
                 case Happened(events):
+                    self._seen = events[-1].seq
                     progress.show(events)
                     self._look_for_the_end(events)
                 case Ended(child, code):

@@ -1,5 +1,6 @@
 """Why nothing runs twice: leases, silence, and results that come too late."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from support.clock import FakeClock
 from support.engine import Bench, bench, outcome, task
 from swarmd.domain.errors import WorkerNameTaken
+from swarmd.domain.model import LeaseId
 
 
 async def test_the_same_outcome_twice_gets_the_same_answer_and_changes_nothing(swarm: Bench) -> None:
@@ -56,9 +58,8 @@ async def test_d7_a_lease_of_another_worker_is_worth_nothing(swarm: Bench) -> No
     await owner.start(claim)
 
     result = await thief.finish(claim, outcome("completed"))
-    forged = await owner.finish(
-        type(claim)(claim.definition, claim.lease_id[:-1] + "0", 1, 1, None, ""), outcome("completed")
-    )
+    forgery = replace(claim, lease_id=LeaseId(claim.lease_id[:-1] + "0"))
+    forged = await owner.finish(forgery, outcome("completed"))
 
     assert [result.disposition, forged.disposition] == ["unknown", "unknown"]
     assert await swarm.status("a") == "in_progress"

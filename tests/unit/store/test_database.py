@@ -91,7 +91,7 @@ async def test_a_full_disk_is_told_as_such_and_writing_goes_on_when_there_is_roo
     db._writer.pragma("max_page_count", pages)
 
     with pytest.raises(StorageFull, match="nothing was changed"):
-        await db.write(lambda tx: [record(tx, "x" * 100_000) for _ in range(10)])
+        await db.write(lambda tx: record(tx, "x" * 1_000_000))
     db._writer.pragma("max_page_count", 1_000_000)
     await db.write(lambda tx: record(tx, "room again"))
 

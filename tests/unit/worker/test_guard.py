@@ -211,6 +211,7 @@ async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
     assert ended.receipt.terminated == 1
 
 
+@pytest.mark.slow
 async def test_a_silent_session_is_ended_and_a_talking_one_is_not(bench: Bench) -> None:
     talking = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; exec sleep 600"
 
@@ -242,6 +243,7 @@ async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
     assert ledger.alive() == []
 
 
+@pytest.mark.slow
 async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path, ledger: Ledger) -> None:
     worker = _worker(tmp_path, ledger.argv("every"), fence_s=1.5)
     try:

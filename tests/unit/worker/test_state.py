@@ -54,12 +54,13 @@ def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack
     write_private(folder.path / "file", "text")
     assert _mode(folder.path / "file") == 0o600
     assert _mode(folder.path / "instance") == 0o600
+    assert _mode(tmp_path / "a") == 0o700
 
 
 def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path, stack: ExitStack) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(Exit, match=r"can't use --state-dir .*: Not a directory") as refused:
+    with pytest.raises(Exit, match=r"can't use --state-dir .*: File exists") as refused:
         stack.enter_context(state_folder(tmp_path / "file" / "below", name="w1"))
 
     assert refused.value.code is Exits.USAGE

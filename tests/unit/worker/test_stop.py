@@ -1,0 +1,79 @@
+"""Orders come more than once, from more than one side, and only grow harder."""
+
+import time
+
+from swarm_worker.fence import Fence
+from swarm_worker.model import StopOrder
+from swarm_worker.stop import Stop
+
+SOFT = StopOrder("kill", graceful=True)
+HARD = StopOrder("emergency", graceful=False)
+
+
+def test_a_repeated_order_changes_nothing() -> None:
+    stop, kills = Stop(grace_s=5), list[float]()
+
+    with stop.kills(kills.append):
+        stop.give(SOFT)
+        stop.give(StopOrder("again", graceful=True))
+
+    assert kills == [5]
+    assert stop.order == SOFT
+    assert stop.ordered.is_set()
+
+
+def test_an_order_grows_harder_and_never_softer() -> None:
+    stop, kills = Stop(grace_s=5), list[float]()
+
+    with stop.kills(kills.append):
+        for order in (SOFT, HARD, SOFT, HARD):
+            stop.give(order)
+
+    assert kills == [5, 0]
+    assert stop.order == HARD
+
+
+def test_an_order_that_came_before_the_process_meets_it_at_once() -> None:
+    stop, kills = Stop(grace_s=5), list[float]()
+    stop.give(HARD)
+
+    with stop.kills(kills.append):
+        pass
+    stop.give(HARD)
+
+    assert kills == [0]
+
+
+class Guard:
+    def __init__(self) -> None:
+        self.told: list[float] = []
+
+    def fence(self, seconds: float) -> None:
+        self.told.append(seconds)
+
+
+def test_the_right_to_run_counts_from_when_a_heartbeat_was_sent() -> None:
+    fence, guard, now = Fence(), Guard(), time.monotonic()
+    fence.begin(stop_after_s=100, since=now)
+    fence.add(guard)
+
+    fence.extend(since=now - 20)
+    fence.extend(since=now + 50)
+    fence.remove(guard)
+    fence.extend(since=now + 90)
+
+    assert [round(seconds, -1) for seconds in guard.told] == [100, 150]
+    assert 180 < fence.left_s <= 190
+
+
+def test_there_is_no_right_to_run_before_the_server_has_given_one() -> None:
+    assert Fence().left_s == 0
+
+
+def test_a_stream_that_opens_again_is_no_heartbeat() -> None:
+    fence, now = Fence(), time.monotonic()
+    fence.begin(stop_after_s=100, since=now)
+
+    fence.begin(stop_after_s=60, since=now + 1000)
+
+    assert 50 < fence.left_s <= 60
