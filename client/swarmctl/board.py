@@ -16,7 +16,7 @@ from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import words
 from swarmctl.ctl import DEADLINE_S
-from swarmctl.render.blocks import Blocks, Column, Heading, Prose, Table, cell, facts
+from swarmctl.render.blocks import Blocks, Column, Heading, Table, cell, facts
 from swarmctl.render.swarm import counts, mode_cell, total
 from swarmctl.render.tasks import status_cell
 from swarmctl.render.terminal import group
@@ -91,7 +91,10 @@ class LiveBoard:
             group(_head(board), room=width),
             bar,
             group(_body(board, datetime.now(UTC), room), room=width),
-            group([Prose("\n".join(self._latest), "dim")], room=width),
+            group(
+                [Table((Column("", flexible=True),), [[cell(line, "dim")] for line in self._latest])],
+                room=width,
+            ),
         )
 
 

@@ -225,3 +225,12 @@ def test_the_commands_of_the_readme_run(copy: Path, tmp_path: Path) -> None:
                 os.killpg(shell.pid, signal.SIGKILL)
 
     assert code == 0, log.read_text()[-3000:]
+
+
+def test_the_state_diagram_is_the_one_that_the_table_makes() -> None:
+    from swarmd.domain.lifecycle import diagram  # noqa: PLC0415
+
+    drawn = re.search(r"<!-- diagram -->\n```mermaid\n(.*?)```", page("docs/architecture.md"), re.DOTALL)
+
+    assert drawn
+    assert drawn[1] == diagram()

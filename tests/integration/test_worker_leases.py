@@ -336,9 +336,10 @@ async def test_what_the_server_refuses_for_good_is_not_sent_for_ever(
 
     fake.failing = {"FinishTask": grpc.StatusCode.INVALID_ARGUMENT}
     fake.send(claims=[claim("t2")])
-    await worker.until(lambda: fake.held == {"t2"}, what="it is held")
-    await worker.until(lambda: fake.held == set(), what="it is let go")
-    assert len(list((worker.state / "w1" / "outbox").glob("*.refused"))) == 1
+    outbox = worker.state / "w1" / "outbox"
+    await worker.until(lambda: list(outbox.glob("*.refused")), what="it is set aside")
+    await worker.until(lambda: fake.held == set(), what="its lease is let go")
+    assert list(outbox.glob("*.outcome")) == []
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_need_the_server(

@@ -65,16 +65,6 @@ class Agent:
         self._fence = Fence()
         self._leases = Leases()
         self._reporter = Reporter(name, stubs, link=link)
-        self._bench = Bench(
-            runner=setup.runner,
-            desk=self._reporter,
-            fence=self._fence,
-            folder=setup.folder,
-            project_root=setup.project_root,
-            env=setup.env,
-            stall_s=config.stall_timeout,
-            grace_s=config.kill_grace,
-        )
         self._slots = Slots(
             config.slots,
             leases=self._leases,
@@ -226,7 +216,17 @@ class Agent:
         await self._heartbeat.run()
 
     def _attempt(self, assignment: Assignment, stop: Stop) -> Attempt:
-        return Attempt(self._bench, self._config, assignment, stop)
+        bench = Bench(
+            runner=self._setup.runner,
+            desk=self._reporter,
+            fence=self._fence,
+            folder=self._setup.folder,
+            project_root=self._setup.project_root,
+            env=self._setup.env,
+            stall_s=self._config.stall_timeout,
+            grace_s=self._config.kill_grace,
+        )
+        return Attempt(bench, self._config, assignment, stop)
 
     def _request(self) -> wire.ClaimTaskRequest:
         return wire.ClaimTaskRequest(

@@ -90,6 +90,7 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
     try:
         await guarded.start(launch, fence_s=fence.left_s)
     except (OSError, ValueError) as error:
+        forget_ended_guard(launch.lock)
         return Ended(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
     fence.add(guarded)
     try:

@@ -144,7 +144,8 @@ class _Run:
             return
         request = ResumeSwarmRequest(requeue=stopped)
         requeued = self._stub.ResumeSwarm(request, timeout=DEADLINE_S).requeued
-        say(f"swarmctl: going on; {words.plural(len(requeued), 'killed task')} put back")
+        put_back = f"; {words.plural(len(requeued), 'killed task')} put back" if requeued else ""
+        say(f"swarmctl: going on where the last run was interrupted{put_back}")
 
     def _send(self, plan: Plan) -> None:
         sent = send_plan(self._stub, plan)

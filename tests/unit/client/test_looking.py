@@ -20,10 +20,46 @@ AT_TEXT = "2027-01-15T08:00:00.123Z"
 LATER = Timestamp(seconds=1_800_000_065)
 
 # What interface.md promises to programs.
-TASK_KEYS = ["id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies", "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class", "cause", "estimated_hours", "created_at", "started_at", "completed_at", "usage"]
+TASK_KEYS = [
+    *(
+        "id",
+        "name",
+        "status",
+        "phase",
+        "type",
+        "priority",
+        "attempt",
+        "max_retries",
+        "dependencies",
+        "blocked_by",
+        "worker",
+    ),
+    *(
+        "builder_session_id",
+        "validator_session_id",
+        "last_error",
+        "failure_class",
+        "cause",
+        "estimated_hours",
+    ),
+    *("created_at", "started_at", "completed_at", "usage"),
+]
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
-ATTEMPT_KEYS = ["number", "outcome", "worker", "failure_class", "error", "claimed_at", "started_at", "ended_at", "sessions", "builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results"]
+ATTEMPT_KEYS = [
+    *(
+        "number",
+        "outcome",
+        "worker",
+        "failure_class",
+        "error",
+        "claimed_at",
+        "started_at",
+        "ended_at",
+        "sessions",
+    ),
+    *("builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results"),
+]
 WORKER_KEYS = ["name", "status", "slots", "running", "host", "pid", "runner", "last_seen"]
 
 FULL = Task(
