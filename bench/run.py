@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     """Runs every case."""
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import handover  # noqa: PLC0415  # after the variable above
     import order  # noqa: PLC0415
     import sizes  # noqa: PLC0415

@@ -128,7 +128,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             raise ValueError("not a number") from None
         if not low <= value <= high:
-            raise ValueError(f"must be from {low:g} to {high:g}")
+            raise ValueError(f"must be from {low:.10g} to {high:.10g}")
         return value
 
     return parse

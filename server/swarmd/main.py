@@ -15,7 +15,7 @@ SUMMARY = "Owns the state of a swarm and serves it to workers and people."
 def main() -> None:
     """The console script."""
     # grpc's own log lines are no talk for people; it reads the variable when it is imported.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.umask(0o077)
     try:
         config = read_settings(

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -201,17 +202,26 @@ def newcomer(home: Path) -> dict[str, str]:
     }
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(README_TIMEOUT_S)
 def test_the_commands_of_the_readme_run(copy: Path, tmp_path: Path) -> None:
     blocks = [block["script"] for block in SHELL.finditer(page("README.md")) if block["mark"] == "test"]
-    script, log = "".join(blocks), tmp_path / "log"
+    # The README names the default port; a test takes a free one.
+    server = f"127.0.0.1:{free_port()}"
+    script, log = "".join(blocks).replace("127.0.0.1:7433", server), tmp_path / "log"
 
     with log.open("w") as out:
         shell = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=copy,
-            env=newcomer(tmp_path),
+            env=newcomer(tmp_path) | {"SWARM_SERVER": server},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ def main() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Runs the program; every end that was foreseen is one line and an exit code."""
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before grpc is imported anywhere
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
     version = installed_version("amplifier-swarm")
     try:
         _serve(read_config(argv, version=version), version=version)
