@@ -150,7 +150,9 @@ async def test_a_session_starts_with_the_usual_signals(bench: Bench) -> None:
     assert ended.exit_code == -signal.SIGTERM
 
     await bench.run("/bin/sh", "-c", "grep -E '^Sig(Ign|Blk)' /proc/self/status")
-    assert bench.heard.out.decode().split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    # Signals 32 and 33 are the C library's own: it lets nobody set them, and a parent may have left them odd.
+    masks = [int(word, 16) & ~(0b11 << 31) for word in bench.heard.out.decode().split()[1::2]]
+    assert masks == [0, 0]
 
 
 async def test_a_session_gets_exactly_the_given_environment_and_no_other_descriptor(bench: Bench) -> None:
