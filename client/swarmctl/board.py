@@ -1,11 +1,13 @@
 """The swarm at a glance while it works: what `watch` and `run` draw on a terminal, again and again."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
+import grpc
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -59,6 +61,16 @@ def fetch_board(stub: OperatorServiceStub) -> Board:
     return Board(swarm, running, workers)
 
 
+def fetch_again(stub: OperatorServiceStub, last: Board) -> Board:
+    """A newer board; the last one while the server is away."""
+    try:
+        return fetch_board(stub)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return last
+
+
 class LiveBoard:
     """Draws a board in place, and lets times run on between two looks at the server."""
 
@@ -66,7 +78,15 @@ class LiveBoard:
         self._console = console
         self._board = board
         self._latest: list[str] = []
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+        self._live = Live(
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=4,
+            transient=True,
+            # What is said meanwhile on the same terminal goes above the board; a file gets it as ever.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+        )
 
     def __enter__(self) -> Self:
         self._live.start()

@@ -64,6 +64,7 @@ _NO_CONNECTION: Final = (
         "start one with `swarmd`, or give --server",
     ),
     (("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"),
+    (("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"),
     (("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
     (("hostname verification",), "the certificate of {server} names another host", "check --server"),
     (("expired",), "the certificate of {server} has expired", "give the server a new one"),

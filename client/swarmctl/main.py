@@ -9,7 +9,7 @@ import typer
 
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import Exit, Exits
-from amplifier_swarm.text import one_line
+from amplifier_swarm.text import one_line, printable
 from swarmctl.options import (
     DEFAULT_SERVER,
     NoColorOption,
@@ -40,6 +40,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; the exit code."""
     try:
+        _check_text(arguments)
         code = command().main(list(arguments), PROGRAM, standalone_mode=False)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -61,6 +62,13 @@ def command() -> Any:
     for verb in VERBS.values():
         app.command(verb.name, help=verb.summary, rich_help_panel=verb.panel)(_stand_in)
     return typer.main.get_command(app)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    # Bytes that are no UTF-8 come as halves of surrogate pairs, which no message can carry.
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
+            raise Exit(Exits.USAGE, f"not valid UTF-8: {printable(argument)}", hint="correct the argument")
 
 
 def _stand_in() -> None:
@@ -108,7 +116,5 @@ def _usage(error: Any) -> Exit:
     """One line for what Typer says in a box."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return Exit(Exits.USAGE, "no command given", hint=f"see {path} --help")
     message = one_line(error.format_message(), 500).replace("Value error, ", "").rstrip(".")
     return Exit(Exits.USAGE, message[:1].lower() + message[1:], hint=f"see {path} --help")

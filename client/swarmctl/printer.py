@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from amplifier_swarm.text import printable
 from swarmctl.options import Output
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Subject = TypeVar("Subject")
 
+# See `write`.
 _PIECE: Final = 32_768
 
 # JSON's syntax is ASCII, so that what is not stands inside a string and may be written as an escape.
@@ -43,7 +44,8 @@ class Printer:
         # Late: rich is slow to load, and pipes need none of it.
         from rich.console import Console  # noqa: PLC0415
 
-        return Console(stderr=stderr, no_color=self._no_color, markup=False, highlight=False, emoji=False)
+        colors: Literal["auto"] | None = None if self._no_color else "auto"
+        return Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
 
     def put(
         self, subject: Subject, document: Callable[[Subject], Document], blocks: Callable[[Subject], Blocks]

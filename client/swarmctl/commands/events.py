@@ -18,7 +18,9 @@ def run(
     task: Annotated[
         str, typer.Option(metavar="TASK", help="Only those of this task.", autocompletion=task_ids)
     ] = "",
-    after: Annotated[int, typer.Option(min=0, metavar="SEQ", help="Only those after this number.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, metavar="SEQ", help="Only those after this number.")
+    ] = 0,
 ) -> None:
     # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
     task_id = task and ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id

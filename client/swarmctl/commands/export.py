@@ -1,10 +1,12 @@
 """`swarmctl export`."""
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
+from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
@@ -29,7 +31,8 @@ def run(
     request = ExportTasksRequest(statuses=[words.value_of(TaskStatus, one) for one in status or ()])
     text = "".join(plan_text(_tasks(ctl, request)))
     if file == STDIN:
-        write(text)
+        # A terminal is for eyes; a pipe gets every character as it is.
+        write(printable(text, newlines=True) if sys.stdout.isatty() else text)
         return
     with replacing(file, mode=0o666) as out:
         out.write(text.encode())

@@ -29,7 +29,9 @@ def run(
         bool, typer.Option("--follow", "-f", help="Go on until the task has ended.")
     ] = False,
     role: Annotated[RoleWord | None, typer.Option(help="Only sessions of this role.")] = None,
-    attempt: Annotated[int, typer.Option(min=0, metavar="N", help="This attempt; 0 is the latest.")] = 0,
+    attempt: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, metavar="N", help="This attempt; 0 is the latest.")
+    ] = 0,
 ) -> None:
     # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
     task_id = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id

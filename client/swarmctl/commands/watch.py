@@ -4,7 +4,7 @@ from typing import Final
 
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl import follow
-from swarmctl.board import LiveBoard, fetch_board
+from swarmctl.board import LiveBoard, fetch_again, fetch_board
 from swarmctl.ctl import DEADLINE_S, Ctl
 from swarmctl.render.events import event_document, event_line, told
 
@@ -27,4 +27,5 @@ def _draw(ctl: Ctl) -> None:
     batches = follow.events(ctl.stub, after=board.swarm.last_event_seq)
     with LiveBoard(ctl.printer.console(), board) as live:
         for batch in follow.gathered(batches, pause_s=PAUSE_S):
-            live.show(fetch_board(ctl.stub), [told(event) for event in batch])
+            board = fetch_again(ctl.stub, board)
+            live.show(board, [told(event) for event in batch])

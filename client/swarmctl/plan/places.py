@@ -28,7 +28,9 @@ def located(plan: Plan, place: str, problem: str) -> Fault:
     name = "id" if match["field"] == "task_id" else match["field"]
     entry = node.entries.get(name) or plan.defaults.entries.get(name)
     line = node.line if entry is None else _line(entry, match["rest"])
-    return Fault(line, task, name + match["rest"], problem)
+    field = name + match["rest"]
+    # The line names the field already.
+    return Fault(line, task, field, problem.removeprefix(f"{field} "))
 
 
 def _line(entry: Entry, rest: str) -> int:

@@ -72,13 +72,14 @@ class _Reading:
 
     def __init__(self, top: Mapping, *, strict: bool) -> None:
         self.faults: list[Fault] = []
-        self.warnings: list[Fault] = []
         self.entries: list[Mapping] = []
         self.defaults = Mapping(Line(0))
         self._top = top
         self._strict = strict
         self._lines_of_ids: dict[str, Line] = {}
         self._misused: set[tuple[str, str]] = set()
+        # Where each unknown key stands: its line and its task.
+        self._ignored: dict[tuple[str, str], list[tuple[Line, str]]] = {}
 
     def add_misuse(self, misuse: Misuse) -> None:
         """Puts a misuse of YAML where the reader looks for it: at its task."""
@@ -93,6 +94,14 @@ class _Reading:
         fault = Fault(misuse.line, task, _joined(steps), misuse.problem)
         self.faults.append(fault)
         self._misused.add((fault.task, fault.field))
+
+    @property
+    def warnings(self) -> list[Fault]:
+        """What is ignored: each unknown field once, with how often it stands there."""
+        return [
+            Fault(*places[0], "", f"unknown {what} {quoted(key)} is ignored{_times(len(places))}")
+            for (what, key), places in self._ignored.items()
+        ]
 
     def read(self) -> list[PlannedTask]:
         """All tasks, with the defaults filled in."""
@@ -182,12 +191,16 @@ class _Reading:
         elif self._strict:
             self._fault(line, name, "", f"unknown {what} {quoted(key)}; remove it, or leave --strict out")
         else:
-            self.warnings.append(Fault(line, name, "", f"unknown {what} {quoted(key)} is ignored"))
+            self._ignored.setdefault((what, key), []).append((line, name))
 
     def _fault(self, line: Line, task: str, field: str, problem: str) -> None:
         # What a value became by misuse is not worth a second line.
         if (task, field) not in self._misused:
             self.faults.append(Fault(line, task, field, problem))
+
+
+def _times(count: int) -> str:
+    return f", here and in {count - 1} more places" if count > 1 else ""
 
 
 def _is_empty(node: Node) -> bool:

@@ -25,7 +25,7 @@ class Child:
         """Its stdout goes to the descriptor if one is given, else to the log like its stderr."""
         self.name = name
         self.log = log
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._begin = os.fstat(descriptor).st_size

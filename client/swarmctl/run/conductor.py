@@ -75,6 +75,7 @@ class Patience(IntEnum):
 def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> Exits:
     """Runs a plan to its end; OK only if every task is completed then."""
     inbox, place = Inbox(), settings.place
+    place.make()
     with inbox.catching_signals(), ExitStack() as stack:
         server = stack.enter_context(PrivateServer(settings.programs, place, settings.dashboard, inbox))
         connection = Connection(Endpoint(server=server.address, token=read_token(place.token)))

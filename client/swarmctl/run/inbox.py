@@ -109,9 +109,13 @@ class Inbox:
         def on_signal(_number: int, _frame: Any) -> None:
             self._queue.put(Interrupted())
 
-        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        # What is ignored stays so: that is how nohup keeps a run alive.
+        heard = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
+        for number in heard:
+            signal.signal(number, on_signal)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in heard:
+                signal.signal(number, before[number])

@@ -10,6 +10,10 @@ class Place:
 
     db: Path
 
+    def make(self) -> None:
+        """Makes the folder, for its owner alone: what lies in it opens everything."""
+        self.db.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     @property
     def token(self) -> Path:
         """The operator's token; swarmd makes it."""

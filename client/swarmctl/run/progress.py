@@ -55,16 +55,18 @@ class Lines:
     """One line an event, with how far the run has come."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        self._final = {task.task_id: task.status in FINAL for task in tasks}
+        self._final = {task.task_id for task in tasks if task.status in FINAL}
+        self._known = {task.task_id for task in tasks}
 
     def show(self, events: Sequence[Event]) -> None:
         """Writes the lines."""
         for event in events:
             if event.task_id:
-                self._final[event.task_id] = event.status in FINAL
+                self._known.add(event.task_id)
+                (self._final.add if event.status in FINAL else self._final.discard)(event.task_id)
             if event.kind in _TOLD:
-                done = sum(self._final.values())
-                say(f"{words.clock(event, 'happened_at')} [{done}/{len(self._final)}] {told(event)}")
+                far = f"{len(self._final)}/{len(self._known)}"
+                say(f"{words.clock(event, 'happened_at')} [{far}] {told(event)}")
 
 
 class Board:

@@ -81,6 +81,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """The server started on this database."""
     EVENT_KIND_TASKS_CLEARED: _EventKind.ValueType  # 27
     """All tasks were removed by an import with `clear`."""
+    EVENT_KIND_RUNNER_PAUSED: _EventKind.ValueType  # 28
+    """A provider refused for good: workers with that runner are given no claims."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -141,6 +143,8 @@ EVENT_KIND_SERVER_STARTED: EventKind.ValueType  # 26
 """The server started on this database."""
 EVENT_KIND_TASKS_CLEARED: EventKind.ValueType  # 27
 """All tasks were removed by an import with `clear`."""
+EVENT_KIND_RUNNER_PAUSED: EventKind.ValueType  # 28
+"""A provider refused for good: workers with that runner are given no claims."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

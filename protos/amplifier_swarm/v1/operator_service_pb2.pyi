@@ -51,6 +51,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """No connected worker has the labels that it asks for."""
     REASON_KIND_NO_SLOT: _ReasonKind.ValueType  # 9
     """All slots of the workers that fit are in use."""
+    REASON_KIND_RUNNER_PAUSED: _ReasonKind.ValueType  # 10
+    """Every worker that fits has a runner that is paused."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -75,6 +77,8 @@ REASON_KIND_NO_LABEL: ReasonKind.ValueType  # 8
 """No connected worker has the labels that it asks for."""
 REASON_KIND_NO_SLOT: ReasonKind.ValueType  # 9
 """All slots of the workers that fit are in use."""
+REASON_KIND_RUNNER_PAUSED: ReasonKind.ValueType  # 10
+"""Every worker that fits has a runner that is paused."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _Role:

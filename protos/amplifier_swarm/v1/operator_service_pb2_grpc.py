@@ -286,7 +286,7 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSwarm(self, request, context):
-        """Ends a pause or an emergency stop. Repeating it changes nothing.
+        """Ends a pause, an emergency stop and the pauses of runners. Repeating it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,6 +45,30 @@ SESSION_ROLE_VALIDATOR: SessionRole.ValueType  # 2
 """Tries to find fault with it."""
 Global___SessionRole: _TypeAlias = SessionRole  # noqa: Y015
 
+class _FindingAnswerKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FindingAnswerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingAnswerKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FINDING_ANSWER_KIND_UNSPECIFIED: _FindingAnswerKind.ValueType  # 0
+    """It said something else."""
+    FINDING_ANSWER_KIND_FIXED: _FindingAnswerKind.ValueType  # 1
+    """It says that it has mended it."""
+    FINDING_ANSWER_KIND_DISPUTED: _FindingAnswerKind.ValueType  # 2
+    """It says that the finding is wrong."""
+
+class FindingAnswerKind(_FindingAnswerKind, metaclass=_FindingAnswerKindEnumTypeWrapper):
+    """What a builder did about a finding. Frozen for v1."""
+
+FINDING_ANSWER_KIND_UNSPECIFIED: FindingAnswerKind.ValueType  # 0
+"""It said something else."""
+FINDING_ANSWER_KIND_FIXED: FindingAnswerKind.ValueType  # 1
+"""It says that it has mended it."""
+FINDING_ANSWER_KIND_DISPUTED: FindingAnswerKind.ValueType  # 2
+"""It says that the finding is wrong."""
+Global___FindingAnswerKind: _TypeAlias = FindingAnswerKind  # noqa: Y015
+
 class _LogKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -187,6 +211,7 @@ class BuilderResult(_message.Message):
     TESTS_PASSED_FIELD_NUMBER: _builtins.int
     IMPLEMENTATION_NOTES_FIELD_NUMBER: _builtins.int
     BLOCKERS_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """`completed`, `partial` or `blocked`, in the builder's words. May be empty."""
     tests_written: _builtins.bool
@@ -207,6 +232,10 @@ class BuilderResult(_message.Message):
     def blockers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it says kept it from finishing."""
 
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingAnswer]:
+        """What it says about each finding of the attempt before."""
+
     def __init__(
         self,
         *,
@@ -217,10 +246,11 @@ class BuilderResult(_message.Message):
         tests_passed: _builtins.bool | None = ...,
         implementation_notes: _builtins.str = ...,
         blockers: _abc.Iterable[_builtins.str] | None = ...,
+        answers: _abc.Iterable[Global___FindingAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "blockers", b"blockers", "files_created", b"files_created", "files_modified", b"files_modified", "implementation_notes", b"implementation_notes", "status", b"status", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "answers", b"answers", "blockers", b"blockers", "files_created", b"files_created", "files_modified", b"files_modified", "implementation_notes", b"implementation_notes", "status", b"status", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__tests_passed: _TypeAlias = _typing.Literal["tests_passed"]  # noqa: Y015
     _WhichOneofArgType__tests_passed: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed"]  # noqa: Y015
@@ -232,6 +262,36 @@ class BuilderResult(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tests_written) -> _WhichOneofReturnType__tests_written | None: ...
 
 Global___BuilderResult: _TypeAlias = BuilderResult  # noqa: Y015
+
+@_typing.final
+class FindingAnswer(_message.Message):
+    """What a builder says about one finding that it was given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    finding_id: _builtins.str
+    """The finding."""
+    kind: Global___FindingAnswerKind.ValueType
+    """What it did about it."""
+    why: _builtins.str
+    """How it fixed it, or why it disputes it; at most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        finding_id: _builtins.str = ...,
+        kind: Global___FindingAnswerKind.ValueType = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding_id", b"finding_id", "kind", b"kind", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingAnswer: _TypeAlias = FindingAnswer  # noqa: Y015
 
 @_typing.final
 class CheckResult(_message.Message):
@@ -333,7 +393,9 @@ class Finding(_message.Message):
     ISSUE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     finding_id: _builtins.str
-    """Names the finding within the attempt, such as `f1`. Given by the worker."""
+    """Names the finding within the task: `a2f1` is the first that the validator of attempt 2 made. A finding
+    that comes back keeps its id. Given by the worker.
+    """
     file: _builtins.str
     """The file it is about. Empty if none."""
     issue: _builtins.str

@@ -102,6 +102,8 @@ class Swarm(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    PAUSED_RUNNERS_FIELD_NUMBER: _builtins.int
+    SWARM_ID_FIELD_NUMBER: _builtins.int
     mode: Global___SwarmMode.ValueType
     """What is allowed to happen."""
     stop_generation: _builtins.int
@@ -126,6 +128,8 @@ class Swarm(_message.Message):
     """Counts the histories of this database: one more after each restore and each clearing import, so
     that no session id and no lease of an older one ever fits a newer.
     """
+    swarm_id: _builtins.str
+    """Names the swarm among all swarms. See Opened."""
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]:
         """How many tasks have each status. A status without tasks is left out."""
@@ -137,6 +141,10 @@ class Swarm(_message.Message):
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When the server started."""
+
+    @_builtins.property
+    def paused_runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedRunner]:
+        """The runners that are given no claims until ResumeSwarm, since their provider refused for good."""
 
     def __init__(
         self,
@@ -155,14 +163,48 @@ class Swarm(_message.Message):
         version: _builtins.str = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
         epoch: _builtins.int = ...,
+        paused_runners: _abc.Iterable[Global___PausedRunner] | None = ...,
+        swarm_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "last_event_seq", b"last_event_seq", "mode", b"mode", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Swarm: _TypeAlias = Swarm  # noqa: Y015
+
+@_typing.final
+class PausedRunner(_message.Message):
+    """A runner whose provider refused for good, for want of credentials or of quota."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNNER_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    PAUSED_AT_FIELD_NUMBER: _builtins.int
+    runner: _builtins.str
+    """The runner."""
+    cause: _builtins.str
+    """What the provider said, and what to do."""
+    @_builtins.property
+    def paused_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was paused."""
+
+    def __init__(
+        self,
+        *,
+        runner: _builtins.str = ...,
+        cause: _builtins.str = ...,
+        paused_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["paused_at", b"paused_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "paused_at", b"paused_at", "runner", b"runner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PausedRunner: _TypeAlias = PausedRunner  # noqa: Y015
 
 @_typing.final
 class StatusCount(_message.Message):

@@ -132,7 +132,9 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     FAILURE_CLASS_PROVIDER_LIMITED: _FailureClass.ValueType  # 8
     """The model provider asked to wait (rate limit, overload). Uses up no retry."""
     FAILURE_CLASS_PROVIDER_DENIED: _FailureClass.ValueType  # 9
-    """The model provider refused for good (credentials, quota)."""
+    """The model provider refused for good (credentials, quota). Uses up no retry; the worker's runner is
+    given no claims until ResumeSwarm.
+    """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
     """The session could not be started as configured (binary missing, folder unreadable)."""
 
@@ -158,7 +160,9 @@ FAILURE_CLASS_WORKER_LOST: FailureClass.ValueType  # 7
 FAILURE_CLASS_PROVIDER_LIMITED: FailureClass.ValueType  # 8
 """The model provider asked to wait (rate limit, overload). Uses up no retry."""
 FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
-"""The model provider refused for good (credentials, quota)."""
+"""The model provider refused for good (credentials, quota). Uses up no retry; the worker's runner is
+given no claims until ResumeSwarm.
+"""
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
 """The session could not be started as configured (binary missing, folder unreadable)."""
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015

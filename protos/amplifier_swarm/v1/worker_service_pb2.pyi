@@ -251,8 +251,11 @@ class Opened(_message.Message):
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     STOP_AFTER_FIELD_NUMBER: _builtins.int
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
+    SWARM_ID_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """The version of the server, for the log."""
+    swarm_id: _builtins.str
+    """Names the swarm among all swarms: 12 hexadecimal digits, made with the database."""
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """How often to send Heartbeat."""
@@ -269,10 +272,11 @@ class Opened(_message.Message):
         heartbeat_interval: _duration_pb2.Duration | None = ...,
         stop_after: _duration_pb2.Duration | None = ...,
         server_version: _builtins.str = ...,
+        swarm_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "stop_after", b"stop_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "server_version", b"server_version", "stop_after", b"stop_after"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "server_version", b"server_version", "stop_after", b"stop_after", "swarm_id", b"swarm_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,6 +320,7 @@ class Claim(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
+    DEPENDENCY_RESULTS_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -334,6 +339,12 @@ class Claim(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Finding]:
         """What the validator found last time, for the next builder. Empty on a first attempt."""
 
+    @_builtins.property
+    def dependency_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyResult]:
+        """What came of the tasks that it depends on, in the order of the definition. Long texts are cut, so
+        that all of them together have at most 64 KiB.
+        """
+
     def __init__(
         self,
         *,
@@ -343,14 +354,51 @@ class Claim(_message.Message):
         epoch: _builtins.int = ...,
         findings: _abc.Iterable[_session_pb2.Finding] | None = ...,
         last_error: _builtins.str = ...,
+        dependency_results: _abc.Iterable[Global___DependencyResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "epoch", b"epoch", "findings", b"findings", "last_error", b"last_error", "lease_id", b"lease_id", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "last_error", b"last_error", "lease_id", b"lease_id", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Claim: _TypeAlias = Claim  # noqa: Y015
+
+@_typing.final
+class DependencyResult(_message.Message):
+    """What came of a task that another one depends on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BUILDER_RESULT_FIELD_NUMBER: _builtins.int
+    VERDICT_SUMMARY_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    name: _builtins.str
+    """Its name."""
+    verdict_summary: _builtins.str
+    """What its validator said in the end. Empty if nothing."""
+    @_builtins.property
+    def builder_result(self) -> _session_pb2.BuilderResult:
+        """What its builder reported. Unset if it reported nothing."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        builder_result: _session_pb2.BuilderResult | None = ...,
+        verdict_summary: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "name", b"name", "task_id", b"task_id", "verdict_summary", b"verdict_summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DependencyResult: _TypeAlias = DependencyResult  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):

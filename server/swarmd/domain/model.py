@@ -219,6 +219,24 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class DependencyResult:
+    """What came of a task that another one depends on; the report is its worker's, as JSON."""
+
+    task_id: TaskId
+    name: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class PausedRunner:
+    """A runner whose provider refused for good."""
+
+    runner: str
+    cause: str
+    paused_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A task together with the right to work on it."""
 
@@ -229,6 +247,7 @@ class Claim:
     # What the last attempt's worker reported, as JSON; None if none did.
     previous_report: str | None
     last_error: str
+    dependency_results: Sequence[DependencyResult] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +284,7 @@ class WorkerIdentity:
 class SwarmState:
     """What holds for the swarm as a whole, over restarts."""
 
+    swarm_id: str
     epoch: int
     mode: SwarmMode
     cause: str

@@ -1,5 +1,6 @@
 """What an ended attempt means for its task: budgets and backoff. Chance comes in as a number from 0 to 1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,9 +39,12 @@ def judge(
 ) -> Verdict:
     """Counts the failure against its own budget and says whether another attempt follows.
 
-    Lost workers have a budget of their own, and a provider that asks to wait uses up none: neither says
-    anything about the task.
+    Lost workers have a budget of their own, and a provider that asks to wait, or refuses, uses up none: that
+    says nothing about the task.
     """
+    if failure is FailureClass.PROVIDER_DENIED:
+        # The runner is paused; the task may go on at another one at once.
+        return Verdict(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)
     if failure is FailureClass.PROVIDER_LIMITED:
         # Spread over half the wait again, so that a fleet does not come back as one.
         wait_s = (PROVIDER_WAIT_S if retry_after_s is None else retry_after_s) * (1 + chance / 2)
@@ -60,6 +64,17 @@ def judge(
         losses=task.losses,
         backoff_s=backoff.delay_s(failures, chance),
     )
+
+
+def came_back_twice(findings: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The findings that stand in each of the three latest verdicts: more of the same will not help.
+
+    `findings` has the ids of each verdict's findings, the latest first.
+    """
+    latest = findings[:3]
+    if len(latest) < 3:
+        return ()
+    return [finding for finding in latest[0] if all(finding in older for older in latest[1:])]
 
 
 def stop_after_s(*, lost_after_s: float, suspect_after_s: float) -> float:

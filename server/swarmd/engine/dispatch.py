@@ -46,7 +46,8 @@ class Dispatcher:
         state = swarm.get(tx)
         if state.mode is not SwarmMode.RUNNING:
             return
-        turn = deque(self._takers())
+        paused = {found.runner for found in swarm.paused_runners(tx)}
+        turn = deque(member for member in self._takers() if member.identity.runner not in paused)
         room: dict[WorkerName, int] = {}
         while turn and ready:
             member = turn.popleft()
@@ -115,6 +116,7 @@ class Dispatcher:
             epoch=state.epoch,
             previous_report=attempts.last_report(tx, key) if number > 1 else None,
             last_error=task.last_error,
+            dependency_results=attempts.dependency_results(tx, key),
         )
         tx.after_commit(partial(self._deliver, member, lease, claim))
 

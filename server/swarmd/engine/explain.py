@@ -24,6 +24,7 @@ class ReasonKind(StrEnum):
     NO_WORKER = "no_worker"
     NO_LABEL = "no_label"
     NO_SLOT = "no_slot"
+    RUNNER_PAUSED = "runner_paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Facts:
     holder: str
     # Open leases by worker name.
     held: dict[str, int]
+    # Why a runner is paused, by runner.
+    paused: dict[str, str]
 
 
 def gather(tx: ReadTx, task: Task, live: Live) -> Facts:
@@ -62,6 +65,7 @@ def gather(tx: ReadTx, task: Task, live: Live) -> Facts:
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
         held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
+        paused={found.runner: found.cause for found in swarm.paused_runners(tx)},
     )
 
 
@@ -112,6 +116,11 @@ def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
     if not fitting:
         wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
         return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
+    runners = {member.identity.runner for member in fitting}
+    if runners <= facts.paused.keys():
+        why = "; ".join(f"{runner}: {facts.paused[runner]}" for runner in sorted(runners))
+        text = f"no runner may start sessions: {why}; mend it, then `swarmctl resume`"
+        return [Reason(ReasonKind.RUNNER_PAUSED, text)]
     if all(_full(member, facts) for member in fitting):
         slots = sum(member.identity.slots for member in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]

@@ -79,9 +79,10 @@ class Kills:
             )
 
     def resume(self, tx: Tx, *, requeue: bool) -> Sequence[TaskId]:
-        """Ends a pause or a stop; returns the interrupted tasks that were put back, if that was asked for."""
-        if swarm.get(tx).mode is not SwarmMode.RUNNING:
+        """Ends every pause and stop; returns the interrupted tasks that were put back, if that was asked for."""
+        if swarm.get(tx).mode is not SwarmMode.RUNNING or swarm.paused_runners(tx):
             swarm.set_mode(tx, SwarmMode.RUNNING, cause="")
+            swarm.resume_runners(tx)
             events.append(tx, EventKind.SWARM_RESUMED)
         if not requeue:
             return []

@@ -1,5 +1,6 @@
 """How attempts end: by the worker's outcome, by the loss of the worker, or by giving the claim back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from swarmd.domain.model import (
     Task,
     WorkerName,
 )
-from swarmd.domain.policy import Backoff, judge
+from swarmd.domain.policy import Backoff, came_back_twice, judge
 from swarmd.engine import leases
 from swarmd.engine.backoffs import Backoffs
 from swarmd.engine.course import change
@@ -24,7 +25,7 @@ from swarmd.engine.dispatch import Dispatcher
 from swarmd.engine.feed import Feed
 from swarmd.engine.live import Live
 from swarmd.engine.ports import Entropy
-from swarmd.store import attempts, events, tasks
+from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -146,7 +147,35 @@ class Outcomes:
         attempts.end(
             tx, lease.attempt_key, AttemptOutcome.FAILED, failure_class=failure, error=error, reported=outcome
         )
+        if failure is FailureClass.PROVIDER_DENIED:
+            self._pause_runner(tx, lease, error)
+        elif failure is FailureClass.VALIDATION_FAILED and (stuck := _stuck(tx, task)):
+            return self._give_up(tx, lease, task, f"{', '.join(stuck)} came back unchanged twice: {error}")
         return self._judge(tx, lease, task, failure, error=error, retry_after_s=outcome.retry_after_s)
+
+    def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
+        record = workers.find(tx, lease.worker)
+        assert record is not None
+        runner = record.identity.runner
+        if swarm.pause_runner(tx, runner, cause=error):
+            cause = f"{runner}: {error}"
+            events.append(
+                tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause
+            )
+
+    def _give_up(self, tx: Tx, lease: Lease, task: Task, error: str) -> Task:
+        """Ends a task whose budget is not used up, since more attempts would only cost more."""
+        return change(
+            tx,
+            task,
+            Transition.GIVE_UP,
+            EventKind.TASK_FAILED,
+            worker=lease.worker,
+            detail=error,
+            failures=task.failures + 1,
+            last_error=error,
+            failure_class=FailureClass.VALIDATION_FAILED,
+        )
 
     def _judge(
         self,
@@ -224,3 +253,8 @@ class Outcomes:
         self._dispatcher.feed_worker(lease.worker)
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._feed.wake, task.task_id))
+
+
+def _stuck(tx: Tx, task: Task) -> Sequence[str]:
+    """The findings that no builder has got rid of since the last new start, this attempt's included."""
+    return came_back_twice(attempts.last_findings(tx, task.key, limit=min(3, task.failures + 1)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from swarmd.domain.model import SwarmState, WorkerIdentity
+from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity
 from swarmd.engine.live import Live
 from swarmd.store import attempts, events, swarm, views, workers
 from swarmd.store.transaction import ReadTx
@@ -31,6 +31,7 @@ class SwarmView:
     workers: int
     slots: int
     last_seq: int
+    paused_runners: Sequence[PausedRunner]
     started_us: int
 
 
@@ -54,6 +55,7 @@ def swarm_view(tx: ReadTx, live: Live, *, started_us: int) -> SwarmView:
         workers=len(members),
         slots=sum(member.identity.slots for member in members),
         last_seq=events.last_seq(tx),
+        paused_runners=swarm.paused_runners(tx),
         started_us=started_us,
     )
 

@@ -45,6 +45,7 @@ class Swarm:
         self.db = db
         self.clock = clock
         self.policy = policy
+        self.swarm_id = ""
         self.feed = Feed()
         self.live = Live(clock)
         self.access = Access(entropy)
@@ -114,6 +115,7 @@ class Swarm:
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
+        self.swarm_id = swarm.get(tx).swarm_id
         self.access.load(tx)
         for found in attempts.all_open(tx):
             started = found.status is not TaskStatus.CLAIMED

@@ -91,6 +91,13 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         version=__version__,
         started_at=values.timestamp(view.started_us),
         epoch=view.state.epoch,
+        swarm_id=view.state.swarm_id,
+        paused_runners=[
+            swarm_pb2.PausedRunner(
+                runner=found.runner, cause=found.cause, paused_at=values.timestamp(found.paused_us)
+            )
+            for found in view.paused_runners
+        ],
     )
 
 

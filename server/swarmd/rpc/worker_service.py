@@ -11,14 +11,14 @@ from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
+from swarmd.domain.model import Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
 from swarmd.engine.fleet import BeatAnswer
 from swarmd.engine.mailbox import Notice, Parcel
 from swarmd.engine.outcomes import FinishResult
 from swarmd.engine.sessions import Progress, SessionEnd, SessionStart
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc import definitions, enums, outcomes, values
+from swarmd.rpc import claims, enums, outcomes, values
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx
 
@@ -83,6 +83,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
             heartbeat_interval=values.duration(self._swarm.fleet.heartbeat_s()),
             stop_after=values.duration(self._swarm.policy.pace.stop_after_s),
             server_version=__version__,
+            swarm_id=self._swarm.swarm_id,
         )
 
     def _record(self, name: WorkerName, record: pb.SessionRecord) -> Callable[[Tx], Order | None]:
@@ -129,20 +130,9 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
 
 def _parcel(parcel: Parcel) -> pb.ClaimTaskResponse:
     return pb.ClaimTaskResponse(
-        claims=[_claim(claim) for _, claim in parcel.claims],
+        claims=[claims.write(claim) for _, claim in parcel.claims],
         orders=[_order(order) for order in parcel.orders],
         notice=None if parcel.notice is None else _notice(parcel.notice),
-    )
-
-
-def _claim(claim: Claim) -> pb.Claim:
-    return pb.Claim(
-        task=definitions.write(claim.definition),
-        lease_id=claim.lease_id,
-        attempt=claim.number,
-        epoch=claim.epoch,
-        findings=outcomes.read_report(claim.previous_report).verdict.findings,
-        last_error=claim.last_error,
     )
 
 

@@ -1,11 +1,13 @@
 """Attempts and their leases as rows."""
 
+import json
 from dataclasses import dataclass
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     AttemptKey,
     AttemptOutcome,
+    DependencyResult,
     FailureClass,
     Lease,
     Outcome,
@@ -112,6 +114,17 @@ def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
     """What the latest reported attempt left, as JSON."""
     report: str | None = tx.value("attempt_last_report", task_key=task_key)
     return report
+
+
+def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str]]:
+    """The ids of the findings of the latest rejected attempts, the latest first."""
+    return [json.loads(row[0]) for row in tx.all("attempt_findings", task_key=task_key, limit=limit)]
+
+
+def dependency_results(tx: ReadTx, task_key: TaskKey) -> list[DependencyResult]:
+    """What came of the tasks that this one depends on, as far as workers reported it."""
+    rows = tx.all("attempt_results_of_dependencies", task_key=task_key)
+    return [DependencyResult(TaskId(row[0]), row[1], row[2]) for row in rows if row[2] not in (None, "{}")]
 
 
 def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:

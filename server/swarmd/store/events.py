@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     SWARM_RESUMED = "swarm_resumed"
     SERVER_STARTED = "server_started"
     TASKS_CLEARED = "tasks_cleared"
+    RUNNER_PAUSED = "runner_paused"
 
 
 @dataclass(frozen=True, slots=True)

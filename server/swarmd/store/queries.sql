@@ -3,13 +3,22 @@
 -- ── swarm ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: swarm_get
-SELECT epoch, mode, cause, stop_generation FROM swarm;
+SELECT swarm_id, epoch, mode, cause, stop_generation FROM swarm;
 
 -- name: swarm_set_mode
 UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation + :stops;
 
 -- name: swarm_next_epoch
 UPDATE swarm SET epoch = epoch + 1;
+
+-- name: paused_runner_add
+INSERT INTO paused_runners (runner, cause, paused_us) VALUES (:runner, :cause, :now_us) ON CONFLICT DO NOTHING;
+
+-- name: paused_runner_all
+SELECT runner, cause, paused_us FROM paused_runners ORDER BY runner;
+
+-- name: paused_runner_clear
+DELETE FROM paused_runners;
 
 -- name: swarm_counts
 -- How many tasks have each status, with the hours estimated for them.
@@ -206,6 +215,19 @@ UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :fai
 -- What the latest reported attempt but those that were never started left for the next builder.
 SELECT report FROM attempts WHERE task_key = :task_key AND report IS NOT NULL AND outcome <> 'released'
  ORDER BY number DESC LIMIT 1;
+
+-- name: attempt_findings
+-- The ids of what the validators of the latest rejected attempts found, the latest first.
+SELECT (SELECT json_group_array(f.value ->> 'finding_id') FROM json_each(a.report, '$.verdict.findings') f)
+  FROM attempts a
+ WHERE a.task_key = :task_key AND a.failure_class = 'validation_failed' AND a.report IS NOT NULL
+ ORDER BY a.number DESC LIMIT :limit;
+
+-- name: attempt_results_of_dependencies
+-- What the completed attempts of the dependencies reported, in the order of the definition.
+SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
+  JOIN attempts a ON a.task_key = p.key AND a.number = p.attempt AND a.outcome = 'completed'
+ WHERE d.task_key = :task_key ORDER BY d.position;
 
 -- name: late_result_add
 INSERT INTO late_results (attempt_key, received_us, kind, failure_class, error, report, digest)

@@ -1,9 +1,9 @@
 """The one row of what holds for the swarm as a whole, and the label sets that its tasks ask for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from swarmd.domain.model import SwarmMode, SwarmState
+from swarmd.domain.model import PausedRunner, SwarmMode, SwarmState
 from swarmd.store import definitions
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -12,12 +12,27 @@ def get(tx: ReadTx) -> SwarmState:
     """How things stand."""
     row = tx.one("swarm_get")
     assert row is not None
-    return SwarmState(row[0], SwarmMode(row[1]), row[2], row[3])
+    return SwarmState(row[0], row[1], SwarmMode(row[2]), row[3], row[4])
 
 
 def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
     """Changes the mode; `stops` counts a new emergency stop."""
     tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)
+
+
+def pause_runner(tx: Tx, runner: str, *, cause: str) -> bool:
+    """Lets workers with that runner have no claims; False if it is so already."""
+    return tx.run("paused_runner_add", runner=runner, cause=cause, now_us=tx.now_us) > 0
+
+
+def resume_runners(tx: Tx) -> None:
+    """Ends the pauses of all runners."""
+    tx.run("paused_runner_clear")
+
+
+def paused_runners(tx: ReadTx) -> Sequence[PausedRunner]:
+    """The runners that are paused."""
+    return [PausedRunner(*row) for row in tx.all("paused_runner_all")]
 
 
 def next_epoch(tx: Tx) -> None:

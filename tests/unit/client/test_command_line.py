@@ -69,6 +69,7 @@ def test_every_verb_and_every_option_has_help(verb: str) -> None:
     ("arguments", "line"),
     [
         ([], "missing command; see swarmctl --help"),
+        (["show", "\udcff"], "not valid UTF-8: \\udcff; correct the argument"),
         (["kil"], "no such command 'kil'. Did you mean 'kill'?; see swarmctl --help"),
         (["kill"], "missing argument 'TASK…'; see swarmctl kill --help"),
         (["status", "--foo"], "no such option: --foo; see swarmctl status --help"),
@@ -184,6 +185,15 @@ def test_no_token_at_all_says_where_it_was_looked_for(ctl: Ctl, monkeypatch: pyt
 
     assert result.code == 6
     assert result.err.startswith("swarmctl: no token: neither --token-file nor SWARM_TOKEN is set")
+
+
+@pytest.mark.parametrize("token", ["tök", "a\x01b"])
+def test_a_token_that_is_none_is_not_shown(ctl: Ctl, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("SWARM_TOKEN", token)
+
+    result = ctl("status")
+
+    assert (result.code, result.err) == (6, "swarmctl: SWARM_TOKEN holds no token; give --token-file\n")
 
 
 def test_ctrl_c_ends_quietly(alone: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,3 +216,14 @@ def test_a_server_without_tls_is_said_as_such(
 
     assert result.code == 5
     assert result.err == f"swarmctl: {operator.address} speaks no TLS; leave --tls-ca out\n"
+
+
+def test_a_file_without_a_certificate_is_said_as_such(
+    alone: Ctl, operator: FakeOperator, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("nonsense")
+
+    result = alone("--server", operator.address, "--tls-ca", "ca.pem", "status")
+
+    assert result.code == 5
+    assert result.err == "swarmctl: the file of --tls-ca holds no certificate; check --tls-ca\n"

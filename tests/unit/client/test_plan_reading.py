@@ -150,6 +150,14 @@ def test_an_unknown_field_is_a_warning_and_strictly_a_fault() -> None:
     )
 
 
+def test_a_field_that_is_unknown_in_every_task_is_warned_of_once() -> None:
+    text = "tasks:\n" + "".join(f"  - id: t{i}\n    zork: 1\n" for i in range(50))
+
+    assert [w.text("f") for w in plan(text).warnings] == [
+        'f:3: task "t0": unknown field "zork" is ignored, here and in 49 more places'
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "meant"),
     [
@@ -201,3 +209,9 @@ tasks:
 )
 def test_what_the_server_says_is_brought_back_to_its_line(place: str, text: str) -> None:
     assert located(plan(LOCATED), place, "problem").text("f") == text
+
+
+def test_a_field_is_named_once() -> None:
+    fault = located(plan(LOCATED), "tasks[0].task_id", "id may hold only letters")
+
+    assert fault.text("f") == 'f:4: task "a": id: may hold only letters'

@@ -43,7 +43,7 @@ exit 1
 WORKER = """\
 #!/bin/sh
 echo "$$ $@" >> {folder}/workers.calls
-trap 'echo asked >> {folder}/workers.ends; exit 0' TERM
+trap 'echo asked >> {folder}/workers.ends; exit 0' TERM INT
 {first}
 while [ ! -e {folder}/release ]; do sleep 0.02; done
 """
@@ -84,17 +84,20 @@ class FakeSwarm:
 
     def complete(self, request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         """All tasks are completed as soon as somebody looks, and the workers leave."""
+        ends = [Task(task_id=task.task_id, status=COMPLETED, attempt=1) for task in self.tasks]
+        return self.end(request, *ends)
+
+    def end(self, request: wire.WatchEventsRequest, *tasks: Task) -> Iterator[wire.WatchEventsResponse]:
+        """The tasks have ended like this as soon as somebody looks, and the workers leave."""
         if not request.follow:
             return
-        for task in self.tasks:
-            task.status, task.attempt = COMPLETED, 1
-        self.done = True
+        self.tasks, self.done = list(tasks), True
         (self.folder / "release").touch()
-        kind = EventKind.EVENT_KIND_TASK_COMPLETED
+        kinds = {COMPLETED: EventKind.EVENT_KIND_TASK_COMPLETED, FAILED: EventKind.EVENT_KIND_TASK_FAILED}
         yield from self.happen(
             *(
-                Event(seq=2 + i, kind=kind, task_id=t.task_id, status=COMPLETED)
-                for i, t in enumerate(self.tasks)
+                Event(seq=2 + i, kind=kinds[task.status], task_id=task.task_id, status=task.status)
+                for i, task in enumerate(tasks)
             )
         )
 
@@ -195,14 +198,8 @@ def test_its_summary_is_data(alone: Ctl, fake: FakeSwarm) -> None:
 
 
 def test_a_task_that_failed_makes_it_a_negative_result(alone: Ctl, fake: FakeSwarm) -> None:
-    def fail(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
-        yield from fake.complete(request) if not request.follow else ()
-        fake.tasks = [Task(task_id="a", status=FAILED, attempt=3, last_error="boom")]
-        fake.done = True
-        (fake.folder / "release").touch()
-        yield from fake.happen(Event(seq=2, task_id="a", status=FAILED))
-
-    fake.operator.answers["WatchEvents"] = fail
+    failed = Task(task_id="a", status=FAILED, attempt=3, last_error="boom")
+    fake.operator.answers["WatchEvents"] = lambda request: fake.end(request, failed)
 
     result = alone(*RUN)
 
@@ -332,11 +329,14 @@ def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(alone: C
 
 def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeSwarm) -> None:
     # Workers that are busy do not leave when they are first asked.
-    fake.write(worker="trap : TERM")
+    fake.write(worker="trap : TERM INT")
     interrupting(fake, times=2)
-    fake.operator.answers["EmergencyStop"] = lambda _: (
-        (fake.folder / "release").touch() or wire.EmergencyStopResponse()
-    )
+
+    def stop(_: wire.EmergencyStopRequest) -> wire.EmergencyStopResponse:
+        (fake.folder / "release").touch()
+        return wire.EmergencyStopResponse()
+
+    fake.operator.answers["EmergencyStop"] = stop
 
     result = alone(*RUN)
 

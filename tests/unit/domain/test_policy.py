@@ -4,7 +4,10 @@ import pytest
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
-from swarmd.domain.policy import MAX_LOSSES, Backoff, judge, stop_after_s
+from swarmd.domain.policy import MAX_LOSSES, Backoff, came_back_twice, judge, stop_after_s
+
+
+FREE = ("worker_lost", "provider_limited", "provider_denied")
 
 
 def running(*, failures: int = 0, losses: int = 0, max_retries: int = 2) -> Task:
@@ -25,7 +28,7 @@ def test_the_backoff_doubles_up_to_its_most_with_full_jitter(tries: int, most: f
     assert backoff.delay_s(tries, 0.0) == 0.0
 
 
-@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in ("worker_lost", "provider_limited")])
+@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in FREE])
 def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) -> None:
     for failures in range(4):
         verdict = judge(running(failures=failures), failure, backoff=Backoff(), chance=1.0)

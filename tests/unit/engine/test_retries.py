@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.engine import Bench, task
+from support.engine import Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.engine import retries
 
@@ -188,3 +188,94 @@ async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm
     found = await swarm.task("a")
 
     assert (found.ready, found.backoff_s) == (False, 2.0)
+
+
+async def reject(swarm: Bench, worker: FakeWorker, *findings: str) -> None:
+    """Lets the validator reject the next attempt with these findings."""
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    found = ",".join(f'{{"finding_id": "{finding}"}}' for finding in findings)
+    report = f'{{"verdict": {{"findings": [{found}]}}}}'
+    await worker.finish(claim, outcome("failed", failure="validation_failed", error="no", report=report))
+    await swarm.after_backoff()
+
+
+async def test_a_finding_that_comes_back_twice_ends_the_attempts_and_is_named(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=9))
+    worker = await swarm.worker()
+
+    await reject(swarm, worker, "a1f1", "a1f2")
+    await reject(swarm, worker, "a1f1", "a2f1")
+    assert await swarm.status("a") == "claimed"
+    await reject(swarm, worker, "a1f1", "a3f1")
+
+    found = await swarm.task("a")
+    assert (found.status, found.failure_class) == ("failed", "validation_failed")
+    assert found.last_error == "a1f1 came back unchanged twice: no"
+
+
+async def test_other_findings_each_time_use_up_the_budget_and_no_more(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=3))
+    worker = await swarm.worker()
+
+    for number in range(1, 4):
+        await reject(swarm, worker, f"a{number}f1")
+        assert await swarm.status("a") == "claimed"
+
+
+async def test_a_new_start_forgets_the_findings_of_the_old_one(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=9))
+    worker = await swarm.worker()
+    for _ in range(3):
+        await reject(swarm, worker, "a1f1")
+
+    await retry(swarm, "a")
+    await reject(swarm, worker, "a1f1")
+    await reject(swarm, worker, "a1f1")
+
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm: Bench) -> None:
+    await swarm.add(task("a", max_retries=0), task("b"))
+    worker = await swarm.worker("paid", runner="amplifier-agent")
+
+    await worker.fail("a", "provider_denied")
+
+    found = await swarm.task("a")
+    assert (found.status, found.failures) == ("not_started", 0)
+    assert await swarm.status("b") == "not_started", "nothing is given to that runner"
+    assert "runner_paused" in await swarm.kinds()
+    other = await swarm.worker("other", runner="command")
+    assert (await other.complete("a")).status == "completed"
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    await worker.take()
+    assert [claim.definition.task_id for claim in worker.claims] == ["a"]
+    await other.complete("b")
+
+
+async def test_a_runner_goes_on_after_a_resume(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker(runner="amplifier-agent")
+    await worker.fail("a", "provider_denied")
+    assert await swarm.status("a") == "not_started"
+
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_a_claim_carries_what_came_of_its_dependencies(swarm: Bench) -> None:
+    await swarm.add(task("x"), task("y"), task("silent"), task("z", "y", "x", "silent"))
+    worker = await swarm.worker()
+    for task_id in ("x", "y"):
+        claim = await worker.claim(task_id)
+        await worker.start(claim)
+        await worker.finish(
+            claim, outcome("completed", report=f'{{"builder_result": {{"status": "{task_id}"}}}}')
+        )
+    await worker.complete("silent")
+
+    claim = await worker.claim("z")
+
+    assert [result.task_id for result in claim.dependency_results] == ["y", "x"]

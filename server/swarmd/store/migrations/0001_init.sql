@@ -3,12 +3,21 @@
 
 CREATE TABLE swarm (
   id              INTEGER PRIMARY KEY CHECK (id = 1),
+  -- Names the swarm among all swarms.
+  swarm_id        TEXT    NOT NULL CHECK (length(swarm_id) = 12),
   epoch           INTEGER NOT NULL CHECK (epoch >= 1),
   mode            TEXT    NOT NULL CHECK (mode IN ('running', 'paused', 'stopped')),
   cause           TEXT    NOT NULL,
   stop_generation INTEGER NOT NULL CHECK (stop_generation >= 0)
 ) STRICT;
-INSERT INTO swarm VALUES (1, 1, 'running', '', 0);
+INSERT INTO swarm VALUES (1, lower(hex(randomblob(6))), 1, 'running', '', 0);
+
+-- Runners whose provider refused for good; cleared by a resume.
+CREATE TABLE paused_runners (
+  runner    TEXT PRIMARY KEY,
+  cause     TEXT    NOT NULL,
+  paused_us INTEGER NOT NULL
+) STRICT;
 
 -- The different sets of labels that tasks ask for: few, whatever the number of tasks.
 CREATE TABLE label_sets (
