@@ -291,7 +291,7 @@ async def test_the_embedded_runner_s_rehearsal_goes_the_same_way(
 
 
 async def test_a_silent_session_is_stalled(fake: FakeSwarm, worker: WorkerProcess) -> None:
-    worker.start("--stall-timeout", "0.3", builder=worker.script("b.sh", "echo last words; sleep 600"))
+    worker.start("--stall-timeout", "0.3", builder=worker.script("b.sh", "echo last words; exec sleep 600"))
 
     outcome = await _outcome(fake, worker, claim("t1"))
 
