@@ -229,3 +229,43 @@ def test_the_settings_make_an_answered_write_survive_a_loss_of_power(tmp_path: P
     assert connection.pragma("wal_autocheckpoint") == 0
     assert connection.pragma("foreign_keys") == 1
     connection.close()
+
+
+def _with_migrations(monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
+    shipped = opening.migrations()
+    added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(more, start=1)]
+    monkeypatch.setattr(opening, "migrations", lambda: [*shipped, *added])
+
+
+def test_an_older_database_is_brought_up_to_date_and_kept_as_it_was_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "swarm.db"
+    opening.open_writer(path).close()
+    _with_migrations(monkeypatch, "ALTER TABLE swarm ADD COLUMN colour TEXT;")
+
+    connection = opening.open_writer(path)
+
+    assert connection.pragma("user_version") == 2
+    assert connection.execute("SELECT colour FROM swarm").get is None
+    connection.close()
+    copy = apsw.Connection(str(tmp_path / "swarm.db.before-schema-2"))
+    assert copy.pragma("user_version") == 1
+    copy.close()
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "swarm.db"
+    opening.open_writer(path).close()
+    _with_migrations(monkeypatch, "CREATE TABLE more (x); SELECT no_such_function();")
+
+    with pytest.raises(apsw.SQLError):
+        opening.open_writer(path)
+
+    monkeypatch.undo()
+    connection = opening.open_writer(path)
+    assert connection.pragma("user_version") == 1
+    assert not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").get
+    connection.close()
