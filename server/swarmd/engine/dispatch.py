@@ -6,7 +6,7 @@ outcome that it waited for.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from swarmd.domain.leasing import hash_secret, make_lease_id
@@ -23,8 +23,10 @@ from swarmd.store.transaction import Tx
 class Dispatcher:
     """Runs on the writer thread; `members` is a hint of who may have room, the store has the truth."""
 
-    def __init__(self, live: Live, entropy: Entropy) -> None:
+    def __init__(self, live: Live, entropy: Entropy, *, stranded: Callable[[Lease], None]) -> None:
+        """`stranded` is told, on the event loop, of a claim whose stream closed before it could be sent."""
         self._live = live
+        self._stranded = stranded
         self._entropy = entropy
         self._hungry: dict[WorkerName, Member] = {}
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
@@ -121,6 +123,8 @@ class Dispatcher:
         tx.after_commit(partial(self._deliver, member, lease, claim))
 
     def _deliver(self, member: Member, lease: Lease, claim: Claim) -> None:
-        # A stream that has closed meanwhile leaves the claim in its mailbox, whose owner gives it back.
         self._live.open_lease(lease, claim.lease_id)
-        member.mailbox.claim(lease, claim)
+        if member.connected:
+            member.mailbox.claim(lease, claim)
+        else:
+            self._stranded(lease)

@@ -49,7 +49,9 @@ class Swarm:
         self.feed = Feed()
         self.live = Live(clock)
         self.access = Access(entropy)
-        self.dispatcher = Dispatcher(self.live, entropy)
+        self.dispatcher = Dispatcher(
+            self.live, entropy, stranded=lambda lease: self._spawn(self._give_back(lease))
+        )
         self.backoffs = Backoffs(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
@@ -80,15 +82,18 @@ class Swarm:
     async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> Member:
         """Opens a worker's stream."""
         mailbox = Mailbox()
-        return await self.db.write(
-            lambda tx: self.fleet.join(tx, identity, held, mailbox),
-        )
+        try:
+            return await self.db.write(lambda tx: self.fleet.join(tx, identity, held, mailbox))
+        except asyncio.CancelledError:
+            # The worker has hung up, but the write may come through: nothing may be sent to nobody.
+            mailbox.close()
+            raise
 
     async def part(self, member: Member) -> None:
         """A worker's stream has ended: claims that never left are free again."""
         member.mailbox.close()
         for lease in member.mailbox.untaken():
-            await self.db.write(partial(self.outcomes.give_back, lease=lease, cause="its stream ended"))
+            await self._give_back(lease)
 
     async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
         """Drains one worker, or all that are connected; returns which."""
@@ -136,6 +141,9 @@ class Swarm:
         if done is not self.live.done:
             tx.after_commit(partial(self.live.set_done, done))
         tx.after_commit(self.feed.wake)
+
+    async def _give_back(self, lease: Lease) -> None:
+        await self.db.write(partial(self.outcomes.give_back, lease=lease, cause="its stream ended"))
 
     def _backoff_over(self, key: TaskKey) -> None:
         self._spawn(self.db.write(lambda tx: end_wait(tx, key)))

@@ -1,5 +1,8 @@
 """Who gets which task, and when."""
 
+import asyncio
+import contextlib
+
 import pytest
 
 from support.engine import Bench, task
@@ -77,6 +80,21 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: Bench) ->
 
     assert await swarm.status("a") == "not_started"
     assert "task_released" in await swarm.kinds("a")
+
+
+async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+
+    joining = asyncio.create_task(swarm.worker("gone"))
+    await asyncio.sleep(0)
+    joining.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await joining
+    await swarm.settle()
+
+    assert await swarm.status("a") == "not_started"
+    other = await swarm.worker("other")
+    assert (await other.complete("a")).status == "completed"
 
 
 async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started(swarm: Bench) -> None:
