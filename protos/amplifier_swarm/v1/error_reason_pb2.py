@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%amplifier_swarm/v1/error_reason.proto\x12\x12\x61mplifier_swarm.v1*\xbe\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_TASK_NOT_FOUND\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_TASK_AMBIGUOUS\x10\x02\x12!\n\x1d\x45RROR_REASON_WORKER_NOT_FOUND\x10\x03\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_TOKEN_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_INVALID_TASKS\x10\x06\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_INVALID_STATUS\x10\x08\x12\x1d\n\x19\x45RROR_REASON_TASKS_ACTIVE\x10\t\x12\"\n\x1e\x45RROR_REASON_WORKER_NAME_TAKEN\x10\n\x12 \n\x1c\x45RROR_REASON_STREAM_REPLACED\x10\x0b\x12 \n\x1c\x45RROR_REASON_SERVER_STOPPING\x10\x0c\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\r\x12\x1f\n\x1b\x45RROR_REASON_STORAGE_FAILED\x10\x0e\x12\x1e\n\x1a\x45RROR_REASON_TOKEN_INVALID\x10\x0f\x12\x1c\n\x18\x45RROR_REASON_ROLE_DENIED\x10\x10\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%amplifier_swarm/v1/error_reason.proto\x12\x12\x61mplifier_swarm.v1*\xe1\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_TASK_NOT_FOUND\x10\x01\x12\x1f\n\x1b\x45RROR_REASON_TASK_AMBIGUOUS\x10\x02\x12!\n\x1d\x45RROR_REASON_WORKER_NOT_FOUND\x10\x03\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_TOKEN_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_INVALID_TASKS\x10\x06\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_INVALID_STATUS\x10\x08\x12\x1d\n\x19\x45RROR_REASON_TASKS_ACTIVE\x10\t\x12\"\n\x1e\x45RROR_REASON_WORKER_NAME_TAKEN\x10\n\x12 \n\x1c\x45RROR_REASON_STREAM_REPLACED\x10\x0b\x12 \n\x1c\x45RROR_REASON_SERVER_STOPPING\x10\x0c\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\r\x12\x1f\n\x1b\x45RROR_REASON_STORAGE_FAILED\x10\x0e\x12\x1e\n\x1a\x45RROR_REASON_TOKEN_INVALID\x10\x0f\x12\x1c\n\x18\x45RROR_REASON_ROLE_DENIED\x10\x10\x12!\n\x1d\x45RROR_REASON_RESULT_NOT_FOUND\x10\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amplifier_swarm.v1.error_re
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=62
-  _globals['_ERRORREASON']._serialized_end=636
+  _globals['_ERRORREASON']._serialized_end=671
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The token is missing, unknown or revoked. Code `UNAUTHENTICATED`."""
     ERROR_REASON_ROLE_DENIED: _ErrorReason.ValueType  # 16
     """The token's role does not allow the method. Code `PERMISSION_DENIED`. Metadata: `role`, `method`."""
+    ERROR_REASON_RESULT_NOT_FOUND: _ErrorReason.ValueType  # 17
+    """No result of that attempt was archived that could count. Code `NOT_FOUND`. Metadata: `taskId`,
+    `attempt`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -113,4 +117,8 @@ ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 15
 """The token is missing, unknown or revoked. Code `UNAUTHENTICATED`."""
 ERROR_REASON_ROLE_DENIED: ErrorReason.ValueType  # 16
 """The token's role does not allow the method. Code `PERMISSION_DENIED`. Metadata: `role`, `method`."""
+ERROR_REASON_RESULT_NOT_FOUND: ErrorReason.ValueType  # 17
+"""No result of that attempt was archived that could count. Code `NOT_FOUND`. Metadata: `taskId`,
+`attempt`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

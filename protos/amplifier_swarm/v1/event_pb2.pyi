@@ -83,6 +83,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """All tasks were removed by an import with `clear`."""
     EVENT_KIND_RUNNER_PAUSED: _EventKind.ValueType  # 28
     """A provider refused for good: workers with that runner are given no claims."""
+    EVENT_KIND_RESULT_ACCEPTED: _EventKind.ValueType  # 29
+    """An operator let an archived result count."""
+    EVENT_KIND_EXPIRY_PAUSED: _EventKind.ValueType  # 30
+    """Most workers fell silent at once: nobody is given up until they are heard again."""
+    EVENT_KIND_EXPIRY_RESUMED: _EventKind.ValueType  # 31
+    """Workers are heard again: silence counts again."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -145,6 +151,12 @@ EVENT_KIND_TASKS_CLEARED: EventKind.ValueType  # 27
 """All tasks were removed by an import with `clear`."""
 EVENT_KIND_RUNNER_PAUSED: EventKind.ValueType  # 28
 """A provider refused for good: workers with that runner are given no claims."""
+EVENT_KIND_RESULT_ACCEPTED: EventKind.ValueType  # 29
+"""An operator let an archived result count."""
+EVENT_KIND_EXPIRY_PAUSED: EventKind.ValueType  # 30
+"""Most workers fell silent at once: nobody is given up until they are heard again."""
+EVENT_KIND_EXPIRY_RESUMED: EventKind.ValueType  # 31
+"""Workers are heard again: silence counts again."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

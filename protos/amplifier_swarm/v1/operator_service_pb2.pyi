@@ -608,6 +608,56 @@ class KillTaskResponse(_message.Message):
 Global___KillTaskResponse: _TypeAlias = KillTaskResponse  # noqa: Y015
 
 @_typing.final
+class AcceptResultRequest(_message.Message):
+    """Request message for OperatorService.AcceptResult."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    attempt: _builtins.int
+    """The attempt whose archived result is to count."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptResultRequest: _TypeAlias = AcceptResultRequest  # noqa: Y015
+
+@_typing.final
+class AcceptResultResponse(_message.Message):
+    """Response message for OperatorService.AcceptResult."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task, `COMPLETED`."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptResultResponse: _TypeAlias = AcceptResultResponse  # noqa: Y015
+
+@_typing.final
 class AddDependencyRequest(_message.Message):
     """Request message for OperatorService.AddDependency."""
 
@@ -825,6 +875,7 @@ class EmergencyStopResponse(_message.Message):
     SWARM_FIELD_NUMBER: _builtins.int
     KILLING_FIELD_NUMBER: _builtins.int
     KILLED_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def swarm(self) -> _swarm_pb2.Swarm:
         """The swarm, `STOPPED`."""
@@ -837,20 +888,63 @@ class EmergencyStopResponse(_message.Message):
     def killed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks that were claimed and had no session yet."""
 
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppingWorker]:
+        """The workers that hold the sessions told to end."""
+
     def __init__(
         self,
         *,
         swarm: _swarm_pb2.Swarm | None = ...,
         killing: _abc.Iterable[_builtins.str] | None = ...,
         killed: _abc.Iterable[_builtins.str] | None = ...,
+        workers: _abc.Iterable[Global___StoppingWorker] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["swarm", b"swarm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["killed", b"killed", "killing", b"killing", "swarm", b"swarm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["killed", b"killed", "killing", b"killing", "swarm", b"swarm", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EmergencyStopResponse: _TypeAlias = EmergencyStopResponse  # noqa: Y015
+
+@_typing.final
+class StoppingWorker(_message.Message):
+    """A worker that was told to end all its sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    STOPPED_BY_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """Its name."""
+    reachable: _builtins.bool
+    """Whether its stream is open, so that the order is on its way."""
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tasks whose sessions it ends."""
+
+    @_builtins.property
+    def stopped_by(self) -> _timestamp_pb2.Timestamp:
+        """For one that can't be reached: by when it has ended its sessions by itself."""
+
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        reachable: _builtins.bool = ...,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        stopped_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stopped_by", b"stopped_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reachable", b"reachable", "stopped_by", b"stopped_by", "task_ids", b"task_ids", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoppingWorker: _TypeAlias = StoppingWorker  # noqa: Y015
 
 @_typing.final
 class ResumeSwarmRequest(_message.Message):

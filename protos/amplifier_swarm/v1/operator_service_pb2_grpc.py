@@ -78,6 +78,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.FromString,
                 _registered_method=True)
+        self.AcceptResult = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/AcceptResult',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.FromString,
+                _registered_method=True)
         self.AddDependency = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/AddDependency',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AddDependencyRequest.SerializeToString,
@@ -239,6 +244,18 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptResult(self, request, context):
+        """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `NOT_FOUND` / `RESULT_NOT_FOUND`: no completed result of that attempt
+        was archived.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddDependency(self, request, context):
         """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -286,7 +303,7 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSwarm(self, request, context):
-        """Ends a pause, an emergency stop and the pauses of runners. Repeating it changes nothing.
+        """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -394,6 +411,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.KillTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.SerializeToString,
+            ),
+            'AcceptResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptResult,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.SerializeToString,
             ),
             'AddDependency': grpc.unary_unary_rpc_method_handler(
                     servicer.AddDependency,
@@ -664,6 +686,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/KillTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/AcceptResult',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.FromString,
             options,
             channel_credentials,
             insecure,

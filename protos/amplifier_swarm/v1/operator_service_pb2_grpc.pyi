@@ -89,6 +89,14 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
     """
+    AcceptResult: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]
+    """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `NOT_FOUND` / `RESULT_NOT_FOUND`: no completed result of that attempt
+      was archived.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
+    """
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -114,7 +122,7 @@ class OperatorServiceStub:
     `KILLED`. Repeating it changes nothing.
     """
     ResumeSwarm: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ResumeSwarmRequest, _operator_service_pb2.ResumeSwarmResponse]
-    """Ends a pause, an emergency stop and the pauses of runners. Repeating it changes nothing."""
+    """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListWorkersRequest, _operator_service_pb2.ListWorkersResponse]
     """Lists the workers that are known: the connected ones, and those that left or were lost."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.DrainWorkerRequest, _operator_service_pb2.DrainWorkerResponse]
@@ -205,6 +213,14 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
     """
+    AcceptResult: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]  # type: ignore[assignment]
+    """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `NOT_FOUND` / `RESULT_NOT_FOUND`: no completed result of that attempt
+      was archived.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
+    """
     AddDependency: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]  # type: ignore[assignment]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -230,7 +246,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     `KILLED`. Repeating it changes nothing.
     """
     ResumeSwarm: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ResumeSwarmRequest, _operator_service_pb2.ResumeSwarmResponse]  # type: ignore[assignment]
-    """Ends a pause, an emergency stop and the pauses of runners. Repeating it changes nothing."""
+    """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListWorkersRequest, _operator_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that are known: the connected ones, and those that left or were lost."""
     DrainWorker: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.DrainWorkerRequest, _operator_service_pb2.DrainWorkerResponse]  # type: ignore[assignment]
@@ -362,6 +378,20 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AcceptResult(
+        self,
+        request: _operator_service_pb2.AcceptResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.AcceptResultResponse, _abc.Awaitable[_operator_service_pb2.AcceptResultResponse]]:
+        """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `NOT_FOUND` / `RESULT_NOT_FOUND`: no completed result of that attempt
+          was archived.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
+        """
+
+    @_abc_1.abstractmethod
     def AddDependency(
         self,
         request: _operator_service_pb2.AddDependencyRequest,
@@ -421,7 +451,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ResumeSwarmRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.ResumeSwarmResponse, _abc.Awaitable[_operator_service_pb2.ResumeSwarmResponse]]:
-        """Ends a pause, an emergency stop and the pauses of runners. Repeating it changes nothing."""
+        """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
 
     @_abc_1.abstractmethod
     def ListWorkers(

@@ -104,6 +104,7 @@ class Swarm(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     PAUSED_RUNNERS_FIELD_NUMBER: _builtins.int
     SWARM_ID_FIELD_NUMBER: _builtins.int
+    EXPIRY_PAUSED_FIELD_NUMBER: _builtins.int
     mode: Global___SwarmMode.ValueType
     """What is allowed to happen."""
     stop_generation: _builtins.int
@@ -130,6 +131,10 @@ class Swarm(_message.Message):
     """
     swarm_id: _builtins.str
     """Names the swarm among all swarms. See Opened."""
+    expiry_paused: _builtins.bool
+    """Set while nobody is given up because most workers fell silent at once, which is more likely the
+    server's fault or the network's than theirs.
+    """
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]:
         """How many tasks have each status. A status without tasks is left out."""
@@ -165,10 +170,11 @@ class Swarm(_message.Message):
         epoch: _builtins.int = ...,
         paused_runners: _abc.Iterable[Global___PausedRunner] | None = ...,
         swarm_id: _builtins.str = ...,
+        expiry_paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "expiry_paused", b"expiry_paused", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

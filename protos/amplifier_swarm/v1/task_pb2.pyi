@@ -22,6 +22,32 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DisconnectPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisconnectPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisconnectPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISCONNECT_POLICY_UNSPECIFIED: _DisconnectPolicy.ValueType  # 0
+    """The same as `FENCE`."""
+    DISCONNECT_POLICY_FENCE: _DisconnectPolicy.ValueType  # 1
+    """It ends them, so that at most one session of the task is ever alive."""
+    DISCONNECT_POLICY_KEEP: _DisconnectPolicy.ValueType  # 2
+    """It lets them go on: paid work is kept, at the price that the task may by then run elsewhere too."""
+
+class DisconnectPolicy(_DisconnectPolicy, metaclass=_DisconnectPolicyEnumTypeWrapper):
+    """What a worker does with the sessions of a task when the server has been silent for its `stop_after`.
+    Frozen for v1.
+    """
+
+DISCONNECT_POLICY_UNSPECIFIED: DisconnectPolicy.ValueType  # 0
+"""The same as `FENCE`."""
+DISCONNECT_POLICY_FENCE: DisconnectPolicy.ValueType  # 1
+"""It ends them, so that at most one session of the task is ever alive."""
+DISCONNECT_POLICY_KEEP: DisconnectPolicy.ValueType  # 2
+"""It lets them go on: paid work is kept, at the price that the task may by then run elsewhere too."""
+Global___DisconnectPolicy: _TypeAlias = DisconnectPolicy  # noqa: Y015
+
 class _DependencyFailurePolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -282,6 +308,7 @@ class TaskDefinition(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
+    ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -308,6 +335,10 @@ class TaskDefinition(_message.Message):
     """The persona of the builder, in the words of the runner. Empty means as the worker is set."""
     validator_agent: _builtins.str
     """The persona of the validator, in the words of the runner. Empty means as the worker is set."""
+    on_disconnect: Global___DisconnectPolicy.ValueType
+    """What the worker does with the sessions when it has not heard the server for too long. Unset means
+    `FENCE`.
+    """
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What must be true of the result, one condition an entry."""
@@ -370,10 +401,11 @@ class TaskDefinition(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         checks: _abc.Iterable[_builtins.str] | None = ...,
         rehearsal: Global___Rehearsal | None = ...,
+        on_disconnect: Global___DisconnectPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "estimated_hours", b"estimated_hours", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "files", b"files", "labels", b"labels", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "files", b"files", "labels", b"labels", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

@@ -1,7 +1,8 @@
 """Everything that a verb may refuse, one class a reason of the wire contract.
 
     SwarmError
-    ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound   what was named
+    ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
+    │   ResultNotFound                                                                what was named
     ├── InvalidTasks, InvalidRequest                                                  what was sent
     ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   how things stand
     ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
@@ -74,6 +75,18 @@ class SessionNotFound(SwarmError):
 
     def __init__(self, task_id: str, what: str) -> None:
         super().__init__(f"task {task_id!r} has no {what} yet", {"taskId": task_id})
+
+
+class ResultNotFound(SwarmError):
+    """No result of that attempt was archived that could count."""
+
+    reason = "RESULT_NOT_FOUND"
+
+    def __init__(self, task_id: str, number: int) -> None:
+        super().__init__(
+            f"attempt {number} of task {task_id!r} left no completed result in the archive; see `swarmctl show`",
+            {"taskId": task_id, "attempt": str(number)},
+        )
 
 
 class TokenNotFound(SwarmError):

@@ -43,13 +43,24 @@ class Transition(StrEnum):
         "proven_dead"  # no process of it lives: shown by the worker, or its lease has certainly ended
     )
     REOPEN = "reopen"  # an operator gives it a new start
+    ACCEPT = "accept"  # an operator lets a result that came too late count
 
 
 _S, _T = TaskStatus, Transition
 TRANSITIONS: Final = MappingProxyType(
     {
-        _S.BLOCKED: {_T.UNBLOCK: _S.NOT_STARTED, _T.SKIP: _S.SKIPPED, _T.KILL: _S.KILLED},
-        _S.NOT_STARTED: {_T.CLAIM: _S.CLAIMED, _T.BLOCK: _S.BLOCKED, _T.KILL: _S.KILLED},
+        _S.BLOCKED: {
+            _T.UNBLOCK: _S.NOT_STARTED,
+            _T.SKIP: _S.SKIPPED,
+            _T.KILL: _S.KILLED,
+            _T.ACCEPT: _S.COMPLETED,
+        },
+        _S.NOT_STARTED: {
+            _T.CLAIM: _S.CLAIMED,
+            _T.BLOCK: _S.BLOCKED,
+            _T.KILL: _S.KILLED,
+            _T.ACCEPT: _S.COMPLETED,
+        },
         _S.CLAIMED: {_T.RELEASE: _S.NOT_STARTED, _T.GO: _S.IN_PROGRESS, _T.KILL: _S.KILLED},
         _S.IN_PROGRESS: {
             _T.GO: _S.IN_PROGRESS,
@@ -60,8 +71,8 @@ TRANSITIONS: Final = MappingProxyType(
         },
         _S.KILLING: {_T.KILL: _S.KILLING, _T.PROVEN_DEAD: _S.KILLED},
         _S.COMPLETED: {},
-        _S.FAILED: {_T.REOPEN: _S.BLOCKED},
-        _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED},
+        _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
+        _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.SKIPPED: {_T.REVIVE: _S.BLOCKED, _T.KILL: _S.KILLED},
     }
 )

@@ -29,6 +29,13 @@ class DependencyFailurePolicy(StrEnum):
     BLOCK = "block"
 
 
+class DisconnectPolicy(StrEnum):
+    """What a worker does with sessions when it has not heard the server for too long."""
+
+    FENCE = "fence"
+    KEEP = "keep"
+
+
 class FailureClass(StrEnum):
     """Why an attempt did not succeed; the wire contract says what each means."""
 
@@ -151,6 +158,7 @@ class TaskDefinition:
     labels: Mapping[str, str] = field(default_factory=dict)
     checks: Sequence[str] = ()
     rehearsal: Rehearsal | None = None
+    on_disconnect: DisconnectPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

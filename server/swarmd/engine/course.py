@@ -104,17 +104,24 @@ def _carry_on(tx: Tx, task: Task, was: TaskStatus) -> None:
     changed = deque([(task, was)])
     while changed:
         dependency, before = changed.popleft()
-        if (dependency.status in FINAL) == (before in FINAL):
+        if _promise(dependency.status) == _promise(before):
             continue
         for dependent in tasks.dependents(tx, dependency.key):
-            told = _tell(tx, dependent, dependency)
+            told = _tell(tx, dependent, dependency, before)
             changed.append((told, dependent.status))
 
 
-def _tell(tx: Tx, task: Task, dependency: Task) -> Task:
+def _promise(status: TaskStatus) -> str:
+    """What a task's status means to those that wait for it."""
+    if status is TaskStatus.COMPLETED:
+        return "met"
+    return "dead" if status in DEAD else "open"
+
+
+def _tell(tx: Tx, task: Task, dependency: Task, before: TaskStatus) -> Task:
     """The task after a dependency of it came to an end, or to a new start."""
     if dependency.status is TaskStatus.COMPLETED:
-        return recount(tx, task, unmet=task.unmet - 1)
+        return _meet(tx, task, before)
     if task.policy is DependencyFailurePolicy.RUN:
         return recount(tx, task, unmet=task.unmet + (-1 if dependency.status in DEAD else 1))
     if dependency.status not in DEAD:
@@ -123,6 +130,15 @@ def _tell(tx: Tx, task: Task, dependency: Task) -> Task:
         return task
     cause = f"dependency {dependency.task_id} is {dependency.status}"
     return _step(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
+
+
+def _meet(tx: Tx, task: Task, before: TaskStatus) -> Task:
+    """The task after a dependency completed, from running or by a result that an operator accepted."""
+    if before not in DEAD:
+        return recount(tx, task, unmet=task.unmet - 1)
+    if task.policy is DependencyFailurePolicy.RUN:
+        return task  # its end had counted as met already
+    return _revive(tx, recount(tx, task, unmet=task.unmet - 1))
 
 
 def _revive(tx: Tx, task: Task) -> Task:

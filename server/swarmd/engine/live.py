@@ -70,6 +70,8 @@ class Live:
         self._leases: dict[_Key, LiveLease] = {}
         self.members: dict[WorkerName, Member] = {}
         self.done = False
+        # Nobody is given up: most workers fell silent at once.
+        self.expiry_paused = False
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────
 
@@ -82,6 +84,12 @@ class Live:
         """A session of it has its go."""
         if (found := self._leases.get((lease.task_key, lease.number))) is not None:
             found.started = True
+
+    def refresh(self) -> None:
+        """Gives every lease a full fresh deadline."""
+        now_s = self._clock.monotonic_s()
+        for found in self._leases.values():
+            found.heard_s = now_s
 
     def end_lease(self, lease: Lease, *, order: OrderAction | None = None, cause: str = "") -> None:
         """It stands no more; the worker is told if it doesn't know."""

@@ -9,10 +9,14 @@ from swarmd.domain.model import Lease, WorkerName
 from swarmd.engine.fleet import Fleet, Pace
 from swarmd.engine.live import Live, LiveLease
 from swarmd.engine.ports import Clock
+from swarmd.store import events
+from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
 # How late a round may be on a busy machine without a doubt that the process ran meanwhile.
 _LATE_S: Final = 2.0
+# With fewer workers, most of them being dead is nothing strange.
+_BRAKE_FROM: Final = 3
 
 Write = Callable[[Callable[[Tx], None]], Coroutine[Any, Any, None]]
 
@@ -26,6 +30,7 @@ class Reaper:
         self._clock = clock
         self._pace = pace
         self._looked_s = clock.monotonic_s()
+        self._released = False
 
     async def look(self, write: Write) -> None:
         """Suspects workers that are late, and loses leases that nobody has spoken for too long."""
@@ -35,8 +40,29 @@ class Reaper:
         for found in self._live.leases():
             if now_s - found.heard_s > self._suspect_after_s():
                 silent[found.lease.worker].append(found)
-        for name in self._late(now_s) | silent.keys():
+        quiet = self._late(now_s) | silent.keys()
+        await self._brake(write, quiet)
+        for name in quiet:
             await self._judge(write, name, silent[name], now_s)
+
+    def release_brake(self) -> None:
+        """An operator says that the silent workers are gone indeed."""
+        self._released = True
+
+    async def _brake(self, write: Write, quiet: set[WorkerName]) -> None:
+        """Gives nobody up while most are silent: then it is this server, or the network, that is cut off."""
+        known = self._live.members.keys() | {found.lease.worker for found in self._live.leases()}
+        most = len(known) >= _BRAKE_FROM and 2 * len(quiet) > len(known)
+        self._released = self._released and most
+        paused = most and not self._released
+        if paused == self._live.expiry_paused:
+            return
+        self._live.expiry_paused = paused
+        if not paused and not self._released:
+            self._live.refresh()
+        kind = EventKind.EXPIRY_PAUSED if paused else EventKind.EXPIRY_RESUMED
+        cause = f"{len(quiet)} of {len(known)} workers are silent"
+        await write(partial(_record, kind=kind, cause=cause))
 
     def _late(self, now_s: float) -> set[WorkerName]:
         """Workers that were heard, and are not any more."""
@@ -53,7 +79,7 @@ class Reaper:
                 member.suspect = True
             await write(partial(self._suspect, name=name, leases=waiting))
         gone = member is not None and now_s - member.heard_s > self._pace.lost_after_s
-        if lost or gone:
+        if (lost or gone) and not self._live.expiry_paused:
             await write(partial(self._lose, name=name, leases=lost))
 
     def _suspect(self, tx: Tx, *, name: WorkerName, leases: Sequence[Lease]) -> None:
@@ -76,3 +102,7 @@ class Reaper:
                 found.heard_s += gap_s
             for member in self._live.members.values():
                 member.heard_s += gap_s
+
+
+def _record(tx: Tx, *, kind: EventKind, cause: str) -> None:
+    events.append(tx, kind, cause=cause)

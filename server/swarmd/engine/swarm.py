@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskKey, WorkerIdentity, WorkerName
+from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
 from swarmd.domain.policy import Backoff
 from swarmd.engine.access import Access
 from swarmd.engine.backoffs import Backoffs, end_wait
@@ -103,6 +103,11 @@ class Swarm:
         if deadline_s is not None:
             self.clock.call_later(deadline_s, lambda: self._spawn(self._end_drain(drained)))
         return drained
+
+    async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
+        """Ends every pause and stop; returns the tasks that were put back."""
+        self.reaper.release_brake()
+        return await self.db.write(partial(self.kills.resume, requeue=requeue))
 
     async def look(self) -> None:
         """One round of the reaper."""

@@ -52,6 +52,7 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         labels=dict(sorted(message.labels.items())),
         checks=tuple(message.checks),
         rehearsal=_read_rehearsal(message.rehearsal) if has("rehearsal") else None,
+        on_disconnect=enums.DISCONNECT_POLICY.optional(message.on_disconnect, "on_disconnect"),
     )
 
 
@@ -80,6 +81,7 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         labels=dict(definition.labels),
         checks=definition.checks,
         rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
+        on_disconnect=enums.DISCONNECT_POLICY.to_wire(definition.on_disconnect),
     )
 
 

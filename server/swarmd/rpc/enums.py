@@ -48,6 +48,7 @@ FAILURE_CLASS: Final = EnumMap(model.FailureClass, task_pb2.FailureClass, "FAILU
 POLICY: Final = EnumMap(
     model.DependencyFailurePolicy, task_pb2.DependencyFailurePolicy, "DEPENDENCY_FAILURE_POLICY"
 )
+DISCONNECT_POLICY: Final = EnumMap(model.DisconnectPolicy, task_pb2.DisconnectPolicy, "DISCONNECT_POLICY")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")

@@ -35,6 +35,7 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
     f"{_O}ExplainTask": _VIEWER,
     f"{_O}RetryTask": _OPERATOR,
     f"{_O}KillTask": _OPERATOR,
+    f"{_O}AcceptResult": _OPERATOR,
     f"{_O}AddDependency": _OPERATOR,
     f"{_O}RemoveDependency": _OPERATOR,
     f"{_O}GetSwarm": _VIEWER,

@@ -96,6 +96,12 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         verb = partial(self._swarm.kills.kill, task_ids=request.task_ids, cause=_cause(request.cause))
         return pb.KillTaskResponse(tasks=await self._tasks(await self._swarm.db.write(verb)))
 
+    async def AcceptResult(
+        self, request: pb.AcceptResultRequest, context: Context
+    ) -> pb.AcceptResultResponse:
+        verb = partial(retries.accept, task_id=request.task_id, number=request.attempt)
+        return pb.AcceptResultResponse(task=(await self._tasks([await self._swarm.db.write(verb)]))[0])
+
     async def AddDependency(
         self, request: pb.AddDependencyRequest, context: Context
     ) -> pb.AddDependencyResponse:
@@ -118,12 +124,17 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     ) -> pb.EmergencyStopResponse:
         verb = partial(self._swarm.kills.emergency_stop, cause=_cause(request.cause))
         stopped = await self._swarm.db.write(verb)
+        stop_after_s = self._swarm.policy.pace.stop_after_s
+        found = overview.stopping_workers(self._swarm.live, self._swarm.clock, stop_after_s=stop_after_s)
         return pb.EmergencyStopResponse(
-            swarm=await self._overview(), killing=stopped.killing, killed=stopped.killed
+            swarm=await self._overview(),
+            killing=stopped.killing,
+            killed=stopped.killed,
+            workers=[views.stopping(worker) for worker in found],
         )
 
     async def ResumeSwarm(self, request: pb.ResumeSwarmRequest, context: Context) -> pb.ResumeSwarmResponse:
-        requeued = await self._swarm.db.write(partial(self._swarm.kills.resume, requeue=request.requeue))
+        requeued = await self._swarm.resume(requeue=request.requeue)
         return pb.ResumeSwarmResponse(swarm=await self._overview(), requeued=requeued)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:

@@ -6,7 +6,7 @@ from amplifier_swarm import __version__
 from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.explain import Reason
-from swarmd.engine.overview import SwarmView, WorkerView
+from swarmd.engine.overview import StoppingWorker, SwarmView, WorkerView
 from swarmd.rpc import enums, outcomes, values
 from swarmd.store.events import Event
 from swarmd.store.sessions import LogEntry
@@ -92,6 +92,7 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         started_at=values.timestamp(view.started_us),
         epoch=view.state.epoch,
         swarm_id=view.state.swarm_id,
+        expiry_paused=view.expiry_paused,
         paused_runners=[
             swarm_pb2.PausedRunner(
                 runner=found.runner, cause=found.cause, paused_at=values.timestamp(found.paused_us)
@@ -117,6 +118,16 @@ def worker(view: WorkerView) -> swarm_pb2.Worker:
         containment=identity.containment,
         version=identity.version,
         task_ids=view.task_ids,
+    )
+
+
+def stopping(worker: StoppingWorker) -> operator_service_pb2.StoppingWorker:
+    """A worker that was told to end its sessions."""
+    return operator_service_pb2.StoppingWorker(
+        worker=worker.name,
+        reachable=worker.reachable,
+        task_ids=worker.task_ids,
+        stopped_by=values.timestamp(worker.stopped_by_us),
     )
 
 

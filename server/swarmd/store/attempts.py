@@ -142,6 +142,15 @@ def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:
     return added > 0
 
 
+def accept_late(tx: Tx, task_key: TaskKey, number: int) -> bool:
+    """Makes the archived result of an attempt its outcome; False if there is none that completed."""
+    row = tx.one("late_result_completed", task_key=task_key, number=number)
+    if row is None:
+        return False
+    tx.run("attempt_accept", key=row[0], report=row[1], digest=row[2])
+    return True
+
+
 def _lease(row: Row) -> Lease:
     return Lease(
         attempt_key=AttemptKey(row[0]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from swarmd.domain.model import (
     DependencyFailurePolicy,
+    DisconnectPolicy,
     Rehearsal,
     RehearsalCall,
     RehearsalScript,
@@ -38,6 +39,8 @@ def decode(text: str) -> TaskDefinition:
     body["dependencies"] = tuple(TaskId(dependency) for dependency in body.get("dependencies", ()))
     if (policy := body.get("on_dependency_failure")) is not None:
         body["on_dependency_failure"] = DependencyFailurePolicy(policy)
+    if (policy := body.get("on_disconnect")) is not None:
+        body["on_disconnect"] = DisconnectPolicy(policy)
     if (rehearsal := body.get("rehearsal")) is not None:
         body["rehearsal"] = Rehearsal(_scripts(rehearsal["builder"]), _scripts(rehearsal["validator"]))
     return TaskDefinition(**body)

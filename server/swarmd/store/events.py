@@ -38,6 +38,9 @@ class EventKind(StrEnum):
     SERVER_STARTED = "server_started"
     TASKS_CLEARED = "tasks_cleared"
     RUNNER_PAUSED = "runner_paused"
+    RESULT_ACCEPTED = "result_accepted"
+    EXPIRY_PAUSED = "expiry_paused"
+    EXPIRY_RESUMED = "expiry_resumed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,15 @@ SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d
 INSERT INTO late_results (attempt_key, received_us, kind, failure_class, error, report, digest)
 VALUES (:attempt_key, :now_us, :kind, :failure_class, :error, :report, :digest) ON CONFLICT DO NOTHING;
 
+-- name: late_result_completed
+SELECT a.key, l.report, l.digest FROM late_results l JOIN attempts a ON a.key = l.attempt_key
+ WHERE a.task_key = :task_key AND a.number = :number AND l.kind = 'completed' ORDER BY l.key DESC LIMIT 1;
+
+-- name: attempt_accept
+-- The one change of an ended attempt: an operator lets its late result count.
+UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', report = :report, digest = :digest
+ WHERE key = :key AND outcome IS NOT NULL;
+
 -- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: session_find

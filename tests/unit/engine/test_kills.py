@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import Bench, bench, outcome, task
+from support.engine import PACE, Bench, bench, outcome, task
 from swarmd.domain.errors import InvalidStatus
+from swarmd.engine import overview
 from swarmd.engine.kills import Stopped
 
 
@@ -198,3 +199,21 @@ async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) 
     await worker.finish(claim, outcome("stopped"))
     found = await swarm.task("a")
     assert (found.status, found.cause, found.failures) == ("killed", "its worker was drained", 0)
+
+
+async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    near, far = await swarm.worker("near"), await swarm.worker("far")
+    for worker in (near, far):
+        await worker.take()
+        await worker.start(worker.claims[0])
+    await swarm.swarm.part(far.member)
+    swarm.clock.pass_s(100)
+    await stop(swarm)
+
+    found = overview.stopping_workers(swarm.swarm.live, swarm.clock, stop_after_s=PACE.stop_after_s)
+
+    assert [(worker.name, worker.reachable, worker.stopped_by_us) for worker in found] == [
+        ("far", False, swarm.clock.wall_us() + int((PACE.stop_after_s - 100) * 1e6)),
+        ("near", True, None),
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeClock
-from support.engine import Bench, bench, outcome, task
+from support.engine import Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import WorkerNameTaken
 from swarmd.domain.model import LeaseId
 
@@ -222,3 +222,62 @@ async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Bench
 
     assert (during.builder_session_id, during.validator_session_id) == ("a-builder", "")
     assert (later.builder_session_id, later.validator_session_id) == ("a-builder", "a-validator")
+
+
+async def fleet(swarm: Bench, count: int) -> list[FakeWorker]:
+    """Workers that each run a task of their own."""
+    await swarm.add(*(task(f"t{n}") for n in range(count)))
+    workers = [await swarm.worker(f"w{n}") for n in range(count)]
+    for worker in workers:
+        await worker.take()
+        await worker.start(worker.claims[0])
+    return workers
+
+
+async def pass_with(swarm: Bench, seconds: int, *alive: FakeWorker) -> None:
+    """Lets time pass in which only these workers are heard."""
+    for _ in range(seconds // 10):
+        swarm.clock.pass_s(10)
+        for worker in alive:
+            worker.beat(*worker.claims)
+        await swarm.swarm.look()
+
+
+async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: Bench) -> None:
+    workers = await fleet(swarm, 4)
+
+    await pass_with(swarm, 6 * 3600, workers[0])
+
+    assert await swarm.statuses("t0", "t1", "t2", "t3") == ["in_progress"] * 4
+    assert swarm.swarm.live.expiry_paused
+    assert "expiry_paused" in await swarm.kinds()
+
+
+async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: Bench) -> None:
+    workers = await fleet(swarm, 4)
+    await pass_with(swarm, 6 * 3600, workers[0])
+
+    await pass_with(swarm, 1790, *workers[:3])
+    still = await swarm.status("t3")
+    await pass_with(swarm, 30, *workers[:3])
+
+    assert (still, await swarm.status("t3")) == ("in_progress", "not_started")
+    assert await swarm.statuses("t0", "t1", "t2") == ["in_progress"] * 3
+
+
+async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: Bench) -> None:
+    workers = await fleet(swarm, 4)
+    await pass_with(swarm, 3600, workers[0])
+
+    await swarm.swarm.resume(requeue=False)
+    await pass_with(swarm, 20, workers[0])
+
+    assert await swarm.statuses("t0", "t1", "t2", "t3") == ["in_progress"] + ["not_started"] * 3
+
+
+async def test_of_two_workers_one_may_be_dead_and_of_two_both(swarm: Bench) -> None:
+    await fleet(swarm, 2)
+
+    await pass_with(swarm, 1900)
+
+    assert await swarm.statuses("t0", "t1") == ["not_started"] * 2
