@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from amplifier_swarm import __version__
 from contract.repository import ROOT, files, place, pyproject
+from support.standins import install
 from swarmctl import main
 from swarmctl.verbs import VERBS, load
 
@@ -188,7 +189,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def newcomer(home: Path) -> dict[str, str]:
-    """A newcomer's environment, with our programs on PATH.
+    """A newcomer's environment, with our programs and the stand-ins for Amplifier's on PATH.
 
     The set-up itself is not run again: for make its Python is `true`, its environment ours. (CI runs
     the real one, in a clean clone.)
@@ -197,7 +198,7 @@ def newcomer(home: Path) -> dict[str, str]:
     return {
         **inherited,
         "HOME": str(home),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": f"{BIN}:{install(home / 'standins')}:{os.environ['PATH']}",
         "MAKEFLAGS": f"PYTHON=true VENV={BIN.parent}",
     }
 

@@ -1,0 +1,111 @@
+"""One turn of the `amplifier` CLI."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from .argv import Given
+from .documents import Documents
+from .events import EventsView
+from .faults import Fault, read_faults
+from .ledger import ledger_of
+from .play import EngineDied, ProviderFailed, Turn
+from .script import read_scene
+
+NAME = "amplifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the call asks for."""
+
+    session: str
+    prompt: str
+    given: Given
+    sessions: Path
+    default_bundle: str
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What is known of the session already."""
+        path = self.sessions / self.session / "metadata.json"
+        found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return found
+
+    @property
+    def bundle(self) -> str:
+        """As told, else that of the session, else the default one."""
+        kept = self.metadata.get("bundle", "").removeprefix("bundle:")
+        return self.given.get("bundle") or kept or self.default_bundle
+
+    @property
+    def resumes(self) -> Fault | None:
+        """The fault of the turn before; None if there was none."""
+        began = (self.sessions / self.session / "transcript.jsonl").exists()
+        return Fault(self.metadata.get("standin_fault", Fault.NONE)) if began else None
+
+
+class CliTurn:
+    """Runs it to its end; a SIGINT only keeps it from another answer."""
+
+    def __init__(self, request: Request, said: Documents) -> None:
+        self._request, self._said = request, said
+        given = request.given
+        model = given.get("model", "claude-sonnet-5")
+        self._view = EventsView(
+            request.sessions, request.session, given.get("provider", "anthropic"), model, trace=[]
+        )
+        self._turn = Turn(
+            program=NAME,
+            session=request.session,
+            prompt=request.prompt,
+            root=Path.cwd(),
+            scene=read_scene(os.environ),
+            faults=read_faults(os.environ),
+            ledger=ledger_of(os.environ),
+            model=model,
+            view=self._view,
+            resumes=request.resumes,
+        )
+        signal.signal(signal.SIGINT, self._cancel)
+
+    def go(self) -> int:
+        request = self._request
+        self._said.remark(f"Bundle '{request.bundle}' prepared successfully")
+        if "resume" in request.given:
+            self._said.remark(f"✓ Resuming session: {request.session}")
+        elif not self._said.json:
+            self._said.remark(f"Session ID: {request.session}")
+        self._view.begin(request.prompt, resumed="resume" in request.given)
+        return self._turn.end(self._ended())
+
+    def _ended(self) -> int:
+        request = self._request
+        try:
+            response = self._turn.run()
+        except ProviderFailed as error:
+            kind, _, message = str(error).partition(": ")
+            self._view.write("provider:error", {"error": {"type": kind, "msg": message}})
+            self._view.end("", "error")
+            return self._said.failure(message, request.session, kind)
+        except EngineDied:
+            return 1
+        self._view.end(response, "cancelled" if self._turn.cancelled else "success")
+        lost = self._turn.fault is Fault.TWO_DOCUMENTS
+        if lost:
+            self._said.failure(f"Session '{request.session}' not found", request.session)
+        else:
+            self._view.save(self._turn.fault, bundle=request.bundle, prompt=request.prompt, response=response)
+        code = self._said.success(
+            response,
+            session=request.session,
+            bundle=request.bundle,
+            model=self._turn.model,
+            trace=self._view.trace,
+        )
+        return 1 if lost else code
+
+    def _cancel(self, signum: int, frame: object) -> None:
+        self._turn.cancelled = True

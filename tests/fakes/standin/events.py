@@ -1,0 +1,116 @@
+"""What the `amplifier` CLI keeps of a session: its events as they happen, the rest only at the end."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .faults import Fault
+from .play import Usage, child_id
+from .script import Call
+from .tools import Result
+
+SCHEMA = {"name": "amplifier.log", "ver": "1.0.0"}
+# What the hook lifts out of an event's data.
+LIFTED = ("status", "duration_ms", "error")
+
+
+def sessions_folder(cwd: Path) -> Path:
+    """Where the sessions of a project are: its real path is its name."""
+    slug = str(cwd.resolve()).replace("/", "-")
+    return Path.home() / ".amplifier" / "projects" / slug / "sessions"
+
+
+@dataclass(slots=True)
+class EventsView:
+    """Appends a line for each event of the kernel; a delegated child has a folder of its own."""
+
+    folder: Path
+    session: str
+    provider: str
+    model: str
+    trace: list[dict[str, object]]
+
+    def begin(self, prompt: str, *, resumed: bool) -> None:
+        """What stands in the log before the model's first answer."""
+        self.write("session:resume" if resumed else "session:start", {"parent_id": None})
+        self.write("prompt:submit", {"prompt": prompt})
+        self.write("execution:start", {"prompt": prompt})
+        self.write("llm:request", {"provider": self.provider, "model": self.model})
+
+    def end(self, response: str, status: str) -> None:
+        self.write(
+            "orchestrator:complete", {"orchestrator": "loop-streaming", "turn_count": 1, "status": status}
+        )
+        self.write("execution:end", {"response": response, "status": status})
+        self.write("session:end", {})
+
+    def answered(self, text: str, usage: Usage, agent: str = "") -> None:
+        used: dict[str, object] = {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "total_tokens": usage.input_tokens + usage.output_tokens,
+        }
+        if usage.cost is not None:
+            used["cost_usd"] = str(usage.cost)
+        about = {"provider": self.provider, "model": self.model, "usage": used}
+        self.write("llm:response", about | {"status": "ok", "duration_ms": 3}, agent)
+        if text:
+            self.write(
+                "content_block:end", {"block_index": 0, "block": {"type": "text", "text": text}}, agent
+            )
+
+    def tool(self, call: Call, result: Result, agent: str = "") -> None:
+        about = {"tool_name": call.tool, "tool_call_id": "call_1", "tool_input": dict(call.arguments)}
+        self.write("tool:pre", about, agent)
+        self.write("tool:post", about | {"result": result.document()}, agent)
+        self.write("llm:request", {"provider": self.provider, "model": self.model}, agent)
+        if not agent:
+            self.trace.append(
+                {
+                    "type": "tool_call",
+                    "tool": call.tool,
+                    "arguments": dict(call.arguments),
+                    "result": result.document(),
+                    "duration_ms": 1,
+                    "sequence": len(self.trace),
+                }
+            )
+
+    def noise(self) -> None:
+        """Lines of the log that nobody can read, as a full disk leaves them."""
+        with self._log("").open("a", encoding="utf-8") as log:
+            log.write('{"event": "llm:response", "data": {"usage": \nnothing\n[]\n{"event": 7}\n')
+
+    def write(self, event: str, data: Mapping[str, object], agent: str = "") -> None:
+        session = child_id(self.session, agent) if agent else self.session
+        lifted = {key: data[key] for key in LIFTED if key in data}
+        record: dict[str, object] = {
+            "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "lvl": "ERROR" if "error" in event or "error" in lifted else "INFO",
+            "schema": SCHEMA,
+            "event": event,
+            "session_id": session,
+        }
+        rest = {key: value for key, value in data.items() if key not in lifted}
+        with self._log(agent).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record | lifted | ({"data": rest} if rest else {})) + "\n")
+
+    def save(self, fault: Fault, *, bundle: str, prompt: str, response: str) -> None:
+        """The transcript and the metadata: headless, they come with the end."""
+        lines = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+        with (self.folder / self.session / "transcript.jsonl").open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        metadata = {
+            "session_id": self.session,
+            "bundle": f"bundle:{bundle}",
+            "turn_count": 1,
+            "standin_fault": fault,
+        }
+        (self.folder / self.session / "metadata.json").write_text(json.dumps(metadata), "utf-8")
+
+    def _log(self, agent: str) -> Path:
+        folder = self.folder / (child_id(self.session, agent) if agent else self.session)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / "events.jsonl"

@@ -1,0 +1,112 @@
+"""What goes wrong in a run, drawn from a seed: the same plan meets the same faults in whatever order it runs.
+
+The file named by AMPLIFIER_STANDIN_FAULTS is a JSON object: `seed`; `rates` by role and fault;
+`runs`, the faults of `TASK/ROLE` in their order, which come before any draw; `retry_after_s`, said by
+a provider that asks to wait, null for one that does not say; `slow_start_s`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+DIGEST_BITS = 64
+
+
+class Fault(StrEnum):
+    """What a run does besides, or instead of, what it should."""
+
+    NONE = "none"
+    # The provider's errors.
+    RATE_LIMIT = "rate_limit"
+    OVERLOAD = "overload"
+    NETWORK = "network"
+    AUTH = "auth"
+    QUOTA = "quota"
+    CONTEXT = "context"
+    # Ends without an envelope.
+    CRASH = "crash"
+    EXIT = "exit"
+    # Silence of a living process: after some work, or from the start.
+    STALL = "stall"
+    SILENT = "silent"
+    # Failures that look like success.
+    LIE = "lie"
+    ERROR_REPLY = "error_reply"
+    TOOL_FAILURES = "tool_failures"
+    # Answers that can't be used.
+    MISSING_VERDICT = "missing_verdict"
+    PROSE_THEN_JSON = "verdict_prose_then_json_on_repair"
+    BROKEN_JSON = "broken_json"
+    # An honest rejection.
+    REJECT = "reject"
+    # Nothing wrong, but not easy to read or to end.
+    SLOW_START = "slow_start"
+    ORPHAN = "orphan"
+    NOISY = "noisy"
+    DELEGATE = "delegate"
+    # Only of the `amplifier` CLI: the work is done, then it fails to find its own session.
+    TWO_DOCUMENTS = "two_documents"
+
+
+# The class that amplifier-core gives it, and the provider's words.
+PROVIDER_ERRORS: Mapping[Fault, tuple[str, str]] = {
+    Fault.RATE_LIMIT: ("RateLimitError", "Error code: 429 - rate limit exceeded"),
+    Fault.OVERLOAD: ("ProviderUnavailableError", "Error code: 529 - overloaded"),
+    Fault.NETWORK: ("NetworkError", "connection reset by peer"),
+    Fault.AUTH: ("AuthenticationError", "Error code: 401 - invalid x-api-key"),
+    Fault.QUOTA: ("QuotaExceededError", "Error code: 403 - credit balance is too low"),
+    Fault.CONTEXT: ("ContextLengthError", "Error code: 400 - prompt is too long"),
+}
+# Those that come at once; the others come after an answer that was paid for.
+AT_ONCE = frozenset({Fault.RATE_LIMIT, Fault.AUTH, Fault.QUOTA, Fault.CONTEXT})
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The faults of one night."""
+
+    seed: int = 0
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    runs: Mapping[str, list[str]] = field(default_factory=dict)
+    retry_after_s: float | None = None
+    slow_start_s: float = 0.3
+    always: Fault | None = None
+
+    def draw(self, task: str, role: str, run: int) -> Fault:
+        """The fault of that run, from 0, of that task and role."""
+        if self.always is not None:
+            return self.always
+        said = self.runs.get(f"{task}/{role}", [])
+        if run < len(said):
+            return Fault(said[run])
+        digest = hashlib.sha256(f"{self.seed}/{task}/{role}/{run}".encode()).digest()
+        chance = int.from_bytes(digest[: DIGEST_BITS // 8]) / 2**DIGEST_BITS
+        for name, rate in self.rates.get(role, {}).items():
+            chance -= rate
+            if chance < 0:
+                return Fault(name)
+        return Fault.NONE
+
+    def message(self, fault: Fault) -> str:
+        """What the engine says when the provider fails so."""
+        kind, words = PROVIDER_ERRORS[fault]
+        waits = fault in (Fault.RATE_LIMIT, Fault.OVERLOAD) and self.retry_after_s is not None
+        hint = f"; retry after {self.retry_after_s:g}s" if waits else ""
+        return f"{kind}: {words}{hint}"
+
+
+def read_faults(environ: Mapping[str, str]) -> Faults:
+    """The faults that the environment asks for; none without.
+
+    AMPLIFIER_STANDIN_KEY names the variable of a provider's key; where that is not set, there is no provider.
+    """
+    key = environ.get("AMPLIFIER_STANDIN_KEY", "")
+    if key and not environ.get(key):
+        return Faults(always=Fault.LIE)
+    name = environ.get("AMPLIFIER_STANDIN_FAULTS", "")
+    document: dict[str, Any] = json.loads(Path(name).read_text("utf-8")) if name else {}
+    return Faults(**document)

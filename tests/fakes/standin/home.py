@@ -1,0 +1,108 @@
+"""What `amplifier-agent` keeps under its home: the prepared cache and the sessions.
+
+As in the original, a session's id is a path like any other, and its folder comes with the first tool call.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .faults import Fault
+
+RACE = (
+    "could not lock config file {cache}/bundles/.git/config: File exists;"
+    " Module 'context-simple' has no valid Python package"
+)
+
+
+class ColdRace(Exception):
+    """Another process warms the cache at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """$AMPLIFIER_AGENT_HOME."""
+
+    path: Path
+
+    @property
+    def cold(self) -> bool:
+        return not (self.path / "cache" / "prepared").exists()
+
+    def warm(self, takes_s: float) -> None:
+        """Fills the cache unless it is filled; two at once do not work."""
+        if not self.cold:
+            return
+        cache = self.path / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        with _locked(cache / "lock") as mine:
+            if not mine:
+                raise ColdRace(RACE.format(cache=cache))
+            end_s = time.monotonic() + takes_s
+            while time.monotonic() < end_s:
+                time.sleep(0.02)
+            (cache / "prepared").touch()
+
+    def session(self, workspace: str, session: str) -> "SessionFolder":
+        return SessionFolder(self, self.path / "state" / "workspaces" / workspace / "sessions" / session)
+
+
+@dataclass(slots=True)
+class SessionFolder:
+    """Where one session is kept."""
+
+    home: Home
+    path: Path
+    messages: list[dict[str, object]] = field(default_factory=list)
+
+    def discard(self) -> None:
+        """Deletes it, wherever the id leads; only out of the home a stand-in does not go."""
+        if self.path.resolve().is_relative_to(self.home.path.resolve()):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def load(self) -> Fault | None:
+        """Takes up what is there; the fault of the turn before, None if nothing is there."""
+        transcript = self.path / "transcript.jsonl"
+        if not transcript.exists():
+            return None
+        self.messages = [json.loads(line) for line in transcript.read_text("utf-8").splitlines()]
+        metadata = json.loads((self.path / "metadata.json").read_text("utf-8"))
+        return Fault(metadata.get("standin_fault", Fault.NONE))
+
+    def save(self, fault: Fault, **metadata: object) -> None:
+        """Writes the transcript so far."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(message) + "\n" for message in self.messages)
+        (self.path / "transcript.jsonl").write_text(lines, "utf-8")
+        (self.path / "metadata.json").write_text(json.dumps({"standin_fault": fault, **metadata}), "utf-8")
+
+    def audit(self, exit_code: int, *, began: str, ended: str) -> None:
+        """The record of a turn that came to its end."""
+        folder = self.path / "audits"
+        folder.mkdir(parents=True, exist_ok=True)
+        document = {"exitCode": exit_code, "startedAt": began, "endedAt": ended}
+        (folder / "turn-turn-1.json").write_text(json.dumps(document), "utf-8")
+
+
+def home_of(environ: Mapping[str, str]) -> Home:
+    """The home that the environment names."""
+    named = environ.get("AMPLIFIER_AGENT_HOME", "")
+    return Home(Path(named) if named else Path.home() / ".amplifier-agent")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""The tools of a session. As in the original, bash runs each command in a session of its own."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .script import Call
+
+READ_CHARS = 2_000
+WRITERS = ("write_file", "edit_file", "apply_patch")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tool call came to."""
+
+    success: bool
+    output: str = ""
+    error: str = ""
+
+    def document(self) -> dict[str, object]:
+        """As the events carry it."""
+        return {
+            "success": self.success,
+            "output": self.output,
+            "error": {"message": self.error} if self.error else None,
+        }
+
+
+def run(call: Call, root: Path) -> Result:
+    """Makes the call."""
+    if call.tool not in _TOOLS:
+        return Result(success=False, error=f"Tool '{call.tool}' not found")
+    try:
+        return _TOOLS[call.tool](call, root)
+    except (OSError, UnicodeDecodeError) as error:
+        return Result(success=False, error=str(error))
+
+
+def leave_orphan(root: Path) -> int:
+    """A command in the background, in a session of its own, that outlives the engine's group; its pid."""
+    process = subprocess.Popen(
+        ["sleep", "600"],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    pid = process.pid
+    process.returncode = 0  # nobody waits for it: that is the point
+    return pid
+
+
+def _write(call: Call, root: Path) -> Result:
+    path = root / call.arguments["path"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(call.arguments["content"], "utf-8")
+    return Result(success=True, output=f"Wrote {call.arguments['path']}")
+
+
+def _read(call: Call, root: Path) -> Result:
+    path = root / call.arguments["path"]
+    text = (
+        "\n".join(sorted(entry.name for entry in path.iterdir()))
+        if path.is_dir()
+        else path.read_text("utf-8")
+    )
+    return Result(success=True, output=text[:READ_CHARS])
+
+
+def _bash(call: Call, root: Path) -> Result:
+    done = subprocess.run(
+        ["bash", "-c", call.arguments["command"]],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        check=False,
+    )
+    said = done.stdout.decode(errors="replace")[-READ_CHARS:]
+    if done.returncode == 0:
+        return Result(success=True, output=said)
+    return Result(success=False, output=said, error=f"exit {done.returncode}: {said.strip()}")
+
+
+_TOOLS = {"write_file": _write, "read_file": _read, "bash": _bash}

@@ -1,0 +1,19 @@
+"""The stand-ins for Amplifier's programs, made ready to be found on PATH."""
+
+import shlex
+import sys
+from pathlib import Path
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
+NAMES = ("amplifier", "amplifier-agent")
+
+
+def install(folder: Path, python: str = sys.executable) -> Path:
+    """Puts both programs into the folder, run by that Python at once; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        program = folder / name
+        words = [python, "-S", "-E", str(FAKES / name)]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        program.chmod(0o755)
+    return folder
