@@ -1,6 +1,9 @@
 """Sessions that do not want to end, and the ledger in which each of their processes writes itself down."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -9,10 +12,20 @@ from typing import Final
 
 DEADLINE_S: Final = 20.0
 # How each style of escape is tried, and how many processes it writes into the ledger at least.
-STYLES: Final = {"plain": 2, "setsid": 2, "daemon": 2, "cleared": 2, "deaf": 2, "storm": 25, "every": 12}
+ESCAPES: Final = {
+    "plain": 2,  # a child that stays
+    "setsid": 2,
+    "daemon": 2,  # a double fork
+    "cleared": 2,  # a double fork with an empty environment
+    "deaf": 2,  # a double fork that ignores SIGTERM, SIGINT and SIGHUP
+    "storm": 25,  # deaf, and always another process
+    "nohup": 2,
+    "pty": 3,
+}
+STYLES: Final = {**ESCAPES, "every": 14}
 
 _SOURCE: Final = r"""
-import os, signal, sys, time
+import os, pty, signal, sys, time
 
 ledger, style = sys.argv[1:3]
 
@@ -52,6 +65,14 @@ def setsid():
 def cleared():
     os.execve(sys.executable, [sys.executable, "-S", __file__, ledger, "stay"], {})
 
+def nohup():
+    os.execvp("nohup", ["nohup", sys.executable, "-S", __file__, ledger, "stay"])
+
+def terminal():
+    if pty.fork()[0] == 0:
+        deaf()
+    stay()
+
 def storm():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -69,6 +90,8 @@ escapes = {
     "cleared": lambda: daemon(cleared),
     "deaf": lambda: daemon(deaf),
     "storm": lambda: daemon(storm),
+    "nohup": lambda: child(nohup),
+    "pty": lambda: child(terminal),
 }
 for name, escape in escapes.items():
     if style in (name, "every"):
@@ -97,6 +120,12 @@ class Ledger:
     def alive(self) -> list[str]:
         """Those that live still."""
         return [pid for pid, started in self._lines() if _lives(pid, started)]
+
+    def end(self) -> None:
+        """Kills those that live still."""
+        for pid in self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def _lines(self) -> list[tuple[str, str]]:
         if not self.path.exists():

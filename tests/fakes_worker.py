@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,9 +179,11 @@ class WorkerProcess:
         (self.project / name).write_text(body, encoding="utf-8")
         return f"/bin/sh {self.project / name}"
 
-    def start(self, *flags: str, builder: str = "true", validator: str = "") -> None:
-        """Starts it with the `command` runner."""
-        argv = [str(WORKER), "--server", self._server, "--token-file", str(self._folder / "token")]
+    def start(
+        self, *flags: str, builder: str = "true", validator: str = "", within: Sequence[str] = ()
+    ) -> None:
+        """Starts it with the `command` runner; `within` is a program that becomes it."""
+        argv = [*within, str(WORKER), "--server", self._server, "--token-file", str(self._folder / "token")]
         argv += ["--project-root", str(self.project), "--state-dir", str(self.state), "--name", "w1"]
         argv += ["--runner", "command", "--builder-command", builder, "--kill-grace", "0.3"]
         argv += ["--validator-command", validator] if validator else ["--no-validation"]

@@ -11,6 +11,8 @@ import grpc
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
 
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest, ListTasksRequest, ListWorkersRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
@@ -18,8 +20,10 @@ from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import words
 from swarmctl.ctl import DEADLINE_S
-from swarmctl.render.blocks import Blocks, Column, Heading, Table, cell, facts
-from swarmctl.render.swarm import counts, mode_cell, total
+from swarmctl.render.align import GAP
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
+from swarmctl.render.events import RESUME
+from swarmctl.render.swarm import counts, mode_cell, paused_blocks, total
 from swarmctl.render.tasks import status_cell
 from swarmctl.render.terminal import group
 
@@ -31,6 +35,8 @@ UNDER_WAY: Final = (
 # Lines of the board that are not running tasks: facts, bar, titles and the latest events.
 _FRAME_LINES: Final = 16
 _LATEST: Final = 5
+# What is said of a paused runner seldom takes more.
+_LINES_A_BLOCK: Final = 2
 _BAR_WIDTH: Final = 40
 
 RUNNING: Final = (
@@ -74,8 +80,10 @@ def fetch_again(stub: OperatorServiceStub, last: Board) -> Board:
 class LiveBoard:
     """Draws a board in place, and lets times run on between two looks at the server."""
 
-    def __init__(self, console: Console, board: Board) -> None:
+    def __init__(self, console: Console, board: Board, *, resume: str = RESUME) -> None:
+        """`resume` is the command that ends the pause of a runner."""
         self._console = console
+        self._resume = resume
         self._board = board
         self._latest: list[str] = []
         self._live = Live(
@@ -104,18 +112,38 @@ class LiveBoard:
 
     def _draw(self) -> RenderableType:
         board, width = self._board, self._console.width
-        room = max(1, self._console.height - _FRAME_LINES)
-        done, everything = _finished(board.swarm), total(board.swarm)
-        bar = ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width))
+        paused = paused_blocks(board.swarm, resume=self._resume)
+        room = max(1, self._console.height - _FRAME_LINES - _LINES_A_BLOCK * len(paused))
         return Group(
-            group(_head(board), room=width),
-            bar,
+            group([*paused, *_head(board)], room=width),
+            _bar(board.swarm, width),
             group(_body(board, datetime.now(UTC), room), room=width),
             group(
                 [Table((Column("", flexible=True),), [[cell(line, "dim")] for line in self._latest])],
                 room=width,
             ),
         )
+
+
+def _bar(swarm: Swarm, width: int) -> RenderableType:
+    """How far the swarm has come: a bar, and the numbers behind it."""
+    done, everything = _finished(swarm), total(swarm)
+    grid = Grid.grid(padding=(0, GAP, 0, 0))
+    grid.add_row(
+        ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width // 2)),
+        Text(far(swarm, done), overflow="ellipsis", no_wrap=True),
+    )
+    return grid
+
+
+def far(swarm: Swarm, done: int) -> str:
+    """How many tasks have ended, how many that is in a hundred, and the estimated
+    hours done of all, if the plan has any."""
+    everything = total(swarm)
+    parts = [f"{done:,}/{everything:,}", f"{100 * done // max(1, everything)}%"]
+    if swarm.estimated_hours:
+        parts.append(f"{swarm.completed_hours:g} of {swarm.estimated_hours:g} h")
+    return "  ".join(parts)
 
 
 def _finished(swarm: Swarm) -> int:
@@ -126,14 +154,14 @@ def _finished(swarm: Swarm) -> int:
 def _head(board: Board) -> Blocks:
     found = counts(board.swarm)
     told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
-    return [
-        facts(
-            ("mode", mode_cell(board.swarm)),
-            ("tasks", cell(told or "none")),
-            ("workers", cell(_workers(board.workers))),
-            ("used", cell(words.tokens(board.swarm.usage))),
-        )
-    ]
+    pairs = (
+        ("mode", mode_cell(board.swarm)),
+        ("tasks", cell(told or "none")),
+        ("workers", cell(_workers(board.workers))),
+        ("used", cell(words.tokens(board.swarm.usage))),
+    )
+    # A line each, however long: what goes on in a second line makes the board jump.
+    return [Table((Column(""), Column("", flexible=True)), facts(*pairs).rows)]
 
 
 def _workers(workers: Sequence[Worker]) -> str:
@@ -154,8 +182,8 @@ def _body(board: Board, now: datetime, room: int) -> Blocks:
         for task in board.running[:room]
     ]
     left = len(board.running) - len(rows)
-    more = [Heading(f"and {left} more")] if left > 0 else []
-    return [Heading(""), Table(RUNNING, rows), *more]
+    more = [Prose(f"and {left} more", "dim", indent=0)] if left > 0 else []
+    return [Prose("", indent=0), Table(RUNNING, rows), *more]
 
 
 def _since(task: Task, now: datetime) -> float | None:

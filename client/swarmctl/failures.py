@@ -27,6 +27,7 @@ BY_REASON: Final[Mapping[str, Meaning]] = {
     "TASK_AMBIGUOUS": Meaning(Exits.USAGE, "give more of the id"),
     "WORKER_NOT_FOUND": Meaning(Exits.NOT_FOUND, "`swarmctl workers` shows the names"),
     "SESSION_NOT_FOUND": Meaning(Exits.NOT_FOUND, "`swarmctl show TASK` lists its attempts"),
+    "RESULT_NOT_FOUND": Meaning(Exits.NOT_FOUND, "`swarmctl show TASK` lists what came too late"),
     "TOKEN_NOT_FOUND": Meaning(Exits.NOT_FOUND, "`swarmctl token list` shows the ids"),
     "INVALID_TASKS": Meaning(Exits.USAGE),
     "INVALID_REQUEST": Meaning(Exits.USAGE, "`swarmctl COMMAND --help` says what it takes"),

@@ -25,19 +25,41 @@ _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 
 
+class Limit:
+    """For how long something is followed; None is for ever."""
+
+    def __init__(self, within_s: float | None) -> None:
+        self._end_s = None if within_s is None else time.monotonic() + within_s
+
+    def left_s(self) -> float | None:
+        """The rest, in the way in which gRPC takes it."""
+        return None if self._end_s is None else max(0.0, self._end_s - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether it has been long enough."""
+        return self.left_s() == 0.0
+
+
 def events(
-    stub: OperatorServiceStub, *, after: int, task_id: str = "", follow: bool = True
+    stub: OperatorServiceStub,
+    *,
+    after: int,
+    task_id: str = "",
+    follow: bool = True,
+    within_s: float | None = None,
 ) -> Iterator[list[Event]]:
-    """Events after one, in batches as they come; with `follow`, for ever."""
+    """Events after one, in batches as they come; with `follow`, for ever or for so long."""
     request = WatchEventsRequest(after_seq=after, task_id=task_id, follow=follow)
+    limit = Limit(within_s)
 
     def open_stream() -> Iterator[list[Event]]:
-        for answer in stub.WatchEvents(request):
+        for answer in stub.WatchEvents(request, timeout=limit.left_s()):
             if answer.events:
                 request.after_seq = answer.events[-1].seq
                 yield list(answer.events)
 
-    return _over_restarts(open_stream) if follow else open_stream()
+    return _over_restarts(open_stream, limit=limit) if follow else open_stream()
 
 
 def log(stub: OperatorServiceStub, request: TailLogRequest) -> Iterator[TailLogResponse]:
@@ -54,13 +76,15 @@ def log(stub: OperatorServiceStub, request: TailLogRequest) -> Iterator[TailLogR
                 answer.entries.extend(fresh)
                 yield answer
 
-    return _over_restarts(open_stream, until_end=True) if request.follow else open_stream()
+    return _over_restarts(open_stream, limit=Limit(None), until_end=True) if request.follow else open_stream()
 
 
-def _over_restarts(open_stream: Callable[[], Iterator[Item]], *, until_end: bool = False) -> Iterator[Item]:
+def _over_restarts(
+    open_stream: Callable[[], Iterator[Item]], *, limit: Limit, until_end: bool = False
+) -> Iterator[Item]:
     """Opens the stream again whenever it breaks."""
     wait_s = 0.0
-    while True:
+    while not limit.over:
         try:
             for item in open_stream():
                 wait_s = 0.0
@@ -68,6 +92,8 @@ def _over_restarts(open_stream: Callable[[], Iterator[Item]], *, until_end: bool
             if until_end:
                 return
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and limit.left_s() is not None:
+                return
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
         if wait_s == 0.0:

@@ -5,8 +5,8 @@ over those further left.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
@@ -118,21 +118,23 @@ def _on_the_command_line(context: typer.Context, name: str) -> bool:
 def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
     """A function for Typer: the parameters of `function` after its first, and the common options.
 
-    It calls `call(options, function, its own values)`.
+    A parameter that is a dataclass of options stands for each of its fields. It calls
+    `call(options, function, its own values)`.
     """
     hints = get_type_hints(function, include_extras=True)
     _, *own = inspect.signature(function).parameters.values()
 
     def command(context: typer.Context, **values: Any) -> Any:
         options = merge(context, values)
-        return call(options, function, {p.name: values[p.name] for p in own})
+        return call(options, function, {p.name: _value(hints[p.name], p.name, values) for p in own})
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-        *(p.replace(kind=keyword, annotation=hints[p.name]) for p in own),
+        *(option for p in own for option in _options(hints[p.name], p)),
         *(
-            inspect.Parameter(name, keyword, default=_DEFAULTS[name], annotation=annotation)
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation
+            )
             for name, annotation in _ANNOTATIONS.items()
         ),
     ]
@@ -142,6 +144,22 @@ def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Call
     command.__name__ = function.__name__
     command.__doc__ = function.__doc__
     return command
+
+
+def _options(hint: Any, parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    if not is_dataclass(hint):
+        yield parameter.replace(kind=keyword, annotation=hint)
+        return
+    hints = get_type_hints(hint, include_extras=True)
+    for field in fields(hint):
+        yield inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name])
+
+
+def _value(hint: Any, name: str, values: Mapping[str, Any]) -> Any:
+    if not is_dataclass(hint):
+        return values[name]
+    return hint(**{field.name: values[field.name] for field in fields(hint)})  # type: ignore[operator]  # a class
 
 
 def of_completion(context: typer.Context) -> Options:

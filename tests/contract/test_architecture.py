@@ -20,9 +20,7 @@ MEDIAN_FILE_LINES: Final = 130
 FUNCTION_LINES: Final = 40
 
 # Each with the reason for which it reads better in one piece.
-LONG_FUNCTIONS: Final = {
-    "client/swarmctl/commands/run.py::run": "its signature is the list of flags, a line each",
-}
+LONG_FUNCTIONS: Final[dict[str, str]] = {}
 
 # Written apart, so that this file passes its own test.
 FORBIDDEN: Final = {

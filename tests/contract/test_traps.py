@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from contract.repository import python_files
 from support.server import server
 from support.waiting import eventually
 
-from contract.repository import python_files
-
 # The guard is a small program of its own, without threads and without gRPC, so it may fork.
-MAY_FORK = {"worker/swarm_worker/guard.py"}
+MAY_FORK = {"worker/swarm_worker/birth.py"}
 
 WORKER = """
 import asyncio, sys

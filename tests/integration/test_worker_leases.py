@@ -301,7 +301,6 @@ async def test_no_session_outlives_a_killed_worker_and_the_next_waits_for_that(
 
     assert ledger.alive() == []
     assert list(fake.registered[1].lease_ids) == []
-    assert "waiting for the sessions of the former process" in worker.err
 
 
 async def test_an_order_during_the_checks_ends_them(

@@ -166,7 +166,7 @@ async def test_d15_the_next_builder_is_told_what_was_wrong(fake: FakeSwarm, work
     await _outcome(fake, worker, again)
 
     prompt = (worker.project / "prompt-2").read_text("utf-8")
-    assert "f1 [critical] a.py: no tests" in prompt
+    assert "a1f1 [critical] a.py: no tests" in prompt
     assert "the validator rejected the work: no tests" in prompt
     assert "no tests" not in (worker.project / "prompt-1").read_text("utf-8")
 
@@ -182,7 +182,7 @@ async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_
         tr "\\0" " " < /proc/$$/cmdline > cmdline
     """
     worker.start(builder=worker.script("b.sh", session))
-    description = "0123456789abcdef" * 20_000
+    description = "0123456789abcdef" * 6_000
 
     outcome = await _outcome(fake, worker, claim("t1", description=description, files=["a.py"]))
 
@@ -221,8 +221,8 @@ async def test_red_checks_reject_the_work_without_a_validator(fake: FakeSwarm, w
     assert outcome.error == "2 of 3 checks failed: 'echo broken; exit 3' exited with 3"
     assert [check.exit_code for check in outcome.checks] == [3, 0, -9]
     assert [(finding.finding_id, finding.severity) for finding in outcome.verdict.findings] == [
-        ("f1", "critical"),
-        ("f2", "critical"),
+        ("a1f1", "critical"),
+        ("a1f2", "critical"),
     ]
     assert "`echo broken; exit 3` exited with 3:\nbroken" in outcome.verdict.findings[0].issue
     assert not (worker.project / "never").exists()
@@ -328,7 +328,7 @@ async def test_a_session_gets_no_token_and_no_more_than_it_should(
         pair.split("=", 1) for pair in (worker.project / "env").read_text("utf-8").split("\0") if pair
     )
     allowed = {"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "MODEL_KEY", "PWD", "SHLVL", "_", "OLDPWD"}
-    swarm = {"TASK_ID", "ATTEMPT", "ROLE", "SESSION_ID", "PROMPT_FILE", "TASK_FILE", "PROJECT_ROOT"}
+    swarm = {"TASK_ID", "ATTEMPT", "ROLE", "SESSION_ID", "PROMPT_FILE", "TASK_FILE", "PROJECT_ROOT", "STATE"}
     assert {name for name in pairs if name.startswith("SWARM_")} == {f"SWARM_{name}" for name in swarm}
     assert {name for name in pairs if not name.startswith(("SWARM_", "LC_", "AMPLIFIER_"))} <= allowed
     assert "super-secret" not in pairs.values()

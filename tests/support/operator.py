@@ -1,5 +1,6 @@
 """An OperatorService with canned answers, for the client's tests: real gRPC, no server behind it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,10 +27,17 @@ class FakeOperator:
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     address: str = ""
+    # Set when the operator is about to go.
+    over: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, method: str) -> list[Any]:
         """The requests of one method, in order."""
         return [request for name, request in self.requests if name == method]
+
+    def silence(self, _request: object) -> Iterator[Message]:
+        """The answer of a stream that stays open and says nothing."""
+        self.over.wait()
+        yield from ()
 
     def answer(self, method: str, request: Any, context: grpc.ServicerContext) -> Any:
         """What the method answers to this request."""
@@ -63,6 +71,7 @@ def serving(
     try:
         yield operator
     finally:
+        operator.over.set()
         server.stop(0).wait()
 
 

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -17,17 +18,21 @@ from swarm_worker.attempt import Attempt
 from swarm_worker.calls import Link
 from swarm_worker.claims import ClaimStream
 from swarm_worker.config import Config
-from swarm_worker.fence import Fence
+from swarm_worker.fence import Fence, OpenFence
+from swarm_worker.hold import Hold, choose
 from swarm_worker.leases import INTERVAL_S, Heartbeat, Leases
+from swarm_worker.leftovers import MARKER
 from swarm_worker.model import Assignment, StopOrder
 from swarm_worker.outbox import Outbox
-from swarm_worker.process import CONTAINMENT
 from swarm_worker.reporter import Reporter
 from swarm_worker.session import Bench
 from swarm_worker.setup import Setup
 from swarm_worker.slots import Slots
+from swarm_worker.starts import Starts
+from swarm_worker.state import machine_folder
 from swarm_worker.stop import Stop
 from swarm_worker.stubs import Stubs
+from swarm_worker.watch import Watch
 
 # How long a worker that was told to stop waits for the server to take its outcomes; they keep on disk.
 REPORT_S: Final = 10.0
@@ -57,12 +62,16 @@ class Agent:
         self._incarnation = uuid.uuid4().hex
         self._phase = Phase.ACTIVE
         self._done = False
+        self._swarm_id = ""
         self._opened = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopper: asyncio.Task[None] | None = None
         link = Link(config.server)
         name = setup.folder.name
-        self._fence = Fence()
+        self._hold = Hold(choose(config.containment), instance=setup.folder.instance)
+        self._fence = Fence(self._hold)
+        self._watch = Watch((setup.folder.path.parent, setup.folder.path), self)
+        self._starts = Starts(machine_folder(os.environ) / "starts")
         self._leases = Leases()
         self._reporter = Reporter(name, stubs, link=link)
         self._slots = Slots(
@@ -87,10 +96,13 @@ class Agent:
 
     async def run(self) -> None:
         """Works until it is told to leave; raises Exit when the server will never have it."""
+        await self._hold.adopt()
         self._slots.resume()
+        self._watch.look()
         loops = [
             asyncio.create_task(loop)
             for loop in (
+                self._watch.run(),
                 self._stream.run(),
                 self._beat(),
                 self._reporter.records.run(),
@@ -143,6 +155,7 @@ class Agent:
         """Hears that it is registered."""
         self._fence.begin(stop_after_s=convert.seconds(opened.stop_after) or STOP_AFTER_S, since=since)
         self._heartbeat.interval_s = convert.seconds(opened.heartbeat_interval) or INTERVAL_S
+        self._swarm_id = opened.swarm_id
         if not self._opened.is_set():
             _log.info("registered", worker=self._setup.folder.name, server_version=opened.server_version)
             self._opened.set()
@@ -151,11 +164,35 @@ class Agent:
 
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Hears the stream."""
+        if response.claims:
+            self._watch.look()
+        accept = self._phase is Phase.ACTIVE and not self._watch.stopped
         for claim in response.claims:
-            self._slots.take(convert.assignment(claim), accept=self._phase is Phase.ACTIVE)
+            self._slots.take(convert.assignment(claim), accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
             self._notice(response.notice)
+
+    def stopped_by_file(self, file: Path) -> None:
+        """Ends every session at once and takes no claims."""
+        _log.error("emergency stop: nothing runs here until the file is gone", file=str(file))
+        self._slots.stop(StopOrder(f"the file {file} exists", graceful=False))
+        self._heartbeat.phase = wire.WORKER_PHASE_DRAINING
+        self._stream.close()
+        self._leases.changed.set()
+
+    def file_gone(self) -> None:
+        """Takes claims again."""
+        _log.info("the emergency stop is over")
+        if self._phase is Phase.ACTIVE:
+            self._heartbeat.phase = wire.WORKER_PHASE_ACTIVE
+            self._stream.open()
+            self._leases.changed.set()
+
+    def woken(self, slept_s: float) -> None:
+        """Asks the server, before anything else, what still holds."""
+        _log.warning("the machine slept", slept_s=round(slept_s))
+        self._leases.changed.set()
 
     def _heard(self, response: wire.HeartbeatResponse) -> None:
         self._slots.obey(response.orders)
@@ -219,14 +256,16 @@ class Agent:
         bench = Bench(
             runner=self._setup.runner,
             desk=self._reporter,
-            fence=self._fence,
+            fence=OpenFence(self._hold) if assignment.task.keep_on_disconnect else self._fence,
+            starts=self._starts,
             folder=self._setup.folder,
             project_root=self._setup.project_root,
-            env=self._setup.env,
+            env={**self._setup.env, MARKER: self._hold.mark},
+            swarm_id=self._swarm_id,
             stall_s=self._config.stall_timeout,
             grace_s=self._config.kill_grace,
         )
-        return Attempt(bench, self._config, assignment, stop)
+        return Attempt(bench, self._config, assignment, stop, self._setup.templates)
 
     def _request(self) -> wire.ClaimTaskRequest:
         return wire.ClaimTaskRequest(
@@ -239,6 +278,6 @@ class Agent:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._setup.version,
-            containment=CONTAINMENT,
+            containment=self._hold.containment.level,
             lease_ids=self._leases.ids,
         )

@@ -4,6 +4,7 @@ Its one rule: only proof completes an attempt. What can't be read, was not run o
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,6 +12,8 @@ from amplifier_swarm.text import one_line
 from swarm_worker import prompts
 from swarm_worker.checks import findings_of, red, run_checks, summary_of
 from swarm_worker.config import Config
+from swarm_worker.evidence import Snapshot, changes, snapshot
+from swarm_worker.findings import named
 from swarm_worker.model import (
     Assignment,
     BuilderResult,
@@ -28,6 +31,17 @@ from swarm_worker.session import Bench, Session, SessionResult, Work
 from swarm_worker.stop import Stop
 
 ERROR_CHARS: Final = 1_000
+# A validator that came to nothing is run again alone: the builder's work has been paid for.
+VALIDATOR_RUNS: Final = 3
+AGAIN: Final = (
+    FailureClass.CRASHED,
+    FailureClass.TIMEOUT,
+    FailureClass.STALLED,
+    FailureClass.PROVIDER_LIMITED,
+)
+# How long a provider is waited for that asks for patience: if it does not say, and at most.
+LIMITED_S: Final = 30.0
+LIMITED_MOST_S: Final = 300.0
 
 
 @dataclass(slots=True)
@@ -38,18 +52,23 @@ class Attempt:
     config: Config
     assignment: Assignment
     stop: Stop
+    templates: prompts.Templates | None = None
     # Session ends that the server has not yet confirmed: an outcome should come after them.
     ends: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> Outcome:
         """Works on the task until it is done, has failed or is ordered to end."""
+        task = self.assignment.task
+        before = await snapshot(self.bench.project_root, task.files) if self._validates else None
         built = await self._session(self._builder())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED:
             return replace(_unfinished(built), builder_result=claimed)
-        return replace(await self._proven(built.log, claimed), builder_result=claimed)
+        return replace(await self._proven(built.log, claimed, before), builder_result=claimed)
 
-    async def _proven(self, log: SessionLog, claimed: BuilderResult | None) -> Outcome:
+    async def _proven(
+        self, log: SessionLog, claimed: BuilderResult | None, before: Snapshot | None
+    ) -> Outcome:
         """What the attempt comes to once its builder says that it is done."""
         checked = await run_checks(
             self.bench,
@@ -61,11 +80,30 @@ class Attempt:
         if checked.stopped is not None:
             return Outcome(OutcomeKind.STOPPED, checks=checked.results, kill_receipt=checked.stopped)
         if failed := red(checked.results):
-            return _red(failed, checked.results)
-        if not self._validates:
+            return self._red(failed, checked.results)
+        if before is None:
             return Outcome(OutcomeKind.COMPLETED, checks=checked.results)
-        judged = await self._session(self._validator(claimed, checked.results))
-        return replace(_judged(judged), checks=checked.results)
+        work = await self._validator(claimed, checked.results, before)
+        return replace(self._judged(await self._judgement(work)), checks=checked.results)
+
+    async def _judgement(self, work: Work) -> SessionResult:
+        """What a validator came to; one that crashed or hung is no reason to build anew."""
+        judged = await self._session(work)
+        for run in range(2, VALIDATOR_RUNS + 1):
+            if judged.failure is None or judged.failure.kind not in AGAIN:
+                break
+            judged.log.note(f"the validator is run again alone, {run} of {VALIDATOR_RUNS}")
+            await self._wait_for_provider(judged.failure)
+            judged = await self._session(replace(work, run=run))
+        return judged
+
+    async def _wait_for_provider(self, failure: Failure) -> None:
+        if failure.kind is not FailureClass.PROVIDER_LIMITED:
+            return
+        asked_s = LIMITED_S if failure.retry_after_s is None else failure.retry_after_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(asked_s, LIMITED_MOST_S)):
+                await self.stop.ordered.wait()
 
     async def _session(self, work: Work) -> SessionResult:
         result, end = await Session(self.bench, self.assignment, work, stop=self.stop).run()
@@ -75,15 +113,53 @@ class Attempt:
 
     def _builder(self) -> Work:
         agent = self.assignment.task.builder_agent or self.config.builder_agent
-        prompt = prompts.builder(self.assignment, agent=agent)
+        prompt = prompts.builder(self.assignment, agent=agent, templates=self.templates)
         return Work(Role.BUILDER, prompt, self._builder_timeout_s)
 
-    def _validator(self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...]) -> Work:
+    async def _validator(
+        self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], before: Snapshot
+    ) -> Work:
         task = self.assignment.task
-        agent = task.validator_agent or self.config.validator_agent
-        prompt = prompts.validator(self.assignment, agent=agent, claimed=claimed, checks=checks)
+        prompt = prompts.validator(
+            self.assignment,
+            agent=task.validator_agent or self.config.validator_agent,
+            claimed=claimed,
+            checks=checks,
+            changes=await changes(before),
+            templates=self.templates,
+        )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
-        return Work(Role.VALIDATOR, prompt, timeout_s, claimed or BuilderResult())
+        repair = prompts.repair(self.assignment, Role.VALIDATOR)
+        return Work(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
+
+    def _red(self, failed: list[CheckResult], results: tuple[CheckResult, ...]) -> Outcome:
+        """A rejection without a validator: it has nothing to add to a red check."""
+        summary = summary_of(failed, total=len(results))
+        found = named(findings_of(failed), self.assignment)
+        return Outcome(
+            OutcomeKind.FAILED,
+            failure=Failure(FailureClass.VALIDATION_FAILED, summary),
+            checks=results,
+            verdict=Verdict(passed=False, findings=found, summary=summary),
+        )
+
+    def _judged(self, judged: SessionResult) -> Outcome:
+        if (
+            judged.kind is OutcomeKind.DECLINED
+        ):  # a builder did run, so the claim can't be given back for free
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=judged.receipt)
+        if judged.kind is not OutcomeKind.COMPLETED:
+            return _unfinished(judged)
+        verdict = read_verdict(judged.reply)
+        if verdict is None:
+            said = one_line(judged.reply[-ERROR_CHARS:], ERROR_CHARS) or "nothing"
+            error = f"the validator ended without a readable verdict; its last words: {said}"
+            return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.NO_VERDICT, error))
+        verdict = replace(verdict, findings=named(verdict.findings, self.assignment))
+        if verdict.passed:
+            return Outcome(OutcomeKind.COMPLETED, verdict=verdict)
+        failure = Failure(FailureClass.VALIDATION_FAILED, f"the validator rejected the work: {_why(verdict)}")
+        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict)
 
     @property
     def _builder_timeout_s(self) -> float:
@@ -96,33 +172,6 @@ class Attempt:
 
 def _unfinished(result: SessionResult) -> Outcome:
     return Outcome(result.kind, failure=result.failure, kill_receipt=result.receipt)
-
-
-def _red(failed: list[CheckResult], results: tuple[CheckResult, ...]) -> Outcome:
-    """A rejection without a validator: it has nothing to add to a red check."""
-    summary = summary_of(failed, total=len(results))
-    return Outcome(
-        OutcomeKind.FAILED,
-        failure=Failure(FailureClass.VALIDATION_FAILED, summary),
-        checks=results,
-        verdict=Verdict(passed=False, findings=findings_of(failed), summary=summary),
-    )
-
-
-def _judged(judged: SessionResult) -> Outcome:
-    if judged.kind is OutcomeKind.DECLINED:  # a builder did run, so the claim can't be given back for free
-        return Outcome(OutcomeKind.STOPPED, kill_receipt=judged.receipt)
-    if judged.kind is not OutcomeKind.COMPLETED:
-        return _unfinished(judged)
-    verdict = read_verdict(judged.reply)
-    if verdict is None:
-        said = one_line(judged.reply[-ERROR_CHARS:], ERROR_CHARS) or "nothing"
-        error = f"the validator ended without a readable verdict; its last words: {said}"
-        return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.NO_VERDICT, error))
-    if not verdict.passed:
-        failure = Failure(FailureClass.VALIDATION_FAILED, f"the validator rejected the work: {_why(verdict)}")
-        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict)
-    return Outcome(OutcomeKind.COMPLETED, verdict=verdict)
 
 
 def _why(verdict: Verdict) -> str:

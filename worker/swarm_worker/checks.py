@@ -35,6 +35,8 @@ class Checked:
 class _Recorder:
     """Keeps the end of what a check prints."""
 
+    patience = 1.0
+
     def __init__(self) -> None:
         self._tail = Tail(4 * TAIL_CHARS)
 
@@ -45,7 +47,7 @@ class _Recorder:
     def stdout(self, chunk: bytes) -> None:
         self._tail.feed(chunk)
 
-    stderr = stdout
+    stderr = feed = stdout
 
 
 async def run_checks(
@@ -77,9 +79,7 @@ def red(results: Sequence[CheckResult]) -> list[CheckResult]:
 
 def findings_of(failed: Sequence[CheckResult]) -> tuple[Finding, ...]:
     """What the next builder is told about red checks."""
-    return tuple(
-        Finding(f"f{number}", "", _issue(result), "critical") for number, result in enumerate(failed, 1)
-    )
+    return tuple(Finding("", "", _issue(result), "critical") for result in failed)
 
 
 def summary_of(failed: Sequence[CheckResult], *, total: int) -> str:

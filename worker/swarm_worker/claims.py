@@ -1,7 +1,6 @@
 """The claim stream: opens it, opens it again whenever it ends, and hands on what comes over it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
@@ -12,6 +11,7 @@ from amplifier_swarm.errors import WireError, unpack
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.calls import Backoff, Link, fatal
+from swarm_worker.fence import now_s
 from swarm_worker.stubs import Stubs
 
 RECONNECT_CAP_S: Final = 5.0
@@ -23,7 +23,7 @@ class Listener(Protocol):
     """What hears the stream."""
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
-        """The worker is registered; the call began at that monotonic time."""
+        """The worker is registered; the call began at that time of the fence's clock."""
 
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Claims, orders or a notice."""
@@ -42,10 +42,21 @@ class ClaimStream:
         self._backoff = Backoff(cap_s=RECONNECT_CAP_S)
         self._wanted = asyncio.Event()
         self._wanted.set()
+        self._call: grpc.aio.Call | None = None
 
     def stay_closed(self) -> None:
         """Opens no further stream: heartbeats suffice for a worker that takes no claims."""
         self._wanted.clear()
+
+    def close(self) -> None:
+        """Ends the open stream too, and with it all claims, until `open`."""
+        self._wanted.clear()
+        if self._call is not None:
+            self._call.cancel()
+
+    def open(self) -> None:
+        """Wants claims again."""
+        self._wanted.set()
 
     async def run(self) -> NoReturn:
         """Listens until it is cancelled; raises Exit when the server will never send claims."""
@@ -61,8 +72,8 @@ class ClaimStream:
 
     async def _listen(self) -> WireError:
         """Hears one stream to its end, whichever way it ends."""
-        since = time.monotonic()
-        call = self._stubs.service.ClaimTask(self._request(), metadata=self._stubs.metadata)
+        since = now_s()
+        self._call = call = self._stubs.service.ClaimTask(self._request(), metadata=self._stubs.metadata)
         try:
             async for response in call:
                 if response.HasField("opened"):
@@ -72,7 +83,12 @@ class ClaimStream:
                 self._listener.received(response)
         except grpc.RpcError as error:
             return unpack(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._wanted.is_set() or task is None or task.cancelling():
+                raise
         finally:
+            self._call = None
             call.cancel()
         return WireError(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
 

@@ -13,7 +13,8 @@ from swarm_worker.names import is_worker_name
 PROGRAM: Final = "swarm-worker"
 DAY_S: Final = 86_400.0
 RUNNERS: Final = ("auto", "amplifier-agent", "amplifier", "embedded", "command")
-LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+CONTAINMENTS: Final = ("auto", "subreaper", "pidns")
 
 
 def worker_name(text: str) -> str:
@@ -42,7 +43,7 @@ def variable(text: str) -> str:
 class Config:
     """What the worker was told at its start."""
 
-    server: str = setting(..., "the swarmd to work for", metavar="HOST:PORT", env="SWARM_SERVER")
+    server: str = setting("", "the swarmd to work for", metavar="HOST:PORT", env="SWARM_SERVER")
     name: str = setting(
         "", "its name, stable over restarts; default: the host and a number", parse=worker_name, metavar="ID"
     )
@@ -54,6 +55,13 @@ class Config:
     no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
     builder_command: str = setting("", "what --runner command starts as a builder", metavar="ARGV")
     validator_command: str = setting("", "what --runner command starts as a validator", metavar="ARGV")
+    builder_config: Path | None = setting(
+        None, "the host configuration of builders, for --runner amplifier-agent", parse=path, metavar="F"
+    )
+    validator_config: Path | None = setting(
+        None, "the host configuration of validators, for --runner amplifier-agent", parse=path, metavar="F"
+    )
+    bundle: str = setting("", "the bundle of every session, for --runner amplifier", metavar="BUNDLE")
     builder_timeout: float = setting(
         3600.0, "seconds that a builder may run", parse=number(1, 7 * DAY_S), metavar="S"
     )
@@ -75,6 +83,8 @@ class Config:
         parse=variable,
         metavar="NAME",
     )
+    containment: str = setting("auto", "what holds a session's processes together", choices=CONTAINMENTS)
+    check: bool = setting(False, "prove that sessions could run here, say what was found, and exit")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
         Path(".swarm/worker"), "where it keeps its locks and its outbox", parse=path, metavar="DIR"
@@ -88,7 +98,7 @@ class Config:
     tls_cert: Path | None = setting(None, "its own certificate", parse=path, metavar="F")
     tls_key: Path | None = setting(None, "the key of that certificate", parse=path, metavar="F")
     log_format: Literal["text", "json"] = setting("text", "how it logs", choices=("text", "json"))
-    log_level: str = setting("info", "what it logs", choices=LEVELS)
+    log_level: str = setting("info", "what it logs", choices=LOG_LEVELS)
 
 
 def read_config(argv: Sequence[str], *, version: str) -> Config:
@@ -101,6 +111,8 @@ def read_config(argv: Sequence[str], *, version: str) -> Config:
         version=version,
         argv=argv,
     )
+    if not config.server and not config.check:
+        raise Exit(Exits.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     return config

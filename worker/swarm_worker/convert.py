@@ -12,6 +12,7 @@ from swarm_worker import model
 ISSUE_CHARS: Final = 4_000
 NOTES_CHARS: Final = 16_000
 TAIL_CHARS: Final = 8_000
+WHY_CHARS: Final = 2_000
 # What a session says of itself is bounded, so that no outcome outgrows a message.
 ITEMS: Final = 200
 ITEM_CHARS: Final = 1_000
@@ -32,6 +33,24 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         epoch=claim.epoch,
         findings=tuple(model.Finding(f.finding_id, f.file, f.issue, f.severity) for f in claim.findings),
         last_error=claim.last_error,
+        dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
+    )
+
+
+def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
+    built = _told(result.builder_result) if result.HasField("builder_result") else None
+    return model.DependencyResult(result.task_id, result.name, built, result.verdict_summary)
+
+
+def _told(result: session_pb2.BuilderResult) -> model.BuilderResult:
+    return model.BuilderResult(
+        status=result.status,
+        files_created=tuple(result.files_created),
+        files_modified=tuple(result.files_modified),
+        tests_written=result.tests_written if result.HasField("tests_written") else None,
+        tests_passed=result.tests_passed if result.HasField("tests_passed") else None,
+        implementation_notes=result.implementation_notes,
+        blockers=tuple(result.blockers),
     )
 
 
@@ -53,6 +72,7 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         validator_agent=task.validator_agent,
         builder_timeout_s=seconds(task.builder_timeout) if task.HasField("builder_timeout") else None,
         validator_timeout_s=seconds(task.validator_timeout) if task.HasField("validator_timeout") else None,
+        keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
     )
 
 
@@ -106,6 +126,8 @@ def finished(lease_id: model.LeaseId, outcome: model.Outcome) -> worker_service_
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
         message.error = _head(outcome.failure.error, ISSUE_CHARS)
+        if outcome.failure.retry_after_s is not None:
+            message.retry_after.CopyFrom(_duration(outcome.failure.retry_after_s))
     if outcome.builder_result is not None:
         message.builder_result.CopyFrom(_builder_result(outcome.builder_result))
     message.checks.extend(_check(check) for check in outcome.checks[:ITEMS])
@@ -125,6 +147,15 @@ def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
         tests_passed=result.tests_passed,
         implementation_notes=_head(result.implementation_notes, NOTES_CHARS),
         blockers=_items(result.blockers),
+        answers=[_answer(answer) for answer in result.answers[:ITEMS]],
+    )
+
+
+def _answer(answer: model.FindingAnswer) -> session_pb2.FindingAnswer:
+    return session_pb2.FindingAnswer(
+        finding_id=_head(answer.finding_id, ITEM_CHARS),
+        kind=session_pb2.FindingAnswerKind.Value(f"FINDING_ANSWER_KIND_{answer.kind.name}"),
+        why=_head(answer.why, WHY_CHARS),
     )
 
 

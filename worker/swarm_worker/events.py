@@ -20,6 +20,8 @@ class EventReader:
     usage: Usage = field(default_factory=Usage)
     # Whether the model was really asked: a session can report success without it.
     used: bool = False
+    # Whether any event came yet; nothing does before a model's first answer.
+    begun: bool = False
     _said: str = ""
 
     def read(self, line: Line) -> list[Entry]:
@@ -28,6 +30,7 @@ class EventReader:
         if event is None:
             return [*self.end(), Entry(LogKind.ERROR_OUTPUT, line.text)]
         method, params = event
+        self.begun = True
         if method == "result/delta":
             return self._say(params.get("text"))
         return [*self.end(), *self._entry(method, params)]
@@ -59,13 +62,17 @@ class EventReader:
         return []  # result/final and thinking: nothing that is not in the reply
 
     def _add(self, params: Mapping[str, Any]) -> None:
-        came, went = _count(params.get("inputTokens")), _count(params.get("outputTokens"))
-        self.used = self.used or came + went > 0
-        cost = (
-            None if "sessionCostTotal" in params else _cost(params.get("cost"))
-        )  # a sum of what was counted
-        total = self.usage.cost if cost is None else (self.usage.cost or Decimal()) + cost
-        self.usage = Usage(self.usage.input_tokens + came, self.usage.output_tokens + went, total)
+        used = usage_of(params.get("inputTokens"), params.get("outputTokens"), params.get("cost"))
+        counted = used.input_tokens + used.output_tokens > 0
+        self.used = self.used or counted
+        # A roll-up sums up what was counted already.
+        if counted or "sessionCostTotal" not in params:
+            self.usage = self.usage.plus(used)
+
+
+def usage_of(came: object, went: object, cost: object) -> Usage:
+    """A usage as it was told; what is no number counts as none."""
+    return Usage(_count(came), _count(went), _cost(cost))
 
 
 def _event(text: str) -> tuple[str, Mapping[str, Any]] | None:

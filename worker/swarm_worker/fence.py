@@ -1,40 +1,52 @@
 """The worker's right to run sessions: the server extends it with each answered heartbeat, and its guards
-enforce it, so that it ends in time even if this process hangs or is frozen."""
+enforce it, so that it ends in time even if this process hangs or is frozen, or the machine slept meanwhile."""
 
-import time
+import math
 from typing import Protocol
+
+from swarm_worker.hold import Hold
+from swarm_worker.processes import boot_s
+
+# The clock of all times here. It goes on while the machine sleeps, as the server's does elsewhere.
+now_s = boot_s
 
 
 class Fenced(Protocol):
     """A guard."""
 
-    def fence(self, seconds: float) -> None:
-        """Lets the session run for that long from now, unless more is said."""
+    def fence(self, until_s: float) -> None:
+        """Lets the session run until then, unless more is said."""
 
 
 class Fence:
-    """Knows until when sessions may run and tells the guards. All times are monotonic."""
+    """Knows until when sessions may run and tells the guards; and what holds them until then."""
 
-    def __init__(self) -> None:
-        self._heard = time.monotonic()
+    def __init__(self, hold: Hold | None = None) -> None:
+        self.hold = hold or Hold()
+        self._heard_s = now_s()
         self._stop_after_s = 0.0
         self._guards: set[Fenced] = set()
 
     @property
+    def until_s(self) -> float:
+        """When sessions end if the server is not heard again."""
+        return self._heard_s + self._stop_after_s
+
+    @property
     def left_s(self) -> float:
         """How long sessions may run from now on if the server is not heard again; 0 if not at all."""
-        return max(0.0, self._heard + self._stop_after_s - time.monotonic())
+        return max(0.0, self.until_s - now_s())
 
     def begin(self, *, stop_after_s: float, since: float) -> None:
         """The server has said how long its silence may last; its first word counts as a heartbeat."""
         if self._stop_after_s == 0.0:
-            self._heard = since
+            self._heard_s = since
         self._stop_after_s = stop_after_s
         self._tell()
 
     def extend(self, *, since: float) -> None:
         """A heartbeat was answered; it counts from when it was sent."""
-        self._heard = max(self._heard, since)
+        self._heard_s = max(self._heard_s, since)
         self._tell()
 
     def add(self, guard: Fenced) -> None:
@@ -47,4 +59,13 @@ class Fence:
 
     def _tell(self) -> None:
         for guard in self._guards:
-            guard.fence(self.left_s)
+            guard.fence(self.until_s)
+
+
+class OpenFence(Fence):
+    """For the sessions of a task that are to outlast any silence of the server. All else ends them as ever."""
+
+    @property
+    def until_s(self) -> float:
+        """Never."""
+        return math.inf

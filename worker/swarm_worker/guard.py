@@ -1,36 +1,47 @@
 """Guards one session: starts it, and ends with it everything that it has started.
 
-Runs as a program of its own, from its path, with nothing but the standard library. Its one rule: it does
-not end before the last process of the session has. It is the session's child subreaper, so whatever
-detaches itself (a new session, a double fork, an emptied environment) becomes a child of the guard, and
-the kernel's word that there is no child left is the proof that the tree is gone.
+Runs as a program of its own with nothing but the standard library. Its one rule: it does not end before the
+last process of the session has. It is the session's child subreaper, so whatever detaches itself (a new
+session, a double fork, an emptied environment) becomes a child of the guard, and the kernel's word that
+there is no child left is the proof that the tree is gone.
 
-The worker writes lines to the control pipe: `kill GRACE_S` ends the session, `fence SECONDS` extends its
-right to run. The pipe's end, or no extension in time, ends the session too: the worker is dead or cut off,
-whatever state its event loop is in. The guard writes JSON lines to the report pipe.
+The worker writes lines to the control pipe: `kill GRACE_S` ends the session, `fence BOOT_S` says until when
+it may run, on the clock that goes on while the machine sleeps. The pipe's end, or no extension in time, ends
+the session too: the worker is dead or cut off, whatever state its event loop is in. The guard writes JSON
+lines to the report pipe.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, NoReturn
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_CHILD_SUBREAPER: Final = 36
+from swarm_worker.birth import Born, Plan, bear, let_go_of_output
+from swarm_worker.containment import CGROUP2, SUBREAPER, drop_cgroup, kill_cgroup, make_cgroup
+from swarm_worker.processes import (
+    PR_SET_CHILD_SUBREAPER,
+    Process,
+    boot_s,
+    descendants,
+    kill_frozen,
+    prctl,
+    send,
+)
+
 # What a session leaves behind when it ends by itself had its chance already.
 LEFTOVER_GRACE_S: Final = 1.0
+# Nobody is left who could answer for the session; the next worker waits for its end.
+ORPHAN_GRACE_S = 10.0
 # The death of a grandchild sends no signal here, so it is looked for.
 LOOK_S: Final = 0.02
+# No wait notices that the machine slept, so the fence is looked at.
+FENCE_LOOK_S: Final = 1.0
 # A process that SIGKILL does not end in this time sits in the kernel; it is reported, and waited for.
 UNKILLABLE_S: Final = 30.0
-# What Python or this guard ignores, a session starts with as usual.
-RESET: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
 
 
 class Options(NamedTuple):
@@ -40,16 +51,13 @@ class Options(NamedTuple):
     report: int
     lock: int
     grace_s: float
+    # Until when the session may run unless the worker says more; see processes.boot_s.
     fence_s: float
+    level: str
+    # The control group that the session gets for itself; empty for none.
+    cgroup: str
     cwd: str
     argv: list[str]
-
-
-class Process(NamedTuple):
-    """A process; with its start time, since a number alone may be given out again."""
-
-    pid: int
-    started: str
 
 
 class Control:
@@ -59,7 +67,7 @@ class Control:
         self.cause = ""
         self.fd = fd
         self._grace_s = grace_s
-        self._fence = time.monotonic() + fence_s
+        self._fence_s = fence_s
         self._kill_at: float | None = None
         self._rest = b""
         os.set_blocking(fd, False)
@@ -67,7 +75,7 @@ class Control:
     @property
     def fence_left_s(self) -> float:
         """How long the session may still run unless the worker says more."""
-        return max(0.0, self._fence - time.monotonic())
+        return max(0.0, self._fence_s - boot_s())
 
     def read(self) -> None:
         """Takes in what has been said so far."""
@@ -76,9 +84,9 @@ class Control:
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 for line in lines:
                     self._obey(line)
-            self._end("orphaned", self._grace_s)
-        if self.fence_left_s == 0:
-            self._end("fence", self._grace_s)
+            self._end("orphaned", min(self._grace_s, ORPHAN_GRACE_S))
+        if self.fence_left_s == 0:  # the grace period is part of what the server waits for, so it began then
+            self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
 
     def grace_left_s(self) -> float:
         """How long processes may take to end by themselves; a later order can shorten it."""
@@ -94,7 +102,7 @@ class Control:
         if word == b"kill":
             self._end("order", float(number))
         elif word == b"fence":
-            self._fence = time.monotonic() + float(number)
+            self._fence_s = float(number)
 
     def _end(self, cause: str, grace_s: float) -> None:
         self.cause = self.cause or cause
@@ -108,8 +116,10 @@ class Guard:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._control = Control(options.control, grace_s=options.grace_s, fence_s=options.fence_s)
-        self._woken = -1
-        self._main = -1
+        self._level = options.level
+        self._alarm = (-1, -1)
+        self._born = Born(-1, "", -1)
+        self._codes = -1
 
     def run(self) -> None:
         """Runs the session and returns when nothing of it is left."""
@@ -118,65 +128,45 @@ class Guard:
         if not self._control.cause:
             self._start()
         while not self._control.cause:
-            self._wait(self._control.fence_left_s)
+            self._wait(min(FENCE_LOOK_S, self._control.fence_left_s))
             self._reap()
             self._control.read()
         self._end()
 
     def _prepare(self) -> None:
         os.setsid()
-        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        self._woken, wakes = os.pipe()
-        for fd in (self._woken, wakes):
+        self._alarm = os.pipe()
+        for fd in self._alarm:
             os.set_blocking(fd, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._alarm[1], warn_on_full_buffer=False)
 
     def _start(self) -> None:
-        told, tells = os.pipe()
-        parent, self._main = os.getpid(), os.fork()
-        if self._main == 0:
-            self._become_session(tells, parent=parent)
-        os.close(tells)
-        fault = os.read(told, 4096).decode(errors="replace")  # at once, or empty when the exec closes it
-        os.close(told)
-        self._let_go_of_output()
-        self._report("failed", error=fault) if fault else self._report("started", pid=self._main)
-
-    def _become_session(self, tells: int, *, parent: int) -> NoReturn:
-        doing = "enter " + self._options.cwd
-        try:
-            os.setsid()  # so that a session which signals its group does not hit its guard
-            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-            for name in RESET:
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
-            os.chdir(self._options.cwd)
-            doing = "start " + self._options.argv[0]
-            os.execvpe(self._options.argv[0], self._options.argv, _own_environment())  # noqa: S606  # no shell is wanted
-        except (OSError, ValueError) as error:
-            os.write(tells, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:4096])
-        finally:
-            os._exit(127)
-
-    def _let_go_of_output(self) -> None:
-        """Leaves the pipes to the session alone, so that their ends mean something."""
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        os.close(null)
+        options = self._options
+        if self._level == CGROUP2 and not make_cgroup(options.cgroup):
+            self._level = SUBREAPER  # the receipt says so
+        cgroup = options.cgroup if self._level == CGROUP2 else ""
+        private = (options.control, options.report, options.lock, *self._alarm)
+        self._born = bear(Plan(options.cwd, options.argv, self._level, cgroup, private))
+        self._codes = self._born.codes
+        let_go_of_output()
+        if self._born.fault:
+            self._report("failed", error=self._born.fault)
+        if self._born.pid < 0:
+            self._control.exited()
 
     def _end(self) -> None:
         began = time.monotonic()
-        found = set(_descendants(os.getpid()))
+        found = self._members()
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
         self._report(
             "ended",
             cause=self._control.cause,
+            containment=self._level,
             found=len(found),
             terminated=terminated,
             killed=killed,
@@ -189,9 +179,9 @@ class Guard:
         """Asks every process to end, and waits for that as long as the grace period allows."""
         asked: set[Process] = set()
         while self._reap() and self._control.grace_left_s() > 0:
-            for process in set(_descendants(os.getpid())) - asked:
-                _send(process, signal.SIGTERM)
-                _send(process, signal.SIGCONT)  # a stopped process does not notice
+            for process in self._members() - asked:
+                send(process, signal.SIGTERM)
+                send(process, signal.SIGCONT)  # a stopped process does not notice
                 asked.add(process)
             self._wait(min(LOOK_S, self._control.grace_left_s()))
             self._control.read()
@@ -201,16 +191,25 @@ class Guard:
         """Kills until no child is left; says how many it killed and how many it could not."""
         hit: set[Process] = set()
         while self._reap():
-            alive = list(_descendants(os.getpid()))
+            alive = descendants(os.getpid())
             if until is not None and time.monotonic() > until:
                 return len(hit), len(alive)
-            for process in alive:
-                _send(process, signal.SIGSTOP)  # what is frozen can't fork while the others are hit
-            for process in alive:
-                _send(process, signal.SIGKILL)
-            hit.update(alive)
+            hit |= self._ours(alive)
+            if self._level == CGROUP2:
+                kill_cgroup(self._options.cgroup)
+            kill_frozen(alive)
             self._wait(LOOK_S if until is not None else UNKILLABLE_S)
+        if self._level == CGROUP2:
+            drop_cgroup(self._options.cgroup)
         return len(hit), 0
+
+    def _members(self) -> set[Process]:
+        return self._ours(descendants(os.getpid()))
+
+    def _ours(self, processes: set[Process]) -> set[Process]:
+        """Without the first process of a namespace, which is none of the session's."""
+        init = self._born.pid if self._born.codes >= 0 else None
+        return {process for process in processes if process.pid != init}
 
     def _reap(self) -> bool:
         """Buries what has ended; says whether any child is left, alive or not yet buried."""
@@ -219,18 +218,32 @@ class Guard:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return False
+            if self._codes >= 0:
+                self._hear_code(ended=pid == self._born.pid)
+            elif pid == self._born.pid and self._born.codes < 0:
+                self._exited(os.waitstatus_to_exitcode(status))
             if pid == 0:
                 return True
-            if pid == self._main:
-                self._report("exited", code=os.waitstatus_to_exitcode(status))
-                self._control.exited()
+
+    def _hear_code(self, *, ended: bool) -> None:
+        """Takes the session's exit code from the first process of its namespace, or from that one's end."""
+        ready, _, _ = select.select([self._codes], (), (), 0)
+        if ready or ended:
+            code = os.read(self._codes, 16) if ready else b""
+            os.close(self._codes)
+            self._codes = -1
+            self._exited(int(code or -signal.SIGKILL))
+
+    def _exited(self, code: int) -> None:
+        self._report("exited", code=code)
+        self._control.exited()
 
     def _wait(self, timeout_s: float) -> None:
-        """Waits for a child's end or, while the session runs, for a word of the worker."""
-        ears = [self._woken] if self._control.cause else [self._woken, self._control.fd]
-        select.select(ears, (), (), timeout_s)
+        """Waits for an end or, while the session runs, for a word of the worker."""
+        ears = [self._alarm[0]] if self._control.cause else [self._alarm[0], self._control.fd]
+        select.select([*ears, *([self._codes] if self._codes >= 0 else [])], (), (), timeout_s)
         with contextlib.suppress(BlockingIOError):
-            while os.read(self._woken, 4096):
+            while os.read(self._alarm[0], 4096):
                 pass
 
     def _report(self, event: str, **fields: object) -> None:
@@ -238,63 +251,11 @@ class Guard:
             os.write(self._options.report, json.dumps({"event": event, **fields}).encode() + b"\n")
 
 
-def _descendants(root: int) -> Iterator[Process]:
-    """Every live process below `root`, as far as one walk through /proc sees it."""
-    children: dict[int, list[Process]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208  # see _stat
-        if name.isdigit() and (stat := _stat(int(name))):
-            state, parent, started = stat
-            if state not in "ZX":
-                children.setdefault(parent, []).append(Process(int(name), started))
-    below = [root]
-    while below:
-        for process in children.get(below.pop(), ()):
-            yield process
-            below.append(process.pid)
-
-
-def _stat(pid: int) -> tuple[str, int, str] | None:
-    """State, parent and start time."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # pathlib costs more than the rest of the start
-            fields = file.read().rpartition(b") ")[2].split()
-    except OSError:
-        return None
-    return (fields[0].decode(), int(fields[1]), fields[19].decode()) if len(fields) > 19 else None
-
-
-def _send(process: Process, number: int) -> None:
-    """Signals that very process, never a later one with its number."""
-    with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
-        handle = os.pidfd_open(process.pid)
-        try:
-            stat = _stat(process.pid)
-            if stat is not None and stat[2] == process.started:
-                signal.pidfd_send_signal(handle, number)
-        finally:
-            os.close(handle)
-
-
-def _own_environment() -> dict[bytes, bytes]:
-    """The environment as the worker gave it: Python adds LC_CTYPE to its own copy in a C locale."""
-    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123  # see _stat
-        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry)
-        return {name: value for name, _, value in pairs}
-
-
-def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl failed")
-
-
 def main(arguments: Sequence[str]) -> None:
     """Runs the guard with the command line that the worker made."""
-    control, report, lock, grace_s, fence_s, cwd, *argv = arguments
-    options = Options(int(control), int(report), int(lock), float(grace_s), float(fence_s), cwd, argv)
+    control, report, lock, grace_s, fence_s, level, cgroup, cwd, *argv = arguments
+    numbers = (int(control), int(report), int(lock), float(grace_s), float(fence_s))
+    options = Options(*numbers, level, cgroup, cwd, argv)
     for fd in (options.control, options.report, options.lock):
         os.set_inheritable(fd, False)
     Guard(options).run()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -7,7 +7,6 @@ of which only the outcome is unanswered, and obeys what comes back just as what 
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -19,7 +18,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
 from swarm_worker.calls import CALL_TIMEOUT_S, Backoff, Link, fatal
-from swarm_worker.fence import Fence
+from swarm_worker.fence import Fence, now_s
 from swarm_worker.model import LeaseId, StopOrder
 from swarm_worker.stop import Stop
 from swarm_worker.stubs import Stubs
@@ -132,7 +131,7 @@ class Heartbeat:
         request = wire.HeartbeatRequest(
             worker=self._worker, incarnation=self._incarnation, lease_ids=self._leases.ids, phase=phase
         )
-        sent = time.monotonic()
+        sent = now_s()
         try:
             response = await self._stubs.service.Heartbeat(
                 request, timeout=timeout_s, metadata=self._stubs.metadata

@@ -26,11 +26,27 @@ def run(argv: Sequence[str]) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
     version = installed_version("amplifier-swarm")
     try:
-        _serve(read_config(argv, version=version), version=version)
+        config = read_config(argv, version=version)
+        if config.check:
+            return _check(config)
+        _serve(config, version=version)
     except Exit as end:
         print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the one place where it talks
         return end.code
+    except KeyboardInterrupt:  # while nothing ran yet: a worker that runs hears signals in its own way
+        return 128 + signal.SIGINT
     return Exits.OK
+
+
+def _check(config: Config) -> int:
+    """Proves, a line a thing, that sessions could run here."""
+    from amplifier_swarm import logs  # noqa: PLC0415  # see _serve
+    from swarm_worker.preflight.check import probes  # noqa: PLC0415  # see _serve
+
+    logs.configure(config.log_format, config.log_level)
+    found = list(probes(config, os.environ))
+    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
+    return Exits.OK if all(probe.ok for probe in found) else Exits.NEGATIVE
 
 
 def _serve(config: Config, *, version: str) -> None:
@@ -38,6 +54,8 @@ def _serve(config: Config, *, version: str) -> None:
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # see above
     from amplifier_swarm.credentials import find_token  # noqa: PLC0415  # see above
     from swarm_worker.environment import base_environment  # noqa: PLC0415  # see above
+    from swarm_worker.preflight.run import Preflight  # noqa: PLC0415  # see above
+    from swarm_worker.prompts import read_templates  # noqa: PLC0415  # see above
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
     from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
     from swarm_worker.state import GUARDS_END_S, state_folder, wait_for_guards  # noqa: PLC0415  # see above
@@ -45,13 +63,15 @@ def _serve(config: Config, *, version: str) -> None:
     logs.configure(config.log_format, config.log_level)
     server = check_address(config.server, what="--server")
     root = project_root(config.project_root)
-    runner = choose_runner(config, project_root=root)
+    env = base_environment(os.environ, passed=config.pass_env)
+    runner = choose_runner(config, project_root=root, env=env)
+    templates = read_templates(root)
     endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
-        env = base_environment(os.environ, passed=config.pass_env)
-        asyncio.run(_live(config, Setup(folder, runner, root, env, version), endpoint))
+        Preflight(runner, project_root=root, own=os.environ, env=env).start()
+        asyncio.run(_live(config, Setup(folder, runner, root, env, version, templates), endpoint))
 
 
 async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:

@@ -69,6 +69,8 @@ class Task:
     validator_agent: str = ""
     builder_timeout_s: float | None = None
     validator_timeout_s: float | None = None
+    # Whether its sessions outlast any silence of the server.
+    keep_on_disconnect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +83,21 @@ class Finding:
     severity: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A task together with the right to work on it."""
+class AnswerKind(StrEnum):
+    """What a builder says that it did about a finding."""
 
-    task: Task
-    lease_id: LeaseId
-    attempt: int
-    epoch: int
-    findings: tuple[Finding, ...] = ()
-    last_error: str = ""
+    UNSPECIFIED = "unspecified"
+    FIXED = "fixed"
+    DISPUTED = "disputed"
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a session has used of a model; `cost` is in US dollars, None if no price is known."""
+class FindingAnswer:
+    """What a builder says about one finding that it was given."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: Decimal | None = None
+    finding_id: str
+    kind: AnswerKind
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,48 @@ class BuilderResult:
     tests_passed: bool | None = None
     implementation_notes: str = ""
     blockers: tuple[str, ...] = ()
+    answers: tuple[FindingAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyResult:
+    """What came of a task that another one depends on."""
+
+    task_id: str
+    name: str
+    builder_result: BuilderResult | None = None
+    verdict_summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A task together with the right to work on it."""
+
+    task: Task
+    lease_id: LeaseId
+    attempt: int
+    epoch: int
+    findings: tuple[Finding, ...] = ()
+    last_error: str = ""
+    dependency_results: tuple[DependencyResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a session has used of a model; `cost` is in US dollars, None if no price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal | None = None
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together; a price that one of them lacks counts as none."""
+        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            sum(costs, Decimal()) if costs else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +196,8 @@ class Failure:
 
     kind: FailureClass
     error: str
+    # How long the provider asked to wait, if it did.
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 HOST_LENGTH: Final = 100
 
 
-def session_id(assignment: Assignment, role: Role) -> SessionId:
-    """The id of an attempt's session, known before any process exists."""
-    return SessionId(_fitted(assignment, role.value))
+def session_id(assignment: Assignment, role: Role, *, run: int = 1) -> SessionId:
+    """The id of an attempt's session, known before any process exists; `run` counts those of one role."""
+    return SessionId(_fitted(assignment, role.value if run == 1 else f"{role}{run}"))
 
 
 def check_id(assignment: Assignment, number: int) -> str:

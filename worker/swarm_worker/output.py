@@ -1,12 +1,12 @@
 """Takes in what one session prints: its log entries, its usage, and as much as is needed to judge it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from swarm_worker.lines import LineSplitter, Tail
-from swarm_worker.model import Entry, LogKind, SessionStart
+from swarm_worker.model import Entry, LogKind, SessionStart, Usage
 from swarm_worker.ports import Desk
-from swarm_worker.runners.base import Reader
+from swarm_worker.runners.base import WORKING, Reader
 
 # An envelope or a reply longer than this is no reply.
 REPLY_BYTES: Final = 1024 * 1024
@@ -35,15 +35,26 @@ class SessionLog:
 class SessionOutput:
     """The sink of one session."""
 
-    def __init__(self, reader: Reader, *, log: SessionLog, desk: Desk, start: SessionStart) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        log: SessionLog,
+        desk: Desk,
+        start: SessionStart,
+        spent: Usage | None = None,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader = reader
         self._log = log
         self._desk = desk
         self._start = start
-        self._lines = (LineSplitter(), LineSplitter())
+        self._lines = (LineSplitter(), LineSplitter(), LineSplitter())
         self._stdout = Tail(REPLY_BYTES)
         self._recent = Tail(4 * LAST_CHARS)
+        self._spent = spent or Usage()  # by the turns before
         self._usage = reader.usage
+        self._begun = begun
 
     @property
     def reply(self) -> str:
@@ -55,6 +66,11 @@ class SessionOutput:
         """The last of what was printed on either."""
         return self._recent.end(LAST_CHARS)
 
+    @property
+    def patience(self) -> float:
+        """How many times the stall limit it may be silent for now."""
+        return self._reader.patience
+
     def stdout(self, chunk: bytes) -> None:
         self._stdout.feed(chunk)
         self._recent.feed(chunk)
@@ -65,7 +81,12 @@ class SessionOutput:
         self._recent.feed(chunk)
         for line in self._lines[1].feed(chunk):
             self._log.write(self._reader.stderr(line))
-        self._tell_usage()
+        self._news()
+
+    def feed(self, chunk: bytes) -> None:
+        for line in self._lines[2].feed(chunk):
+            self._log.write(self._reader.fed(line))
+        self._news()
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -73,10 +94,14 @@ class SessionOutput:
             self._log.write(self._reader.stdout(line))
         for line in self._lines[1].end():
             self._log.write(self._reader.stderr(line))
+        for line in self._lines[2].end():
+            self._log.write(self._reader.fed(line))
         self._log.write(self._reader.end())
-        self._tell_usage()
+        self._news()
 
-    def _tell_usage(self) -> None:
+    def _news(self) -> None:
+        if self._reader.patience == WORKING:
+            self._begun()
         if self._reader.usage != self._usage:
             self._usage = self._reader.usage
-            self._desk.use(self._start, self._usage)
+            self._desk.use(self._start, self._spent.plus(self._usage))

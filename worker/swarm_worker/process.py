@@ -1,31 +1,38 @@
 """Runs a program under a guard, the worker's side: pipes, limits, orders. Its one rule: no unread pipe.
 
-Nothing is spawned here but guards, from the event loop's own thread and without a hook before the exec:
-gRPC does not survive a fork of its process.
+Nothing is spawned here but guards, from the event loop's own thread and without a hook before the exec: gRPC
+does not survive a fork of its process.
 """
 
 import asyncio
 import contextlib
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from swarm_worker.fence import Fence
+from swarm_worker.hold import PACKAGES, Hold
 from swarm_worker.model import KillReceipt
+from swarm_worker.pipes import Pipes
 from swarm_worker.state import forget_ended_guard, lock_for_guard
 from swarm_worker.stop import Stop
+from swarm_worker.tail import FileTail
 
-CONTAINMENT: Final = "subreaper"
-GUARD: Final = Path(__file__).with_name("guard.py")
-CHUNK_BYTES: Final = 64 * 1024
+# As a module and not as a script: so it need not be compiled at each start.
+GUARD: Final = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from swarm_worker import guard; guard.main(sys.argv[1:])"
+)
 # The pipes end with the tree; where a process could not be ended, they are left after this.
 PIPES_END_S: Final = 5.0
+# How often a file of progress is looked at.
+FEED_S: Final = 0.5
 
 
 class Cause(StrEnum):
@@ -48,7 +55,10 @@ class Launch:
     cwd: Path
     env: Mapping[str, str]
     lock: Path
-    stdin: bytes = b""
+    # None is no stdin at all.
+    stdin: bytes | None = None
+    # A file that it may report its progress in.
+    feed: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,18 @@ class Ended:
 class Sink(Protocol):
     """Takes output as it comes, without waiting."""
 
+    @property
+    def patience(self) -> float:
+        """How many times the stall limit the program may be silent for now."""
+
     def stdout(self, chunk: bytes) -> None:
         """A piece of standard output."""
 
     def stderr(self, chunk: bytes) -> None:
         """A piece of standard error."""
+
+    def feed(self, chunk: bytes) -> None:
+        """A piece of the file that it reports its progress in."""
 
 
 async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Stop, sink: Sink) -> Ended:
@@ -86,9 +103,9 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
         return Ended(Cause.ORDER)
     if fence.left_s == 0:
         return Ended(Cause.FENCE)
-    guarded = _Guarded(sink, limits)
+    guarded = _Guarded(sink, limits, fence.hold)
     try:
-        await guarded.start(launch, fence_s=fence.left_s)
+        await guarded.start(launch, fence_s=fence.until_s)
     except (OSError, ValueError) as error:
         forget_ended_guard(launch.lock)
         return Ended(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
@@ -102,35 +119,23 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
         forget_ended_guard(launch.lock)  # one that holds on to what can't be killed keeps it
 
 
-class _Pipe(asyncio.Protocol):
-    """One end of a pipe; what comes is handed on at once, so that nothing piles up."""
-
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._take = take
-
-    def data_received(self, data: bytes) -> None:
-        self._take(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-
 class _Guarded:
     """A running guard."""
 
-    def __init__(self, sink: Sink, limits: Limits) -> None:
+    def __init__(self, sink: Sink, limits: Limits, hold: Hold) -> None:
         self._sink = sink
         self._limits = limits
+        self._hold = hold
+        self._cgroup = ""
         self._control = -1
-        self._transports: list[asyncio.BaseTransport] = []
+        self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         self._heard = time.monotonic()
         self._cause: Cause | None = None
         self._killed_at: float | None = None
         self._exit_code: int | None = None
-        self._error = ""
+        self._error = self._why = ""
+        self._tail: FileTail | None = None
         self._report = b""
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
@@ -139,16 +144,24 @@ class _Guarded:
         lock = lock_for_guard(launch.lock)
         (heard, self._control), (report, told) = os.pipe(), os.pipe()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
-        options = (heard, told, lock, self._limits.grace_s, fence_s, launch.cwd)
+        if launch.stdin is None:
+            os.close(stdin)
+            stdin = os.open(os.devnull, os.O_RDONLY)
+        self._tail = FileTail(launch.feed) if launch.feed else None
+        self._cgroup = self._hold.cgroup(launch.lock.stem)
+        where = (self._hold.containment.level, self._cgroup, launch.cwd)
+        options = (PACKAGES, heard, told, lock, self._limits.grace_s, fence_s, *where)
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(GUARD), *map(str, options), *launch.argv),
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env=launch.env,
-                pass_fds=(heard, told, lock),
-            )
+            with self._hold.starting():
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", "-c", GUARD, *map(str, options), *launch.argv),
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    env=launch.env,
+                    pass_fds=(heard, told, lock),
+                )
+                self._hold.add(self._process.pid)
         except BaseException:
             for fd in (self._control, report, feed, out, err):
                 os.close(fd)
@@ -157,59 +170,49 @@ class _Guarded:
             for fd in (heard, told, lock, stdin, stdout, stderr):
                 os.close(fd)
         os.set_blocking(self._control, False)
-        self._outputs = [await self._listen(out, self._stdout), await self._listen(err, self._stderr)]
-        (await self._listen(report, self._reported)).add_done_callback(self._guard_ended)
-        await self._feed(feed, launch.stdin)
+        hears = ((out, self._takes(self._sink.stdout)), (err, self._takes(self._sink.stderr)))
+        self._outputs = [await self._pipes.listen(fd, take) for fd, take in hears]
+        (await self._pipes.listen(report, self._reported)).add_done_callback(self._guard_ended)
+        await self._pipes.feed(feed, launch.stdin or b"")
 
     def order(self, grace_s: float) -> None:
         """Ends the program because somebody wants it ended."""
         self._kill(Cause.ORDER, grace_s)
 
-    def fence(self, seconds: float) -> None:
-        """Lets it run for that long from now."""
-        self._tell(f"fence {seconds}")
+    def fence(self, until_s: float) -> None:
+        """Lets it run until then."""
+        self._tell(f"fence {until_s}")
 
     async def ended(self) -> Ended:
         """Waits for its end, of which the guard tells, and for what it still had to say."""
         watch = asyncio.create_task(self._watch())
+        follow = asyncio.create_task(self._follow())
         try:
             ended = await self._ended
+            if ended.cause is Cause.LOST:
+                ended = replace(ended, receipt=await self._hold.sweep(self._cgroup))
             with contextlib.suppress(TimeoutError):  # something that holds a pipe could not be ended
                 async with asyncio.timeout(PIPES_END_S):
                     await asyncio.gather(*self._outputs, self._process.wait())
         finally:
             watch.cancel()
+            follow.cancel()
+        while self._read_on():
+            pass  # it was written at the very end
         return ended
 
     def close(self) -> None:
         """Lets go of the guard; it would end its session now if that had not ended."""
         os.close(self._control)
-        for transport in self._transports:
-            transport.close()
+        self._pipes.close()
+        self._hold.remove(self._process.pid)
 
-    async def _listen(self, fd: int, take: Callable[[bytes], None]) -> asyncio.Future[None]:
-        transport, pipe = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: _Pipe(take), os.fdopen(fd, "rb", buffering=0)
-        )
-        self._transports.append(transport)
-        return pipe.ended
+    def _takes(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def hear(chunk: bytes) -> None:
+            self._heard = time.monotonic()
+            take(chunk)
 
-    async def _feed(self, fd: int, data: bytes) -> None:
-        """Writes what the program is given to read; whether it reads it is its own affair."""
-        transport, _ = await asyncio.get_running_loop().connect_write_pipe(
-            asyncio.BaseProtocol, os.fdopen(fd, "wb", buffering=0)
-        )
-        transport.write(data)
-        transport.close()
-        self._transports.append(transport)
-
-    def _stdout(self, chunk: bytes) -> None:
-        self._heard = time.monotonic()
-        self._sink.stdout(chunk)
-
-    def _stderr(self, chunk: bytes) -> None:
-        self._heard = time.monotonic()
-        self._sink.stderr(chunk)
+        return hear
 
     def _reported(self, chunk: bytes) -> None:
         *lines, self._report = (self._report + chunk).split(b"\n")
@@ -226,7 +229,7 @@ class _Guarded:
     def _end(self, report: Mapping[str, Any]) -> Ended:
         now = time.monotonic()
         receipt = KillReceipt(
-            containment=CONTAINMENT,
+            containment=report["containment"],
             processes_found=report["found"],
             terminated=report["terminated"],
             killed=report["killed"],
@@ -237,7 +240,7 @@ class _Guarded:
             return Ended(Cause.SPAWN, error=self._error)
         if report["cause"] in (Cause.EXIT, Cause.FENCE):
             return Ended(Cause(report["cause"]), self._exit_code, receipt=receipt)
-        return Ended(self._cause or Cause.ORDER, self._exit_code, receipt=receipt)
+        return Ended(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
 
     async def _watch(self) -> None:
         """Ends it when it has run, or been silent, for too long."""
@@ -245,15 +248,30 @@ class _Guarded:
         deadline = time.monotonic() + limits.timeout_s
         while True:
             now = time.monotonic()
-            silent_until = self._heard + limits.stall_s if limits.stall_s else deadline
+            stall_s = limits.stall_s * self._sink.patience if limits.stall_s else math.inf
             if now >= deadline:
                 return self._kill(Cause.TIMEOUT, limits.grace_s)
-            if now >= silent_until:
-                return self._kill(Cause.STALL, limits.grace_s)
-            await asyncio.sleep(min(deadline, silent_until) - now)
+            if now >= self._heard + stall_s:
+                return self._kill(Cause.STALL, limits.grace_s, f"silent for {stall_s:g} s")
+            # Not longer than the limit: patience can end while this sleeps.
+            await asyncio.sleep(min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf))
 
-    def _kill(self, cause: Cause, grace_s: float) -> None:
-        self._cause = self._cause or cause
+    async def _follow(self) -> None:
+        """Reads what the program reports in its file."""
+        while self._tail is not None:
+            more = self._read_on()
+            await asyncio.sleep(0 if more else FEED_S)
+
+    def _read_on(self) -> bool:
+        chunk = self._tail.read() if self._tail is not None else b""
+        if chunk:
+            self._heard = time.monotonic()
+            self._sink.feed(chunk)
+        return bool(chunk)
+
+    def _kill(self, cause: Cause, grace_s: float, why: str = "") -> None:
+        if self._cause is None:
+            self._cause, self._why = cause, why
         self._killed_at = self._killed_at or time.monotonic()
         self._tell(f"kill {grace_s}")
 

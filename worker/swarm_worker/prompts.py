@@ -1,95 +1,98 @@
-"""Writes the prompts of builders and validators from the templates beside it.
+"""Writes the prompts of builders and validators.
 
-Its one rule: what a session said is quoted as data, never mixed with what the task's author wrote.
+Its one rule: what a session said is quoted as data, never mixed with what the task's author wrote; and the
+last word is the demand for the JSON.
 """
 
-import json
-import re
 from collections.abc import Iterable
-from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 from string import Template
+from typing import Final
 
-from swarm_worker.model import Assignment, BuilderResult, CheckResult, Finding, Role, Task
+from swarm_worker.evidence import Changes
+from swarm_worker.model import Assignment, BuilderResult, CheckResult, Role
+from swarm_worker.prompting import sections
+from swarm_worker.prompting.ending import builder_ending, validator_ending
+from swarm_worker.prompting.handoff import dependencies
+from swarm_worker.prompting.persona import persona
+from swarm_worker.prompting.quote import code, line, section
+from swarm_worker.prompting.templates import Templates, packaged, read_templates
+
+__all__ = ["Templates", "builder", "check_overrides", "read_templates", "repair", "validator"]
+
+NAME_CHARS: Final = 500
 
 
-def builder(assignment: Assignment, *, agent: str) -> str:
+def check_overrides(project_root: Path) -> None:
+    """Raises Exit if the project's own templates, in `.swarm/prompts/`, can't be used."""
+    read_templates(project_root)
+
+
+def builder(assignment: Assignment, *, agent: str, templates: Templates | None = None) -> str:
     """The prompt of a builder; on a retry, with what was wrong before."""
-    task = assignment.task
-    checks = _section("Checks that will be run afterwards; each must exit 0", map(_code, task.checks))
-    return _filled(
+    filled = _filled(
         Role.BUILDER,
-        assignment.task,
+        assignment,
+        templates,
         agent=agent,
-        files=_section("Files that this task makes or changes", map(_code, task.files)),
-        checks=checks,
-        history=_history(assignment),
+        files=section("Files that this task makes or changes", map(code, assignment.task.files)),
+        checks=section(
+            "Checks that will be run afterwards; each must exit 0", map(code, assignment.task.checks)
+        ),
+        history=sections.history(assignment),
     )
+    return filled + builder_ending(assignment.findings)
 
 
 def validator(
-    assignment: Assignment, *, agent: str, claimed: BuilderResult | None, checks: Iterable[CheckResult]
+    assignment: Assignment,
+    *,
+    agent: str,
+    claimed: BuilderResult | None,
+    checks: Iterable[CheckResult],
+    changes: Changes | None = None,
+    templates: Templates | None = None,
 ) -> str:
-    """The prompt of a validator."""
-    claim = json.dumps(asdict(claimed), indent=2, ensure_ascii=False) if claimed else "(it said nothing)"
-    done = [f"{_code(check.command)} exited with {check.exit_code}" for check in checks]
-    return _filled(
+    """The prompt of a validator; `changes` is what the worker saw change, if it looked."""
+    filled = _filled(
         Role.VALIDATOR,
-        assignment.task,
+        assignment,
+        templates,
         agent=agent,
-        files=_section("Files that the task declares", map(_code, assignment.task.files)),
-        results=_section("Checks that the worker has run just now", done),
-        claimed=fenced(claim),
+        files=section("Files that the task declares", map(code, assignment.task.files)),
+        results=sections.results(checks),
+        changes=sections.changed(changes),
+        claimed=sections.claimed(claimed),
+        answers=sections.answers(assignment.findings, claimed),
     )
+    return filled + validator_ending(assignment.findings)
 
 
-def fenced(text: str) -> str:
-    """The text as a block that it can't end itself."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def _filled(role: Role, task: Task, *, agent: str, **parts: str) -> str:
-    template = Template((resources.files("swarm_worker") / "prompts" / f"{role}.md").read_text("utf-8"))
-    return template.substitute(
-        parts,
-        agent=agent,
-        id=task.id,
-        name=task.name or task.id,
-        facts=_facts(task),
-        description=task.description.strip() or "(The name says it all.)",
-        criteria=_section("Acceptance criteria", task.acceptance_criteria),
-        design_docs=_section("Design documents to read first", map(_code, task.design_docs)),
-    )
-
-
-def _facts(task: Task) -> str:
-    facts = [f"{word}: {value}" for word, value in (("Phase", task.phase), ("Type", task.type)) if value]
-    return ". ".join(facts) + ".\n" if facts else ""
-
-
-def _history(assignment: Assignment) -> str:
-    if not assignment.findings and not assignment.last_error:
-        return ""
-    said = "\n".join([assignment.last_error, *map(_finding, assignment.findings)]).strip()
+def repair(assignment: Assignment, role: Role) -> str:
+    """What to ask of a session that ended without the JSON; a further turn of it, not a new one."""
+    ending = builder_ending if role is Role.BUILDER else validator_ending
     return (
-        f"\n# Attempt {assignment.attempt}: what was wrong before\n"
-        "The work of an earlier attempt may be in the project. It was not accepted; mend each of these, by its id:\n\n"
-        f"{fenced(said)}\n"
+        "Your last message did not end with the JSON that was asked for. Do no more work, and do not change your "
+        f"mind: say in that form what you have found or done.\n{ending(assignment.findings)}"
     )
 
 
-def _finding(finding: Finding) -> str:
-    place = f" {finding.file}:" if finding.file else ""
-    severity = f" [{finding.severity}]" if finding.severity else ""
-    return f"{finding.finding_id}{severity}{place} {finding.issue}"
-
-
-def _section(title: str, items: Iterable[str]) -> str:
-    lines = "".join(f"- {item}\n" for item in items)
-    return f"\n# {title}\n{lines}" if lines else ""
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
+def _filled(
+    role: Role, assignment: Assignment, templates: Templates | None, *, agent: str, **parts: str
+) -> str:
+    task = assignment.task
+    template = packaged(role) if templates is None else templates.of(role)
+    text = Template(template).substitute(
+        parts,
+        agent=line(agent, NAME_CHARS),
+        persona=persona(agent, role),
+        id=task.id,
+        name=line(task.name or task.id, NAME_CHARS),
+        attempt=assignment.attempt,
+        facts=sections.facts(task.phase, task.type),
+        description=sections.description(task.description),
+        criteria=section("Acceptance criteria", task.acceptance_criteria),
+        design_docs=section("Design documents to read first", map(code, task.design_docs)),
+        dependencies=dependencies(assignment.dependency_results),
+    )
+    return text.strip("\n") + "\n"

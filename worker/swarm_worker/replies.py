@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from swarm_worker.model import BuilderResult, Finding, Verdict
+from swarm_worker.model import AnswerKind, BuilderResult, Finding, FindingAnswer, Verdict
 
 FINDINGS: Final = 50
 # Decoding may cost this many times the text before it is given up: garbage can make it quadratic.
 EFFORT: Final = 8
+ANSWERS: Final = {kind.value: kind for kind in AnswerKind}
 _DECODER: Final = json.JSONDecoder()
 
 Json = Mapping[str, Any]
@@ -46,6 +47,7 @@ def read_builder_result(text: str) -> BuilderResult | None:
         tests_passed=_truth(found.get("tests_passed")),
         implementation_notes=_text(found.get("implementation_notes")),
         blockers=_texts(found.get("blockers")),
+        answers=_answers(_list(found.get("answers"))),
     )
 
 
@@ -54,17 +56,24 @@ def last_object(text: str) -> Json | None:
 
     An object that stands inside something broken is not taken for the whole: it could say the opposite.
     """
-    found: Json | None = None
+    found = objects(text)
+    return found[-1] if found else None
+
+
+def objects(text: str) -> list[Json]:
+    """Every JSON object that stands by itself in the text; none where the last one can't be trusted."""
+    found: list[Json] = []
     start, end, effort = text.find("{"), 0, EFFORT * len(text)
     while start >= 0:
         value, stop, cost = _decoded(text, start)
         effort -= cost
         if effort < 0:
-            return None
+            return []
         if isinstance(value, dict):
-            found, end = value, stop
+            found.append(value)
+            end = stop
         start = text.find("{", stop)
-    return None if text[end:].lstrip()[:1] in (",", "]", "}", '"') else found
+    return [] if text[end:].lstrip()[:1] in (",", "]", "}", '"') else found
 
 
 def _decoded(text: str, start: int) -> tuple[object, int, int]:
@@ -78,16 +87,34 @@ def _decoded(text: str, start: int) -> tuple[object, int, int]:
     return value, stop, stop - start
 
 
+def _answers(values: Iterable[object]) -> tuple[FindingAnswer, ...]:
+    """What it says about the findings it was given; what names none says nothing."""
+    told = [value for value in list(values)[:FINDINGS] if isinstance(value, dict)]
+    answers = (
+        FindingAnswer(
+            _text(value.get("finding_id")),
+            ANSWERS.get(_text(value.get("kind")).lower(), AnswerKind.UNSPECIFIED),
+            _text(value.get("why")),
+        )
+        for value in told
+    )
+    return tuple(answer for answer in answers if answer.finding_id)
+
+
 def _findings(values: Iterable[object]) -> tuple[Finding, ...]:
-    found = [_finding(number, value) for number, value in enumerate(list(values)[:FINDINGS], 1)]
+    """The findings, each with the id that it was given, if any; see `findings`."""
+    found = [_finding(value) for value in list(values)[:FINDINGS]]
     return tuple(finding for finding in found if finding.issue or finding.file)
 
 
-def _finding(number: int, value: object) -> Finding:
+def _finding(value: object) -> Finding:
     if not isinstance(value, dict):
-        return Finding(f"f{number}", "", _text(value), "")
+        return Finding("", "", _text(value), "")
     return Finding(
-        f"f{number}", _text(value.get("file")), _text(value.get("issue")), _text(value.get("severity"))
+        _text(value.get("finding_id") or value.get("id")),
+        _text(value.get("file")),
+        _text(value.get("issue")),
+        _text(value.get("severity")),
     )
 
 

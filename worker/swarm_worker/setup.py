@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.prompting.templates import Templates
 from swarm_worker.runners.base import Runner
 from swarm_worker.state import StateFolder
 
@@ -19,6 +20,7 @@ class Setup:
     project_root: Path
     env: Mapping[str, str]
     version: str
+    templates: Templates | None = None
 
 
 def project_root(path: Path) -> Path:

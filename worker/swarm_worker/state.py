@@ -7,9 +7,10 @@ guard, held for as long as the guard lives), `sessions/` (prompts, while they ru
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,20 @@ def private_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
             folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def machine_folder(own: Mapping[str, str]) -> Path:
+    """What all workers of this user on this machine share: locks, and what one of them has found out."""
+    cache = own.get("XDG_CACHE_HOME", "")
+    home = own.get("HOME", "")
+    base = (
+        Path(cache)
+        if cache
+        else Path(home, ".cache")
+        if home
+        else Path(tempfile.gettempdir(), str(os.getuid()))
+    )
+    return base / "amplifier-swarm"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -4,9 +4,13 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
+from swarmctl import stopping, words
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.swarm import stopped_blocks, stopped_document
+from swarmctl.render.kills import survivors
+from swarmctl.render.stops import stopped_blocks, stopped_document
+from swarmctl.stopping import Reach, StopReceipt
 from swarmctl.talk import say
 
 
@@ -14,8 +18,29 @@ def run(
     ctl: Ctl,
     *,
     cause: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")] = "",
-) -> None:
-    """In force, over restarts too, until `swarmctl resume`; `resume --requeue` puts back what it ended."""
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the proof.")] = False,
+) -> Exits:
+    """In force, over restarts too, until `swarmctl resume`; `resume --requeue` puts back what it ended.
+
+    Prints for each worker how its sessions were ended, once it has shown that nothing of them is left. One
+    that can't be reached is not waited for: it ends its sessions by itself, at the latest when this says."""
     answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
-    ctl.printer.put(answer, stopped_document, stopped_blocks)
+    # At once: whatever becomes of the wait, the stop is in force.
     say("swarmctl: nothing starts until `swarmctl resume`")
+    receipt = stopping.ordered(answer) if no_wait else stopping.proven(ctl.stub, answer)
+    ctl.printer.put(receipt, stopped_document, stopped_blocks)
+    _judge(receipt)
+    return Exits.OK
+
+
+def _judge(receipt: StopReceipt) -> None:
+    """Raises Exit where something that could be reached did not end."""
+    left = survivors([task for worker in receipt.workers for task in worker.tasks])
+    if left:
+        raise Exit(
+            Exits.NEGATIVE, f"processes outlived the stop of {', '.join(left)}", hint="look at the hosts"
+        )
+    late = [worker.name for worker in receipt.workers if worker.reach is Reach.LATE]
+    if late:
+        told = f"no proof within {stopping.WITHIN_S:.0f} s from {words.plural(len(late), 'worker')}"
+        raise Exit(Exits.NEGATIVE, f"{told}: {', '.join(late)}", hint="look at their hosts and logs")

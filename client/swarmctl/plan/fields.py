@@ -10,7 +10,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, TaskStatus
+from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
 from swarmctl import words
 from swarmctl.plan.rehearsal import rehearsal_of
 from swarmctl.plan.scalars import Kind, described, kind_of
@@ -71,6 +71,11 @@ def _status(field: Field, task: PlannedTask) -> None:
 def _policy(field: Field, task: PlannedTask) -> None:
     if word := word_of(field, words.words_of(DependencyFailurePolicy)):
         task.definition.on_dependency_failure = words.value_of(DependencyFailurePolicy, word)
+
+
+def _disconnect(field: Field, task: PlannedTask) -> None:
+    if word := word_of(field, words.words_of(DisconnectPolicy)):
+        task.definition.on_disconnect = words.value_of(DisconnectPolicy, word)
 
 
 def _priority(field: Field, task: PlannedTask) -> None:
@@ -141,6 +146,7 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "dependencies": _dependencies,
     "max_retries": _retries,
     "on_dependency_failure": _policy,
+    "on_disconnect": _disconnect,
     "validate": _validate,
     "builder_agent": _text,
     "validator_agent": _text,

@@ -6,7 +6,13 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, RehearsalScript, TaskDefinition, TaskStatus
+from amplifier_swarm.v1.task_pb2 import (
+    DependencyFailurePolicy,
+    DisconnectPolicy,
+    RehearsalScript,
+    TaskDefinition,
+    TaskStatus,
+)
 from swarmctl import words
 from swarmctl.plan.quote import double_quoted, key, written
 from swarmctl.plan.vocabulary import priority_word
@@ -63,6 +69,8 @@ def _ours(definition: TaskDefinition) -> Iterator[str]:
         yield f"{_INDENT}max_retries: {definition.max_retries}"
     if policy := words.word(DependencyFailurePolicy, definition.on_dependency_failure):
         yield f"{_INDENT}on_dependency_failure: {policy}"
+    if policy := words.word(DisconnectPolicy, definition.on_disconnect):
+        yield f"{_INDENT}on_disconnect: {policy}"
     if definition.HasField("validate"):
         yield f"{_INDENT}validate: {'true' if definition.validate else 'false'}"
     yield from _texts_of(definition, "builder_agent", "validator_agent")

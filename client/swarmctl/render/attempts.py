@@ -4,7 +4,6 @@ from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
     CheckResult,
-    Finding,
     KillReceipt,
     Session,
     SessionRole,
@@ -14,6 +13,7 @@ from amplifier_swarm.v1.task_pb2 import (
     Attempt,
     AttemptOutcome,
     DependencyFailurePolicy,
+    DisconnectPolicy,
     FailureClass,
     LateResult,
     OutcomeKind,
@@ -21,6 +21,7 @@ from amplifier_swarm.v1.task_pb2 import (
 )
 from swarmctl import words
 from swarmctl.render.blocks import Document
+from swarmctl.render.findings import answer_document, course, finding_document
 from swarmctl.render.tasks import task_document, usage_document
 
 
@@ -29,6 +30,7 @@ def show_document(answer: GetTaskResponse) -> Document:
     return {
         **task_document(answer.task),
         **_definition(answer.definition),
+        "course": list(course(answer.attempts)),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
     }
 
@@ -42,6 +44,9 @@ def _definition(definition: TaskDefinition) -> Document:
         "design_docs": list(definition.design_docs),
         "checks": list(definition.checks),
         "on_dependency_failure": words.word(DependencyFailurePolicy, policy),
+        "on_disconnect": words.word(
+            DisconnectPolicy, definition.on_disconnect or DisconnectPolicy.DISCONNECT_POLICY_FENCE
+        ),
         "validate": definition.validate if definition.HasField("validate") else None,
         "builder_agent": definition.builder_agent or None,
         "validator_agent": definition.validator_agent or None,
@@ -65,7 +70,7 @@ def _attempt(attempt: Attempt) -> Document:
         "builder_result": _built(attempt.builder_result) if attempt.HasField("builder_result") else None,
         "checks": [_check(check) for check in attempt.checks],
         "verdict": _verdict(attempt.verdict) if attempt.HasField("verdict") else None,
-        "findings": [_finding(finding) for finding in attempt.verdict.findings],
+        "findings": [finding_document(finding) for finding in attempt.verdict.findings],
         "kill_receipt": receipt_document(attempt.kill_receipt) if attempt.HasField("kill_receipt") else None,
         "late_results": [_late(late) for late in attempt.late_results],
     }
@@ -92,6 +97,7 @@ def _built(result: BuilderResult) -> Document:
         "tests_passed": result.tests_passed if result.HasField("tests_passed") else None,
         "implementation_notes": result.implementation_notes or None,
         "blockers": list(result.blockers),
+        "answers": [answer_document(answer) for answer in result.answers],
     }
 
 
@@ -112,15 +118,6 @@ def _verdict(verdict: Verdict) -> Document:
         "test_quality_score": None if score is None else words.finite(score),
         "recommendations": list(verdict.recommendations),
         "summary": verdict.summary or None,
-    }
-
-
-def _finding(finding: Finding) -> Document:
-    return {
-        "finding_id": finding.finding_id or None,
-        "file": finding.file or None,
-        "issue": finding.issue,
-        "severity": finding.severity or None,
     }
 
 

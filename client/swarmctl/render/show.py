@@ -1,13 +1,21 @@
 """One task with its attempts, for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import KillReceipt, SessionRole, Verdict
-from amplifier_swarm.v1.task_pb2 import Attempt, AttemptOutcome, FailureClass, Task, TaskDefinition
+from amplifier_swarm.v1.task_pb2 import (
+    Attempt,
+    AttemptOutcome,
+    FailureClass,
+    OutcomeKind,
+    Task,
+    TaskDefinition,
+)
 from swarmctl import words
 from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.tasks import status_cell
 
 SESSIONS = (
@@ -23,13 +31,13 @@ SESSIONS = (
 def show_blocks(answer: GetTaskResponse) -> Blocks:
     """What a person wants to know of a task, the present first."""
     return [
-        _facts(answer.task, answer.definition),
+        _facts(answer.task, answer.definition, answer.attempts),
         *_definition(answer.definition),
-        *(block for attempt in reversed(answer.attempts) for block in _attempt(attempt)),
+        *(block for attempt in reversed(answer.attempts) for block in _attempt(attempt, answer.attempts)),
     ]
 
 
-def _facts(task: Task, definition: TaskDefinition) -> Table:
+def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) -> Table:
     hours = f"{task.estimated_hours:g} h" if task.HasField("estimated_hours") else None
     labels = ", ".join(f"{name}={text}" for name, text in sorted(definition.labels.items()))
     return facts(
@@ -52,6 +60,7 @@ def _facts(task: Task, definition: TaskDefinition) -> Table:
         ("started", cell(words.iso(task, "started_at"))),
         ("ended", cell(words.iso(task, "completed_at"))),
         ("used", cell(words.tokens(task.usage))),
+        ("findings", cell(course_text(attempts))),
         ("last error", cell(task.last_error, "red")),
     )
 
@@ -69,7 +78,7 @@ def _definition(definition: TaskDefinition) -> Iterator[Block]:
             yield prose("\n".join(f"- {entry}" for entry in entries))
 
 
-def _attempt(attempt: Attempt) -> Iterator[Block]:
+def _attempt(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
     took = words.span(words.between(attempt, "started_at", "ended_at"))
     yield Heading(f"Attempt {attempt.number}")
     yield facts(
@@ -91,10 +100,18 @@ def _attempt(attempt: Attempt) -> Iterator[Block]:
             yield prose(check.output_tail, "dim")
     if attempt.HasField("verdict"):
         yield from _verdict(attempt.verdict)
+        yield from findings_blocks(attempt, attempts)
     if attempt.HasField("kill_receipt"):
         yield from receipt_blocks(attempt.kill_receipt)
     if attempt.late_results:
-        yield facts(("late results", cell(f"{len(attempt.late_results)}, kept; -o json shows them")))
+        yield facts(("late results", cell(_late(attempt))))
+
+
+def _late(attempt: Attempt) -> str:
+    told = f"{len(attempt.late_results)}, kept; -o json shows them"
+    if any(late.outcome.kind == OutcomeKind.OUTCOME_KIND_COMPLETED for late in attempt.late_results):
+        return f"{told}; `swarmctl accept TASK --attempt {attempt.number}` lets it count"
+    return told
 
 
 def _outcome(attempt: Attempt) -> Cell:
@@ -135,9 +152,6 @@ def _verdict(verdict: Verdict) -> Iterator[Block]:
     yield facts(("verdict", cell("PASS" if passed else "FAIL", "green" if passed else "red")))
     if verdict.summary:
         yield prose(verdict.summary)
-    if verdict.findings:
-        lines = (f"[{f.severity or 'finding'}] {f.file or '-'}: {f.issue}" for f in verdict.findings)
-        yield prose("\n".join(lines))
 
 
 def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:

@@ -3,11 +3,24 @@
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopResponse, ResumeSwarmResponse
-from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
+from amplifier_swarm.text import one_line
+from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
-from swarmctl.render.blocks import Blocks, Cell, Column, Document, Heading, Table, cell, facts
+from swarmctl.render.blocks import (
+    CELL_LIMIT,
+    Blocks,
+    Cell,
+    Column,
+    Document,
+    Heading,
+    Prose,
+    Table,
+    cell,
+    facts,
+)
+from swarmctl.render.events import RESUME
 from swarmctl.render.tasks import status_cell, usage_document
 
 MODE_STYLES: Final = {
@@ -46,6 +59,17 @@ def swarm_document(swarm: Swarm) -> Document:
         "version": swarm.version,
         "started_at": words.iso(swarm, "started_at"),
         "epoch": swarm.epoch,
+        "swarm_id": swarm.swarm_id or None,
+        "expiry_paused": swarm.expiry_paused,
+        "paused_runners": [_paused_document(paused) for paused in swarm.paused_runners],
+    }
+
+
+def _paused_document(paused: PausedRunner) -> Document:
+    return {
+        "runner": paused.runner,
+        "cause": paused.cause or None,
+        "paused_at": words.iso(paused, "paused_at"),
     }
 
 
@@ -56,14 +80,38 @@ def mode_cell(swarm: Swarm) -> Cell:
     return cell(text, MODE_STYLES.get(swarm.mode, ""))
 
 
+def paused_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
+    """Each runner whose provider refused, why, and what to do; `resume` is the command that ends it."""
+    return [
+        block
+        for paused in swarm.paused_runners
+        for block in (
+            Prose(_refused(paused), "bold red", indent=0),
+            Prose(f"Mend that, then `{resume}`; until then it starts no session.", "red", indent=2),
+        )
+    ]
+
+
+def _refused(paused: PausedRunner) -> str:
+    at = words.iso(paused, "paused_at")
+    since = f" since {at}" if at else ""
+    cause = paused.cause or "its provider refused for good"
+    return one_line(f"Runner {paused.runner} is paused{since}: {cause}", CELL_LIMIT)
+
+
 def swarm_blocks(swarm: Swarm) -> Blocks:
     """The swarm at a glance."""
     hours = f"{swarm.completed_hours:g} of {swarm.estimated_hours:g}" if swarm.estimated_hours else None
     done = counts(swarm)["completed"]
     rows = [(status_cell(c.status), cell(c.count)) for c in sorted(swarm.counts, key=lambda c: c.status)]
     return [
+        *paused_blocks(swarm),
         facts(
             ("mode", mode_cell(swarm)),
+            (
+                "silence",
+                cell("most workers fell silent at once; nobody is given up" if swarm.expiry_paused else None),
+            ),
             ("tasks", cell(f"{done:,} of {total(swarm):,} completed")),
             ("hours", cell(hours)),
             ("workers", cell(f"{swarm.workers}, with {words.plural(swarm.slots, 'slot')}")),
@@ -87,26 +135,6 @@ def resumed_document(answer: ResumeSwarmResponse) -> Document:
 def resumed_blocks(answer: ResumeSwarmResponse) -> Blocks:
     """The same for people."""
     return [facts(("mode", mode_cell(answer.swarm)), ("requeued", _ids(answer.requeued)))]
-
-
-def stopped_document(answer: EmergencyStopResponse) -> Document:
-    """The swarm, and what is ended."""
-    return {
-        **swarm_document(answer.swarm),
-        "killing": list(answer.killing),
-        "killed": list(answer.killed),
-    }
-
-
-def stopped_blocks(answer: EmergencyStopResponse) -> Blocks:
-    """The same for people."""
-    return [
-        facts(
-            ("mode", mode_cell(answer.swarm)),
-            ("killing", _ids(answer.killing)),
-            ("killed", _ids(answer.killed)),
-        )
-    ]
 
 
 def _ids(task_ids: Sequence[str]) -> Cell:

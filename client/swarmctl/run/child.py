@@ -1,7 +1,7 @@
 """A process that we started: its log, its end, and what it said last.
 
-The rule: its output goes to a file, never into a pipe that nobody reads; and it is ended by its handle,
-never by a number that may have become another's.
+The rule: its output goes to a file, never into a pipe that nobody reads; it is ended by its handle, never
+by a number that may have become another's; and it does not outlive us, however we end.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
+from swarmctl.run.tether import tethered
 
 _TAIL_BYTES: Final = 8_192
 _LINE_LIMIT: Final = 500
@@ -21,8 +22,19 @@ _LINE_LIMIT: Final = 500
 class Child:
     """One process. Runs from the moment that it is made."""
 
-    def __init__(self, name: str, argv: Sequence[str], *, log: Path, stdout: int | None = None) -> None:
-        """Its stdout goes to the descriptor if one is given, else to the log like its stderr."""
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        stdout: int | None = None,
+        orphaned: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """Its stdout goes to the descriptor if one is given, else to the log like its stderr.
+
+        It gets the signal `orphaned` if we are gone before it is.
+        """
         self.name = name
         self.log = log
         log.parent.mkdir(mode=0o700, exist_ok=True)
@@ -30,7 +42,7 @@ class Child:
         try:
             self._begin = os.fstat(descriptor).st_size
             self._process = subprocess.Popen(
-                argv,
+                tethered(argv, end=orphaned),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor if stdout is None else stdout,
                 stderr=descriptor,
@@ -72,3 +84,14 @@ class Child:
             file.seek(max(self._begin, end - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").strip().splitlines()
         return one_line(lines[-1], _LINE_LIMIT) if lines else ""
+
+    def ending(self, code: int) -> str:
+        """How it ended, with its own last words; one that a signal ended had none."""
+        if code < 0:
+            return f"{self.name} was ended by {_signal(-code)}; see {self.log}"
+        return f"{self.name} ended with exit code {code}: {self.last_line() or f'see {self.log}'}"
+
+
+def _signal(number: int) -> str:
+    # Those for real-time use have no names.
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"

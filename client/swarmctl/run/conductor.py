@@ -17,6 +17,7 @@ from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import (
     EmergencyStopRequest,
     GetSwarmRequest,
+    ListWorkersRequest,
     PauseSwarmRequest,
     ResumeSwarmRequest,
 )
@@ -32,11 +33,12 @@ from swarmctl.plan.send import send_plan
 from swarmctl.printer import Printer
 from swarmctl.render.plans import sent_text
 from swarmctl.run.child import Child
-from swarmctl.run.fleet import Fleet
+from swarmctl.run.fleet import Fleet, crew
 from swarmctl.run.inbox import Ended, Happened, Inbox, Interrupted
 from swarmctl.run.place import Place
 from swarmctl.run.programs import Programs
 from swarmctl.run.progress import FINAL, Progress, showing
+from swarmctl.run.restarts import worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
 from swarmctl.talk import say
@@ -141,12 +143,23 @@ class _Run:
                 f"an emergency stop is in force: {swarm.cause or 'no cause given'}",
                 hint=f"start `swarmd --db {self._place.db}` and end the stop with `swarmctl resume`",
             )
-        if swarm.mode == SwarmMode.SWARM_MODE_RUNNING:
+        if swarm.mode == SwarmMode.SWARM_MODE_RUNNING and not swarm.paused_runners:
             return
         request = ResumeSwarmRequest(requeue=stopped)
         requeued = self._stub.ResumeSwarm(request, timeout=DEADLINE_S).requeued
         put_back = f"; {words.plural(len(requeued), 'killed task')} put back" if requeued else ""
-        say(f"swarmctl: going on where the last run was interrupted{put_back}")
+        for paused in swarm.paused_runners:
+            say(f"swarmctl: trying the runner {paused.runner} again, which was paused: {paused.cause}")
+        if swarm.mode != SwarmMode.SWARM_MODE_RUNNING:
+            say(f"swarmctl: going on where the last run was interrupted{put_back}")
+
+    def _resume_command(self) -> str:
+        return f"swarmctl resume --server {self._server.address} --token-file {self._place.token}"
+
+    def _holders(self) -> Sequence[str]:
+        """The workers of an earlier run that did not come to say what became of their tasks."""
+        workers = self._stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
+        return [w.name for w in workers if w.running and self._place.has_state_of(w.name)]
 
     def _send(self, plan: Plan) -> None:
         sent = send_plan(self._stub, plan)
@@ -167,10 +180,10 @@ class _Run:
                 server=self._server.address,
                 project_root=self._settings.project_root,
                 flags=self._settings.worker_flags,
-                size=self._settings.workers,
+                names=crew(self._settings.workers, self._holders()),
                 inbox=self._inbox,
             ) as fleet,
-            showing(self._stub, printer, tasks) as progress,
+            showing(self._stub, printer, tasks, resume=self._resume_command()) as progress,
         ):
             self._inbox.watch_events(follow.gathered(batches, pause_s=PAUSE_S))
             self._loop(fleet, progress)
@@ -181,8 +194,8 @@ class _Run:
             say(f"swarmctl: all workers have ended with work left; see {self._place.log('worker-1').parent}")
 
     def _loop(self, fleet: Fleet, progress: Progress) -> None:
-        while fleet.alive:
-            match self._inbox.take(self._deadline):
+        while fleet.working:
+            match self._inbox.take(_earlier(self._deadline, fleet.next_s)):
                 case Happened(events):
                     self._seen = events[-1].seq
                     progress.show(events)
@@ -192,13 +205,22 @@ class _Run:
                 case Interrupted():
                     self._hurry(fleet)
                 case None:
-                    if self._patience is not Patience.UNASKED or self._swarm().done:
+                    if self._waited_enough():
                         return
-                    self._deadline = None
+                    fleet.restart()
                 case _:
                     continue
             if self._patience is Patience.NOW:
                 return
+
+    def _waited_enough(self) -> bool:
+        """Whether the deadline has come, and still has its reason."""
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return False
+        if self._patience is not Patience.UNASKED or self._swarm().done:
+            return True
+        self._deadline = None
+        return False
 
     def _look_for_the_end(self, events: Sequence[Event]) -> None:
         """Workers leave by themselves when all is done; the deadline is for one that does not."""
@@ -209,11 +231,17 @@ class _Run:
         if child is self._server.child:
             raise self.server_lost()
         fleet.alive.remove(child)
-        last = child.last_line()
+        # One that we have told to end, or that has nothing left to do, may end as it likes.
+        if self._patience is not Patience.UNASKED or self._swarm().done:
+            fleet.restart_none()
+        elif worth_a_restart(code):
+            again_s = fleet.died(child)
+            say(f"swarmctl: {child.ending(code)}; starting it again in {again_s:.1f} s")
+            return
         # Three workers that fail for one reason need say it once.
-        if code and last not in self._told:
+        if code and (last := child.last_line()) not in self._told:
             self._told.add(last)
-            say(f"swarmctl: {child.name} ended with exit code {code}: {last or f'see {child.log}'}")
+            say(f"swarmctl: {child.ending(code)}")
 
     def _hurry(self, fleet: Fleet) -> None:
         """One step further than the last time."""
@@ -226,3 +254,8 @@ class _Run:
             say("swarmctl: emergency stop; the same command later puts back what it kills")
             self._stub.EmergencyStop(EmergencyStopRequest(cause=f"{OUR_CAUSE} twice"), timeout=DEADLINE_S)
             self._deadline = time.monotonic() + STOPPED_WITHIN_S
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments, either of which may never come."""
+    return min((moment for moment in (one, other) if moment is not None), default=None)

@@ -1,6 +1,7 @@
 """The workers of one run."""
 
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +11,28 @@ from swarmctl.run.child import Child
 from swarmctl.run.inbox import Inbox
 from swarmctl.run.place import Place
 from swarmctl.run.programs import Programs
+from swarmctl.run.restarts import Restarts
 
 # Told twice, a worker kills its sessions: their grace and a little more.
 STOP_WITHIN_S: Final = 15.0
 
 
+def crew(size: int, holders: Sequence[str]) -> Sequence[str]:
+    """The names of the workers: those that still hold tasks of an earlier run, and new ones up to the size.
+
+    Only a worker that comes back can say what became of what it holds; for another the server waits long.
+    """
+    fresh = (f"worker-{number}" for number in range(1, size + len(holders) + 1))
+    rest = [name for name in fresh if name not in holders]
+    return [*holders, *rest[: max(0, size - len(holders))]]
+
+
 class Fleet:
-    """Runs until each worker has ended by itself, or to the end of the context."""
+    """Runs until each worker has ended by itself, or to the end of the context.
+
+    One that died is started again, after a while: under its name and with its state, for only then can it
+    say what became of what it held.
+    """
 
     def __init__(
         self,
@@ -26,22 +42,21 @@ class Fleet:
         server: str,
         project_root: Path,
         flags: Sequence[str],
-        size: int,
+        names: Sequence[str],
         inbox: Inbox,
     ) -> None:
         self._programs = programs
         self._place = place
         self._flags = ("--server", server, "--project-root", str(project_root), *flags)
-        self._size = size
+        self._names = names
         self._inbox = inbox
+        self._restarts = Restarts()
         self.alive: list[Child] = []
 
     def __enter__(self) -> Self:
         try:
-            for number in range(1, self._size + 1):
-                child = self._start(f"worker-{number}")
-                self.alive.append(child)
-                self._inbox.watch_child(child)
+            for name in self._names:
+                self._start(name)
         except BaseException:  # whatever it is: we leave nothing behind
             self._stop()
             raise
@@ -52,7 +67,30 @@ class Fleet:
     ) -> None:
         self._stop()
 
-    def _start(self, name: str) -> Child:
+    @property
+    def working(self) -> bool:
+        """Whether a worker lives, or will again."""
+        return bool(self.alive) or self._restarts.next_s is not None
+
+    @property
+    def next_s(self) -> float | None:
+        """When, of the monotonic clock, the next that died is due; None if none is."""
+        return self._restarts.next_s
+
+    def died(self, child: Child) -> float:
+        """Plans the restart of one that has ended and should not have; in how many seconds it will be."""
+        return self._restarts.died(child.name, time.monotonic())
+
+    def restart(self) -> None:
+        """Starts those that are due."""
+        for name in self._restarts.take(time.monotonic()):
+            self._start(name)
+
+    def restart_none(self) -> None:
+        """Those that died stay dead."""
+        self._restarts.forget()
+
+    def _start(self, name: str) -> None:
         argv = (
             *self._programs.worker,
             *self._flags,
@@ -64,10 +102,15 @@ class Fleet:
             str(self._place.token),
             "--exit-when-done",
         )
-        return Child(name, argv, log=self._place.log(name))
+        # Nobody is left to wait until it has drained.
+        child = Child(name, argv, log=self._place.log(name), orphaned=signal.SIGINT)
+        self._restarts.began(name, time.monotonic())
+        self.alive.append(child)
+        self._inbox.watch_child(child)
 
     def drain(self) -> None:
-        """Asks each to finish what it runs and to exit."""
+        """Asks each to finish what it runs and to exit, and starts none again."""
+        self.restart_none()
         for child in self.alive:
             child.ask_to_end()
 

@@ -27,3 +27,7 @@ class Place:
     def worker_state(self) -> Path:
         """Where each worker makes a state folder of its name."""
         return self.db.with_name("workers")
+
+    def has_state_of(self, worker: str) -> bool:
+        """Whether a worker of that name has worked here."""
+        return (self.worker_state / worker).is_dir()

@@ -41,6 +41,10 @@ _TOLD: Final = frozenset(
         EventKind.EVENT_KIND_SWARM_PAUSED,
         EventKind.EVENT_KIND_SWARM_STOPPED,
         EventKind.EVENT_KIND_SWARM_RESUMED,
+        EventKind.EVENT_KIND_RUNNER_PAUSED,
+        EventKind.EVENT_KIND_RESULT_ACCEPTED,
+        EventKind.EVENT_KIND_EXPIRY_PAUSED,
+        EventKind.EVENT_KIND_EXPIRY_RESUMED,
     }
 )
 
@@ -54,19 +58,21 @@ class Progress(Protocol):
 class Lines:
     """One line an event, with how far the run has come."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], *, resume: str) -> None:
+        self._resume = resume
         self._final = {task.task_id for task in tasks if task.status in FINAL}
         self._known = {task.task_id for task in tasks}
 
     def show(self, events: Sequence[Event]) -> None:
         """Writes the lines."""
         for event in events:
-            if event.task_id:
+            # Not every event of a task says where the task is.
+            if event.task_id and event.status:
                 self._known.add(event.task_id)
                 (self._final.add if event.status in FINAL else self._final.discard)(event.task_id)
             if event.kind in _TOLD:
                 far = f"{len(self._final)}/{len(self._known)}"
-                say(f"{words.clock(event, 'happened_at')} [{far}] {told(event)}")
+                say(f"{words.clock(event, 'happened_at')} [{far}] {told(event, resume=self._resume)}")
 
 
 class Board:
@@ -83,10 +89,12 @@ class Board:
 
 
 @contextmanager
-def showing(stub: OperatorServiceStub, printer: Printer, tasks: Sequence[Task]) -> Iterator[Progress]:
-    """What fits the place where stderr goes."""
+def showing(
+    stub: OperatorServiceStub, printer: Printer, tasks: Sequence[Task], *, resume: str
+) -> Iterator[Progress]:
+    """What fits the place where stderr goes; `resume` is the command that ends the pause of a runner."""
     if not sys.stderr.isatty():
-        yield Lines(tasks)
+        yield Lines(tasks, resume=resume)
         return
-    with LiveBoard(printer.console(stderr=True), fetch_board(stub)) as live:
+    with LiveBoard(printer.console(stderr=True), fetch_board(stub), resume=resume) as live:
         yield Board(stub, live)

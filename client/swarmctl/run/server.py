@@ -16,6 +16,8 @@ from swarmctl.run.programs import Programs
 READY_WITHIN_S: Final = 60.0
 # It promises to end within five seconds.
 STOP_WITHIN_S: Final = 10.0
+# How swarmd says that another one has the database.
+_HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
 _READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
 
 
@@ -38,6 +40,7 @@ class PrivateServer:
     def __init__(self, programs: Programs, place: Place, dashboard: str, inbox: Inbox) -> None:
         self.address = ""
         self.dashboard = ""
+        self._db = place.db
         self._argv = (
             *programs.swarmd,
             *("--db", str(place.db)),
@@ -73,7 +76,7 @@ class PrivateServer:
                 self.address, self.dashboard = found["grpc"], found["dashboard"]
             case Said(""):
                 code = self.child.wait(STOP_WITHIN_S)
-                raise ChildFailed(self.child, 1 if code is None else code)
+                raise self._failed(1 if code is None else code)
             case Interrupted():
                 raise KeyboardInterrupt
             case None:
@@ -81,3 +84,11 @@ class PrivateServer:
                 raise Exit(Exits.UNREACHABLE, told, hint=f"see {self._log}")
             case _:
                 raise Exit(Exits.NEGATIVE, "swarmd did not say that it is ready", hint=f"see {self._log}")
+
+    def _failed(self, code: int) -> Exit:
+        held = _HELD.search(self.child.last_line()) if code == Exits.NOT_FOUND else None
+        if held is None:
+            return ChildFailed(self.child, code)
+        pid, told = held["pid"], f"a swarmd that runs already has {self._db} open (pid {held['pid']})"
+        hint = f"let that run end, or end its server with `kill {pid}`; or give another --db"
+        return Exit(Exits.NOT_FOUND, told, hint=hint)

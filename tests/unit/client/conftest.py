@@ -1,13 +1,19 @@
 """A command line in this process, and a server with canned answers for it to call."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from amplifier_swarm.v1 import operator_service_pb2 as wire
+from amplifier_swarm.v1.task_pb2 import Task
 from support.operator import TOKEN, FakeOperator, serving
 from swarmctl import main
+from unit.client.pretending import FakeSwarm
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,35 @@ def ctl(alone: Ctl, operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> 
     """Runs swarmctl against the fake server."""
     monkeypatch.setenv("SWARM_SERVER", operator.address)
     return alone
+
+
+def in_every_form(ctl: Ctl, *arguments: str) -> tuple[Any, str]:
+    """The document, the same from JSON and YAML, and the table."""
+    from_json = json.loads(ctl(*arguments, "-o", "json").out)
+    from_yaml = yaml.safe_load(ctl(*arguments, "-o", "yaml").out)
+    assert from_json == from_yaml
+    result = ctl(*arguments)
+    assert result.code == 0
+    return from_json, result.out
+
+
+@pytest.fixture
+def fake(operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwarm]:
+    """What `run` starts only pretends; the plan has two tasks."""
+    made = FakeSwarm(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
+    made.write()
+    monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)
+    (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")
+    operator.answers |= {
+        "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=made.swarm()),
+        "ListTasks": lambda _: wire.ListTasksResponse(tasks=made.tasks, total=len(made.tasks)),
+        "AddTasks": wire.AddTasksResponse(added=2),
+        "ListWorkers": lambda _: wire.ListWorkersResponse(workers=made.workers),
+        "WatchEvents": made.complete,
+        "PauseSwarm": wire.PauseSwarmResponse(),
+        "EmergencyStop": wire.EmergencyStopResponse(),
+        "ResumeSwarm": wire.ResumeSwarmResponse(requeued=["a"]),
+    }
+    yield made
+    made.ended.set()
+    assert made.left() == []

@@ -137,6 +137,7 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
     [
         (["retry", "a", "b"], "RetryTask", {"task_ids": ["a", "b"], "failed": False}),
         (["retry", "--failed"], "RetryTask", {"task_ids": [], "failed": True}),
+        (["accept", "a", "--attempt", "2"], "AcceptResult", {"task_id": "a", "attempt": 2}),
         (["depend", "a", "--on", "b"], "AddDependency", {"task_id": "a", "dependency": "b"}),
         (["depend", "a", "--on", "b", "--remove"], "RemoveDependency", {"task_id": "a", "dependency": "b"}),
         (["pause"], "PauseSwarm", {}),
@@ -195,16 +196,35 @@ def test_retrying_all_failed_tasks_where_there_are_none_is_no_error(ctl: Ctl, op
     assert (result.code, result.out, result.err) == (0, "[]\n", "swarmctl: no task has failed\n")
 
 
-def test_an_emergency_stop_names_what_it_ends_and_how_to_go_on(ctl: Ctl, operator: FakeOperator) -> None:
-    answer = wire.EmergencyStopResponse(killing=["a", "b"], killed=["c"])
-    answer.swarm.mode = SwarmMode.SWARM_MODE_STOPPED
-    operator.answers["EmergencyStop"] = answer
+def test_a_late_result_that_is_accepted_completes_its_task(ctl: Ctl, operator: FakeOperator) -> None:
+    done = Task(task_id="alpha", status=TaskStatus.TASK_STATUS_COMPLETED)
+    operator.answers["AcceptResult"] = wire.AcceptResultResponse(task=done)
 
-    result = ctl("emergency-stop", "-o", "json")
+    result = ctl("accept", "al", "--attempt", "2")
 
-    document = json.loads(result.out)
-    assert (document["mode"], document["killing"], document["killed"]) == ("stopped", ["a", "b"], ["c"])
-    assert result.err == "swarmctl: nothing starts until `swarmctl resume`\n"
+    assert (result.code, result.out) == (0, "ID     STATUS     NAME\nalpha  completed\n")
+    assert json.loads(ctl("accept", "al", "--attempt", "2", "-o", "json").out)[0]["id"] == "alpha"
+
+
+def test_a_result_that_was_never_kept_is_not_found(ctl: Ctl, operator: FakeOperator) -> None:
+    operator.answers["AcceptResult"] = WireError(
+        grpc.StatusCode.NOT_FOUND, "no completed result of attempt 3 of task 'a'", "RESULT_NOT_FOUND"
+    )
+
+    result = ctl("accept", "a", "--attempt", "3")
+
+    assert (result.code, result.out) == (3, "")
+    assert result.err == (
+        "swarmctl: no completed result of attempt 3 of task 'a'; `swarmctl show TASK` lists what came too late\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["a"], ["a", "--attempt", "0"], ["--attempt", "1"]])
+def test_a_result_is_accepted_by_task_and_attempt(
+    ctl: Ctl, operator: FakeOperator, arguments: list[str]
+) -> None:
+    assert ctl("accept", *arguments).code == 2
+    assert operator.requests == []
 
 
 def test_a_new_token_is_alone_on_stdout(ctl: Ctl, operator: FakeOperator) -> None:

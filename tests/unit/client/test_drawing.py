@@ -1,13 +1,14 @@
 """What a terminal shows: tables that fit, ids that are whole, a board that keeps its place."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import Usage
-from amplifier_swarm.v1.swarm_pb2 import StatusCount, Swarm, SwarmMode, Worker
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl.board import Board, LiveBoard
@@ -76,8 +77,9 @@ def test_what_looks_like_markup_is_text() -> None:
     assert printed(on)[:3] == ["", "[red]a[/red]", "    [link=x]b[/link] :smile:"]
 
 
-def board(running: int) -> Board:
+def board(running: int, **fields: Any) -> Board:
     swarm = Swarm(
+        **fields,
         mode=SwarmMode.SWARM_MODE_RUNNING,
         counts=[
             StatusCount(status=TaskStatus.TASK_STATUS_COMPLETED, count=3),
@@ -109,6 +111,61 @@ def test_a_board_shows_counts_workers_and_what_runs() -> None:
     assert any(line.startswith("t1    in_progress") and line.endswith("[b]N\\x1b[2J") for line in lines)
     # The latest few are enough.
     assert [line.strip() for line in lines if "event" in line] == [f"event {i}" for i in range(4, 9)]
+
+
+def drawn(live: LiveBoard, on: Console) -> list[str]:
+    on.print(live._draw())
+    return printed(on)
+
+
+@pytest.mark.parametrize(
+    ("running", "hours", "numbers"),
+    [
+        (2, {}, "3/5  60%"),
+        (997, {}, "3/1,000  0%"),
+        (0, {}, "3/3  100%"),
+        (1, {"estimated_hours": 40.0, "completed_hours": 12.5}, "3/4  75%  12.5 of 40 h"),
+    ],
+)
+def test_the_bar_has_its_numbers(running: int, hours: dict[str, float], numbers: str) -> None:
+    on = console(100)
+
+    lines = drawn(LiveBoard(on, board(running, **hours)), on)
+
+    [bar] = [line for line in lines if line.endswith(f"  {numbers}")]
+    assert len(bar) == 40 + 2 + len(numbers)
+
+
+def test_a_plan_without_tasks_has_a_bar_too() -> None:
+    on = console(100)
+
+    assert any(line.endswith("0/0  0%") for line in drawn(LiveBoard(on, Board(Swarm(), [], [])), on))
+
+
+PAUSED = PausedRunner(runner="amplifier-agent", cause="no credit\x1b[2J left")
+
+
+def test_a_paused_runner_stands_on_top_of_a_board_with_what_to_do() -> None:
+    on = console(100)
+    live = LiveBoard(on, board(1, paused_runners=[PAUSED]), resume="swarmctl resume --server h:1")
+
+    lines = drawn(live, on)
+
+    assert lines[:2] == [
+        "Runner amplifier-agent is paused: no credit\\x1b[2J left",
+        "  Mend that, then `swarmctl resume --server h:1`; until then it starts no session.",
+    ]
+    assert lines[2].startswith("mode ")
+
+
+def test_what_is_too_long_for_a_line_of_the_board_is_cut() -> None:
+    on = console(40)
+    crowd = [Worker(name=f"worker-{i}", running=1, slots=1) for i in range(50)]
+
+    lines = drawn(LiveBoard(on, Board(Swarm(), [], crowd)), on)
+
+    [workers] = [line for line in lines if line.startswith("workers")]
+    assert workers.endswith("…")
 
 
 @pytest.mark.parametrize("height", [5, 24, 60])

@@ -1,7 +1,6 @@
 """The verbs that look: what they ask, and what they print in each form."""
 
 import json
-from typing import Any
 
 import pytest
 import yaml
@@ -10,10 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
-from amplifier_swarm.v1.swarm_pb2 import StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
-from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
+from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, OutcomeKind, Task, TaskStatus
 from support.operator import FakeOperator
-from unit.client.conftest import Ctl
+from unit.client.conftest import Ctl, in_every_form
 
 AT = Timestamp(seconds=1_800_000_000, nanos=123_456_789)
 AT_TEXT = "2027-01-15T08:00:00.123Z"
@@ -86,16 +85,6 @@ FULL = Task(
     usage=session_pb2.Usage(input_tokens=10, output_tokens=2, cost="0.0034075"),
 )
 BARE = Task(task_id="b", status=TaskStatus.TASK_STATUS_NOT_STARTED, priority=2, max_retries=2)
-
-
-def in_every_form(ctl: Ctl, *arguments: str) -> tuple[Any, str]:
-    """The document, the same from JSON and YAML, and the table."""
-    from_json = json.loads(ctl(*arguments, "-o", "json").out)
-    from_yaml = yaml.safe_load(ctl(*arguments, "-o", "yaml").out)
-    assert from_json == from_yaml
-    result = ctl(*arguments)
-    assert result.code == 0
-    return from_json, result.out
 
 
 def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: FakeOperator) -> None:
@@ -244,6 +233,23 @@ def attempt() -> Attempt:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (OutcomeKind.OUTCOME_KIND_COMPLETED, "; `swarmctl accept TASK --attempt 4` lets it count"),
+        (OutcomeKind.OUTCOME_KIND_FAILED, ""),
+    ],
+)
+def test_show_says_how_a_late_result_can_count_if_it_can(
+    ctl: Ctl, operator: FakeOperator, kind: OutcomeKind.ValueType, told: str
+) -> None:
+    late = task_pb2.LateResult(received_at=LATER, outcome=task_pb2.Outcome(kind=kind))
+    kept = Attempt(number=4, late_results=[late])
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=BARE, attempts=[kept])
+
+    assert ctl("show", "b").out.endswith(f"late results  1, kept; -o json shows them{told}\n")
+
+
 def test_show_has_the_definition_and_every_attempt(ctl: Ctl, operator: FakeOperator) -> None:
     definition = task_pb2.TaskDefinition(
         task_id="a", description="Do it.", acceptance_criteria=["works"], files=["a.py"]
@@ -323,6 +329,23 @@ def test_status_counts_every_status(ctl: Ctl, operator: FakeOperator) -> None:
     assert "2 of 3 completed" in text
 
 
+def test_status_begins_with_the_runners_that_are_paused(ctl: Ctl, operator: FakeOperator) -> None:
+    paused = PausedRunner(runner="amplifier", cause="401:\nno such key", paused_at=AT)
+    operator.answers["GetSwarm"] = wire.GetSwarmResponse(
+        swarm=Swarm(mode=SwarmMode.SWARM_MODE_RUNNING, paused_runners=[paused])
+    )
+
+    document, text = in_every_form(ctl, "status")
+
+    assert document["paused_runners"] == [
+        {"runner": "amplifier", "cause": "401:\nno such key", "paused_at": AT_TEXT}
+    ]
+    assert text.splitlines()[:2] == [
+        f"Runner amplifier is paused since {AT_TEXT}: 401: no such key",
+        "  Mend that, then `swarmctl resume`; until then it starts no session.",
+    ]
+
+
 def test_blocked_lists_what_waits_and_for_what(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["ListTasks"] = wire.ListTasksResponse(
         tasks=[Task(task_id="c", status=TaskStatus.TASK_STATUS_BLOCKED, blocked_by=["a", "b"])], total=1
@@ -347,6 +370,36 @@ def test_explain_says_every_reason(ctl: Ctl, operator: FakeOperator) -> None:
         {"kind": "no_worker", "message": "no worker is connected", "task_ids": ["a"]}
     ]
     assert "- no worker is connected" in text
+
+
+def test_explain_names_a_paused_runner(ctl: Ctl, operator: FakeOperator) -> None:
+    reason = wire.Reason(
+        kind=wire.ReasonKind.REASON_KIND_RUNNER_PAUSED, message="no runner may start sessions: amplifier: 401"
+    )
+    operator.answers["ExplainTask"] = wire.ExplainTaskResponse(task=BARE, reasons=[reason])
+
+    document, text = in_every_form(ctl, "explain", "b")
+
+    assert document["reasons"][0]["kind"] == "runner_paused"
+    assert "- no runner may start sessions: amplifier: 401" in text
+
+
+def test_the_event_of_a_paused_runner_says_what_to_do(ctl: Ctl, operator: FakeOperator) -> None:
+    event = Event(
+        seq=7,
+        happened_at=AT,
+        kind=EventKind.EVENT_KIND_RUNNER_PAUSED,
+        task_id="a",
+        worker="w1",
+        cause="amplifier: " + "4" * 400,
+    )
+    operator.answers["WatchEvents"] = [wire.WatchEventsResponse(events=[event])]
+
+    told = ctl("events").out
+
+    assert told.startswith(f"     7  {AT_TEXT}  runner paused (w1, a): amplifier: 444")
+    assert told.endswith("4…; mend that, then `swarmctl resume`\n")
+    assert json.loads(ctl("events", "-o", "json").out)["kind"] == "runner_paused"
 
 
 def test_what_nothing_keeps_can_start(ctl: Ctl, operator: FakeOperator) -> None:

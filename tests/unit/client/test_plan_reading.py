@@ -3,7 +3,7 @@
 import pytest
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, TaskStatus
+from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
 from swarmctl.plan.faults import PlanRefused
 from swarmctl.plan.fields import FIELDS
 from swarmctl.plan.places import located
@@ -32,6 +32,7 @@ tasks:
     dependencies: [2.5.0, "0"]
     max_retries: 3
     on_dependency_failure: block
+    on_disconnect: keep
     validate: no
     builder_agent: x:y
     validator_agent: v
@@ -77,6 +78,7 @@ def test_every_field_of_a_file_reaches_the_message() -> None:
     assert list(made.dependencies) == ["2.5.0", "0"]
     assert (made.max_retries, made.validate) == (3, False)
     assert made.on_dependency_failure == DependencyFailurePolicy.DEPENDENCY_FAILURE_POLICY_BLOCK
+    assert made.on_disconnect == DisconnectPolicy.DISCONNECT_POLICY_KEEP
     assert (made.builder_agent, made.validator_agent) == ("x:y", "v")
     assert (made.builder_timeout.seconds, made.validator_timeout.nanos) == (90, 500_000_000)
     assert dict(made.labels) == {"gpu": "yes", "cuda": "12.0"}

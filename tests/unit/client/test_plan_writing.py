@@ -44,6 +44,7 @@ def random_task(rng: random.Random, number: int) -> PlannedTask:
         made.validate = rng.random() < 0.5
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
         made.builder_timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
+    made.on_disconnect = rng.randint(0, 2)  # type: ignore[assignment]  # every number is a value
     made.on_dependency_failure = rng.randint(0, 3)  # type: ignore[assignment]  # every number is a value
     for _ in range(rng.randint(0, 2)):
         made.labels[awkward(rng)] = awkward(rng)

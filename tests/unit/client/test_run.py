@@ -5,139 +5,17 @@ import os
 import shlex
 import signal
 import stat
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
-import pytest
 
 from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
-from amplifier_swarm.v1.event_pb2 import Event, EventKind
-from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
-from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from support.operator import TOKEN, FakeOperator
+from amplifier_swarm.v1.task_pb2 import Task
 from support.waiting import until
 from swarmctl.run.conductor import OUR_CAUSE
-from swarmctl.run.programs import Programs
 from unit.client.conftest import Ctl
-
-COMPLETED = TaskStatus.TASK_STATUS_COMPLETED
-FAILED = TaskStatus.TASK_STATUS_FAILED
-RUNNING = SwarmMode.SWARM_MODE_RUNNING
-
-# Each writes down how it was called, its pid and its end; it waits for a file or for a signal.
-SWARMD = """\
-#!/bin/sh
-echo "$$ $@" >> {folder}/swarmd.calls
-trap 'echo asked >> {folder}/swarmd.ends; exit 0' TERM
-{first}
-(umask 077; printf %s {token} > {folder}/state/token)
-echo "swarmd ready grpc={address} dashboard=off db={folder}/state/swarm.db pid=$$"
-while [ ! -e {folder}/crash ]; do sleep 0.02; done
-echo "swarmd: the disk is gone" >&2
-exit 1
-"""
-WORKER = """\
-#!/bin/sh
-echo "$$ $@" >> {folder}/workers.calls
-trap 'echo asked >> {folder}/workers.ends; exit 0' TERM INT
-{first}
-while [ ! -e {folder}/release ]; do sleep 0.02; done
-"""
-
-
-@dataclass
-class FakeSwarm:
-    """A private server and its workers, as `run` sees them; what they do is up to the test."""
-
-    folder: Path
-    operator: FakeOperator
-    mode: SwarmMode.ValueType = RUNNING
-    cause: str = ""
-    done: bool = False
-    tasks: list[Task] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def write(self, *, swarmd: str = "", worker: str = "") -> None:
-        """The programs; each runs its line before it waits."""
-        for name, script, first in (("swarmd", SWARMD, swarmd), ("worker", WORKER, worker)):
-            path = self.folder / name
-            place = shlex.quote(str(self.folder))
-            path.write_text(
-                script.format(folder=place, token=TOKEN, address=self.operator.address, first=first)
-            )
-            path.chmod(0o700)
-
-    def programs(self) -> Programs:
-        return Programs((str(self.folder / "swarmd"),), (str(self.folder / "worker"),))
-
-    def swarm(self, _: object = None) -> Swarm:
-        return Swarm(mode=self.mode, cause=self.cause, done=self.done, last_event_seq=1)
-
-    def happen(self, *events: Event) -> Iterator[wire.WatchEventsResponse]:
-        """The events, and then nothing more."""
-        yield wire.WatchEventsResponse(events=events)
-        self.ended.wait()
-
-    def complete(self, request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
-        """All tasks are completed as soon as somebody looks, and the workers leave."""
-        ends = [Task(task_id=task.task_id, status=COMPLETED, attempt=1) for task in self.tasks]
-        return self.end(request, *ends)
-
-    def end(self, request: wire.WatchEventsRequest, *tasks: Task) -> Iterator[wire.WatchEventsResponse]:
-        """The tasks have ended like this as soon as somebody looks, and the workers leave."""
-        if not request.follow:
-            return
-        self.tasks, self.done = list(tasks), True
-        (self.folder / "release").touch()
-        kinds = {COMPLETED: EventKind.EVENT_KIND_TASK_COMPLETED, FAILED: EventKind.EVENT_KIND_TASK_FAILED}
-        yield from self.happen(
-            *(
-                Event(seq=2 + i, kind=kinds[task.status], task_id=task.task_id, status=task.status)
-                for i, task in enumerate(tasks)
-            )
-        )
-
-    def calls(self, name: str) -> list[list[str]]:
-        """How a program was called, each time: its pid and its arguments."""
-        path = self.folder / f"{name}.calls"
-        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-
-    def ends(self, name: str) -> int:
-        """How many of a program's processes were asked to end."""
-        path = self.folder / f"{name}.ends"
-        return len(path.read_text().splitlines()) if path.exists() else 0
-
-    def left(self) -> list[int]:
-        """The processes that are still there."""
-        pids = [int(call[0]) for name in ("swarmd", "workers") for call in self.calls(name)]
-        return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-@pytest.fixture
-def fake(operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwarm]:
-    made = FakeSwarm(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
-    made.write()
-    monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)
-    (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")
-    operator.answers |= {
-        "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=made.swarm()),
-        "ListTasks": lambda _: wire.ListTasksResponse(tasks=made.tasks, total=len(made.tasks)),
-        "AddTasks": wire.AddTasksResponse(added=2),
-        "WatchEvents": made.complete,
-        "PauseSwarm": wire.PauseSwarmResponse(),
-        "EmergencyStop": wire.EmergencyStopResponse(),
-        "ResumeSwarm": wire.ResumeSwarmResponse(requeued=["a"]),
-    }
-    yield made
-    made.ended.set()
-    assert made.left() == []
-
-
-RUN = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "2")
+from unit.client.pretending import FAILED, RUN, FakeSwarm
 
 
 def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeSwarm) -> None:
@@ -178,9 +56,11 @@ def test_the_flags_of_workers_go_on_to_them_and_what_was_not_given_does_not(
 ) -> None:
     flags = [
         *("--slots", "2", "--runner", "command", "--builder-agent", "b", "--validator-agent", "v"),
+        *("--builder-config", "b.yaml", "--validator-config", "v.yaml", "--bundle", "foundation"),
         *("--no-validation", "--builder-command", "sh", "--validator-command", "true"),
         *("--builder-timeout", "90", "--validator-timeout", "1.5", "--stall-timeout", "7"),
         *("--kill-grace", "2", "--label", "os=linux", "--label", "gpu=1"),
+        *("--pass-env", "KEY_A", "--pass-env", "KEY_B"),
     ]
 
     alone(*RUN, *flags)
@@ -279,6 +159,7 @@ def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeSwar
     [first, second] = result.err.splitlines()[2:]
     assert first.endswith(" ended with exit code 2: swarm-worker: no runner here; install one")
     assert second == f"swarmctl: all workers have ended with work left; see {fake.folder}/state/logs"
+    assert len(fake.calls("workers")) == 2, "what is configured wrongly is not tried again"
 
 
 def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(alone: Ctl, fake: FakeSwarm) -> None:
@@ -343,45 +224,6 @@ def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeSwarm) 
     assert result.code == 1
     [request] = fake.operator.asked("EmergencyStop")
     assert request.cause.startswith(OUR_CAUSE)
-
-
-@pytest.mark.parametrize(
-    ("mode", "cause", "requeue"),
-    [
-        (SwarmMode.SWARM_MODE_PAUSED, OUR_CAUSE, False),
-        (SwarmMode.SWARM_MODE_PAUSED, "lunch", False),
-        (SwarmMode.SWARM_MODE_STOPPED, f"{OUR_CAUSE} twice", True),
-    ],
-)
-def test_a_run_goes_on_where_one_was_interrupted(
-    alone: Ctl, fake: FakeSwarm, mode: SwarmMode.ValueType, cause: str, *, requeue: bool
-) -> None:
-    fake.mode, fake.cause = mode, cause
-
-    assert alone(*RUN).code == 0
-    assert [request.requeue for request in fake.operator.asked("ResumeSwarm")] == [requeue]
-
-
-def test_the_emergency_stop_of_somebody_else_stands(alone: Ctl, fake: FakeSwarm) -> None:
-    fake.mode, fake.cause = SwarmMode.SWARM_MODE_STOPPED, "the building burns"
-
-    result = alone(*RUN)
-
-    assert result.code == 7
-    assert "swarmctl: an emergency stop is in force: the building burns; " in result.err
-    assert (fake.operator.asked("ResumeSwarm"), fake.calls("workers")) == ([], [])
-
-
-def test_a_run_with_nothing_left_to_do_starts_no_worker(alone: Ctl, fake: FakeSwarm) -> None:
-    fake.done = True
-    fake.tasks = [Task(task_id="a", status=COMPLETED)]
-    fake.operator.answers["AddTasks"] = wire.AddTasksResponse(unchanged=1)
-
-    result = alone(*RUN)
-
-    assert result.code == 0
-    assert "plan.yaml: 0 added, 0 changed, 1 unchanged" in result.err
-    assert fake.calls("workers") == []
 
 
 def test_what_it_makes_is_for_its_owner_alone(alone: Ctl, fake: FakeSwarm) -> None:

@@ -6,7 +6,6 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
 from swarmd.domain.policy import MAX_LOSSES, Backoff, came_back_twice, judge, stop_after_s
 
-
 FREE = ("worker_lost", "provider_limited", "provider_denied")
 
 
@@ -60,3 +59,25 @@ def test_a_worker_must_stop_before_its_tasks_are_given_away(lost_after: float, s
     found = stop_after_s(lost_after_s=lost_after, suspect_after_s=suspect_after)
 
     assert lost_after / 2 <= found < lost_after
+
+
+def test_a_provider_that_refuses_uses_up_nothing_and_nothing_waits_for_it() -> None:
+    verdict = judge(running(max_retries=0), FailureClass.PROVIDER_DENIED, backoff=Backoff(), chance=1.0)
+
+    assert (verdict.retry, verdict.failures, verdict.losses, verdict.backoff_s) == (True, 0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("findings", "stuck"),
+    [
+        ([], []),
+        ([["a"], ["a"]], []),
+        ([["a", "b"], ["a"], ["a", "c"]], ["a"]),
+        ([["a"], ["b"], ["a"]], []),
+        ([["a"], ["a"], ["a"], []], ["a"]),
+    ],
+)
+def test_a_finding_is_stuck_when_it_stands_in_the_three_latest_verdicts(
+    findings: list[list[str]], stuck: list[str]
+) -> None:
+    assert list(came_back_twice(findings)) == stuck

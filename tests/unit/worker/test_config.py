@@ -30,7 +30,8 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--validator-agent", "--no-validation", "--builder-command", "--validator-command",
         "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
-        "--log-format", "--log-level", "--pass-env",
+        "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
+        "--check", "--containment",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():

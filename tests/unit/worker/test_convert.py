@@ -144,3 +144,20 @@ def test_an_order_of_an_unknown_kind_is_a_plain_stop() -> None:
         order = wire.Order(lease_id="l", cause="c")
         order.action = action  # type: ignore[assignment]  # a later version's
         assert convert.stop_order(order).graceful is graceful
+
+
+def test_how_long_a_provider_asked_to_wait_is_passed_on() -> None:
+    limited = Failure(FailureClass.PROVIDER_LIMITED, "429", retry_after_s=1.5)
+
+    said = convert.finished(LeaseId("lease"), Outcome(OutcomeKind.FAILED, failure=limited)).outcome
+    assert said.retry_after == Duration(seconds=1, nanos=500_000_000)
+
+    unsaid = Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.PROVIDER_LIMITED, "429"))
+    assert not convert.finished(LeaseId("lease"), unsaid).outcome.HasField("retry_after")
+
+
+def test_the_usage_of_turns_adds_up_and_a_missing_price_counts_as_none() -> None:
+    priced, free = Usage(1, 2, Decimal("0.5")), Usage(10, 20)
+
+    assert priced.plus(free).plus(priced) == Usage(12, 24, Decimal("1.0"))
+    assert free.plus(free) == Usage(20, 40)

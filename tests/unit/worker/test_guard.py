@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from fakes_tree import STYLES, Ledger, eventually
-from swarm_worker.fence import Fence
+from swarm_worker.fence import Fence, now_s
 from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.state import lock_for_guard
@@ -28,6 +27,11 @@ class Heard:
 
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
+    fed: bytearray = field(default_factory=bytearray)
+    patience: float = 1.0
+
+    def feed(self, chunk: bytes) -> None:
+        self.fed += chunk
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
@@ -57,7 +61,7 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
     bench = Bench(tmp_path)
-    bench.fence.begin(stop_after_s=FENCE_S, since=time.monotonic())
+    bench.fence.begin(stop_after_s=FENCE_S, since=now_s())
     return bench
 
 
@@ -237,7 +241,7 @@ async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
     bench: Bench, ledger: Ledger
 ) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.5, since=time.monotonic())
+    bench.fence.begin(stop_after_s=0.5, since=now_s())
 
     ended = await bench.run(*ledger.argv("deaf"))
 
@@ -260,11 +264,11 @@ async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path
 
 async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.3, since=time.monotonic())
+    bench.fence.begin(stop_after_s=0.3, since=now_s())
     session = asyncio.create_task(bench.run("/bin/sh", "-c", "sleep 0.8"))
 
     while not session.done():
-        bench.fence.extend(since=time.monotonic())
+        bench.fence.extend(since=now_s())
         await asyncio.sleep(0.05)
 
     assert (await session).cause is Cause.EXIT
@@ -272,7 +276,7 @@ async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Benc
 
 async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: Ledger) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=5, since=time.monotonic() - 6)
+    bench.fence.begin(stop_after_s=5, since=now_s() - 6)
 
     ended = await bench.run(*ledger.argv("plain"))
 
@@ -327,9 +331,9 @@ fds = [fd for fd in range(64) if os.path.exists(f"/proc/self/fd/{fd}")]
 print((env, fds))
 """
 _WORKER = """
-import asyncio, os, sys, time
+import asyncio, os, sys
 from pathlib import Path
-from swarm_worker.fence import Fence
+from swarm_worker.fence import Fence, now_s
 from swarm_worker.process import Launch, Limits, run_guarded
 from swarm_worker.stop import Stop
 
@@ -339,7 +343,7 @@ class Deaf:
 
 async def main(folder, fence_s, *argv):
     fence = Fence()
-    fence.begin(stop_after_s=float(fence_s), since=time.monotonic())
+    fence.begin(stop_after_s=float(fence_s), since=now_s())
     launch = Launch(argv, Path(folder), {"PATH": os.defpath}, Path(folder) / "lock")
     await run_guarded(launch, limits=Limits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=Deaf())
 

@@ -43,7 +43,7 @@ def test_d9_builder_and_validator_of_every_attempt_have_ids_of_their_own() -> No
         for attempt in (1, 2)
         for epoch in (1, 2)
         for role in Role
-    ]
+    ] + [session_id(_assignment("t"), Role.VALIDATOR, run=run) for run in (2, 3)]
 
     assert len(set(ids)) == len(ids)
 
@@ -53,3 +53,7 @@ def test_the_host_makes_a_worker_s_name(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
 
         assert is_worker_name(f"{host_name()}-1")
+
+
+def test_a_validator_that_is_run_again_has_an_id_of_its_own() -> None:
+    assert session_id(_assignment("t", attempt=4, epoch=7), Role.VALIDATOR, run=2) == "t-a4-validator2-7"

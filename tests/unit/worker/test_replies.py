@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from swarm_worker.model import BuilderResult, Finding
-from swarm_worker.replies import last_object, read_builder_result, read_verdict
+from swarm_worker.model import AnswerKind, BuilderResult, Finding, FindingAnswer
+from swarm_worker.replies import last_object, objects, read_builder_result, read_verdict
 
 NO_VERDICTS = {
     "nothing": "",
@@ -49,13 +49,13 @@ def test_the_last_object_of_a_reply_decides(text: str) -> None:
     assert verdict.passed
 
 
-def test_issues_become_numbered_findings() -> None:
+def test_issues_become_findings_with_the_ids_that_they_were_given() -> None:
     verdict = read_verdict(
         json.dumps(
             {
                 "verdict": "FAIL",
                 "critical_issues": [
-                    {"file": "a.py", "issue": "no test", "severity": "critical"},
+                    {"finding_id": "a1f2", "file": "a.py", "issue": "no test", "severity": "critical"},
                     "a bare text",
                     {"issue": ["odd", 1], "file": 7},
                     {},
@@ -69,10 +69,10 @@ def test_issues_become_numbered_findings() -> None:
     assert verdict is not None
     assert not verdict.passed
     assert verdict.findings == (
-        Finding("f1", "a.py", "no test", "critical"),
-        Finding("f2", "", "a bare text", ""),
-        Finding("f3", "7", '["odd", 1]', ""),
-        Finding("f6", "", "one of another name", ""),
+        Finding("a1f2", "a.py", "no test", "critical"),
+        Finding("", "", "a bare text", ""),
+        Finding("", "7", '["odd", 1]', ""),
+        Finding("", "", "one of another name", ""),
     )
 
 
@@ -108,6 +108,29 @@ def test_a_builder_result_of_odd_types_is_coerced() -> None:
         implementation_notes='{"why": "so"}',
         blockers=(),
     )
+
+
+def test_a_builder_s_answers_are_read_kindly_and_only_where_they_name_a_finding() -> None:
+    answers = [
+        {"finding_id": "a1f1", "kind": "fixed", "why": "added a test"},
+        {"finding_id": "a1f2", "kind": "DISPUTED", "why": ["odd"]},
+        {"finding_id": "a1f3", "kind": "ignored"},
+        {"kind": "fixed"},
+        "a1f4",
+    ]
+
+    result = read_builder_result(json.dumps({"answers": answers}))
+
+    assert result is not None
+    assert result.answers == (
+        FindingAnswer("a1f1", AnswerKind.FIXED, "added a test"),
+        FindingAnswer("a1f2", AnswerKind.DISPUTED, '["odd"]'),
+        FindingAnswer("a1f3", AnswerKind.UNSPECIFIED, ""),
+    )
+
+
+def test_every_object_that_stands_by_itself_is_found() -> None:
+    assert list(objects('noise {"a": 1}\n{\n  "b": {"c": 2}\n}\nbye')) == [{"a": 1}, {"b": {"c": 2}}]
 
 
 def test_a_builder_need_not_say_anything() -> None:

@@ -180,8 +180,8 @@ def test_a_command_s_usage_is_counted() -> None:
             ["--runner", "command", "--builder-command", "./agent.sh"],
             "no program './agent.sh', seen from the project root",
         ),
-        (["--runner", "amplifier-agent"], "is not built into this version"),
-        (["--runner", "amplifier"], "is not built into this version"),
+        (["--runner", "amplifier-agent"], "there is no program 'amplifier-agent' on PATH"),
+        (["--runner", "amplifier"], "there is no program 'amplifier' on PATH"),
     ],
 )
 def test_a_runner_that_can_not_work_is_refused_in_one_line(

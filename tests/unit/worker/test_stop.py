@@ -1,8 +1,8 @@
 """Orders come more than once, from more than one side, and only grow harder."""
 
-import time
+import math
 
-from swarm_worker.fence import Fence
+from swarm_worker.fence import Fence, OpenFence, now_s
 from swarm_worker.model import StopOrder
 from swarm_worker.stop import Stop
 
@@ -48,12 +48,12 @@ class Guard:
     def __init__(self) -> None:
         self.told: list[float] = []
 
-    def fence(self, seconds: float) -> None:
-        self.told.append(seconds)
+    def fence(self, until_s: float) -> None:
+        self.told.append(until_s)
 
 
 def test_the_right_to_run_counts_from_when_a_heartbeat_was_sent() -> None:
-    fence, guard, now = Fence(), Guard(), time.monotonic()
+    fence, guard, now = Fence(), Guard(), now_s()
     fence.begin(stop_after_s=100, since=now)
     fence.add(guard)
 
@@ -62,7 +62,7 @@ def test_the_right_to_run_counts_from_when_a_heartbeat_was_sent() -> None:
     fence.remove(guard)
     fence.extend(since=now + 90)
 
-    assert [round(seconds, -1) for seconds in guard.told] == [100, 150]
+    assert guard.told == [now + 100, now + 150]
     assert 180 < fence.left_s <= 190
 
 
@@ -71,9 +71,17 @@ def test_there_is_no_right_to_run_before_the_server_has_given_one() -> None:
 
 
 def test_a_stream_that_opens_again_is_no_heartbeat() -> None:
-    fence, now = Fence(), time.monotonic()
+    fence, now = Fence(), now_s()
     fence.begin(stop_after_s=100, since=now)
 
     fence.begin(stop_after_s=60, since=now + 1000)
 
     assert 50 < fence.left_s <= 60
+
+
+def test_the_sessions_of_a_task_to_be_kept_have_the_right_to_run_whatever_the_server_says() -> None:
+    fence, guard = OpenFence(), Guard()
+    fence.add(guard)
+
+    assert fence.left_s == math.inf
+    assert guard.told == []

@@ -13,10 +13,10 @@ from swarm_worker.events import EventReader
 from swarm_worker.lines import Line
 from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Role, Usage
 from swarm_worker.replies import read_verdict
-from swarm_worker.runners.base import Reader, Report, SessionPlan
+from swarm_worker.runners.base import STARTING, WORKING, Reader, Report, Runner, SessionPlan
 
 
-class CommandRunner:
+class CommandRunner(Runner):
     """Starts one program for builders and one for validators."""
 
     name = "command"
@@ -38,20 +38,30 @@ class CommandReader:
         self._role = role
         self._events = EventReader()
         self._last = ""
+        self._begun = False
 
     @property
     def usage(self) -> Usage:
         return self._events.usage
 
+    @property
+    def patience(self) -> float:
+        return WORKING if self._begun else STARTING
+
     def stdout(self, line: Line) -> Sequence[Entry]:
+        self._begun = True
         self._last = line.text.strip() or self._last
         return (Entry(LogKind.OUTPUT, line.text),)
 
     def stderr(self, line: Line) -> Sequence[Entry]:
+        self._begun = True
         entries = self._events.read(line)
         for entry in entries:
             self._last = entry.text.strip() or self._last
         return entries
+
+    def fed(self, line: Line) -> Sequence[Entry]:
+        return ()
 
     def end(self) -> Sequence[Entry]:
         return self._events.end()

@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from swarm_worker.runners.base import Reader, SessionPlan
+from swarm_worker.runners.base import Reader, Runner, SessionPlan
 from swarm_worker.runners.envelope import EnvelopeReader
 
 
-class EmbeddedRunner:
+class EmbeddedRunner(Runner):
     """Starts `python -m swarm_worker.embedded`."""
 
     name = "embedded"

@@ -1,34 +1,26 @@
 """Reads sessions that end with an envelope: one JSON object on stdout, events on stderr.
 
-Its one rule: an exit code of 0 and an envelope without error are no evidence. Sessions in which no model
-was ever asked, or no tool ever worked, have ended just so.
+Its one rule: the envelope counts before the exit code, and the evidence before both.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.events import EventReader
+from swarm_worker.events import EventReader, usage_of
 from swarm_worker.lines import Line
-from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Role, Usage
-from swarm_worker.replies import last_object
-from swarm_worker.runners.base import Report, SessionPlan
+from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.replies import Json, objects
+from swarm_worker.runners.base import STARTING, WORKING, Report, SessionPlan
+from swarm_worker.runners.failures import denied, failure_of
+from swarm_worker.runners.gate import Gate, agent_error
 
-_LIMITED = ("RateLimitError", "ProviderUnavailableError", "NetworkError", "LLMTimeoutError", "StreamError")
-_DENIED = (
-    "AuthenticationError",
-    "AccessDeniedError",
-    "QuotaExceededError",
-    "ConfigurationError",
-    "NotFoundError",
-)
-# amplifier-core's error classes of which the task itself is not at fault.
-CLASSES: Final = dict.fromkeys(_LIMITED, FailureClass.PROVIDER_LIMITED) | dict.fromkeys(
-    _DENIED, FailureClass.PROVIDER_DENIED
-)
+# What a program says of a command line that it does not understand, and of an interrupt.
+WRONG_CALL: Final = 2
+INTERRUPTED: Final = 130
+# What its provider lacks stands in the code for once.
+UNPROVIDED: Final = ("provider_not_configured", "provider_init_failed")
 
 
 class EnvelopeReader:
@@ -36,12 +28,19 @@ class EnvelopeReader:
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
+        self._gate = Gate(plan)
         self._events = EventReader()
         self._last = ""
+        self._told = Usage()
 
     @property
     def usage(self) -> Usage:
-        return self._events.usage
+        """What the events say; an envelope's own sums count only where there were none."""
+        return self._events.usage if self._events.used else self._events.usage.plus(self._told)
+
+    @property
+    def patience(self) -> float:
+        return WORKING if self._events.begun else STARTING
 
     def stdout(self, line: Line) -> Sequence[Entry]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
@@ -55,60 +54,55 @@ class EnvelopeReader:
                 self._last = entry.text.strip() or self._last
         return entries
 
+    def fed(self, line: Line) -> Sequence[Entry]:
+        return ()
+
     def end(self) -> Sequence[Entry]:
         return self._events.end()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
-        """The envelope counts before the exit code; the evidence counts before both."""
-        envelope = last_object(stdout)
-        if envelope is None or "reply" not in envelope:
-            return Report(
-                "", self._agent_error(f"it exited with {exit_code} and left no envelope{self._said()}")
-            )
+        """Judges the session."""
+        envelope = next((found for found in reversed(objects(stdout)) if "reply" in found), None)
+        if envelope is None:
+            return Report("", self._without_envelope(exit_code))
+        self._told = _told_usage(envelope)
         if envelope.get("error") is not None:
             return Report("", _failure(envelope["error"]))
         reply = envelope["reply"] if isinstance(envelope["reply"], str) else ""
-        if missing := self._missing(reply, exit_code):
-            return Report(reply, self._agent_error(missing))
-        return Report(reply)
-
-    def _missing(self, reply: str, exit_code: int) -> str:
         if exit_code != 0:
-            return f"it exited with {exit_code}{self._said()}"
-        if not reply.strip():
-            return "no evidence of work: the reply is empty"
-        if reply.lstrip().startswith("Error:"):
-            return f"no evidence of work: the reply is {one_line(reply, 500)!r}"
-        if not self._events.used:
-            return "no evidence of work: no model was ever asked (no usage was reported)"
-        if self._plan.role is Role.BUILDER and (absent := self._absent_files()):
-            return f"no evidence of work: declared but not there: {', '.join(absent)}"
-        return ""
+            return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._said()}"))
+        asked = self._events.used or self._told.input_tokens + self._told.output_tokens > 0
+        return Report(reply, self._gate.fault(reply, asked=asked))
 
-    def _absent_files(self) -> list[str]:
-        root = self._plan.project_root.resolve()
-        return [name for name in self._plan.task.files if not _is_inside(root / name, root)]
+    def _without_envelope(self, exit_code: int) -> Failure:
+        text = f"it exited with {exit_code} and left no envelope{self._said()}"
+        if exit_code == WRONG_CALL:
+            return Failure(
+                FailureClass.BAD_CONFIG, f"the agent does not take the worker's call{self._said()}"
+            )
+        if exit_code == INTERRUPTED or (exit_code != 0 and self._last.startswith("Aborted!")):
+            return Failure(FailureClass.CRASHED, f"the {self._plan.role} was interrupted: {text}")
+        return agent_error(self._plan, text)
 
     def _said(self) -> str:
         return f": {one_line(self._last, 500)}" if self._last else ""
 
-    def _agent_error(self, text: str) -> Failure:
-        return Failure(FailureClass.AGENT_ERROR, f"the {self._plan.role} gave no result: {text}")
 
-
-def _is_inside(path: Path, root: Path) -> bool:
-    try:
-        return path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError, ValueError):  # not there, a loop of links, or no path at all
-        return False
+def _told_usage(envelope: Json) -> Usage:
+    """What the envelope itself says; older engines say nothing but 0."""
+    metadata = envelope.get("metadata")
+    told: Json = metadata if isinstance(metadata, dict) else {}
+    return usage_of(told.get("tokensIn"), told.get("tokensOut"), told.get("costUsd"))
 
 
 def _failure(error: object) -> Failure:
-    """The class of what went wrong stands in the message alone; the codes are all the same."""
     details: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    message = details.get("message")
+    message, remedy = details.get("message"), details.get("remediation")
     text = message if isinstance(message, str) and message else json.dumps(error, ensure_ascii=False)
-    words = re.findall(r"[A-Za-z]+", text)
-    kind = next((CLASSES[word] for word in words if word in CLASSES), FailureClass.AGENT_ERROR)
-    remedy = details.get("remediation")
-    return Failure(kind, f"{text}; {remedy}" if isinstance(remedy, str) and remedy else text)
+    remedy = remedy if isinstance(remedy, str) else ""
+    if details.get("classification") == "protocol":
+        hint = f"; {remedy}" if remedy else ""
+        return Failure(FailureClass.BAD_CONFIG, f"the agent does not take the worker's call: {text}{hint}")
+    if details.get("code") in UNPROVIDED:
+        return denied(text, remedy or "configure the provider and its key")
+    return failure_of(text, remedy=remedy)

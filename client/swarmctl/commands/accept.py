@@ -1,0 +1,25 @@
+"""`swarmctl accept`."""
+
+from typing import Annotated
+
+import typer
+
+from amplifier_swarm.v1.operator_service_pb2 import AcceptResultRequest
+from swarmctl.arguments import TaskId
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.render.tasks import changed_blocks, list_document
+
+
+def run(
+    ctl: Ctl,
+    task: TaskId,
+    *,
+    attempt: Annotated[
+        int, typer.Option(min=1, max=2**31 - 1, metavar="N", help="The attempt whose result is to count.")
+    ],
+) -> None:
+    """A result comes too late when its task was killed, or given to another worker, meanwhile; `show` lists
+    those that were kept. The task is completed by it, and what waits for the task goes on."""
+    request = AcceptResultRequest(task_id=task, attempt=attempt)
+    accepted = ctl.stub.AcceptResult(request, timeout=DEADLINE_S).task
+    ctl.printer.put([accepted], list_document, changed_blocks)

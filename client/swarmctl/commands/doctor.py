@@ -1,0 +1,49 @@
+"""`swarmctl doctor`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from amplifier_swarm.exits import Exits
+from swarmctl.ctl import Ctl
+from swarmctl.doctor.check import Check, failed
+from swarmctl.doctor.machine import machine_checks
+from swarmctl.doctor.server import server_checks
+from swarmctl.doctor.worker import worker_checks
+from swarmctl.render.doctor import doctor_blocks, doctor_document
+from swarmctl.run.programs import installed
+from swarmctl.worker_flags import WorkerFlags
+
+_NO_FLAGS: Final = WorkerFlags()
+
+
+def run(
+    ctl: Ctl,
+    *,
+    project_root: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the work would be done.", file_okay=False)
+    ] = Path(),
+    db: Annotated[Path, typer.Option(metavar="FILE", help="The database; it need not exist yet.")] = Path(
+        ".swarm/swarm.db"
+    ),
+    no_server: Annotated[
+        bool, typer.Option("--no-server", help="Look for no server, as before a `swarmctl run`.")
+    ] = False,
+    flags: WorkerFlags = _NO_FLAGS,
+) -> Exits:
+    """Looks at this machine, at the server, and at what a worker with the same flags would need: its runner,
+    credentials, a process tree that it can end. Starts no session. Ends with 1 if anything failed."""
+    checks = list(_checks(ctl, project_root, db, no_server=no_server, flags=flags))
+    ctl.printer.put(checks, doctor_document, doctor_blocks)
+    return Exits.NEGATIVE if failed(checks) else Exits.OK
+
+
+def _checks(
+    ctl: Ctl, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
+) -> Iterator[Check]:
+    yield from machine_checks(project_root=project_root, state=db.parent, token_file=ctl.options.token_file)
+    if not no_server:
+        yield from server_checks(ctl)
+    yield from worker_checks(installed(), project_root=project_root, flags=flags)

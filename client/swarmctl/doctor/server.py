@@ -1,0 +1,116 @@
+"""What can be seen of the server: that it answers, whom it takes us for, its version, mode and clock."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from amplifier_swarm import __version__
+from amplifier_swarm.errors import unpack
+from amplifier_swarm.exits import Exit
+from amplifier_swarm.v1.operator_service_pb2 import (
+    GetSwarmRequest,
+    ListTokensRequest,
+    ListWorkersRequest,
+    WatchEventsRequest,
+)
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
+from swarmctl import words
+from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
+from swarmctl.failures import explain
+
+# Clocks that a network keeps differ by less; what differs by more makes logs hard to read.
+SKEW_S: Final = 2.0
+_RESUME: Final = "`swarmctl resume`, when it is mended"
+
+
+def server_checks(ctl: Ctl) -> Iterator[Check]:
+    """All of them, or the one that keeps us from the others."""
+    where = ctl.options.server
+    try:
+        swarm = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+        yield ok("server", f"swarmd {swarm.version} answers at {where}")
+        yield version_check(swarm.version)
+        yield ok("token", f"its role is {_role(ctl.stub)}")
+        yield mode_check(swarm)
+        yield from paused_checks(swarm)
+        yield clock_check(_stamps(ctl.stub, swarm), datetime.now(UTC))
+    except grpc.RpcError as error:
+        yield _refused(error, where)
+    except Exit as end:
+        yield failed_by("server", end)
+
+
+def version_check(server: str) -> Check:
+    """Whether both were installed together."""
+    if server == __version__:
+        return ok("versions", f"client and server are {server}")
+    return warn(
+        "versions", f"client {__version__}, server {server}", "install the same version on both sides"
+    )
+
+
+def mode_check(swarm: Swarm) -> Check:
+    """Whether tasks would be claimed at all."""
+    mode = words.word(SwarmMode, swarm.mode) or "unknown"
+    if swarm.mode == SwarmMode.SWARM_MODE_RUNNING:
+        return ok("mode", mode)
+    return warn("mode", f"{mode}: {swarm.cause}" if swarm.cause else mode, "`swarmctl resume` ends it")
+
+
+def paused_checks(swarm: Swarm) -> Iterator[Check]:
+    """The runners whose provider has refused."""
+    for paused in swarm.paused_runners:
+        yield fail("provider", f"{paused.runner} is paused: {paused.cause}", _RESUME)
+
+
+def clock_check(stamps: list[datetime], now: datetime) -> Check:
+    """What the server's last stamps say of its clock.
+
+    No answer carries the server's time, so this is one-sided: a stamp of ours from the future proves a
+    difference, and an old one proves nothing. Leases are counted on the server's monotonic clock alone;
+    a difference only makes times hard to read.
+    """
+    ahead_s = max(((stamp - now).total_seconds() for stamp in stamps), default=0.0)
+    if ahead_s > SKEW_S:
+        return warn(
+            "clock",
+            f"the server's clock is at least {ahead_s:.0f} s ahead of ours",
+            "set both by NTP; until then times in lists and logs don't fit together",
+        )
+    return ok("clock", "no stamp of the server lies in our future")
+
+
+def _stamps(stub: OperatorServiceStub, swarm: Swarm) -> list[datetime]:
+    """The newest times that the server has written down."""
+    workers = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
+    last = WatchEventsRequest(after_seq=max(0, swarm.last_event_seq - 1))
+    found: list[Timestamp] = [w.last_seen_at for w in workers if w.HasField("last_seen_at")]
+    for answer in stub.WatchEvents(last, timeout=DEADLINE_S):
+        found += [event.happened_at for event in answer.events]
+    if swarm.HasField("started_at"):
+        found.append(swarm.started_at)
+    return [stamp.ToDatetime(UTC) for stamp in found]
+
+
+def _role(stub: OperatorServiceStub) -> str:
+    """Our role; only an operator may list tokens, and a viewer is told that it is one."""
+    try:
+        stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.PERMISSION_DENIED:
+            raise
+        return unpack(error).metadata.get("role", "none of an operator")
+    return "operator"
+
+
+def _refused(error: grpc.RpcError, where: str) -> Check:
+    wire = unpack(error)
+    if wire.reason == "ROLE_DENIED":
+        found = f"swarmd answers at {where}, and takes this token for a {wire.metadata.get('role')}'s"
+        return warn("token", found, "it is good for swarm-worker; operators and viewers need another")
+    return failed_by("server", explain(error, server=where))

@@ -1,0 +1,69 @@
+"""What `swarm-worker --check` finds: the runner, its credentials, and whether a process tree can be ended."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from amplifier_swarm.text import one_line
+from swarmctl.doctor.check import Check, Grade, fail, failed, ok
+from swarmctl.run.programs import Programs
+from swarmctl.talk import say
+from swarmctl.worker_flags import WorkerFlags
+
+# The first preparation of a runner on a machine downloads what it needs; the worker itself allows 15 minutes.
+WITHIN_S: Final = 1_200.0
+_NAME: Final = "worker"
+_GRADES: Final = {"ok": Grade.OK, "warn": Grade.WARN, "warning": Grade.WARN, "fail": Grade.FAIL}
+_LINE_LIMIT: Final = 500
+
+
+def worker_checks(programs: Programs, *, project_root: Path, flags: WorkerFlags) -> Iterator[Check]:
+    """The worker's own checks, and what kept it from making them."""
+    say("swarmctl: asking swarm-worker --check, which may take minutes the first time")
+    argv = (*programs.worker, "--check", "--project-root", str(project_root), *flags.argv())
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            check=False, timeout=WITHIN_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        yield fail(
+            _NAME, f"swarm-worker --check took more than {WITHIN_S:.0f} s", "run it by itself to see where"
+        )
+        return
+    except OSError as error:
+        yield fail(_NAME, f"can't start swarm-worker: {error.strerror}", "is it installed beside swarmctl?")
+        return
+    found = [read_line(line) for line in done.stdout.splitlines() if line.strip()]
+    yield from found
+    if done.returncode != 0 and not failed(found):
+        yield _broken(done.returncode, done.stderr)
+    elif not found:
+        yield fail(_NAME, "swarm-worker --check said nothing", "install swarmctl and swarm-worker together")
+
+
+def read_line(line: str) -> Check:
+    """A line of the worker: its grade, what it looked at, what it found, and a hint if there is one.
+
+    Such as `fail  provider: ANTHROPIC_API_KEY is not set; set it, or give --pass-env`.
+    """
+    first, _, rest = one_line(line, _LINE_LIMIT).partition(" ")
+    grade = _GRADES.get(first.strip("[]:").lower())
+    if grade is None:
+        return ok(_NAME, one_line(line, _LINE_LIMIT))
+    name, colon, told = rest.strip().partition(": ")
+    name, told = (f"{_NAME}: {name}", told) if colon else (_NAME, rest.strip())
+    found, _, hint = told.partition("; ") if grade is not Grade.OK else (told, "", "")
+    return Check(name, grade, found, hint)
+
+
+def _broken(code: int, stderr: str) -> Check:
+    lines = stderr.strip().splitlines()
+    if not lines:
+        return fail(_NAME, f"swarm-worker --check ended with exit code {code}", "run it by itself to see why")
+    last = one_line(lines[-1], _LINE_LIMIT).removeprefix("swarm-worker: ")
+    if "--check" in last:
+        return fail(_NAME, "this swarm-worker knows no --check", "install it in the version of swarmctl")
+    found, _, hint = last.partition("; ")
+    return fail(_NAME, found, hint)

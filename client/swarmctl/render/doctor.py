@@ -1,0 +1,38 @@
+"""What the doctor found."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from swarmctl import words
+from swarmctl.doctor.check import Check, Grade, failed
+from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
+
+COLUMNS: Final = (Column(""), Column("CHECK"), Column("FOUND"), Column("WHAT TO DO"))
+STYLES: Final = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
+
+
+def doctor_document(checks: Sequence[Check]) -> Document:
+    """All checks, and whether none failed."""
+    return {
+        "ok": not failed(checks),
+        "checks": [
+            {
+                "check": check.name,
+                "grade": check.grade.value,
+                "found": check.found,
+                "hint": check.hint or None,
+            }
+            for check in checks
+        ],
+    }
+
+
+def doctor_blocks(checks: Sequence[Check]) -> Blocks:
+    """The same for people."""
+    rows = [
+        (cell(check.grade.value, STYLES[check.grade]), cell(check.name), cell(check.found), cell(check.hint))
+        for check in checks
+    ]
+    bad, odd = (sum(check.grade is grade for check in checks) for grade in (Grade.FAIL, Grade.WARN))
+    told = f"{words.plural(len(checks), 'check')}: {bad} failed, {words.plural(odd, 'warning')}"
+    return [Table(COLUMNS, rows), Prose(told, indent=0)]

@@ -1,0 +1,87 @@
+"""The flags that go on to each swarm-worker, for the verbs that start one: `run` and `doctor`.
+
+The rule: what was not given is left to the worker, which has its own defaults and variables.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+# The heading on their help pages.
+PANEL: Final = "What goes on to each swarm-worker"
+
+
+class Runner(StrEnum):
+    """What runs the sessions."""
+
+    AUTO = "auto"
+    AMPLIFIER_AGENT = "amplifier-agent"
+    AMPLIFIER = "amplifier"
+    EMBEDDED = "embedded"
+    COMMAND = "command"
+
+
+class Containment(StrEnum):
+    """What holds a session's processes together."""
+
+    AUTO = "auto"
+    SUBREAPER = "subreaper"
+    PIDNS = "pidns"
+
+
+def _option(text: str, metavar: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(help=text, metavar=metavar, rich_help_panel=PANEL)
+    return made
+
+
+def _seconds(text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(help=text, metavar="S", min=0, rich_help_panel=PANEL)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFlags:
+    """One field a flag, by the flag's name."""
+
+    slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
+    runner: Annotated[Runner | None, _option("What runs the sessions.", "RUNNER")] = None
+    builder_agent: Annotated[str | None, _option("The builder's persona.", "NAME")] = None
+    validator_agent: Annotated[str | None, _option("The validator's persona.", "NAME")] = None
+    builder_config: Annotated[
+        str | None, _option("How amplifier-agent is configured for builders.", "FILE")
+    ] = None
+    validator_config: Annotated[str | None, _option("The same for validators.", "FILE")] = None
+    bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
+    no_validation: Annotated[
+        bool, typer.Option("--no-validation", help="Let no validator judge.", rich_help_panel=PANEL)
+    ] = False
+    builder_command: Annotated[str | None, _option("The builder of the command runner.", "ARGV")] = None
+    validator_command: Annotated[str | None, _option("The validator of it.", "ARGV")] = None
+    builder_timeout: Annotated[float | None, _seconds("How long a builder may run.")] = None
+    validator_timeout: Annotated[float | None, _seconds("How long a validator may run.")] = None
+    stall_timeout: Annotated[float | None, _seconds("How long a session may be silent.")] = None
+    kill_grace: Annotated[float | None, _seconds("From SIGTERM to SIGKILL.")] = None
+    label: Annotated[list[str] | None, _option("A label of the workers; repeatable.", "K=V")] = None
+    pass_env: Annotated[
+        list[str] | None, _option("A variable that sessions get too; repeatable.", "NAME")
+    ] = None
+    containment: Annotated[
+        Containment | None, _option("What holds a session's processes together.", "LEVEL")
+    ] = None
+
+    def argv(self) -> Iterator[str]:
+        """The flags that were given."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            flag = f"--{field.name.replace('_', '-')}"
+            if value is True:
+                yield flag
+            elif isinstance(value, list):
+                yield from (part for item in value for part in (flag, str(item)))
+            elif isinstance(value, float) and value.is_integer():
+                yield from (flag, str(int(value)))
+            elif value is not None and value is not False:
+                yield from (flag, str(value))

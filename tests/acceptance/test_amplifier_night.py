@@ -1,0 +1,229 @@
+"""A night in small: Amplifier's programs, played by the stand-ins, on real workers, while most things go wrong."""
+
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.standin.faults import Fault
+from fakes.standin.ledger import Ledger
+from support.plans import Plan, random_plan
+from support.programs import ROOT, Stage
+from support.standins import install
+from support.waiting import until
+
+pytestmark = pytest.mark.slow
+EXAMPLES = ROOT / "examples"
+TASKS, RETRIES = 100, 1
+RATES = {
+    "builder": {
+        "rate_limit": 0.07, "overload": 0.04, "context": 0.02, "crash": 0.05, "exit": 0.03,
+        "stall": 0.02, "silent": 0.01, "lie": 0.04, "error_reply": 0.03, "tool_failures": 0.05,
+        "slow_start": 0.04, "orphan": 0.05, "noisy": 0.05, "delegate": 0.06,
+    },
+    "validator": {
+        "rate_limit": 0.05, "overload": 0.03, "crash": 0.04, "exit": 0.02, "stall": 0.02, "lie": 0.03,
+        "missing_verdict": 0.05, "verdict_prose_then_json_on_repair": 0.06, "broken_json": 0.04, "reject": 0.07,
+        "slow_start": 0.03, "orphan": 0.03, "noisy": 0.03, "delegate": 0.04,
+    },
+}  # fmt: skip
+# What an attempt comes to that ends with such a run, and a word that its error must have.
+REASONS: Mapping[Fault, tuple[str, str]] = {
+    Fault.RATE_LIMIT: ("provider_limited", "RateLimitError"),
+    Fault.OVERLOAD: ("provider_limited", "ProviderUnavailableError"),
+    Fault.NETWORK: ("provider_limited", "NetworkError"),
+    Fault.CONTEXT: ("agent_error", "ContextLengthError"),
+    Fault.CRASH: ("crashed", "SIGKILL"),
+    Fault.EXIT: ("agent_error", "exited with 1"),
+    Fault.STALL: ("stalled", "silent"),
+    Fault.SILENT: ("stalled", "silent"),
+    Fault.LIE: ("agent_error", "No providers available"),
+    Fault.ERROR_REPLY: ("agent_error", "Error: "),
+    Fault.TOOL_FAILURES: ("agent_error", "not there"),
+    Fault.MISSING_VERDICT: ("no_verdict", "it seems fine to me"),
+    Fault.BROKEN_JSON: ("no_verdict", "verdict"),
+    Fault.REJECT: ("validation_failed", "one defect"),
+}
+FREE = ("provider_limited", "worker_lost")
+Play = Callable[..., None]
+QUICK = ("--retry-backoff", "0.05", "--retry-backoff-max", "0.5")
+
+
+@pytest.fixture
+def ledger(swarm: Stage, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """The stand-ins on PATH, homes of their own, and what really ran."""
+    programs = install(swarm.folder / "bin")
+    path = swarm.folder / "ledger.jsonl"
+    home = swarm.folder / "home"
+    home.mkdir()
+    swarm.project.mkdir()
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    for name, value in {
+        "HOME": home,
+        "AMPLIFIER_AGENT_HOME": home / ".amplifier-agent",
+        "AMPLIFIER_STANDIN_LEDGER": path,
+        "ANTHROPIC_API_KEY": "a-key-of-nobody",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    return Ledger(path)
+
+
+@pytest.fixture
+def play(swarm: Stage, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Says what goes wrong in the stand-ins; `shape` is that of the amplifier command."""
+
+    def said(*, shape: str = "", **faults: object) -> None:
+        path = swarm.folder / "faults.json"
+        path.write_text(json.dumps(faults))
+        monkeypatch.setenv("AMPLIFIER_STANDIN_FAULTS", str(path))
+
+    return said
+
+
+def _write(path: Path, plan: Plan, policies: Mapping[str, str]) -> None:
+    tasks = [
+        {
+            "id": task, "name": task, "dependencies": list(wanted), "files": [f"out/{task}.txt"],
+            "max_retries": RETRIES, "on_dependency_failure": policies[task],
+        }
+        for task, wanted in plan.items()
+    ]  # fmt: skip
+    path.write_text(yaml.safe_dump({"tasks": tasks}))
+
+
+class Night:
+    """What is left in the morning: what the swarm says, and what the ledger says."""
+
+    def __init__(self, swarm: Stage, ledger: Ledger) -> None:
+        self.tasks = {
+            task: json.loads(swarm.ctl("show", task, "-o", "json").stdout) for task in swarm.tasks()
+        }
+        self.last: dict[tuple[str, int], Fault] = {}
+        self.drawn: dict[str, set[str]] = defaultdict(set)
+        for line in ledger.lines("start"):
+            self.last[line["task"], line["attempt"]] = Fault(line["fault"])
+            self.drawn[line["role"]].add(line["fault"])
+
+    def surprises(self) -> list[object]:
+        """Attempts that came to something else than the last run in them explains."""
+        return [
+            (task, attempt["number"], fault, attempt["outcome"], attempt["failure_class"], attempt["error"])
+            for task, shown in self.tasks.items()
+            for attempt in shown["attempts"]
+            if not _is_explained(attempt, fault := self.last.get((task, attempt["number"])))
+        ]
+
+    def burned(self, task: str) -> int:
+        """How many of its attempts counted against its retries."""
+        classes = [attempt["failure_class"] for attempt in self.tasks[task]["attempts"]]
+        return sum(kind is not None and kind not in FREE for kind in classes)
+
+
+def _is_explained(attempt: Mapping[str, Any], fault: Fault | None) -> bool:
+    if fault is None or fault not in REASONS:
+        return fault is not None and attempt["outcome"] == "completed"
+    kind, word = REASONS[fault]
+    return attempt["outcome"] == "failed" and attempt["failure_class"] == kind and word in attempt["error"]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", [4])
+def test_every_task_of_a_night_ends_for_the_reason_that_is_stated(
+    swarm: Stage, ledger: Ledger, play: Play, seed: int
+) -> None:
+    play(seed=seed, rates=RATES, retry_after_s=0.1, slow_start_s=0.5)
+    plan, rng = random_plan(TASKS, seed), random.Random(seed)
+    policies = {task: rng.choice(("run", "run", "skip")) for task in sorted(plan)}
+    _write(swarm.folder / "plan.yaml", plan, policies)
+    swarm.swarmd(*QUICK)
+    swarm.ctl("import", "plan.yaml")
+
+    flags = ("--slots", "4", "--stall-timeout", "3", "--kill-grace", "0.5", "--pass-env", "ANTHROPIC_API_KEY")
+    workers = [
+        swarm.worker(f"w{n}", "--runner", "amplifier-agent", "--exit-when-done", *flags) for n in range(2)
+    ]
+    assert [worker.process.wait(360) for worker in workers] == [0, 0], [worker.said() for worker in workers]
+
+    night = Night(swarm, ledger)
+    assert night.surprises() == []
+    statuses = {task: shown["status"] for task, shown in night.tasks.items()}
+    assert set(statuses.values()) == {"completed", "failed", "skipped"}
+    for task, shown in night.tasks.items():
+        dead = [wanted for wanted in plan[task] if statuses[wanted] != "completed"]
+        assert (shown["status"] == "skipped") is bool(dead and policies[task] == "skip"), task
+        if shown["status"] == "failed":
+            last = shown["attempts"][-1]
+            assert (shown["failure_class"], shown["last_error"]) == (last["failure_class"], last["error"])
+            assert night.burned(task) == RETRIES + 1, task
+        else:
+            assert night.burned(task) <= RETRIES, task
+    _check_waits(night)
+    _check_usage(swarm, ledger)
+    drawn = {(role, name) for role, names in night.drawn.items() for name in names}
+    missing = {(role, name) for role, rates in RATES.items() for name in rates} - drawn
+    assert len(missing) <= 2, "most things happen in a night of this seed"
+    assert ledger.alive() == []
+
+
+def _check_waits(night: Night) -> None:
+    """A provider that asked to wait cost nobody a retry, however often it did."""
+    attempts = [attempt for shown in night.tasks.values() for attempt in shown["attempts"]]
+    kinds = Counter(attempt["failure_class"] for attempt in attempts)
+    assert kinds["provider_limited"] > 0
+    assert kinds["worker_lost"] == 0
+    for task, shown in night.tasks.items():
+        waits = sum(attempt["failure_class"] == "provider_limited" for attempt in shown["attempts"])
+        won = shown["status"] == "completed"
+        assert len(shown["attempts"]) == waits + night.burned(task) + won
+
+
+def _check_usage(swarm: Stage, ledger: Ledger) -> None:
+    """What the swarm has counted is what was reported: tokens, children's too, and costs, but no sum twice."""
+    lines = list(ledger.lines("usage"))
+    counted = [task["usage"] for task in swarm.tasks().values()]
+    for ours, theirs in (("input_tokens", "input"), ("output_tokens", "output")):
+        assert sum(usage[ours] for usage in counted) == sum(line[theirs] for line in lines) > 0
+    told = sum((Decimal(line["cost"]) for line in lines if line["cost"]), Decimal())
+    assert sum((Decimal(usage["cost"] or 0) for usage in counted), Decimal()) == told > 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("runner", ["amplifier-agent", "amplifier", "amplifier, new"])
+@pytest.mark.parametrize("example", ["quickstart", "predecessor"])
+def test_an_example_runs_to_its_end_and_its_sessions_are_known_while_they_run(
+    swarm: Stage, ledger: Ledger, play: Play, runner: str, example: str
+) -> None:
+    name, _, shape = runner.partition(", ")
+    swarm.swarmd("--retry-backoff", "0.1")
+    swarm.ctl("import", str(EXAMPLES / example / "tasks.yaml"))
+    watched = next(task for task, status in swarm.statuses().items() if status == "not_started")
+    slow = {f"{watched}/builder": ["slow_start"], f"{watched}/validator": ["slow_start"]}
+    play(shape=shape, runs=slow, slow_start_s=4)
+
+    worker = swarm.worker(
+        "w", "--slots", "2", "--runner", name, "--exit-when-done", "--pass-env", "ANTHROPIC_API_KEY"
+    )
+
+    for role in ("builder", "validator"):
+        until(lambda role=role: _is_known(swarm, ledger, watched, role), f"the {role} runs and is shown")  # type: ignore[misc]
+    assert worker.process.wait(240) == 0, worker.said()
+    assert {shown["status"] for shown in swarm.tasks().values()} == {"completed"}
+    assert {line["program"] for line in ledger.lines("start")} == {name}
+    _check_usage(swarm, ledger)
+    assert ledger.alive() == []
+
+
+def _is_known(swarm: Stage, ledger: Ledger, task: str, role: str) -> object:
+    """Whether the session of that role is shown with its id while its process lives."""
+    running = [line for line in ledger.lines("start") if (line["task"], line["role"]) == (task, role)]
+    if not running:
+        return False
+    shown = json.loads(swarm.ctl("show", task, "-o", "json").stdout)
+    ended = {line["session"] for line in ledger.lines("end")}
+    return running[-1]["session"] not in ended and shown[f"{role}_session_id"] == running[-1]["session"]

@@ -1,0 +1,62 @@
+"""The containment levels that this machine allows, each as a worker would find it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from swarm_worker.containment import CGROUP2, PIDNS, SUBREAPER, Containment, drop_cgroup, own_cgroup
+from swarm_worker.hold import PACKAGES, PROBE
+
+LEVELS = (SUBREAPER, CGROUP2, PIDNS)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level, and how to start a worker that reaches it."""
+
+    containment: Containment
+    flag: str
+    within: Sequence[str] = ()
+
+
+@contextlib.contextmanager
+def level(name: str) -> Iterator[Level]:
+    """Gives the level; skips the test, saying why, where it can't be had."""
+    if name == CGROUP2:
+        with _delegated() as group:
+            enter = ("/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', group)
+            yield Level(Containment(CGROUP2, group), "auto", enter)
+        return
+    if name == PIDNS:
+        argv = (sys.executable, "-I", "-S", "-c", PROBE, str(PACKAGES))
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no PID namespaces here: {done.stderr.strip()}")
+    yield Level(Containment(name), name)
+
+
+@contextlib.contextmanager
+def _delegated() -> Iterator[str]:
+    """A control group below which more can be made: below our own, or below the root where we may."""
+    mounts = [
+        line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines() if "- cgroup2 " in line
+    ]
+    parents = [own_cgroup(), *(words[4] for words in mounts)]
+    for parent in filter(None, parents):
+        group = f"{parent}/swarm-test-{os.getpid()}"
+        try:
+            Path(group).mkdir()
+        except OSError:
+            continue
+        try:
+            yield group
+        finally:
+            drop_cgroup(group)
+        return
+    pytest.skip("no control group here in which groups can be made")

@@ -1,0 +1,130 @@
+"""What a real worker does without its server: it fences what must not run twice, and obeys a file."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from amplifier_swarm.v1 import task_pb2
+from fakes_tree import STYLES, Ledger
+from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm
+
+KEEP = task_pb2.DISCONNECT_POLICY_KEEP
+STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[Address]:
+    async with fake_swarm() as address:
+        yield address
+
+
+@pytest.fixture
+def fake(address: Address) -> FakeSwarm:
+    return address.fake
+
+
+@pytest.fixture
+def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(tmp_path, address.text)
+    yield worker
+    worker.end()
+
+
+def _started(worker: WorkerProcess) -> int:
+    file = worker.project / "started"
+    return len(file.read_text("ascii").split()) if file.exists() else 0
+
+
+def _kinds(fake: FakeSwarm) -> dict[str, str]:
+    name = task_pb2.OutcomeKind.Name
+    return {
+        lease: name(outcome.kind).removeprefix("OUTCOME_KIND_") for lease, outcome in fake.outcomes.items()
+    }
+
+
+@pytest.mark.slow
+async def test_a_silent_server_fences_every_session_but_those_that_are_to_be_kept(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    fake.stop_after_s = 1.5
+    worker.start("--slots", "2", builder=worker.script("b.sh", STAYS))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("kept", on_disconnect=KEEP), claim("fenced")])
+    await worker.until(lambda: _started(worker) == 2, what="both have started")
+
+    fake.failing["Heartbeat"] = grpc.StatusCode.UNAVAILABLE
+    await worker.until(lambda: fake.outcomes, what="an outcome")
+
+    assert _kinds(fake) == {"fenced": "STOPPED"}
+    del fake.failing["Heartbeat"]
+    await worker.until(lambda: fake.held == {"kept"}, what="the other one is held still")
+    (worker.project / "go").touch()
+    await worker.until(lambda: len(fake.outcomes) == 2, what="it is done")
+    assert _kinds(fake)["kept"] == "COMPLETED"
+
+
+@pytest.mark.slow
+async def test_a_session_to_be_kept_still_ends_with_its_worker(
+    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    ledger = Ledger(tmp_path)
+    worker.start(builder=" ".join(ledger.argv("every")))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("kept", on_disconnect=KEEP)])
+    await worker.until(lambda: ledger.signed >= STYLES["every"], what="the tree stands")
+
+    worker.end()
+    worker.start()
+    await worker.until(lambda: len(fake.registered) == 2, what="the next one registers")
+
+    assert ledger.alive() == []
+
+
+@pytest.mark.parametrize("folder", ["", "w1"])
+async def test_a_file_ends_sessions_without_grace_and_nothing_is_claimed_until_it_is_gone(
+    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path, folder: str
+) -> None:
+    ledger = Ledger(tmp_path)
+    worker.start("--kill-grace", "600", builder=" ".join(ledger.argv("deaf")))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("runs"), claim("waits")])
+    await worker.until(lambda: ledger.signed == STYLES["deaf"], what="the tree stands")
+
+    file = worker.state / folder / "EMERGENCY_STOP"
+    file.touch()
+    await worker.until(lambda: len(fake.outcomes) == 2, what="both are answered")
+
+    assert _kinds(fake) == {"waits": "DECLINED", "runs": "STOPPED"}
+    assert fake.outcomes["runs"].kill_receipt.terminated == 0
+    assert ledger.alive() == []
+    beats = len(fake.beats)
+    await worker.until(lambda: len(fake.beats) > beats + 3, what="time passes")
+    assert len(fake.registered) == 1
+    file.unlink()
+    await worker.until(lambda: len(fake.registered) == 2, what="it takes claims again")
+    fake.send(claims=[claim("later")])
+    await worker.until(lambda: ledger.signed == 2 * STYLES["deaf"], what="a session starts")
+
+
+async def test_a_worker_that_starts_under_the_file_waits_and_says_why(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.state.mkdir(mode=0o700)
+    file = worker.state / "EMERGENCY_STOP"
+    file.touch()
+
+    worker.start()
+    await worker.until(lambda: "emergency stop: nothing runs here" in worker.err, what="it says so")
+    assert fake.registered == []
+    file.unlink()
+
+    await worker.until(lambda: fake.registered, what="it registers")
+
+
+async def test_containment_that_does_not_exist_is_a_usage_error(worker: WorkerProcess) -> None:
+    worker.start("--containment", "jail")
+
+    assert await worker.exit_code() == 2
+    assert "--containment" in worker.err

@@ -1,0 +1,219 @@
+"""Workers of a run that die: when each is started again, and as whom."""
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from amplifier_swarm.exits import Exits
+from amplifier_swarm.v1 import operator_service_pb2 as wire
+from support.programs import alive
+from support.waiting import until
+from swarmctl.run.restarts import FIRST_S, MOST_S, SOUND_S, Restarts, worth_a_restart
+from swarmctl.run.tether import NOT_STARTED
+from unit.client.conftest import Ctl
+from unit.client.pretending import RUN, FakeSwarm
+
+# Dies so often, and then works; each start of it is one line of `workers.calls`.
+DIES = "[ $(grep -c -- '--name worker-1' {folder}/workers.calls) -gt {times} ] || kill -9 $$"
+FAILS = "{ echo 'swarm-worker: no luck' >&2; exit 1; }"
+ONE = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "1")
+
+
+def test_d18_a_worker_that_dies_again_and_again_waits_longer_each_time() -> None:
+    restarts, now_s, waits = Restarts(chance=lambda: 1.0), 0.0, []
+
+    for _ in range(9):
+        restarts.began("w", now_s)
+        waits.append(restarts.died("w", now_s))
+        now_s += waits[-1]
+        assert restarts.take(now_s - 0.01) == []
+        assert restarts.take(now_s) == ["w"]
+
+    assert waits == [FIRST_S, 2, 4, 8, 16, 32, MOST_S, MOST_S, MOST_S]
+
+
+def test_d18_no_number_of_deaths_is_too_large() -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    restarts.began("w", 0.0)
+
+    waits = {restarts.died("w", 0.0) for _ in range(5_000)}
+
+    assert max(waits) == MOST_S
+    assert all(map(math.isfinite, waits))
+
+
+def test_a_wait_is_anything_up_to_its_longest() -> None:
+    chances = iter([0.0, 0.5, 0.25])
+    restarts = Restarts(chance=lambda: next(chances))
+    restarts.began("w", 0.0)
+
+    assert [restarts.died("w", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
+
+
+def test_a_worker_that_has_lived_for_long_starts_a_new_count() -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    restarts.began("w", 0.0)
+    assert [restarts.died("w", 1.0), restarts.died("w", 1.0)] == [1.0, 2.0]
+
+    restarts.began("w", 10.0)
+    assert restarts.died("w", 10.0 + SOUND_S - 0.1) == 4.0
+    restarts.began("w", 100.0)
+    assert restarts.died("w", 100.0 + SOUND_S) == 1.0
+
+
+def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    for name in ("a", "b"):
+        restarts.began(name, 0.0)
+
+    restarts.died("a", 0.0)
+    restarts.died("a", 0.0)
+    restarts.died("b", 0.5)
+
+    assert restarts.next_s == 1.5
+    assert restarts.take(1.5) == ["b"]
+    assert restarts.next_s == 2.0
+
+
+def test_what_is_forgotten_is_never_due() -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    restarts.began("w", 0.0)
+    restarts.died("w", 0.0)
+
+    restarts.forget()
+
+    assert (restarts.next_s, restarts.take(100.0)) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [
+        (Exits.OK, False),
+        (Exits.USAGE, False),
+        (Exits.DENIED, False),
+        (Exits.UNAUTHENTICATED, False),
+        (NOT_STARTED, False),
+        (Exits.NEGATIVE, True),
+        (Exits.CONFLICT, True),
+        (-9, True),
+        (-11, True),
+    ],
+)
+def test_only_an_end_that_another_start_may_better_is_worth_one(code: int, *, again: bool) -> None:
+    assert worth_a_restart(code) is again
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Has every wait of a run be as long as the test says."""
+
+    def choose(wait_s: float) -> None:
+        monkeypatch.setattr("swarmctl.run.restarts.FIRST_S", wait_s)
+        monkeypatch.setattr("swarmctl.run.restarts.MOST_S", wait_s)
+        monkeypatch.setattr("swarmctl.run.fleet.Restarts", lambda: Restarts(chance=lambda: 1.0))
+
+    return choose
+
+
+def complete_when(fake: FakeSwarm, condition: Callable[[], object], what: str) -> None:
+    """All tasks are completed as soon as the condition holds."""
+
+    def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
+        if request.follow:
+            until(condition, what)
+        yield from fake.complete(request)
+
+    fake.operator.answers["WatchEvents"] = watch
+
+
+def test_d18_a_worker_that_died_comes_back_under_its_name_and_with_its_state(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(0.05)
+    fake.write(worker=DIES.format(folder=fake.folder, times=3))
+    complete_when(fake, lambda: len(fake.calls("workers")) == 4, "it has died three times")
+
+    result = alone(*ONE)
+
+    assert result.code == 0
+    calls = fake.calls("workers")
+    assert len({call[0] for call in calls}) == 4, "each a process of its own"
+    assert len({tuple(call[1:]) for call in calls}) == 1, "the same name, the same folder, the same flags"
+    notes = [line for line in result.err.splitlines() if "again" in line]
+    log = fake.folder / "state" / "logs" / "worker-1.log"
+    assert notes == [f"swarmctl: worker-1 was ended by SIGKILL; see {log}; starting it again in 0.1 s"] * 3
+
+
+def test_a_worker_that_fails_comes_back_and_its_last_words_are_told_each_time(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(0.05)
+    fake.write(worker=DIES.format(folder=fake.folder, times=2).replace("kill -9 $$", FAILS))
+    complete_when(fake, lambda: len(fake.calls("workers")) == 3, "it has failed twice")
+
+    result = alone(*ONE)
+
+    assert result.code == 0
+    notes = [line for line in result.err.splitlines() if "again" in line]
+    told = "swarmctl: worker-1 ended with exit code 1: swarm-worker: no luck; starting it again in 0.1 s"
+    assert notes == [told] * 2
+
+
+def test_a_worker_that_waits_for_its_restart_does_not_keep_a_run_that_is_done(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(10_000)
+    fake.write(worker='case "$*" in *worker-1*) kill -9 $$;; esac')
+    complete_when(fake, lambda: len(dead(fake)) == 1, "one has died")
+
+    result = alone(*RUN)
+
+    assert (result.code, len(fake.calls("workers"))) == (0, 2)
+
+
+def test_a_worker_that_dies_after_an_interrupt_stays_dead(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(0)
+    fake.write(worker="trap 'kill -9 $$' TERM")
+
+    def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
+        if request.follow:
+            until(lambda: len(fake.calls("workers")) == 2, "both workers run")
+            os.kill(os.getpid(), signal.SIGINT)
+            yield from fake.happen()
+
+    fake.operator.answers["WatchEvents"] = watch
+
+    result = alone(*RUN)
+
+    assert (result.code, len(fake.calls("workers"))) == (1, 2)
+    assert "again in" not in result.err
+
+
+def test_an_interrupt_ends_a_run_all_of_whose_workers_wait_for_their_restart(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(10_000)
+    fake.write(worker="kill -9 $$")
+
+    def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
+        if request.follow:
+            until(lambda: len(dead(fake)) == 2, "both have died")
+            os.kill(os.getpid(), signal.SIGINT)
+            yield from fake.happen()
+
+    fake.operator.answers["WatchEvents"] = watch
+
+    result = alone(*RUN)
+
+    assert (result.code, len(fake.calls("workers"))) == (1, 2)
+    assert fake.ends("swarmd") == 1
+
+
+def dead(fake: FakeSwarm) -> list[int]:
+    """The workers that have ended."""
+    return [int(call[0]) for call in fake.calls("workers") if not alive(int(call[0]))]

@@ -1,0 +1,184 @@
+"""How Amplifier's programs are called, and what is laid out for them first."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from swarm_worker.model import Role, SessionId, Task
+from swarm_worker.runners import modes
+from swarm_worker.runners.agent import OPTIONAL, PROMPT_BYTES, AgentRunner, Engine, engine_of
+from swarm_worker.runners.base import SessionPlan
+from swarm_worker.runners.cli import Cli, CliRunner, active_bundle
+
+ENGINE = Engine("/bin/amplifier-agent", "0.14.1", "0.3.0")
+VERSION = '{"version":"0.14.1","protocolVersion":"0.3.0"}'
+
+
+def plan(
+    root: Path, role: Role = Role.BUILDER, *, prompt: str = "-do it", resumed: bool = False
+) -> SessionPlan:
+    name = SessionId(f"t-a1-{role}-1")
+    return SessionPlan(name, role, Task("t", "{}"), prompt, root, root / "prompt.md", "0123456789ab", resumed)
+
+
+def runner(root: Path, engine: Engine = ENGINE, **configs: Path) -> AgentRunner:
+    by_role = {Role(role): path for role, path in configs.items()}
+    return AgentRunner(engine, configs=by_role, env={"HOME": str(root / "home")}, cwd=root)
+
+
+def test_a_builder_is_called_as_the_engine_s_contract_wants_it(tmp_path: Path) -> None:
+    argv = runner(tmp_path, builder=Path("/b.json")).argv(plan(tmp_path))
+
+    assert argv == [
+        "/bin/amplifier-agent", "run", "--session-id", "t-a1-builder-1", "--fresh", "--cwd", str(tmp_path),
+        "--config", "/b.json", "--output", "json", "--protocol-version", "0.3.0", "--display", "ndjson",
+        "--workspace", "swarm-0123456789ab", "-y", "--", "-do it",
+    ]  # fmt: skip
+
+
+def test_a_validator_has_its_own_configuration_and_mode(tmp_path: Path) -> None:
+    argv = runner(tmp_path, builder=Path("/b.json"), validator=Path("/v.json")).argv(
+        plan(tmp_path, Role.VALIDATOR, resumed=True)
+    )
+
+    assert argv[argv.index("--config") + 1] == "/v.json"
+    assert argv[argv.index("--mode") + 1] == modes.MODE
+    assert "--resume" in argv
+    assert "--fresh" not in argv
+
+
+def test_before_the_swarm_has_a_name_the_workspace_has_a_plain_one(tmp_path: Path) -> None:
+    unnamed = SessionPlan(SessionId("s"), Role.BUILDER, Task("t", "{}"), "p", tmp_path)
+
+    argv = runner(tmp_path).argv(unnamed)
+
+    assert argv[argv.index("--workspace") + 1] == "swarm"
+
+
+def test_what_a_version_has_not_got_is_left_out(tmp_path: Path) -> None:
+    engine = engine_of("/x", version=VERSION, help_text="--session-id --output --display")
+
+    argv = runner(tmp_path, engine).argv(plan(tmp_path, Role.VALIDATOR))
+
+    assert "--display" in argv
+    assert not {"--protocol-version", "--workspace", "--mode"} & set(argv)
+
+
+def test_help_that_can_not_be_read_hides_nothing() -> None:
+    assert engine_of("/x", version=VERSION, help_text="").options == frozenset(OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("version", "help_text", "said"),
+    [
+        ("amplifier-agent 0.14.1", "", "Expecting value"),
+        ("[]", "", "no protocolVersion"),
+        ('{"version": "0.1"}', "", "no protocolVersion"),
+        (VERSION, "Usage: run [PROMPT] --output", "it has no --session-id"),
+    ],
+)
+def test_a_program_that_is_another_one_is_told(version: str, help_text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        engine_of("/x", version=version, help_text=help_text)
+
+
+def test_d17_a_long_prompt_is_read_from_its_file(tmp_path: Path) -> None:
+    at_most = runner(tmp_path).argv(plan(tmp_path, prompt="x" * PROMPT_BYTES))[-1]
+    too_long = runner(tmp_path).argv(plan(tmp_path, prompt="x" * (PROMPT_BYTES + 1)))[-1]
+
+    assert at_most == "x" * PROMPT_BYTES
+    assert str(tmp_path / "prompt.md") in too_long
+    assert len(too_long) < 1000
+
+
+def test_a_prompt_holds_nothing_that_a_command_line_can_not(tmp_path: Path) -> None:
+    prompt = runner(tmp_path).argv(plan(tmp_path, prompt="a\0b\ud800c"))[-1]
+
+    assert prompt == "a\ufffdb?c"
+    assert runner(tmp_path).stdin(plan(tmp_path)) is None
+
+
+def test_the_mode_is_laid_out_for_validators_alone(tmp_path: Path) -> None:
+    runner(tmp_path).prepare(plan(tmp_path))
+    assert not (tmp_path / modes.PLACE).exists()
+
+    runner(tmp_path).prepare(plan(tmp_path, Role.VALIDATOR))
+    text = (tmp_path / modes.PLACE).read_text("utf-8")
+    assert "default_action: block" in text
+    assert "- bash\n" in text.partition("block:")[0]
+    assert "- write_file" in text.partition("block:")[2]
+
+
+def test_a_mode_of_ours_is_renewed_and_one_of_the_user_s_is_kept(tmp_path: Path) -> None:
+    place = tmp_path / modes.PLACE
+    modes.lay_out(tmp_path)
+    ours = place.read_text("utf-8")
+    place.write_text(ours.replace("- bash\n", ""), encoding="utf-8")
+    modes.lay_out(tmp_path)
+    assert place.read_text("utf-8") == ours
+
+    place.write_text("mine", encoding="utf-8")
+    modes.lay_out(tmp_path)
+    assert place.read_text("utf-8") == "mine"
+
+
+def test_2_4_only_a_session_with_a_transcript_is_resumed(tmp_path: Path) -> None:
+    found = runner(tmp_path)
+    assert not found.resumable(plan(tmp_path))
+
+    folder = (
+        tmp_path / "home" / ".amplifier-agent" / "state" / "workspaces" / "swarm-0123456789ab" / "sessions"
+    )
+    (folder / "t-a1-builder-1").mkdir(parents=True)
+    (folder / "t-a1-builder-1" / "transcript.jsonl").touch()
+    assert found.resumable(plan(tmp_path))
+
+    moved = AgentRunner(
+        ENGINE, configs={}, env={"AMPLIFIER_AGENT_HOME": str(tmp_path / "else")}, cwd=tmp_path
+    )
+    assert not moved.resumable(plan(tmp_path))
+
+
+def cli(root: Path, *, takes_id: bool, bundle: str = "") -> CliRunner:
+    return CliRunner(Cli("/bin/amplifier", takes_id), bundle=bundle, env={"HOME": str(root / "home")})
+
+
+def test_a_cli_that_takes_ids_is_given_one(tmp_path: Path) -> None:
+    found = cli(tmp_path, takes_id=True, bundle="team-bundle")
+    found.prepare(plan(tmp_path))
+
+    assert found.argv(plan(tmp_path)) == [
+        "/bin/amplifier", "run", "-B", "team-bundle", "--mode", "single", "--output-format", "json",
+        "--session-id", "t-a1-builder-1",
+    ]  # fmt: skip
+    assert found.argv(plan(tmp_path, resumed=True))[-2:] == ["--resume", "t-a1-builder-1"]
+    assert found.stdin(plan(tmp_path)) == b"-do it"
+    assert not (tmp_path / "home").exists()
+
+
+def test_1_3_a_cli_that_takes_none_resumes_a_session_that_was_laid_out(tmp_path: Path) -> None:
+    found = cli(tmp_path, takes_id=False, bundle="mine")
+    found.prepare(plan(tmp_path))
+
+    slug = str(tmp_path.resolve()).replace("/", "-")
+    folder = tmp_path / "home" / ".amplifier" / "projects" / slug / "sessions" / "t-a1-builder-1"
+    metadata = json.loads((folder / "metadata.json").read_text("utf-8"))
+    assert metadata == {"session_id": "t-a1-builder-1", "bundle": "bundle:mine"}
+    assert found.argv(plan(tmp_path))[-2:] == ["--resume", "t-a1-builder-1"]
+    assert found.feed(plan(tmp_path)) == folder / "events.jsonl"
+    assert not found.resumable(plan(tmp_path))
+
+
+def test_the_user_s_own_bundle_is_kept_and_the_nearest_settings_win(tmp_path: Path) -> None:
+    home, root = tmp_path / "home" / ".amplifier", tmp_path / "project"
+    assert active_bundle(home, root) == ""
+
+    home.mkdir(parents=True)
+    (home / "settings.yaml").write_text("bundle: {active: far}\n", encoding="utf-8")
+    assert active_bundle(home, root) == "far"
+
+    (root / ".amplifier").mkdir(parents=True)
+    (root / ".amplifier" / "settings.local.yaml").write_text(": broken [", encoding="utf-8")
+    (root / ".amplifier" / "settings.yaml").write_text("bundle: {active: near}\n", encoding="utf-8")
+    assert active_bundle(home, root) == "near"

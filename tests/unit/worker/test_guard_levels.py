@@ -1,0 +1,203 @@
+"""At every containment level a session starts, talks and ends in the same way."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fakes_levels import LEVELS, Level, level
+from fakes_tree import Ledger, eventually
+from swarm_worker import guard
+from swarm_worker.containment import CGROUP2, PIDNS, Containment
+from swarm_worker.fence import Fence, OpenFence, now_s
+from swarm_worker.guard import Control
+from swarm_worker.hold import Hold
+from swarm_worker.model import StopOrder
+from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
+from swarm_worker.stop import Stop
+
+LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+
+
+@dataclass
+class Heard:
+    out: bytearray = field(default_factory=bytearray)
+    patience: float = 1.0
+
+    def stdout(self, chunk: bytes) -> None:
+        self.out += chunk
+
+    stderr = feed = stdout
+
+
+@dataclass
+class Bench:
+    folder: Path
+    fence: Fence
+    stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
+    heard: Heard = field(default_factory=Heard)
+
+    @property
+    def cgroup(self) -> str:
+        return self.fence.hold.cgroup("session")
+
+    async def run(self, *argv: str, stdin: bytes | None = None) -> Ended:
+        launch = Launch(argv, self.folder, {"PATH": os.defpath}, self.folder / "session.lock", stdin)
+        return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=self.stop, sink=self.heard)
+
+
+def _bench(folder: Path, containment: Containment) -> Bench:
+    fence = Fence(Hold(containment, instance="test"))
+    fence.begin(stop_after_s=600, since=now_s())
+    return Bench(folder, fence)
+
+
+@pytest.fixture(params=LEVELS)
+def reached(request: pytest.FixtureRequest) -> Iterator[Level]:
+    with level(request.param) as found:
+        yield found
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, reached: Level) -> Bench:
+    return _bench(tmp_path, reached.containment)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path)
+
+
+async def test_it_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
+    ended = await bench.run("/bin/sh", "-c", "cat; echo two >&2; exit 7", stdin=b"one\n")
+
+    assert ended == Ended(Cause.EXIT, 7, receipt=ended.receipt)
+    assert sorted(bench.heard.out.split()) == [b"one", b"two"]
+    assert ended.receipt.containment == reached.containment.level
+    assert (ended.receipt.terminated, ended.receipt.killed) == (0, 0)
+
+
+async def test_its_signals_are_its_own(bench: Bench) -> None:
+    ended = await bench.run("/bin/sh", "-c", "kill -TERM $$; sleep 60")
+
+    assert ended.exit_code == -signal.SIGTERM
+
+
+async def test_what_can_not_be_started_says_why(bench: Bench) -> None:
+    ended = await bench.run("no-such-program")
+
+    assert ended == Ended(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+
+
+async def test_what_it_leaves_behind_ends_with_it(bench: Bench, ledger: Ledger) -> None:
+    ledger.path.touch()
+    waits = f"while [ $(wc -l < {ledger.path}) -lt 2 ]; do sleep 0.01; done; exit 3"
+
+    ended = await bench.run("/bin/sh", "-c", f"{' '.join(ledger.argv('deaf'))} & {waits}")
+
+    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 3)
+    assert ended.receipt.killed >= 1
+    assert ledger.alive() == []
+
+
+async def test_an_order_without_grace_counts_the_session_s_processes_alone(
+    bench: Bench, ledger: Ledger
+) -> None:
+    session = asyncio.create_task(bench.run(*ledger.argv("plain")))
+    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+
+    bench.stop.give(StopOrder("emergency", graceful=False))
+    ended = await session
+
+    receipt = ended.receipt
+    assert (receipt.processes_found, receipt.terminated, receipt.killed) == (2, 0, 2)
+    assert ended.exit_code == -signal.SIGKILL
+    assert ledger.alive() == []
+
+
+async def test_nothing_of_the_guard_s_is_open_to_it(bench: Bench) -> None:
+    look = "import os; print([fd for fd in range(64) if os.path.exists(f'/proc/self/fd/{fd}')])"
+
+    await bench.run(sys.executable, "-S", "-c", look)
+
+    assert bench.heard.out == b"[0, 1, 2]\n"
+
+
+async def test_nothing_is_left_of_its_control_group(bench: Bench, reached: Level) -> None:
+    await bench.run("/bin/sh", "-c", "cat /proc/self/cgroup")
+
+    is_inside = b"-session\n" in bench.heard.out
+    assert is_inside == (reached.containment.level == CGROUP2)
+    assert not bench.cgroup or not os.path.exists(bench.cgroup)  # noqa: ASYNC240, PTH110  # it is no disk
+
+
+@pytest.mark.parametrize("reached", [PIDNS], indirect=True)
+async def test_a_session_in_a_pid_namespace_sees_itself_and_can_signal_nobody_else(bench: Bench) -> None:
+    bystander = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        ended = await bench.run(
+            "/bin/sh", "-c", 'echo $$ /proc/[0-9]*; read -r pid _ < /proc/self/stat; kill -9 "$1"; kill -9 -1'
+            "; exit 5", "sh", str(bystander.pid),
+        )  # fmt: skip
+
+        assert bench.heard.out.splitlines()[0] == b"2 /proc/1 /proc/2"
+        assert ended.exit_code == 5
+        assert bystander.returncode is None
+    finally:
+        bystander.kill()
+        await bystander.wait()
+
+
+async def test_a_control_group_that_can_not_be_made_is_done_without_and_the_receipt_says_so(
+    tmp_path: Path,
+) -> None:
+    bench = _bench(tmp_path, Containment(CGROUP2, str(tmp_path / "absent")))
+
+    ended = await bench.run("true")
+
+    assert (ended.exit_code, ended.receipt.containment) == (0, "subreaper")
+
+
+async def test_a_session_to_be_kept_needs_no_word_of_the_server(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OpenFence())
+
+    ended = await bench.run("/bin/sh", "-c", "sleep 0.1; exit 4")
+
+    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 4)
+
+
+@pytest.mark.parametrize(
+    ("slept_s", "cause", "grace_s"),
+    [(0, "", 0), (99, "", 0), (102, "fence", 8), (8000, "fence", 0)],
+)
+def test_a_sleep_of_the_machine_counts_as_silence_and_uses_up_the_grace_period(
+    monkeypatch: pytest.MonkeyPatch, slept_s: float, cause: str, grace_s: float
+) -> None:
+    heard, _told = os.pipe()
+    monkeypatch.setattr(guard, "boot_s", lambda: 1000.0)
+    control = Control(heard, grace_s=10, fence_s=1100.0)
+
+    monkeypatch.setattr(guard, "boot_s", lambda: 1000.0 + slept_s)
+    control.read()
+
+    assert control.cause == cause
+    assert control.grace_left_s() == pytest.approx(grace_s, abs=0.5)
+
+
+def test_an_answered_heartbeat_that_was_heard_first_outweighs_the_sleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard, told = os.pipe()
+    monkeypatch.setattr(guard, "boot_s", lambda: 9000.0)
+    control = Control(heard, grace_s=10, fence_s=1100.0)
+
+    os.write(told, b"fence 9100.0\n")
+    control.read()
+
+    assert control.cause == ""
+    assert control.fence_left_s == 100.0

@@ -1,0 +1,123 @@
+"""Nothing that a former process's sessions left is alive once the next one begins; nobody else is touched."""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from fakes_tree import eventually
+from swarm_worker import hold
+from swarm_worker.hold import Hold, choose
+from swarm_worker.leftovers import MARKER, Leftovers
+from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, descendants, prctl, send, stat
+
+
+@pytest.fixture(autouse=True)
+def _no_heir() -> Iterator[None]:
+    """The test process stops being a subreaper."""
+    yield
+    prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+async def _sleeper(instance: str, *wrap: str) -> asyncio.subprocess.Process:
+    env = {"PATH": os.defpath, MARKER: Hold(instance=instance).mark}
+    return await asyncio.create_subprocess_exec(*wrap, "sleep", "60", env=env, start_new_session=True)
+
+
+async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it() -> None:
+    instance, other = uuid.uuid4().hex, uuid.uuid4().hex
+    ours, unmarked, foreign = (
+        await _sleeper(instance),
+        await _sleeper(instance, "/bin/sh", "-c", 'env -i "$@"; exit', "sh"),
+        await _sleeper(other),
+    )
+    try:
+        await eventually(lambda: descendants(unmarked.pid), what="the shell has a child")
+        [child] = descendants(unmarked.pid)
+
+        await Hold(instance=instance).adopt()
+
+        assert await ours.wait() == await unmarked.wait() == -9
+        found = stat(child.pid)
+        assert found is None or found.process != child or found.state in "ZX"
+        assert foreign.returncode is None
+    finally:
+        foreign.kill()
+        await foreign.wait()
+
+
+async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Leftovers, "_has", lambda self, pid: pid in {os.getpid(), os.getppid()})
+
+    await Hold(instance="any").adopt()
+
+    assert stat(os.getppid())
+
+
+async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
+    keep = Hold()
+    await keep.adopt()
+    guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    helper = await asyncio.create_subprocess_exec("sleep", "60", process_group=0)
+    orphan = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    keep.add(guard.pid)
+    try:
+        receipt = await keep.sweep("")
+
+        assert (receipt.processes_found, receipt.killed, receipt.survivors) == (1, 1, 0)
+        assert stat(orphan.pid) is None
+        assert guard.returncode is None
+        assert helper.returncode is None
+    finally:
+        for process in (guard, helper):
+            process.kill()
+            await process.wait()
+
+
+async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> None:
+    keep = Hold()
+    await keep.adopt()
+    with keep.starting():
+        guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+        sweep = asyncio.create_task(keep.sweep(""))
+        for _ in range(3):
+            await asyncio.sleep(hold.LOOK_S)
+        keep.add(guard.pid)
+    try:
+        assert (await sweep).killed == 0
+        assert stat(guard.pid)
+    finally:
+        guard.kill()
+        await guard.wait()
+
+
+async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    found = stat(process.pid)
+    assert found
+    try:
+        send(found.process._replace(started="1"), signal.SIGKILL)
+        send(found.process, signal.SIGTERM)
+
+        assert await process.wait() == -signal.SIGTERM
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hold, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
+
+    with pytest.raises(Exit) as caught:
+        choose("pidns")
+
+    assert caught.value.code == Exits.USAGE
+    assert "--containment pidns is refused here: unshare: Operation not permitted" in caught.value.line(
+        "worker"
+    )

@@ -1,0 +1,66 @@
+"""A program may report its progress in a file, and may be silent for longer before it has begun."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from swarm_worker.fence import Fence, now_s
+from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
+from swarm_worker.stop import Stop
+
+
+@dataclass
+class Heard:
+    """A sink whose program has begun when its file says so."""
+
+    fed: bytearray = field(default_factory=bytearray)
+
+    @property
+    def patience(self) -> float:
+        return 1.0 if b"begun" in self.fed else 3.0
+
+    def stdout(self, chunk: bytes) -> None:
+        """Nothing to be kept."""
+
+    stderr = stdout
+
+    def feed(self, chunk: bytes) -> None:
+        self.fed += chunk
+
+
+async def _run(folder: Path, script: str, heard: Heard, *, stall_s: float) -> Ended:
+    fence = Fence()
+    fence.begin(stop_after_s=60, since=now_s())
+    feed = folder / "events.jsonl"
+    launch = Launch(
+        ("/bin/sh", "-c", script), folder, {"PATH": os.defpath}, folder / "session.lock", feed=feed
+    )
+    limits = Limits(30, stall_s, 0.2)
+    return await run_guarded(launch, limits=limits, fence=fence, stop=Stop(grace_s=0.2), sink=heard)
+
+
+async def test_what_a_program_writes_in_its_file_is_heard_to_the_last_line(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("of before\n", encoding="ascii")
+    heard = Heard()
+
+    ended = await _run(tmp_path, "echo one >> events.jsonl; echo last >> events.jsonl", heard, stall_s=0)
+
+    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 0)
+    assert bytes(heard.fed) == b"one\nlast\n"
+
+
+async def test_a_program_without_stdin_reads_nothing(tmp_path: Path) -> None:
+    ended = await _run(tmp_path, 'test "$(readlink /proc/$$/fd/0)" = /dev/null', Heard(), stall_s=0)
+
+    assert ended.exit_code == 0
+
+
+@pytest.mark.slow
+async def test_silence_is_borne_for_longer_before_a_program_has_begun(tmp_path: Path) -> None:
+    silent = await _run(tmp_path, "sleep 600", Heard(), stall_s=0.5)
+    assert (silent.cause, silent.error) == (Cause.STALL, "silent for 1.5 s")
+
+    begun = await _run(tmp_path, "echo begun >> events.jsonl; sleep 600", Heard(), stall_s=0.5)
+    assert (begun.cause, begun.error) == (Cause.STALL, "silent for 0.5 s")

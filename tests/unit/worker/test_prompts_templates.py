@@ -1,0 +1,115 @@
+"""A project may have prompts of its own; what is wrong with them is said before any task is claimed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker import prompts
+from swarm_worker.model import Assignment, LeaseId, Role, Task
+from swarm_worker.prompting.templates import MAX_BYTES, PLACEHOLDERS, packaged
+
+ASSIGNMENT = Assignment(
+    Task(id="t", document="{}", name="The $name task", files=("a.py",)), LeaseId("l"), 1, 1
+)
+DOCS = Path(__file__).parents[3] / "docs" / "writing-tasks.md"
+
+
+def write(root: Path, name: str, text: str) -> None:
+    folder = root / ".swarm" / "prompts"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(Exit) as caught:
+        prompts.check_overrides(root)
+    assert caught.value.code is Exits.USAGE
+    line = caught.value.line("swarm-worker")
+    assert "\n" not in line
+    return line
+
+
+def test_a_project_without_prompts_of_its_own_gets_ours(tmp_path: Path) -> None:
+    prompts.check_overrides(tmp_path)
+    templates = prompts.read_templates(tmp_path)
+
+    ours = prompts.builder(ASSIGNMENT, agent="a")
+    assert prompts.builder(ASSIGNMENT, agent="a", templates=templates) == ours
+
+
+def test_a_project_s_prompt_replaces_ours_but_not_the_demand_for_the_json(tmp_path: Path) -> None:
+    write(tmp_path, "builder.md", "Build ${id}: $name for $$5.\n$files")
+    templates = prompts.read_templates(tmp_path)
+
+    builder = prompts.builder(ASSIGNMENT, agent="a", templates=templates)
+    validator = prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+
+    assert builder.startswith("Build t: The $name task for $5.\n\n# Files that")
+    assert builder.endswith(
+        prompts.builder(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
+    )
+    assert validator == prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=())
+
+
+def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prompts(tmp_path: Path) -> None:
+    write(tmp_path, "validator.md", "Judge $id.")
+    templates = prompts.read_templates(tmp_path)
+    write(tmp_path, "validator.md", "Say PASS.")
+
+    prompt = prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+
+    assert prompt.startswith("Judge t.")
+
+
+def test_an_unknown_placeholder_is_refused_with_its_line_and_the_known_ones(tmp_path: Path) -> None:
+    write(tmp_path, "builder.md", "Build $id.\n\nSee $claimed.\n")
+
+    line = refusal(tmp_path)
+
+    assert ".swarm/prompts/builder.md:3: unknown placeholder $claimed; known are $agent, " in line
+    assert "$history" in line
+
+
+def test_what_only_a_validator_is_told_may_stand_in_its_prompt(tmp_path: Path) -> None:
+    write(tmp_path, "validator.md", " ".join(f"${name}" for name in PLACEHOLDERS[Role.VALIDATOR]))
+
+    prompts.check_overrides(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("costs 5 $\n", "builder.md:1: a lone $; write $$"),
+        ("\n$5", "builder.md:2: a lone $"),
+        ("${id", "a lone $"),
+        ("  \n", "is empty"),
+        ("\udcff", "is not valid UTF-8"),
+        ("x" * (MAX_BYTES + 1), "larger than 256 KiB"),
+    ],
+)
+def test_a_prompt_that_can_not_be_used_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path, "builder.md", text)
+
+    assert said in refusal(tmp_path)
+
+
+def test_a_prompt_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".swarm" / "prompts" / "validator.md").mkdir(parents=True)
+
+    assert "can't read .swarm/prompts/validator.md" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_our_own_prompts_use_every_placeholder_but_those_that_another_contains(role: Role) -> None:
+    used = set(re.findall(r"\$(\w+)", packaged(role)))
+
+    assert used == PLACEHOLDERS[role] - {"agent", "attempt"}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_placeholder_is_documented(role: Role) -> None:
+    page = DOCS.read_text()
+
+    assert [name for name in PLACEHOLDERS[role] if f"`${name}`" not in page] == []

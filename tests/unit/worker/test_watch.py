@@ -1,0 +1,76 @@
+"""What no server tells: a file that stops everything, and a machine that has slept."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from swarm_worker import watch
+from swarm_worker.watch import Watch
+
+
+@dataclass
+class Told:
+    words: list[str] = field(default_factory=list)
+
+    def stopped_by_file(self, file: Path) -> None:
+        self.words.append(file.parent.name)
+
+    def file_gone(self) -> None:
+        self.words.append("gone")
+
+    def woken(self, slept_s: float) -> None:
+        self.words.append(f"slept {slept_s:.0f}")
+
+
+@pytest.mark.parametrize("folder", ["all", "own"])
+def test_a_file_in_either_folder_is_told_once_when_it_comes_and_once_when_it_goes(
+    tmp_path: Path, folder: str
+) -> None:
+    folders = (tmp_path / "all", tmp_path / "own")
+    for each in folders:
+        each.mkdir()
+    told = Told()
+    looks = Watch(folders, told)
+
+    looks.look()
+    (tmp_path / folder / "EMERGENCY_STOP").touch()
+    looks.look()
+    looks.look()
+    assert looks.stopped
+    (tmp_path / folder / "EMERGENCY_STOP").unlink()
+    looks.look()
+    looks.look()
+
+    assert told.words == [folder, "gone"]
+    assert not looks.stopped
+
+
+def test_the_stop_stays_for_as_long_as_one_file_is_left(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "EMERGENCY_STOP").touch()
+    told = Told()
+    looks = Watch((first, second), told)
+
+    looks.look()
+    (first / "EMERGENCY_STOP").unlink()
+    looks.look()
+
+    assert told.words == ["first"]
+    assert looks.stopped
+
+
+def test_a_sleep_of_the_machine_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep_s = 5.0
+    monkeypatch.setattr(watch, "_asleep_s", lambda: asleep_s)
+    told = Told()
+    looks = Watch((tmp_path,), told)
+
+    looks.look()
+    asleep_s = 3605.0
+    looks.look()
+    looks.look()
+
+    assert told.words == ["slept 3600"]

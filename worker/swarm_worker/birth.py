@@ -1,0 +1,134 @@
+"""How a session comes to be: the guard forks, and the child becomes the session inside what is to hold it.
+
+In a PID namespace there is one process more, the namespace's first, since that one is no place to work in: it
+is deaf to ordinary signals and has everybody's orphans to bury. Its one rule: it holds nothing of the
+guard's open, and it ends with the last process of the session. Nothing but the standard library.
+"""
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Sequence
+from typing import Final, NamedTuple, NoReturn
+
+from swarm_worker.containment import PIDNS, become_init, enter_cgroup, unshare_pids
+from swarm_worker.processes import PR_SET_PDEATHSIG, prctl
+
+# What Python or the guard ignores, a session starts with as usual.
+RESET: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
+FAULT_BYTES: Final = 4096
+
+
+class Plan(NamedTuple):
+    """What to start, and in what."""
+
+    cwd: str
+    argv: list[str]
+    level: str
+    # The session's own control group, which exists; empty for none.
+    cgroup: str
+    # What the guard alone may have open.
+    private: Sequence[int]
+
+
+class Born(NamedTuple):
+    """The guard's child, and what became of the start."""
+
+    pid: int
+    fault: str
+    # Where the first process of a namespace tells the session's exit code; -1 if the child is the session.
+    codes: int
+
+
+def bear(plan: Plan) -> Born:
+    """Starts the session; there is a fault, at once, if that can't be done."""
+    told, tells = os.pipe()
+    codes, coded = os.pipe()
+    try:
+        if plan.level == PIDNS:
+            unshare_pids()
+    except OSError as error:
+        return Born(-1, f"can't start a PID namespace: {error}", -1)
+    pid = os.fork()
+    if pid == 0:
+        os.close(told)
+        os.close(codes)
+        _become_init(plan, tells, coded) if plan.level == PIDNS else _become_session(plan, tells)
+    os.close(tells)
+    os.close(coded)
+    fault = os.read(told, FAULT_BYTES).decode(errors="replace")  # or empty, when the exec closes it
+    os.close(told)
+    return Born(pid, fault, codes if plan.level == PIDNS else -1)
+
+
+def let_go_of_output() -> None:
+    """Leaves the pipes to the session alone, so that their ends mean something."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _become_init(plan: Plan, tells: int, coded: int) -> NoReturn:
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        become_init()
+        if _is_orphan(tells):
+            os._exit(1)
+        main = os.fork()
+        if main == 0:
+            _become_session(plan, tells)
+        for fd in (*plan.private, tells):
+            os.close(fd)
+        let_go_of_output()
+        _bury(main, coded)
+    except OSError as error:
+        os.write(tells, f"can't enter a PID namespace: {error}".encode()[:FAULT_BYTES])
+    finally:
+        os._exit(0)
+
+
+def _bury(main: int, coded: int) -> None:
+    """Reaps until nobody is left."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, 0)
+            if pid == main:
+                os.write(coded, str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _become_session(plan: Plan, tells: int) -> NoReturn:
+    doing = "enter a control group"
+    try:
+        os.setsid()  # so that a session which signals its group does not hit its guard
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if _is_orphan(tells):
+            os._exit(1)
+        if plan.cgroup:
+            enter_cgroup(plan.cgroup)
+        for name in RESET:
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        doing = "enter " + plan.cwd
+        os.chdir(plan.cwd)
+        doing = "start " + plan.argv[0]
+        os.execvpe(plan.argv[0], plan.argv, _own_environment())  # noqa: S606  # no shell is wanted
+    except (OSError, ValueError) as error:
+        os.write(tells, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:FAULT_BYTES])
+    finally:
+        os._exit(127)
+
+
+def _is_orphan(tells: int) -> bool:
+    """Whether the guard, which alone reads that pipe, had died before its death could send a signal."""
+    poll = select.poll()
+    poll.register(tells, 0)
+    return bool(poll.poll(0))
+
+
+def _own_environment() -> dict[bytes, bytes]:
+    """The environment as the worker gave it: Python adds LC_CTYPE to its own copy in a C locale."""
+    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123  # see processes.stat
+        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry)
+        return {name: value for name, _, value in pairs}

@@ -1,0 +1,176 @@
+"""How the worker holds the sessions that it started: in which containment, and what it does when a guard was
+ended from outside, by its own session for one.
+
+Its one rule: what such a guard leaves is ended before its attempt is. The worker is the next subreaper above
+its guards, so all of that becomes its child. It knows those children from its guards, and from what it
+started itself: only what a guard started has left the worker's own session of processes.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.containment import (
+    PIDNS,
+    Containment,
+    cgroups,
+    drop_cgroup,
+    kill_cgroup,
+    strongest,
+)
+from swarm_worker.leftovers import Leftovers
+from swarm_worker.model import KillReceipt
+from swarm_worker.processes import (
+    ENDED,
+    PR_SET_CHILD_SUBREAPER,
+    Process,
+    Stat,
+    family,
+    kill_frozen,
+    prctl,
+    snapshot,
+)
+
+AUTO: Final = "auto"
+PACKAGES: Final = Path(__file__).parents[1]
+PROBE: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from swarm_worker.birth import Plan, bear;"
+    " sys.exit(bear(Plan('/', ['true'], 'pidns', '', ())).fault or None)"
+)
+LOOK_S: Final = 0.02
+# As for a guard: what does not end in this time sits in the kernel.
+UNKILLABLE_S: Final = 30.0
+
+_log = structlog.get_logger()
+
+
+def choose(wanted: str) -> Containment:
+    """The containment that was asked for; raises Exit if the kernel refuses it."""
+    if wanted != PIDNS:
+        return strongest() if wanted == AUTO else Containment()
+    probe = (sys.executable, "-I", "-S", "-c", PROBE, str(PACKAGES))
+    done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"its probe ended with {done.returncode}"])[-1]
+        raise Exit(
+            Exits.USAGE, f"--containment pidns is refused here: {said}", hint="use auto, or allow namespaces"
+        )
+    return Containment(PIDNS)
+
+
+class Hold:
+    """The guards of this process, and the orphans of those that are gone."""
+
+    def __init__(self, containment: Containment | None = None, *, instance: str = "") -> None:
+        self.containment = containment or Containment()
+        self._instance = instance
+        self._guards: set[int] = set()
+        self._starting = 0
+        self._adopts = False
+        self._sweeping = asyncio.Lock()
+
+    def cgroup(self, name: str) -> str:
+        """Where the control group of a guard's session is to be; nothing if there is none."""
+        parent = self.containment.cgroup
+        return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """While a guard may exist of which nobody knows the number yet."""
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
+
+    def add(self, guard: int) -> None:
+        """A guard has started; nothing of it is ever swept while it lives."""
+        self._guards.add(guard)
+
+    def remove(self, guard: int) -> None:
+        """It has ended and is buried."""
+        self._guards.discard(guard)
+
+    async def adopt(self) -> None:
+        """Becomes the parent of orphans to come, and ends those of a former process of this state folder."""
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self._adopts = True
+        for cgroup in cgroups(self.containment.cgroup, self._cgroup_prefix):
+            await self._empty(cgroup)
+        hit: set[Process] = set()
+        until = time.monotonic() + UNKILLABLE_S
+        leftovers = Leftovers(self.mark)
+        while (alive := leftovers.look()) or not leftovers.sure:
+            if alive and time.monotonic() > until:
+                text = f"process {next(iter(alive)).pid} of a former worker's session does not end"
+                raise Exit(Exits.CONFLICT, text, hint="end it, or give another --name")
+            hit |= alive
+            kill_frozen(alive)
+            await asyncio.sleep(LOOK_S)
+        if hit:
+            _log.warning("ended what a former process and its guards had left", processes=len(hit))
+
+    async def sweep(self, cgroup: str) -> KillReceipt:
+        """Ends what a lost guard has left; says what that was. Returns when nothing of it is alive."""
+        began = time.monotonic()
+        found, hit, alive = -1, set[Process](), set[Process]()
+        async with self._sweeping:
+            if cgroup:
+                kill_cgroup(cgroup)
+            while time.monotonic() < began + UNKILLABLE_S:
+                if self._starting == 0:
+                    strays, alive = self._orphans()
+                    found = len(alive) if found < 0 else found
+                    hit |= alive
+                    kill_frozen(alive)
+                    if not strays and (not cgroup or drop_cgroup(cgroup)):
+                        break
+                await asyncio.sleep(LOOK_S)
+        return KillReceipt(
+            self.containment.level, max(0, found), 0, len(hit), len(alive), time.monotonic() - began
+        )
+
+    @property
+    def mark(self) -> str:
+        """What tells the sessions of this state folder; its instance itself is between worker and server."""
+        return hashlib.sha256(self._instance.encode()).hexdigest()[:16]
+
+    @property
+    def _cgroup_prefix(self) -> str:
+        return f"swarm-{self.mark}-"
+
+    def _orphans(self) -> tuple[bool, set[Process]]:
+        """What lost guards have left, with all that is below it; buries what of it is dead.
+
+        Says, too, whether there was any, dead or alive: none at all is the proof that nothing is left, since
+        whatever is still there has somebody above it who is, or was and has to be buried, this one's child.
+        """
+        if not self._adopts:
+            return False, set()
+        seen = snapshot()
+        own = os.getpid()
+        strays = [stat for stat in seen.values() if self._is_stray(stat, own, seen[own].session)]
+        for stat in strays:
+            if stat.state in ENDED:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(stat.process.pid, os.WNOHANG)
+        return bool(strays), family(seen, [stat.process.pid for stat in strays])
+
+    def _is_stray(self, stat: Stat, own: int, session: int) -> bool:
+        return stat.parent == own and stat.session != session and stat.process.pid not in self._guards
+
+    async def _empty(self, cgroup: str) -> None:
+        until = time.monotonic() + UNKILLABLE_S
+        while not drop_cgroup(cgroup) and time.monotonic() < until:
+            kill_cgroup(cgroup)
+            await asyncio.sleep(LOOK_S)

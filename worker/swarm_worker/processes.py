@@ -1,0 +1,106 @@
+"""Processes as /proc shows them, and signals that reach the very process that was meant.
+
+Shared by the worker and its guards. Its one rule: nothing but the standard library, and little of that,
+since every session waits for its guard to load.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_CHILD_SUBREAPER: Final = 36
+ENDED: Final = "ZX"
+
+
+class Process(NamedTuple):
+    """A process; with its start time, since a number alone may be given out again."""
+
+    pid: int
+    started: str
+
+
+class Stat(NamedTuple):
+    """What /proc says of a process at one moment."""
+
+    process: Process
+    state: str
+    parent: int
+    session: int
+
+
+def boot_s() -> float:
+    """Seconds since the machine was booted, those in which it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def stat(pid: int) -> Stat | None:
+    """None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # pathlib costs more than the rest of the start
+            fields = file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+    if len(fields) <= 19:
+        return None
+    return Stat(Process(pid, fields[19].decode()), fields[0].decode(), int(fields[1]), int(fields[3]))
+
+
+def pids() -> list[int]:
+    """The number of every process, those that nobody has buried yet included."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # see stat
+
+
+def snapshot(of: Iterable[int] | None = None) -> Mapping[int, Stat]:
+    """Every process, or those that are named, as far as they are still there when they are looked at."""
+    return {pid: found for pid in (pids() if of is None else of) if (found := stat(pid))}
+
+
+def family(seen: Mapping[int, Stat], roots: Iterable[int]) -> set[Process]:
+    """What of a snapshot is alive of these and of everything below them."""
+    children: dict[int, list[int]] = {}
+    for pid, found in seen.items():
+        children.setdefault(found.parent, []).append(pid)
+    members: set[int] = set()
+    below = list(roots)
+    while below:
+        pid = below.pop()
+        if pid not in members:
+            members.add(pid)
+            below += children.get(pid, ())
+    return {seen[pid].process for pid in members if pid in seen and seen[pid].state not in ENDED}
+
+
+def descendants(root: int) -> set[Process]:
+    """Every live process below `root`."""
+    seen = snapshot()
+    return family(seen, [pid for pid, found in seen.items() if found.parent == root])
+
+
+def kill_frozen(processes: Collection[Process]) -> None:
+    """Kills them all, and gives none of them the time to fork while the others are hit."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in processes:
+            send(process, number)
+
+
+def send(process: Process, number: int) -> None:
+    """Signals that very process, never a later one with its number."""
+    with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
+        handle = os.pidfd_open(process.pid)
+        try:
+            found = stat(process.pid)
+            if found is not None and found.process == process:
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def prctl(option: int, value: int) -> None:
+    """Raises OSError if the kernel refuses."""
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl failed")

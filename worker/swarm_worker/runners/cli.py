@@ -1,0 +1,93 @@
+"""The `amplifier` runner: the command-line program that people use, its prompt on stdin, its answer one JSON.
+
+Its one rule: the session's id is known before the spawn. Where the program can't be told it, a session of
+that id is laid out first and resumed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from swarm_worker.runners.base import Reader, Runner, SessionPlan
+from swarm_worker.runners.cli_reader import CliReader
+
+PROGRAM: Final = "amplifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """The program that was found, and what it can do."""
+
+    path: str
+    takes_id: bool
+
+
+class CliRunner(Runner):
+    """Starts `amplifier run`."""
+
+    name = "amplifier"
+    boot_s = 10.0
+
+    def __init__(self, cli: Cli, *, bundle: str, env: Mapping[str, str]) -> None:
+        self.cli = cli
+        self.bundle = bundle
+        self.home = Path(env.get("HOME", "~")).expanduser() / ".amplifier"
+
+    def argv(self, plan: SessionPlan) -> Sequence[str]:
+        bundle = ["-B", self.bundle] if self.bundle else []
+        by_id = self.cli.takes_id and not plan.resumed
+        session = ["--session-id" if by_id else "--resume", plan.session_id]
+        return [self.cli.path, "run", *bundle, "--mode", "single", "--output-format", "json", *session]
+
+    def reader(self, plan: SessionPlan) -> Reader:
+        return CliReader(plan)
+
+    def prepare(self, plan: SessionPlan) -> None:
+        """Lays out the session that is to be resumed, with its bundle: a resume would not ask for the active one."""
+        if self.cli.takes_id or plan.resumed:
+            return
+        bundle = self.bundle or active_bundle(self.home, plan.project_root)
+        metadata = {"session_id": plan.session_id} | ({"bundle": f"bundle:{bundle}"} if bundle else {})
+        folder = self._folder(plan)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+
+    def feed(self, plan: SessionPlan) -> Path | None:
+        return self._folder(plan) / "events.jsonl"
+
+    def resumable(self, plan: SessionPlan) -> bool:
+        return (self._folder(plan) / "transcript.jsonl").is_file()
+
+    def _folder(self, plan: SessionPlan) -> Path:
+        return self.home / "projects" / _slug(plan.project_root) / "sessions" / plan.session_id
+
+
+def active_bundle(home: Path, project_root: Path) -> str:
+    """The bundle that the user's settings choose; the nearest file wins."""
+    for settings in settings_of(home, project_root):
+        chosen = settings.get("bundle")
+        if isinstance(chosen, dict) and isinstance(chosen.get("active"), str):
+            return str(chosen["active"])
+    return ""
+
+
+def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
+    """The settings that can be read, the nearest first."""
+    own = project_root / ".amplifier"
+    for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):  # it is the program's to complain about
+            continue
+        if isinstance(settings, dict):
+            yield settings
+
+
+def _slug(project_root: Path) -> str:
+    """The name of a project, as the program makes it of its folder."""
+    slug = str(project_root.resolve()).replace("/", "-").replace("\\", "-").replace(":", "")
+    return slug if slug.startswith("-") else f"-{slug}"
