@@ -35,7 +35,7 @@ from swarm_worker.processes import (
 # What a session leaves behind when it ends by itself had its chance already.
 LEFTOVER_GRACE_S: Final = 1.0
 # Nobody is left who could answer for the session; the next worker waits for its end.
-ORPHAN_GRACE_S = 10.0
+ORPHAN_GRACE_S: Final = 10.0
 # The death of a grandchild sends no signal here, so it is looked for.
 LOOK_S: Final = 0.02
 # No wait notices that the machine slept, so the fence is looked at.

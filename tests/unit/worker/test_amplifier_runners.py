@@ -27,7 +27,7 @@ def runner(root: Path, engine: Engine = ENGINE, **configs: Path) -> AgentRunner:
     return AgentRunner(engine, configs=by_role, env={"HOME": str(root / "home")}, cwd=root)
 
 
-def test_a_builder_is_called_as_the_engine_s_contract_wants_it(tmp_path: Path) -> None:
+def test_d20_a_builder_is_called_as_the_engine_s_contract_wants_it(tmp_path: Path) -> None:
     argv = runner(tmp_path, builder=Path("/b.json")).argv(plan(tmp_path))
 
     assert argv == [
@@ -144,7 +144,7 @@ def cli(root: Path, *, takes_id: bool, bundle: str = "") -> CliRunner:
     return CliRunner(Cli("/bin/amplifier", takes_id), bundle=bundle, env={"HOME": str(root / "home")})
 
 
-def test_a_cli_that_takes_ids_is_given_one(tmp_path: Path) -> None:
+def test_d20_a_cli_that_takes_ids_is_given_one(tmp_path: Path) -> None:
     found = cli(tmp_path, takes_id=True, bundle="team-bundle")
     found.prepare(plan(tmp_path))
 
