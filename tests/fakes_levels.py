@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.containment import CGROUP2, PIDNS, SUBREAPER, Containment, drop_cgroup, own_cgroup
+from support.waiting import until
+from swarm_worker.containment import (
+    CGROUP2,
+    PIDNS,
+    SUBREAPER,
+    Containment,
+    drop_cgroup,
+    kill_cgroup,
+    make_cgroup,
+    own_cgroup,
+)
 from swarm_worker.hold import PACKAGES, PROBE
 
 LEVELS = (SUBREAPER, CGROUP2, PIDNS)
@@ -44,19 +54,22 @@ def level(name: str) -> Iterator[Level]:
 @contextlib.contextmanager
 def _delegated() -> Iterator[str]:
     """A control group below which more can be made: below our own, or below the root where we may."""
-    mounts = [
-        line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines() if "- cgroup2 " in line
-    ]
-    parents = [own_cgroup(), *(words[4] for words in mounts)]
-    for parent in filter(None, parents):
-        group = f"{parent}/swarm-test-{os.getpid()}"
-        try:
-            Path(group).mkdir()
-        except OSError:
-            continue
-        try:
-            yield group
-        finally:
-            drop_cgroup(group)
-        return
-    pytest.skip("no control group here in which groups can be made")
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    parents = [own_cgroup(), *(line.split()[4] for line in mounts if "- cgroup2 " in line)]
+    group = next(filter(None, map(_made, filter(None, parents))), None)
+    if group is None:
+        pytest.skip("no control group here in which groups can be made")
+    try:
+        yield group
+    finally:
+        until(lambda: _emptied(group), "nothing is left in the control group")
+
+
+def _made(parent: str) -> str | None:
+    group = f"{parent}/swarm-test-{os.getpid()}"
+    return group if make_cgroup(group) and os.access(f"{group}/cgroup.kill", os.W_OK) else None
+
+
+def _emptied(group: str) -> bool:
+    kill_cgroup(group)
+    return drop_cgroup(group)

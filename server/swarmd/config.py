@@ -13,6 +13,10 @@ class Config:
     db: Path = setting(
         Path(".swarm/swarm.db"), "The database file; made if there is none", parse=path, metavar="FILE"
     )
+    restore: Path | None = setting(
+        None, "Put this backup in place of the database, which is kept beside it, and exit",
+        parse=path, metavar="FILE",
+    )  # fmt: skip
     listen: str = setting(
         "127.0.0.1:7433", "Where to serve gRPC; port 0 takes a free one", metavar="HOST:PORT"
     )

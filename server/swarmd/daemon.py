@@ -18,15 +18,18 @@ from amplifier_swarm.channel import check_address
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import Exit, Exits
 from swarmd.config import Config
+from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.fleet import Pace
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import Policy, Swarm
 from swarmd.rpc.server import RpcServer, Tls
+from swarmd.store import failpoint, files, restoring
 from swarmd.store.database import Database
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.opening import Lock
+from swarmd.store.restoring import Restored
 
 # Calls in flight get this long; streams are ended by then.
 STOP_GRACE_S: Final = 2.0
@@ -74,10 +77,8 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         db = _open(path, clock)
         stack.push_async_callback(db.close)
         swarm = Swarm(db, clock=clock, entropy=SystemEntropy(), policy=_policy(config))
-        await swarm.boot()
         stack.push_async_callback(swarm.close)
-        await _token(swarm, config.token_file or path.parent / "token")
-        await _look(swarm, path.parent)
+        await _boot(swarm, config, path)
         server = RpcServer(swarm, started_us=clock.wall_us())
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
@@ -101,9 +102,23 @@ def _policy(config: Config) -> Policy:
     )
 
 
+def restore(config: Config, backup: Path) -> Restored:
+    """Puts the backup in place of the database that no server has open."""
+    path = config.db.absolute()
+    if not backup.is_file():
+        raise Exit(Exits.USAGE, f"{backup}: there is no such file", hint="give --restore a backup")
+    lock = _lock(path)
+    try:
+        return restoring.restore(path, backup)
+    except DatabaseUnusable as error:
+        raise Exit(Exits.USAGE, f"{backup} can't be restored: {error}") from error
+    finally:
+        lock.release()
+
+
 def _lock(path: Path) -> Lock:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folder(path.parent)
         return Lock(path.with_name(f"{path.name}.lock"))
     except DatabaseHeld as error:
         raise Exit(Exits.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db") from error
@@ -115,9 +130,26 @@ def _lock(path: Path) -> Lock:
 
 def _open(path: Path, clock: SystemClock) -> Database:
     try:
+        restoring.finish(path)
         return Database(path, wall_us=clock.wall_us)
     except DatabaseUnusable as error:
         raise Exit(Exits.NEGATIVE, f"{path}: {error}") from error
+
+
+async def _boot(swarm: Swarm, config: Config, path: Path) -> None:
+    """What must be on the disk before anybody is served."""
+    try:
+        await swarm.boot()
+        await _token(swarm, config.token_file or path.parent / "token")
+        await _look(swarm, path.parent)
+    except (StorageFull, StorageFailed) as error:
+        raise Exit(
+            Exits.NEGATIVE, f"{path}: {error.message}", hint="check the disk, then start again"
+        ) from error
+    except OSError as error:
+        raise Exit(
+            Exits.NEGATIVE, f"{error.filename or path}: {error.strerror}", hint="check the disk"
+        ) from error
 
 
 async def _token(swarm: Swarm, path: Path) -> None:
@@ -132,10 +164,10 @@ async def _token(swarm: Swarm, path: Path) -> None:
             )
         return
     token, _ = await swarm.db.write(partial(swarm.access.create, role=Role.OPERATOR, name=path.name))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(token + "\n")
+    files.make_folder(path.parent)
+    failpoint.hit("token.before")
+    files.write(path, token + "\n")
+    failpoint.hit("token.after")
 
 
 async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
@@ -163,7 +195,7 @@ async def _look(swarm: Swarm, folder: Path) -> None:
     await swarm.look()
     if (folder / STOP_FILE).exists():
         stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} is there")
-        if (await swarm.db.write(stop)).killing:
+        if (await swarm.db.write(stop, urgent=True)).killing:
             _log.warning("emergency stop by file", folder=str(folder))
 
 

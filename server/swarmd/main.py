@@ -38,6 +38,11 @@ def _run(config: Config) -> None:
     from swarmd import daemon  # noqa: PLC0415
 
     logs.configure("json" if config.log_format == "json" else "text", config.log_level)
+    if config.restore is not None:
+        restored = daemon.restore(config, config.restore)
+        line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
+        print(f"swarmd restored {line}")  # noqa: T201  # what a script reads
+        return
     asyncio.run(daemon.run(config))
 
 

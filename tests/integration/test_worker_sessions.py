@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm
+from swarm_worker.containment import strongest
 
 BUILT = r"""printf '{"status": "completed", "files_created": ["a.py"], "implementation_notes": "so"}\n'"""
 PASS = r"""printf 'I looked.\n{"verdict": "PASS", "confidence": 0.9}\n'"""
@@ -60,7 +61,11 @@ async def test_a_worker_registers_and_says_so_in_one_line(
     (request,) = fake.registered
     assert (request.worker, request.slots, request.runner) == ("w1", 3, "command")
     assert dict(request.labels) == {"gpu": "a100"}
-    assert (request.host, request.pid, request.containment) == (socket.gethostname(), worker.pid, "subreaper")
+    assert (request.host, request.pid, request.containment) == (
+        socket.gethostname(),
+        worker.pid,
+        strongest().level,
+    )
     assert request.instance
     assert request.incarnation
     assert list(request.lease_ids) == []

@@ -92,10 +92,12 @@ class Fleet:
         tx.after_commit(partial(self._seat, member, held))
         return member
 
-    def leave(self, tx: Tx, name: WorkerName) -> None:
-        """A worker has said that it holds nothing any more and exits."""
+    def leave(self, tx: Tx, name: WorkerName, incarnation: str) -> None:
+        """A worker has said that it holds nothing any more and exits; one that has been replaced says nothing."""
         record = workers.find(tx, name)
-        if record is not None and workers.leave(tx, record.key):
+        if record is None or record.identity.incarnation != incarnation:
+            return
+        if workers.leave(tx, record.key):
             events.append(tx, EventKind.WORKER_LEFT, worker=name)
         tx.after_commit(partial(self._live.forget, name))
 

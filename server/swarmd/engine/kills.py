@@ -1,7 +1,7 @@
 """Ending and holding: kill, emergency stop, pause, resume, drain. Each method is one write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from swarmd.domain.errors import InvalidStatus, WorkerNotFound
@@ -41,8 +41,11 @@ class Kills:
             if task.status in (TaskStatus.COMPLETED, TaskStatus.FAILED):
                 raise InvalidStatus(task.task_id, task.status, doing="kill")
         for task in found:
-            # Killing one may have changed another of them.
-            self._kill(tx, tasks.get(tx, task.key), cause, OrderAction.STOP, interrupted=False)
+            # Killing one may have changed another of them. What a stop is ending is from now on killed for
+            # good: no requeue brings it back.
+            fresh = replace(tasks.get(tx, task.key), interrupted=False)
+            tasks.save(tx, fresh)
+            self._kill(tx, fresh, cause, OrderAction.STOP, interrupted=False)
         return [task.task_id for task in found]
 
     def emergency_stop(self, tx: Tx, cause: str) -> Stopped:
@@ -55,7 +58,7 @@ class Kills:
         running = tasks.with_status(tx, TaskStatus.IN_PROGRESS)
         killing = tasks.with_status(tx, TaskStatus.KILLING)
         for task in (*claimed, *running, *killing):
-            self._kill(tx, task, cause, OrderAction.STOP_NOW, interrupted=True)
+            self._kill(tx, tasks.get(tx, task.key), cause, OrderAction.STOP_NOW, interrupted=True)
         return Stopped(
             killing=[task.task_id for task in (*running, *killing)], killed=[task.task_id for task in claimed]
         )
@@ -88,7 +91,8 @@ class Kills:
             return []
         ended = [task for task in tasks.interrupted(tx) if task.status is TaskStatus.KILLED]
         for task in ended:
-            reopen(tx, task)
+            # Reopening one may have changed what another of them waits for.
+            reopen(tx, tasks.get(tx, task.key))
         return [task.task_id for task in ended]
 
     def drain(self, tx: Tx, names_: Sequence[WorkerName]) -> None:

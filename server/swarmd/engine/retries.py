@@ -35,7 +35,8 @@ def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> Retried:
         if task.status is TaskStatus.COMPLETED:
             raise InvalidStatus(task.task_id, task.status, doing="retry")
         if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
-            reopen(tx, task)
+            # Reopening one may have changed what another of them waits for.
+            reopen(tx, tasks.get(tx, task.key))
     for task in wanted:
         _check_alive(tx, tasks.get(tx, task.key))
     revived = skipped - tasks.count(tx, TaskStatus.SKIPPED)

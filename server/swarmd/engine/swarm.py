@@ -4,11 +4,12 @@ Built once by the daemon. The verbs return when what they did is durable.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from swarmd.domain.errors import StorageFull
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
 from swarmd.domain.policy import Backoff
@@ -28,6 +29,9 @@ from swarmd.store import attempts, events, swarm, tasks
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
+
+# How long until what found the disk full is tried again.
+FULL_RETRY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Swarm:
         self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()
         db.before_commit = self._before_commit
+        db.after_undo = self._after_undo
 
     async def boot(self) -> None:
         """Takes up what the database holds: leases with full deadlines, backoffs in full, tokens."""
@@ -147,16 +152,31 @@ class Swarm:
             tx.after_commit(partial(self.live.set_done, done))
         tx.after_commit(self.feed.wake)
 
+    def _after_undo(self) -> None:
+        """A group was not stored, so workers that its claims would have filled have room after all."""
+        for member in list(self.live.members.values()):
+            self.dispatcher.feed(member)
+
     async def _give_back(self, lease: Lease) -> None:
         await self.db.write(partial(self.outcomes.give_back, lease=lease, cause="its stream ended"))
 
     def _backoff_over(self, key: TaskKey) -> None:
-        self._spawn(self.db.write(lambda tx: end_wait(tx, key)))
+        self._spawn(self._insist(lambda tx: end_wait(tx, key)))
 
     async def _end_drain(self, names: Sequence[WorkerName]) -> None:
         leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
         for lease in leases:
-            await self.db.write(partial(self.kills.end_drain, lease=lease))
+            await self._insist(partial(self.kills.end_drain, lease=lease))
+
+    async def _insist(self, operation: Callable[[Tx], None]) -> None:
+        """Writes what nobody would ask for again, however long the disk is full."""
+        while True:
+            try:
+                return await self.db.write(operation)
+            except StorageFull:
+                again = asyncio.Event()
+                self.clock.call_later(FULL_RETRY_S, again.set)
+                await again.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

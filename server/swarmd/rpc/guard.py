@@ -6,12 +6,14 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from amplifier_swarm.errors import pack
-from swarmd.domain.errors import RoleDenied, SwarmError, TokenInvalid
+from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
 from swarmd.domain.model import Role
 from swarmd.engine.access import Access
 from swarmd.rpc.status import wire_error
+from swarmd.store import failpoint
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -96,28 +98,41 @@ class Guard(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        name = method.rpartition("/")[2]
+
         async def call(request: Any, context: Context) -> Any:
             try:
                 self._check(method, context)
-                return await inner(request, context)
+                response = await inner(request, context)
+                _replying(name, context)
             except SwarmError as error:
                 await context.abort_with_status(pack(wire_error(error)))
+            except DecodeError:
+                # Of a stream of requests; single ones are read, and refused, before they come here.
+                refusal = InvalidRequest("request", "can't be read as a message of this method")
+                await context.abort_with_status(pack(wire_error(refusal)))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except Exception:
                 _log.exception("a method failed", method=method)
                 raise
+            else:
+                return response
 
         return call
 
     def _stream(
         self, method: str, inner: Callable[..., AsyncIterator[Any]]
     ) -> Callable[..., AsyncIterator[Any]]:
+        name = method.rpartition("/")[2]
+
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 self._check(method, context)
                 async for response in inner(request, context):
+                    failpoint.hit(f"{name}.reply")
                     yield response
+                    failpoint.hit(f"{name}.replied")
             except SwarmError as error:
                 await context.abort_with_status(pack(wire_error(error)))
             except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
@@ -132,6 +147,12 @@ class Guard(grpc.aio.ServerInterceptor):
         role = self._access.role_of(_bearer(context))
         if role not in ROLES.get(method, frozenset()):
             raise RoleDenied(role, method.rpartition("/")[2])
+
+
+def _replying(name: str, context: Any) -> None:
+    failpoint.hit(f"{name}.reply")
+    if failpoint.is_armed():
+        context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
 
 
 def _bearer(context: Context) -> str:

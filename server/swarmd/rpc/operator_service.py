@@ -1,5 +1,6 @@
 """OperatorService: the verbs of people, as the engine's."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -22,6 +23,7 @@ from swarmd.store.views import TaskFilter
 Context = grpc.aio.ServicerContext[Any, Any]
 MAX_CAUSE: Final = 500
 MAX_PAGE: Final = 1_000
+_PAGE_TOKEN: Final = re.compile(r"[0-9]{0,15}")
 
 
 class OperatorService(pb_grpc.OperatorServiceServicer):
@@ -68,7 +70,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.phase,
             request.search,
         )
-        if not (request.page_token == "" or request.page_token.isdecimal()):
+        if not _PAGE_TOKEN.fullmatch(request.page_token):
             raise InvalidRequest("page_token", "is none that this server gave")
         limit = min(request.page_size if request.page_size > 0 else 100, MAX_PAGE)
         return await self._swarm.db.read(
@@ -94,7 +96,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
         verb = partial(self._swarm.kills.kill, task_ids=request.task_ids, cause=_cause(request.cause))
-        return pb.KillTaskResponse(tasks=await self._tasks(await self._swarm.db.write(verb)))
+        return pb.KillTaskResponse(tasks=await self._tasks(await self._swarm.db.write(verb, urgent=True)))
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
@@ -123,7 +125,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         self, request: pb.EmergencyStopRequest, context: Context
     ) -> pb.EmergencyStopResponse:
         verb = partial(self._swarm.kills.emergency_stop, cause=_cause(request.cause))
-        stopped = await self._swarm.db.write(verb)
+        stopped = await self._swarm.db.write(verb, urgent=True)
         stop_after_s = self._swarm.policy.pace.stop_after_s
         found = overview.stopping_workers(self._swarm.live, self._swarm.clock, stop_after_s=stop_after_s)
         return pb.EmergencyStopResponse(

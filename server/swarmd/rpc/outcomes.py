@@ -4,12 +4,15 @@ import hashlib
 from typing import Final
 
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
 from swarmd.rpc import enums, values
 
 MAX_ERROR: Final = 4_000
+MAX_WAIT_S: Final = 86_400.0
 
 
 def read(message: task_pb2.Outcome) -> Outcome:
@@ -22,10 +25,22 @@ def read(message: task_pb2.Outcome) -> Outcome:
         kind=enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind"),
         failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
         error=message.error[:MAX_ERROR],
-        report=json_format.MessageToJson(report, indent=None, preserving_proto_field_name=True),
+        report=_written(report),
         digest=hashlib.sha256(message.SerializeToString(deterministic=True)).digest(),
-        retry_after_s=values.seconds(message.retry_after) if message.HasField("retry_after") else None,
+        retry_after_s=_wait_s(message.retry_after) if message.HasField("retry_after") else None,
     )
+
+
+def _wait_s(asked: Duration) -> float:
+    """What a provider asked for, within reason: it may have said anything."""
+    return min(max(0.0, values.seconds(asked)), MAX_WAIT_S)
+
+
+def _written(report: task_pb2.Outcome) -> str:
+    try:
+        return json_format.MessageToJson(report, indent=None, preserving_proto_field_name=True)
+    except json_format.SerializeToJsonError as error:  # a duration of more than 10,000 years
+        raise InvalidRequest("finished.outcome", f"can't be kept: {error}") from error
 
 
 def read_report(report: str | None) -> task_pb2.Outcome:

@@ -1,5 +1,6 @@
 """The one table from what a verb may refuse to what a caller sees."""
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import grpc
@@ -29,12 +30,38 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
 }
 
 
+# Errors travel in trailers, of which a peer takes 8 KiB: what a caller sent is not sent back at any length.
+MAX_TEXT: Final = 1_000
+MAX_FAULTS: Final = 3_600
+
+
 def wire_error(error: errors.SwarmError) -> WireError:
     """The error as it goes over the wire."""
     return WireError(
         TABLE[type(error)],
-        error.message,
+        _cut(error.message),
         error.reason,
-        error.metadata,
-        [Violation(fault.place, fault.message) for fault in error.faults],
+        {key: _cut(value) for key, value in error.metadata.items()},
+        list(_violations(error.faults)),
     )
+
+
+def _violations(faults: Sequence[errors.Fault]) -> Iterator[Violation]:
+    """The first faults, as many as there is room for; one at least."""
+    room = MAX_FAULTS
+    for number, fault in enumerate(faults):
+        found = Violation(_cut(fault.place), _cut(fault.message))
+        room -= _size(found.place) + _size(found.message)
+        if number and room < 0:
+            return
+        yield found
+
+
+def _cut(text: str) -> str:
+    if _size(text) <= MAX_TEXT:
+        return text
+    return text.encode()[: MAX_TEXT - 3].decode(errors="ignore") + "…"
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

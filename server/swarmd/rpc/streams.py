@@ -18,6 +18,7 @@ from swarmd.engine.swarm import Swarm
 from swarmd.rpc import definitions, enums, views
 from swarmd.store import events as store_events
 from swarmd.store import sessions, tasks
+from swarmd.store.opening import SCRATCH
 from swarmd.store.sessions import LogEntry, SessionRef
 from swarmd.store.transaction import ReadTx
 
@@ -126,7 +127,7 @@ def _look(
 
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
     """A copy of the database, made beside it so that it fits on the same disk."""
-    with _scratch(swarm.db.path.parent) as copy:
+    with _scratch(swarm.db.path) as copy:
         await swarm.db.backup(copy)
         with copy.open("rb") as file:
             while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
@@ -134,6 +135,6 @@ async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
 
 
 @contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=folder, prefix="backup-") as scratch:
+def _scratch(database: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=database.parent, prefix=f"{database.name}{SCRATCH}") as scratch:
         yield Path(scratch) / "swarm.db"

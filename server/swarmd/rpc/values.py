@@ -11,6 +11,9 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Usage
 
 _NANO: Final = Decimal(1_000_000_000)
+# What a Timestamp may hold.
+_YEAR_1_S: Final = -62_135_596_800
+_YEAR_9999_S: Final = 253_402_300_799
 # Where SQLite's integers, and every bill, end.
 _MAX: Final = 2**62
 
@@ -20,8 +23,10 @@ def timestamp(us: int | None) -> Timestamp | None:
     return None if us is None else Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
 
 
-def timestamp_us(value: Timestamp) -> int:
-    """Microseconds since 1970."""
+def timestamp_us(value: Timestamp, field: str) -> int:
+    """Microseconds since 1970; raises InvalidRequest for a time before the year 1 or after 9999."""
+    if not _YEAR_1_S <= value.seconds <= _YEAR_9999_S:
+        raise InvalidRequest(field, "is no time")
     return value.seconds * 1_000_000 + value.nanos // 1_000
 
 

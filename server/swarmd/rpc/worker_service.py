@@ -49,7 +49,8 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         leaving = request.phase in (pb.WORKER_PHASE_DRAINING, pb.WORKER_PHASE_LEAVING)
         answer = self._swarm.fleet.beat(name, request.incarnation, request.lease_ids, leaving=leaving)
         if request.phase == pb.WORKER_PHASE_LEAVING:
-            await self._swarm.db.write(partial(self._swarm.fleet.leave, name=name))
+            leave = partial(self._swarm.fleet.leave, name=name, incarnation=request.incarnation)
+            await self._swarm.db.write(leave)
         return _beat(answer)
 
     async def RecordSession(
@@ -161,7 +162,7 @@ def _progress(message: pb.SessionProgress) -> Progress:
     entries = [
         LogEntry(
             entry.number,
-            values.timestamp_us(entry.logged_at),
+            values.timestamp_us(entry.logged_at, "sessions.entries.logged_at"),
             session_pb2.LogKind.Name(entry.kind)
             if entry.kind in session_pb2.LogKind.values()
             else "LOG_KIND_OUTPUT",

@@ -7,6 +7,7 @@ nothing is ever written again by this process.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -18,7 +19,10 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
-from swarmd.store import opening
+from swarmd.store import checksums, failpoint, opening
+from swarmd.store.connections import beside, copy, leave_as_is
+from swarmd.store.epochs import Epochs
+from swarmd.store.reserve import Reserve
 from swarmd.store.transaction import ReadTx, Tx
 
 T = TypeVar("T")
@@ -29,6 +33,10 @@ READERS: Final = 2
 CHECKPOINT_IDLE_PAGES: Final = 2_000
 CHECKPOINT_BUSY_PAGES: Final = 40_000
 
+_NO_ROOM: Final = (apsw.FullError,)
+_NOT_WRITABLE: Final = (apsw.IOError, apsw.NoMemError, apsw.BusyError, apsw.CantOpenError)
+_DAMAGED: Final = (apsw.CorruptError, apsw.NotADBError)
+
 
 @dataclass(slots=True)
 class _Job:
@@ -36,6 +44,7 @@ class _Job:
 
     operation: Callable[[Tx], Any]
     done: asyncio.Future[Any]
+    urgent: bool = False
     result: Any = None
     error: BaseException | None = None
     callbacks: list[Callable[[], None]] = field(default_factory=list)
@@ -50,14 +59,23 @@ class Database:
         *,
         wall_us: Callable[[], int],
         before_commit: Callable[[Tx], None] = lambda _tx: None,
+        vfs: str | None = None,
     ) -> None:
-        """Opens the file; `before_commit` runs once a group, inside its transaction, after its writes."""
+        """Opens the file; `before_commit` runs once a group, inside its transaction, after its writes.
+
+        `vfs` names the way to the disk; tests have one that fails.
+        """
         self.path = path
         self.before_commit = before_commit
+        # Runs when a group is undone as a whole: what `before_commit` noted in memory is not so.
+        self.after_undo: Callable[[], None] = lambda: None
         self.failed = asyncio.Event()
         self._wall_us = wall_us
         self._loop = asyncio.get_running_loop()
-        self._writer = opening.open_writer(path)
+        self._vfs = vfs
+        self._writer = opening.open_writer(path, vfs=vfs)
+        self._epochs = Epochs(path)
+        self._reserve = Reserve(beside(path, ".reserve"))
         self._wal_pages = 0
         self._writer.set_wal_hook(self._count_wal_pages)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -68,11 +86,14 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="swarmd-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, operation: Callable[[Tx], T]) -> T:
-        """Runs the operation in the next group; returns when it is durable, raises what it raised."""
+    async def write(self, operation: Callable[[Tx], T], *, urgent: bool = False) -> T:
+        """Runs the operation in the next group; returns when it is durable, raises what it raised.
+
+        An urgent one, such as a kill, may use the room that is kept for it when the disk is full.
+        """
         if self._broken is not None:
             raise self._broken
-        job = _Job(operation, self._loop.create_future())
+        job = _Job(operation, self._loop.create_future(), urgent)
         self._jobs.put(job)
         # A caller that goes away must not take the commit's bookkeeping with it.
         result: T = await asyncio.shield(job.done)
@@ -95,23 +116,30 @@ class Database:
             reader.close()
         if self._broken is None:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        self._writer.close()
+            self._writer.close()
+            return
+        leave_as_is(self._writer)
+        # Whatever it says, the next start finds out how the file is.
+        with contextlib.suppress(apsw.Error):
+            self._writer.close()
 
     def _read(self, operation: Callable[[ReadTx], T]) -> T:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = opening.open_reader(self.path)
+            connection = self._local.connection = opening.open_reader(self.path, vfs=self._vfs)
             self._readers.append(connection)
         connection.execute("BEGIN")
         try:
             return operation(ReadTx(connection))
         finally:
-            connection.execute("COMMIT")
+            connection.execute("END")
 
     def _backup(self, target: Path) -> None:
-        source = opening.open_reader(self.path)
+        source = opening.open_reader(self.path, vfs=self._vfs)
         try:
-            source.execute("VACUUM INTO ?", (str(target),))
+            failpoint.hit("backup.before")
+            copy(source, target)
+            failpoint.hit("backup.after")
         finally:
             source.close()
 
@@ -143,43 +171,74 @@ class Database:
                 self._apply(tx, job)
             self.before_commit(tx)
             group[-1].callbacks += tx.take_callbacks()
+            if tx.epoch is not None:
+                self._epochs.raise_to(tx.epoch)
         except Exception as error:  # noqa: BLE001  # whatever it was, each caller must be told
             # Nothing of the group reached COMMIT, so nothing of it is stored.
-            self._roll_back()
-            _fail(group, StorageFull(str(error)) if isinstance(error, apsw.Error) else error)
+            self._undo(group, error)
             return
         self._end(group)
 
     def _apply(self, tx: Tx, job: _Job) -> None:
         """Runs one write in its savepoint; a refusal undoes this one alone."""
         self._writer.execute("SAVEPOINT job")
+        epoch, job.error = tx.epoch, None
         try:
             job.result = job.operation(tx)
-        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError):
+        except (*_NO_ROOM, *_NOT_WRITABLE, *_DAMAGED):
             raise
         except Exception as error:  # noqa: BLE001  # a bug in one write must not take the others down
             job.error = error
             tx.take_callbacks()
+            tx.epoch = epoch
             self._writer.execute("ROLLBACK TO job")
         else:
             job.callbacks = tx.take_callbacks()
         self._writer.execute("RELEASE job")
 
     def _end(self, group: list[_Job]) -> None:
+        failpoint.hit("commit.before")
         try:
             self._writer.execute("COMMIT")
         except apsw.FullError as error:
-            self._roll_back()
-            _fail(group, StorageFull(str(error)))
+            self._undo(group, error)
         except apsw.Error as error:
             # A commit that failed may be on the disk all the same; only a restart can tell.
-            self._broken = StorageFailed(str(error))
-            _fail(group, self._broken)
-            self._loop.call_soon_threadsafe(self.failed.set)
+            self._break(group, error)
+        else:
+            failpoint.hit("commit.after")
 
-    def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
+    def _undo(self, group: list[_Job], error: Exception) -> None:
+        """Makes sure that nothing of the group is stored, and tells its callers."""
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except apsw.Error as worse:
+            self._break(group, worse)
+            return
+        self.after_undo()
+        if isinstance(error, _DAMAGED) or checksums.is_mismatch(error):
+            self._break(group, error)
+        elif isinstance(error, _NO_ROOM):
+            self._make_room(group, StorageFull(str(error)))
+        else:
+            _fail(group, StorageFull(str(error)) if isinstance(error, (*_NOT_WRITABLE, OSError)) else error)
+
+    def _make_room(self, group: list[_Job], error: StorageFull) -> None:
+        """Uses the reserve for what is urgent; the rest must wait until there is room."""
+        urgent = [job for job in group if job.urgent]
+        if urgent and self._reserve.release():
+            _fail([job for job in group if not job.urgent], error)
+            self._commit(urgent)
+            self._reserve.refill()
+        else:
+            _fail(group, error)
+
+    def _break(self, group: list[_Job], error: Exception) -> None:
+        """Ends all writing of this process."""
+        self._broken = StorageFailed(str(error))
+        _fail(group, self._broken)
+        self._loop.call_soon_threadsafe(self.failed.set)
 
     def _deliver(self, group: list[_Job]) -> None:
         for job in group:
@@ -199,12 +258,15 @@ class Database:
         return apsw.SQLITE_OK
 
     def _checkpoint(self, mode: int) -> None:
+        failpoint.hit("checkpoint.before")
         try:
             self._writer.wal_checkpoint(mode=mode)
         except (apsw.BusyError, apsw.FullError, apsw.IOError):
             # The WAL keeps what it has; the next checkpoint tries again.
             return
+        failpoint.hit("checkpoint.after")
         self._wal_pages = 0
+        self._reserve.refill()
 
 
 def _fail(group: list[_Job], error: Exception) -> None:

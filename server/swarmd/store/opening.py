@@ -1,22 +1,49 @@
-"""Opening the database file: the lock, the checks that refuse a bad file, the settings, the migrations."""
+"""Opening the database file: the lock, the checks that refuse a bad file, the settings, the migrations.
+
+A crash at any place leaves a file that the next start opens: what is made anew, or kept as a copy, gets its
+name only when it is whole and on the disk.
+"""
 
 import fcntl
+import glob
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
 import apsw
 
+from swarmd.store import checksums, failpoint, files, swarm
+from swarmd.store.connections import (
+    RESTORE,
+    beside,
+    closed_on_failure,
+    copy,
+    fold,
+    leave_as_is,
+    plainly,
+    size,
+    transaction,
+)
+from swarmd.store.epochs import Epochs
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.lineage import refuse_foreign_wal
+from swarmd.store.transaction import Tx
 
 # Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
 # "SWRM", so that a file of another program is not taken for ours.
 APPLICATION_ID: Final = 0x5357524D
+# What is made under these endings gets its real name when it is whole.
+FRESH_DATABASE: Final = ".new"
+FRESH_COPY: Final = ".before-schema.new"
+FRESH: Final = (FRESH_DATABASE, FRESH_COPY)
+# Folders in which backups are made.
+SCRATCH: Final = ".backup-"
 _MIGRATION: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 
@@ -52,57 +79,104 @@ def migrations() -> Sequence[Migration]:
     """The steps that the package ships, in order."""
     found = [
         Migration(int(match[1]), entry.read_text(encoding="utf-8"))
-        for entry in files("swarmd.store").joinpath("migrations").iterdir()
+        for entry in resources.files("swarmd.store").joinpath("migrations").iterdir()
         if (match := _MIGRATION.fullmatch(entry.name))
     ]
     return sorted(found, key=lambda migration: migration.number)
 
 
-def open_writer(path: Path) -> apsw.Connection:
+def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     """Opens the file for writing, makes it if there is none, and brings it up to date.
 
-    Raises DatabaseUnusable: never makes a fresh database over a damaged one.
+    Raises DatabaseUnusable: never makes a fresh database over a damaged one, and leaves one that it refuses
+    as it is.
     """
     if tuple(int(n) for n in apsw.sqlite_lib_version().split(".")[:3]) < MIN_SQLITE:
         raise DatabaseUnusable(
             f"SQLite {apsw.sqlite_lib_version()} is too old; upgrade apsw to 3.53.3 or later"
         )
-    if path.exists() and path.stat().st_size == 0:
-        raise DatabaseUnusable("the file is empty, so it is no database; remove it or restore a backup")
-    try:
-        # The WAL takes its mode from the file, so the file has the right one from the start.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = apsw.Connection(str(path))
-        try:
-            _check(connection)
+    vfs = vfs or checksums.layer()
+    with plainly():
+        checksums.refuse_to_break(path, vfs)
+        remove_leftovers(path)
+        if not path.exists():
+            _make(path, vfs)
+        if path.is_file() and path.stat().st_size == 0:
+            raise DatabaseUnusable("the file is empty, so it is no database; remove it or restore a backup")
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        with closed_on_failure(connection):
+            after_crash = size(beside(path, "-wal")) > 0
+            check(connection, after_crash=after_crash)
+            if after_crash:
+                refuse_foreign_wal(connection, path, vfs)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             _configure(connection)
             _migrate(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise DatabaseUnusable(f"the file is no sound database ({error}); restore a backup") from error
-    except (
-        apsw.CantOpenError,
-        apsw.ReadOnlyError,
-        apsw.IOError,
-        apsw.FullError,
-        apsw.PermissionsError,
-    ) as error:
-        raise DatabaseUnusable(
-            f"the file can't be opened for writing ({error}); check folder and disk"
-        ) from error
-    except OSError as error:
-        raise DatabaseUnusable(f"the file can't be opened for writing ({error.strerror})") from error
+            _settle_epoch(connection, Epochs(path))
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     """Opens the file for reading; each transaction sees one moment."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    vfs = vfs or checksums.layer()
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
+
+
+def check(connection: apsw.Connection, *, after_crash: bool) -> None:
+    """Looks without changing a byte, not even when the connection is closed; after a crash at every index too."""
+    leave_as_is(connection)
+    connection.set_busy_timeout(5_000)
+    application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if application_id != APPLICATION_ID:
+        what = "a database of another program" if tables else "an empty database"
+        raise DatabaseUnusable(f"the file is {what}; give another --db")
+    newest = migrations()[-1].number
+    if isinstance(version, int) and version > newest:
+        raise DatabaseUnusable(
+            f"the database is of a newer swarmd (schema {version}, this one knows {newest}); upgrade swarmd"
+        )
+    fault = connection.pragma("integrity_check" if after_crash else "quick_check")
+    if fault != "ok" or (after_crash and connection.execute("PRAGMA foreign_key_check").fetchone()):
+        raise DatabaseUnusable(f"the database is damaged ({_first_line(fault)}); {RESTORE}")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Takes away what a crash has left half done; whoever calls holds the lock."""
+    for ending in (*FRESH, *(f"{fresh}{tail}" for fresh in FRESH for tail in ("-wal", "-shm", "-journal"))):
+        beside(path, ending).unlink(missing_ok=True)
+    for folder in path.parent.glob(f"{escaped(path)}{SCRATCH}*/"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def escaped(path: Path) -> str:
+    """The name as a pattern that fits nothing but itself."""
+    return glob.escape(path.name)
+
+
+def _make(path: Path, vfs: str | None) -> None:
+    """Makes a new database under another name first, so that the name never stands for half of one."""
+    if size(beside(path, "-wal")):
+        raise DatabaseUnusable(
+            f"the file is gone, but its WAL {path.name}-wal is there; restore a backup, or remove that too"
+        )
+    fresh = beside(path, FRESH_DATABASE)
+    # SQLite would let everybody read it, and the WAL takes its mode from the file.
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(fresh), vfs=vfs)
+    with closed_on_failure(connection):
+        if vfs == checksums.layer() is not None:
+            checksums.reserve(connection)
+        _configure(connection)
+        _migrate(connection, fresh)
+    fold(connection)
+    files.sync(fresh)
+    failpoint.hit("make.before")
+    files.move(fresh, path)
+    failpoint.hit("make.after")
 
 
 def _configure(connection: apsw.Connection) -> None:
@@ -121,30 +195,39 @@ def _configure(connection: apsw.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _check(connection: apsw.Connection) -> None:
-    """Looks without changing a byte: a file that is not ours stays as it is."""
-    connection.set_busy_timeout(5_000)
-    application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-    if tables and application_id != APPLICATION_ID:
-        raise DatabaseUnusable("the file is a database of another program; give another --db")
-    newest = migrations()[-1].number
-    if isinstance(version, int) and version > newest:
-        raise DatabaseUnusable(
-            f"the database is of a newer swarmd (schema {version}, this one knows {newest}); upgrade swarmd"
-        )
-    if (fault := connection.pragma("quick_check")) != "ok":
-        raise DatabaseUnusable(f"the database is damaged ({fault}); restore a backup")
-
-
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     version = connection.pragma("user_version")
     assert isinstance(version, int)
     due = [migration for migration in migrations() if migration.number > version]
     if due and version > 0:
-        connection.execute("VACUUM INTO ?", (f"{path}.before-schema-{due[-1].number}",))
+        _keep_copy(connection, path, due[-1].number)
     for migration in due:
-        with connection:
+        with transaction(connection, "migrate"):
             connection.execute(migration.sql)
             connection.execute(f"PRAGMA user_version={migration.number}")
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+
+
+def _keep_copy(connection: apsw.Connection, path: Path, number: int) -> None:
+    """Keeps the database as it is before a migration; a copy that is there already is of an earlier try."""
+    fresh = beside(path, FRESH_COPY)
+    failpoint.hit("copy.before")
+    copy(connection, fresh)
+    files.move(fresh, beside(path, f".before-schema-{number}"))
+    failpoint.hit("copy.after")
+
+
+def _settle_epoch(connection: apsw.Connection, epochs: Epochs) -> None:
+    """A database that is older than its folder knows begins a new epoch."""
+    tx = Tx(connection, 0)
+    epoch, highest = swarm.get(tx).epoch, epochs.highest()
+    if epoch >= highest:
+        epochs.raise_to(epoch)
+        return
+    epochs.raise_to(highest + 1)
+    with transaction(connection, "settle"):
+        swarm.set_epoch(tx, highest + 1)
+
+
+def _first_line(fault: object) -> str:
+    return str(fault).splitlines()[0]

@@ -11,6 +11,9 @@ UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation
 -- name: swarm_next_epoch
 UPDATE swarm SET epoch = epoch + 1;
 
+-- name: swarm_set_epoch
+UPDATE swarm SET epoch = :epoch;
+
 -- name: paused_runner_add
 INSERT INTO paused_runners (runner, cause, paused_us) VALUES (:runner, :cause, :now_us) ON CONFLICT DO NOTHING;
 
@@ -79,7 +82,7 @@ SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failure
 
 -- name: task_in_backoff
 -- Those that wait for their next attempt.
-SELECT key, backoff_s FROM tasks WHERE status = 'not_started' AND ready = 0;
+SELECT key, backoff_s FROM tasks WHERE backoff_s > 0;
 
 -- name: task_ids_from
 -- The ids that begin with :prefix, as a range of the index; :after is the prefix and the last code point.
@@ -110,8 +113,8 @@ UPDATE tasks SET status = :status, ready = :ready, unmet = :unmet, attempt = :at
  WHERE key = :key;
 
 -- name: task_make_ready
--- The backoff has passed, unless something else happened meanwhile.
-UPDATE tasks SET ready = 1, backoff_s = 0 WHERE key = :key AND status = 'not_started' AND ready = 0;
+-- The backoff has passed, also for a task that is blocked again meanwhile.
+UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0 WHERE key = :key AND backoff_s > 0;
 
 -- name: task_clear
 DELETE FROM tasks;
@@ -333,6 +336,9 @@ VALUES (:now_us, :kind, :task_id, :status, :attempt, :worker, :session_id, :caus
 
 -- name: event_last
 SELECT coalesce(max(seq), 0) FROM events;
+
+-- name: event_gap
+SELECT count(*) <> coalesce(max(seq), 0) FROM events;
 
 -- name: event_after
 SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause

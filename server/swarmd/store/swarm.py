@@ -38,6 +38,12 @@ def paused_runners(tx: ReadTx) -> Sequence[PausedRunner]:
 def next_epoch(tx: Tx) -> None:
     """Begins a new history: no lease and no session id of the old one fits any more."""
     tx.run("swarm_next_epoch")
+    tx.epoch = get(tx).epoch
+
+
+def set_epoch(tx: Tx, epoch: int) -> None:
+    """Begins that history; the caller has seen to it that no other one has its number."""
+    tx.run("swarm_set_epoch", epoch=epoch)
 
 
 def has_open(tx: ReadTx) -> bool:

@@ -39,13 +39,15 @@ class ReadTx:
 class Tx(ReadTx):
     """One write of a group."""
 
-    __slots__ = ("_callbacks", "eventful", "now_us")
+    __slots__ = ("_callbacks", "epoch", "eventful", "now_us")
 
     def __init__(self, connection: apsw.Connection, now_us: int) -> None:
         super().__init__(connection)
         self.now_us = now_us
         # Whether an event was recorded: then those who follow are woken.
         self.eventful = False
+        # The epoch that this write began, if it did: it must be known outside the database before.
+        self.epoch: int | None = None
         self._callbacks: list[Callable[[], None]] = []
 
     def run(self, query: str, **parameters: Value) -> int:
