@@ -133,7 +133,8 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a database of something else": (
         ("swarmd", "--db", "plan.yaml", "--listen", "127.0.0.1:0"), 1,
-        "swarmd: FOLDER/plan.yaml: the file is no sound database (file is not a database); restore a backup with --restore FILE",
+        ("swarmd: FOLDER/plan.yaml: the file is no sound database (file is not a database);"
+         " restore a backup with --restore FILE"),
     ),
     "a flag out of range": (
         ("swarmd", "--lost-after", "0"), 2, "swarmd: --lost-after '0': must be from 1 to 31536000",
