@@ -106,6 +106,8 @@ async def test_a_file_ends_sessions_without_grace_and_nothing_is_claimed_until_i
     await worker.until(lambda: len(fake.registered) == 2, what="it takes claims again")
     fake.send(claims=[claim("later")])
     await worker.until(lambda: ledger.signed == 2 * STYLES["deaf"], what="a session starts")
+    file.touch()
+    await worker.until(lambda: not ledger.alive(), what="and is ended like the first")
 
 
 async def test_a_worker_that_starts_under_the_file_waits_and_says_why(

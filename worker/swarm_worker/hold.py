@@ -34,11 +34,11 @@ from swarm_worker.processes import (
     ENDED,
     PR_SET_CHILD_SUBREAPER,
     Process,
-    Stat,
     family,
     kill_frozen,
+    lookup,
     prctl,
-    snapshot,
+    stat,
 )
 
 AUTO: Final = "auto"
@@ -123,7 +123,7 @@ class Hold:
     async def sweep(self, cgroup: str) -> KillReceipt:
         """Ends what a lost guard has left; says what that was. Returns when nothing of it is alive."""
         began = time.monotonic()
-        found, hit, alive = -1, set[Process](), set[Process]()
+        found, calm, hit, alive = -1, 0, set[Process](), set[Process]()
         async with self._sweeping:
             if cgroup:
                 kill_cgroup(cgroup)
@@ -133,7 +133,8 @@ class Hold:
                     found = len(alive) if found < 0 else found
                     hit |= alive
                     kill_frozen(alive)
-                    if not strays and (not cgroup or drop_cgroup(cgroup)):
+                    calm = 0 if strays else calm + 1
+                    if calm > 1 and (not cgroup or drop_cgroup(cgroup)):  # one look may miss what others hide
                         break
                 await asyncio.sleep(LOOK_S)
         return KillReceipt(
@@ -157,17 +158,15 @@ class Hold:
         """
         if not self._adopts:
             return False, set()
-        seen = snapshot()
-        own = os.getpid()
-        strays = [stat for stat in seen.values() if self._is_stray(stat, own, seen[own].session)]
-        for stat in strays:
-            if stat.state in ENDED:
+        children_of = lookup()
+        own, session = os.getpid(), os.getsid(0)
+        found = [stat(pid) for pid in children_of(own) if pid not in self._guards]
+        strays = [each for each in found if each and each.parent == own and each.session != session]
+        for each in strays:
+            if each.state in ENDED:
                 with contextlib.suppress(ChildProcessError):
-                    os.waitpid(stat.process.pid, os.WNOHANG)
-        return bool(strays), family(seen, [stat.process.pid for stat in strays])
-
-    def _is_stray(self, stat: Stat, own: int, session: int) -> bool:
-        return stat.parent == own and stat.session != session and stat.process.pid not in self._guards
+                    os.waitpid(each.process.pid, os.WNOHANG)
+        return bool(strays), family([each.process.pid for each in strays], children_of)
 
     async def _empty(self, cgroup: str) -> None:
         until = time.monotonic() + UNKILLABLE_S

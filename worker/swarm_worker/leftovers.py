@@ -6,11 +6,11 @@ back of whoever looks.
 """
 
 import os
-from collections.abc import Mapping
+import signal
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.processes import ENDED, Process, Stat, family, pids, snapshot, stat
+from swarm_worker.processes import ENDED, Process, family, pids, send, stat
 
 # The variable that tells the sessions of one state folder from all other processes.
 MARKER: Final = "SWARM_STATE"
@@ -28,15 +28,23 @@ class Leftovers:
         self._empty = 0
 
     def look(self) -> set[Process]:
-        """Those that are alive, but never this process or one above it; `sure` says whether none is left."""
-        listed = pids()
-        seen = snapshot(listed)
-        above = _above(seen)
-        others = {pid: found for pid, found in seen.items() if pid not in above}
-        has = {pid: self._has(pid) for pid, found in others.items() if found.state not in ENDED}
-        alive = family(others, [pid for pid, marked in has.items() if marked])
-        dead = {found.process for found in seen.values() if found.state in ENDED}
-        missed = len(seen) < len(listed) or None in has.values() or not dead <= self._dead
+        """Those that are alive, but never this process or one above it; `sure` says whether none is left.
+
+        It stops what it finds at once, and looks at the youngest first, to be quicker than what always forks.
+        """
+        above, dead, missed, roots = _above(), set[Process](), False, list[int]()
+        for pid in sorted(set(pids()) - above, reverse=True):
+            found = stat(pid)
+            has = self._has(pid) if found and found.state not in ENDED else None
+            if found and has:
+                send(found.process, signal.SIGSTOP)
+                roots.append(pid)
+            elif found and found.state in ENDED:
+                dead.add(found.process)
+            elif has is None:
+                missed = True
+        alive = {process for process in family(roots) if process.pid not in above}
+        missed = missed or not dead <= self._dead
         self._dead = dead
         self._empty = 0 if alive else self._empty + 1
         self.sure = not alive and (not missed or self._empty > LOOKS)
@@ -55,10 +63,10 @@ class Leftovers:
         return self._entry in environ.split(b"\0")
 
 
-def _above(seen: Mapping[int, Stat]) -> set[int]:
+def _above() -> set[int]:
     """This process and all above it."""
     above, pid = set[int](), os.getpid()
-    while pid in seen and pid not in above:
+    while pid not in above and (found := stat(pid)):
         above.add(pid)
-        pid = seen[pid].parent
+        pid = found.parent
     return above

@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
 PR_SET_PDEATHSIG: Final = 1
@@ -55,30 +55,45 @@ def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # see stat
 
 
-def snapshot(of: Iterable[int] | None = None) -> Mapping[int, Stat]:
-    """Every process, or those that are named, as far as they are still there when they are looked at."""
-    return {pid: found for pid in (pids() if of is None else of) if (found := stat(pid))}
+def children(pid: int) -> list[int]:
+    """Those that the process has at the moment, unburied ones included; one may be missed while others end."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # see stat
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
+                found += map(int, file.read().split())
+    return found
 
 
-def family(seen: Mapping[int, Stat], roots: Iterable[int]) -> set[Process]:
-    """What of a snapshot is alive of these and of everything below them."""
-    children: dict[int, list[int]] = {}
-    for pid, found in seen.items():
-        children.setdefault(found.parent, []).append(pid)
-    members: set[int] = set()
+def family(roots: Iterable[int], children_of: Callable[[int], Iterable[int]] | None = None) -> set[Process]:
+    """What is alive of these and of everything below them."""
+    children_of = children_of or lookup()
+    members: dict[int, Stat | None] = {}
     below = list(roots)
     while below:
         pid = below.pop()
         if pid not in members:
-            members.add(pid)
-            below += children.get(pid, ())
-    return {seen[pid].process for pid in members if pid in seen and seen[pid].state not in ENDED}
+            members[pid] = stat(pid)
+            below += children_of(pid)
+    return {found.process for found in members.values() if found and found.state not in ENDED}
 
 
 def descendants(root: int) -> set[Process]:
     """Every live process below `root`."""
-    seen = snapshot()
-    return family(seen, [pid for pid, found in seen.items() if found.parent == root])
+    children_of = lookup()
+    return family(children_of(root), children_of)
+
+
+def lookup() -> Callable[[int], Iterable[int]]:
+    """How to find a process's children: by asking for them, which is quick enough to catch what forks all the
+    time, or, where the kernel was built without that, in a walk through all processes."""
+    if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # noqa: PTH110  # see stat
+        return children
+    parents: dict[int, list[int]] = {}
+    for pid in pids():
+        if found := stat(pid):
+            parents.setdefault(found.parent, []).append(pid)
+    return lambda pid: parents.get(pid, ())
 
 
 def kill_frozen(processes: Collection[Process]) -> None:

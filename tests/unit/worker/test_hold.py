@@ -13,7 +13,7 @@ from fakes_tree import eventually
 from swarm_worker import hold
 from swarm_worker.hold import Hold, choose
 from swarm_worker.leftovers import MARKER, Leftovers
-from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, descendants, prctl, send, stat
+from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, descendants, family, kill_frozen, prctl, send, stat
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +93,23 @@ async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> N
     finally:
         guard.kill()
         await guard.wait()
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_a_tree_is_seen_whole_whether_the_kernel_lists_children_or_not(
+    monkeypatch: pytest.MonkeyPatch, *, asks: bool
+) -> None:
+    shell = "sleep 60 & (sleep 60 & wait) & wait"
+    process = await asyncio.create_subprocess_exec("/bin/sh", "-c", shell)
+    if not asks:
+        monkeypatch.setattr("swarm_worker.processes.os.path.exists", lambda path: False)
+    try:
+        await eventually(lambda: len(descendants(process.pid)) == 3, what="the tree stands")
+    finally:
+        kill_frozen([*descendants(process.pid), *family([process.pid])])
+        await process.wait()
+
+    assert family([process.pid]) == set()
 
 
 async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
