@@ -1,6 +1,7 @@
 """The worker's right to run sessions: the server extends it with each answered heartbeat, and its guards
 enforce it, so that it ends in time even if this process hangs or is frozen, or the machine slept meanwhile."""
 
+import asyncio
 import math
 from typing import Protocol
 
@@ -26,6 +27,7 @@ class Fence:
         self._heard_s = now_s()
         self._stop_after_s = 0.0
         self._guards: set[Fenced] = set()
+        self._told = asyncio.Event()
 
     @property
     def until_s(self) -> float:
@@ -49,6 +51,12 @@ class Fence:
         self._heard_s = max(self._heard_s, since)
         self._tell()
 
+    async def open(self) -> None:
+        """Returns when sessions may run: one begun without the right would end at once, as a lost one."""
+        while self.left_s == 0:
+            self._told.clear()
+            await self._told.wait()
+
     def add(self, guard: Fenced) -> None:
         """A guard has started, with the right as it was then."""
         self._guards.add(guard)
@@ -58,6 +66,7 @@ class Fence:
         self._guards.discard(guard)
 
     def _tell(self) -> None:
+        self._told.set()
         for guard in self._guards:
             guard.fence(self.until_s)
 

@@ -107,9 +107,13 @@ class Session:
         end = SessionEnd(self._start, self._exit_code, self._usage)
         return result, asyncio.create_task(self._bench.desk.end(end))
 
+    async def _go(self) -> Go:
+        await self._bench.fence.open()
+        return await self._bench.desk.ask(self._start)
+
     async def _ask(self) -> Go:
         """The server's answer, or the order that came first."""
-        asked = asyncio.create_task(self._bench.desk.ask(self._start))
+        asked = asyncio.create_task(self._go())
         told = asyncio.create_task(self._stop.ordered.wait())
         await asyncio.wait((asked, told), return_when=asyncio.FIRST_COMPLETED)
         for task in (asked, told):

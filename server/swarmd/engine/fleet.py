@@ -153,6 +153,9 @@ class Fleet:
     def _seat(self, member: Member, held: Sequence[str]) -> None:
         old = self._live.members.get(member.identity.name)
         self._live.join(member)
+        # Since the commit, the end of a lease may have fed the stream that this one replaces.
+        self._dispatcher.feed(member)
+        self._nudge()
         if old is not None and old.mailbox is not member.mailbox:
             old.mailbox.close(StreamReplaced(member.identity.name))
         for order in self._live.present(member.identity.name, held):
