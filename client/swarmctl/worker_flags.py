@@ -63,6 +63,7 @@ class WorkerFlags:
     builder_timeout: Annotated[float | None, _seconds("How long a builder may run.")] = None
     validator_timeout: Annotated[float | None, _seconds("How long a validator may run.")] = None
     stall_timeout: Annotated[float | None, _seconds("How long a session may be silent.")] = None
+    check_timeout: Annotated[float | None, _seconds("How long one check may run.")] = None
     kill_grace: Annotated[float | None, _seconds("From SIGTERM to SIGKILL.")] = None
     label: Annotated[list[str] | None, _option("A label of the workers; repeatable.", "K=V")] = None
     pass_env: Annotated[

@@ -227,3 +227,39 @@ def _is_known(swarm: Stage, ledger: Ledger, task: str, role: str) -> object:
     shown = json.loads(swarm.ctl("show", task, "-o", "json").stdout)
     ended = {line["session"] for line in ledger.lines("end")}
     return running[-1]["session"] not in ended and shown[f"{role}_session_id"] == running[-1]["session"]
+
+
+def test_a_provider_that_refuses_pauses_its_runner_until_it_is_mended_and_costs_no_retry(
+    swarm: Stage, ledger: Ledger, play: Play
+) -> None:
+    tasks = [{"id": task, "files": [f"{task}.txt"], "max_retries": 0} for task in "abc"]
+    (swarm.folder / "plan.yaml").write_text(yaml.safe_dump({"tasks": tasks}))
+    swarm.swarmd(*QUICK)
+    swarm.ctl("import", "plan.yaml")
+    play(rates={"builder": {"auth": 1.0}})
+    flags = ("--runner", "amplifier-agent", "--pass-env", "ANTHROPIC_API_KEY", "--exit-when-done")
+    worker = swarm.worker("w", *flags)
+
+    (paused,) = until(lambda: _status(swarm)["paused_runners"], "the runner is paused")
+    assert paused["runner"] == "amplifier-agent"
+    assert "give the sessions a valid key" in paused["cause"]
+    assert "swarmctl resume" in paused["cause"]
+    until(lambda: ledger.alive() == [], "no session runs")
+    asked = len(list(ledger.lines("start")))
+    assert asked == 1, "one refusal is enough"
+    assert "no runner may start sessions: amplifier-agent" in swarm.ctl("explain", "c").stdout
+
+    play()
+    swarm.ctl("resume")
+    assert worker.process.wait(120) == 0, worker.said()
+
+    night = Night(swarm, ledger)
+    assert {shown["status"] for shown in night.tasks.values()} == {"completed"}
+    classes = Counter(a["failure_class"] for shown in night.tasks.values() for a in shown["attempts"])
+    assert classes["provider_denied"] == 1
+    assert _status(swarm)["paused_runners"] == []
+
+
+def _status(swarm: Stage) -> Mapping[str, Any]:
+    status: Mapping[str, Any] = json.loads(swarm.ctl("status", "-o", "json").stdout)
+    return status

@@ -19,6 +19,8 @@ FULL = task_pb2.TaskDefinition(
     on_dependency_failure=task_pb2.DEPENDENCY_FAILURE_POLICY_BLOCK,
 )  # fmt: skip
 FULL.builder_timeout.FromMilliseconds(1500)
+FULL.stall_timeout.SetInParent()
+FULL.check_timeout.FromSeconds(60)
 FULL.rehearsal.builder.add(reply="done").calls.add(tool="write_file", arguments={"path": "a", "content": "b"})
 
 

@@ -370,6 +370,16 @@ async def test_a_builder_s_timeout_ends_it(night: Night) -> None:
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_TIMEOUT
 
 
+async def test_a_task_may_have_a_stall_limit_of_its_own(night: Night) -> None:
+    night.faults(builder=("stall",))
+    night.start(AGENT)
+
+    outcome = await night.outcome(claim("t1", files=["a.py"], stall_timeout=Duration(seconds=1)))
+
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
+    assert "silent for 1 s" in outcome.error
+
+
 @both
 async def test_check_proves_it_all_without_a_server(night: Night, runner: str) -> None:
     flags = ("--check", "--runner", runner, "--pass-env", "ANTHROPIC_API_KEY")

@@ -274,6 +274,32 @@ async def test_a_failed_builder_is_told_by_its_class(
     assert outcome.HasField("kill_receipt") == (failure == task_pb2.FAILURE_CLASS_TIMEOUT)
 
 
+async def test_a_check_has_a_limit_of_its_own(fake: FakeSwarm, worker: WorkerProcess) -> None:
+    worker.start(builder=worker.script("b.sh", "true"))
+
+    sent = claim("t1", checks=["echo begun; sleep 600", "true"], check_timeout=Duration(seconds=1))
+    outcome = await _outcome(fake, worker, sent)
+
+    assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
+    assert [check.exit_code == 0 for check in outcome.checks] == [False, True]
+    assert outcome.checks[0].output_tail == "begun\n\n[ran longer than 1 s]"
+
+
+async def test_what_a_check_writes_is_not_shown_as_the_builder_s_work(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    seen = worker.project / "prompt-of-the-validator"
+    validator = worker.script("v.sh", f'cp "$SWARM_PROMPT_FILE" {seen}; echo \'{{"verdict": "PASS"}}\'')
+    worker.start(builder=worker.script("b.sh", "echo > built.txt"), validator=validator)
+
+    sent = claim("t1", files=["built.txt", "report.xml"], checks=["echo > report.xml"])
+    outcome = await _outcome(fake, worker, sent)
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+    told = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
+    assert told == ["declared: built.txt: created, 1 bytes", "declared: report.xml: missing"]
+
+
 async def test_the_embedded_runner_s_rehearsal_goes_the_same_way(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:

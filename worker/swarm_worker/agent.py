@@ -253,16 +253,17 @@ class Agent:
         await self._heartbeat.run()
 
     def _attempt(self, assignment: Assignment, stop: Stop) -> Attempt:
+        task = assignment.task
         bench = Bench(
             runner=self._setup.runner,
             desk=self._reporter,
-            fence=OpenFence(self._hold) if assignment.task.keep_on_disconnect else self._fence,
+            fence=OpenFence(self._hold) if task.keep_on_disconnect else self._fence,
             starts=self._starts,
             folder=self._setup.folder,
             project_root=self._setup.project_root,
             env={**self._setup.env, MARKER: self._hold.mark},
             swarm_id=self._swarm_id,
-            stall_s=self._config.stall_timeout,
+            stall_s=self._config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=self._config.kill_grace,
         )
         return Attempt(bench, self._config, assignment, stop, self._setup.templates)

@@ -12,7 +12,7 @@ from amplifier_swarm.text import one_line
 from swarm_worker import prompts
 from swarm_worker.checks import findings_of, red, run_checks, summary_of
 from swarm_worker.config import Config
-from swarm_worker.evidence import Snapshot, changes, snapshot
+from swarm_worker.evidence import Changes, changes, snapshot
 from swarm_worker.findings import named
 from swarm_worker.model import (
     Assignment,
@@ -64,16 +64,18 @@ class Attempt:
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED:
             return replace(_unfinished(built), builder_result=claimed)
-        return replace(await self._proven(built.log, claimed, before), builder_result=claimed)
+        # Before the checks: what they write is not the builder's work.
+        changed = None if before is None else await changes(before)
+        return replace(await self._proven(built.log, claimed, changed), builder_result=claimed)
 
     async def _proven(
-        self, log: SessionLog, claimed: BuilderResult | None, before: Snapshot | None
+        self, log: SessionLog, claimed: BuilderResult | None, changed: Changes | None
     ) -> Outcome:
         """What the attempt comes to once its builder says that it is done."""
         checked = await run_checks(
             self.bench,
             self.assignment,
-            timeout_s=self._builder_timeout_s,
+            timeout_s=self.assignment.task.check_timeout_s or self.config.check_timeout,
             stop=self.stop,
             log=log,
         )
@@ -81,9 +83,9 @@ class Attempt:
             return Outcome(OutcomeKind.STOPPED, checks=checked.results, kill_receipt=checked.stopped)
         if failed := red(checked.results):
             return self._red(failed, checked.results)
-        if before is None:
+        if changed is None:
             return Outcome(OutcomeKind.COMPLETED, checks=checked.results)
-        work = await self._validator(claimed, checked.results, before)
+        work = self._validator(claimed, checked.results, changed)
         return replace(self._judged(await self._judgement(work)), checks=checked.results)
 
     async def _judgement(self, work: Work) -> SessionResult:
@@ -116,8 +118,8 @@ class Attempt:
         prompt = prompts.builder(self.assignment, agent=agent, templates=self.templates)
         return Work(Role.BUILDER, prompt, self._builder_timeout_s)
 
-    async def _validator(
-        self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], before: Snapshot
+    def _validator(
+        self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> Work:
         task = self.assignment.task
         prompt = prompts.validator(
@@ -125,7 +127,7 @@ class Attempt:
             agent=task.validator_agent or self.config.validator_agent,
             claimed=claimed,
             checks=checks,
-            changes=await changes(before),
+            changes=changed,
             templates=self.templates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout

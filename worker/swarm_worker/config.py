@@ -71,6 +71,9 @@ class Config:
     stall_timeout: float = setting(
         900.0, "seconds that a session may be silent; 0 is no limit", parse=number(0, 7 * DAY_S), metavar="S"
     )
+    check_timeout: float = setting(
+        1800.0, "seconds that one of a task's checks may run", parse=number(1, 7 * DAY_S), metavar="S"
+    )
     kill_grace: float = setting(
         5.0, "seconds from SIGTERM to SIGKILL when sessions are ended", parse=number(0, 600), metavar="S"
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from google.protobuf import duration_pb2, json_format, timestamp_pb2
 
@@ -13,6 +13,7 @@ ISSUE_CHARS: Final = 4_000
 NOTES_CHARS: Final = 16_000
 TAIL_CHARS: Final = 8_000
 WHY_CHARS: Final = 2_000
+_Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
 # What a session says of itself is bounded, so that no outcome outgrows a message.
 ITEMS: Final = 200
 ITEM_CHARS: Final = 1_000
@@ -70,10 +71,16 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         validate=task.validate if task.HasField("validate") else None,
         builder_agent=task.builder_agent,
         validator_agent=task.validator_agent,
-        builder_timeout_s=seconds(task.builder_timeout) if task.HasField("builder_timeout") else None,
-        validator_timeout_s=seconds(task.validator_timeout) if task.HasField("validator_timeout") else None,
+        builder_timeout_s=_limit(task, "builder_timeout"),
+        validator_timeout_s=_limit(task, "validator_timeout"),
+        stall_timeout_s=_limit(task, "stall_timeout"),
+        check_timeout_s=_limit(task, "check_timeout"),
         keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
     )
+
+
+def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
+    return seconds(getattr(task, name)) if task.HasField(name) else None
 
 
 def stop_order(order: worker_service_pb2.Order) -> model.StopOrder:

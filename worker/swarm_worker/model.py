@@ -69,6 +69,8 @@ class Task:
     validator_agent: str = ""
     builder_timeout_s: float | None = None
     validator_timeout_s: float | None = None
+    stall_timeout_s: float | None = None
+    check_timeout_s: float | None = None
     # Whether its sessions outlast any silence of the server.
     keep_on_disconnect: bool = False
 

@@ -5,16 +5,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.v1.operator_service_pb2 import (
     GetSwarmRequest,
+    GetSwarmResponse,
     ListTokensRequest,
-    ListWorkersRequest,
-    WatchEventsRequest,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
@@ -32,13 +30,16 @@ def server_checks(ctl: Ctl) -> Iterator[Check]:
     """All of them, or the one that keeps us from the others."""
     where = ctl.options.server
     try:
-        swarm = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+        asked = datetime.now(UTC)
+        answer = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S)
+        answered = datetime.now(UTC)
+        swarm = answer.swarm
         yield ok("server", f"swarmd {swarm.version} answers at {where}")
         yield version_check(swarm.version)
         yield ok("token", f"its role is {_role(ctl.stub)}")
         yield mode_check(swarm)
         yield from paused_checks(swarm)
-        yield clock_check(_stamps(ctl.stub, swarm), datetime.now(UTC))
+        yield clock_check(answer, asked, answered)
     except grpc.RpcError as error:
         yield _refused(error, where)
     except Exit as end:
@@ -68,33 +69,23 @@ def paused_checks(swarm: Swarm) -> Iterator[Check]:
         yield fail("provider", f"{paused.runner} is paused: {paused.cause}", _RESUME)
 
 
-def clock_check(stamps: list[datetime], now: datetime) -> Check:
-    """What the server's last stamps say of its clock.
+def clock_check(answer: GetSwarmResponse, asked: datetime, answered: datetime) -> Check:
+    """Whether the server's clock is ours, as far as one call can tell.
 
-    No answer carries the server's time, so this is one-sided: a stamp of ours from the future proves a
-    difference, and an old one proves nothing. Leases are counted on the server's monotonic clock alone;
-    a difference only makes times hard to read.
+    Leases are counted on the server's monotonic clock alone; a difference only makes times hard to read.
     """
-    ahead_s = max(((stamp - now).total_seconds() for stamp in stamps), default=0.0)
-    if ahead_s > SKEW_S:
-        return warn(
-            "clock",
-            f"the server's clock is at least {ahead_s:.0f} s ahead of ours",
-            "set both by NTP; until then times in lists and logs don't fit together",
-        )
-    return ok("clock", "no stamp of the server lies in our future")
-
-
-def _stamps(stub: OperatorServiceStub, swarm: Swarm) -> list[datetime]:
-    """The newest times that the server has written down."""
-    workers = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
-    last = WatchEventsRequest(after_seq=max(0, swarm.last_event_seq - 1))
-    found: list[Timestamp] = [w.last_seen_at for w in workers if w.HasField("last_seen_at")]
-    for answer in stub.WatchEvents(last, timeout=DEADLINE_S):
-        found += [event.happened_at for event in answer.events]
-    if swarm.HasField("started_at"):
-        found.append(swarm.started_at)
-    return [stamp.ToDatetime(UTC) for stamp in found]
+    if not answer.HasField("now"):
+        return warn("clock", "this server does not tell its time", "install the same version on both sides")
+    there = answer.now.ToDatetime(UTC)
+    ahead_s = max((there - answered).total_seconds(), 0.0) - max((asked - there).total_seconds(), 0.0)
+    if abs(ahead_s) <= SKEW_S:
+        return ok("clock", f"the server's differs from ours by less than {SKEW_S:.0f} s")
+    side = "ahead of" if ahead_s > 0 else "behind"
+    return warn(
+        "clock",
+        f"the server's clock is {abs(ahead_s):.0f} s {side} ours",
+        "set both by NTP; until then times in lists and logs don't fit together",
+    )
 
 
 def _role(stub: OperatorServiceStub) -> str:

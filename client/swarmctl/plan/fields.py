@@ -152,6 +152,8 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "validator_agent": _text,
     "builder_timeout": _timeout,
     "validator_timeout": _timeout,
+    "stall_timeout": _timeout,
+    "check_timeout": _timeout,
     "labels": _labels,
     "checks": _checks,
     "rehearsal": _rehearsal,

@@ -74,15 +74,18 @@ def _ours(definition: TaskDefinition) -> Iterator[str]:
     if definition.HasField("validate"):
         yield f"{_INDENT}validate: {'true' if definition.validate else 'false'}"
     yield from _texts_of(definition, "builder_agent", "validator_agent")
-    if definition.HasField("builder_timeout"):
-        yield f"{_INDENT}builder_timeout: {_seconds(definition.builder_timeout)}"
-    if definition.HasField("validator_timeout"):
-        yield f"{_INDENT}validator_timeout: {_seconds(definition.validator_timeout)}"
+    yield from _timeouts(definition)
     if definition.labels:
         yield f"{_INDENT}labels:"
         yield from _pairs(sorted(definition.labels.items()), _INDENT + "  ")
     yield from _list("checks", definition.checks)
     yield from _rehearsal(definition)
+
+
+def _timeouts(definition: TaskDefinition) -> Iterator[str]:
+    for name in ("builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"):
+        if definition.HasField(name):
+            yield f"{_INDENT}{name}: {_seconds(getattr(definition, name))}"
 
 
 def _texts_of(definition: TaskDefinition, *names: str) -> Iterator[str]:

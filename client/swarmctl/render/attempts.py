@@ -52,6 +52,8 @@ def _definition(definition: TaskDefinition) -> Document:
         "validator_agent": definition.validator_agent or None,
         "builder_timeout": words.seconds_of(definition, "builder_timeout"),
         "validator_timeout": words.seconds_of(definition, "validator_timeout"),
+        "stall_timeout": words.seconds_of(definition, "stall_timeout"),
+        "check_timeout": words.seconds_of(definition, "check_timeout"),
         "labels": dict(sorted(definition.labels.items())),
     }
 

@@ -781,18 +781,24 @@ class GetSwarmResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SWARM_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def swarm(self) -> _swarm_pb2.Swarm:
         """The swarm."""
+
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """The server's wall clock when it answered. Nothing is decided by it."""
 
     def __init__(
         self,
         *,
         swarm: _swarm_pb2.Swarm | None = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["swarm", b"swarm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "swarm", b"swarm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["swarm", b"swarm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "swarm", b"swarm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -309,6 +309,8 @@ class TaskDefinition(_message.Message):
     CHECKS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
     ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    STALL_TIMEOUT_FIELD_NUMBER: _builtins.int
+    CHECK_TIMEOUT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -377,6 +379,16 @@ class TaskDefinition(_message.Message):
     def rehearsal(self) -> Global___Rehearsal:
         """What the offline provider of the `embedded` runner plays. Other runners ignore it."""
 
+    @_builtins.property
+    def stall_timeout(self) -> _duration_pb2.Duration:
+        """How long a session may say nothing while its process lives, up to 7 days; before its first answer, a
+        few times that. 0 is no limit. Unset means as the worker is set.
+        """
+
+    @_builtins.property
+    def check_timeout(self) -> _duration_pb2.Duration:
+        """How long one check may run, from 1 second to 7 days. Unset means as the worker is set."""
+
     def __init__(
         self,
         *,
@@ -402,10 +414,12 @@ class TaskDefinition(_message.Message):
         checks: _abc.Iterable[_builtins.str] | None = ...,
         rehearsal: Global___Rehearsal | None = ...,
         on_disconnect: Global___DisconnectPolicy.ValueType = ...,
+        stall_timeout: _duration_pb2.Duration | None = ...,
+        check_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "estimated_hours", b"estimated_hours", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "files", b"files", "labels", b"labels", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "files", b"files", "labels", b"labels", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

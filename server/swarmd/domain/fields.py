@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from swarmd.domain.errors import Fault
-from swarmd.domain.model import PlannedTask, Rehearsal, TaskDefinition
+from swarmd.domain.model import PlannedTask, TaskDefinition
+from swarmd.domain.rehearsal import Rehearsal
 
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
 MAX_ENTRIES: Final = 1_000
@@ -69,6 +70,8 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[Fault]:
         ("max_retries", definition.max_retries, 0, 100, "an integer from 0 to 100"),
         ("builder_timeout", definition.builder_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
         ("validator_timeout", definition.validator_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
+        ("stall_timeout", definition.stall_timeout_s, 0, MAX_TIMEOUT_S, "seconds from 0 to 604800"),
+        ("check_timeout", definition.check_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
     )
     for name, value, low, high, wanted in ranges:
         # Written so that a NaN, which no comparison admits, is refused too.

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.rehearsal import Rehearsal
 
 TaskId = NewType("TaskId", str)
 WorkerName = NewType("WorkerName", str)
@@ -110,30 +111,6 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RehearsalCall:
-    """One scripted tool call."""
-
-    tool: str
-    arguments: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsalScript:
-    """What one rehearsed session does."""
-
-    calls: Sequence[RehearsalCall]
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """One script an attempt, by role; the last one serves all later attempts."""
-
-    builder: Sequence[RehearsalScript] = ()
-    validator: Sequence[RehearsalScript] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class TaskDefinition:
     """What the author of a task asks for. None means that the author did not say."""
 
@@ -155,6 +132,8 @@ class TaskDefinition:
     validator_agent: str = ""
     builder_timeout_s: float | None = None
     validator_timeout_s: float | None = None
+    stall_timeout_s: float | None = None
+    check_timeout_s: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     checks: Sequence[str] = ()
     rehearsal: Rehearsal | None = None

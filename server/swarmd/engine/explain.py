@@ -119,8 +119,7 @@ def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
     runners = {member.identity.runner for member in fitting}
     if runners <= facts.paused.keys():
         why = "; ".join(f"{runner}: {facts.paused[runner]}" for runner in sorted(runners))
-        text = f"no runner may start sessions: {why}; mend it, then `swarmctl resume`"
-        return [Reason(ReasonKind.RUNNER_PAUSED, text)]
+        return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
     if all(_full(member, facts) for member in fitting):
         slots = sum(member.identity.slots for member in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]

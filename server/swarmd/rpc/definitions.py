@@ -7,12 +7,10 @@ from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     PlannedTask,
-    Rehearsal,
-    RehearsalCall,
-    RehearsalScript,
     TaskDefinition,
     TaskId,
 )
+from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 from swarmd.rpc import enums, values
 
 
@@ -49,6 +47,8 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         validator_agent=message.validator_agent,
         builder_timeout_s=values.seconds(message.builder_timeout) if has("builder_timeout") else None,
         validator_timeout_s=values.seconds(message.validator_timeout) if has("validator_timeout") else None,
+        stall_timeout_s=values.seconds(message.stall_timeout) if has("stall_timeout") else None,
+        check_timeout_s=values.seconds(message.check_timeout) if has("check_timeout") else None,
         labels=dict(sorted(message.labels.items())),
         checks=tuple(message.checks),
         rehearsal=_read_rehearsal(message.rehearsal) if has("rehearsal") else None,
@@ -78,6 +78,8 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         validator_agent=definition.validator_agent,
         builder_timeout=values.duration(definition.builder_timeout_s),
         validator_timeout=values.duration(definition.validator_timeout_s),
+        stall_timeout=values.duration(definition.stall_timeout_s),
+        check_timeout=values.duration(definition.check_timeout_s),
         labels=dict(definition.labels),
         checks=definition.checks,
         rehearsal=None if rehearsal is None else _rehearsal(rehearsal),

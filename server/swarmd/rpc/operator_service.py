@@ -115,7 +115,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return pb.RemoveDependencyResponse(task=await self._depend(request, remove=True))
 
     async def GetSwarm(self, request: pb.GetSwarmRequest, context: Context) -> pb.GetSwarmResponse:
-        return pb.GetSwarmResponse(swarm=await self._overview())
+        now = values.timestamp(self._swarm.clock.wall_us())
+        return pb.GetSwarmResponse(swarm=await self._overview(), now=now)
 
     async def PauseSwarm(self, request: pb.PauseSwarmRequest, context: Context) -> pb.PauseSwarmResponse:
         await self._swarm.db.write(partial(self._swarm.kills.pause, cause=_cause(request.cause)))

@@ -8,12 +8,10 @@ from typing import Any
 from swarmd.domain.model import (
     DependencyFailurePolicy,
     DisconnectPolicy,
-    Rehearsal,
-    RehearsalCall,
-    RehearsalScript,
     TaskDefinition,
     TaskId,
 )
+from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 
 _LISTS = ("acceptance_criteria", "files", "design_docs", "checks")
 

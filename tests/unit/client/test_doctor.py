@@ -14,8 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
-from amplifier_swarm.v1.event_pb2 import Event
-from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, Worker
+from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from support.operator import TOKEN, FakeOperator
 from swarmctl.doctor import machine
 from swarmctl.doctor.check import Check, Grade
@@ -58,13 +57,14 @@ def stamp(moment: datetime) -> Timestamp:
 def well(operator: FakeOperator) -> Swarm:
     """A swarm with which all is well."""
     swarm = Swarm(
-        mode=SwarmMode.SWARM_MODE_RUNNING, version=__version__, last_event_seq=7, started_at=stamp(NOW)
+        mode=SwarmMode.SWARM_MODE_RUNNING,
+        version=__version__,
+        last_event_seq=7,
+        started_at=stamp(NOW),
     )
     operator.answers |= {
-        "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=swarm),
+        "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=swarm, now=stamp(datetime.now(UTC))),
         "ListTokens": wire.ListTokensResponse(),
-        "ListWorkers": wire.ListWorkersResponse(workers=[Worker(name="w1", last_seen_at=stamp(NOW))]),
-        "WatchEvents": [wire.WatchEventsResponse(events=[Event(seq=7, happened_at=stamp(NOW))])],
     }
     return swarm
 
@@ -86,7 +86,6 @@ def test_where_all_is_well_it_ends_with_0(ctl: Ctl, operator: FakeOperator, well
     assert result.out.splitlines()[-1] == "12 checks: 0 failed, 0 warnings"
     assert f"swarmd {__version__} answers at {operator.address}" in result.out
     assert "its role is operator" in result.out
-    assert [request.after_seq for request in operator.asked("WatchEvents")] == [6]
 
 
 def test_the_report_is_data_too(ctl: Ctl, well: Swarm) -> None:
@@ -181,22 +180,30 @@ def test_a_swarm_that_starts_nothing_is_a_warning_and_a_refusing_provider_a_faul
     assert (checks["provider"]["grade"], checks["provider"]["found"]) == ("fail", "amplifier is paused: 401")
 
 
-@pytest.mark.parametrize("where", ["started_at", "last_seen_at", "happened_at"])
-def test_a_stamp_from_the_future_proves_that_the_clocks_differ(
-    ctl: Ctl, operator: FakeOperator, well: Swarm, where: str
+@pytest.mark.parametrize(("off_s", "side"), [(600, "600 s ahead of ours"), (-600, "600 s behind ours")])
+def test_a_server_s_clock_that_differs_is_a_warning(
+    ctl: Ctl, operator: FakeOperator, well: Swarm, off_s: int, side: str
 ) -> None:
-    ahead = stamp(NOW + timedelta(seconds=600))
-    if where == "started_at":
-        well.started_at.CopyFrom(ahead)
-    elif where == "last_seen_at":
-        operator.answers["ListWorkers"] = wire.ListWorkersResponse(workers=[Worker(last_seen_at=ahead)])
-    else:
-        operator.answers["WatchEvents"] = [wire.WatchEventsResponse(events=[Event(happened_at=ahead)])]
+    def answer(_: wire.GetSwarmRequest) -> wire.GetSwarmResponse:
+        # Half a second lets the call take its time on either side.
+        there = datetime.now(UTC) + timedelta(seconds=off_s + (0.5 if off_s > 0 else -0.5))
+        return wire.GetSwarmResponse(swarm=well, now=stamp(there))
+
+    operator.answers["GetSwarm"] = answer
 
     code, checks = report(ctl)
 
     assert (code, checks["clock"]["grade"]) == (0, "warn")
-    assert checks["clock"]["found"].startswith("the server's clock is at least ")
+    assert checks["clock"]["found"] == f"the server's clock is {side}"
+
+
+def test_a_server_of_before_that_tells_no_time_is_a_warning(
+    ctl: Ctl, operator: FakeOperator, well: Swarm
+) -> None:
+    operator.answers["GetSwarm"] = wire.GetSwarmResponse(swarm=well)
+
+    code, checks = report(ctl)
+    assert (code, checks["clock"]["grade"]) == (0, "warn")
 
 
 def test_a_token_file_that_others_may_read_fails(alone: Ctl) -> None:

@@ -38,6 +38,8 @@ tasks:
     validator_agent: v
     builder_timeout: 90
     validator_timeout: 1.5
+    stall_timeout: 0
+    check_timeout: 60
     labels: {gpu: yes, cuda: 12.0}
     checks: ["pytest -q"]
     rehearsal:
@@ -81,6 +83,8 @@ def test_every_field_of_a_file_reaches_the_message() -> None:
     assert made.on_disconnect == DisconnectPolicy.DISCONNECT_POLICY_KEEP
     assert (made.builder_agent, made.validator_agent) == ("x:y", "v")
     assert (made.builder_timeout.seconds, made.validator_timeout.nanos) == (90, 500_000_000)
+    assert made.HasField("stall_timeout")
+    assert (made.stall_timeout.seconds, made.check_timeout.seconds) == (0, 60)
     assert dict(made.labels) == {"gpu": "yes", "cuda": "12.0"}
     assert list(made.checks) == ["pytest -q"]
     [script] = made.rehearsal.builder

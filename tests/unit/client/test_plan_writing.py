@@ -43,7 +43,8 @@ def random_task(rng: random.Random, number: int) -> PlannedTask:
         made.max_retries = rng.randint(0, 9)
         made.validate = rng.random() < 0.5
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
-        made.builder_timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
+        for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
+            timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
     made.on_disconnect = rng.randint(0, 2)  # type: ignore[assignment]  # every number is a value
     made.on_dependency_failure = rng.randint(0, 3)  # type: ignore[assignment]  # every number is a value
     for _ in range(rng.randint(0, 2)):
@@ -87,6 +88,8 @@ def test_a_file_looks_like_this() -> None:
     made.files.extend(["src/a.py", "yes"])
     made.dependencies.append("2.5")
     made.builder_timeout.FromMilliseconds(1_500)
+    made.stall_timeout.SetInParent()
+    made.check_timeout.FromSeconds(60)
     made.labels.update({"os": "linux", "gpu": "1"})
     made.rehearsal.builder.add(reply="ok").calls.add(tool="bash").arguments["command"] = "true"
 
@@ -109,6 +112,8 @@ def test_a_file_looks_like_this() -> None:
         "    dependencies:\n"
         '      - "2.5"\n'
         "    builder_timeout: 1.5\n"
+        "    stall_timeout: 0\n"
+        "    check_timeout: 60\n"
         "    labels:\n"
         '      gpu: "1"\n'
         "      os: linux\n"

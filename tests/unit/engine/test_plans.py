@@ -187,6 +187,8 @@ async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: Benc
         ([task("a", max_retries=-1)], "max_retries must be an integer from 0 to 100, got -1"),
         ([task("a", max_retries=10**9)], "max_retries must be an integer from 0 to 100, got 1e+09"),
         ([task("a", builder_timeout_s=0.0)], "builder_timeout must be seconds from 1 to 604800, got 0"),
+        ([task("a", stall_timeout_s=-1.0)], "stall_timeout must be seconds from 0 to 604800, got -1"),
+        ([task("a", check_timeout_s=0.5)], "check_timeout must be seconds from 1 to 604800, got 0.5"),
         *(
             ([task("a", files=(path,))], "files[0] must be a relative path inside the project")
             for path in ("/etc/x", "../x", "a/../../x", "~/x", "")

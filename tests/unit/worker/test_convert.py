@@ -38,6 +38,8 @@ def test_a_claim_becomes_an_assignment_with_the_task_as_json() -> None:
         files=["a.py"],
         validate=False,
         builder_timeout=Duration(seconds=90),
+        stall_timeout=Duration(),
+        check_timeout=Duration(seconds=60),
         rehearsal=task_pb2.Rehearsal(builder=[task_pb2.RehearsalScript(reply="done")]),
     )
     finding = session_pb2.Finding(finding_id="f1", issue="wrong")
@@ -56,6 +58,7 @@ def test_a_claim_becomes_an_assignment_with_the_task_as_json() -> None:
     )
     assert (assignment.task.validate, assignment.task.builder_timeout_s) == (False, 90)
     assert assignment.task.validator_timeout_s is None
+    assert (assignment.task.stall_timeout_s, assignment.task.check_timeout_s) == (0, 60)
     assert assignment.findings == (Finding("f1", "", "wrong", ""),)
     document = json.loads(assignment.task.document)
     assert (document["task_id"], document["files"]) == ("t1", ["a.py"])
