@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from amplifier_swarm.documents.swarm import counts, total
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest, ListTasksRequest, ListWorkersRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
@@ -23,7 +24,7 @@ from swarmctl.ctl import DEADLINE_S
 from swarmctl.render.align import GAP
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
-from swarmctl.render.swarm import counts, mode_cell, paused_blocks, total
+from swarmctl.render.swarm import mode_cell, paused_blocks
 from swarmctl.render.tasks import status_cell
 from swarmctl.render.terminal import group
 

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from amplifier_swarm.documents.document import Document
 from amplifier_swarm.text import printable
 from swarmctl.options import Output
 from swarmctl.render import plain
-from swarmctl.render.blocks import Blocks, Document
+from swarmctl.render.blocks import Blocks
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AcceptResultRequest
 from swarmctl.arguments import TaskId
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.tasks import changed_blocks, list_document
+from swarmctl.render.tasks import changed_blocks
 
 
 def run(

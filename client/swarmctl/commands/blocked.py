@@ -1,9 +1,10 @@
 """`swarmctl blocked`."""
 
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.ctl import Ctl
 from swarmctl.pages import TaskList
-from swarmctl.render.tasks import blocked_blocks, list_document
+from swarmctl.render.tasks import blocked_blocks
 
 
 def run(ctl: Ctl) -> None:

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AddDependencyRequest, RemoveDependencyRequest
 from swarmctl.arguments import TaskId
 from swarmctl.completion import task_ids
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.tasks import changed_blocks, list_document
+from swarmctl.render.tasks import changed_blocks
 
 
 def run(

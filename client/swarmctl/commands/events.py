@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
 from swarmctl import follow
 from swarmctl.completion import task_ids
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.events import event_document, event_line
+from swarmctl.render.events import event_line
 
 
 def run(

@@ -1,9 +1,10 @@
 """`swarmctl explain`."""
 
+from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
 from swarmctl.arguments import TaskId
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.explain import explain_blocks, explain_document
+from swarmctl.render.explain import explain_blocks
 
 
 def run(ctl: Ctl, task: TaskId) -> None:

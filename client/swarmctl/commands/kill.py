@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.kills import killed_document
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import (
     GetSwarmRequest,
@@ -16,8 +18,8 @@ from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import follow
 from swarmctl.arguments import TaskIds
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.kills import killed_blocks, killed_document, survivors
-from swarmctl.render.tasks import changed_blocks, list_document
+from swarmctl.render.kills import killed_blocks, survivors
+from swarmctl.render.tasks import changed_blocks
 from swarmctl.talk import say
 
 

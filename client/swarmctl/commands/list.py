@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
 from swarmctl.ctl import Ctl
 from swarmctl.pages import TaskList
-from swarmctl.render.tasks import list_blocks, list_document
+from swarmctl.render.tasks import list_blocks
 from swarmctl.statuses import Status
 from swarmctl.talk import say
 

@@ -1,8 +1,9 @@
 """`swarmctl pause`."""
 
+from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import PauseSwarmRequest
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.swarm import mode_blocks, swarm_document
+from swarmctl.render.swarm import mode_blocks
 
 
 def run(ctl: Ctl) -> None:

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.swarm import resumed_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmRequest
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.swarm import resumed_blocks, resumed_document
+from swarmctl.render.swarm import resumed_blocks
 
 
 def run(

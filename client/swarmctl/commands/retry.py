@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
 from swarmctl import words
 from swarmctl.arguments import OptionalTaskIds
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.tasks import changed_blocks, list_document
+from swarmctl.render.tasks import changed_blocks
 from swarmctl.talk import say
 
 

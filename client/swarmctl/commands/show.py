@@ -1,9 +1,9 @@
 """`swarmctl show`."""
 
+from amplifier_swarm.documents.attempts import show_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
 from swarmctl.arguments import TaskId
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.attempts import show_document
 from swarmctl.render.show import show_blocks
 
 

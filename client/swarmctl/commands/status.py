@@ -1,8 +1,9 @@
 """`swarmctl status`."""
 
+from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.swarm import swarm_blocks, swarm_document
+from swarmctl.render.swarm import swarm_blocks
 
 
 def run(ctl: Ctl) -> None:

@@ -3,11 +3,12 @@
 import grpc
 
 from amplifier_swarm import __version__
+from amplifier_swarm.documents.document import Document
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.ctl import DEADLINE_S, Ctl
 from swarmctl.failures import explain
-from swarmctl.render.blocks import Blocks, Document, cell, facts
+from swarmctl.render.blocks import Blocks, cell, facts
 from swarmctl.talk import say
 
 

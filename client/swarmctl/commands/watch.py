@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl import follow
 from swarmctl.board import LiveBoard, fetch_again, fetch_board
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.events import event_document, event_line, told
+from swarmctl.render.events import event_line, told
 
 # Four looks a second are as many as an eye takes in.
 PAUSE_S: Final = 0.25

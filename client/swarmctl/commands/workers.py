@@ -1,8 +1,9 @@
 """`swarmctl workers`."""
 
+from amplifier_swarm.documents.workers import workers_document
 from amplifier_swarm.v1.operator_service_pb2 import ListWorkersRequest
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.workers import workers_blocks, workers_document
+from swarmctl.render.workers import workers_blocks
 
 
 def run(ctl: Ctl) -> None:

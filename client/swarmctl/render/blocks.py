@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from amplifier_swarm.text import one_line, printable
-
-# What JSON knows: None, bool, int, float, str, and lists and dicts of these.
-Document = Any
 
 # Longer than any id, name or error that someone would read in a table.
 CELL_LIMIT: Final = 500

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.documents.document import Document
 from swarmctl import words
 from swarmctl.doctor.check import Check, Grade, failed
-from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
 COLUMNS: Final = (Column(""), Column("CHECK"), Column("FOUND"), Column("WHAT TO DO"))
 STYLES: Final = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}

@@ -4,28 +4,11 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
-from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
-from swarmctl.render.blocks import Document
 
 CAUSE_LIMIT: Final = 300
 # What ends the pause of a runner, where nothing else says which server is meant.
 RESUME: Final = "swarmctl resume"
-
-
-def event_document(event: Event) -> Document:
-    """Everything that is known of one event."""
-    return {
-        "seq": event.seq,
-        "happened_at": words.iso(event, "happened_at"),
-        "kind": words.word(EventKind, event.kind),
-        "task": event.task_id or None,
-        "status": words.word(TaskStatus, event.status),
-        "attempt": event.attempt or None,
-        "worker": event.worker or None,
-        "session_id": event.session_id or None,
-        "cause": event.cause or None,
-    }
 
 
 def event_line(event: Event) -> str:

@@ -1,23 +1,19 @@
-"""The course of a task's findings: what each validator found, and what the next builder said to it."""
+"""What each validator found, and what the next builder said to it, for people."""
 
 from collections.abc import Iterator, Sequence
 
+from amplifier_swarm.documents.findings import course
 from amplifier_swarm.v1.session_pb2 import Finding, FindingAnswer, FindingAnswerKind
 from amplifier_swarm.v1.task_pb2 import Attempt
 from swarmctl import words
-from swarmctl.render.blocks import Block, Document, prose
+from swarmctl.render.blocks import Block, prose
 
 # Further to the right than what it answers.
 ANSWER_INDENT = " " * 4
 
 
-def course(attempts: Sequence[Attempt]) -> Sequence[int]:
-    """How many findings each verdict had, the earliest first."""
-    return [len(attempt.verdict.findings) for attempt in attempts if attempt.HasField("verdict")]
-
-
 def course_text(attempts: Sequence[Attempt]) -> str:
-    """The same for people, such as `5 → 2 → 0`."""
+    """How many findings each verdict had, such as `5 → 2 → 0`."""
     return " → ".join(str(count) for count in course(attempts))
 
 
@@ -26,25 +22,6 @@ def answers_to(attempt: Attempt, attempts: Sequence[Attempt]) -> Sequence[Findin
     later = (other for other in attempts if other.number > attempt.number)
     built = next((other for other in later if other.HasField("builder_result")), None)
     return None if built is None else built.builder_result.answers
-
-
-def finding_document(finding: Finding) -> Document:
-    """One finding."""
-    return {
-        "finding_id": finding.finding_id or None,
-        "file": finding.file or None,
-        "issue": finding.issue,
-        "severity": finding.severity or None,
-    }
-
-
-def answer_document(answer: FindingAnswer) -> Document:
-    """What a builder said to one finding."""
-    return {
-        "finding_id": answer.finding_id or None,
-        "kind": words.word(FindingAnswerKind, answer.kind),
-        "why": answer.why or None,
-    }
 
 
 def findings_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.logs import entry_document
 from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
 from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
 from swarmctl import words
-from swarmctl.render.blocks import Document
 
 # What marks the kinds that are not plain output.
 _MARKS: Final = {
@@ -28,16 +29,8 @@ class LogLine:
 
 
 def line_document(line: LogLine) -> Document:
-    """Everything that is known of one entry."""
-    return {
-        "session_id": line.source.session_id,
-        "role": words.word(SessionRole, line.source.role),
-        "attempt": line.source.attempt,
-        "number": line.entry.number,
-        "logged_at": words.iso(line.entry, "logged_at"),
-        "kind": words.word(LogKind, line.entry.kind),
-        "text": line.entry.text,
-    }
+    """The entry for programs."""
+    return entry_document(line.source, line.entry)
 
 
 def line_text(line: LogLine) -> str:

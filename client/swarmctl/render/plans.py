@@ -1,7 +1,8 @@
 """What the server made of a plan."""
 
+from amplifier_swarm.documents.document import Document
 from swarmctl.plan.send import Sent
-from swarmctl.render.blocks import Blocks, Document, Prose
+from swarmctl.render.blocks import Blocks, Prose
 
 
 def sent_document(sent: Sent) -> Document:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.documents.attempts import receipt_document
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.kills import receipt_of
+from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.session_pb2 import KillReceipt
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
-from swarmctl.render.attempts import receipt_document
-from swarmctl.render.blocks import Blocks, Cell, Column, Document, Table, cell, facts
-from swarmctl.render.kills import receipt_of
-from swarmctl.render.swarm import mode_cell, swarm_document
+from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell, facts
+from swarmctl.render.swarm import mode_cell
 from swarmctl.stopping import Reach, StopReceipt, WorkerReceipt
 
 WORKERS: Final = (

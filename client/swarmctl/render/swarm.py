@@ -3,74 +3,20 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.documents.swarm import counts, total
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
-from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import words
-from swarmctl.render.blocks import (
-    CELL_LIMIT,
-    Blocks,
-    Cell,
-    Column,
-    Document,
-    Heading,
-    Prose,
-    Table,
-    cell,
-    facts,
-)
+from swarmctl.render.blocks import CELL_LIMIT, Blocks, Cell, Column, Heading, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
-from swarmctl.render.tasks import status_cell, usage_document
+from swarmctl.render.tasks import status_cell
 
 MODE_STYLES: Final = {
     SwarmMode.SWARM_MODE_RUNNING: "green",
     SwarmMode.SWARM_MODE_PAUSED: "yellow",
     SwarmMode.SWARM_MODE_STOPPED: "bold red",
 }
-
-
-def counts(swarm: Swarm) -> dict[str, int]:
-    """How many tasks have each status, every status named."""
-    found = {count.status: count.count for count in swarm.counts}
-    return {name: found.get(words.value_of(TaskStatus, name), 0) for name in words.words_of(TaskStatus)}
-
-
-def total(swarm: Swarm) -> int:
-    """How many tasks there are."""
-    return sum(count.count for count in swarm.counts)
-
-
-def swarm_document(swarm: Swarm) -> Document:
-    """Everything that is known of the swarm."""
-    return {
-        "mode": words.word(SwarmMode, swarm.mode),
-        "cause": swarm.cause or None,
-        "done": swarm.done,
-        "total": total(swarm),
-        "counts": counts(swarm),
-        "workers": swarm.workers,
-        "slots": swarm.slots,
-        "estimated_hours": words.finite(swarm.estimated_hours),
-        "completed_hours": words.finite(swarm.completed_hours),
-        "usage": usage_document(swarm.usage),
-        "stop_generation": swarm.stop_generation,
-        "last_event_seq": swarm.last_event_seq,
-        "version": swarm.version,
-        "started_at": words.iso(swarm, "started_at"),
-        "epoch": swarm.epoch,
-        "swarm_id": swarm.swarm_id or None,
-        "expiry_paused": swarm.expiry_paused,
-        "paused_runners": [_paused_document(paused) for paused in swarm.paused_runners],
-    }
-
-
-def _paused_document(paused: PausedRunner) -> Document:
-    return {
-        "runner": paused.runner,
-        "cause": paused.cause or None,
-        "paused_at": words.iso(paused, "paused_at"),
-    }
 
 
 def mode_cell(swarm: Swarm) -> Cell:
@@ -125,11 +71,6 @@ def swarm_blocks(swarm: Swarm) -> Blocks:
 def mode_blocks(swarm: Swarm) -> Blocks:
     """What is allowed to happen now."""
     return [facts(("mode", mode_cell(swarm)))]
-
-
-def resumed_document(answer: ResumeSwarmResponse) -> Document:
-    """The swarm, and the tasks that were put back."""
-    return {**swarm_document(answer.swarm), "requeued": list(answer.requeued)}
 
 
 def resumed_blocks(answer: ResumeSwarmResponse) -> Blocks:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.documents.document import Document
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
 from swarmctl import words
-from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
 
 def token_document(token: Token) -> Document:

@@ -5,31 +5,7 @@ from typing import Final
 
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 from swarmctl import words
-from swarmctl.render.blocks import Blocks, Column, Document, Table, cell
-
-
-def worker_document(worker: Worker) -> Document:
-    """The keys that others rely on, and what else is known."""
-    return {
-        "name": worker.name,
-        "status": words.word(WorkerStatus, worker.status),
-        "slots": worker.slots,
-        "running": worker.running,
-        "host": worker.host or None,
-        "pid": worker.pid or None,
-        "runner": worker.runner or None,
-        "last_seen": words.iso(worker, "last_seen_at"),
-        "labels": dict(sorted(worker.labels.items())),
-        "containment": worker.containment or None,
-        "version": worker.version or None,
-        "task_ids": list(worker.task_ids),
-    }
-
-
-def workers_document(workers: Sequence[Worker]) -> Document:
-    """All workers."""
-    return [worker_document(worker) for worker in workers]
-
+from swarmctl.render.blocks import Blocks, Column, Table, cell
 
 WORKERS: Final = (
     Column("NAME"),

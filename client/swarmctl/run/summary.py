@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import words
-from swarmctl.render.blocks import Blocks, Column, Document, Prose, Table, cell
-from swarmctl.render.tasks import list_document, status_cell
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
+from swarmctl.render.tasks import status_cell
 
 COLUMNS: Final = (
     Column("TASK"),

@@ -6,7 +6,7 @@ from typing import Final
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.model import Claim, DependencyResult
-from swarmd.rpc import definitions, outcomes
+from swarmd.wire import definitions, outcomes
 
 # What all results of dependencies together may add to a claim, in characters.
 HANDOFF_CHARS: Final = 64 * 1024

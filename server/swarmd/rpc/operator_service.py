@@ -14,11 +14,12 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import TaskKey, WorkerName
 from swarmd.engine import explain, names, overview, plans, retries
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc import definitions, enums, streams, values, views
+from swarmd.rpc import streams
 from swarmd.store import tasks
 from swarmd.store import views as store_views
 from swarmd.store.transaction import ReadTx
 from swarmd.store.views import TaskFilter
+from swarmd.wire import definitions, enums, values, views
 
 Context = grpc.aio.ServicerContext[Any, Any]
 MAX_CAUSE: Final = 500

@@ -15,12 +15,12 @@ from swarmd.domain.lifecycle import FINAL
 from swarmd.domain.model import PlannedTask, SessionRole, TaskKey
 from swarmd.engine import names
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc import definitions, enums, views
 from swarmd.store import events as store_events
 from swarmd.store import sessions, tasks
 from swarmd.store.opening import SCRATCH
 from swarmd.store.sessions import LogEntry, SessionRef
 from swarmd.store.transaction import ReadTx
+from swarmd.wire import definitions, enums, views
 
 PAGE: Final = 500
 MESSAGE_BYTES: Final = 256 * 1024

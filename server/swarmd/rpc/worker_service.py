@@ -18,9 +18,10 @@ from swarmd.engine.mailbox import Notice, Parcel
 from swarmd.engine.outcomes import FinishResult
 from swarmd.engine.sessions import Progress, SessionEnd, SessionStart
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc import claims, enums, outcomes, values
+from swarmd.rpc import claims
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx
+from swarmd.wire import enums, outcomes, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 MAX_ITEMS: Final = 1_024

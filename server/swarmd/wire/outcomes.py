@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
-from swarmd.rpc import enums, values
+from swarmd.wire import enums, values
 
 MAX_ERROR: Final = 4_000
 MAX_WAIT_S: Final = 86_400.0

@@ -1,5 +1,9 @@
 """One task with everything that is known of its attempts, for programs."""
 
+from amplifier_swarm.documents import words
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.findings import answer_document, course, finding_document
+from amplifier_swarm.documents.tasks import task_document, usage_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
@@ -19,10 +23,6 @@ from amplifier_swarm.v1.task_pb2 import (
     OutcomeKind,
     TaskDefinition,
 )
-from swarmctl import words
-from swarmctl.render.blocks import Document
-from swarmctl.render.findings import answer_document, course, finding_document
-from swarmctl.render.tasks import task_document, usage_document
 
 
 def show_document(answer: GetTaskResponse) -> Document:

@@ -7,11 +7,11 @@ from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swa
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.explain import Reason
 from swarmd.engine.overview import StoppingWorker, SwarmView, WorkerView
-from swarmd.rpc import enums, outcomes, values
 from swarmd.store.events import Event
 from swarmd.store.sessions import LogEntry
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.views import AttemptView, LateResultView, SessionView, TaskView
+from swarmd.wire import enums, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:

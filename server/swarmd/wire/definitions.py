@@ -11,7 +11,7 @@ from swarmd.domain.model import (
     TaskId,
 )
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
-from swarmd.rpc import enums, values
+from swarmd.wire import enums, values
 
 
 def read_planned(message: operator_pb.PlannedTask) -> PlannedTask:

@@ -1,0 +1,56 @@
+"""The swarm as a whole."""
+
+from amplifier_swarm.documents import words
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.tasks import usage_document
+from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+
+
+def counts(swarm: Swarm) -> dict[str, int]:
+    """How many tasks have each status, every status named."""
+    found = {count.status: count.count for count in swarm.counts}
+    return {name: found.get(words.value_of(TaskStatus, name), 0) for name in words.words_of(TaskStatus)}
+
+
+def total(swarm: Swarm) -> int:
+    """How many tasks there are."""
+    return sum(count.count for count in swarm.counts)
+
+
+def swarm_document(swarm: Swarm) -> Document:
+    """Everything that is known of the swarm."""
+    return {
+        "mode": words.word(SwarmMode, swarm.mode),
+        "cause": swarm.cause or None,
+        "done": swarm.done,
+        "total": total(swarm),
+        "counts": counts(swarm),
+        "workers": swarm.workers,
+        "slots": swarm.slots,
+        "estimated_hours": words.finite(swarm.estimated_hours),
+        "completed_hours": words.finite(swarm.completed_hours),
+        "usage": usage_document(swarm.usage),
+        "stop_generation": swarm.stop_generation,
+        "last_event_seq": swarm.last_event_seq,
+        "version": swarm.version,
+        "started_at": words.iso(swarm, "started_at"),
+        "epoch": swarm.epoch,
+        "swarm_id": swarm.swarm_id or None,
+        "expiry_paused": swarm.expiry_paused,
+        "paused_runners": [_paused_document(paused) for paused in swarm.paused_runners],
+    }
+
+
+def _paused_document(paused: PausedRunner) -> Document:
+    return {
+        "runner": paused.runner,
+        "cause": paused.cause or None,
+        "paused_at": words.iso(paused, "paused_at"),
+    }
+
+
+def resumed_document(answer: ResumeSwarmResponse) -> Document:
+    """The swarm, and the tasks that were put back."""
+    return {**swarm_document(answer.swarm), "requeued": list(answer.requeued)}

@@ -1,0 +1,49 @@
+"""Tasks in lists: the keys that others rely on."""
+
+from collections.abc import Iterable
+
+from amplifier_swarm.documents import words
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.v1.session_pb2 import Usage
+from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
+
+
+def usage_document(usage: Usage) -> Document:
+    """What sessions used; the cost is decimal text, so that no cent is lost on the way."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost": usage.cost or None,
+    }
+
+
+def task_document(task: Task) -> Document:
+    """The keys that others rely on."""
+    return {
+        "id": task.task_id,
+        "name": task.name or task.task_id,
+        "status": words.word(TaskStatus, task.status),
+        "phase": task.phase or None,
+        "type": task.type or None,
+        "priority": task.priority,
+        "attempt": task.attempt,
+        "max_retries": task.max_retries,
+        "dependencies": list(task.dependencies),
+        "blocked_by": list(task.blocked_by),
+        "worker": task.worker or None,
+        "builder_session_id": task.builder_session_id or None,
+        "validator_session_id": task.validator_session_id or None,
+        "last_error": task.last_error or None,
+        "failure_class": words.word(FailureClass, task.failure_class),
+        "cause": task.cause or None,
+        "estimated_hours": words.finite(task.estimated_hours) if task.HasField("estimated_hours") else None,
+        "created_at": words.iso(task, "created_at"),
+        "started_at": words.iso(task, "started_at"),
+        "completed_at": words.iso(task, "completed_at"),
+        "usage": usage_document(task.usage),
+    }
+
+
+def list_document(tasks: Iterable[Task]) -> Document:
+    """A list of tasks."""
+    return [task_document(task) for task in tasks]
