@@ -1,0 +1,76 @@
+"""Explores every state that the bounds allow, breadth first, so that a trace to a fault is a shortest one."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.invariants import check_state, check_step
+from model.protocol import Bounds, Rules, State, Step, Violation, begin, crashes
+from model.server import boot, server_steps
+from model.worker import worker_steps
+from swarmd.domain.errors import InvalidStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an exploration found; the trace leads from the beginning to the fault."""
+
+    states: int
+    steps: int
+    depth: int
+    seconds: float
+    fault: str = ""
+    trace: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        figures = f"{self.states:,} states, {self.steps:,} steps, depth {self.depth}, {self.seconds:.1f} s"
+        if not self.fault:
+            return f"{figures}: no invariant is ever broken"
+        lines = (f"  {number:2}. {step}" for number, step in enumerate(self.trace, 1))
+        return "\n".join([f"{figures}: {self.fault}", *lines])
+
+
+def successors(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """Every step that may come next."""
+    if state.up:
+        yield from server_steps(state, bounds, rules)
+    else:
+        yield "server starts", boot(state, rules)
+    yield from worker_steps(state, bounds, rules)
+    yield from crashes(state, bounds)
+
+
+def explore(bounds: Bounds, rules: Rules = Rules()) -> Report:  # noqa: B008  # it is frozen
+    """Looks for a state, or a step, that breaks an invariant."""
+    start, began = begin(bounds), time.monotonic()
+    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    queue, steps, depth = deque([(start, 0)]), 0, 0
+    while queue:
+        state, depth = queue.popleft()
+        step = ""
+        try:
+            for step, after in successors(state, bounds, rules):
+                steps += 1
+                if after in came_from:
+                    continue
+                came_from[after] = (state, step)
+                check_step(state, after)
+                check_state(after, bounds)
+                queue.append((after, depth + 1))
+        except (Violation, InvalidStatus) as fault:
+            # A step whose making raised has no state; its name comes with the fault.
+            last = getattr(fault, "__notes__", [step])[0]
+            known = [*_trace(came_from, state), last]
+            what = str(fault) if isinstance(fault, Violation) else f"the table has no such row: {fault}"
+            seconds = time.monotonic() - began
+            return Report(len(came_from), steps, depth + 1, seconds, what, tuple(known))
+    return Report(len(came_from), steps, depth, time.monotonic() - began)
+
+
+def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> list[str]:
+    steps = []
+    while (link := came_from[state]) is not None:
+        state, step = link
+        steps.append(step)
+    return steps[::-1]

@@ -1,0 +1,46 @@
+"""The bounds that are explored, and for each rule those in which its absence shows."""
+
+from typing import Final
+
+from model.protocol import Bounds
+
+SMALL: Final = {
+    "crashes of workers": Bounds(worker_crashes=1, silences=1),
+    "crash of the server, kill": Bounds(server_crashes=1, silences=1, kills=1),
+    "stop, resume, requeue, kill": Bounds(stops=1, requeues=1, kills=1, server_crashes=1),
+    "late results accepted": Bounds(silences=1, kills=1, accepts=1),
+    "backup and restore": Bounds(workers=1, restores=1),
+}
+LARGE: Final = {
+    "three workers": Bounds(workers=3, attempts=3, worker_crashes=1, silences=1),
+    "crashes of both": Bounds(worker_crashes=2, server_crashes=1, silences=2, kills=1),
+    "two stops": Bounds(stops=2, requeues=1, kills=1, server_crashes=1, silences=1, retries=1),
+    "restore with two workers": Bounds(restores=1, failures=0),
+    "restore with a kill": Bounds(workers=1, restores=1, kills=1),
+}
+
+_SHOWS: Final = {
+    "lease_decides": Bounds(silences=1),
+    "go_before_spawn": Bounds(),
+    "stop_is_durable": Bounds(stops=1, server_crashes=1),
+    "stop_ends_claims": Bounds(stops=1),
+    "stop_holds_claims": Bounds(stops=1),
+    "kill_is_durable": Bounds(kills=1),
+    "order_outlives_restart": Bounds(kills=1, server_crashes=1),
+    "kill_beats_result": Bounds(kills=1),
+    "killed_stays_killed": Bounds(kills=1),
+    "newer_kill_counts": Bounds(stops=1, kills=1, requeues=1),
+    "epoch_grows": Bounds(restores=1),
+    "ended_stays_ended": Bounds(silences=1),
+    "counted_once": Bounds(),
+    "fence_before_loss": Bounds(),
+    "fence_at_go": Bounds(silences=1),
+    "doomed_is_told": Bounds(silences=1),
+    "guards_before_restart": Bounds(worker_crashes=1),
+    "joins_in_order": Bounds(worker_crashes=1),
+}
+
+
+def catches(rule: str) -> Bounds:
+    """Bounds in which the checker finds that the rule is missing."""
+    return _SHOWS[rule]

@@ -1,0 +1,63 @@
+"""What must hold in every state and over every step; the numbers are those of the design's list."""
+
+from model.protocol import Bounds, State, Violation, held
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import AttemptOutcome, SwarmMode
+
+_UNLUCKY = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
+
+
+def check_state(state: State, bounds: Bounds) -> None:
+    """Raises Violation for what is wrong with the state by itself."""
+    store = state.store
+    open_attempts = [found for found in store.attempts if found.outcome is None]
+    if len(open_attempts) > 1:
+        raise Violation("I2: two open attempts of one task")
+    if held(store) != (len(open_attempts) == 1):
+        raise Violation(f"I2: the task is {store.status}, and {len(open_attempts)} attempts are open")
+    if len(state.accepted) > 1:
+        raise Violation("I1: two outcomes accepted")
+    if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
+        raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
+    if state.stop_promised and store.mode is not SwarmMode.STOPPED:
+        raise Violation("I5: an emergency stop ended without a resume")
+    if store.status is TaskStatus.KILLING and state.up and not state.ordered:
+        raise Violation("a task is being killed and no heartbeat will say so")
+    if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
+        raise Violation(f"a kill was acknowledged, and the task is {store.status}")
+    _check_counts(state)
+    if not bounds.restores:
+        _check_sessions(state)
+
+
+def check_step(before: State, after: State) -> None:
+    """Raises Violation for what is wrong with the step between them."""
+    if before.counts.restores != after.counts.restores:
+        return
+    if after.grants > before.grants and before.store.mode is not SwarmMode.RUNNING:
+        raise Violation("I5: a claim while an emergency stop holds")
+    if after.store.number < before.store.number or after.store.number > before.store.number + 1:
+        raise Violation("I2: attempt numbers do not grow one by one")
+    for old, new in zip(before.store.attempts, after.store.attempts, strict=False):
+        if old.outcome is not None and old != new:
+            raise Violation("I1: an attempt that had ended has changed")
+
+
+def _check_counts(state: State) -> None:
+    store = state.store
+    unlucky = sum(found.outcome in _UNLUCKY for found in store.attempts)
+    if store.failures > unlucky:
+        raise Violation(f"I14: {store.failures} failures counted, and {unlucky} attempts did not succeed")
+
+
+def _check_sessions(state: State) -> None:
+    """Holds where nothing was restored: a restored past can't know of the sessions of its future."""
+    live = [worker.session for worker in state.workers if worker.session is not None]
+    if len(live) > 1:
+        raise Violation("I7: two live sessions of one task")
+    attempt = state.store.open
+    for session in live:
+        if state.store.status is TaskStatus.CLAIMED and attempt is not None and attempt.lease == session:
+            raise Violation("I9: a session lives without a go")
+        if state.store.status is TaskStatus.KILLED:
+            raise Violation("I9: the task is killed, and a session of it lives")

@@ -1,0 +1,246 @@
+"""The protocol of swarm and workers as a state machine small enough to explore whole: one task, few workers.
+
+Its one rule: every change of the task's status goes through `advance`, so the model follows the table that
+the server follows. Messages are a set that only grows: each may be delivered late, again, in any order or
+never. Secrets of leases are left out: what holds here holds by epoch and number alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from swarmd.domain.lifecycle import HELD, TaskStatus, Transition, advance
+from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many workers there are, and how often each thing may happen."""
+
+    workers: int = 2
+    attempts: int = 2
+    failures: int = 1
+    worker_crashes: int = 0
+    server_crashes: int = 0
+    silences: int = 0
+    kills: int = 0
+    retries: int = 0
+    stops: int = 0
+    requeues: int = 0
+    accepts: int = 0
+    restores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes the protocol safe. Each rule taken away is a mutant that the checker must catch.
+
+    The server does not keep the two that say so; tests/sim/test_found.py shows it.
+    """
+
+    lease_decides: bool = True  # a result counts for the lease that it carries, for no other
+    go_before_spawn: bool = True  # no process before the go
+    stop_is_durable: bool = True  # a restart of the server does not end an emergency stop
+    stop_ends_claims: bool = True  # it ends what is claimed and not started, too
+    stop_holds_claims: bool = True  # nothing is claimed while it holds
+    kill_is_durable: bool = True  # a kill is in the store, not only on its way
+    order_outlives_restart: bool = True  # and is ordered again after a restart
+    kill_beats_result: bool = True  # a result that comes after the kill is only kept
+    killed_stays_killed: bool = True  # it is never retried by itself
+    newer_kill_counts: bool = True  # an operator's kill of what a stop is ending takes it from the requeue
+    epoch_grows: bool = True  # a restored database begins a new epoch
+    ended_stays_ended: bool = True  # a lost attempt can't complete
+    counted_once: bool = True  # the same outcome again changes nothing
+    fence_before_loss: bool = True  # the server waits until the worker must have stopped by itself
+    fence_at_go: bool = True  # a go that comes after that starts nothing
+    doomed_is_told: bool = True  # a lease that is being given up is not extended any more (not kept)
+    guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
+    joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing (not kept)
+
+
+class Phase(StrEnum):
+    """What a worker does with its slot."""
+
+    IDLE = "idle"
+    ASKING = "asking"
+    RUNNING = "running"
+
+
+class Lease(NamedTuple):
+    """`grant` is a ghost: it names the one claim that made the lease, and no program sees it."""
+
+    epoch: int
+    number: int
+    grant: int
+
+    def looks_like(self, other: "Lease") -> bool:
+        """Whether a program takes them for the same."""
+        return self.epoch == other.epoch and self.number == other.number
+
+
+class Attempt(NamedTuple):
+    """An attempt as the store has it."""
+
+    lease: Lease
+    worker: int
+    outcome: AttemptOutcome | None
+
+
+class Worker(NamedTuple):
+    """A worker process, the session that its guard holds, and its disk."""
+
+    life: int = 1
+    up: bool = True
+    opened: bool = False  # the first stream of this process was opened: that word counts as a heartbeat
+    joined: bool = False
+    fence: bool = False  # it has been heard lately enough to run sessions
+    phase: Phase = Phase.IDLE
+    lease: Lease | None = None
+    session: Lease | None = None  # alive; outlives the worker until the guard has ended it
+    outbox: frozenset[Lease] = frozenset()
+
+    def may_run(self, lease: Lease) -> bool:
+        """Whether a session of that lease lives, or may still begin without another heartbeat."""
+        return self.session == lease or (self.up and self.fence and self.lease == lease)
+
+
+class Store(NamedTuple):
+    """What is durable."""
+
+    mode: SwarmMode = SwarmMode.RUNNING
+    status: TaskStatus = TaskStatus.NOT_STARTED
+    epoch: int = 1
+    number: int = 0
+    failures: int = 0
+    interrupted: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    archive: frozenset[Lease] = frozenset()
+
+    @property
+    def open(self) -> Attempt | None:
+        """The attempt that a worker holds."""
+        return next((found for found in reversed(self.attempts) if found.outcome is None), None)
+
+
+class Counts(NamedTuple):
+    """How often each bounded thing has happened."""
+
+    worker_crashes: int = 0
+    server_crashes: int = 0
+    silences: int = 0
+    kills: int = 0
+    retries: int = 0
+    stops: int = 0
+    requeues: int = 0
+    accepts: int = 0
+    restores: int = 0
+
+
+class Message(NamedTuple):
+    """`life` says which process of the worker an answer is for; others don't get it."""
+
+    kind: str
+    worker: int
+    lease: Lease
+    life: int = 0
+    outcome: OutcomeKind | None = None
+    held: frozenset[Lease] = frozenset()
+
+
+class State(NamedTuple):
+    """Everything. The last four are ghosts, for the invariants alone."""
+
+    store: Store
+    workers: tuple[Worker, ...]
+    up: bool = True
+    ordered: bool = False  # the order to end the open lease stands in memory
+    doomed: bool = False  # the reaper has decided to give the open lease up, and not yet written it
+    sent: frozenset[Message] = frozenset()
+    copy: Store | None = None
+    counts: Counts = Counts()
+    grants: int = 0
+    accepted: tuple[Lease, ...] = ()
+    kill_promised: bool = False  # an operator's kill was acknowledged and not taken back by a retry
+    stop_promised: bool = False
+
+
+class Violation(Exception):
+    """What must not happen, has."""
+
+
+Step = tuple[str, State]
+NOBODY = Lease(0, 0, 0)
+
+
+def begin(bounds: Bounds) -> State:
+    """The first state."""
+    return State(Store(), tuple(Worker() for _ in range(bounds.workers)))
+
+
+def move(store: Store, transition: Transition) -> Store:
+    """The only way to another status."""
+    return store._replace(status=advance("task", store.status, transition))
+
+
+def end(store: Store, attempt: Attempt, outcome: AttemptOutcome, transition: Transition) -> Store:
+    """Ends an attempt together with what that means for the task."""
+    ended = tuple(found._replace(outcome=outcome) if found is attempt else found for found in store.attempts)
+    return move(store._replace(attempts=ended), transition)
+
+
+def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bounds: Bounds) -> Store:
+    """An attempt that did not succeed."""
+    failures = store.failures + 1
+    transition = Transition.RETRY if failures <= bounds.failures else Transition.GIVE_UP
+    return end(store._replace(failures=failures), attempt, outcome, transition)
+
+
+def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
+    """The worker is gone for certain."""
+    if store.status is TaskStatus.CLAIMED:
+        return end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
+    if store.status is TaskStatus.KILLING:
+        return end(store, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+    return retry_or_give_up(store, attempt, AttemptOutcome.LOST, bounds)
+
+
+def count(state: State, **by: int) -> Counts:
+    """One more of each that is named."""
+    return state.counts._replace(**{name: getattr(state.counts, name) + n for name, n in by.items()})
+
+
+def tell(state: State, *messages: Message) -> frozenset[Message]:
+    """All that was ever sent, these included."""
+    return state.sent | frozenset(messages)
+
+
+def with_worker(state: State, index: int, worker: Worker) -> tuple[Worker, ...]:
+    """The workers with that one changed."""
+    return (*state.workers[:index], worker, *state.workers[index + 1 :])
+
+
+def reopened(store: Store) -> Store:
+    """A new start."""
+    store = move(move(store, Transition.REOPEN), Transition.UNBLOCK)
+    return store._replace(failures=0, interrupted=False)
+
+
+def held(store: Store) -> bool:
+    """Whether a worker has the task."""
+    return store.status in HELD
+
+
+def crashes(state: State, bounds: Bounds) -> Iterator[Step]:
+    """Whatever ends processes, but for what a stop or a kill does."""
+    if state.up and state.counts.server_crashes < bounds.server_crashes:
+        yield "server crashes", state._replace(up=False, counts=count(state, server_crashes=1))
+    if state.counts.worker_crashes < bounds.worker_crashes:
+        for index, worker in enumerate(state.workers):
+            if worker.up:
+                dead = Worker(worker.life, up=False, session=worker.session, outbox=worker.outbox)
+                workers = with_worker(state, index, dead)
+                yield (
+                    f"worker {index} crashes",
+                    state._replace(workers=workers, counts=count(state, worker_crashes=1)),
+                )

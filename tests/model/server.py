@@ -1,0 +1,243 @@
+"""The server's steps: what it does by itself, on a message, for an operator, and when it starts."""
+
+from collections.abc import Iterator
+
+from model.protocol import (
+    Attempt,
+    Bounds,
+    Lease,
+    Message,
+    Rules,
+    State,
+    Step,
+    Store,
+    Violation,
+    count,
+    end,
+    held,
+    lose,
+    move,
+    reopened,
+    retry_or_give_up,
+    tell,
+    with_worker,
+)
+from swarmd.domain.errors import InvalidStatus
+from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
+from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
+
+
+def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """All that a server that runs may do next."""
+    yield from _grants(state, bounds, rules)
+    yield from _silence(state, bounds, rules)
+    yield from _operators(state, bounds, rules)
+    for message in state.sent:
+        if message.kind in ("start", "finish") or (message.kind == "join" and not rules.joins_in_order):
+            yield _hears(state, message, bounds, rules)
+
+
+def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step:
+    lease = f"{message.lease.epoch}-{message.lease.number}"
+    name = f"server hears {message.outcome or message.kind} of {lease} from worker {message.worker}"
+    try:
+        if message.kind == "start":
+            return name, _start(state, message)
+        if message.kind == "finish":
+            return name, _finish(state, message, bounds, rules)
+        return f"server hears an old join of worker {message.worker}", _join(state, message, bounds)
+    except (Violation, InvalidStatus) as fault:
+        fault.add_note(name)
+        raise
+
+
+def boot(state: State, rules: Rules) -> State:
+    """A start of the server: memory is built from the store."""
+    store = state.store
+    if not rules.stop_is_durable:
+        store = store._replace(mode=SwarmMode.RUNNING)
+    workers = tuple(worker._replace(joined=False) for worker in state.workers)
+    ordered = store.status is TaskStatus.KILLING and rules.order_outlives_restart
+    return state._replace(up=True, store=store, workers=workers, ordered=ordered, doomed=False)
+
+
+def join(state: State, index: int, bounds: Bounds) -> State:
+    """A worker's stream opens: what it holds and does not list has ended for certain."""
+    worker = state.workers[index]
+    listed = worker.outbox | ({worker.lease} if worker.lease else frozenset())
+    message = Message("join", index, Lease(0, 0, 0), worker.life, held=listed)
+    fence = worker.fence or not worker.opened
+    seated = with_worker(state, index, worker._replace(opened=True, joined=True, fence=fence))
+    return _join(state._replace(workers=seated, sent=tell(state, message)), message, bounds)
+
+
+def _join(state: State, message: Message, bounds: Bounds) -> State:
+    attempt = state.store.open
+    if attempt is None or attempt.worker != message.worker:
+        return state
+    if any(lease.looks_like(attempt.lease) for lease in message.held):
+        return state
+    return _given_up(state, lose(state.store, attempt, bounds))
+
+
+def _given_up(state: State, store: Store) -> State:
+    return state._replace(store=store, ordered=False, doomed=False)
+
+
+def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    store = state.store
+    stopped = store.mode is not SwarmMode.RUNNING and rules.stop_holds_claims
+    if stopped or store.status is not TaskStatus.NOT_STARTED or store.number >= bounds.attempts:
+        return
+    number, grant = store.number + 1, state.grants + 1
+    lease = Lease(store.epoch, number, grant)
+    for index, worker in enumerate(state.workers):
+        if worker.joined:
+            claimed = move(store, Transition.CLAIM)._replace(
+                number=number, attempts=(*store.attempts, Attempt(lease, index, None))
+            )
+            sent = tell(state, Message("claim", index, lease, worker.life))
+            yield (
+                f"server claims {number} for worker {index}",
+                state._replace(store=claimed, grants=grant, sent=sent),
+            )
+
+
+def _silence(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    store, attempt = state.store, state.store.open
+    if attempt is None:
+        return
+    if store.status is TaskStatus.CLAIMED:
+        released = end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
+        yield "server takes an unstarted claim back", _given_up(state, released)
+    elif state.doomed:
+        yield "server writes the loss", _given_up(state, lose(store, attempt, bounds))
+    elif not rules.fence_before_loss or not state.workers[attempt.worker].may_run(attempt.lease):
+        yield "server decides on a loss", state._replace(doomed=True)
+
+
+def _find(store: Store, message: Message) -> Attempt | None:
+    return next(
+        (
+            found
+            for found in store.attempts
+            if found.worker == message.worker and found.lease.looks_like(message.lease)
+        ),
+        None,
+    )
+
+
+def _start(state: State, message: Message) -> State:
+    attempt = _find(state.store, message)
+    if attempt is None or attempt.outcome is not None or state.store.status is TaskStatus.KILLING:
+        return state._replace(sent=tell(state, message._replace(kind="stop")))
+    if state.store.mode is SwarmMode.STOPPED:
+        raise Violation("I5: a go while an emergency stop holds")
+    store = move(state.store, Transition.GO)
+    return state._replace(store=store, sent=tell(state, message._replace(kind="go")))
+
+
+def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> State:
+    store = state.store
+    attempt = _find(store, message) if rules.lease_decides else store.open
+    if attempt is None:
+        return state
+    if attempt.outcome is not None:
+        return _late(state, attempt, message, bounds, rules)
+    if store.status is TaskStatus.KILLING and (rules.kill_beats_result or message.outcome != "completed"):
+        dead = end(store, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+        if not rules.killed_stays_killed:
+            dead = reopened(dead)
+        return _given_up(state, _kept(dead, message, bounds))
+    if store.status is TaskStatus.CLAIMED:
+        return _given_up(state, end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE))
+    if message.outcome is OutcomeKind.COMPLETED:
+        return _accept(state, attempt, message)
+    return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+
+
+def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
+    """A result that came too late, which an operator may accept."""
+    if not bounds.accepts or message.outcome is not OutcomeKind.COMPLETED:
+        return store
+    return store._replace(archive=store.archive | {message.lease})
+
+
+def _late(state: State, attempt: Attempt, message: Message, bounds: Bounds, rules: Rules) -> State:
+    store = state.store
+    if not rules.ended_stays_ended and attempt.outcome is AttemptOutcome.LOST and held(store):
+        return state._replace(accepted=(*state.accepted, message.lease))
+    if not rules.counted_once and attempt.outcome is AttemptOutcome.FAILED:
+        return state._replace(store=store._replace(failures=min(9, store.failures + 1)))
+    if attempt.outcome is AttemptOutcome.COMPLETED:
+        return state
+    return state._replace(store=_kept(store, message, bounds))
+
+
+def _accept(state: State, attempt: Attempt, message: Message) -> State:
+    if attempt.lease.grant != message.lease.grant:
+        raise Violation("I3: a result was accepted under a lease that it was not granted under")
+    store = end(state.store, attempt, AttemptOutcome.COMPLETED, Transition.COMPLETE)
+    return _given_up(state._replace(accepted=(*state.accepted, attempt.lease)), store)
+
+
+def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    counts, store = state.counts, state.store
+    if counts.kills < bounds.kills and store.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
+        killed = _kill(state, rules, by_stop=False)._replace(counts=count(state, kills=1), kill_promised=True)
+        yield "operator kills", killed
+    if counts.retries < bounds.retries and store.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+        again = state._replace(store=reopened(store), counts=count(state, retries=1))
+        yield "operator retries", again._replace(kill_promised=False, accepted=())
+    if counts.accepts < bounds.accepts and store.archive and Transition.ACCEPT in TRANSITIONS[store.status]:
+        late = min(store.archive)
+        done = state._replace(store=move(store, Transition.ACCEPT), counts=count(state, accepts=1))
+        yield "operator accepts a late result", done._replace(accepted=(late,), kill_promised=False)
+    if counts.stops < bounds.stops and store.mode is SwarmMode.RUNNING:
+        yield "operator stops everything", _stop(state, rules)
+    if store.mode is SwarmMode.STOPPED:
+        running = state._replace(store=store._replace(mode=SwarmMode.RUNNING), stop_promised=False)
+        yield "operator resumes", running
+        if counts.requeues < bounds.requeues and store.interrupted and store.status is TaskStatus.KILLED:
+            running = running._replace(store=reopened(running.store), counts=count(state, requeues=1))
+            yield "operator resumes and requeues", running
+    if bounds.restores and state.copy is None:
+        yield "operator makes a backup", state._replace(copy=store)
+    if counts.restores < bounds.restores and state.copy is not None:
+        yield "operator restores the backup", _restore(state, state.copy, rules)
+
+
+def _kill(state: State, rules: Rules, *, by_stop: bool) -> State:
+    store, attempt = state.store, state.store.open
+    if attempt is None or store.status is TaskStatus.CLAIMED:
+        killed = move(store, Transition.KILL)
+        if attempt is not None:
+            killed = end(store, attempt, AttemptOutcome.KILLED, Transition.KILL)
+        if by_stop or not rules.newer_kill_counts:
+            return _given_up(state, killed._replace(interrupted=killed.interrupted or by_stop))
+        return _given_up(state, killed._replace(interrupted=False))
+    told = state._replace(ordered=True, sent=tell(state, Message("stop", attempt.worker, attempt.lease)))
+    if not by_stop and not rules.kill_is_durable:
+        return told
+    was_running = store.status is TaskStatus.IN_PROGRESS
+    killing = move(store, Transition.KILL)
+    if by_stop and was_running:
+        killing = killing._replace(interrupted=True)
+    elif not by_stop and rules.newer_kill_counts:
+        killing = killing._replace(interrupted=False)
+    return told._replace(store=killing)
+
+
+def _stop(state: State, rules: Rules) -> State:
+    ends = held(state.store) and (rules.stop_ends_claims or state.store.status is not TaskStatus.CLAIMED)
+    stopped = _kill(state, rules, by_stop=True) if ends else state
+    store = stopped.store._replace(mode=SwarmMode.STOPPED)
+    return stopped._replace(store=store, stop_promised=True, counts=count(state, stops=1))
+
+
+def _restore(state: State, copy: Store, rules: Rules) -> State:
+    """The server starts on the copy; what it promised since is known to nobody."""
+    if rules.epoch_grows:
+        copy = copy._replace(epoch=state.store.epoch + 1)
+    past = state._replace(store=copy, counts=count(state, restores=1), accepted=(), kill_promised=False)
+    return boot(past._replace(stop_promised=copy.mode is SwarmMode.STOPPED), rules)

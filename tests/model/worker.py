@@ -1,0 +1,107 @@
+"""The workers' steps: claims, the go, sessions, the outbox, orders, heartbeats, the fence, and a new life."""
+
+from collections.abc import Iterator
+
+from model.protocol import (
+    Bounds,
+    Message,
+    Phase,
+    Rules,
+    State,
+    Step,
+    Worker,
+    count,
+    tell,
+    with_worker,
+)
+from model.server import join
+from swarmd.domain.model import OutcomeKind
+
+
+def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """All that workers and guards may do next."""
+    for index, worker in enumerate(state.workers):
+        if not worker.up:
+            yield from _dead(state, index, worker, rules)
+            continue
+        yield from _session(state, index, worker)
+        if worker.fence and state.counts.silences < bounds.silences:
+            quiet = _ended(state, index, worker, OutcomeKind.STOPPED, fence=False)
+            yield f"worker {index} fences itself", quiet._replace(counts=count(state, silences=1))
+        if state.up:
+            if not worker.joined:
+                yield f"worker {index} joins", join(state, index, bounds)
+            elif worker.lease is not None or not worker.fence:
+                yield f"worker {index} beats", _beat(state, index, worker, rules)
+    for message in state.sent:
+        if message.kind in ("claim", "go", "stop"):
+            yield from _hears(state, message, rules)
+
+
+def _dead(state: State, index: int, worker: Worker, rules: Rules) -> Iterator[Step]:
+    if worker.session is not None:
+        ended = with_worker(state, index, worker._replace(session=None))
+        yield f"the guard of worker {index} ends its session", state._replace(workers=ended)
+    if worker.session is None or not rules.guards_before_restart:
+        alive = Worker(worker.life + 1, session=worker.session, outbox=worker.outbox)
+        yield f"worker {index} starts again", state._replace(workers=with_worker(state, index, alive))
+
+
+def _session(state: State, index: int, worker: Worker) -> Iterator[Step]:
+    if worker.phase is Phase.RUNNING:
+        yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
+        yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)
+
+
+def _ended(
+    state: State, index: int, worker: Worker, outcome: OutcomeKind, *, fence: bool | None = None
+) -> State:
+    """The session has ended and its outcome is on disk; without a lease, only the fence changes."""
+    fence = worker.fence if fence is None else fence
+    if worker.lease is None or (worker.phase is Phase.ASKING and not fence and outcome == "stopped"):
+        # Who waits for the go waits on; the fence is looked at when it comes.
+        return state._replace(workers=with_worker(state, index, worker._replace(fence=fence)))
+    idle = worker._replace(
+        phase=Phase.IDLE, lease=None, session=None, fence=fence, outbox=worker.outbox | {worker.lease}
+    )
+    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome))
+    return state._replace(workers=with_worker(state, index, idle), sent=sent)
+
+
+def _beat(state: State, index: int, worker: Worker, rules: Rules) -> State:
+    """A heartbeat and its answer. Only a fresh one extends the fence, so the two are one step; a lost answer
+    is a step not taken, and late orders come as messages of their own."""
+    heard = worker._replace(fence=True)
+    if worker.lease is not None:
+        attempt = state.store.open
+        stands = attempt is not None and attempt.worker == index and worker.lease.looks_like(attempt.lease)
+        doomed = state.doomed and rules.doomed_is_told
+        if not stands or state.ordered or doomed:
+            return _ended(state, index, heard, OutcomeKind.STOPPED)
+    return state._replace(workers=with_worker(state, index, heard))
+
+
+def _hears(state: State, message: Message, rules: Rules) -> Iterator[Step]:
+    index = message.worker
+    worker, what = state.workers[index], f"worker {index} hears {message.kind} {message.lease.number}"
+    if not worker.up:
+        return
+    if message.kind == "claim" and worker.life == message.life and worker.phase is Phase.IDLE:
+        if message.lease in worker.outbox:
+            return
+        asks = worker._replace(phase=Phase.ASKING, lease=message.lease)
+        if not rules.go_before_spawn:
+            asks = asks._replace(phase=Phase.RUNNING, session=message.lease)
+        sent = tell(state, Message("start", index, message.lease, worker.life))
+        yield what, state._replace(workers=with_worker(state, index, asks), sent=sent)
+    elif message.lease != worker.lease:
+        return
+    elif message.kind == "stop":
+        yield what, _ended(state, index, worker, OutcomeKind.STOPPED, fence=worker.fence or None)
+    elif message.kind == "go" and worker.phase is Phase.ASKING and worker.life == message.life:
+        if worker.fence or not rules.fence_at_go:
+            runs = worker._replace(phase=Phase.RUNNING, session=message.lease)
+            yield what, state._replace(workers=with_worker(state, index, runs))
+        else:
+            idle = worker._replace(phase=Phase.RUNNING)
+            yield what, _ended(state, index, idle, OutcomeKind.STOPPED)
