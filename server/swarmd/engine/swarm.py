@@ -147,9 +147,8 @@ class Swarm:
         self.dispatcher.grant(tx)
         if not tx.eventful:
             return
-        done = not swarm.has_open(tx)
-        if done is not self.live.done:
-            tx.after_commit(partial(self.live.set_done, done))
+        # Said always: memory may be a commit behind, so what it has now does not tell whether this is news.
+        tx.after_commit(partial(self.live.set_done, not swarm.has_open(tx)))
         tx.after_commit(self.feed.wake)
 
     def _after_undo(self) -> None:

@@ -1,0 +1,147 @@
+"""Looks at the database when all is over, and compares it with its own events and with the ledger of processes."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from sim.machine import Ledger
+from sim.operators import Acknowledged
+from sim.world import Violated
+from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
+from swarmd.domain.model import AttemptOutcome, FailureClass, Task, TaskKey
+from swarmd.domain.policy import MAX_LOSSES
+from swarmd.store import events, tasks, views
+from swarmd.store.events import Event, EventKind
+from swarmd.store.transaction import ReadTx
+from swarmd.store.views import AttemptView
+
+_STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
+# These say nothing about the task's own budget.
+_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED)
+
+
+def _reachable(status: TaskStatus) -> set[TaskStatus]:
+    """What one event may lead to: a row, and then the settling between blocked and not started."""
+    after = set(TRANSITIONS[status].values())
+    if after & {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}:
+        after |= {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}
+    return after
+
+
+_AFTER = {status: _reachable(status) for status in TaskStatus}
+
+
+def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
+    """Raises Violated for the first thing that is wrong; returns how often each kind of event happened."""
+    history = events.after(tx, 0, limit=10_000_000)
+    _gap_free(history)
+    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.keys(tx).items()}
+    _replayed(history, stored)
+    _nothing_begins_while_stopped(history)
+    _kills_win(history, told)
+    by_task: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in history:
+        by_task[event.task_id].append(event)
+    known: set[str] = set()
+    for task_id, task in stored.items():
+        attempts = views.attempts(tx, task.key)
+        _counted(task, attempts, by_task[task_id])
+        _ended_well(task, attempts, by_task[task_id])
+        known.update(session.session_id for attempt in attempts for session in attempt.sessions)
+    without = [session_id for session_id in ledger.started if session_id not in known]
+    _refuse(without, "a process ran without a go")
+    return Counter(event.kind.value for event in history)
+
+
+def settled(tx: ReadTx) -> None:
+    """Raises Violated if a task is neither final nor waiting for a reason that has a name."""
+    for task_id, (key, status) in tasks.keys(tx).items():
+        if status in FINAL or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
+            continue
+        raise Violated(f"task {task_id} is {status} and nothing will ever happen to it")
+
+
+def _has_reason(tx: ReadTx, key: TaskKey) -> bool:
+    """Whether, in the end, something dead is what the task waits for."""
+    return any(
+        status in DEAD or status is TaskStatus.BLOCKED for _, status in tasks.unmet_dependencies(tx, key)
+    )
+
+
+def _gap_free(history: Sequence[Event]) -> None:
+    numbers = [event.seq for event in history]
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise Violated("the events have a gap")
+
+
+def _replayed(history: Sequence[Event], stored: dict[str, Task]) -> None:
+    """Each event follows from the one before by the table, and the last ones are what is stored."""
+    status: dict[str, TaskStatus] = {}
+    for event in history:
+        if not event.task_id or not event.status:
+            continue
+        before, now = status.get(event.task_id), TaskStatus(event.status)
+        if before is not None and now is not before and now not in _AFTER[before]:
+            raise Violated(f"event {event.seq}: {event.task_id} was {before} and is {now}; no row says so")
+        status[event.task_id] = now
+    for task_id, task in stored.items():
+        if status[task_id] is not task.status:
+            raise Violated(f"events say that {task_id} is {status[task_id]}; it is {task.status}")
+
+
+def _nothing_begins_while_stopped(history: Sequence[Event]) -> None:
+    stopped = False
+    for event in history:
+        if event.kind in (EventKind.SWARM_STOPPED, EventKind.SWARM_RESUMED):
+            stopped = event.kind is EventKind.SWARM_STOPPED
+        elif stopped and event.kind in _STARTS:
+            raise Violated(
+                f"event {event.seq}: {event.kind} of {event.task_id} while an emergency stop holds"
+            )
+
+
+def _kills_win(history: Sequence[Event], told: Acknowledged) -> None:
+    for event in history:
+        since = told.killed.get(event.task_id)
+        if since is None or event.seq <= since or not event.status:
+            continue
+        if event.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
+            raise Violated(f"event {event.seq}: {event.task_id} was killed for good, and is {event.status}")
+
+
+def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Event]) -> None:
+    """Counters move only by their cause, and begin anew only with a new start."""
+    failures = losses = 0
+    for event in history:
+        if event.kind is EventKind.TASK_REOPENED:
+            failures = losses = 0
+        elif event.kind in (EventKind.TASK_RETRYING, EventKind.TASK_FAILED):
+            failure = event.cause.partition(":")[0]
+            losses += failure == FailureClass.WORKER_LOST
+            failures += failure not in (FailureClass.WORKER_LOST, *_FREE)
+    if (task.failures, task.losses) != (failures, losses):
+        counted = (task.failures, task.losses)
+        raise Violated(
+            f"{task.task_id} counts (failures, losses) {counted}; its events say {(failures, losses)}"
+        )
+    if task.failures > task.max_retries + 1 or task.losses > MAX_LOSSES + 1:
+        raise Violated(f"{task.task_id} was tried beyond its budget: {task.failures} and {task.losses}")
+    numbers = [attempt.number for attempt in attempts]
+    if numbers != list(range(1, task.attempt + 1)):
+        raise Violated(f"{task.task_id} has the attempts {numbers} and counts {task.attempt}")
+
+
+def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> None:
+    found = list(attempts)
+    completed = [attempt.number for attempt in found if attempt.outcome is AttemptOutcome.COMPLETED]
+    kinds = [event.kind for event in history]
+    ends = kinds.count(EventKind.TASK_COMPLETED) + kinds.count(EventKind.RESULT_ACCEPTED)
+    if ends != (task.status is TaskStatus.COMPLETED) or len(completed) > 1:
+        raise Violated(f"{task.task_id} is {task.status}, completed {ends} times, by attempts {completed}")
+    still_open = [attempt.number for attempt in found if attempt.outcome is None]
+    if len(still_open) != (task.status in HELD):
+        raise Violated(f"{task.task_id} is {task.status} with open attempts {still_open}")
+
+
+def _refuse(found: list[str], what: str) -> None:
+    if found:
+        raise Violated(f"{what}: {found[0]}")

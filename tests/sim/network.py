@@ -1,0 +1,215 @@
+"""The way between one worker and the server: late, lost, doubled, out of order, cut in one direction or both.
+
+Calls of one answer stand for themselves, as after a reconnect each may go its own way. A stream is one
+connection: in order and without holes until it breaks, which each end notices in its own time.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sim.server import SimServer
+from sim.world import Call, Due, World
+
+KEEPALIVE_S = 30.0
+
+
+class Unreachable(Exception):  # the worker's view of it
+    """No answer: the outcome is unknown."""
+
+
+@dataclass(slots=True)
+class Weather:
+    """How bad it is."""
+
+    delay_s: float = 0.01
+    loss: float = 0.0
+    doubled: float = 0.0
+    # A message that sits somewhere for up to a minute and is delivered after all.
+    late: float = 0.0
+    # Whether that may happen to a request for a stream, too.
+    late_joins: bool = False
+
+
+class Link:
+    """One worker's way to the server."""
+
+    def __init__(self, world: World, server: SimServer, name: str, weather: Weather) -> None:
+        self.world = world
+        self.server = server
+        self.weather = weather
+        self.cut_up = self.cut_down = False
+        self._name = name
+        self._dice = world.dice(f"link {name}")
+        self._connections: list[Connection] = []
+
+    def cut(self, *, up: bool, down: bool) -> None:
+        """Lets nothing through in those directions."""
+        self.cut_up, self.cut_down = up, down
+        self.world.log(f"link of {self._name} is {'cut' if up or down else 'whole'} up={up} down={down}")
+        for connection in list(self._connections):
+            connection.weigh()
+
+    def break_all(self) -> None:
+        """Every connection is reset."""
+        for connection in list(self._connections):
+            connection.reset()
+
+    def server_gone(self) -> None:
+        """The server's process has ended; who is cut off learns of it later."""
+        if not (self.cut_up or self.cut_down):
+            self.break_all()
+
+    def call(
+        self,
+        method: Callable[[SimServer], Coroutine[Any, Any, Any]],
+        answer: Callable[[Any], None],
+        *,
+        timeout_s: float,
+    ) -> None:
+        """Sends a request; `answer` gets the response or an error, once."""
+        answered: list[bool] = []
+
+        def once(result: Any) -> None:
+            if not answered:
+                answered.append(True)
+                limit.cancel()
+                answer(result)
+
+        limit: Due = self.world.at(timeout_s, partial(once, Unreachable("deadline")))
+        for _ in range(2 if self._dice.random() < self.weather.doubled else 1):
+            if self._through(self.cut_up):
+                self.world.at(self.delay_s(), partial(self._arrive, method, once))
+
+    def connect(self, request: Any, hears: Callable[[Any], None], broken: Call) -> "Connection":
+        """Asks for a stream."""
+        connection = Connection(self, request, hears, broken)
+        self._connections.append(connection)
+        return connection
+
+    def delay_s(self, *, late: bool = True) -> float:
+        """How long one message takes."""
+        if late and self._dice.random() < self.weather.late:
+            return self._dice.uniform(1, 60)
+        return self._dice.expovariate(1 / self.weather.delay_s)
+
+    def pick(self, low: float, high: float) -> float:
+        """A time from the link's own dice."""
+        return self._dice.uniform(low, high)
+
+    def forget(self, connection: "Connection") -> None:
+        """It has ended at both ends."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+
+    def _through(self, cut: bool) -> bool:  # noqa: FBT001  # the state of one direction
+        return not cut and self._dice.random() >= self.weather.loss
+
+    def _arrive(
+        self, method: Callable[[SimServer], Coroutine[Any, Any, Any]], answer: Callable[[Any], None]
+    ) -> None:
+        if not self.server.serving:
+            self._reply(answer, Unreachable("refused"))
+            return
+        self.server.call(method, partial(self._reply, answer))
+
+    def _reply(self, answer: Callable[[Any], None], result: Any) -> None:
+        if self._through(self.cut_down):
+            self.world.at(self.delay_s(), partial(answer, result))
+
+
+class Connection:
+    """One stream, from the request for it to its end at both ends."""
+
+    def __init__(self, link: Link, request: Any, hears: Callable[[Any], None], broken: Call) -> None:
+        self._link = link
+        self._world = link.world
+        self._request = request
+        self._hears = hears
+        self._broken = broken
+        self._open_here = self._open_there = True
+        self._hang_up: Callable[[], None] | None = None
+        self._life = link.server.life
+        self._free_s = 0.0
+        self._held: list[Any] = []
+        self._doomed: list[Due] = []
+        self._arrived = False
+        self.weigh()
+        late = link.weather.late_joins
+        self._world.at(link.delay_s(late=late), self._arrive)
+
+    def weigh(self) -> None:
+        """The link has changed: what is cut for long breaks, what is whole again goes on."""
+        for due in self._doomed:
+            due.cancel()
+        self._doomed = []
+        if self._link.cut_up or self._link.cut_down:
+            here = self._world.at(self._link.pick(KEEPALIVE_S / 2, KEEPALIVE_S), self._lose_here)
+            there = self._world.at(self._link.pick(KEEPALIVE_S / 2, 3 * KEEPALIVE_S), self._lose_there)
+            self._doomed = [here, there]
+        elif self._held:
+            held, self._held = self._held, []
+            for message in held:
+                self._send(message)
+
+    def reset(self) -> None:
+        """Both ends learn of it, each in its own time."""
+        self._world.at(self._link.pick(0, 1), self._lose_here)
+        self._world.at(self._link.pick(0, 5), self._lose_there)
+
+    def close(self) -> None:
+        """The worker ends it, or its process has ended."""
+        self._open_here = False
+        if self._link.cut_up:
+            self._world.at(self._link.pick(0, 3 * KEEPALIVE_S), self._lose_there)
+        else:
+            self._world.at(self._link.delay_s(late=False), self._lose_there)
+
+    def _arrive(self) -> None:
+        if not self._open_there or not (self._open_here or self._link.weather.late_joins):
+            return
+        if self._link.cut_up:  # it waits for the link, or for its end
+            self._world.at(1.0, self._arrive)
+            return
+        if not self._link.server.serving:
+            self._lose_here()
+            return
+        self._life = self._link.server.life
+        self._hang_up = self._link.server.stream(self._request, self._send, self._ended_there)
+        if not self._open_here:
+            self._world.at(self._link.delay_s(late=False), self._lose_there)
+
+    def _send(self, message: Any) -> None:
+        if self._link.cut_down:
+            self._held.append(message)
+            return
+        self._free_s = max(self._free_s, self._world.now_s + self._link.delay_s(late=False))
+        self._world.at(self._free_s - self._world.now_s, partial(self._land, message))
+
+    def _land(self, message: Any) -> None:
+        if self._link.cut_down:
+            self._held.append(message)
+        elif self._open_here:
+            self._hears(message)
+
+    def _ended_there(self) -> None:
+        self._open_there = False
+        self._world.at(self._link.delay_s(late=False), self._lose_here)
+
+    def _lose_here(self) -> None:
+        if self._open_here:
+            self._open_here = False
+            self._broken()
+        self._forget()
+
+    def _lose_there(self) -> None:
+        if self._open_there:
+            self._open_there = False
+            if self._hang_up is not None:
+                self._hang_up()
+        self._forget()
+
+    def _forget(self) -> None:
+        if not (self._open_here or self._open_there):
+            self._link.forget(self)

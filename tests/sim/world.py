@@ -1,0 +1,129 @@
+"""Virtual time and the dice: a heap of calls that are due, random numbers by subject, and the log of all.
+
+Its one rule: nothing here, or that uses it, reads a clock, a thread's timing or the system's entropy, so
+that a seed alone says what happens.
+"""
+
+import asyncio
+import hashlib
+import heapq
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Call = Callable[[], None]
+KEPT_LINES = 400
+START_S = 1_000.0
+
+
+class Violated(AssertionError):
+    """A promise was broken; the message says which, and the world's log how it came to that."""
+
+
+@dataclass(order=True, slots=True)
+class Due:
+    """A call that is due; a Timer for the engine."""
+
+    at_s: float
+    number: int
+    call: Call = field(compare=False)
+    cancelled: bool = field(default=False, compare=False)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class World:
+    """One simulated universe."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.now_s = START_S
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.events = 0
+        self.echo: Callable[[str], None] | None = None
+        self.fault: BaseException | None = None
+        self._hash = hashlib.sha256()
+        self._heap: list[Due] = []
+        self._numbers = itertools.count()
+        self._loop: Any = asyncio.get_running_loop()
+
+    def dice(self, subject: str) -> random.Random:
+        """Random numbers of their own, so that one subject's choices don't shift another's."""
+        return random.Random(f"{self.seed}/{subject}")
+
+    def at(self, delay_s: float, call: Call) -> Due:
+        """Makes the call after that much virtual time."""
+        due = Due(self.now_s + max(0.0, delay_s), next(self._numbers), call)
+        heapq.heappush(self._heap, due)
+        return due
+
+    def log(self, line: str) -> None:
+        """Records what happens; the digest of all lines is what a run is compared by."""
+        line = f"{self.now_s - START_S:11.4f} {line}"
+        self._hash.update(line.encode())
+        self.lines.append(line)
+        if self.echo is not None:
+            self.echo(line)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that was logged so far."""
+        return self._hash.hexdigest()
+
+    async def settle(self) -> None:
+        """Lets the event loop do all that it can do now; nothing in it waits for real time."""
+        while self._loop._ready:  # noqa: ASYNC110  # no event says that all is done
+            await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+
+    async def run(
+        self, until_s: float, *, after_each: Call, over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Passes virtual time; `after_each` is called when all that follows from a call has happened."""
+        while self._heap and self._heap[0].at_s <= until_s and not over():
+            due = heapq.heappop(self._heap)
+            if due.cancelled:
+                continue
+            self.now_s = due.at_s
+            self.events += 1
+            due.call()
+            await self.settle()
+            after_each()
+        if not over():
+            self.now_s = max(self.now_s, until_s)
+
+
+class SimClock:
+    """The server's clocks; one a process, so that the timers of a dead one are never heard of again."""
+
+    def __init__(self, world: World, run: Callable[[Call], None]) -> None:
+        self._world = world
+        self._run = run
+        self.wall_offset_us = 0
+
+    def monotonic_s(self) -> float:
+        return self._world.now_s
+
+    def wall_us(self) -> int:
+        return 1_700_000_000_000_000 + int(self._world.now_s * 1_000_000) + self.wall_offset_us
+
+    def call_later(self, delay_s: float, call: Call) -> Due:
+        return self._world.at(delay_s, lambda: self._run(call))
+
+
+class SimEntropy:
+    """Chance and secrets from the seed."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+
+    def chance(self) -> float:
+        return self._dice.random()
+
+    def secret(self) -> str:
+        return f"{self._dice.getrandbits(128):032x}"
