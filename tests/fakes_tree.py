@@ -1,16 +1,15 @@
 """Sessions that do not want to end, and the ledger in which each of their processes writes itself down."""
 
-import asyncio
-import contextlib
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-DEADLINE_S: Final = 20.0
+from swarm_worker.processes import ENDED, kill_frozen, pids, stat
+
+# In that many looks in a row nothing was seen.
+LOOKS: Final = 15
 # How each style of escape is tried, and how many processes it writes into the ledger at least.
 ESCAPES: Final = {
     "plain": 2,  # a child that stays
@@ -121,12 +120,6 @@ class Ledger:
         """Those that live still."""
         return [pid for pid, started in self._lines() if _lives(pid, started)]
 
-    def end(self) -> None:
-        """Kills those that live still."""
-        for pid in self.alive():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-
     def _lines(self) -> list[tuple[str, str]]:
         if not self.path.exists():
             return []
@@ -134,12 +127,22 @@ class Ledger:
         return [(word[0], word[1]) for word in words if len(word) == 2]
 
 
-async def eventually(condition: Callable[[], object], *, what: str, within_s: float = DEADLINE_S) -> None:
-    """Returns as soon as the condition holds; fails, naming it, if that takes too long."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        await asyncio.sleep(0.01)
+def end_all(folder: Path) -> None:
+    """Kills whatever was started with a path in that folder; a storm has to be missed many times to escape."""
+    quiet = 0
+    while quiet < LOOKS:
+        of_it = [stat(pid) for pid in pids() if _is_of(pid, folder)]
+        alive = [found.process for found in of_it if found and found.state not in ENDED]
+        kill_frozen(alive)
+        quiet = 0 if alive else quiet + 1
+        time.sleep(0.01)
+
+
+def _is_of(pid: int, folder: Path) -> bool:
+    try:
+        return os.fsencode(folder) + b"/" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _lives(pid: str, started: str) -> bool:

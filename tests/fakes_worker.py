@@ -20,7 +20,7 @@ from amplifier_swarm.v1.worker_service_pb2_grpc import (
     WorkerServiceServicer,
     add_WorkerServiceServicer_to_server,
 )
-from fakes_tree import eventually
+from support.waiting import eventually
 
 Context = grpc.aio.ServicerContext[Any, Any]
 TOKEN: Final = "test-token"  # it opens nothing but this
@@ -212,7 +212,7 @@ class WorkerProcess:
         process = self._process
         assert process is not None
         try:
-            await eventually(lambda: condition() or process.poll() is not None, what=what)
+            await eventually(lambda: condition() or process.poll() is not None, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.err}") from None
         assert condition(), f"it ended with {process.returncode} before {what}\n{self.err}"
@@ -226,7 +226,7 @@ class WorkerProcess:
         """Waits for its end."""
         process = self._process
         assert process is not None
-        await eventually(lambda: process.poll() is not None, what=f"the worker ends\n{self.err}")
+        await eventually(lambda: process.poll() is not None, f"the worker ends\n{self.err}")
         return int(process.returncode)
 
     def end(self) -> None:

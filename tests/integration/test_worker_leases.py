@@ -11,8 +11,9 @@ import pytest
 from amplifier_swarm.exits import Exits
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_tree import STYLES, Ledger, eventually
+from fakes_tree import STYLES, Ledger
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm, stop
+from support.waiting import eventually
 from swarm_worker.containment import strongest
 
 STAYS = (
@@ -57,7 +58,7 @@ async def _registered(fake: FakeSwarm, worker: WorkerProcess) -> None:
 
 
 async def _says(worker: WorkerProcess, text: str) -> None:
-    await eventually(lambda: text in worker.err, what=f"it says {text!r}")
+    await eventually(lambda: text in worker.err, f"it says {text!r}")
 
 
 async def test_heartbeats_list_every_lease_while_sessions_run(fake: FakeSwarm, worker: WorkerProcess) -> None:
@@ -297,7 +298,7 @@ async def test_no_session_outlives_a_killed_worker_and_the_next_waits_for_that(
 
     worker.end()
     worker.start()
-    await eventually(ledger.alive, what="the deaf ones live on for the grace period")
+    await eventually(ledger.alive, "the deaf ones live on for the grace period")
     await worker.until(lambda: len(fake.registered) == 2, what="the next one registers")
 
     assert ledger.alive() == []

@@ -9,7 +9,7 @@ import pytest
 from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.exits import Exit, Exits
-from fakes_tree import eventually
+from support.waiting import eventually
 from swarm_worker.calls import Backoff, Link
 from swarm_worker.gather import Gather, Refused
 
@@ -61,7 +61,7 @@ async def test_what_waits_during_a_call_goes_with_the_next_in_order() -> None:
 
     async with _running(gather):
         first = asyncio.create_task(gather.ask("a"))
-        await eventually(lambda: server.calls, what="the first call")
+        await eventually(lambda: server.calls, "the first call")
         rest = [asyncio.create_task(gather.ask(item)) for item in "bcd"]
         await asyncio.sleep(0)
         server.open.set()
@@ -126,7 +126,7 @@ async def test_an_item_that_nobody_waits_for_any_more_is_not_sent() -> None:
 
     async with _running(gather):
         first = asyncio.create_task(gather.ask("a"))
-        await eventually(lambda: server.calls, what="the first call")
+        await eventually(lambda: server.calls, "the first call")
         forgotten = asyncio.create_task(gather.ask("b"))
         await asyncio.sleep(0)
         forgotten.cancel()
@@ -147,7 +147,7 @@ async def test_a_bounded_queue_drops_the_oldest_also_what_a_failed_call_puts_bac
     gather.put("a")
 
     async with _running(gather):
-        await eventually(lambda: server.calls, what="the first call")
+        await eventually(lambda: server.calls, "the first call")
         for item in "bcde":
             gather.put(item)
         server.open.set()
@@ -162,7 +162,7 @@ async def test_calls_pause_but_a_flush_does_not_wait_for_that() -> None:
 
     async with _running(gather):
         gather.put("a")
-        await eventually(lambda: server.calls, what="the first call goes at once")
+        await eventually(lambda: server.calls, "the first call goes at once")
         gather.put("b")
         gather.put("c")
         await gather.flush(5)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes_tree import STYLES, Ledger, eventually
+from fakes_tree import STYLES, Ledger
+from support.waiting import eventually
 from swarm_worker.fence import Fence, now_s
 from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
@@ -75,7 +76,7 @@ async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
     bench: Bench, ledger: Ledger, style: str
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv(style)))
-    await eventually(lambda: ledger.signed >= STYLES[style], what=f"{style}: the tree stands")
+    await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree stands")
 
     bench.stop.give(StopOrder("test", graceful=True))
     ended = await session
@@ -94,18 +95,18 @@ async def test_the_death_of_the_worker_ends_the_whole_tree(
 ) -> None:
     worker = _worker(tmp_path, ledger.argv(style), fence_s=FENCE_S)
     try:
-        await eventually(lambda: ledger.signed >= STYLES[style], what=f"{style}: the tree stands")
+        await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree stands")
     finally:
         worker.kill()
         worker.wait()
 
-    await eventually(lambda: not ledger.alive(), what=f"{style}: the tree is gone")
+    await eventually(lambda: not ledger.alive(), f"{style}: the tree is gone")
     assert ledger.signed >= STYLES[style]
 
 
 async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Ledger) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
-    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree stands")
 
     bench.stop.give(StopOrder("emergency", graceful=False))
     ended = await session
@@ -118,10 +119,10 @@ async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Led
 async def test_a_harder_order_cuts_the_grace_period_short(bench: Bench, ledger: Ledger) -> None:
     bench.stop = Stop(grace_s=600)
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
-    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree stands")
 
     bench.stop.give(StopOrder("kill", graceful=True))
-    await eventually(lambda: len(ledger.alive()) == 1, what="only the deaf one is left")
+    await eventually(lambda: len(ledger.alive()) == 1, "only the deaf one is left")
     bench.stop.give(StopOrder("emergency", graceful=False))
     await session
 
@@ -253,10 +254,10 @@ async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
 async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path, ledger: Ledger) -> None:
     worker = _worker(tmp_path, ledger.argv("every"), fence_s=1.5)
     try:
-        await eventually(lambda: ledger.signed >= STYLES["every"], what="the tree stands")
+        await eventually(lambda: ledger.signed >= STYLES["every"], "the tree stands")
         worker.send_signal(signal.SIGSTOP)
 
-        await eventually(lambda: not ledger.alive(), what="the tree is gone")
+        await eventually(lambda: not ledger.alive(), "the tree is gone")
     finally:
         worker.kill()
         worker.wait()
@@ -288,7 +289,7 @@ async def test_the_guard_holds_its_lock_for_as_long_as_it_lives_and_the_session_
     bench: Bench, ledger: Ledger
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
-    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree stands")
 
     with pytest.raises(BlockingIOError):
         lock_for_guard(bench.lock)

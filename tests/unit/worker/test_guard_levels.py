@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fakes_levels import LEVELS, Level, level
-from fakes_tree import Ledger, eventually
+from fakes_tree import Ledger
+from support.waiting import eventually
 from swarm_worker import guard
 from swarm_worker.containment import CGROUP2, PIDNS, Containment
 from swarm_worker.fence import Fence, OpenFence, now_s
@@ -109,7 +110,7 @@ async def test_an_order_without_grace_counts_the_session_s_processes_alone(
     bench: Bench, ledger: Ledger
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
-    await eventually(lambda: ledger.signed == 2, what="the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree stands")
 
     bench.stop.give(StopOrder("emergency", graceful=False))
     ended = await session

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
-from fakes_tree import eventually
+from support.waiting import eventually
 from swarm_worker import hold
 from swarm_worker.hold import Hold, choose
 from swarm_worker.leftovers import MARKER, Leftovers
@@ -36,7 +36,7 @@ async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it(
         await _sleeper(other),
     )
     try:
-        await eventually(lambda: descendants(unmarked.pid), what="the shell has a child")
+        await eventually(lambda: descendants(unmarked.pid), "the shell has a child")
         [child] = descendants(unmarked.pid)
 
         await Hold(instance=instance).adopt()
@@ -104,7 +104,7 @@ async def test_a_tree_is_seen_whole_whether_the_kernel_lists_children_or_not(
     if not asks:
         monkeypatch.setattr("swarm_worker.processes.os.path.exists", lambda path: False)
     try:
-        await eventually(lambda: len(descendants(process.pid)) == 3, what="the tree stands")
+        await eventually(lambda: len(descendants(process.pid)) == 3, "the tree stands")
     finally:
         kill_frozen([*descendants(process.pid), *family([process.pid])])
         await process.wait()
