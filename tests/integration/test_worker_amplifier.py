@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm, stop
+from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.programs import alive
 from support.standins import install
 
@@ -67,12 +67,6 @@ class Night:
     @property
     def sessions(self) -> list[str]:
         return [record.session_id for record in self.fake.starts]
-
-
-@pytest.fixture
-async def address() -> AsyncIterator[Address]:
-    async with fake_swarm() as address:
-        yield address
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
@@ -12,31 +11,13 @@ from amplifier_swarm.exits import Exits
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes_tree import STYLES, Ledger
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm, stop
+from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
 from swarm_worker.containment import strongest
 
 STAYS = (
     'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done; echo "$SWARM_TASK_ID" >> ended'
 )
-
-
-@pytest.fixture
-async def address() -> AsyncIterator[Address]:
-    async with fake_swarm() as address:
-        yield address
-
-
-@pytest.fixture
-def fake(address: Address) -> FakeSwarm:
-    return address.fake
-
-
-@pytest.fixture
-def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(tmp_path, address.text)
-    yield worker
-    worker.end()
 
 
 @pytest.fixture

@@ -4,37 +4,17 @@ import json
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm
+from fakes_worker import Address, FakeSwarm, WorkerProcess, claim
 from swarm_worker.containment import strongest
 
 BUILT = r"""printf '{"status": "completed", "files_created": ["a.py"], "implementation_notes": "so"}\n'"""
 PASS = r"""printf 'I looked.\n{"verdict": "PASS", "confidence": 0.9}\n'"""
-
-
-@pytest.fixture
-async def address() -> AsyncIterator[Address]:
-    async with fake_swarm() as address:
-        yield address
-
-
-@pytest.fixture
-def fake(address: Address) -> FakeSwarm:
-    return address.fake
-
-
-@pytest.fixture
-def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(tmp_path, address.text)
-    yield worker
-    worker.end()
 
 
 async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:

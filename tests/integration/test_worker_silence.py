@@ -1,6 +1,5 @@
 """What a real worker does without its server: it fences what must not run twice, and obeys a file."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
@@ -8,28 +7,10 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from fakes_tree import STYLES, Ledger
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, fake_swarm
+from fakes_worker import FakeSwarm, WorkerProcess, claim
 
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
-
-
-@pytest.fixture
-async def address() -> AsyncIterator[Address]:
-    async with fake_swarm() as address:
-        yield address
-
-
-@pytest.fixture
-def fake(address: Address) -> FakeSwarm:
-    return address.fake
-
-
-@pytest.fixture
-def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(tmp_path, address.text)
-    yield worker
-    worker.end()
 
 
 def _started(worker: WorkerProcess) -> int:

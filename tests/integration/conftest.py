@@ -1,0 +1,29 @@
+"""A real worker in front of a fake server."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes_worker import Address, FakeSwarm, WorkerProcess, fake_swarm
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[Address]:
+    """Where the fake server listens."""
+    async with fake_swarm() as address:
+        yield address
+
+
+@pytest.fixture
+def fake(address: Address) -> FakeSwarm:
+    """The fake server."""
+    return address.fake
+
+
+@pytest.fixture
+def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
+    """A worker that is yet to be started; ended with the test."""
+    worker = WorkerProcess(tmp_path, address.text)
+    yield worker
+    worker.end()
