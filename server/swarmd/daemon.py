@@ -186,6 +186,9 @@ async def _keep_looking(swarm: Swarm, folder: Path) -> None:
         await asyncio.sleep(swarm.policy.pace.look_every_s)
         try:
             await _look(swarm, folder)
+        except StorageFailed:
+            # The server is about to end for it, and says so.
+            return
         except Exception:  # noqa: BLE001  # one bad round must not end all later ones
             _log.exception("a round of the reaper failed")
 

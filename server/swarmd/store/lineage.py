@@ -36,5 +36,5 @@ def _swarm_id_alone(path: Path, vfs: str | None) -> str | None:
             f"file:{quote(str(path))}?immutable=1", flags=flags, vfs=vfs or checksums.layer()
         )
         with contextlib.closing(connection):
-            return swarm.get(ReadTx(connection)).swarm_id
+            return swarm.get_id(ReadTx(connection))
     return None

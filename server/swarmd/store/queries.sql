@@ -5,6 +5,9 @@
 -- name: swarm_get
 SELECT swarm_id, epoch, mode, cause, stop_generation FROM swarm;
 
+-- name: swarm_id
+SELECT swarm_id FROM swarm;
+
 -- name: swarm_set_mode
 UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation + :stops;
 

@@ -1,0 +1,152 @@
+"""A real swarmd that is made to die at one place, real workers that live on, and somebody who asks until answered."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import apsw
+import grpc
+
+from amplifier_swarm.channel import Endpoint, dial
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import task_pb2
+from disk.state import faults
+from support import programs
+from support.ledger import Ledger
+from support.programs import Program, Stage
+from support.server import Client
+from support.waiting import eventually
+
+# Silence is no matter here: whoever is late on a busy machine must not be given up.
+FLAGS = ("--heartbeat-interval", "0.2", "--retry-backoff", "0.05")
+_DOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+@dataclass
+class Arena:
+    """One folder, one server after the other, and what the sessions wrote down."""
+
+    stage: Stage
+    ledger: Ledger
+    died: int = 0
+    # Where the next servers die, one after the other.
+    failpoints: list[str] = field(default_factory=list)
+    failpoint: str = ""
+    server: Program | None = None
+    _client: Client | None = field(default=None, repr=False)
+
+    @property
+    def db(self) -> Path:
+        return self.stage.folder / ".swarm" / "swarm.db"
+
+    def start(self, failpoint: str = "", *flags: str) -> Program:
+        """Starts a server that dies at the failpoint; it may do so before it is ready."""
+        self.failpoint = failpoint
+        extra = {"SWARM_TESTING": "1", "SWARM_FAILPOINT": failpoint} if failpoint else {}
+        given = programs.environment() | extra
+        with mock.patch.object(programs, "environment", return_value=given):
+            listen = self.stage.address or "127.0.0.1:0"
+            self.server = self.stage.start("swarmd", "--listen", listen, *FLAGS, *flags, program="swarmd")
+        return self.server
+
+    async def tend(self) -> None:
+        """Waits until the server is ready, and starts another one if it is dead."""
+        assert self.server is not None
+        while not (ready := _is_ready(self.server)):
+            code = self.server.process.poll()
+            if code is None:
+                await asyncio.sleep(0.01)
+                continue
+            assert code == -signal.SIGKILL, f"it ended by itself with {code}: {self.server.said()}"
+            self._start_next()
+        if not self.stage.address:
+            self.stage.address = ready
+        if self.server.process.poll() is not None:
+            self._start_next()
+            await self.tend()
+
+    def _start_next(self) -> None:
+        self.died += 1
+        self.start(self.failpoints.pop(0) if self.failpoints else "")
+
+    async def client(self) -> Client:
+        """Who asks; the token is made by the first start."""
+        if self._client is None:
+            token = (self.db.parent / "token").read_text().strip()
+            endpoint = Endpoint(self.stage.address, token)
+            self._client = Client(dial(endpoint), endpoint.metadata)
+        return self._client
+
+    async def insist(self, ask: Callable[[Client], Awaitable[Any]]) -> Any:
+        """Asks again and again until there is an answer, whatever happens to the server."""
+        while True:
+            await self.tend()
+            try:
+                return await ask(await self.client())
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _DOWN:
+                    raise
+                await asyncio.sleep(0.02)
+
+    async def call(self, method: str, request: Any) -> Any:
+        """One call of the operator, insisted on."""
+        return await self.insist(lambda client: client.call(method, request))
+
+    async def add(self, plan: Mapping[str, list[str]], **fields: Any) -> None:
+        """Adds the tasks."""
+        tasks = [
+            task_pb2.TaskDefinition(task_id=task, name=task, dependencies=wanted, **fields)
+            for task, wanted in plan.items()
+        ]
+        await self.insist(lambda client: client.add(*tasks))
+
+    async def until(self, task: str, status: str) -> None:
+        """Waits until the task is there."""
+
+        async def there() -> bool:
+            found = await self.call("GetTask", pb.GetTaskRequest(task_id=task))
+            return task_pb2.TaskStatus.Name(found.task.status) == f"TASK_STATUS_{status.upper()}"
+
+        await eventually(there, f"{task} is {status}", deadline_s=60)
+
+    async def stop(self) -> int:
+        """Ends the server as an operator would; its exit code."""
+        await self.tend()
+        assert self.server is not None
+        return await asyncio.to_thread(self.server.end)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.channel.close()
+            self._client = None
+
+    def faults(self) -> list[str]:
+        """What is wrong with the database of a server that has ended."""
+        connection = apsw.Connection(str(self.db), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return faults(connection)
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def arena(folder: Path) -> AsyncIterator[Arena]:
+    """A folder in which nothing runs when the block ends."""
+    with programs.stage(folder) as stage:
+        found = Arena(stage, Ledger(folder / "ledger"))
+        try:
+            yield found
+        finally:
+            await found.close()
+
+
+def _is_ready(server: Program) -> str:
+    line = server.out.read_text().partition("\n")
+    if not line[1] or not line[0].startswith("swarmd ready"):
+        return ""
+    return dict(word.split("=", 1) for word in line[0].split() if "=" in word)["grpc"]

@@ -1,0 +1,111 @@
+"""One round of all that operators and workers ask of a server, and what must have come of it, whenever it died."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from crash.arena import Arena
+from support.plans import random_plan
+from support.waiting import eventually
+
+RUNNER = ("--runner", "command", "--no-validation", "--kill-grace", "1", "--builder-command")
+
+
+class Round:
+    """Tasks of which some run through, one is killed, and one is ended by an emergency stop and put back."""
+
+    def __init__(self, arena: Arena, number: int) -> None:
+        self._arena = arena
+        self._a, self._b, self._c, self.killed, self.stopped = (f"r{number}{name}" for name in "abcks")
+
+    async def run(self) -> None:
+        """Goes through it all; each call is made until it is answered."""
+        arena = self._arena
+        for task in (self.killed, self.stopped):
+            hold(arena, task).touch()
+        await arena.add({self._a: [], self._b: [self._a], self._c: [], self.killed: [], self.stopped: []})
+        await self._begun(self.killed)
+        await arena.call("KillTask", pb.KillTaskRequest(task_ids=[self.killed], cause="test"))
+        for task in (self._a, self._b, self._c):
+            await arena.until(task, "completed")
+        await arena.until(self.killed, "killed")
+        await self._begun(self.stopped)
+        await arena.call("EmergencyStop", pb.EmergencyStopRequest(cause="test"))
+        await arena.until(self.stopped, "killed")
+        hold(arena, self.stopped).unlink()
+        await arena.call("ResumeSwarm", pb.ResumeSwarmRequest(requeue=True))
+        await arena.until(self.stopped, "completed")
+
+    def judge(self) -> None:
+        """Nothing is lost, and nothing was done twice."""
+        names = (self._a, self._b, self._c, self.killed, self.stopped)
+        lines = [line for line in self._arena.ledger.lines() if line[1] in names]
+        starts = Counter(line[1] for line in lines if line[0] == "start")
+        ends = Counter(line[1] for line in lines if line[0] == "end")
+        once = dict.fromkeys((self._a, self._b, self._c), 1)
+        assert starts == once | {self.killed: 1, self.stopped: 2}, "each session began as often as it should"
+        assert ends == once | {self.stopped: 1}, "each session that was not killed has ended"
+        order = [(line[0], line[1]) for line in lines]
+        assert order.index(("end", self._a)) < order.index(("start", self._b))
+
+    async def _begun(self, task: str) -> None:
+        async def begun() -> bool:
+            await self._arena.tend()
+            return self._arena.ledger.starts(task) > 0
+
+        await eventually(begun, f"a session of {task} began", deadline_s=60)
+
+
+async def rounds_until_dead(arena: Arena) -> list[Round]:
+    """Goes through rounds until the server has died at each of its failpoints."""
+    assert arena.server is not None
+    deaths = len(arena.failpoints) + 1
+    arena.server.kill()
+    rounds: list[Round] = []
+    while arena.died < deaths:
+        assert len(rounds) <= 2 * deaths, f"it does not come to {arena.failpoint}"
+        rounds.append(Round(arena, len(rounds)))
+        await rounds[-1].run()
+    return rounds
+
+
+async def killed_at_random(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
+    """Runs a random plan while the server is killed again and again; judges the ledger and the database."""
+    rng, plan = random.Random(seed), random_plan(tasks, seed)
+    arena.start()
+    await arena.tend()
+    await arena.add({task: list(wanted) for task, wanted in plan.items()})
+    script = arena.ledger.script(middle="sleep 0.05")
+    for number in range(3):
+        arena.stage.worker(f"w{number}", "--slots", "2", *RUNNER, str(script))
+    for _ in range(kills):
+        await arena.tend()
+        # How long it lives is what the seed decides; nothing is waited for.
+        await asyncio.sleep(rng.uniform(0, 0.6))
+        assert arena.server is not None
+        arena.server.kill()
+    for task in plan:
+        await arena.until(task, "completed")
+    arena.ledger.judge(plan)
+    assert await arena.stop() == 0
+    assert arena.faults() == []
+
+
+def table(sites: Sequence[str], times: Sequence[int]) -> list[str]:
+    """Each of the sites at each of the times."""
+    return [f"{site}:{nth}:kill" for nth in times for site in sites]
+
+
+def hold(arena: Arena, task: str) -> Path:
+    """While this file is there, sessions of the task go on."""
+    return arena.stage.folder / f"hold-{task}"
+
+
+def worker(arena: Arena, name: str) -> None:
+    """Starts a worker that lives as long as the arena."""
+    held = arena.stage.folder / "hold-$SWARM_TASK_ID"
+    script = arena.ledger.script(middle=f"while [ -e {held} ]; do sleep 0.02; done")
+    arena.stage.worker(name, "--slots", "3", *RUNNER, str(script))

@@ -1,0 +1,161 @@
+"""A short life of a swarm on a disk that fails at one place: who is told what, and what is on the disk then."""
+
+import itertools
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+
+from disk.powerloss import lay_out, look
+from disk.state import digest
+from disk.vfs import Disk, Kind, Op, mounted
+from disk.workload import WatchedDatabase, checkpoints_at
+from support.clock import FakeClock, FakeEntropy
+from support.engine import PACE, Bench, FakeWorker, outcome, task
+from swarmd.domain.errors import StorageFailed, StorageFull
+from swarmd.domain.policy import Backoff
+from swarmd.engine.swarm import Policy, Swarm
+from swarmd.store import opening
+from swarmd.store.errors import DatabaseUnusable
+
+Step = Callable[[], Awaitable[object]]
+REPORT = '{"notes": "' + "y" * 6_000 + '"}'
+_ERRORS = {
+    Kind.WRITE: apsw.SQLITE_IOERR_WRITE,
+    Kind.TRUNCATE: apsw.SQLITE_IOERR_TRUNCATE,
+    Kind.SYNC: apsw.SQLITE_IOERR_FSYNC,
+    Kind.DELETE: apsw.SQLITE_IOERR_DELETE,
+    Kind.DELETE_FOR_GOOD: apsw.SQLITE_IOERR_DELETE,
+}
+
+
+class Faulty(Disk):
+    """Fails at the nth call, or from then on; `full` means that only what needs room fails."""
+
+    def __init__(self, nth: int, *, full: bool, sticky: bool) -> None:
+        super().__init__(before=self._fail)
+        self.fired = 0
+        self.healed = False
+        self._nth, self._full, self._sticky = nth, full, sticky
+        self._calls = itertools.count(1)
+
+    def _fail(self, op: Op) -> None:
+        call = next(self._calls)
+        if self.healed or call < self._nth or (call > self._nth and not self._sticky):
+            return
+        if self._full and op.kind is not Kind.WRITE:
+            return
+        self.fired += 1
+        raise apsw.exception_for(apsw.SQLITE_FULL if self._full else _ERRORS[op.kind])
+
+
+@dataclass
+class Told:
+    """What the callers of one life were told."""
+
+    fired: bool = False
+    refused: int = 0
+    failed: bool = False
+    unusable: bool = False
+
+
+async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bool) -> Told:
+    """One life on a copy of the template; asserts after each failure that it was told truly."""
+    path = Path(shutil.copy(template, lay_out({}, folder)))
+    told, disk, clock = Told(), Faulty(nth, full=full, sticky=sticky), FakeClock()
+    with mounted(disk) as vfs, checkpoints_at(25, 50):
+        try:
+            db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
+        except DatabaseUnusable:
+            told.unusable = told.fired = True
+            _judge(path, {look(template).digest})
+            return told
+        life = Life(db, clock)
+        for step in life.steps():
+            if not await _take(db, disk, step, told):
+                break
+        await life.close()
+        await db.close()
+    told.fired = disk.fired > 0
+    _judge(path, {db.tried, db.commits[-1].digest} if told.failed else {db.commits[-1].digest})
+    return told
+
+
+def template(path: Path) -> Path:
+    """A database that no WAL belongs to."""
+    opening.open_writer(path, vfs="unix").close()
+    return path
+
+
+async def _take(db: WatchedDatabase, disk: Faulty, step: Step, told: Told) -> bool:
+    """Does one step, again after a refusal; False when nothing can be written any more."""
+    before = db.commits[-1].digest
+    try:
+        await step()
+    except StorageFull:
+        told.refused += 1
+        assert await db.read(lambda tx: digest(tx._connection)) == before, "nothing was changed"
+        disk.healed = True
+        await step()
+    except StorageFailed:
+        told.failed = True
+        assert db.failed.is_set() or db._broken
+        with pytest.raises(StorageFailed):
+            await step()
+        return False
+    return True
+
+
+class Life:
+    """Import, claim, go, finish, kill, stop, resume: each step may be taken again when it was refused."""
+
+    def __init__(self, db: WatchedDatabase, clock: FakeClock) -> None:
+        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=Policy(PACE, Backoff(2.0, 300.0)))
+        self._bench = Bench(db.path, clock, swarm)
+        self._worker: FakeWorker | None = None
+
+    def steps(self) -> list[Step]:
+        swarm, bench = self._bench.swarm, self._bench
+        big = task("d", "b", description="x" * 20_000)
+        return [
+            swarm.boot,
+            self._join,
+            lambda: bench.add(task("a"), task("b", priority=-1), task("c", "a"), big),
+            lambda: self._go("a"),
+            lambda: self._end("a", "completed"),
+            lambda: self._go("b"),
+            lambda: bench.kill("b"),
+            lambda: self._end("b", "stopped"),
+            lambda: self._go("c"),
+            lambda: swarm.db.write(partial(swarm.kills.emergency_stop, cause="test"), urgent=True),
+            lambda: self._end("c", "completed"),
+            lambda: swarm.db.write(partial(swarm.kills.resume, requeue=True)),
+            lambda: self._go("c"),
+            lambda: self._end("c", "completed"),
+        ]
+
+    async def close(self) -> None:
+        await self._bench.swarm.close()
+
+    async def _join(self) -> None:
+        self._worker = await self._bench.worker("w1", slots=2)
+
+    async def _go(self, task_id: str) -> None:
+        assert self._worker is not None
+        claim = await self._worker.claim(task_id)
+        assert await self._worker.start(claim) is None
+
+    async def _end(self, task_id: str, kind: str) -> None:
+        assert self._worker is not None
+        await self._worker.finish(await self._worker.claim(task_id), outcome(kind, report=REPORT))
+
+
+def _judge(path: Path, allowed: set[str]) -> None:
+    """Looks at the files as a start after a crash would, with a disk that works."""
+    found = look(path)
+    assert found.faults == []
+    assert found.digest in allowed, "an acknowledged commit is lost, or a refused one is there"

@@ -1,0 +1,146 @@
+"""Cuts the power of a swarm at work at random places, and looks at what is left as the next start would."""
+
+import asyncio
+import collections
+import random
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from disk.images import Files, Loss, images
+from disk.state import digest, faults
+from disk.vfs import Disk, mounted
+from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
+from support.clock import FakeClock
+from swarmd.store import opening
+from swarmd.store.errors import DatabaseUnusable
+
+STEPS = 40
+IMAGES_A_RUN = 100
+# Small enough that the WAL is folded and begun anew many times in a short run.
+PAGES = (60, 200)
+NAME = "swarm.db"
+
+
+@dataclass
+class Tally:
+    """What was found; `bad` says where, so that it can be done again."""
+
+    images: int = 0
+    commits: int = 0
+    checkpoints: int = 0
+    losses: collections.Counter[Loss] = field(default_factory=collections.Counter)
+    lost: int = 0
+    corrupt: int = 0
+    torn: int = 0
+    bad: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """The figures."""
+        kinds = ", ".join(f"{count} {loss}" for loss, count in sorted(self.losses.items()))
+        return (
+            f"{self.images} power cuts over {self.commits} commits and {self.checkpoints} checkpoints ({kinds}):"
+            f" {self.lost} lost an acknowledged commit, {self.corrupt} corrupt, {self.torn} torn"
+        )
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one swarm asked of its disk, and what it acknowledged when."""
+
+    before: dict[str, bytes]
+    disk: Disk
+    commits: Sequence[Commit]
+
+
+def run(count: int, seed: int, *, synchronous: str = "FULL") -> Tally:
+    """That many images, of as many swarms as it takes."""
+    tally = Tally()
+    scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    try:
+        while tally.images < count:
+            recording = asyncio.run(record(scratch / "live", seed, synchronous))
+            wanted = min(IMAGES_A_RUN, count - tally.images)
+            judge(recording, wanted, seed, tally, scratch / "image")
+            seed += 1
+    finally:
+        shutil.rmtree(scratch)
+    return tally
+
+
+async def record(folder: Path, seed: int, synchronous: str) -> Recording:
+    """Lets a swarm work on a fresh database."""
+    path, disk, clock = lay_out({}, folder), Disk(), FakeClock()
+    with mounted(Disk()) as vfs:
+        opening.open_writer(path, vfs=vfs).close()
+    before = {path.name: path.read_bytes()}
+    with mounted(disk) as vfs, checkpoints_at(*PAGES):
+        db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
+        db._writer.pragma("synchronous", synchronous)
+        async with at_work(db, clock, seed) as work:
+            await work.join()
+            for _ in range(STEPS):
+                await work.step()
+            wrong = await db.read(lambda tx: faults(tx._connection))
+            assert wrong == [], f"seed {seed}: the workload itself breaks a rule"
+    return Recording(before, disk, db.commits)
+
+
+def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Path) -> None:
+    """Looks at that many images of one recording."""
+    ops = recording.disk.ops
+    at = {commit.digest: index for index, commit in enumerate(recording.commits)}
+    first = recording.commits[0].ops
+    tally.commits += len(recording.commits)
+    tally.checkpoints += sum(op.kind == "sync" and op.file == NAME for op in ops)
+    for cut, loss, files in images(recording.before, ops, count, random.Random(seed)):
+        tally.images += 1
+        tally.losses[loss] += 1
+        acknowledged = sum(commit.ops <= max(cut, first) for commit in recording.commits) - 1
+        wrong = look(lay_out(files, folder))
+        found = at.get(wrong.digest)
+        if wrong.faults:
+            tally.corrupt += 1
+        elif found is None:
+            tally.torn += 1
+        elif found < acknowledged:
+            tally.lost += 1
+        else:
+            continue
+        tally.bad.append(f"seed {seed} cut {cut} {loss}: {wrong.faults or found} of {acknowledged}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the next start finds."""
+
+    digest: str
+    faults: list[str]
+
+
+def lay_out(files: Files, folder: Path) -> Path:
+    """Puts an image where it can be opened; never with a -shm, which is no part of what is durable."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder / NAME
+
+
+def look(path: Path) -> Look:
+    """Opens it just as a start does."""
+    try:
+        connection = opening.open_writer(path)
+    except DatabaseUnusable as error:
+        return Look("", [str(error)])
+    try:
+        return Look(digest(connection), faults(connection))
+    except apsw.Error as error:
+        return Look("", [str(error)])
+    finally:
+        connection.close()

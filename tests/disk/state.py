@@ -1,0 +1,45 @@
+"""Whether a database holds what it should: one digest of all its rows, and the rules that no digest is needed for."""
+
+import hashlib
+
+import apsw
+
+# Every task is where its last event says, and the sequence of events has no gap.
+_AUDITS = {
+    "the events have a gap": "SELECT count(*) <> coalesce(max(seq), 0) OR coalesce(min(seq), 1) <> 1 FROM events",
+    "a task is not where its last event says": """
+        SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.status <> (
+          SELECT e.status FROM events e WHERE e.task_id = t.task_id AND e.status <> '' ORDER BY seq DESC LIMIT 1))
+    """,
+    "a task that is held has no open attempt, or another one has": """
+        SELECT EXISTS (SELECT 1 FROM tasks t WHERE
+          (t.status IN ('claimed', 'in_progress', 'killing')) <>
+          EXISTS (SELECT 1 FROM attempts a WHERE a.task_key = t.key AND a.outcome IS NULL AND a.number = t.attempt))
+    """,
+    "a count of unmet dependencies is wrong": """
+        SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.status IN ('blocked', 'not_started') AND t.unmet <> (
+          SELECT count(*) FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
+           WHERE d.task_key = t.key AND p.status <> 'completed'
+             AND NOT (t.policy = 'run' AND p.status IN ('failed', 'killed', 'skipped'))))
+    """,
+}
+
+
+def digest(connection: apsw.Connection) -> str:
+    """One text for all that the tables hold."""
+    found = hashlib.sha256()
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for name in sorted(names):
+        if name.startswith("sqlite_stat"):
+            continue
+        rows = sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"')))
+        found.update(repr((name, rows)).encode())
+    return found.hexdigest()
+
+
+def faults(connection: apsw.Connection) -> list[str]:
+    """What is wrong with the database by itself."""
+    found = [] if connection.pragma("integrity_check") == "ok" else ["it is corrupt"]
+    if connection.execute("PRAGMA foreign_key_check").fetchone():
+        found.append("a foreign key points nowhere")
+    return found + [what for what, query in _AUDITS.items() if connection.execute(query).get]

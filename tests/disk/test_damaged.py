@@ -1,0 +1,251 @@
+"""Databases that can't serve: each is refused in one line and left as it is, and no damage becomes an answer."""
+
+import asyncio
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from disk.powerloss import lay_out, look
+from disk.refusals import content, fill, remount_read_only, small_disk, swarmd
+from disk.vfs import Disk
+from disk.workload import WatchedDatabase, at_work, checkpoints_at
+from support.clock import FakeClock
+from support.engine import task
+from swarmd.store import opening
+
+PAGE = 4_096
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with many pages of every kind, closed in peace."""
+    return asyncio.run(_used(tmp_path_factory.mktemp("used") / "swarm.db", seed=5))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of another swarm, left by a crash: its WAL holds what its file doesn't."""
+    folder = tmp_path_factory.mktemp("other")
+    return asyncio.run(_used(folder / "swarm.db", seed=6, crashed_to=folder / "crashed"))
+
+
+async def _used(path: Path, seed: int, crashed_to: Path | None = None) -> Path:
+    clock = FakeClock()
+    db = WatchedDatabase(path, Disk(), wall_us=clock.wall_us)
+    async with at_work(db, clock, seed) as work:
+        await work.bench.add(*(task(f"p{number}", description="describe " * 200) for number in range(40)))
+        await work.join()
+        for _ in range(30):
+            await work.step()
+        if crashed_to is not None:
+            await asyncio.to_thread(shutil.copytree, path.parent, crashed_to)
+    return path if crashed_to is None else crashed_to / path.name
+
+
+async def _twice(path: Path, crashed_to: Path) -> tuple[Path, Path]:
+    """A copy of a database, and the same one after more work, as a crash leaves it."""
+    path.parent.mkdir()
+    older = path.with_name("older.db")
+    clock = FakeClock()
+    db = WatchedDatabase(path, Disk(), wall_us=clock.wall_us)
+    # The WAL begins anew now and then, so that what is older is in the file alone.
+    with checkpoints_at(30, 60):
+        async with at_work(db, clock, seed=7) as work:
+            await work.join()
+            for number in range(40):
+                if number == 10:
+                    await db.backup(older)
+                await work.step()
+            await asyncio.to_thread(shutil.copytree, path.parent, crashed_to)
+    return older, crashed_to / path.name
+
+
+@pytest.mark.slow
+def test_one_flipped_bit_on_any_page_is_refused(used: Path, tmp_path: Path) -> None:
+    whole, rng = used.read_bytes(), random.Random(1)
+    accepted = []
+    for page in range(len(whole) // PAGE):
+        damaged = bytearray(whole)
+        place = page * PAGE + rng.randrange(PAGE)
+        damaged[place] ^= 1 << rng.randrange(8)
+        if not look(lay_out({used.name: damaged}, tmp_path / "image")).faults:
+            accepted.append(place)
+
+    assert len(whole) // PAGE > 80
+    assert accepted == []
+
+
+@pytest.mark.slow
+def test_a_file_cut_off_at_any_page_or_within_is_refused(used: Path, tmp_path: Path) -> None:
+    whole = used.read_bytes()
+    sizes = [page * PAGE + more for page in range(len(whole) // PAGE) for more in (0, 1_000)]
+
+    accepted = [
+        size
+        for size in sizes
+        if not look(lay_out({used.name: bytearray(whole[:size])}, tmp_path / "image")).faults
+    ]
+
+    assert accepted == []
+
+
+def _put(folder: Path, database: Path) -> Path:
+    folder.mkdir()
+    return Path(shutil.copy(database, folder / "swarm.db"))
+
+
+def _not_one(path: Path) -> None:
+    path.write_text("not a database, but long enough to be looked at" * 100)
+
+
+def _torn_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: 3 * PAGE])
+
+
+def _flipped(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[20 * PAGE + 77] ^= 1
+    path.write_bytes(whole)
+
+
+def _newer(path: Path) -> None:
+    connection = opening.open_writer(path)
+    connection.pragma("user_version", 99)
+    connection.close()
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE other (x)")
+    connection.close()
+
+
+def _gone(path: Path) -> None:
+    path.rename(path.with_name("swarm.db-wal"))
+
+
+RESTORE = "restore a backup with --restore FILE"
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.write_bytes(b""), "the file is empty, so it is no database; remove it or"),
+    "none": (_not_one, f"the file is no sound database (file is not a database); {RESTORE}"),
+    "cut off": (_torn_off, f"; {RESTORE}"),
+    "flipped": (_flipped, f"the database is damaged (a page has a wrong checksum); {RESTORE}"),
+    "newer": (_newer, "the database is of a newer swarmd (schema 99, this one knows "),
+    "of another program": (_foreign, "the file is a database of another program; give another --db"),
+    "gone": (
+        _gone,
+        "the file is gone, but its WAL swarm.db-wal is there; restore a backup, or remove that too",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", BAD)
+def test_a_start_on_what_is_no_good_says_so_in_a_line_and_changes_nothing(
+    tmp_path: Path, used: Path, what: str
+) -> None:
+    damage, message = BAD[what]
+    db = _put(tmp_path / "state", used)
+    damage(db)
+    before = content(db.parent)
+
+    said = swarmd(db)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"swarmd: {db}: ")
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert content(db.parent) == before
+
+
+@pytest.mark.slow
+def test_a_wal_of_another_database_never_makes_a_mixture_of_both(
+    tmp_path: Path, used: Path, other: Path
+) -> None:
+    db = _put(tmp_path / "state", used)
+    shutil.copy(other.with_name("swarm.db-wal"), db.with_name("swarm.db-wal"))
+    before = content(db.parent)
+
+    said = swarmd(db)
+
+    assert said.code == 1
+    assert "swarm.db-wal is of another database (swarm " in said.err
+    assert content(db.parent) == before
+
+
+@pytest.mark.slow
+def test_an_older_copy_under_the_wal_of_a_newer_one_is_refused(tmp_path: Path) -> None:
+    """What comes of copying a backup over a database by hand, instead of `--restore`."""
+    older, newer = asyncio.run(_twice(tmp_path / "live" / "swarm.db", tmp_path / "crashed"))
+    db = _put(tmp_path / "state", older)
+    shutil.copy(newer.with_name("swarm.db-wal"), db.with_name("swarm.db-wal"))
+
+    found = look(db)
+
+    assert found.faults
+    assert found.digest == ""
+
+
+@pytest.mark.slow
+def test_a_stale_index_of_the_wal_is_no_hindrance(tmp_path: Path, used: Path) -> None:
+    expected = look(_put(tmp_path / "clean", used))
+    db = _put(tmp_path / "state", used)
+    db.with_name("swarm.db-shm").write_bytes(random.Random(1).randbytes(32_768))
+
+    assert look(db) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_a_disk_that_can_only_be_read_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        if there:
+            _put(disk / "state", used)
+        remount_read_only(disk)
+
+        said = swarmd(disk / "state" / "swarm.db")
+
+    assert said.code == 1
+    assert "Read-only file system; check the folder, or give another --db" in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        (disk / "state").mkdir()
+        if there:
+            shutil.copy(used, disk / "state" / "swarm.db")
+        ballast = fill(disk)
+        before = content(disk / "state")
+
+        said = swarmd(disk / "state" / "swarm.db")
+
+        assert said.code == 1
+        assert "full" in said.err or "No space left on device" in said.err
+        assert said.err.count("\n") == 1, said.err
+        assert content(disk / "state").get("swarm.db") == before.get("swarm.db")
+        ballast.unlink()
+        assert look(disk / "state" / "swarm.db").faults == [], "with room again it starts"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["a file", "a folder"])
+def test_a_path_that_can_be_no_database_is_said(tmp_path: Path, place: str) -> None:
+    state = tmp_path / "state"
+    if place == "a file":
+        state.write_text("")
+    else:
+        (state / "swarm.db").mkdir(parents=True)
+
+    said = swarmd(state / "swarm.db")
+
+    assert said.code == 1
+    assert said.err.startswith(f"swarmd: {state / 'swarm.db'}: ")
+    assert said.err.count("\n") == 1

@@ -1,0 +1,42 @@
+"""The disk fails at the nth call of a swarm's life, for every n: nothing is lost, and nobody is lied to."""
+
+from pathlib import Path
+
+import pytest
+
+from disk import faults
+from disk.faults import Told
+
+CALLS = 150
+
+
+async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Told]:
+    template = faults.template(folder / "template.db")
+    found = [
+        await faults.live(folder / "live", template, nth, full=full, sticky=sticky)
+        for nth in range(1, CALLS + 1)
+    ]
+    return [told for told in found if told.fired]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sticky", [False, True])
+async def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_room(
+    tmp_path: Path, *, sticky: bool
+) -> None:
+    found = await lives(tmp_path, full=True, sticky=sticky)
+
+    assert len(found) > (140 if sticky else 100)
+    assert not any(told.failed for told in found), "a full disk is no reason to stop serving"
+    assert sum(told.refused > 0 for told in found) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sticky", [False, True])
+async def test_an_error_of_the_disk_at_a_commit_ends_all_writing_and_loses_nothing(
+    tmp_path: Path, *, sticky: bool
+) -> None:
+    found = await lives(tmp_path, full=False, sticky=sticky)
+
+    assert len(found) > 140
+    assert sum(told.failed for told in found) > 100

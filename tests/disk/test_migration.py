@@ -1,0 +1,111 @@
+"""A new schema: at whatever place the start that brings it is cut off, the next one finishes, and nothing is lost."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from disk.images import Loss, Platter
+from disk.powerloss import lay_out
+from disk.state import digest
+from disk.vfs import Disk, mounted
+from swarmd.store import opening
+from swarmd.store.opening import Migration
+
+# Touches the table that all depends on, and rewrites a big one.
+STEPS = (
+    "ALTER TABLE swarm ADD COLUMN colour TEXT; CREATE TABLE more (x TEXT) STRICT; INSERT INTO more VALUES ('m');",
+    "CREATE TABLE events_2 AS SELECT * FROM events; DROP TABLE events_2; CREATE INDEX by_kind ON events (kind);",
+)
+PROGRAM = """
+import sys
+from pathlib import Path
+from swarmd.store import opening
+shipped = opening.migrations()
+added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]
+opening.migrations = lambda: [*shipped, *added]
+opening.open_writer(Path(sys.argv[1])).close()
+"""
+
+
+def old_database(path: Path, vfs: str | None = None) -> str:
+    """A database of the present schema, with something in it; the digest of its events."""
+    connection = opening.open_writer(path, vfs=vfs)
+    for number in range(200):
+        connection.execute(
+            "INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause)"
+            " VALUES (1, 'server_started', '', '', 0, '', '', ?)",
+            (f"{number} " + "x" * 200,),
+        )
+    found = kept(connection)
+    connection.close()
+    return found
+
+
+def kept(connection: apsw.Connection) -> str:
+    """What no migration may change."""
+    return str(connection.execute("SELECT seq, cause FROM events ORDER BY seq").fetchall())
+
+
+def newest() -> int:
+    return opening.migrations()[-1].number
+
+
+@pytest.fixture
+def _two_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = opening.migrations()
+    added = [Migration(len(shipped) + number, sql) for number, sql in enumerate(STEPS, start=1)]
+    monkeypatch.setattr(opening, "migrations", lambda: [*shipped, *added])
+
+
+@pytest.mark.slow
+def test_a_power_cut_at_every_step_of_a_migration_is_no_hindrance_to_the_next_start(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path, disk = lay_out({}, tmp_path / "live"), Disk()
+    before = old_database(path, vfs="unix")
+    files = {path.name: path.read_bytes()}
+    request.getfixturevalue("_two_more")
+    with mounted(disk) as vfs:
+        opening.open_writer(path, vfs=vfs).close()
+    platter, rng, states = Platter(files), random.Random(1), set()
+    image = lay_out({}, tmp_path / "image")
+
+    for op in disk.ops:
+        platter.ask(op)
+        found = platter.image(rng.choice(list(Loss)), rng)
+        lay_out({name: data for name, data in found.items() if not name.endswith(".new")}, image.parent)
+        connection = opening.open_writer(image)
+        states.add(digest(connection))
+        assert connection.pragma("user_version") == newest()
+        assert kept(connection) == before
+        assert connection.pragma("integrity_check") == "ok"
+        connection.close()
+
+    assert len(disk.ops) > 20
+    assert len(states) == 1, "wherever it was cut off, it comes to the same"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "place", ["copy.before:1", "copy.after:1", "migrate.before:1", "migrate.after:1", "migrate.before:2"]
+)
+def test_a_start_killed_in_a_migration_is_no_hindrance_to_the_next(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "swarm.db"
+    before = old_database(path)
+    argv = [sys.executable, "-c", PROGRAM, str(path), *STEPS]
+    armed = {"SWARM_TESTING": "1", "SWARM_FAILPOINT": f"{place}:kill"}
+
+    assert subprocess.run(argv, env=armed, check=False, timeout=30).returncode == -9
+    assert subprocess.run(argv, env={}, check=False, timeout=30).returncode == 0
+
+    connection = opening.open_reader(path)
+    assert connection.pragma("user_version") == newest() + 2
+    assert kept(connection) == before
+    connection.close()
+    copies = sorted(found.name for found in tmp_path.glob("*before-schema*"))
+    assert copies[0] == f"swarm.db.before-schema-{newest() + 2}"
+    assert not [name for name in copies if name.endswith(".new")]

@@ -1,0 +1,160 @@
+"""A swarm at work on a real database: every kind of write that the engine has, in an order drawn from a seed."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from disk.state import digest
+from disk.vfs import Disk
+from support.clock import FakeClock, FakeEntropy
+from support.engine import PACE, Bench, FakeWorker, outcome, task
+from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
+from swarmd.domain.model import Claim, Usage
+from swarmd.domain.policy import Backoff
+from swarmd.engine import retries
+from swarmd.engine.sessions import Progress
+from swarmd.engine.swarm import Policy, Swarm
+from swarmd.store import database
+from swarmd.store.database import Database
+from swarmd.store.sessions import LogEntry
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A group that was acknowledged: how much had been asked of the disk by then, and all that the tables held."""
+
+    ops: int
+    digest: str
+
+
+class WatchedDatabase(Database):
+    """Notes every commit on the thread that made it, before anybody is told."""
+
+    def __init__(self, path: Path, disk: Disk, **settings: Any) -> None:
+        self.commits: list[Commit] = []
+        # What the tables would hold after the latest commit that was tried, whatever came of it.
+        self.tried = ""
+        self._disk = disk
+        super().__init__(path, **settings)
+        self.commits.append(Commit(len(disk.ops), digest(self._writer)))
+
+    def _end(self, group: list[Any]) -> None:
+        self.tried = digest(self._writer)
+        super()._end(group)
+        if not any(isinstance(job.error, StorageFull | StorageFailed) for job in group):
+            self.commits.append(Commit(len(self._disk.ops), digest(self._writer)))
+
+
+@dataclass
+class Work:
+    """A swarm and those who use it."""
+
+    bench: Bench
+    rng: random.Random
+    number: int = 0
+    workers: list[FakeWorker] = field(default_factory=list)
+    entry: int = 0
+
+    async def step(self) -> None:
+        """One or several writes at once."""
+        weights = {
+            self._import: 2, self._begin: 6, self._end: 6, self._progress: 3, self._kill: 2, self._retry: 1,
+            self._stop: 1, self._pause: 1, self._clear: 0.1,
+        }  # fmt: skip
+        steps = self.rng.choices(list(weights), list(weights.values()), k=self.rng.choice((1, 1, 3)))
+        results = await asyncio.gather(*(step() for step in steps), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, SwarmError):
+                raise result
+
+    async def join(self) -> None:
+        """Two workers come."""
+        for name in ("w1", "w2"):
+            self.workers.append(await self.bench.worker(name, slots=2))
+
+    async def _import(self) -> None:
+        ids = [f"t{self.number + n}" for n in range(self.rng.randint(1, 4))]
+        self.number += len(ids)
+        description = "x" * self.rng.choice((0, 50, 3_000, 9_000))
+        plan = [
+            task(name, *self.rng.sample(ids[:n], min(n, self.rng.choice((0, 1, 2)))), description=description)
+            for n, name in enumerate(ids)
+        ]
+        await self.bench.add(*plan)
+
+    async def _begin(self) -> None:
+        for worker, claim in await self._held():
+            await worker.start(claim, self.rng.choice(("builder", "validator")))
+
+    async def _end(self) -> None:
+        for worker, claim in await self._held():
+            kind = self.rng.choice(("completed", "completed", "failed", "stopped"))
+            failure = self.rng.choice(("agent_error", "provider_limited")) if kind == "failed" else None
+            report = '{"notes": "' + "y" * self.rng.choice((0, 5_000)) + '"}'
+            worker.claims = [other for other in worker.claims if other is not claim]
+            await worker.finish(claim, outcome(kind, failure=failure, error="e", report=report))
+
+    async def _progress(self) -> None:
+        for worker, claim in await self._held():
+            self.entry += 1
+            entries = [LogEntry(self.entry, 1, "LOG_KIND_OUTPUT", "z" * self.rng.choice((10, 2_000)))]
+            session = f"{claim.definition.task_id}-a{claim.number}-builder-{claim.epoch}"
+            progress = Progress(claim.lease_id, session, entries, Usage(self.entry, self.entry, None))
+            report = self.bench.swarm.sessions.report
+            await self.bench.swarm.db.write(partial(report, worker=worker.name, progress=progress))
+
+    async def _kill(self) -> None:
+        if self.number:
+            await self.bench.kill(f"t{self.rng.randrange(self.number)}", cause="test")
+
+    async def _retry(self) -> None:
+        if self.number:
+            name = f"t{self.rng.randrange(self.number)}"
+            await self.bench.swarm.db.write(partial(retries.retry, task_ids=[name], failed=True))
+
+    async def _stop(self) -> None:
+        kills = self.bench.swarm.kills
+        await self.bench.swarm.db.write(partial(kills.emergency_stop, cause="test"))
+        await self.bench.swarm.db.write(partial(kills.resume, requeue=True))
+
+    async def _pause(self) -> None:
+        kills = self.bench.swarm.kills
+        await self.bench.swarm.db.write(partial(kills.pause, cause="test"))
+        await self.bench.after_backoff()
+        await self.bench.swarm.db.write(partial(kills.resume, requeue=False))
+
+    async def _clear(self) -> None:
+        self.number += 1
+        await self.bench.add(task(f"t{self.number - 1}"), clear=True)
+
+    async def _held(self) -> list[tuple[FakeWorker, Claim]]:
+        for worker in self.workers:
+            await worker.take()
+        held = [(worker, claim) for worker in self.workers for claim in worker.claims[-3:]]
+        return self.rng.sample(held, min(len(held), 2))
+
+
+@contextlib.contextmanager
+def checkpoints_at(idle_pages: int, busy_pages: int) -> Iterator[None]:
+    """Folds the WAL at sizes that a short test reaches."""
+    with mock.patch.multiple(database, CHECKPOINT_IDLE_PAGES=idle_pages, CHECKPOINT_BUSY_PAGES=busy_pages):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def at_work(db: Database, clock: FakeClock, seed: int) -> AsyncIterator[Work]:
+    """The swarm of that database."""
+    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=Policy(PACE, Backoff(2.0, 300.0)))
+    await swarm.boot()
+    work = Work(Bench(db.path, clock, swarm), random.Random(seed))
+    try:
+        yield work
+    finally:
+        await swarm.close()
+        await db.close()

@@ -1,0 +1,240 @@
+"""Sends mutated messages to a server and judges every answer.
+
+Each is answered with OK or with a typed status; what does not parse gRPC itself refuses. A refused call leaves
+the state as it was, reads never change it, and in the end everything that was stored can still be shown.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from amplifier_swarm.errors import unpack
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import session_pb2, task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
+from fuzz.messages import mutated
+from fuzz.stand import SLOTS, Stand, finish, session_id, stand, start
+from support.server import server
+
+ROUND: Final = 250
+_SERVICES: Final = (
+    worker_pb.DESCRIPTOR.services_by_name["WorkerService"],
+    pb.DESCRIPTOR.services_by_name["OperatorService"],
+)
+# Every method that takes a message or several and answers with one.
+METHODS: Final = {
+    method.name: method for service in _SERVICES for method in service.methods if not method.server_streaming
+}
+READS: Final = frozenset(
+    {"GetTask", "ListTasks", "ExplainTask", "GetSwarm", "ListWorkers", "ListTokens", "Heartbeat"}
+)
+# Where most can go wrong; those that end everything come seldom enough for something to be left.
+_OFTEN: Final = {"AddTasks": 3, "RecordSession": 3, "ReportProgress": 3, "FinishTask": 3, "ResumeSwarm": 2}
+_WEIGHTS: Final = [_OFTEN.get(method, 1) for method in METHODS]
+# What a server that is well never answers.
+_BROKEN: Final = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
+
+
+@dataclass
+class Tally:
+    """What became of the calls."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+async def play(seed: int, rounds: Sequence[int], folder: Path, *, size: int = ROUND) -> Tally:
+    """Plays those rounds of the seed, each on a server of its own."""
+    tally = Tally()
+    for number in rounds:
+        place = folder / str(number)
+        place.mkdir()
+        try:
+            async with stand(place) as found:
+                await _Round(found, tally, seed=seed, number=number).play(size)
+            await _still_shown(place)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+            tally.failures.append(f"seed {seed} round {number}: {type(error).__name__}: {error}")
+    return tally
+
+
+class _Round:
+    """One series of calls."""
+
+    def __init__(self, found: Stand, tally: Tally, *, seed: int, number: int) -> None:
+        self._stand = found
+        self._tally = tally
+        self._place = f"seed {seed} round {number}"
+        self._rng = random.Random(f"{seed}:{number}")
+
+    async def play(self, size: int) -> None:
+        for number in range(size):
+            [method] = self._rng.choices(list(METHODS), _WEIGHTS)
+            requests = dict(valid(self._stand, self._rng))
+            others = [request.SerializeToString() for request in requests.values()]
+            data = mutated(requests[method], self._rng, others)
+            said = await self._send(method, data)
+            for _ in range(2):
+                # A stream that an earlier call has closed may still be giving claims back: ask again.
+                if said == "it was refused and changed something":
+                    said = await self._send(method, data)
+            if said:
+                self._tally.failures.append(f"{self._place} call {number} {method} {data[:200]!r}: {said}")
+        await self._check_health()
+        damage = self._stand.state.damage()
+        if damage:
+            self._tally.failures.append(f"{self._place}: {damage}")
+
+    async def _send(self, method: str, data: bytes) -> str:
+        """What is wrong with the answer, if anything."""
+        before = self._stand.state.fingerprint()
+        error = await self._call(method, data)
+        self._tally.codes["OK" if error is None else error.code().name] += 1
+        if error is None:
+            changed = method in READS and self._stand.state.fingerprint() != before
+            return "it only reads, and changed something" if changed and method != "Heartbeat" else ""
+        typed = bool(unpack(error).reason) and error.code() not in _BROKEN
+        if not typed and _parses(method, data):
+            return f"{error.code().name}: {error.details()}"
+        return "it was refused and changed something" if self._stand.state.fingerprint() != before else ""
+
+    async def _call(self, method: str, data: bytes) -> grpc.aio.AioRpcError | None:
+        descriptor = METHODS[method]
+        path = f"/{descriptor.containing_service.full_name}/{method}"
+        client = self._stand.client
+        channel: Any = client.channel
+        try:
+            if descriptor.client_streaming:
+                await channel.stream_unary(path)(iter([data]), metadata=client.metadata, timeout=20)
+            else:
+                await channel.unary_unary(path)(data, metadata=client.metadata, timeout=20)
+        except grpc.aio.AioRpcError as error:
+            return error
+        return None
+
+    async def _check_health(self) -> None:
+        answer = await health_pb2_grpc.HealthStub(self._stand.client.channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=20
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        await self._stand.client.call("GetSwarm", pb.GetSwarmRequest())
+
+
+def _parses(method: str, data: bytes) -> bool:
+    module = worker_pb if METHODS[method].containing_service is _SERVICES[0] else pb
+    try:
+        getattr(module, METHODS[method].input_type.name).FromString(data)
+    except DecodeError:
+        return False
+    return True
+
+
+def valid(found: Stand, rng: random.Random) -> Iterator[tuple[str, Message]]:
+    """A good request for each method, as things stand."""
+    claim = rng.choice(found.claims)
+    task_id = f"t{rng.randrange(24):02d}"
+    yield from _of_worker(found, claim, rng)
+    yield "AddTasks", pb.AddTasksRequest(tasks=[_planned(claim, rng)], dry_run=rng.random() < 0.5)
+    yield "GetTask", pb.GetTaskRequest(task_id=task_id)
+    yield (
+        "ListTasks",
+        pb.ListTasksRequest(
+            statuses=[task_pb2.TASK_STATUS_NOT_STARTED, task_pb2.TASK_STATUS_IN_PROGRESS],
+            phase="p",
+            search="task",
+            page_size=5,
+            page_token="3",
+        ),
+    )
+    yield "ExplainTask", pb.ExplainTaskRequest(task_id=task_id)
+    yield "RetryTask", pb.RetryTaskRequest(task_ids=[claim.task.task_id], failed=rng.random() < 0.3)
+    yield "KillTask", pb.KillTaskRequest(task_ids=[task_id, claim.task.task_id], cause="too dear")
+    yield "AcceptResult", pb.AcceptResultRequest(task_id=claim.task.task_id, attempt=claim.attempt)
+    yield "AddDependency", pb.AddDependencyRequest(task_id=task_id, dependency=f"t{rng.randrange(24):02d}")
+    yield "RemoveDependency", pb.RemoveDependencyRequest(task_id=task_id, dependency="t01")
+    yield "GetSwarm", pb.GetSwarmRequest()
+    yield "PauseSwarm", pb.PauseSwarmRequest(cause="lunch")
+    yield "EmergencyStop", pb.EmergencyStopRequest(cause="fire")
+    yield "ResumeSwarm", pb.ResumeSwarmRequest(requeue=True)
+    yield "ListWorkers", pb.ListWorkersRequest()
+    drain = pb.DrainWorkerRequest(worker="w2")
+    drain.deadline.FromSeconds(5)
+    yield "DrainWorker", drain
+    yield "CreateToken", pb.CreateTokenRequest(role=pb.ROLE_VIEWER, name="screen")
+    yield "ListTokens", pb.ListTokensRequest()
+    yield "RevokeToken", pb.RevokeTokenRequest(token_id=found.spare_token)
+
+
+def _of_worker(found: Stand, claim: worker_pb.Claim, rng: random.Random) -> Iterator[tuple[str, Message]]:
+    leases = [held.lease_id for held in found.claims[-SLOTS:]]
+    yield "Heartbeat", worker_pb.HeartbeatRequest(worker="w1", incarnation="w1-1", lease_ids=leases)
+    record = start(claim)
+    if rng.random() < 0.4:
+        record.records[0].end.exit_code = 0
+        record.records[0].end.usage.CopyFrom(session_pb2.Usage(input_tokens=5, output_tokens=1, cost="0.003"))
+    yield "RecordSession", record
+    entry = session_pb2.LogEntry(number=rng.randrange(1, 50), kind=session_pb2.LOG_KIND_REPLY, text="hello")
+    entry.logged_at.FromSeconds(1_700_000_000)
+    progress = worker_pb.SessionProgress(
+        lease_id=claim.lease_id, session_id=session_id(claim), entries=[entry],
+        usage=session_pb2.Usage(input_tokens=10, output_tokens=2, cost="0.0034075"),
+    )  # fmt: skip
+    yield "ReportProgress", worker_pb.ReportProgressRequest(worker="w1", sessions=[progress])
+    kind = rng.choice([1, 2, 2, 3, 4])
+    failure = rng.randrange(1, 11) if kind == task_pb2.OUTCOME_KIND_FAILED else 0
+    ended = finish(claim, kind=kind, failure_class=failure, error="e" if failure else "")
+    if failure == task_pb2.FAILURE_CLASS_PROVIDER_LIMITED:
+        ended.finished[0].outcome.retry_after.FromSeconds(7)
+    yield "FinishTask", ended
+
+
+def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:
+    definition = task_pb2.TaskDefinition()
+    definition.CopyFrom(claim.task)
+    definition.task_id = f"n{rng.randrange(40)}"
+    definition.labels["gpu"] = "a100"
+    call = definition.rehearsal.builder.add(reply="done").calls.add(tool="bash")
+    call.arguments["command"] = "true"
+    return pb.PlannedTask(definition=definition)
+
+
+async def _still_shown(folder: Path) -> None:
+    """A server that starts on what was stored shows all of it, and takes its own export back."""
+    async with server(folder) as served:
+        client = served.client()
+        tasks = (await client.call("ListTasks", pb.ListTasksRequest(page_size=1_000))).tasks
+        for task in tasks:
+            request = pb.GetTaskRequest(task_id=task.task_id)
+            await client.call("GetTask", request)
+            await client.call("ExplainTask", pb.ExplainTaskRequest(task_id=task.task_id))
+            log = client.operator.TailLog(pb.TailLogRequest(task_id=task.task_id), metadata=client.metadata)
+            assert await _end_of(log) in ("", "SESSION_NOT_FOUND")
+        for method, request_type in (
+            ("ListWorkers", pb.ListWorkersRequest),
+            ("ListTokens", pb.ListTokensRequest),
+        ):
+            await client.call(method, request_type())
+        events = client.operator.WatchEvents(pb.WatchEventsRequest(), metadata=client.metadata)
+        numbers = [event.seq async for message in events for event in message.events]
+        assert numbers == list(range(1, len(numbers) + 1)), "the sequence of events has gaps"
+        export = client.operator.ExportTasks(pb.ExportTasksRequest(), metadata=client.metadata)
+        planned = [task async for message in export for task in message.tasks]
+        again = await client.add(*(task.definition for task in planned), dry_run=True)
+        assert again.unchanged == len(planned) == len(tasks), "an export is not what was stored"
+
+
+async def _end_of(stream: Any) -> str:
+    """Reads a stream to its end; the reason, if that is an error."""
+    try:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return unpack(error).reason or error.code().name
+    return ""

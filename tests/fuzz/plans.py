@@ -1,0 +1,109 @@
+"""Reads mutated task files as swarmctl does and judges what comes of each.
+
+A file is either refused with the typed error, whole, in lines that can be shown to people, or read whole: as
+many tasks as an independent reader of YAML sees, each with its id.
+"""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.text import printable
+from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
+from fuzz.texts import mutated, seeds, wholes
+from swarmctl.plan.faults import SHOWN
+from swarmctl.plan.read import Plan, read_plan
+from swarmd.domain.errors import SwarmError
+from swarmd.domain.plan import check_plan
+from swarmd.rpc.definitions import read_planned
+
+# Of this process's own time: a busy machine is no hang.
+DEADLINE_S: Final = 5.0
+# Of lines that files made of nonsense are told in.
+_LINE_CHARS: Final = 6_000
+_STRINGS: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class Hang(Exception):
+    """A file took longer than any file may."""
+
+
+@dataclass
+class Tally:
+    """What became of the files."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+def play(seed: int, numbers: Sequence[int], folder: Path) -> Tally:
+    """Reads the files with these numbers of the seed's series."""
+    tally, pieces, whole = Tally(), seeds(), wholes()
+    path = folder / "plan.yaml"
+    for number in numbers:
+        data = mutated(seed, number, pieces, whole)
+        path.write_bytes(data)
+        try:
+            with _deadline():
+                tally.outcomes[_read(path, data)] += 1
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+            tally.failures.append(f"seed {seed} file {number}: {type(error).__name__}: {error}")
+    return tally
+
+
+def _read(path: Path, data: bytes) -> str:
+    try:
+        plan = read_plan(str(path))
+    except Exit as refused:
+        _check_refusal(refused, str(path))
+        return "refused by the reader"
+    _check_plan(plan, data)
+    # As if the server had everything that the tasks wait for.
+    known: dict[str, list[str]] = {name: [] for task in plan.tasks for name in task.definition.dependencies}
+    for task in plan.tasks:
+        known.pop(task.definition.task_id, None)
+    try:
+        check_plan([read_planned(task) for task in plan.tasks], known)
+    except SwarmError as error:
+        return "refused by the server" if error.faults else "refused without a fault"
+    return "read"
+
+
+def _check_refusal(refused: Exit, file: str) -> None:
+    assert refused.code is Exits.USAGE, refused.code
+    lines = refused.line("swarmctl").split("\n")
+    assert 1 <= len(lines) <= SHOWN + 1, f"{len(lines)} lines"
+    for line in lines:
+        assert line.startswith(file) or (line.startswith("and ") and line.endswith(" more")), line
+        assert printable(line) == line, ascii(line)
+        assert len(line) <= _LINE_CHARS, f"a line of {len(line)} characters"
+
+
+def _check_plan(plan: Plan, data: bytes) -> None:
+    document = yaml.load(data.decode("utf-8-sig"), Loader=_STRINGS)
+    items = document["tasks"]
+    assert len(plan.tasks) == len(plan.entries) == len(items), "not every task of the file was read"
+    for task, item in zip(plan.tasks, items, strict=True):
+        assert task.definition.task_id == item["id"], "an id is not the one in the file"
+        assert PlannedTask.FromString(task.SerializeToString()) == task, "it does not survive the wire"
+
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise Hang(f"more than {DEADLINE_S:.0f} s")
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, DEADLINE_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -1,0 +1,45 @@
+"""Longer runs and replays: `PYTHONPATH=tests python -m fuzz.run plans|calls --seed N [--count N] [--only N]`.
+
+`--count` is files or rounds of calls; `--only` plays the one file or round that a failure names.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from fuzz import calls, plans
+
+DEFAULTS: Final = {"plans": 20_000, "calls": 80}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plays; prints the figures and each failure; ends with 1 if there is one."""
+    parser = argparse.ArgumentParser(prog="fuzz.run", description=__doc__)
+    parser.add_argument("what", choices=sorted(DEFAULTS))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, help="how many files, or rounds")
+    parser.add_argument("--only", type=int, help="the number of one of them")
+    given = parser.parse_args(argv)
+    count = given.count or DEFAULTS[given.what]
+    numbers = range(count) if given.only is None else range(given.only, given.only + 1)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        folder = Path(name)
+        if given.what == "plans":
+            read = plans.play(given.seed, numbers, folder)
+            figures, failures = dict(read.outcomes), read.failures
+        else:
+            called = asyncio.run(calls.play(given.seed, numbers, folder))
+            figures, failures = dict(called.codes), called.failures
+    for failure in failures:
+        sys.stdout.write(f"FAILURE {failure}\n")
+    sys.stdout.write(json.dumps({"seed": given.seed, "failures": len(failures), **figures}) + "\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
