@@ -22,7 +22,7 @@ from swarmctl.plan.faults import SHOWN
 from swarmctl.plan.read import Plan, read_plan
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.plan import check_plan
-from swarmd.rpc.definitions import read_planned
+from swarmd.wire.definitions import read_planned
 
 # Of this process's own time: a busy machine is no hang.
 DEADLINE_S: Final = 5.0
