@@ -1,0 +1,224 @@
+// The documents of docs/http.md: the same that `swarmctl -o json` prints.
+
+export const STATUSES = [
+  "blocked",
+  "not_started",
+  "claimed",
+  "in_progress",
+  "killing",
+  "completed",
+  "failed",
+  "killed",
+  "skipped",
+] as const;
+export type Status = (typeof STATUSES)[number];
+export type Role = "builder" | "validator";
+export type Mode = "running" | "paused" | "stopped";
+export type Counts = Partial<Record<Status, number>>;
+
+export interface Usage {
+  input_tokens: number;
+  output_tokens: number;
+  cost: string | null;
+}
+
+export interface KillReceipt {
+  containment: string | null;
+  processes_found: number;
+  terminated: number;
+  killed: number;
+  survivors: number;
+  duration_s: number | null;
+  last_output: string | null;
+}
+
+export interface Task {
+  id: string;
+  name: string;
+  status: Status;
+  phase: string | null;
+  type: string | null;
+  priority: number;
+  attempt: number;
+  max_retries: number;
+  dependencies: string[];
+  blocked_by: string[];
+  worker: string | null;
+  builder_session_id: string | null;
+  validator_session_id: string | null;
+  last_error: string | null;
+  failure_class: string | null;
+  cause: string | null;
+  estimated_hours: number | null;
+  created_at: string | null;
+  started_at: string | null;
+  completed_at: string | null;
+  usage: Usage;
+  kill_receipt?: KillReceipt | null;
+}
+
+export interface Session {
+  session_id: string;
+  role: Role;
+  runner: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  exit_code: number | null;
+  usage: Usage;
+}
+
+export interface Finding {
+  finding_id: string | null;
+  file: string | null;
+  issue: string;
+  severity: string | null;
+}
+
+export interface FindingAnswer {
+  finding_id: string | null;
+  kind: string | null;
+  why: string | null;
+}
+
+export interface BuilderResult {
+  status: string | null;
+  files_created: string[];
+  files_modified: string[];
+  tests_written: boolean | null;
+  tests_passed: boolean | null;
+  implementation_notes: string | null;
+  blockers: string[];
+  answers: FindingAnswer[];
+}
+
+export interface Check {
+  command: string;
+  exit_code: number;
+  output_tail: string | null;
+  duration_s: number | null;
+}
+
+export interface Verdict {
+  verdict: "PASS" | "FAIL";
+  confidence: number | null;
+  test_quality_score: number | null;
+  recommendations: string[];
+  summary: string | null;
+}
+
+export interface LateResult {
+  received_at: string | null;
+  outcome: string | null;
+  failure_class: string | null;
+  error: string | null;
+}
+
+export interface Attempt {
+  number: number;
+  outcome: string | null;
+  worker: string | null;
+  failure_class: string | null;
+  error: string | null;
+  claimed_at: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  sessions: Session[];
+  builder_result: BuilderResult | null;
+  checks: Check[];
+  verdict: Verdict | null;
+  findings: Finding[];
+  kill_receipt: KillReceipt | null;
+  late_results: LateResult[];
+}
+
+export interface TaskDetail extends Task {
+  description: string | null;
+  acceptance_criteria: string[];
+  files: string[];
+  design_docs: string[];
+  checks: string[];
+  on_dependency_failure: string | null;
+  validate: boolean | null;
+  labels: Record<string, string>;
+  course: number[];
+  attempts: Attempt[];
+}
+
+export interface Reason {
+  kind: string;
+  message: string;
+  task_ids: string[];
+}
+
+export interface Worker {
+  name: string;
+  status: "online" | "draining" | "suspect" | "gone";
+  slots: number;
+  running: number;
+  host: string | null;
+  pid: number | null;
+  runner: string | null;
+  last_seen: string | null;
+  labels: Record<string, string>;
+  containment: string | null;
+  version: string | null;
+  task_ids: string[];
+}
+
+export interface PausedRunner {
+  runner: string;
+  cause: string | null;
+  paused_at: string | null;
+}
+
+export interface SwarmStatus {
+  mode: Mode;
+  cause: string | null;
+  done: boolean;
+  total: number;
+  counts: Counts;
+  workers: number;
+  slots: number;
+  estimated_hours: number;
+  completed_hours: number;
+  usage: Usage;
+  stop_generation: number;
+  last_event_seq: number;
+  version: string;
+  started_at: string | null;
+  epoch: number;
+  swarm_id: string | null;
+  expiry_paused: boolean;
+  paused_runners: PausedRunner[];
+}
+
+export interface SwarmEvent {
+  seq: number;
+  happened_at: string | null;
+  kind: string;
+  task: string | null;
+  status: Status | null;
+  attempt: number | null;
+  worker: string | null;
+  session_id: string | null;
+  cause: string | null;
+}
+
+export interface LogLine {
+  cursor: number;
+  session_id: string;
+  role: Role;
+  attempt: number;
+  number: number;
+  logged_at: string | null;
+  kind: string;
+  text: string;
+}
+
+export interface Me {
+  name: string;
+  role: "viewer" | "operator" | "admin" | "worker";
+  csrf: string;
+  version: string;
+  swarm_id: string | null;
+}

@@ -1,0 +1,68 @@
+// Calls of /api. Every refusal becomes an ApiError with the server's own sentence.
+
+export class ApiError extends Error {
+  readonly status: number;
+  readonly reason: string;
+
+  constructor(status: number, reason: string, message: string) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+let csrf = "";
+let onDenied: () => void = () => undefined;
+
+/** Who is logged in, and what to do once nobody is. */
+export function authorize(token: string, denied: () => void): void {
+  csrf = token;
+  onDenied = denied;
+}
+
+export type Query = Record<string, string | number | readonly string[] | undefined>;
+
+export function withQuery(path: string, query: Query): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one));
+  }
+  const text = search.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return call<T>(withQuery(path, query), { method: "GET", ...(signal ? { signal } : {}) });
+}
+
+export async function post<T>(path: string, body: object = {}): Promise<T> {
+  return call<T>(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Swarm-CSRF": csrf },
+    body: JSON.stringify(body),
+  });
+}
+
+async function call<T>(path: string, init: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, credentials: "same-origin", cache: "no-store" });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError(0, "UNREACHABLE", "swarmd can't be reached; is it running?");
+  }
+  const text = await response.text();
+  if (response.ok) return (text === "" ? null : JSON.parse(text)) as T;
+  if (response.status === 401) onDenied();
+  throw refusal(response.status, text);
+}
+
+function refusal(status: number, text: string): ApiError {
+  try {
+    const { error } = JSON.parse(text) as { error: { reason: string; message: string } };
+    return new ApiError(status, error.reason, error.message);
+  } catch {
+    return new ApiError(status, "UNKNOWN", `the server answered with status ${status}`);
+  }
+}

@@ -1,0 +1,121 @@
+// Every route of docs/http.md that the page uses, by name.
+import type {
+  Counts,
+  LogLine,
+  Me,
+  Reason,
+  Role,
+  Status,
+  SwarmEvent,
+  SwarmStatus,
+  Task,
+  TaskDetail,
+  Worker,
+} from "./documents.ts";
+import { get, post } from "./http.ts";
+
+export interface TaskFilter {
+  status: readonly Status[];
+  phase: string;
+  q: string;
+}
+
+export interface TaskPage {
+  tasks: Task[];
+  next: string | null;
+  total: number;
+}
+
+export interface LogPage {
+  entries: LogLine[];
+  next: number | null;
+  ended: boolean;
+}
+
+export type GraphAnswer =
+  | {
+      seq: number;
+      nodes: GraphNode[];
+      edges: [string, string][];
+      phases?: undefined;
+    }
+  | { seq: number; phases: PhaseNode[]; edges: [string, string, number][]; nodes?: undefined };
+
+export interface GraphNode {
+  id: string;
+  name: string;
+  phase: string | null;
+  status: Status;
+}
+
+export interface PhaseNode {
+  phase: string | null;
+  counts: Counts;
+}
+
+export interface TimelineSession {
+  task: string;
+  attempt: number;
+  role: Role;
+  worker: string | null;
+  started_at: string;
+  ended_at: string | null;
+  status: string | null;
+}
+
+export interface Bulk {
+  matched: number;
+  done: number;
+  refused: { id: string; reason: string; message: string }[];
+}
+
+export interface Bucket {
+  at: string;
+  completed: number;
+  failed: number;
+  builder_median_s: number | null;
+  validator_median_s: number | null;
+}
+
+export type Selection = { ids: readonly string[] } | { filter: Partial<TaskFilter> };
+
+const task = (id: string) => `/api/tasks/${encodeURIComponent(id)}`;
+
+export const api = {
+  me: () => get<Me>("/api/me"),
+  login: (token: string) => post<Me>("/login", { token }),
+  logout: () => post<null>("/logout"),
+  tasks: (
+    filter: TaskFilter,
+    page: { sort: string; order: string; limit: number; after?: string },
+    signal?: AbortSignal,
+  ) => get<TaskPage>("/api/tasks", { ...filter, ...page }, signal),
+  task: (id: string, signal?: AbortSignal) => get<TaskDetail>(task(id), {}, signal),
+  explain: (id: string) => get<{ reasons: Reason[] }>(`${task(id)}/explain`),
+  log: (
+    id: string,
+    query: { role: string; attempt: string; after?: number; limit: number },
+    signal?: AbortSignal,
+  ) => get<LogPage>(`${task(id)}/log`, query, signal),
+  events: (query: { after?: number; limit: number; task?: string }) =>
+    get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
+  graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),
+  timeline: (query: { since: string; until: string; limit: number }) =>
+    get<{ sessions: TimelineSession[] }>("/api/timeline", query),
+  throughput: (minutes: number) => get<{ buckets: Bucket[] }>("/api/throughput", { minutes }),
+  workers: () => get<{ workers: Worker[] }>("/api/workers"),
+  kill: (id: string, cause: string) => post<Task>(`${task(id)}/kill`, { cause }),
+  retry: (id: string) => post<Task>(`${task(id)}/retry`),
+  bulk: (verb: "kill" | "retry", selection: Selection, dryRun: boolean, cause = "") =>
+    post<Bulk>(`/api/tasks/${verb}`, { ...selection, dry_run: dryRun, ...(cause ? { cause } : {}) }),
+  drain: (worker: string, deadlineS: number | null) =>
+    post<unknown>(
+      `/api/workers/${encodeURIComponent(worker)}/drain`,
+      deadlineS === null ? {} : { deadline_s: deadlineS },
+    ),
+  emergencyStop: (cause: string) => post<SwarmStatus>("/api/emergency-stop", { cause }),
+  pause: (cause: string) => post<SwarmStatus>("/api/pause", { cause }),
+  resume: (requeue: boolean) => post<SwarmStatus & { requeued?: string[] }>("/api/resume", { requeue }),
+  gracefulShutdown: (deadlineS: number | null) =>
+    post<unknown>("/api/graceful-shutdown", deadlineS === null ? {} : { deadline_s: deadlineS }),
+};

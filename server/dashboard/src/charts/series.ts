@@ -1,0 +1,22 @@
+// The rows of the charts, from the buckets of /api/throughput.
+import type { Bucket } from "../api/swarm.ts";
+
+type Row = (number | null)[];
+
+/** Times, completed on top of failed (so that the bars stack), failed. */
+export function throughputRows(buckets: readonly Bucket[]): [number[], Row, Row] {
+  return [
+    buckets.map((bucket) => Date.parse(bucket.at) / 1000),
+    buckets.map((bucket) => bucket.completed + bucket.failed),
+    buckets.map((bucket) => bucket.failed),
+  ];
+}
+
+/** Times, the builders' median, the validators' median. */
+export function durationRows(buckets: readonly Bucket[]): [number[], Row, Row] {
+  return [
+    buckets.map((bucket) => Date.parse(bucket.at) / 1000),
+    buckets.map((bucket) => bucket.builder_median_s),
+    buckets.map((bucket) => bucket.validator_median_s),
+  ];
+}

@@ -1,0 +1,28 @@
+import type { Counts, Status } from "../api/documents.ts";
+
+const ORDER: readonly Status[] = [
+  "completed",
+  "in_progress",
+  "claimed",
+  "killing",
+  "failed",
+  "killed",
+  "skipped",
+  "not_started",
+  "blocked",
+];
+
+/** How the tasks of a phase are spread over the statuses. */
+export function PhaseBar({ counts, total, width }: { counts: Counts; total: number; width: number }) {
+  let x = 12;
+  return (
+    <g>
+      {ORDER.filter((status) => (counts[status] ?? 0) > 0).map((status) => {
+        const size = (width * (counts[status] ?? 0)) / Math.max(1, total);
+        const part = <rect key={status} class={`f-${status}`} x={x} y="45" width={size} height="7" />;
+        x += size;
+        return part;
+      })}
+    </g>
+  );
+}

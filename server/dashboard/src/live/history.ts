@@ -1,0 +1,14 @@
+// Events from before the page was opened, put under those that came since.
+import type { SwarmEvent } from "../api/documents.ts";
+import { EVENTS_KEPT, type Swarm } from "./reduce.ts";
+
+export function withHistory(swarm: Swarm, older: readonly SwarmEvent[]): Swarm {
+  return { ...swarm, events: merged(swarm.events, older).slice(0, EVENTS_KEPT) };
+}
+
+/** Both, each event once, the newest first. */
+export function merged(known: readonly SwarmEvent[], more: readonly SwarmEvent[]): SwarmEvent[] {
+  const bySeq = new Map<number, SwarmEvent>();
+  for (const event of [...known, ...more]) bySeq.set(event.seq, event);
+  return [...bySeq.values()].sort((one, other) => other.seq - one.seq);
+}

@@ -1,0 +1,68 @@
+import { useEffect, useState } from "preact/hooks";
+import type { TaskDetail } from "../api/documents.ts";
+import { sentence } from "../state/notices.ts";
+import { count } from "../text/format.ts";
+import { Panel } from "../ui/panel.tsx";
+import { LogView } from "./log-view.tsx";
+import { type Log, useLog } from "./use-log.ts";
+
+/** What the task's sessions did and printed, followed as they do. */
+export function LogPanel({ task }: { task: TaskDetail }) {
+  const [role, setRole] = useState("");
+  const [attempt, setAttempt] = useState("");
+  const [wanted, setWanted] = useState("");
+  const [columns, setColumns] = useState(100);
+  const log = useLog({ task: task.id, role, attempt, columns, wanted });
+  // A new session, or an end: there may be more, even in a log that had ended.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: these are what tells of it
+  useEffect(() => log.poke(), [task.status, task.builder_session_id, task.validator_session_id]);
+  return (
+    <Panel title="Log" aside={<Told log={log} />} class="log-panel">
+      <div class="log-tools">
+        <select
+          class="field"
+          aria-label="Attempt"
+          value={attempt}
+          onChange={(event) => setAttempt(event.currentTarget.value)}
+        >
+          <option value="">all attempts</option>
+          {task.attempts.map(({ number }) => (
+            <option key={number} value={String(number)}>
+              attempt {number}
+            </option>
+          ))}
+        </select>
+        <select
+          class="field"
+          aria-label="Role"
+          value={role}
+          onChange={(event) => setRole(event.currentTarget.value)}
+        >
+          <option value="">both roles</option>
+          <option value="builder">builder</option>
+          <option value="validator">validator</option>
+        </select>
+        <input
+          class="field"
+          type="search"
+          data-search
+          placeholder="Only lines with…"
+          aria-label="Only lines with"
+          value={wanted}
+          onInput={(event) => setWanted(event.currentTarget.value)}
+        />
+      </div>
+      {log.error !== null && <p class="bad small">{sentence(log.error)}</p>}
+      <LogView log={log} onColumns={setColumns} />
+    </Panel>
+  );
+}
+
+function Told({ log }: { log: Log }) {
+  const state = log.loading ? "loading…" : log.ended ? "ended" : "following";
+  return (
+    <span class="dim small" data-log={state} data-entries={log.entries}>
+      {count(log.entries)} entries, {state}
+    </span>
+  );
+}

@@ -1,0 +1,68 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { VirtualList } from "../list/virtual-list.tsx";
+import { atEnd } from "../list/window.ts";
+import { isNarrow } from "../state/media.ts";
+import { columnsOf } from "./columns.ts";
+import { LogRowView } from "./log-row.tsx";
+import type { Log } from "./use-log.ts";
+
+const ROW_PX = 18;
+// The time, the mark and the padding before the text.
+const BEFORE_PX = 104;
+const BEFORE_NARROW_PX = 34;
+
+interface LogViewProps {
+  log: Log;
+  onColumns: (columns: number) => void;
+}
+
+/** The rows of a log; it stays at the end as long as the end is in view. */
+export function LogView({ log, onColumns }: LogViewProps) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [following, setFollowing] = useState(true);
+  const sticks = useRef(true);
+  useLayoutEffect(() => {
+    const view = scroller.current;
+    if (view !== null && sticks.current) view.scrollTop = view.scrollHeight;
+  }, [log.rows.length]);
+  useEffect(() => {
+    const view = scroller.current;
+    if (view === null) return undefined;
+    const fit = () => {
+      const before = isNarrow.value ? BEFORE_NARROW_PX : BEFORE_PX;
+      onColumns(columnsOf(view.clientWidth - before, `12px ${getComputedStyle(view).fontFamily}`));
+    };
+    const observer = new ResizeObserver(fit);
+    observer.observe(view);
+    return () => observer.disconnect();
+  }, [onColumns]);
+  const scrolled = (view: HTMLElement) => {
+    sticks.current = atEnd(view.scrollTop, view.clientHeight, view.scrollHeight);
+    setFollowing(sticks.current);
+  };
+  const toEnd = () => {
+    sticks.current = true;
+    scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  };
+  return (
+    <div class="log">
+      <VirtualList
+        class="log-rows"
+        total={log.rows.length}
+        rowPx={ROW_PX}
+        scroller={scroller}
+        onScroll={scrolled}
+        attributes={{ role: "log", "aria-live": "off", "aria-label": "Log", tabIndex: 0 }}
+        draw={(index) => {
+          const row = log.rows[index];
+          return row === undefined ? null : <LogRowView key={index} row={row} />;
+        }}
+      />
+      {!following && (
+        <button type="button" class="button small log-end" onClick={toEnd}>
+          ↓ To the end
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+// Log entries as rows of one height: split at line ends, and at the width of the window. Pure, and appended to:
+// a hundred thousand lines are laid out once, not at each new one.
+import type { LogLine } from "../api/documents.ts";
+import { visible } from "../text/visible.ts";
+
+export interface LogRow {
+  readonly entry: LogLine;
+  readonly text: string;
+  /** The first row of an entry has its time and mark. */
+  readonly first: boolean;
+  /** Announces a session instead of showing text. */
+  readonly heading: boolean;
+}
+
+export class LogRows {
+  readonly rows: LogRow[] = [];
+  private session = "";
+  private readonly columns: number;
+  private readonly wanted: string;
+
+  /** `columns` 0 does not wrap; `wanted` leaves out entries without that text. */
+  constructor(columns: number, wanted: string) {
+    this.columns = columns;
+    this.wanted = wanted.toLowerCase();
+  }
+
+  add(entries: readonly LogLine[]): void {
+    for (const entry of entries) {
+      if (this.wanted !== "" && !entry.text.toLowerCase().includes(this.wanted)) continue;
+      if (entry.session_id !== this.session) {
+        this.session = entry.session_id;
+        this.rows.push({ entry, text: headingOf(entry), first: true, heading: true });
+      }
+      this.addText(entry);
+    }
+  }
+
+  private addText(entry: LogLine): void {
+    let first = true;
+    for (const line of visible(entry.text.replace(/\r?\n$/, "")).split(/\r?\n/)) {
+      for (const text of chunks(line, this.columns)) {
+        this.rows.push({ entry, text, first, heading: false });
+        first = false;
+      }
+    }
+  }
+}
+
+function headingOf(entry: LogLine): string {
+  return `${entry.role}, attempt ${entry.attempt}, session ${entry.session_id}`;
+}
+
+/** The line in pieces of so many characters; tabs count as four, so they become blanks. */
+export function chunks(line: string, columns: number): string[] {
+  const flat = line.replaceAll("\t", "    ");
+  if (columns <= 0 || flat.length <= columns) return [flat];
+  const pieces = [];
+  for (let at = 0; at < flat.length; at += columns) pieces.push(flat.slice(at, at + columns));
+  return pieces;
+}

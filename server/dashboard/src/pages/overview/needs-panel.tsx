@@ -1,0 +1,57 @@
+import { link, status, swarm } from "../../live/store.ts";
+import { nowMs } from "../../state/clock.ts";
+import { oneLine } from "../../text/visible.ts";
+import { Panel } from "../../ui/panel.tsx";
+import { type Need, needs } from "./needs.ts";
+
+/** What needs a person, or that nothing does. */
+export function NeedsPanel() {
+  const found = needs(swarm.value, nowMs.value);
+  if (found.length === 0) {
+    if (status.value?.mode === "stopped") return null;
+    return (
+      <p class="calm" role="status">
+        <span aria-hidden="true">✓</span> {calm()}
+      </p>
+    );
+  }
+  return (
+    <Panel title="Needs a person" class="needs" aside={<span class="badge">{found.length}</span>}>
+      <ul>
+        {found.map((need) => (
+          <Row key={need.key} need={need} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function calm(): string {
+  const now = status.value;
+  if (now === null) return link.value.state === "lost" ? "Nothing is known yet." : "Loading…";
+  if (now.total === 0) return "Nothing to do yet: `swarmctl import FILE` adds tasks.";
+  return now.done ? "All is done, and nothing needs a person." : "Nothing needs a person.";
+}
+
+function Row({ need }: { need: Need }) {
+  const title = (
+    <>
+      <span class="need-mark" aria-hidden="true">
+        {need.urgent ? "▲" : "✕"}
+      </span>
+      <span class="need-title">{oneLine(need.title)}</span>
+    </>
+  );
+  return (
+    <li class={need.urgent ? "need urgent" : "need"}>
+      {need.href === null ? (
+        <span class="need-head">{title}</span>
+      ) : (
+        <a class="need-head" href={need.href}>
+          {title}
+        </a>
+      )}
+      <span class="need-detail dim">{oneLine(need.detail, 300)}</span>
+    </li>
+  );
+}

@@ -1,0 +1,41 @@
+import type { TaskDetail } from "../../api/documents.ts";
+import { visible } from "../../text/visible.ts";
+import { Panel } from "../../ui/panel.tsx";
+import { Prose } from "../../ui/text.tsx";
+
+/** What the author of the task asks for. */
+export function DefinitionPanel({ task }: { task: TaskDetail }) {
+  const labels = Object.entries(task.labels).map(([name, value]) => `${name}=${value}`);
+  return (
+    <Panel title="What is asked for" class="definition">
+      {task.description !== null && <Prose text={task.description} />}
+      <List title="Acceptance criteria" entries={task.acceptance_criteria} />
+      <List title="Checks" entries={task.checks} mono />
+      <List title="Files" entries={task.files} mono />
+      <List title="Design documents" entries={task.design_docs} mono />
+      <List title="Labels that a worker must have" entries={labels} mono />
+    </Panel>
+  );
+}
+
+function List({
+  title,
+  entries,
+  mono = false,
+}: {
+  title: string;
+  entries: readonly string[];
+  mono?: boolean;
+}) {
+  if (entries.length === 0) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul class={mono ? "bullets mono" : "bullets"}>
+        {entries.map((entry) => (
+          <li key={entry}>{visible(entry)}</li>
+        ))}
+      </ul>
+    </>
+  );
+}

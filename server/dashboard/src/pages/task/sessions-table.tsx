@@ -1,0 +1,53 @@
+import type { Session } from "../../api/documents.ts";
+import { between, money, short, span } from "../../text/format.ts";
+import { oneLine } from "../../text/visible.ts";
+import { Age } from "../../ui/age.tsx";
+
+/** The builder's and the validator's session of an attempt. */
+export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
+  return (
+    <div class="scroll-x">
+      <table class="sessions">
+        <thead>
+          <tr>
+            <th>Session</th>
+            <th>Runner</th>
+            <th class="right">Took</th>
+            <th class="right">Exit</th>
+            <th class="right">Tokens in / out</th>
+            <th class="right">Cost</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sessions.map((session) => (
+            <tr key={session.session_id}>
+              <td>
+                <span class="strong">{session.role}</span>
+                <div class="mono dim small">{session.session_id}</div>
+              </td>
+              <td>{session.runner === null ? "–" : oneLine(session.runner)}</td>
+              <td class="right nowrap">
+                {session.ended_at === null ? (
+                  <Age from={session.started_at} />
+                ) : (
+                  span(between(session.started_at, session.ended_at))
+                )}
+              </td>
+              <td class={`right ${session.exit_code ? "strong" : ""}`}>{exit(session.exit_code)}</td>
+              <td class="right nowrap">
+                {short(session.usage.input_tokens)} / {short(session.usage.output_tokens)}
+              </td>
+              <td class="right">{money(session.usage.cost)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Negative is the signal that ended it. */
+function exit(code: number | null): string {
+  if (code === null) return "–";
+  return code < 0 ? `signal ${-code}` : String(code);
+}

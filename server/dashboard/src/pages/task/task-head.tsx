@@ -1,0 +1,51 @@
+import { useEffect, useState } from "preact/hooks";
+import type { TaskDetail } from "../../api/documents.ts";
+import { api } from "../../api/swarm.ts";
+import { bind } from "../../state/keys.ts";
+import { attempt } from "../../state/notices.ts";
+import { href } from "../../state/route.ts";
+import { operates } from "../../state/session.ts";
+import { oneLine } from "../../text/visible.ts";
+import { canKill, canRetry } from "../../text/words.ts";
+import { StatusMark } from "../../ui/status-mark.tsx";
+import { KillDialog } from "./kill-dialog.tsx";
+
+/** Its name, where it is, and what can be done to it. */
+export function TaskHead({ task }: { task: TaskDetail }) {
+  const [killing, setKilling] = useState(false);
+  useEffect(() => bind([{ keys: "Escape", what: "Back", run: () => history.back() }]), []);
+  const retry = () => attempt(async () => (await api.retry(task.id), `${task.id} gets a new start.`));
+  return (
+    <header class="task-head">
+      <div class="task-title">
+        <p class="small dim">
+          <a href={href("tasks")}>Tasks</a> / <span class="mono">{task.id}</span>
+        </p>
+        <h1>{oneLine(task.name)}</h1>
+        <p>
+          <StatusMark status={task.status} />{" "}
+          <span class="dim">
+            {task.attempt > 0 ? `attempt ${task.attempt} of at most ${task.max_retries + 1}` : "not begun"}
+            {task.worker ? ` · ${oneLine(task.worker)}` : ""}
+          </span>
+        </p>
+      </div>
+      {operates.value && (
+        <div class="buttons">
+          <button type="button" class="button" disabled={!canRetry(task.status)} onClick={retry}>
+            Retry
+          </button>
+          <button
+            type="button"
+            class="button danger"
+            disabled={!canKill(task.status) || task.status === "killing"}
+            onClick={() => setKilling(true)}
+          >
+            Kill…
+          </button>
+        </div>
+      )}
+      {killing && <KillDialog task={task} onClose={() => setKilling(false)} />}
+    </header>
+  );
+}

@@ -1,0 +1,61 @@
+import { useEffect, useMemo } from "preact/hooks";
+import { ApiError } from "../../api/http.ts";
+import { api } from "../../api/swarm.ts";
+import { onStep } from "../../live/store.ts";
+import { LogPanel } from "../../log/log-panel.tsx";
+import { useLoad } from "../../state/load.ts";
+import { href } from "../../state/route.ts";
+import { throttled } from "../../state/throttle.ts";
+import { Empty, Failure, Loading } from "../../ui/states.tsx";
+import { AttemptsPanel } from "./attempts-panel.tsx";
+import { DefinitionPanel } from "./definition-panel.tsx";
+import { FactsPanel } from "./facts-panel.tsx";
+import { ReceiptPanel } from "./receipt-panel.tsx";
+import { TaskEventsPanel } from "./task-events-panel.tsx";
+import { TaskHead } from "./task-head.tsx";
+import { WhyPanel } from "./why-panel.tsx";
+
+const REFRESH_MS = 400;
+
+/** Everything about one task. */
+export function TaskPage({ id }: { id: string }) {
+  const { value: task, error, reload } = useLoad(id, (signal) => api.task(id, signal));
+  const refresh = useMemo(() => throttled(reload, REFRESH_MS), [reload]);
+  useEffect(() => {
+    const stop = onStep((step) => {
+      if (step.everything || step.changed.some((changed) => changed.id === id)) refresh();
+    });
+    return () => {
+      stop();
+      refresh.cancel();
+    };
+  }, [id, refresh]);
+  if (task === null) return error === null ? <Loading what={id} /> : <NoTask error={error} retry={reload} />;
+  return (
+    <div class="page task" data-task={task.id} data-status={task.status}>
+      <TaskHead task={task} />
+      <ReceiptPanel task={task} />
+      <WhyPanel task={task} />
+      <div class="columns">
+        <div class="column wide">
+          <LogPanel task={task} />
+          <AttemptsPanel task={task} />
+        </div>
+        <div class="column">
+          <FactsPanel task={task} />
+          <DefinitionPanel task={task} />
+          <TaskEventsPanel id={task.id} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function NoTask({ error, retry }: { error: unknown; retry: () => void }) {
+  if (!(error instanceof ApiError) || error.status !== 404) return <Failure error={error} retry={retry} />;
+  return (
+    <Empty title={error.message}>
+      <a href={href("tasks")}>Look for it among all tasks</a>
+    </Empty>
+  );
+}

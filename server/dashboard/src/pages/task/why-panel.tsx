@@ -1,0 +1,52 @@
+import { useEffect } from "preact/hooks";
+import type { Reason, TaskDetail } from "../../api/documents.ts";
+import { api } from "../../api/swarm.ts";
+import { status, workers } from "../../live/store.ts";
+import { useLoad } from "../../state/load.ts";
+import { taskHref } from "../../state/route.ts";
+import { visible } from "../../text/visible.ts";
+import { WAITING } from "../../text/words.ts";
+import { Panel } from "../../ui/panel.tsx";
+
+const EVERY_MS = 5000;
+const SHOWN = 40;
+
+/** Why a task that waits is not running: the server's own reasons, by which it gives claims. */
+export function WhyPanel({ task }: { task: TaskDetail }) {
+  return WAITING.has(task.status) || task.status === "skipped" ? <Why task={task} /> : null;
+}
+
+function Why({ task }: { task: TaskDetail }) {
+  const { value, reload } = useLoad(`${task.id} ${task.status}`, () => api.explain(task.id), EVERY_MS);
+  const mode = status.value?.mode;
+  const known = workers.value.length;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what may have changed the reasons
+  useEffect(() => reload(), [mode, known, reload]);
+  if (value === null) return null;
+  return (
+    <Panel title={task.status === "skipped" ? "Why it was skipped" : "Why it is not running"} class="why">
+      {value.reasons.length === 0 ? (
+        <p>Nothing keeps it: it can start at once.</p>
+      ) : (
+        <ul>
+          {value.reasons.map((reason) => (
+            <ReasonLine key={`${reason.kind} ${reason.message}`} reason={reason} />
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function ReasonLine({ reason }: { reason: Reason }) {
+  return (
+    <li data-reason={reason.kind}>
+      {visible(reason.message)}{" "}
+      {reason.task_ids.slice(0, SHOWN).map((id) => (
+        <a key={id} class="mono receipt-task" href={taskHref(id)}>
+          {id}
+        </a>
+      ))}
+    </li>
+  );
+}

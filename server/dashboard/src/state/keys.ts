@@ -1,0 +1,55 @@
+// The keyboard: single keys and `g` followed by one, never while someone types.
+
+export interface Binding {
+  readonly keys: string;
+  readonly what: string;
+  readonly run: (event: KeyboardEvent) => void;
+}
+
+const CHORD_MS = 1200;
+const layers: (readonly Binding[])[] = [];
+let prefix: { key: string; atMs: number } | null = null;
+
+/** Adds bindings until the returned function is called; later ones win over earlier ones. */
+export function bind(bindings: readonly Binding[]): () => void {
+  layers.push(bindings);
+  return () => {
+    const at = layers.indexOf(bindings);
+    if (at >= 0) layers.splice(at, 1);
+  };
+}
+
+export function boundKeys(): readonly Binding[] {
+  const seen = new Set<string>();
+  return [...layers]
+    .reverse()
+    .flat()
+    .filter((binding) => !seen.has(binding.keys) && seen.add(binding.keys));
+}
+
+export function typing(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+}
+
+/** What was pressed, with the key before it if that began a chord. Exported for tests. */
+export function pressed(event: KeyboardEvent, nowMs: number): string {
+  const chord = prefix !== null && nowMs - prefix.atMs < CHORD_MS ? `${prefix.key} ${event.key}` : event.key;
+  prefix = chord === "g" ? { key: "g", atMs: nowMs } : null;
+  return chord;
+}
+
+function dispatch(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.key !== "Escape" && (typing(event.target) || document.querySelector("dialog[open]") !== null))
+    return;
+  const keys = pressed(event, performance.now());
+  const found = boundKeys().find((binding) => binding.keys === keys);
+  if (found === undefined) return;
+  event.preventDefault();
+  found.run(event);
+}
+
+export function listenToKeys(): void {
+  document.addEventListener("keydown", dispatch);
+}

@@ -1,0 +1,47 @@
+// Who is logged in. Without anyone, the page is the login page.
+import { computed, signal } from "@preact/signals";
+import type { Me } from "../api/documents.ts";
+import { ApiError, authorize } from "../api/http.ts";
+import { api } from "../api/swarm.ts";
+
+export type Session = { state: "asking" } | { state: "nobody"; notice: string } | { state: "in"; me: Me };
+
+export const session = signal<Session>({ state: "asking" });
+
+/** Whether the buttons that act are there at all. The server decides; this spares a refusal. */
+export const operates = computed(
+  () => session.value.state === "in" && ["operator", "admin"].includes(session.value.me.role),
+);
+
+export function enter(me: Me): void {
+  authorize(me.csrf, () => leave("Your login has ended. Log in again to go on."));
+  session.value = { state: "in", me };
+}
+
+export function leave(notice = ""): void {
+  if (session.value.state !== "nobody") session.value = { state: "nobody", notice };
+}
+
+/** Asks who is logged in; false means nobody. While the server can't be reached, what was stands. */
+export async function ask(): Promise<boolean> {
+  try {
+    enter(await api.me());
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) {
+      leave();
+      return false;
+    }
+    return true;
+  }
+}
+
+export async function logIn(token: string): Promise<void> {
+  await api.login(token);
+  enter(await api.me());
+}
+
+export async function logOut(): Promise<void> {
+  await api.logout();
+  leave("You are logged out.");
+}

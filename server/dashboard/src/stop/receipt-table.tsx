@@ -1,0 +1,55 @@
+import { taskHref } from "../state/route.ts";
+import { plural } from "../text/format.ts";
+import { visible } from "../text/visible.ts";
+import { byWorker, endings, type WorkerReceipt } from "./receipts.ts";
+
+/** The receipt of each worker, as it arrives. */
+export function ReceiptTable() {
+  const workers = byWorker(endings.value.values());
+  if (workers.length === 0) return <p class="small">No session was running when the stop came into force.</p>;
+  return (
+    <div class="scroll-x">
+      <table class="receipts">
+        <thead>
+          <tr>
+            <th>Worker</th>
+            <th>Its sessions</th>
+            <th class="right">Processes</th>
+            <th class="right">SIGTERM</th>
+            <th class="right">SIGKILL</th>
+            <th class="right">Survivors</th>
+            <th>Tasks</th>
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map((worker) => (
+            <Row key={worker.worker} receipt={worker} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ receipt }: { receipt: WorkerReceipt }) {
+  const waits = receipt.endings.length - receipt.gone;
+  return (
+    <tr data-worker={receipt.worker}>
+      <td>{visible(receipt.worker)}</td>
+      <td class="nowrap">{waits > 0 ? `… ${plural(waits, "session")} still ending` : "✓ proven gone"}</td>
+      <td class="right">{receipt.found}</td>
+      <td class="right">{receipt.terminated}</td>
+      <td class="right">{receipt.killed}</td>
+      <td class={`right ${receipt.survivors > 0 ? "strong" : ""}`}>
+        {receipt.survivors > 0 ? `⚠ ${receipt.survivors}` : 0}
+      </td>
+      <td>
+        {receipt.endings.map((ending) => (
+          <a key={ending.task} class="receipt-task mono" href={taskHref(ending.task)}>
+            {ending.task}
+          </a>
+        ))}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,52 @@
+// The words of the swarm for people, one place for each.
+import type { Status, SwarmEvent, Task } from "../api/documents.ts";
+
+export const RUNNING: ReadonlySet<Status> = new Set(["claimed", "in_progress", "killing"]);
+export const WAITING: ReadonlySet<Status> = new Set(["blocked", "not_started"]);
+
+export function statusWord(status: Status): string {
+  return plain(status);
+}
+
+export function plain(word: string | null): string {
+  return (word ?? "").replaceAll("_", " ");
+}
+
+const PRIORITIES = new Map([
+  [4, "critical"],
+  [3, "high"],
+  [2, "medium"],
+  [1, "low"],
+]);
+
+export function priorityWord(priority: number): string {
+  return PRIORITIES.get(priority) ?? String(priority);
+}
+
+/** Whether a kill means something: what has ended by itself can't be killed any more. */
+export function canKill(status: Status): boolean {
+  return RUNNING.has(status) || WAITING.has(status) || status === "skipped";
+}
+
+export function canRetry(status: Status): boolean {
+  return status === "failed" || status === "killed" || status === "skipped";
+}
+
+/** What a running task's latest session is for: its id carries attempt and role. */
+export function roleOf(task: Task): "builder" | "validator" | null {
+  if (task.validator_session_id?.includes(`-a${task.attempt}-validator`)) return "validator";
+  return task.builder_session_id?.includes(`-a${task.attempt}-builder`) ? "builder" : null;
+}
+
+/** Why the task is where it is, as far as the task itself knows. */
+export function why(task: Task): string {
+  if (task.blocked_by.length > 0) return `waits for ${task.blocked_by.join(", ")}`;
+  return task.cause ?? task.last_error ?? "";
+}
+
+/** What happened, without the task that it happened to. */
+export function eventWords(event: SwarmEvent): string {
+  const where = [event.attempt ? `attempt ${event.attempt}` : "", event.task ? (event.worker ?? "") : ""];
+  const place = where.filter((part) => part !== "").join(", ");
+  return `${plain(event.kind)}${place ? ` (${place})` : ""}${event.cause ? `: ${event.cause}` : ""}`;
+}
