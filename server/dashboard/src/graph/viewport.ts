@@ -48,22 +48,17 @@ export function centred(view: Viewport, x: number, y: number, window: Box): View
   return { ...view, x: window.width / 2 - x * view.scale, y: window.height / 2 - y * view.scale };
 }
 
-/** Whether a box around (x, y) is at least partly in the window, or near it. */
-export function inView(
-  view: Viewport,
-  window: Box,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-): boolean {
-  const left = (x - width / 2) * view.scale + view.x;
-  const top = (y - height / 2) * view.scale + view.y;
-  const near = 100;
+// What is a little outside is drawn too, so that a pan shows no blank.
+const NEAR_PX = 100;
+
+/** Whether a box around a point of the drawing is at least partly in the window, or near it. */
+export function inView(view: Viewport, window: Box, at: Box & { x: number; y: number }): boolean {
+  const left = (at.x - at.width / 2) * view.scale + view.x;
+  const top = (at.y - at.height / 2) * view.scale + view.y;
   return (
-    left < window.width + near &&
-    top < window.height + near &&
-    left + width * view.scale > -near &&
-    top + height * view.scale > -near
+    left < window.width + NEAR_PX &&
+    top < window.height + NEAR_PX &&
+    left + at.width * view.scale > -NEAR_PX &&
+    top + at.height * view.scale > -NEAR_PX
   );
 }

@@ -19,7 +19,7 @@ export interface VirtualListProps {
 export function VirtualList(props: VirtualListProps) {
   const { total, rowPx, scroller } = props;
   const [view, setView] = useState({ scrollPx: 0, viewPx: 600 });
-  const measure = useRef(() => undefined as void);
+  const measure = useRef<() => void>(() => undefined);
   measure.current = () => {
     const element = scroller.current;
     if (element === null) return;
@@ -41,7 +41,8 @@ export function VirtualList(props: VirtualListProps) {
   useLayoutEffect(() => measure.current(), [total, rowPx]);
 
   const rows = rowsInView(view.scrollPx, view.viewPx, rowPx, total);
-  useEffect(() => props.onRows?.(rows), [rows.first, rows.end, props.onRows]);
+  const { onRows } = props;
+  useEffect(() => onRows?.({ first: rows.first, end: rows.end }), [rows.first, rows.end, onRows]);
   const drawn = [];
   for (let index = rows.first; index < rows.end; index++) drawn.push(props.draw(index));
   return (

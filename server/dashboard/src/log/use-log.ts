@@ -34,9 +34,11 @@ export function useLog({ task, role, attempt, columns, wanted }: LogChoice): Log
     rows.current = new LogRows(columns, wanted);
     rows.current.add(entries.current);
   }
+  const empty = useRef(() => new LogRows(columns, wanted));
+  empty.current = () => new LogRows(columns, wanted);
   useEffect(() => {
     entries.current = [];
-    rows.current = new LogRows(columns, wanted);
+    rows.current = empty.current();
     setState(START);
     const made = new LogFollower(
       {
@@ -55,8 +57,6 @@ export function useLog({ task, role, attempt, columns, wanted }: LogChoice): Log
     follower.current = made;
     made.poke();
     return () => made.close();
-    // The shape of the rows changes without reading anew.
-    // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   }, [task, role, attempt]);
   return {
     ...state,

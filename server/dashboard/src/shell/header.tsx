@@ -50,11 +50,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         >
           {THEME_SIGNS[theme.value]}
         </button>
-        <button
-          type="button"
-          class="button plain small wide-only"
-          onClick={() => attempt(async () => (await logOut(), null))}
-        >
+        <button type="button" class="button plain small wide-only" onClick={() => attempt(logOut)}>
           Log out
         </button>
         <SwarmControls />

@@ -25,9 +25,9 @@ export function Shell() {
   );
   return (
     <div class="shell">
-      <a class="skip" href="#main" onClick={toMain}>
+      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <Header onHelp={() => setHelp(true)} />
       <Banners />
       <main id="main" tabIndex={-1}>
@@ -37,12 +37,6 @@ export function Shell() {
       {help && <HelpDialog onClose={() => setHelp(false)} />}
     </div>
   );
-}
-
-// A link to `#main` would change the page: the part behind `#` is where the page is.
-function toMain(event: MouseEvent): void {
-  event.preventDefault();
-  document.getElementById("main")?.focus();
 }
 
 function search(): void {

@@ -31,10 +31,10 @@ export function sentence(error: unknown): string {
 }
 
 /** Runs an action and tells how it went; true if it went well. */
-export async function attempt(action: () => Promise<string | null>): Promise<boolean> {
+export async function attempt<T>(action: () => Promise<T>, told?: (result: T) => string): Promise<boolean> {
   try {
-    const text = await action();
-    if (text !== null) tell(text);
+    const result = await action();
+    if (told !== undefined) tell(told(result));
     return true;
   } catch (error) {
     tell(sentence(error), "error");

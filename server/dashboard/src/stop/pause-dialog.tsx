@@ -10,7 +10,7 @@ export function PauseDialog({ onClose }: { onClose: () => void }) {
   const pause = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    const done = await attempt(async () => (await api.pause(cause.trim()), "Paused."));
+    const done = await attempt(() => api.pause(cause.trim()));
     setBusy(false);
     if (done) onClose();
   };
@@ -25,7 +25,6 @@ export function PauseDialog({ onClose }: { onClose: () => void }) {
             name="cause"
             value={cause}
             maxLength={500}
-            // biome-ignore lint/a11y/noAutofocus: a dialog that someone has just opened
             autoFocus
             onInput={(event) => setCause(event.currentTarget.value)}
           />

@@ -14,11 +14,11 @@ export function ResumeDialog({ onClose }: { onClose: () => void }) {
   const resume = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    const done = await attempt(async () => {
-      const answer = await api.resume(requeue);
-      const back = answer.requeued?.length ?? 0;
-      return back > 0 ? `Resumed; ${plural(back, "task")} put back.` : "Resumed.";
-    });
+    const done = await attempt(
+      () => api.resume(requeue),
+      ({ requeued = [] }) =>
+        requeued.length > 0 ? `Resumed; ${plural(requeued.length, "task")} put back.` : "Resumed.",
+    );
     setBusy(false);
     if (done) onClose();
   };

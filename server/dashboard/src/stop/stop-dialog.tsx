@@ -17,7 +17,7 @@ export function StopDialog({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     if (!ready) return;
     setBusy(true);
-    const done = await attempt(async () => (await api.emergencyStop(cause.trim()), null));
+    const done = await attempt(() => api.emergencyStop(cause.trim()));
     setBusy(false);
     if (done) onClose();
   };
@@ -48,7 +48,6 @@ export function StopDialog({ onClose }: { onClose: () => void }) {
             name="confirm"
             value={word}
             autocomplete="off"
-            // biome-ignore lint/a11y/noAutofocus: a dialog that someone has just opened
             autoFocus
             onInput={(event) => setWord(event.currentTarget.value)}
           />

@@ -102,6 +102,7 @@ function useLayout(drawing: Drawing | null): Layout | null {
     layouter.current = made;
     return () => made.close();
   }, []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the shape stands for the drawing
   useEffect(() => {
     if (drawing === null) return;
     layouter.current?.ask({
@@ -109,7 +110,6 @@ function useLayout(drawing: Drawing | null): Layout | null {
       edges: drawing.edges.map(({ from, to }) => ({ from, to })),
       direction: "LR",
     });
-    // biome-ignore lint/correctness/useExhaustiveDependencies: the shape stands for the drawing
   }, [shape]);
   return layout;
 }

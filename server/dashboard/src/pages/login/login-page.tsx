@@ -35,7 +35,6 @@ export function LoginPage({ notice }: { notice: string }) {
             autocomplete="off"
             spellcheck={false}
             value={token}
-            // biome-ignore lint/a11y/noAutofocus: the only thing to do here
             autoFocus
             onInput={(event) => setToken(event.currentTarget.value)}
           />

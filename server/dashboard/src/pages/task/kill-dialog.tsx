@@ -14,7 +14,7 @@ export function KillDialog({ task, onClose }: { task: TaskDetail; onClose: () =>
   const kill = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    const done = await attempt(async () => (await api.kill(task.id, cause.trim()), null));
+    const done = await attempt(() => api.kill(task.id, cause.trim()));
     setBusy(false);
     if (done) onClose();
   };
@@ -34,7 +34,6 @@ export function KillDialog({ task, onClose }: { task: TaskDetail; onClose: () =>
             name="cause"
             value={cause}
             maxLength={500}
-            // biome-ignore lint/a11y/noAutofocus: a dialog that someone has just opened
             autoFocus
             onInput={(event) => setCause(event.currentTarget.value)}
           />

@@ -14,7 +14,11 @@ import { KillDialog } from "./kill-dialog.tsx";
 export function TaskHead({ task }: { task: TaskDetail }) {
   const [killing, setKilling] = useState(false);
   useEffect(() => bind([{ keys: "Escape", what: "Back", run: () => history.back() }]), []);
-  const retry = () => attempt(async () => (await api.retry(task.id), `${task.id} gets a new start.`));
+  const retry = () =>
+    attempt(
+      () => api.retry(task.id),
+      () => `${task.id} gets a new start.`,
+    );
   return (
     <header class="task-head">
       <div class="task-title">

@@ -25,11 +25,11 @@ export function BulkDialog({ verb, selection, onClose, done }: BulkDialogProps) 
   const run = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    const went = await attempt(async () => {
-      const result = await api.bulk(verb, selection, false, cause.trim());
-      const refused = result.refused.length > 0 ? `; ${count(result.refused.length)} refused` : "";
-      return `${plural(result.done, "task")} ${DONE[verb]}${refused}.`;
-    });
+    const went = await attempt(
+      () => api.bulk(verb, selection, false, cause.trim()),
+      ({ done: times, refused }) =>
+        `${plural(times, "task")} ${DONE[verb]}${refused.length > 0 ? `; ${count(refused.length)} refused` : ""}.`,
+    );
     setBusy(false);
     if (went) done();
     onClose();

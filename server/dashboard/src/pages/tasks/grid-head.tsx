@@ -10,7 +10,6 @@ interface GridHeadProps {
 /** The titles of the columns; a click sorts. */
 export function GridHead({ query, ask, ticks }: GridHeadProps) {
   return (
-    // biome-ignore lint/a11y/useFocusableInteractive: its buttons are
     <div role="row" class="trow thead" aria-rowindex={1}>
       {ticks && <span role="columnheader" class="c-tick" aria-label="Ticked" />}
       {COLUMNS.map(({ name, title, sort, right }) => {

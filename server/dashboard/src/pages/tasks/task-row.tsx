@@ -18,8 +18,6 @@ interface RowProps {
 /** One task in the list. */
 export function TaskRow({ task, index, active, ticked, tick, activate }: RowProps) {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the list itself has the keys
-    // biome-ignore lint/a11y/useFocusableInteractive: the list has the focus and names its active row
     <div
       role="row"
       id={`row-${index}`}

@@ -14,11 +14,10 @@ export function DrainDialog({ worker, onClose }: { worker: Worker | "all"; onClo
     event.preventDefault();
     setBusy(true);
     const deadlineS = minutes.trim() === "" ? null : Math.round(60 * Number(minutes));
-    const done = await attempt(async () => {
-      if (worker === "all") await api.gracefulShutdown(deadlineS);
-      else await api.drain(worker.name, deadlineS);
-      return `Draining ${name}.`;
-    });
+    const done = await attempt(
+      () => (worker === "all" ? api.gracefulShutdown(deadlineS) : api.drain(worker.name, deadlineS)),
+      () => `Draining ${name}.`,
+    );
     setBusy(false);
     if (done) onClose();
   };
