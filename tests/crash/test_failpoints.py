@@ -25,6 +25,7 @@ TABLE = {
     "outcomes and beats": table(
         ("FinishTask.reply", "FinishTask.replied", "Heartbeat.reply", "Heartbeat.replied"), (1, 3, 5)
     ),
+    "starts": table(("fold.before", "fold.after", "wal.before", "wal.after"), (1,)),
     "verbs": table([f"{verb}.{when}" for verb in VERBS for when in ("reply", "replied")], (1,)),
 }
 
@@ -46,7 +47,8 @@ async def test_a_server_killed_there_loses_nothing_and_does_nothing_twice(tmp_pa
 
 @pytest.mark.parametrize(
     "place",
-    ["make.before", "make.after", "migrate.before", "migrate.after", "epoch.before", "epoch.after",
+    ["make.before", "make.after", "migrate.before", "migrate.after", "fold.before", "fold.after",
+     "wal.before", "wal.after", "epoch.before", "epoch.after",
      "commit.before", "commit.after", "token.before", "token.after"],
 )  # fmt: skip
 async def test_a_first_start_killed_there_is_no_hindrance_to_the_second(tmp_path: Path, place: str) -> None:

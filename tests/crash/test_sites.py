@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "server" / "swarmd" / "store"
 # What makes something durable: a commit, a checkpoint, a copy, a file that gets its name.
 DURABLE = re.compile(
-    r'"COMMIT"|wal_checkpoint\(mode=mode|(?<!def )(?<!\w)copy\((?:source|connection), |files\.(?:move|write)\('
+    r'"COMMIT"|wal_checkpoint\(|(?<!def )(?<!\w)copy\((?:source|connection), |files\.(?:move|write)\('
 )
 # Steps of one that has failpoints around it, or of what a crash leaves to be removed.
-WITHIN = {"restoring.py: copy", "files.py: move(fresh, path)"}
+WITHIN = {"restoring.py: copy", "connections.py: connection.wal_checkpoint", "files.py: move(fresh, path)"}
 HIT = re.compile(r'failpoint\.hit\(f?"([\w.{}]+)\.(before|after)"\)')
 
 

@@ -146,8 +146,13 @@ async def test_a_backoff_that_ends_on_a_full_disk_ends_when_there_is_room(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["before the start", "while it serves"])
-def test_a_disk_that_fails_to_sync_ends_the_server_with_one_line(tmp_path: Path, when: str) -> None:
+@pytest.mark.parametrize(
+    ("when", "hint"),
+    [("before the start", "check folder and disk"), ("while it serves", "check the disk, then start again")],
+)
+def test_a_disk_that_fails_to_sync_ends_the_server_with_one_line(
+    tmp_path: Path, when: str, hint: str
+) -> None:
     db = tmp_path / "state" / "swarm.db"
     db.parent.mkdir()
     opening.open_writer(db, vfs="unix").close()
@@ -178,5 +183,5 @@ def test_a_disk_that_fails_to_sync_ends_the_server_with_one_line(tmp_path: Path,
     assert process.returncode == 1
     assert said.count("\n") == 1, said
     assert said.startswith(f"swarmd: {'' if when == 'before the start' else 'writing '}{db}")
-    assert said.endswith("; check the disk, then start again\n")
+    assert said.endswith(f"; {hint}\n")
     assert look(db).faults == []

@@ -9,6 +9,7 @@ import apsw
 
 from swarmd.store import checksums, failpoint, files
 from swarmd.store.errors import DatabaseUnusable
+from swarmd.store.transaction import Tx
 
 RESTORE: Final = "restore a backup with --restore FILE"
 
@@ -34,11 +35,17 @@ def fold(connection: apsw.Connection) -> None:
 
 
 def copy(source: apsw.Connection, target: Path) -> None:
-    """Copies the database, as of one moment, to a file that is not there yet, page by page."""
+    """Copies the database, as of one moment, to a file that is not there yet, page by page.
+
+    The copy has a mark of its own, so that no WAL of what was copied is ever taken for its own.
+    """
     connection = apsw.Connection(str(target), vfs=checksums.layer())
-    with contextlib.closing(connection), connection.backup("main", source, "main") as pages:
-        while not pages.done:
-            pages.step(-1)
+    with closed_on_failure(connection):
+        with connection.backup("main", source, "main") as pages:
+            while not pages.done:
+                pages.step(-1)
+        Tx(connection, 0).run("lineage_begin")
+    fold(connection)
     target.chmod(0o600)
     files.sync(target)
 

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
-from swarmd.store import checksums, failpoint, opening
+from swarmd.store import checksums, failpoint, lineage, opening
 from swarmd.store.connections import beside, copy, leave_as_is
 from swarmd.store.epochs import Epochs
 from swarmd.store.reserve import Reserve
@@ -77,6 +77,8 @@ class Database:
         self._epochs = Epochs(path)
         self._reserve = Reserve(beside(path, ".reserve"))
         self._wal_pages = 0
+        # Whether the file has taken in all of the WAL: then the next commit may begin a new one.
+        self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._broken: StorageFailed | None = None
@@ -167,6 +169,8 @@ class Database:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             tx = Tx(self._writer, self._wall_us())
+            if self._folded:
+                lineage.begin(tx)
             for job in group:
                 self._apply(tx, job)
             self.before_commit(tx)
@@ -206,6 +210,7 @@ class Database:
             # A commit that failed may be on the disk all the same; only a restart can tell.
             self._break(group, error)
         else:
+            self._folded = False
             failpoint.hit("commit.after")
 
     def _undo(self, group: list[_Job], error: Exception) -> None:
@@ -260,11 +265,12 @@ class Database:
     def _checkpoint(self, mode: int) -> None:
         failpoint.hit("checkpoint.before")
         try:
-            self._writer.wal_checkpoint(mode=mode)
+            pages, taken_in = self._writer.wal_checkpoint(mode=mode)
         except (apsw.BusyError, apsw.FullError, apsw.IOError):
             # The WAL keeps what it has; the next checkpoint tries again.
             return
         failpoint.hit("checkpoint.after")
+        self._folded = pages == taken_in
         self._wal_pages = 0
         self._reserve.refill()
 

@@ -89,11 +89,6 @@ def last_seq(tx: ReadTx) -> int:
     return int(tx.value("event_last"))
 
 
-def has_gap(tx: ReadTx) -> bool:
-    """Whether events are missing that were there; reads them all."""
-    return bool(tx.value("event_gap"))
-
-
 def after(tx: ReadTx, seq: int, *, limit: int, task_id: str = "") -> Sequence[Event]:
     """The next events after that one, of one task if it is named."""
     if task_id:

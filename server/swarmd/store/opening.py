@@ -17,7 +17,7 @@ from typing import Final
 
 import apsw
 
-from swarmd.store import checksums, failpoint, files, swarm
+from swarmd.store import checksums, failpoint, files, lineage, swarm
 from swarmd.store.connections import (
     RESTORE,
     beside,
@@ -31,7 +31,6 @@ from swarmd.store.connections import (
 )
 from swarmd.store.epochs import Epochs
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.lineage import refuse_foreign_wal
 from swarmd.store.transaction import Tx
 
 # Before this one, two connections could corrupt a WAL that was just being reset.
@@ -106,11 +105,10 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         with closed_on_failure(connection):
             after_crash = size(beside(path, "-wal")) > 0
-            check(connection, after_crash=after_crash)
-            if after_crash:
-                refuse_foreign_wal(connection, path, vfs)
+            check(connection, path, vfs, thorough=after_crash)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             _configure(connection)
+            _begin_wal(connection)
             _migrate(connection, path)
             _settle_epoch(connection, Epochs(path))
     return connection
@@ -125,10 +123,12 @@ def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     return connection
 
 
-def check(connection: apsw.Connection, *, after_crash: bool) -> None:
-    """Looks without changing a byte, not even when the connection is closed; after a crash at every index too."""
+def check(connection: apsw.Connection, path: Path, vfs: str | None, *, thorough: bool) -> None:
+    """Looks without changing a byte, not even when the connection is closed; thoroughly: at every index too."""
     leave_as_is(connection)
     connection.set_busy_timeout(5_000)
+    if size(beside(path, "-wal")):
+        lineage.refuse_foreign_wal(connection, path, vfs)
     application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application_id != APPLICATION_ID:
@@ -139,9 +139,11 @@ def check(connection: apsw.Connection, *, after_crash: bool) -> None:
         raise DatabaseUnusable(
             f"the database is of a newer swarmd (schema {version}, this one knows {newest}); upgrade swarmd"
         )
-    fault = connection.pragma("integrity_check" if after_crash else "quick_check")
-    if fault != "ok" or (after_crash and connection.execute("PRAGMA foreign_key_check").fetchone()):
-        raise DatabaseUnusable(f"the database is damaged ({_first_line(fault)}); {RESTORE}")
+    fault = connection.pragma("integrity_check" if thorough else "quick_check")
+    if fault == "ok" and thorough and connection.execute("PRAGMA foreign_key_check").fetchone():
+        fault = "a foreign key points nowhere"
+    if fault != "ok":
+        raise DatabaseUnusable(f"the database is damaged ({_in_a_line(fault)}); {RESTORE}")
 
 
 def remove_leftovers(path: Path) -> None:
@@ -195,6 +197,15 @@ def _configure(connection: apsw.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _begin_wal(connection: apsw.Connection) -> None:
+    """Takes what a crash has left in the WAL into the file, and begins a new one."""
+    failpoint.hit("fold.before")
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    failpoint.hit("fold.after")
+    with transaction(connection, "wal"):
+        lineage.begin(Tx(connection, 0))
+
+
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     version = connection.pragma("user_version")
     assert isinstance(version, int)
@@ -229,5 +240,7 @@ def _settle_epoch(connection: apsw.Connection, epochs: Epochs) -> None:
         swarm.set_epoch(tx, highest + 1)
 
 
-def _first_line(fault: object) -> str:
-    return str(fault).splitlines()[0]
+def _in_a_line(faults: object) -> str:
+    """The first of what SQLite has found, without the heading that it gives them."""
+    first = str(faults[0] if isinstance(faults, list) else faults)
+    return first.removeprefix("*** in database main ***\n").splitlines()[0]

@@ -5,9 +5,6 @@
 -- name: swarm_get
 SELECT swarm_id, epoch, mode, cause, stop_generation FROM swarm;
 
--- name: swarm_id
-SELECT swarm_id FROM swarm;
-
 -- name: swarm_set_mode
 UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation + :stops;
 
@@ -39,6 +36,17 @@ SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'not_started')
     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'claimed')
     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'in_progress')
     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'killing');
+
+-- ── lineage ──────────────────────────────────────────────────────────────────────────────────────
+
+-- name: lineage_begin
+UPDATE lineage SET before = mark, mark = lower(hex(randomblob(8)));
+
+-- name: lineage_marks
+SELECT before, mark FROM lineage;
+
+-- name: lineage_mark
+SELECT mark FROM lineage;
 
 -- ── label_sets ───────────────────────────────────────────────────────────────────────────────────
 
@@ -339,9 +347,6 @@ VALUES (:now_us, :kind, :task_id, :status, :attempt, :worker, :session_id, :caus
 
 -- name: event_last
 SELECT coalesce(max(seq), 0) FROM events;
-
--- name: event_gap
-SELECT count(*) <> coalesce(max(seq), 0) FROM events;
 
 -- name: event_after
 SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause

@@ -86,7 +86,7 @@ def _carry_on(path: Path, decided: Path, kept: Path) -> None:
 def _copy(backup: Path, fresh: Path) -> None:
     """Checks the backup and copies what it holds, that of its own WAL included."""
     with contextlib.closing(opening.open_reader(backup)) as source:
-        opening.check(source, after_crash=True)
+        opening.check(source, backup, None, thorough=True)
         copy(source, fresh)
 
 

@@ -15,12 +15,6 @@ def get(tx: ReadTx) -> SwarmState:
     return SwarmState(row[0], row[1], SwarmMode(row[2]), row[3], row[4])
 
 
-def get_id(tx: ReadTx) -> str | None:
-    """Its name alone, from a file that may be half written; None if it makes no sense."""
-    found = tx.value("swarm_id")
-    return found if isinstance(found, str) else None
-
-
 def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
     """Changes the mode; `stops` counts a new emergency stop."""
     tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)

@@ -12,6 +12,14 @@ CREATE TABLE swarm (
 ) STRICT;
 INSERT INTO swarm VALUES (1, lower(hex(randomblob(6))), 1, 'running', '', 0);
 
+-- Which WAL continues this file: each begins by setting a new mark, and names the one before.
+CREATE TABLE lineage (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  before TEXT    NOT NULL,
+  mark   TEXT    NOT NULL CHECK (length(mark) = 16)
+) STRICT;
+INSERT INTO lineage VALUES (1, '', lower(hex(randomblob(8))));
+
 -- Runners whose provider refused for good; cleared by a resume.
 CREATE TABLE paused_runners (
   runner    TEXT PRIMARY KEY,
