@@ -91,13 +91,15 @@ class Slots:
         told = self._leases.obey(orders)
         for waiting in [waiting for waiting in self._waiting if waiting.held in told]:
             self._waiting.remove(waiting)
-            self._own(self._working, self._conclude(waiting.held, _nothing_ran(OutcomeKind.STOPPED)))
+            self._own(
+                self._working, self._conclude(waiting.held, _nothing_ran(waiting.held, OutcomeKind.STOPPED))
+            )
 
     def decline(self) -> None:
         """Gives back the claims that wait for a slot."""
         while self._waiting:
             held = self._waiting.popleft().held
-            self._own(self._working, self._conclude(held, _nothing_ran(OutcomeKind.DECLINED)))
+            self._own(self._working, self._conclude(held, _nothing_ran(held, OutcomeKind.DECLINED)))
 
     def stop(self, order: StopOrder) -> None:
         """Ends everything that runs."""
@@ -128,22 +130,27 @@ class Slots:
             self._own(self._working, self._work(waiting.held, waiting.assignment))
 
     async def _work(self, held: Held, assignment: Assignment) -> None:
-        attempt = self._attempt(assignment, held.stop)
+        ends: list[asyncio.Task[None]] = []
         _log.info("task begun", task=held.task_id, attempt=assignment.attempt)
         try:
+            attempt = self._attempt(assignment, held.stop)
+            ends = attempt.ends
             outcome = await attempt.run()
+            finished = convert.finished(held.lease_id, outcome)
         except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
             _log.exception("fault of the worker", task=held.task_id)
             failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
             outcome = Outcome(OutcomeKind.FAILED, failure=failure)
+            finished = convert.finished(held.lease_id, outcome)
         _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
-        await self._conclude(held, outcome, attempt.ends)
+        await self._conclude(held, finished, ends)
         self._free += 1
         self._fill()
 
-    async def _conclude(self, held: Held, outcome: Outcome, ends: Iterable[asyncio.Task[None]] = ()) -> None:
+    async def _conclude(
+        self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
+    ) -> None:
         """Keeps the outcome and begins to deliver it."""
-        finished = convert.finished(held.lease_id, outcome)
         try:
             await asyncio.to_thread(self._outbox.put, finished)
         except OSError as error:  # it is still sent, and better so than never
@@ -153,14 +160,21 @@ class Slots:
     async def _send(
         self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
     ) -> None:
-        await asyncio.gather(*ends, self._reporter.progress.flush(FLUSH_S))
+        # The outcome goes even if an end before it could not.
+        await asyncio.gather(*ends, self._reporter.progress.flush(FLUSH_S), return_exceptions=True)
         try:
             result = await self._reporter.outcomes.ask(finished)
         except Refused:
-            self._outbox.set_aside(finished.lease_id)
+            self._forget(held, self._outbox.set_aside)
         else:
-            self._outbox.remove(finished.lease_id)
             _log.info("outcome answered", task=held.task_id, answer=_answer(result))
+            self._forget(held, self._outbox.remove)
+
+    def _forget(self, held: Held, clear: Callable[[str], None]) -> None:
+        try:
+            clear(held.lease_id)
+        except OSError as error:  # a later life sends it once more, which does no harm
+            _log.error("can't clear the outbox", task=held.task_id, error=str(error))
         self._leases.drop(held)
         self._freed()
 
@@ -170,8 +184,9 @@ class Slots:
         task.add_done_callback(owner.discard)
 
 
-def _nothing_ran(kind: OutcomeKind) -> Outcome:
-    return Outcome(kind, kill_receipt=KillReceipt() if kind is OutcomeKind.STOPPED else None)
+def _nothing_ran(held: Held, kind: OutcomeKind) -> wire.FinishedAttempt:
+    receipt = KillReceipt() if kind is OutcomeKind.STOPPED else None
+    return convert.finished(held.lease_id, Outcome(kind, kill_receipt=receipt))
 
 
 def _why(outcome: Outcome) -> dict[str, str]:
