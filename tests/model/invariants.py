@@ -17,6 +17,8 @@ def check_state(state: State, bounds: Bounds) -> None:
         raise Violation(f"I2: the task is {store.status}, and {len(open_attempts)} attempts are open")
     if len(state.accepted) > 1:
         raise Violation("I1: two outcomes accepted")
+    if sum(found.outcome is AttemptOutcome.COMPLETED for found in store.attempts) > 1:
+        raise Violation("I1: two attempts completed")
     if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
         raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
     if state.stop_promised and store.mode is not SwarmMode.STOPPED:
@@ -39,13 +41,16 @@ def check_step(before: State, after: State) -> None:
     if after.store.number < before.store.number or after.store.number > before.store.number + 1:
         raise Violation("I2: attempt numbers do not grow one by one")
     for old, new in zip(before.store.attempts, after.store.attempts, strict=False):
-        if old.outcome is not None and old != new:
+        counts_late = old.outcome is AttemptOutcome.LOST and new.outcome is AttemptOutcome.COMPLETED
+        if old.outcome is not None and old != new and not counts_late:
             raise Violation("I1: an attempt that had ended has changed")
 
 
 def _check_counts(state: State) -> None:
     store = state.store
     unlucky = sum(found.outcome in _UNLUCKY for found in store.attempts)
+    # A loss stays counted when its result comes after all.
+    unlucky += store.status is TaskStatus.COMPLETED
     if store.failures > unlucky:
         raise Violation(f"I14: {store.failures} failures counted, and {unlucky} attempts did not succeed")
 
@@ -59,5 +64,5 @@ def _check_sessions(state: State) -> None:
     for session in live:
         if state.store.status is TaskStatus.CLAIMED and attempt is not None and attempt.lease == session:
             raise Violation("I9: a session lives without a go")
-        if state.store.status is TaskStatus.KILLED:
-            raise Violation("I9: the task is killed, and a session of it lives")
+        if state.store.status in (TaskStatus.KILLED, TaskStatus.COMPLETED):
+            raise Violation(f"I9: the task is {state.store.status}, and a session of it lives")

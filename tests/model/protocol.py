@@ -34,10 +34,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes the protocol safe. Each rule taken away is a mutant that the checker must catch.
-
-    The server does not keep the two that say so; tests/sim/test_found.py shows it.
-    """
+    """What makes the protocol safe. Each rule taken away is a mutant that the checker must catch."""
 
     lease_decides: bool = True  # a result counts for the lease that it carries, for no other
     go_before_spawn: bool = True  # no process before the go
@@ -50,13 +47,14 @@ class Rules:
     killed_stays_killed: bool = True  # it is never retried by itself
     newer_kill_counts: bool = True  # an operator's kill of what a stop is ending takes it from the requeue
     epoch_grows: bool = True  # a restored database begins a new epoch
-    ended_stays_ended: bool = True  # a lost attempt can't complete
+    newer_start_counts: bool = True  # a lost attempt can't complete any more once another one has started
+    kill_beats_late_result: bool = True  # nor once the task was killed
     counted_once: bool = True  # the same outcome again changes nothing
     fence_before_loss: bool = True  # the server waits until the worker must have stopped by itself
     fence_at_go: bool = True  # a go that comes after that starts nothing
-    doomed_is_told: bool = True  # a lease that is being given up is not extended any more (not kept)
+    doomed_is_told: bool = True  # a lease that is being given up is not extended any more
     guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
-    joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing (not kept)
+    joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 
 class Phase(StrEnum):

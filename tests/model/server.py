@@ -165,8 +165,8 @@ def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
 
 def _late(state: State, attempt: Attempt, message: Message, bounds: Bounds, rules: Rules) -> State:
     store = state.store
-    if not rules.ended_stays_ended and attempt.outcome is AttemptOutcome.LOST and held(store):
-        return state._replace(accepted=(*state.accepted, message.lease))
+    if message.outcome is OutcomeKind.COMPLETED and _still_counts(store, attempt, rules):
+        return _count_late(state, attempt, message)
     if not rules.counted_once and attempt.outcome is AttemptOutcome.FAILED:
         return state._replace(store=store._replace(failures=min(9, store.failures + 1)))
     if attempt.outcome is AttemptOutcome.COMPLETED:
@@ -174,10 +174,33 @@ def _late(state: State, attempt: Attempt, message: Message, bounds: Bounds, rule
     return state._replace(store=_kept(store, message, bounds))
 
 
+def _still_counts(store: Store, attempt: Attempt, rules: Rules) -> bool:
+    """Whether the result of a lost attempt is what the task waits for; failures say that nobody reopened it."""
+    if attempt.outcome is not AttemptOutcome.LOST or not store.failures:
+        return False
+    waits = store.status in (TaskStatus.NOT_STARTED, TaskStatus.CLAIMED, TaskStatus.FAILED)
+    killed = store.status is TaskStatus.KILLED and not rules.kill_beats_late_result
+    newer = store.attempts[store.attempts.index(attempt) + 1 :]
+    free = all(found.outcome in (None, AttemptOutcome.RELEASED) for found in newer)
+    return (waits and free) or killed or not rules.newer_start_counts
+
+
+def _count_late(state: State, attempt: Attempt, message: Message) -> State:
+    store, claim = state.store, state.store.open
+    if store.status is TaskStatus.CLAIMED and claim is not None:
+        store = end(store, claim, AttemptOutcome.RELEASED, Transition.RELEASE)
+    store = end(store, attempt, AttemptOutcome.COMPLETED, Transition.ACCEPT)
+    return _accepted(state, store, attempt, message)
+
+
 def _accept(state: State, attempt: Attempt, message: Message) -> State:
+    store = end(state.store, attempt, AttemptOutcome.COMPLETED, Transition.COMPLETE)
+    return _accepted(state, store, attempt, message)
+
+
+def _accepted(state: State, store: Store, attempt: Attempt, message: Message) -> State:
     if attempt.lease.grant != message.lease.grant:
         raise Violation("I3: a result was accepted under a lease that it was not granted under")
-    store = end(state.store, attempt, AttemptOutcome.COMPLETED, Transition.COMPLETE)
     return _given_up(state._replace(accepted=(*state.accepted, attempt.lease)), store)
 
 

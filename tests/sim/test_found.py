@@ -6,8 +6,9 @@
 | simulation, seed 146 | a task that was blocked again during its backoff was never claimed |
 | simulation (checks of memory) | workers were told "done" by a server that had got new work meanwhile |
 | model (`newer_kill_counts`), simulation, seed 1 | a requeue brought back what an operator had killed |
-| model (`doomed_is_told`) | a heartbeat is answered with "go on" while the loss is being written |
-| model (`joins_in_order`) | an overtaken request for a stream counts as a proof of death |
+| model (`doomed_is_told`) | a heartbeat was answered with "go on" while the loss was being written |
+| model (`joins_in_order`) | an overtaken request for a stream counted as a proof of death |
+| reading (messages that never arrive) | a worker that did not hear its claims was given them for ever |
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ import pytest
 from sim.storage import SteppedDatabase
 from support.clock import FakeClock, FakeEntropy
 from support.engine import PACE, Bench, FakeWorker, outcome, task
+from swarmd.domain.errors import StreamReplaced
 from swarmd.domain.model import DependencyFailurePolicy
 from swarmd.domain.policy import Backoff
 from swarmd.engine import plans, retries
@@ -27,6 +29,11 @@ from swarmd.engine.swarm import Policy, Swarm
 from swarmd.store.transaction import Tx
 
 RUN = DependencyFailurePolicy.RUN
+
+
+async def holds(worker: FakeWorker, task_id: str) -> bool:
+    await worker.take()
+    return any(claim.definition.task_id == task_id for claim in worker.claims)
 
 
 async def fail_for_good(swarm: Bench, worker: FakeWorker, task_id: str) -> None:
@@ -92,9 +99,6 @@ async def test_what_an_operator_kills_while_a_stop_ends_it_is_not_requeued(swarm
     assert await swarm.statuses("a", "b") == ["killed", "killed"]
 
 
-@pytest.mark.xfail(
-    reason="the decision and its commit are two steps, and heartbeats come between", strict=True
-)
 async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Bench) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
@@ -115,16 +119,79 @@ async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Bench
     assert (await swarm.status("a"), told) in [("in_progress", []), ("not_started", ["abandon"])]
 
 
-@pytest.mark.xfail(reason="a request for a stream carries nothing that says which came first", strict=True)
 @pytest.mark.parametrize("overtaken", ["w1-1", "w1-0"], ids=["of this process", "of the process before"])
-async def test_a_request_for_a_stream_that_was_overtaken_ends_nothing(swarm: Bench, overtaken: str) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_request_for_a_stream_that_was_overtaken_ends_nothing(
+    swarm: Bench, overtaken: str, *, restarted: bool
+) -> None:
     await swarm.add(task("a"))
-    worker = await swarm.worker(incarnation="w1-1")
+    worker = await swarm.worker(incarnation="w1-1", opening=7)
     await worker.start(await worker.claim("a"))
+    if restarted:
+        await swarm.swarm.boot()
 
-    await swarm.worker(incarnation=overtaken, held=[])
+    for opening in (6, 7):
+        with pytest.raises(StreamReplaced):
+            await swarm.worker(incarnation=overtaken, held=[], opening=opening)
 
     assert await swarm.status("a") == "in_progress"
+    await swarm.worker(incarnation="w1-2", held=[], opening=8)
+    assert (await swarm.task("a")).losses == 1, "a newer one is the proof that it is"
+
+
+async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_could_have(swarm: Bench) -> None:
+    deaf, busy = await swarm.worker("deaf"), await swarm.worker("busy")
+    await swarm.add(task("b", priority=5))
+    (owner,) = [worker for worker in (deaf, busy) if await holds(worker, "b")]
+    deaf, busy = (deaf, busy) if owner is busy else (busy, deaf)
+    running = await busy.claim("b")
+    await busy.start(running)
+    await swarm.add(task("a"))
+
+    for _ in range(5):
+        swarm.clock.pass_s(PACE.look_every_s)
+        deaf.beat()
+        busy.beat(running)
+        await swarm.swarm.look()
+    await swarm.settle()
+
+    assert await swarm.status("a") == "not_started", "taken back, and kept for one who hears"
+    await busy.finish(running, outcome("completed"))
+    assert (await busy.claim("a")).number == 2
+
+
+async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_else_is(swarm: Bench) -> None:
+    deaf = await swarm.worker("deaf")
+    await swarm.add(task("a"))
+    for _ in range(4):
+        swarm.clock.pass_s(PACE.look_every_s)
+        deaf.beat()
+        await swarm.swarm.look()
+    deaf.beat()
+    await swarm.settle()
+
+    assert (await deaf.claim("a")).number == 2
+
+
+async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: Bench) -> None:
+    slow = await swarm.worker("slow")
+    await swarm.add(task("a"))
+    other = await swarm.worker("other")
+    taken_back = await slow.claim("a")
+    for _ in range(4):
+        swarm.clock.pass_s(PACE.look_every_s)
+        slow.beat()
+        other.beat()
+        await swarm.swarm.look()
+    await other.start(await other.claim("a"))
+    await swarm.add(task("b"))
+    assert await swarm.status("b") == "not_started"
+
+    orders = slow.beat(taken_back)
+    await swarm.settle()
+
+    assert [order.action for order in orders] == ["abandon"]
+    assert (await slow.claim("b")).number == 1
 
 
 class Stepped:

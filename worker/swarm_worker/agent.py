@@ -1,6 +1,7 @@
 """The worker's life: it registers, works, drains or stops, and leaves. It builds what it consists of."""
 
 import asyncio
+import itertools
 import os
 import socket
 import uuid
@@ -60,6 +61,7 @@ class Agent:
         self._setup = setup
         self._ready = ready
         self._incarnation = uuid.uuid4().hex
+        self._openings = itertools.count(setup.folder.openings + 1)
         self._phase = Phase.ACTIVE
         self._done = False
         self._swarm_id = ""
@@ -281,4 +283,5 @@ class Agent:
             version=self._setup.version,
             containment=self._hold.containment.level,
             lease_ids=self._leases.ids,
+            opening=next(self._openings),
         )

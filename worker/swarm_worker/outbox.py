@@ -1,7 +1,6 @@
 """Outcomes that the server has not answered yet, on disk: no result is lost with the process or the power."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from amplifier_swarm.v1 import worker_service_pb2
+from swarm_worker.disk import keep
 
 SUFFIX: Final = ".outcome"
 
@@ -27,15 +27,7 @@ class Outbox:
 
     def put(self, finished: worker_service_pb2.FinishedAttempt) -> None:
         """Keeps an outcome; when it returns, the outcome outlasts a loss of power. Blocks for the disk."""
-        path = self._path(finished.lease_id)
-        fresh = path.with_suffix(".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(finished.SerializeToString())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-        self._sync_folder()
+        keep(self._path(finished.lease_id), finished.SerializeToString())
 
     def remove(self, lease_id: str) -> None:
         """Forgets an outcome that the server has answered. Coming back after a crash would do no harm."""
@@ -59,10 +51,3 @@ class Outbox:
     def _path(self, lease_id: str) -> Path:
         # A lease id is opaque, so it is no file name; and it is a secret.
         return self._folder / (hashlib.sha256(lease_id.encode()).hexdigest()[:32] + SUFFIX)
-
-    def _sync_folder(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

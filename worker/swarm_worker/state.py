@@ -1,7 +1,8 @@
 """The worker's own folder: at most one process has it, and what ran before in it has ended for certain.
 
 `STATE_DIR/NAME/` holds `lock` (held for as long as the process lives), `instance`, `guards/` (a lock a
-guard, held for as long as the guard lives), `sessions/` (prompts, while they run) and `outbox/`.
+guard, held for as long as the guard lives), `sessions/` (prompts, while they run), `outbox/` and `openings`
+(the number from which this process counts its requests for streams).
 """
 
 import fcntl
@@ -19,11 +20,14 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.disk import keep
 from swarm_worker.names import host_name
 
 # A guard of a killed worker needs its grace period and a moment.
 GUARDS_END_S: Final = 60.0
 LOOK_S: Final = 0.05
+# More requests for streams than one process can make.
+OPENINGS: Final = 2**32
 # More workers than this on one host have names.
 WORKERS: Final = 10_000
 
@@ -37,6 +41,8 @@ class StateFolder:
     name: str
     path: Path
     instance: str
+    # Each request for a stream has a higher number than this, and than all of former processes.
+    openings: int = 0
 
     @property
     def outbox(self) -> Path:
@@ -191,7 +197,18 @@ def _opened(name: str, path: Path) -> StateFolder:
     if not instance:
         instance = uuid.uuid4().hex
         write_private(file, instance + "\n")
-    return StateFolder(name, path, instance)
+    return StateFolder(name, path, instance, _openings(path / "openings"))
+
+
+def _openings(file: Path) -> int:
+    """A number that no former process has come to. The clock serves a folder that was put back from a backup."""
+    try:
+        known = int(file.read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        known = 0
+    first = max(known + OPENINGS, time.time_ns() // 1_000)
+    keep(file, f"{first}\n".encode())
+    return first
 
 
 def _lock_files(folder: StateFolder) -> list[Path]:

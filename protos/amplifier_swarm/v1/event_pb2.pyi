@@ -84,7 +84,9 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_RUNNER_PAUSED: _EventKind.ValueType  # 28
     """A provider refused for good: workers with that runner are given no claims."""
     EVENT_KIND_RESULT_ACCEPTED: _EventKind.ValueType  # 29
-    """An operator let an archived result count."""
+    """A result that came too late counts after all: an operator said so, or its worker had been given up
+    and no other attempt has started since.
+    """
     EVENT_KIND_EXPIRY_PAUSED: _EventKind.ValueType  # 30
     """Most workers fell silent at once: nobody is given up until they are heard again."""
     EVENT_KIND_EXPIRY_RESUMED: _EventKind.ValueType  # 31
@@ -152,7 +154,9 @@ EVENT_KIND_TASKS_CLEARED: EventKind.ValueType  # 27
 EVENT_KIND_RUNNER_PAUSED: EventKind.ValueType  # 28
 """A provider refused for good: workers with that runner are given no claims."""
 EVENT_KIND_RESULT_ACCEPTED: EventKind.ValueType  # 29
-"""An operator let an archived result count."""
+"""A result that came too late counts after all: an operator said so, or its worker had been given up
+and no other attempt has started since.
+"""
 EVENT_KIND_EXPIRY_PAUSED: EventKind.ValueType  # 30
 """Most workers fell silent at once: nobody is given up until they are heard again."""
 EVENT_KIND_EXPIRY_RESUMED: EventKind.ValueType  # 31

@@ -93,7 +93,9 @@ class _FinishDispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fin
     FINISH_DISPOSITION_ACCEPTED: _FinishDisposition.ValueType  # 1
     """It ended the attempt."""
     FINISH_DISPOSITION_ARCHIVED: _FinishDisposition.ValueType  # 2
-    """The lease had been lost or killed: kept for people to look at, and nothing else changed."""
+    """The attempt had been killed, or lost and succeeded by another: kept for people to look at, and
+    nothing else changed.
+    """
     FINISH_DISPOSITION_UNKNOWN: _FinishDisposition.ValueType  # 3
     """No lease of that kind was ever given by this database. Nothing was kept."""
 
@@ -105,7 +107,9 @@ FINISH_DISPOSITION_UNSPECIFIED: FinishDisposition.ValueType  # 0
 FINISH_DISPOSITION_ACCEPTED: FinishDisposition.ValueType  # 1
 """It ended the attempt."""
 FINISH_DISPOSITION_ARCHIVED: FinishDisposition.ValueType  # 2
-"""The lease had been lost or killed: kept for people to look at, and nothing else changed."""
+"""The attempt had been killed, or lost and succeeded by another: kept for people to look at, and
+nothing else changed.
+"""
 FINISH_DISPOSITION_UNKNOWN: FinishDisposition.ValueType  # 3
 """No lease of that kind was ever given by this database. Nothing was kept."""
 Global___FinishDisposition: _TypeAlias = FinishDisposition  # noqa: Y015
@@ -147,6 +151,7 @@ class ClaimTaskRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CONTAINMENT_FIELD_NUMBER: _builtins.int
     LEASE_IDS_FIELD_NUMBER: _builtins.int
+    OPENING_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
@@ -167,6 +172,10 @@ class ClaimTaskRequest(_message.Message):
     """The version of the worker."""
     containment: _builtins.str
     """How session process trees are held together: `subreaper`, `pidns` or `cgroup2`."""
+    opening: _builtins.int
+    """Grows with every request of the same instance, over restarts of its process. A request that was
+    overtaken by a newer one tells of leases as they were, so it must end none. 0: not known.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only tasks that ask for no label outside these are sent."""
@@ -191,10 +200,11 @@ class ClaimTaskRequest(_message.Message):
         version: _builtins.str = ...,
         containment: _builtins.str = ...,
         lease_ids: _abc.Iterable[_builtins.str] | None = ...,
+        opening: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "pid", b"pid", "runner", b"runner", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "runner", b"runner", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,13 +53,13 @@ class WorkerServiceStub:
     The server sends claims whenever the worker has a free slot and a task is ready, and orders
     whenever they are due. Each claim is durable before it is sent, so a claim lost on the way comes
     back as a released one, never as a second owner. A new stream of the same incarnation ends the
-    older one.
+    older one, and a request that arrives after a newer one is refused: `opening` tells.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
-    * `ABORTED` / `STREAM_REPLACED`: a newer stream took over.
+    * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.HeartbeatRequest, _worker_service_pb2.HeartbeatResponse]
@@ -112,13 +112,13 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     The server sends claims whenever the worker has a free slot and a task is ready, and orders
     whenever they are due. Each claim is durable before it is sent, so a claim lost on the way comes
     back as a released one, never as a second owner. A new stream of the same incarnation ends the
-    older one.
+    older one, and a request that arrives after a newer one is refused: `opening` tells.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
-    * `ABORTED` / `STREAM_REPLACED`: a newer stream took over.
+    * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.HeartbeatRequest, _worker_service_pb2.HeartbeatResponse]  # type: ignore[assignment]
@@ -174,13 +174,13 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         The server sends claims whenever the worker has a free slot and a task is ready, and orders
         whenever they are due. Each claim is durable before it is sent, so a claim lost on the way comes
         back as a released one, never as a second owner. A new stream of the same incarnation ends the
-        older one.
+        older one, and a request that arrives after a newer one is refused: `opening` tells.
 
         Errors:
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
           leases when it was last heard. Retry: it may be a connection that is dead already.
-        * `ABORTED` / `STREAM_REPLACED`: a newer stream took over.
+        * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
         * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
         """
 

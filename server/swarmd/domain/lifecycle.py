@@ -43,7 +43,7 @@ class Transition(StrEnum):
         "proven_dead"  # no process of it lives: shown by the worker, or its lease has certainly ended
     )
     REOPEN = "reopen"  # an operator gives it a new start
-    ACCEPT = "accept"  # an operator lets a result that came too late count
+    ACCEPT = "accept"  # a result that came too late counts: nothing has started since, or an operator says so
 
 
 _S, _T = TaskStatus, Transition

@@ -265,6 +265,8 @@ class WorkerIdentity:
     pid: int
     version: str
     containment: str
+    # Orders the requests of one instance; 0 if it is not known.
+    opening: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ class Dispatcher:
         """The first task in line that the worker may have; strikes out sets that have none left."""
         heads = []
         for label_set in sorted(ready):
-            if not self.fits(member, self._label_sets.get(label_set, {})):
+            labels = self._label_sets.get(label_set, {})
+            if not self.fits(member, labels) or (member.unanswered and self._others(labels)):
                 continue
             head = tasks.next_ready(tx, label_set)
             if head is None:
@@ -96,6 +97,13 @@ class Dispatcher:
         if not heads:
             return None
         return min(heads, key=lambda head: (-head[1], head[0]))[0]
+
+    def _others(self, labels: Mapping[str, str]) -> bool:
+        """Whether some worker that is known to hear may have such a task, now or when it has room."""
+        members = list(self._live.members.values())
+        return any(
+            other.takes_claims and not other.unanswered and self.fits(other, labels) for other in members
+        )
 
     def _claim(self, tx: Tx, member: Member, key: TaskKey, state: SwarmState) -> None:
         task = tasks.get(tx, key)

@@ -65,13 +65,15 @@ class Fleet:
         self._nudge = nudge
 
     def join(self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox) -> Member:
-        """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name.
+        """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name, and
+        StreamReplaced if a newer request of the same worker came first.
 
         Whatever the worker held and does not list has ended for certain: it says so of itself, or it is a new
         process where the old one's lock, and its guards' locks, have been released.
         """
         record = workers.find(tx, identity.name)
         if record is not None:
+            _refuse_overtaken(record, identity)
             self._refuse_twin(tx, record, identity)
         key = workers.put(tx, identity)
         for lease in attempts.open_of_worker(tx, key):
@@ -107,7 +109,7 @@ class Fleet:
         """Answers a heartbeat from memory."""
         member = self._live.members.get(name)
         if member is not None and member.identity.incarnation == incarnation:
-            self._hear(member, leaving=leaving)
+            self._hear(member, lease_ids, leaving=leaving)
         orders = self._live.present(name, lease_ids)
         drain = member is not None and member.draining
         return BeatAnswer(orders, self.heartbeat_s(), Notice(self._live.done, drain))
@@ -121,7 +123,8 @@ class Fleet:
         """Notes a silent worker and takes back the claims that it has not started: those cost nothing."""
         events.append(tx, EventKind.WORKER_SUSPECT, worker=name)
         for lease in leases:
-            self._outcomes.give_back(tx, lease, cause=f"worker {name} is silent")
+            if self._outcomes.give_back(tx, lease, cause=f"worker {name} is silent"):
+                tx.after_commit(partial(self._live.left_unanswered, lease))
 
     def lose(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
         """Gives a worker's leases up: by now it has ended its sessions itself."""
@@ -132,12 +135,12 @@ class Fleet:
         for lease in leases:
             self._outcomes.lose(tx, lease, cause=f"worker {name} was lost")
 
-    def _hear(self, member: Member, *, leaving: bool) -> None:
-        was_suspect = member.suspect
+    def _hear(self, member: Member, lease_ids: Sequence[str], *, leaving: bool) -> None:
+        was_out = self._live.answers(member, lease_ids) or member.suspect
         self._live.hear(member)
         member.leaving = leaving
-        if was_suspect:
-            # Nobody gave it anything while it was silent.
+        if was_out:
+            # Nobody gave it anything while it was silent, or deaf.
             self._dispatcher.feed(member)
             self._nudge()
 
@@ -160,6 +163,13 @@ class Fleet:
             old.mailbox.close(StreamReplaced(member.identity.name))
         for order in self._live.present(member.identity.name, held):
             member.mailbox.order(order)
+
+
+def _refuse_overtaken(record: WorkerRecord, identity: WorkerIdentity) -> None:
+    """An old request says what was held when it was sent, which proves nothing about what was claimed since."""
+    known = record.identity
+    if known.instance == identity.instance and 0 < identity.opening <= known.opening:
+        raise StreamReplaced(identity.name)
 
 
 def _names(text: str, lease: Lease) -> LeaseId | None:

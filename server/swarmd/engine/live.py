@@ -5,7 +5,7 @@ fresh deadlines. Heartbeats are answered from here, so they are never behind a c
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swarmd.domain.leasing import LeaseRef, parse_lease_id
 from swarmd.domain.model import (
@@ -50,6 +50,8 @@ class Member:
     # Doing so by itself.
     leaving: bool = False
     suspect: bool = False
+    # Claims that it let pass until they were taken back: what is sent to it may get lost on the way.
+    unanswered: set[_Key] = field(default_factory=set)
 
     @property
     def connected(self) -> bool:
@@ -106,6 +108,12 @@ class Live:
         if found.lease_id is not None:
             self._post(lease.worker, Order(found.lease_id, action, cause))
 
+    def doom(self, lease: Lease, cause: str) -> None:
+        """The lease is being given up: whoever still presents it is told so, unless told to end it already."""
+        found = self._leases.get((lease.task_key, lease.number))
+        if found is not None and found.order is None:
+            self.order(lease, OrderAction.ABANDON, cause)
+
     def leases(self) -> Sequence[LiveLease]:
         """All that stand."""
         return list(self._leases.values())
@@ -145,6 +153,21 @@ class Live:
         """The worker is alive."""
         member.heard_s, member.heard_us = self._clock.monotonic_s(), self._clock.wall_us()
         member.suspect = False
+
+    def left_unanswered(self, lease: Lease) -> None:
+        """The claim was taken back because the worker did not say that it has it."""
+        if (member := self.members.get(lease.worker)) is not None:
+            member.unanswered.add((lease.task_key, lease.number))
+
+    def answers(self, member: Member, lease_ids: Iterable[str]) -> bool:
+        """Whether a worker that seemed to be deaf speaks of what it was sent."""
+        if not member.unanswered:
+            return False
+        refs = [ref for ref in map(parse_lease_id, lease_ids) if ref is not None]
+        if member.unanswered.isdisjoint((ref.task_key, ref.number) for ref in refs):
+            return False
+        member.unanswered.clear()
+        return True
 
     def forget(self, name: WorkerName) -> None:
         """The worker has gone; its stream, if one is left, is ended."""

@@ -18,7 +18,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff, came_back_twice, judge
-from swarmd.engine import leases
+from swarmd.engine import late, leases
 from swarmd.engine.backoffs import Backoffs
 from swarmd.engine.course import change
 from swarmd.engine.dispatch import Dispatcher
@@ -129,15 +129,17 @@ class Outcomes:
             self._backoffs.begin(tx, task)
         return task
 
-    def give_back(self, tx: Tx, lease: Lease, *, cause: str) -> None:
-        """Releases a claim that never reached its worker; nothing if that is not so any more."""
+    def give_back(self, tx: Tx, lease: Lease, *, cause: str) -> bool:
+        """Releases a claim that never reached its worker; False if that is not so any more."""
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is None or record.outcome is not None:
-            return
+            return False
         task = tasks.get(tx, lease.task_key)
-        if task.status is TaskStatus.CLAIMED:
-            task = self.release(tx, lease, task, cause=cause)
-            self._ended(tx, lease, task, order=OrderAction.ABANDON, cause=cause)
+        if task.status is not TaskStatus.CLAIMED:
+            return False
+        task = self.release(tx, lease, task, cause=cause)
+        self._ended(tx, lease, task, order=OrderAction.ABANDON, cause=cause)
+        return True
 
     def _failed(self, tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> Task:
         # A worker that ended the sessions without an order from here was going down itself.
@@ -215,7 +217,7 @@ class Outcomes:
         """A kill wins over a result that comes later; the result is kept."""
         attempts.end(tx, lease.attempt_key, AttemptOutcome.KILLED, error=task.cause, reported=outcome)
         if outcome.kind in _RESULTS:
-            self._archive(tx, lease, task, outcome)
+            late.archive(tx, lease, task, outcome)
         return self._proven_dead(tx, lease, task)
 
     def _proven_dead(self, tx: Tx, lease: Lease, task: Task) -> Task:
@@ -232,20 +234,24 @@ class Outcomes:
         if record.digest == outcome.digest:
             archived = record.outcome is AttemptOutcome.KILLED and outcome.kind in _RESULTS
             return FinishResult(Disposition.ARCHIVED if archived else Disposition.ACCEPTED, task.status)
-        self._archive(tx, record.lease, task, outcome)
-        return FinishResult(Disposition.ARCHIVED, task.status)
+        if not late.still_counts(tx, record, task, outcome):
+            late.archive(tx, record.lease, task, outcome)
+            return FinishResult(Disposition.ARCHIVED, task.status)
+        attempts.archive(tx, record.lease.attempt_key, outcome)
+        task = late.count(tx, self._unclaimed(tx, task), record.lease.number)
+        tx.after_commit(partial(self._feed.wake, task.task_id))
+        return FinishResult(Disposition.ACCEPTED, task.status)
 
-    def _archive(self, tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> None:
-        if attempts.archive(tx, lease.attempt_key, outcome):
-            events.append(
-                tx,
-                EventKind.RESULT_ARCHIVED,
-                task_id=lease.task_id,
-                status=task.status,
-                attempt=lease.number,
-                worker=lease.worker,
-                cause=f"{outcome.kind} came too late",
-            )
+    def _unclaimed(self, tx: Tx, task: Task) -> Task:
+        """Takes back a claim that has not started: the task's result is here."""
+        if task.status is not TaskStatus.CLAIMED:
+            return task
+        record = attempts.find(tx, task.key, task.attempt)
+        assert record is not None
+        cause = "an earlier attempt had completed"
+        task = self.release(tx, record.lease, task, cause=cause)
+        self._ended(tx, record.lease, task, order=OrderAction.ABANDON, cause=cause)
+        return task
 
     def _ended(
         self, tx: Tx, lease: Lease, task: Task, *, order: OrderAction | None = None, cause: str = ""

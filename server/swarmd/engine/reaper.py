@@ -80,6 +80,9 @@ class Reaper:
             await write(partial(self._suspect, name=name, leases=waiting))
         gone = member is not None and now_s - member.heard_s > self._pace.lost_after_s
         if (lost or gone) and not self._live.expiry_paused:
+            for lease in lost:
+                # From here on a heartbeat that lists it comes too late, also while this is being written.
+                self._live.doom(lease, f"worker {name} was lost")
             await write(partial(self._lose, name=name, leases=lost))
 
     def _suspect(self, tx: Tx, *, name: WorkerName, leases: Sequence[Lease]) -> None:

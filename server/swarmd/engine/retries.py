@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarmd.domain.errors import InvalidStatus, ResultNotFound
-from swarmd.domain.lifecycle import TaskStatus, Transition, advance
+from swarmd.domain.errors import InvalidStatus
+from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskId
 from swarmd.engine import names
 from swarmd.engine.course import change
-from swarmd.store import attempts, tasks
+from swarmd.store import tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
@@ -57,26 +57,6 @@ def reopen(tx: Tx, task: Task) -> Task:
         interrupted=False,
         backoff_s=0.0,
     )
-
-
-def accept(tx: Tx, task_id: str, number: int) -> TaskId:
-    """Completes a task by a result that came too late to count."""
-    task = names.resolve(tx, task_id)
-    advance(task.task_id, task.status, Transition.ACCEPT)
-    if not attempts.accept_late(tx, task.key, number):
-        raise ResultNotFound(task.task_id, number)
-    change(
-        tx,
-        task,
-        Transition.ACCEPT,
-        EventKind.RESULT_ACCEPTED,
-        detail=f"attempt {number}",
-        last_error="",
-        failure_class=None,
-        interrupted=False,
-        backoff_s=0.0,
-    )
-    return task.task_id
 
 
 def _check_alive(tx: Tx, task: Task) -> None:

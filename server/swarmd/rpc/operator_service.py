@@ -12,7 +12,7 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import TaskKey, WorkerName
-from swarmd.engine import explain, names, overview, plans, retries
+from swarmd.engine import explain, late, names, overview, plans, retries
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc import streams
 from swarmd.store import tasks
@@ -102,7 +102,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
     ) -> pb.AcceptResultResponse:
-        verb = partial(retries.accept, task_id=request.task_id, number=request.attempt)
+        verb = partial(late.accept, task_id=request.task_id, number=request.attempt)
         return pb.AcceptResultResponse(task=(await self._tasks([await self._swarm.db.write(verb)]))[0])
 
     async def AddDependency(

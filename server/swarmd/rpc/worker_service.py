@@ -116,6 +116,8 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         raise InvalidRequest("slots", "must be from 1 to 1024")
     if not 1 <= len(request.incarnation) <= 64 or not 1 <= len(request.instance) <= 64:
         raise InvalidRequest("incarnation", "incarnation and instance must have from 1 to 64 characters")
+    if request.opening < 0:
+        raise InvalidRequest("opening", "must not be negative")
     return WorkerIdentity(
         name=WorkerName(request.worker),
         incarnation=request.incarnation,
@@ -127,6 +129,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         pid=request.pid,
         version=request.version[:64],
         containment=request.containment[:64],
+        opening=request.opening,
     )
 
 

@@ -110,6 +110,11 @@ def end(
     tx.run("session_end_of_attempt", attempt_key=key, now_us=tx.now_us)
 
 
+def started_after(tx: ReadTx, task_key: TaskKey, number: int) -> bool:
+    """Whether a later attempt of the task ever had a go."""
+    return bool(tx.value("attempt_started_after", task_key=task_key, number=number))
+
+
 def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
     """What the latest reported attempt left, as JSON."""
     report: str | None = tx.value("attempt_last_report", task_key=task_key)

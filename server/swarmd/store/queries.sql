@@ -251,8 +251,11 @@ VALUES (:attempt_key, :now_us, :kind, :failure_class, :error, :report, :digest) 
 SELECT a.key, l.report, l.digest FROM late_results l JOIN attempts a ON a.key = l.attempt_key
  WHERE a.task_key = :task_key AND a.number = :number AND l.kind = 'completed' ORDER BY l.key DESC LIMIT 1;
 
+-- name: attempt_started_after
+SELECT EXISTS (SELECT 1 FROM attempts WHERE task_key = :task_key AND number > :number AND started_us IS NOT NULL);
+
 -- name: attempt_accept
--- The one change of an ended attempt: an operator lets its late result count.
+-- The one change of an ended attempt: its late result counts.
 UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', report = :report, digest = :digest
  WHERE key = :key AND outcome IS NOT NULL;
 
@@ -306,19 +309,21 @@ SELECT s.key, s.session_id, s.role FROM sessions s JOIN attempts a ON a.key = s.
 -- ── workers ──────────────────────────────────────────────────────────────────────────────────────
 
 -- name: worker_by_name
-SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us
-  FROM workers WHERE name = :name;
+SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us,
+       opening FROM workers WHERE name = :name;
 
 -- name: worker_all
-SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us
-  FROM workers ORDER BY name;
+SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us,
+       opening FROM workers ORDER BY name;
 
 -- name: worker_put
-INSERT INTO workers (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining)
-VALUES (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0)
+INSERT INTO workers
+  (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, opening)
+VALUES
+  (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0, :opening)
 ON CONFLICT (name) DO UPDATE SET incarnation = :incarnation, instance = :instance, slots = :slots,
    labels = :labels, runner = :runner, host = :host, pid = :pid, version = :version,
-   containment = :containment, left_us = NULL,
+   containment = :containment, left_us = NULL, opening = :opening,
    draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END;
 
 -- name: worker_set_draining

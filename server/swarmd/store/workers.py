@@ -44,6 +44,7 @@ def put(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
         pid=identity.pid,
         version=identity.version,
         containment=identity.containment,
+        opening=identity.opening,
     )
     record = find(tx, identity.name)
     assert record is not None
@@ -72,5 +73,6 @@ def _worker(row: Row) -> WorkerRecord:
         pid=row[8],
         version=row[9],
         containment=row[10],
+        opening=row[13],
     )
     return WorkerRecord(WorkerKey(row[0]), identity, draining=bool(row[11]), left=row[12] is not None)

@@ -1,15 +1,16 @@
-"""Results that came too late: kept, and counted if an operator says so."""
+"""Results that came too late: kept, and counted if nothing has started since, or if an operator says so."""
 
 import pytest
 
-from support.engine import Bench, outcome, task
+from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus, ResultNotFound
-from swarmd.domain.model import TaskId
-from swarmd.engine import retries
+from swarmd.domain.model import Claim, TaskId
+from swarmd.domain.policy import MAX_LOSSES
+from swarmd.engine import late, retries
 
 
 async def accept(swarm: Bench, task_id: str, number: int) -> TaskId:
-    return await swarm.swarm.db.write(lambda tx: retries.accept(tx, task_id, number))
+    return await swarm.swarm.db.write(lambda tx: late.accept(tx, task_id, number))
 
 
 async def killed_but_built(swarm: Bench) -> None:
@@ -59,3 +60,106 @@ async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: Bench) -> 
         await accept(swarm, "a", 1)
 
     assert await swarm.status("a") == "claimed"
+
+
+async def lost(swarm: Bench, worker: FakeWorker, task_id: str = "a") -> Claim:
+    """A session of the task ran at the worker when that was given up; it may have come to its end there."""
+    claim = await worker.claim(task_id)
+    await worker.start(claim)
+    while await swarm.status(task_id) == "in_progress":
+        swarm.clock.pass_s(PACE.look_every_s)
+        await swarm.swarm.look()
+    return claim
+
+
+async def test_a_result_of_a_lost_worker_counts_if_nothing_has_started_since(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+    worker = await swarm.worker()
+    claim = await lost(swarm, worker)
+    result = outcome("completed", report='{"builder_result": {"status": "completed"}}')
+    assert await swarm.statuses("a", "b") == ["not_started", "blocked"]
+
+    first, again = await worker.finish(claim, result), await worker.finish(claim, result)
+
+    assert first == again
+    assert (first.disposition, first.status) == ("accepted", "completed")
+    assert await swarm.statuses("a", "b") == ["completed", "not_started"]
+    await swarm.after_backoff()
+    assert (await swarm.task("a")).attempt == 1
+
+
+async def test_a_result_of_a_lost_worker_takes_back_a_claim_that_has_not_started(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await lost(swarm, worker)
+    await swarm.after_backoff()
+    again = await swarm.worker(held=[claim.lease_id])
+    fresh = await again.claim("a")
+
+    result = await worker.finish(claim, outcome("completed"))
+
+    assert (result.disposition, result.status) == ("accepted", "completed")
+    order = await again.start(fresh)
+    assert order is not None
+    assert order.action == "abandon"
+    assert [order.action for order in again.beat(fresh)] == ["abandon"]
+
+
+async def test_a_result_of_the_last_worker_that_a_task_has_cost_completes_it(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", "a"))
+    for _ in range(MAX_LOSSES + 1):
+        worker = await swarm.worker()
+        claim = await lost(swarm, worker)
+        await swarm.after_backoff()
+    assert await swarm.statuses("a", "b") == ["failed", "skipped"]
+
+    await worker.finish(claim, outcome("completed"))
+
+    assert await swarm.statuses("a", "b") == ["completed", "not_started"]
+
+
+async def test_a_late_failure_changes_nothing(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await lost(swarm, worker)
+
+    result = await worker.finish(claim, outcome("failed", failure="agent_error"))
+
+    found = await swarm.task("a")
+    assert (result.disposition, found.status, found.failures, found.losses) == (
+        "archived",
+        "not_started",
+        0,
+        1,
+    )
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_a_result_of_a_lost_worker_counts_no_more_after_a_kill(swarm: Bench, *, retried: bool) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await lost(swarm, worker)
+    await swarm.kill("a")
+    if retried:
+        await swarm.swarm.db.write(lambda tx: retries.retry(tx, ["a"], failed=False))
+
+    result = await worker.finish(claim, outcome("completed"))
+
+    assert (result.disposition, result.status) == ("archived", "not_started" if retried else "killed")
+    await accept(swarm, "a", 1)
+    assert await swarm.status("a") == "completed"
+
+
+async def test_a_result_of_a_lost_worker_counts_no_more_once_another_attempt_has_started(
+    swarm: Bench,
+) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    claim = await lost(swarm, worker)
+    await swarm.after_backoff()
+    other = await swarm.worker("other")
+    await other.fail("a")
+
+    result = await worker.finish(claim, outcome("completed"))
+
+    assert (result.disposition, result.status) == ("archived", "not_started")

@@ -38,6 +38,21 @@ def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack
     assert first.instance != second.instance
 
 
+def test_each_process_counts_on_from_where_no_former_one_has_come_to(tmp_path: Path) -> None:
+    def begin() -> int:
+        with state_folder(tmp_path, name="w1") as folder:
+            return folder.openings
+
+    first, second = begin(), begin()
+    (tmp_path / "w1" / "openings").write_text(f"{2**60}\n")
+    ahead_of_the_clock = begin()
+    (tmp_path / "w1" / "openings").write_text("damaged")
+
+    assert second >= first + 2**32
+    assert ahead_of_the_clock > 2**60
+    assert begin() >= first, "the clock serves where the file does not"
+
+
 def test_a_name_that_is_taken_is_a_conflict_that_names_the_process(tmp_path: Path, stack: ExitStack) -> None:
     stack.enter_context(state_folder(tmp_path, name="w1"))
 

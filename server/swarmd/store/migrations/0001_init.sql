@@ -98,6 +98,8 @@ CREATE TABLE workers (
   pid         INTEGER NOT NULL,
   version     TEXT    NOT NULL,
   containment TEXT    NOT NULL,
+  -- Orders its requests for streams, so that one that was overtaken is known as such.
+  opening     INTEGER NOT NULL CHECK (opening >= 0),
   draining    INTEGER NOT NULL CHECK (draining IN (0, 1)),
   left_us     INTEGER
 ) STRICT;
