@@ -1,6 +1,6 @@
 """`swarmctl kill`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -14,10 +14,10 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     GetTaskResponse,
     KillTaskRequest,
 )
-from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl import follow
+from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl.arguments import TaskIds
 from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.killing import Proof
 from swarmctl.render.kills import killed_blocks, survivors
 from swarmctl.render.tasks import changed_blocks
 from swarmctl.talk import say
@@ -29,39 +29,42 @@ def run(
     *,
     cause: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the proof.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0, max=1e9, help="Wait no longer than so many seconds for the proof."),
+    ] = None,
 ) -> Exits:
     """A killed task is never run again unless it is retried. Prints how each process tree was ended, once
-    its worker has shown that nothing of it is left."""
+    its worker has shown that nothing of it is left; says so if that worker is silent."""
     before = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.last_event_seq
     request = KillTaskRequest(task_ids=tasks, cause=cause)
     killed = ctl.stub.KillTask(request, timeout=DEADLINE_S).tasks
     if no_wait:
         ctl.printer.put(killed, list_document, changed_blocks)
         return Exits.OK
-    waited_for = {task.task_id for task in killed if task.status == TaskStatus.TASK_STATUS_KILLING}
-    if waited_for:
-        say(f"swarmctl: waiting until the processes of {', '.join(sorted(waited_for))} are gone")
-    _wait(ctl, waited_for, after=before)
+    proof = Proof(ctl.stub, killed)
+    if proof.lacking:
+        say(f"swarmctl: waiting until the processes of {', '.join(proof.lacking)} are gone")
+    proof.wait(after=before, within_s=timeout)
     answers = list(_look(ctl, killed))
     ctl.printer.put(answers, killed_document, killed_blocks)
+    _judge(proof, answers)
+    return Exits.OK
+
+
+def _judge(proof: Proof, answers: Sequence[GetTaskResponse]) -> None:
+    """Raises Exit where something did not end, or not in time."""
     left = survivors(answers)
     if left:
         raise Exit(
             Exits.NEGATIVE, f"processes outlived the kill of {', '.join(left)}", hint="look at the host"
         )
-    return Exits.OK
-
-
-def _wait(ctl: Ctl, waited_for: set[str], *, after: int) -> None:
-    """Returns when none of them is KILLING any more."""
-    if not waited_for:
-        return
-    for batch in follow.events(ctl.stub, after=after):
-        for event in batch:
-            if event.status == TaskStatus.TASK_STATUS_KILLED:
-                waited_for.discard(event.task_id)
-        if not waited_for:
-            return
+    if proof.lacking:
+        raise Exit(
+            Exits.NEGATIVE,
+            f"no proof yet that the processes of {', '.join(proof.lacking)} are gone",
+            hint="the kill stays in force; `swarmctl show TASK` says when it is done",
+        )
 
 
 def _look(ctl: Ctl, tasks: Iterable[Task]) -> Iterator[GetTaskResponse]:

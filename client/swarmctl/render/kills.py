@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from amplifier_swarm.documents.kills import receipt_of
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
+from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.render.blocks import Block, Blocks, prose
 from swarmctl.render.show import receipt_blocks
 from swarmctl.render.tasks import changed_blocks
@@ -19,6 +20,8 @@ def _one(answer: GetTaskResponse) -> Iterator[Block]:
     receipt = receipt_of(answer)
     if receipt is not None:
         yield from receipt_blocks(receipt)
+    elif answer.task.status == TaskStatus.TASK_STATUS_KILLING:
+        yield prose("no receipt yet")
     elif answer.task.attempt:
         yield prose("no receipt: no session was running, or its worker is lost and its lease has ended")
     else:

@@ -18,6 +18,7 @@ def worker_document(worker: Worker) -> Document:
         "pid": worker.pid or None,
         "runner": worker.runner or None,
         "last_seen": words.iso(worker, "last_seen_at"),
+        "stopped_by": words.iso(worker, "stopped_by"),
         "labels": dict(sorted(worker.labels.items())),
         "containment": worker.containment or None,
         "version": worker.version or None,

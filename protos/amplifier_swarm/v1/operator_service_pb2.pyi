@@ -927,14 +927,16 @@ class StoppingWorker(_message.Message):
     worker: _builtins.str
     """Its name."""
     reachable: _builtins.bool
-    """Whether its stream is open, so that the order is on its way."""
+    """Whether its stream is open and it is heard, so that the order is on its way."""
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks whose sessions it ends."""
 
     @_builtins.property
     def stopped_by(self) -> _timestamp_pb2.Timestamp:
-        """For one that can't be reached: by when it has ended its sessions by itself."""
+        """For one that can't be reached: by when it has ended its sessions by itself. Unset if one of them is of a
+        task with `DISCONNECT_POLICY_KEEP`: that one ends when the worker is heard again.
+        """
 
     def __init__(
         self,

@@ -276,6 +276,7 @@ class Worker(_message.Message):
     CONTAINMENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TASK_IDS_FIELD_NUMBER: _builtins.int
+    STOPPED_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     status: Global___WorkerStatus.ValueType
@@ -306,6 +307,12 @@ class Worker(_message.Message):
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks that it holds."""
 
+    @_builtins.property
+    def stopped_by(self) -> _timestamp_pb2.Timestamp:
+        """For a suspect one: by when it has ended its sessions by itself, but those of tasks with
+        `DISCONNECT_POLICY_KEEP`. Unset if it holds none.
+        """
+
     def __init__(
         self,
         *,
@@ -321,10 +328,11 @@ class Worker(_message.Message):
         containment: _builtins.str = ...,
         version: _builtins.str = ...,
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        stopped_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_at", b"last_seen_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_at", b"last_seen_at", "stopped_by", b"stopped_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "labels", b"labels", "last_seen_at", b"last_seen_at", "name", b"name", "pid", b"pid", "runner", b"runner", "running", b"running", "slots", b"slots", "status", b"status", "task_ids", b"task_ids", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "labels", b"labels", "last_seen_at", b"last_seen_at", "name", b"name", "pid", b"pid", "runner", b"runner", "running", b"running", "slots", b"slots", "status", b"status", "stopped_by", b"stopped_by", "task_ids", b"task_ids", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

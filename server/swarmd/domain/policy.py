@@ -8,6 +8,8 @@ from swarmd.domain.model import FailureClass, Task
 
 # A worker that dies is rarely the task's fault, a task that kills three workers is.
 MAX_LOSSES: Final = 2
+# A worker's own clock ends a session with the grace period of a kill; this much of it is waited for.
+GRACE_ROOM_S: Final = 10.0
 # A provider that asks to wait without saying how long.
 PROVIDER_WAIT_S: Final = 60.0
 
@@ -82,4 +84,4 @@ def stop_after_s(*, lost_after_s: float, suspect_after_s: float) -> float:
 
     Leaves room for two late heartbeats and the grace of a kill; never less than half of `lost_after_s`.
     """
-    return max(lost_after_s - 2 * suspect_after_s - 10.0, lost_after_s / 2)
+    return max(lost_after_s - 2 * suspect_after_s - GRACE_ROOM_S, lost_after_s / 2)

@@ -131,7 +131,7 @@ class Dispatcher:
         tx.after_commit(partial(self._deliver, member, lease, claim))
 
     def _deliver(self, member: Member, lease: Lease, claim: Claim) -> None:
-        self._live.open_lease(lease, claim.lease_id)
+        self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
         if member.connected:
             member.mailbox.claim(lease, claim)
         else:

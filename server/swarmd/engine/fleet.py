@@ -8,6 +8,7 @@ from typing import Final
 from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
 from swarmd.domain.leasing import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerName
+from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.dispatch import Dispatcher
 from swarmd.engine.live import Live, Member
 from swarmd.engine.mailbox import Mailbox, Notice
@@ -32,6 +33,11 @@ class Pace:
     stop_after_s: float
     # How often the reaper looks.
     look_every_s: float
+
+    @property
+    def stopped_after_s(self) -> float:
+        """How long after its last word a worker has ended its sessions, the grace period over too."""
+        return min(self.lost_after_s, self.stop_after_s + GRACE_ROOM_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from swarmd.domain.leasing import LeaseRef, parse_lease_id
 from swarmd.domain.model import (
+    DisconnectPolicy,
     Lease,
     LeaseId,
     Order,
@@ -33,6 +34,8 @@ class LiveLease:
     lease_id: LeaseId | None
     heard_s: float
     started: bool
+    # Its sessions are to outlast any silence of this server.
+    kept: bool = False
     order: tuple[OrderAction, str] | None = None
 
 
@@ -59,9 +62,14 @@ class Member:
         return not self.mailbox.closed
 
     @property
+    def reachable(self) -> bool:
+        """Whether what is sent to it can be expected to arrive."""
+        return self.connected and not self.suspect
+
+    @property
     def takes_claims(self) -> bool:
         """Whether it may be given a task."""
-        return self.connected and not (self.draining or self.leaving or self.suspect)
+        return self.reachable and not (self.draining or self.leaving)
 
 
 class Live:
@@ -77,10 +85,18 @@ class Live:
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────
 
-    def open_lease(self, lease: Lease, lease_id: LeaseId | None, *, started: bool = False) -> None:
+    def open_lease(
+        self,
+        lease: Lease,
+        lease_id: LeaseId | None,
+        policy: DisconnectPolicy | None,
+        *,
+        started: bool = False,
+    ) -> None:
         """A lease stands from now on, with a full deadline."""
         now_s = self._clock.monotonic_s()
-        self._leases[lease.task_key, lease.number] = LiveLease(lease, lease_id, now_s, started)
+        kept = policy is DisconnectPolicy.KEEP
+        self._leases[lease.task_key, lease.number] = LiveLease(lease, lease_id, now_s, started, kept)
 
     def start_lease(self, lease: Lease) -> None:
         """A session of it has its go."""

@@ -1,11 +1,13 @@
 """The swarm and its workers as people see them: what is stored, with what is only known live."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, WorkerName
-from swarmd.engine.live import Live, LiveLease
+from swarmd.engine.fleet import Pace
+from swarmd.engine.live import Live, LiveLease, Member
 from swarmd.engine.ports import Clock
 from swarmd.store import attempts, events, swarm, views, workers
 from swarmd.store.transaction import ReadTx
@@ -45,6 +47,8 @@ class WorkerView:
     status: WorkerStatus
     heard_us: int | None
     task_ids: Sequence[str]
+    # For one that is suspect: by when it has ended its sessions, but those to be kept, by itself; for people.
+    stopped_by_us: int | None
 
 
 def swarm_view(tx: ReadTx, live: Live, *, started_us: int) -> SwarmView:
@@ -70,42 +74,56 @@ class StoppingWorker:
     name: WorkerName
     reachable: bool
     task_ids: Sequence[str]
-    # For one that can't be reached: by when it has ended them by itself, for people.
+    # For one that can't be reached: by when it has ended them by itself, for people; None if some are kept.
     stopped_by_us: int | None
 
 
-def stopping_workers(live: Live, clock: Clock, *, stop_after_s: float) -> Sequence[StoppingWorker]:
+def stopping_workers(live: Live, clock: Clock, pace: Pace) -> Sequence[StoppingWorker]:
     """Who holds sessions that are ordered to end, and what to expect of each."""
-    by_worker: dict[WorkerName, list[LiveLease]] = {}
+    by_worker: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for found in live.leases():
         if found.order is not None:
-            by_worker.setdefault(found.lease.worker, []).append(found)
-    return [_stopping(name, leases, live, clock, stop_after_s) for name, leases in sorted(by_worker.items())]
+            by_worker[found.lease.worker].append(found)
+    return [
+        _stopping(name, leases, live.members.get(name), clock, pace)
+        for name, leases in sorted(by_worker.items())
+    ]
 
 
-def _stopping(  # private, and called once
-    name: WorkerName, leases: Sequence[LiveLease], live: Live, clock: Clock, stop_after_s: float
+def _stopping(
+    name: WorkerName, leases: Sequence[LiveLease], member: Member | None, clock: Clock, pace: Pace
 ) -> StoppingWorker:
-    member = live.members.get(name)
-    reachable = member is not None and member.connected
-    heard_s = max(found.heard_s for found in leases)
-    left_s = max(0.0, stop_after_s - (clock.monotonic_s() - heard_s))
-    by_us = None if reachable else clock.wall_us() + int(left_s * 1_000_000)
+    reachable = member is not None and member.reachable
+    known = not reachable and not any(found.kept for found in leases)
+    by_us = _stopped_by_us(leases, clock, pace) if known else None
     return StoppingWorker(name, reachable, [found.lease.task_id for found in leases], by_us)
 
 
-def worker_views(tx: ReadTx, live: Live) -> Sequence[WorkerView]:
+def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: Pace) -> int:
+    """By when a worker that is not heard again has ended these sessions by itself."""
+    silent_s = clock.monotonic_s() - max(found.heard_s for found in leases)
+    return clock.wall_us() + int(max(0.0, pace.stopped_after_s - silent_s) * 1_000_000)
+
+
+def worker_views(tx: ReadTx, live: Live, clock: Clock, pace: Pace) -> Sequence[WorkerView]:
     """All workers that ever joined, by name."""
-    return [_worker(tx, record, live) for record in workers.every(tx)]
+    fenced: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
+    for lease in live.leases():
+        if not lease.kept:
+            fenced[lease.lease.worker].append(lease)
+    by_us = {name: _stopped_by_us(leases, clock, pace) for name, leases in fenced.items()}
+    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.every(tx)]
 
 
-def _worker(tx: ReadTx, record: WorkerRecord, live: Live) -> WorkerView:
+def _worker(tx: ReadTx, record: WorkerRecord, live: Live, stopped_by_us: int | None) -> WorkerView:
     member = live.members.get(record.identity.name)
+    status = _status(record, live)
     return WorkerView(
         identity=record.identity,
-        status=_status(record, live),
+        status=status,
         heard_us=None if member is None else member.heard_us,
         task_ids=[lease.task_id for lease in attempts.open_of_worker(tx, record.key)],
+        stopped_by_us=stopped_by_us if status is WorkerStatus.SUSPECT else None,
     )
 
 
@@ -114,6 +132,6 @@ def _status(record: WorkerRecord, live: Live) -> WorkerStatus:
         return WorkerStatus.GONE
     member = live.members.get(record.identity.name)
     # One that has not come back since the server started, or whose stream is broken.
-    if member is None or member.suspect or not member.connected:
+    if member is None or not member.reachable:
         return WorkerStatus.SUSPECT
     return WorkerStatus.DRAINING if member.draining or member.leaving else WorkerStatus.ONLINE

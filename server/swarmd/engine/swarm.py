@@ -25,7 +25,7 @@ from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.engine.reaper import Reaper
 from swarmd.engine.sessions import Sessions
-from swarmd.store import attempts, events, swarm, tasks
+from swarmd.store import attempts, events, swarm, tasks, views
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -134,7 +134,8 @@ class Swarm:
         self.access.load(tx)
         for found in attempts.all_open(tx):
             started = found.status is not TaskStatus.CLAIMED
-            self.live.open_lease(found.lease, None, started=started)
+            policy = views.definition(tx, found.lease.task_key).on_disconnect
+            self.live.open_lease(found.lease, None, policy, started=started)
             if found.status is TaskStatus.KILLING:
                 stopped = found.mode is SwarmMode.STOPPED
                 action = OrderAction.STOP_NOW if stopped else OrderAction.STOP

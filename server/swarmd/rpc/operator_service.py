@@ -128,8 +128,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     ) -> pb.EmergencyStopResponse:
         verb = partial(self._swarm.kills.emergency_stop, cause=_cause(request.cause))
         stopped = await self._swarm.db.write(verb, urgent=True)
-        stop_after_s = self._swarm.policy.pace.stop_after_s
-        found = overview.stopping_workers(self._swarm.live, self._swarm.clock, stop_after_s=stop_after_s)
+        pace = self._swarm.policy.pace
+        found = overview.stopping_workers(self._swarm.live, self._swarm.clock, pace)
         return pb.EmergencyStopResponse(
             swarm=await self._overview(),
             killing=stopped.killing,
@@ -199,7 +199,10 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return views.swarm(await self._swarm.db.read(verb))
 
     async def _workers(self) -> list[swarm_pb2.Worker]:
-        found = await self._swarm.db.read(partial(overview.worker_views, live=self._swarm.live))
+        known = self._swarm
+        pace = known.policy.pace
+        verb = partial(overview.worker_views, live=known.live, clock=known.clock, pace=pace)
+        found = await known.db.read(verb)
         return [views.worker(view) for view in found]
 
 

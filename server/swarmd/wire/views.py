@@ -118,6 +118,7 @@ def worker(view: WorkerView) -> swarm_pb2.Worker:
         containment=identity.containment,
         version=identity.version,
         task_ids=view.task_ids,
+        stopped_by=values.timestamp(view.stopped_by_us),
     )
 
 

@@ -12,15 +12,18 @@ import pytest
 
 from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
-from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.session_pb2 import KillReceipt
-from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, Worker
-from amplifier_swarm.v1.task_pb2 import Attempt, Task, TaskStatus
+from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, Worker, WorkerStatus
+from amplifier_swarm.v1.task_pb2 import Attempt, DisconnectPolicy, Task, TaskDefinition, TaskStatus
 from support.operator import FakeOperator
 from unit.client.conftest import Ctl
 
 KILLED = TaskStatus.TASK_STATUS_KILLED
 KILLING = TaskStatus.TASK_STATUS_KILLING
+ONLINE, SUSPECT = WorkerStatus.WORKER_STATUS_ONLINE, WorkerStatus.WORKER_STATUS_SUSPECT
+HEARD, BY = 1_763_800_000, 1_763_801_740
+HEARD_TEXT, BY_TEXT = "2025-11-22T08:26:40.000Z", "2025-11-22T08:55:40.000Z"
 GONE = WireError(grpc.StatusCode.UNAVAILABLE, "going down", "SERVER_STOPPING")
 
 
@@ -49,8 +52,9 @@ def killing(operator: FakeOperator) -> FakeOperator:
     operator.answers |= {
         "GetSwarm": swarm(),
         "KillTask": lambda request: wire.KillTaskResponse(
-            tasks=[Task(task_id=task_id, status=KILLING) for task_id in request.task_ids]
+            tasks=[Task(task_id=task_id, status=KILLING, worker="w1") for task_id in request.task_ids]
         ),
+        "ListWorkers": wire.ListWorkersResponse(workers=[Worker(name="w1", status=ONLINE)]),
         "WatchEvents": lambda _: iter([killed_event(11, "b"), killed_event(12, "x"), killed_event(13, "a")]),
         "GetTask": receipt_of,
     }
@@ -120,6 +124,84 @@ def test_kill_waits_over_a_restart_of_the_server_and_misses_nothing(
     assert result.code == 0
     assert [request.after_seq for request in killing.asked("WatchEvents")] == [10, 11, 11]
     assert result.err.splitlines()[1:] == ["swarmctl: the server is away; waiting for it"]
+
+
+def silent_worker(name: str = "w1", *, heard: bool = True) -> Worker:
+    worker = Worker(name=name, status=SUSPECT)
+    worker.stopped_by.FromSeconds(BY)
+    if heard:
+        worker.last_seen_at.FromSeconds(HEARD)
+    return worker
+
+
+def test_kill_says_who_is_silent_since_when_and_by_when_the_processes_end_by_themselves(
+    ctl: Ctl, killing: FakeOperator
+) -> None:
+    killing.answers["ListWorkers"] = wire.ListWorkersResponse(workers=[silent_worker(), silent_worker("w2")])
+
+    result = ctl("kill", "a")
+
+    assert result.code == 0
+    assert result.err.splitlines()[1:] == [
+        (
+            f"swarmctl: a is held by w1, silent since {HEARD_TEXT};"
+            f" its processes end by themselves by {BY_TEXT}; waiting on"
+        )
+    ]
+
+
+def test_kill_says_so_of_a_worker_that_falls_silent_while_it_waits(ctl: Ctl, killing: FakeOperator) -> None:
+    suspect = Event(seq=11, kind=EventKind.EVENT_KIND_WORKER_SUSPECT, worker="w1")
+    seen = wire.WatchEventsResponse(events=[suspect])
+
+    def events(_request: object) -> Iterator[wire.WatchEventsResponse]:
+        yield seen
+        yield seen
+        yield killed_event(12, "a")
+
+    killing.answers["WatchEvents"] = events
+    answers = iter([Worker(name="w1", status=ONLINE), silent_worker(heard=False)])
+    last = silent_worker(heard=False)
+    killing.answers["ListWorkers"] = lambda _: wire.ListWorkersResponse(workers=[next(answers, last)])
+
+    result = ctl("kill", "a")
+
+    assert result.code == 0
+    assert result.err.splitlines()[1:] == [
+        (
+            "swarmctl: a is held by w1, not heard since the server started;"
+            f" its processes end by themselves by {BY_TEXT}; waiting on"
+        )
+    ], "and says it once"
+
+
+def test_kill_promises_no_end_of_a_session_that_is_to_be_kept(ctl: Ctl, killing: FakeOperator) -> None:
+    killing.answers["ListWorkers"] = wire.ListWorkersResponse(workers=[silent_worker()])
+    keep = TaskDefinition(on_disconnect=DisconnectPolicy.DISCONNECT_POLICY_KEEP)
+    killing.answers["GetTask"] = lambda request: wire.GetTaskResponse(
+        task=receipt_of(request).task, definition=keep
+    )
+
+    line = ctl("kill", "a").err.splitlines()[1]
+
+    assert "its processes go on (`on_disconnect: keep`) until that worker is heard again" in line
+    assert BY_TEXT not in line
+
+
+def test_kill_waits_no_longer_than_it_is_told_to(ctl: Ctl, killing: FakeOperator) -> None:
+    killing.answers["WatchEvents"] = killing.silence
+    killing.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a", status=KILLING, attempt=1))
+
+    result = ctl("kill", "a", "--timeout", "0.1")
+
+    assert result.code == 1
+    assert "no receipt yet" in result.out
+    assert result.err.splitlines()[1:] == [
+        (
+            "swarmctl: no proof yet that the processes of a are gone;"
+            " the kill stays in force; `swarmctl show TASK` says when it is done"
+        )
+    ]
 
 
 def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: FakeOperator) -> None:

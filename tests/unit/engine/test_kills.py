@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import PACE, Bench, bench, outcome, task
+from support.engine import PACE, Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import InvalidStatus
+from swarmd.domain.model import DisconnectPolicy
+from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine import overview
 from swarmd.engine.kills import Stopped
 
@@ -201,19 +203,81 @@ async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) 
     assert (found.status, found.cause, found.failures) == ("killed", "its worker was drained", 0)
 
 
-async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: Bench) -> None:
-    await swarm.add(task("a"), task("b"))
-    near, far = await swarm.worker("near"), await swarm.worker("far")
-    for worker in (near, far):
+async def _running(swarm: Bench, *names: str) -> list[FakeWorker]:
+    """Workers of these names, each with a session of the next task."""
+    found = [await swarm.worker(name) for name in names]
+    for worker in found:
         await worker.take()
         await worker.start(worker.claims[0])
+    return found
+
+
+def _by_us(swarm: Bench, *, silent_s: float) -> int:
+    """When the sessions of a worker that has been silent for so long have ended at the latest."""
+    return swarm.clock.wall_us() + int((PACE.stop_after_s + GRACE_ROOM_S - silent_s) * 1e6)
+
+
+def _expected(swarm: Bench) -> list[tuple[str, bool, int | None]]:
+    found = overview.stopping_workers(swarm.swarm.live, swarm.clock, PACE)
+    return [(worker.name, worker.reachable, worker.stopped_by_us) for worker in found]
+
+
+async def _told(swarm: Bench) -> dict[str, tuple[str, int | None]]:
+    look = partial(overview.worker_views, live=swarm.swarm.live, clock=swarm.clock, pace=PACE)
+    return {
+        worker.identity.name: (worker.status.value, worker.stopped_by_us)
+        for worker in await swarm.swarm.db.read(look)
+    }
+
+
+async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    _, far = await _running(swarm, "near", "far")
     await swarm.swarm.part(far.member)
     swarm.clock.pass_s(100)
     await stop(swarm)
 
-    found = overview.stopping_workers(swarm.swarm.live, swarm.clock, stop_after_s=PACE.stop_after_s)
+    assert _expected(swarm) == [("far", False, _by_us(swarm, silent_s=100)), ("near", True, None)]
 
-    assert [(worker.name, worker.reachable, worker.stopped_by_us) for worker in found] == [
-        ("far", False, swarm.clock.wall_us() + int((PACE.stop_after_s - 100) * 1e6)),
-        ("near", True, None),
-    ]
+
+async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_open(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b"))
+    heard, silent = await _running(swarm, "heard", "silent")
+    for _ in range(4):
+        swarm.clock.pass_s(PACE.heartbeat_s)
+        heard.beat(heard.claims[0])
+        await swarm.swarm.look()
+    await stop(swarm)
+
+    assert silent.member.connected
+    assert _expected(swarm) == [("heard", True, None), ("silent", False, _by_us(swarm, silent_s=40))]
+    assert await _told(swarm) == {
+        "heard": ("online", None),
+        "silent": ("suspect", _by_us(swarm, silent_s=40)),
+    }
+
+    silent.beat(silent.claims[0])
+    assert _expected(swarm) == [("heard", True, None), ("silent", True, None)]
+
+
+async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Bench) -> None:
+    await swarm.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
+    workers = await _running(swarm, "fences", "keeps")
+    for worker in workers:
+        await swarm.swarm.part(worker.member)
+    await stop(swarm)
+
+    assert _expected(swarm) == [("fences", False, _by_us(swarm, silent_s=0)), ("keeps", False, None)]
+    assert (await _told(swarm))["keeps"] == ("suspect", None)
+
+
+async def test_after_a_restart_the_times_count_from_the_start(tmp_path: Path) -> None:
+    async with bench(tmp_path / "swarm.db") as before:
+        await before.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
+        await _running(before, "fences", "keeps")
+
+    async with bench(tmp_path / "swarm.db") as after:
+        after.clock.pass_s(7)
+        await stop(after)
+
+        assert _expected(after) == [("fences", False, _by_us(after, silent_s=7)), ("keeps", False, None)]
