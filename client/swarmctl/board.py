@@ -1,4 +1,5 @@
-"""The swarm at a glance while it works: what `watch` and `run` draw on a terminal, again and again."""
+"""The swarm at a glance while it works: what `run` draws on a terminal, again and again; `watch` too,
+where textual is missing."""
 
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,14 @@ UNDER_WAY: Final = (
     TaskStatus.TASK_STATUS_CLAIMED,
     TaskStatus.TASK_STATUS_IN_PROGRESS,
     TaskStatus.TASK_STATUS_KILLING,
+)
+FINAL: Final = frozenset(
+    {
+        TaskStatus.TASK_STATUS_COMPLETED,
+        TaskStatus.TASK_STATUS_FAILED,
+        TaskStatus.TASK_STATUS_KILLED,
+        TaskStatus.TASK_STATUS_SKIPPED,
+    }
 )
 # Lines of the board that are not running tasks: facts, bar, titles and the latest events.
 _FRAME_LINES: Final = 16
@@ -128,7 +137,7 @@ class LiveBoard:
 
 def _bar(swarm: Swarm, width: int) -> RenderableType:
     """How far the swarm has come: a bar, and the numbers behind it."""
-    done, everything = _finished(swarm), total(swarm)
+    done, everything = ended(swarm), total(swarm)
     grid = Grid.grid(padding=(0, GAP, 0, 0))
     grid.add_row(
         ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width // 2)),
@@ -147,9 +156,9 @@ def far(swarm: Swarm, done: int) -> str:
     return "  ".join(parts)
 
 
-def _finished(swarm: Swarm) -> int:
-    found = counts(swarm)
-    return sum(found[name] for name in ("completed", "failed", "killed", "skipped"))
+def ended(swarm: Swarm) -> int:
+    """How many tasks have come to their end."""
+    return sum(count.count for count in swarm.counts if count.status in FINAL)
 
 
 def _head(board: Board) -> Blocks:
@@ -176,7 +185,7 @@ def _body(board: Board, now: datetime, room: int) -> Blocks:
             cell(task.task_id),
             status_cell(task.status),
             cell(task.attempt or None),
-            cell(words.span(_since(task, now))),
+            cell(words.span(since_s(task, now))),
             cell(task.worker),
             cell(task.name),
         )
@@ -187,7 +196,8 @@ def _body(board: Board, now: datetime, room: int) -> Blocks:
     return [Prose("", indent=0), Table(RUNNING, rows), *more]
 
 
-def _since(task: Task, now: datetime) -> float | None:
+def since_s(task: Task, now: datetime) -> float | None:
+    """For how long the latest attempt has been running."""
     if not task.HasField("started_at"):
         return None
     return (now - task.started_at.ToDatetime(UTC)).total_seconds()

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -41,6 +41,31 @@ class Limit:
         return self.left_s() == 0.0
 
 
+class Hold:
+    """Lets another thread end what is being followed."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._call: Any = None
+
+    def take(self, call: Iterator[Item]) -> Iterator[Item]:
+        """The call that is open now."""
+        self._call = call
+        if self.ended:
+            self.end()
+        return call
+
+    def end(self) -> None:
+        """Ends it, and what would be opened after it."""
+        self.ended = True
+        if self._call is not None:
+            self._call.cancel()
+
+
+def _tell_away() -> None:
+    say("swarmctl: the server is away; waiting for it")
+
+
 def events(
     stub: OperatorServiceStub,
     *,
@@ -48,8 +73,11 @@ def events(
     task_id: str = "",
     follow: bool = True,
     within_s: float | None = None,
+    away: Callable[[], None] = _tell_away,
 ) -> Iterator[list[Event]]:
-    """Events after one, in batches as they come; with `follow`, for ever or for so long."""
+    """Events after one, in batches as they come; with `follow`, for ever or for so long.
+
+    `away` is called when the server is away and waited for."""
     request = WatchEventsRequest(after_seq=after, task_id=task_id, follow=follow)
     limit = Limit(within_s)
 
@@ -59,15 +87,22 @@ def events(
                 request.after_seq = answer.events[-1].seq
                 yield list(answer.events)
 
-    return _over_restarts(open_stream, limit=limit) if follow else open_stream()
+    return _over_restarts(open_stream, limit=limit, away=away) if follow else open_stream()
 
 
-def log(stub: OperatorServiceStub, request: TailLogRequest) -> Iterator[TailLogResponse]:
-    """What sessions printed; with `follow`, until the task has ended."""
+def log(
+    stub: OperatorServiceStub,
+    request: TailLogRequest,
+    *,
+    hold: Hold | None = None,
+    away: Callable[[], None] = _tell_away,
+) -> Iterator[TailLogResponse]:
+    """What sessions printed; with `follow`, until the task has ended or the hold is."""
     seen: dict[str, int] = {}
+    hold = hold or Hold()
 
     def open_stream() -> Iterator[TailLogResponse]:
-        for answer in stub.TailLog(request):
+        for answer in hold.take(stub.TailLog(request)):
             last = seen.get(answer.session_id, 0)
             fresh = [entry for entry in answer.entries if entry.number > last]
             if fresh:
@@ -76,11 +111,18 @@ def log(stub: OperatorServiceStub, request: TailLogRequest) -> Iterator[TailLogR
                 answer.entries.extend(fresh)
                 yield answer
 
-    return _over_restarts(open_stream, limit=Limit(None), until_end=True) if request.follow else open_stream()
+    if not request.follow:
+        return open_stream()
+    return _over_restarts(open_stream, limit=Limit(None), away=away, until_end=True, hold=hold)
 
 
 def _over_restarts(
-    open_stream: Callable[[], Iterator[Item]], *, limit: Limit, until_end: bool = False
+    open_stream: Callable[[], Iterator[Item]],
+    *,
+    limit: Limit,
+    away: Callable[[], None],
+    until_end: bool = False,
+    hold: Hold | None = None,
 ) -> Iterator[Item]:
     """Opens the stream again whenever it breaks."""
     wait_s = 0.0
@@ -92,12 +134,14 @@ def _over_restarts(
             if until_end:
                 return
         except grpc.RpcError as error:
+            if hold is not None and hold.ended:
+                return
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and limit.left_s() is not None:
                 return
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
         if wait_s == 0.0:
-            say("swarmctl: the server is away; waiting for it")
+            away()
         wait_s = min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, wait_s * 2))
         # Jitter, so that not all who wait come back at once.
         time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311  # no secret

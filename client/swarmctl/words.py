@@ -20,6 +20,7 @@ from amplifier_swarm.v1.session_pb2 import Usage
 __all__ = [
     "between",
     "clock",
+    "dollars",
     "finite",
     "iso",
     "plural",
@@ -65,10 +66,11 @@ def tokens(usage: Usage) -> str:
     if not usage.input_tokens and not usage.output_tokens:
         return ""
     counts = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
-    return f"{counts}, {_dollars(usage.cost)}" if usage.cost else counts
+    return f"{counts}, {dollars(usage.cost)}" if usage.cost else counts
 
 
-def _dollars(cost: str) -> str:
+def dollars(cost: str) -> str:
+    """A cost for people; what is no number stays as it came."""
     try:
         return f"${Decimal(cost):.4f}"
     except InvalidOperation:

@@ -34,7 +34,7 @@ class FakeOperator:
         """The requests of one method, in order."""
         return [request for name, request in self.requests if name == method]
 
-    def silence(self, _request: object) -> Iterator[Message]:
+    def silence(self, _request: object) -> Iterator[Any]:
         """The answer of a stream that stays open and says nothing."""
         self.over.wait()
         yield from ()

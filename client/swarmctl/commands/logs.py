@@ -1,17 +1,16 @@
 """`swarmctl logs`."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogRequest, TailLogResponse
+from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogRequest
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from swarmctl import follow, words
 from swarmctl.arguments import TaskId
 from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.render.logs import LogLine, line_document, line_text
+from swarmctl.render.logs import line_document, line_text, log_lines
 
 
 class RoleWord(StrEnum):
@@ -38,12 +37,4 @@ def run(
     request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on)
     if role is not None:
         request.role = words.value_of(SessionRole, role)
-    ctl.printer.stream(_lines(follow.log(ctl.stub, request)), line_document, line_text)
-
-
-def _lines(answers: Iterator[TailLogResponse]) -> Iterator[LogLine]:
-    session = None
-    for answer in answers:
-        for entry in answer.entries:
-            yield LogLine(answer, entry, first=answer.session_id != session)
-            session = answer.session_id
+    ctl.printer.stream(log_lines(follow.log(ctl.stub, request)), line_document, line_text)

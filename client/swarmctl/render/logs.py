@@ -1,5 +1,6 @@
 """What sessions printed and did, one entry after the other."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,15 @@ class LogLine:
     source: TailLogResponse
     entry: LogEntry
     first: bool
+
+
+def log_lines(answers: Iterable[TailLogResponse]) -> Iterator[LogLine]:
+    """All entries of a stream, as they come."""
+    session = None
+    for answer in answers:
+        for entry in answer.entries:
+            yield LogLine(answer, entry, first=answer.session_id != session)
+            session = answer.session_id
 
 
 def line_document(line: LogLine) -> Document:

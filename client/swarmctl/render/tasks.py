@@ -44,22 +44,23 @@ LIST: Final = (
 )
 
 
+def list_row(task: Task) -> Sequence[Cell]:
+    """A task as a row of such a table."""
+    return (
+        cell(task.task_id),
+        status_cell(task.status),
+        cell(priority_word(task.priority)),
+        cell(task.phase),
+        cell(task.attempt or None),
+        cell(task.worker),
+        cell(task.name),
+        cell(why(task), "dim"),
+    )
+
+
 def list_blocks(tasks: Sequence[Task]) -> Blocks:
     """A list of tasks as a table."""
-    rows = [
-        (
-            cell(task.task_id),
-            status_cell(task.status),
-            cell(priority_word(task.priority)),
-            cell(task.phase),
-            cell(task.attempt or None),
-            cell(task.worker),
-            cell(task.name),
-            cell(why(task), "dim"),
-        )
-        for task in tasks
-    ]
-    return [Table(LIST, rows)]
+    return [Table(LIST, [list_row(task) for task in tasks])]
 
 
 BLOCKED: Final = (Column("ID"), Column("WAITS FOR"), Column("NAME", flexible=True))

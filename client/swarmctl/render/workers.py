@@ -18,7 +18,7 @@ WORKERS: Final = (
     Column("LAST SEEN"),
     Column("TASKS", flexible=True),
 )
-_WORKER_STYLES: Final = {
+WORKER_STYLES: Final = {
     WorkerStatus.WORKER_STATUS_ONLINE: "green",
     WorkerStatus.WORKER_STATUS_DRAINING: "yellow",
     WorkerStatus.WORKER_STATUS_SUSPECT: "red",
@@ -31,7 +31,7 @@ def workers_blocks(workers: Sequence[Worker]) -> Blocks:
     rows = [
         (
             cell(worker.name),
-            cell(words.word(WorkerStatus, worker.status), _WORKER_STYLES.get(worker.status, "")),
+            cell(words.word(WorkerStatus, worker.status), WORKER_STYLES.get(worker.status, "")),
             cell(worker.slots),
             cell(worker.running),
             cell(worker.runner),

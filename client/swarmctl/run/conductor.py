@@ -24,6 +24,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import follow, words
+from swarmctl.board import FINAL
 from swarmctl.connection import Connection
 from swarmctl.ctl import DEADLINE_S
 from swarmctl.pages import TaskList
@@ -37,7 +38,7 @@ from swarmctl.run.fleet import Fleet, crew
 from swarmctl.run.inbox import Ended, Happened, Inbox, Interrupted
 from swarmctl.run.place import Place
 from swarmctl.run.programs import Programs
-from swarmctl.run.progress import FINAL, Progress, showing
+from swarmctl.run.progress import Progress, showing
 from swarmctl.run.restarts import worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document

@@ -7,21 +7,13 @@ from typing import Final, Protocol
 
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
-from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import words
-from swarmctl.board import LiveBoard, fetch_board
+from swarmctl.board import FINAL, LiveBoard, fetch_board
 from swarmctl.printer import Printer
 from swarmctl.render.events import told
 from swarmctl.talk import say
 
-FINAL: Final = frozenset(
-    {
-        TaskStatus.TASK_STATUS_COMPLETED,
-        TaskStatus.TASK_STATUS_FAILED,
-        TaskStatus.TASK_STATUS_KILLED,
-        TaskStatus.TASK_STATUS_SKIPPED,
-    }
-)
 # What a person who looks on wants to read; the rest is in `swarmctl events`.
 _TOLD: Final = frozenset(
     {

@@ -19,7 +19,7 @@ from swarmctl.statuses import Status
 from swarmctl.verbs import BROKEN_PIPE, VERBS, load
 from unit.client.conftest import Ctl
 
-HEAVY = ("grpc", "google.protobuf", "yaml", "rich")
+HEAVY = ("grpc", "google.protobuf", "yaml", "rich", "textual")
 
 
 def loaded(*arguments: str) -> set[str]:

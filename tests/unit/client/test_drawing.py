@@ -180,7 +180,7 @@ def test_a_board_is_never_taller_than_the_terminal(height: int) -> None:
     assert len(lines) <= max(height, 16)
 
 
-def test_watch_on_a_terminal_draws_a_board(
+def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
     ctl: Ctl, operator: FakeOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = board(1)
@@ -197,12 +197,14 @@ def test_watch_on_a_terminal_draws_a_board(
     # Where it would wait for the server to come back, the user has seen enough.
     monkeypatch.setattr("swarmctl.follow.time.sleep", sleep)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("swarmctl.commands.watch.find_spec", lambda _: None)
 
     result = ctl("watch", "--no-color")
 
     assert result.code == 130
     assert "tasks    1 in_progress, 3 completed" in result.out
     assert "\x1b[2J" not in result.out
+    assert "the full screen needs textual: pip install 'amplifier-swarm[tui]'" in result.err
 
 
 @pytest.mark.parametrize(
