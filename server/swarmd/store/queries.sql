@@ -25,10 +25,10 @@ DELETE FROM paused_runners;
 
 -- name: swarm_counts
 -- How many tasks have each status, with the hours estimated for them.
-SELECT status, count(*), coalesce(sum(estimated_hours), 0) FROM tasks GROUP BY status;
+SELECT status, tasks, micro_hours / 1e6 FROM task_totals WHERE tasks > 0;
 
 -- name: swarm_usage
-SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), sum(cost_nano) FROM sessions;
+SELECT sum(input_tokens), sum(output_tokens), CASE WHEN sum(priced) > 0 THEN sum(cost_nano) END FROM usage_totals;
 
 -- name: swarm_has_open
 -- Whether some task can still make progress by itself: four looks into an index.
@@ -120,21 +120,23 @@ UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priorit
 UPDATE tasks SET status = :status, ready = :ready, unmet = :unmet, attempt = :attempt, failures = :failures,
        losses = :losses, last_error = :last_error, failure_class = :failure_class, cause = :cause,
        interrupted = :interrupted, backoff_s = :backoff_s, started_us = :started_us,
-       completed_us = :completed_us
+       completed_us = :completed_us, ready_us = CASE WHEN :ready THEN coalesce(ready_us, :now_us) END
  WHERE key = :key;
 
 -- name: task_make_ready
 -- The backoff has passed, also for a task that is blocked again meanwhile.
-UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0 WHERE key = :key AND backoff_s > 0;
+UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0,
+       ready_us = CASE WHEN status = 'not_started' THEN :now_us END
+ WHERE key = :key AND backoff_s > 0;
 
 -- name: task_clear
 DELETE FROM tasks;
 
 -- name: task_count
-SELECT count(*) FROM tasks;
+SELECT sum(tasks) FROM task_totals;
 
 -- name: task_count_by_status
-SELECT count(*) FROM tasks WHERE status = :status;
+SELECT tasks FROM task_totals WHERE status = :status;
 
 -- name: task_first_held
 -- One task that a worker holds, and how many there are.
@@ -360,6 +362,33 @@ SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cau
 -- name: event_after_of_task
 SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
   FROM events WHERE task_id = :task_id AND task_id <> '' AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- ── readers ──────────────────────────────────────────────────────────────────────────────────────
+
+-- name: reader_seq
+SELECT seq FROM readers WHERE name = :name;
+
+-- name: reader_all
+SELECT name, seq FROM readers ORDER BY name;
+
+-- name: reader_put
+INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq;
+
+-- ── totals ───────────────────────────────────────────────────────────────────────────────────────
+
+-- name: total_tasks
+-- How many tasks have each status, every status named, and how many of them may be claimed.
+SELECT status, tasks, ready FROM task_totals ORDER BY status;
+
+-- name: total_oldest_ready
+-- Since when the task that has waited longest to be claimed may be: one look into an index.
+SELECT min(ready_us) FROM tasks WHERE ready = 1;
+
+-- name: total_usage
+SELECT role, sessions, input_tokens, output_tokens, cost_nano FROM usage_totals ORDER BY role;
+
+-- name: total_attempts
+SELECT outcome, failure_class, attempts FROM attempt_totals ORDER BY outcome, failure_class;
 
 -- ── views ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -122,7 +122,7 @@ def ready_label_sets(tx: ReadTx) -> set[int]:
 
 def make_ready(tx: Tx, key: TaskKey) -> bool:
     """Ends the backoff of a task; False if it isn't in one any more."""
-    return tx.run("task_make_ready", key=key) > 0
+    return tx.run("task_make_ready", key=key, now_us=tx.now_us) > 0
 
 
 def add(tx: Tx, definition: TaskDefinition, status: TaskStatus, *, label_set_key: int) -> TaskKey:
@@ -189,6 +189,7 @@ def save(tx: Tx, task: Task) -> None:
         backoff_s=task.backoff_s,
         started_us=task.started_us,
         completed_us=task.completed_us,
+        now_us=tx.now_us,
     )
 
 

@@ -15,6 +15,9 @@ from swarmd.store.events import EventKind
 from swarmd.store.queries import QUERIES, load
 from swarmd.store.transaction import Tx
 
+# What this version makes.
+SCHEMA = opening.migrations()[-1].number
+
 
 class Refused(SwarmError):
     reason = "REFUSED"
@@ -175,7 +178,7 @@ def _foreign(path: Path) -> None:
             lambda path: path.write_text("not a database, but long enough to be looked at" * 50),
             "no sound database",
         ),
-        (_newer, "of a newer swarmd (schema 99, this one knows 1); upgrade swarmd"),
+        (_newer, f"of a newer swarmd (schema 99, this one knows {SCHEMA}); upgrade swarmd"),
         (_foreign, "a database of another program; give another --db"),
         (lambda path: path.mkdir(), "can't be opened"),
     ],
@@ -233,7 +236,7 @@ def test_the_settings_make_an_answered_write_survive_a_loss_of_power(tmp_path: P
 
 def _with_migrations(monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
     shipped = opening.migrations()
-    added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(more, start=1)]
+    added = [opening.Migration(shipped[-1].number + n, sql) for n, sql in enumerate(more, start=1)]
     monkeypatch.setattr(opening, "migrations", lambda: [*shipped, *added])
 
 
@@ -246,11 +249,11 @@ def test_an_older_database_is_brought_up_to_date_and_kept_as_it_was_beside_it(
 
     connection = opening.open_writer(path)
 
-    assert connection.pragma("user_version") == 2
+    assert connection.pragma("user_version") == SCHEMA + 1
     assert connection.execute("SELECT colour FROM swarm").get is None
     connection.close()
-    copy = apsw.Connection(str(tmp_path / "swarm.db.before-schema-2"))
-    assert copy.pragma("user_version") == 1
+    copy = apsw.Connection(str(tmp_path / f"swarm.db.before-schema-{SCHEMA + 1}"))
+    assert copy.pragma("user_version") == SCHEMA
     copy.close()
 
 
@@ -266,6 +269,6 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
 
     monkeypatch.undo()
     connection = opening.open_writer(path)
-    assert connection.pragma("user_version") == 1
+    assert connection.pragma("user_version") == SCHEMA
     assert not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").get
     connection.close()
