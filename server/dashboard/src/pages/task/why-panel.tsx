@@ -20,7 +20,6 @@ function Why({ task }: { task: TaskDetail }) {
   const { value, reload } = useLoad(`${task.id} ${task.status}`, () => api.explain(task.id), EVERY_MS);
   const mode = status.value?.mode;
   const known = workers.value.length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what may have changed the reasons
   useEffect(() => reload(), [mode, known, reload]);
   if (value === null) return null;
   return (

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { ago, between, count, money, percent, plural, short, since, span } from "../../src/text/format.ts";
+
+test.each([
+  [null, "–"],
+  [Number.NaN, "–"],
+  [-3, "0.0 s"],
+  [0.04, "0.0 s"],
+  [3.24, "3.2 s"],
+  [59.9, "59 s"],
+  [60, "1 m 00 s"],
+  [3599, "59 m 59 s"],
+  [3600, "1 h 00 m"],
+  [86_399, "23 h 59 m"],
+  [90_000, "1 d 01 h"],
+])("a span of %s seconds is %s", (seconds, text) => {
+  expect(span(seconds)).toBe(text);
+});
+
+test.each([
+  [0, "0"],
+  [999, "999"],
+  [1000, "1.00 k"],
+  [15_474, "15.5 k"],
+  [999_960, "1.00 M"],
+  [4_560_000, "4.56 M"],
+])("%s in short is %s", (value, text) => {
+  expect(short(value)).toBe(text);
+});
+
+test.each([
+  [null, "–"],
+  ["", "–"],
+  ["nonsense", "–"],
+  ["0", "$0.00"],
+  ["0.0034075", "$0.0034"],
+  ["3.456", "$3.46"],
+  ["1234.5", "$1235"],
+])("a cost of %s is %s", (cost, text) => {
+  expect(money(cost)).toBe(text);
+});
+
+describe("percent", () => {
+  test("is never whole while something is missing", () => {
+    expect(percent(9999, 10_000)).toBe("99 %");
+    expect(percent(10_000, 10_000)).toBe("100 %");
+  });
+
+  test("of nothing is unknown", () => {
+    expect(percent(0, 0)).toBe("–");
+  });
+});
+
+test("an age ticks in whole seconds and is never negative", () => {
+  const at = "2026-01-01T00:00:00Z";
+
+  expect(since(at, Date.parse(at) + 3900)).toBe("3 s");
+  expect(since(at, Date.parse(at) - 5000)).toBe("0 s");
+  expect(since(at, Date.parse(at) + 65_000)).toBe("1 m 05 s");
+  expect(since(null, 0)).toBe("–");
+  expect(ago(null, 0)).toBe("never");
+});
+
+test("the rest", () => {
+  expect(between("2026-01-01T00:00:00Z", "2026-01-01T00:01:30Z")).toBe(90);
+  expect(between(null, "2026-01-01T00:01:30Z")).toBeNull();
+  expect(count(1_234_567)).toBe("1,234,567");
+  expect([plural(1, "task"), plural(2, "task")]).toEqual(["1 task", "2 tasks"]);
+});
