@@ -1,5 +1,13 @@
 // What tests are made of: documents with the fields that a test does not care about filled in.
-import type { Attempt, LogLine, Status, SwarmEvent, SwarmStatus, Task, Worker } from "../src/api/documents.ts";
+import type {
+  Attempt,
+  LogLine,
+  Status,
+  SwarmEvent,
+  SwarmStatus,
+  Task,
+  Worker,
+} from "../src/api/documents.ts";
 
 export function task(id: string, status: Status = "not_started", more: Partial<Task> = {}): Task {
   return {

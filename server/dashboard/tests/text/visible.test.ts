@@ -13,9 +13,12 @@ test.each([
   expect(visible(text)).toBe(shown);
 });
 
-test.each(["plain", "tab\tand\nline", "Grüße, 日本語 🎉", "<img src=x onerror=alert(1)>"])("%j stays as it is", (text) => {
-  expect(visible(text)).toBe(text);
-});
+test.each(["plain", "tab\tand\nline", "Grüße, 日本語 🎉", "<img src=x onerror=alert(1)>"])(
+  "%j stays as it is",
+  (text) => {
+    expect(visible(text)).toBe(text);
+  },
+);
 
 test("one line is one line, and cut where it is too long", () => {
   expect(oneLine("a\n  b\tc\r\nd")).toBe("a b c d");

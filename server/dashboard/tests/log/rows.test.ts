@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { chunks, LogRows } from "../../src/log/rows.ts";
+import { logLine } from "../made.ts";
+
+const texts = (rows: LogRows) => rows.rows.filter((row) => !row.heading).map((row) => row.text);
+
+test("a long line is cut at the width, and nothing of it is lost", () => {
+  const line = "0123456789".repeat(5);
+
+  expect(chunks(line, 20)).toEqual(["01234567890123456789", "01234567890123456789", "0123456789"]);
+  expect(chunks(line, 0)).toEqual([line]);
+  expect(chunks("", 20)).toEqual([""]);
+});
+
+test("an entry of several lines has a row for each; only the first is marked", () => {
+  const rows = new LogRows(80, "");
+
+  rows.add([logLine(1, "one\ntwo\n")]);
+
+  expect(rows.rows.map(({ text, first, heading }) => [text, first, heading]).slice(1)).toEqual([
+    ["one", true, false],
+    ["two", false, false],
+  ]);
+});
+
+test("each session is announced once", () => {
+  const rows = new LogRows(80, "");
+
+  rows.add([logLine(1), logLine(2)]);
+  rows.add([logLine(3, "x", { session_id: "t-a1-validator-1", role: "validator" })]);
+
+  expect(rows.rows.filter((row) => row.heading).map((row) => row.text)).toEqual([
+    "builder, attempt 1, session t-a1-builder-1",
+    "validator, attempt 1, session t-a1-validator-1",
+  ]);
+});
+
+test("only entries with the wanted text stay", () => {
+  const rows = new LogRows(80, "ERR");
+
+  rows.add([logLine(1, "fine"), logLine(2, "an Error"), logLine(3, "err")]);
+
+  expect(texts(rows)).toEqual(["an Error", "err"]);
+});
+
+test("escape sequences are shown, not obeyed", () => {
+  const rows = new LogRows(80, "");
+
+  rows.add([logLine(1, "\u001b[2Jgone")]);
+
+  expect(texts(rows)).toEqual(["\\x1b[2Jgone"]);
+});
+
+test("a hundred thousand lines are laid out in pieces, with the same rows as at once", () => {
+  const entries = Array.from({ length: 100_000 }, (_, at) => logLine(at));
+  const [whole, pieces] = [new LogRows(40, ""), new LogRows(40, "")];
+
+  whole.add(entries);
+  for (let at = 0; at < entries.length; at += 5000) pieces.add(entries.slice(at, at + 5000));
+
+  expect(pieces.rows.length).toBe(100_001);
+  expect(texts(pieces)).toEqual(texts(whole));
+});

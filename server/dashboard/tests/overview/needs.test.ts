@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { EMPTY, type Swarm } from "../../src/live/reduce.ts";
+import { needs } from "../../src/pages/overview/needs.ts";
+import { event, swarmStatus, task, worker } from "../made.ts";
+
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+const well: Swarm = { ...EMPTY, status: swarmStatus(), workers: [worker("w")] };
+const titles = (swarm: Swarm) => needs(swarm, NOW).map(({ title }) => title);
+
+test("nothing is needed where all is well", () => {
+  expect(titles(well)).toEqual([]);
+  expect(titles(EMPTY)).toEqual([]);
+});
+
+test("a runner whose provider refused comes first, with what to do", () => {
+  const paused = [{ runner: "amplifier", cause: "the key is not valid", paused_at: null }];
+  const attention = new Map([["a", task("a", "failed")]]);
+
+  const [first, second] = needs({ ...well, attention, status: swarmStatus({ paused_runners: paused }) }, NOW);
+
+  expect(first?.title).toBe("Runner amplifier is paused");
+  expect(first?.detail).toContain("the key is not valid. Mend that, then resume");
+  expect(second?.title).toBe("a failed");
+});
+
+test("a worker that is silent is named, with what it holds", () => {
+  const silent = worker("w2", { status: "suspect", running: 2, last_seen: "2026-01-01T11:58:00Z" });
+
+  const [need] = needs({ ...well, workers: [worker("w"), silent] }, NOW);
+
+  expect(need?.title).toBe("Worker w2 is silent");
+  expect(need?.detail).toContain("2 m 00 s ago; it holds 2 tasks");
+});
+
+test("tasks that wait without any worker are told once", () => {
+  expect(titles({ ...well, workers: [], status: swarmStatus({ counts: { not_started: 3 } }) })).toEqual([
+    "No worker takes tasks",
+  ]);
+});
+
+test("a swarm in which nothing moves for a while is told; between two tasks it is not", () => {
+  const idle = (happened_at: string): Swarm => ({
+    ...well,
+    status: swarmStatus({ counts: { not_started: 3 } }),
+    events: [event(1, { happened_at })],
+  });
+
+  expect(titles(idle("2026-01-01T11:59:50Z"))).toEqual([]);
+  expect(titles(idle("2026-01-01T11:50:00Z"))).toEqual(["Nothing runs"]);
+});
+
+test("many failed tasks are shown as some and a number", () => {
+  const attention = new Map(Array.from({ length: 20 }, (_, at) => [`t${at}`, task(`t${at}`, "failed")]));
+
+  const found = titles({ ...well, attention, status: swarmStatus({ counts: { failed: 70 } }) });
+
+  expect(found.length).toBe(7);
+  expect(found.at(-1)).toBe("64 more tasks failed");
+});

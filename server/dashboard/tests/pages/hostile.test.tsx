@@ -1,0 +1,121 @@
+// What sessions, files and models wrote is shown as text, whatever it looks like.
+import { render } from "preact";
+import { beforeEach, expect, test } from "vitest";
+import type { TaskDetail } from "../../src/api/documents.ts";
+import { LogRowView } from "../../src/log/log-row.tsx";
+import { LogRows } from "../../src/log/rows.ts";
+import { AttemptView } from "../../src/pages/task/attempt-view.tsx";
+import { DefinitionPanel } from "../../src/pages/task/definition-panel.tsx";
+import { FactsPanel } from "../../src/pages/task/facts-panel.tsx";
+import { TaskRow } from "../../src/pages/tasks/task-row.tsx";
+import { WorkerRow } from "../../src/pages/workers/worker-row.tsx";
+import { EventList } from "../../src/ui/event-list.tsx";
+import { attempt, event, logLine, task, worker } from "../made.ts";
+
+const CORPUS = [
+  "<script>window.hit=1</script>",
+  "<img src=x onerror=window.hit=1>",
+  '"><svg onload=window.hit=1>',
+  "javascript:window.hit=1",
+  "{{constructor.constructor('window.hit=1')()}}",
+  "</pre><iframe srcdoc='<script>parent.hit=1</script>'>",
+  "' onmouseover='window.hit=1",
+];
+let place: HTMLElement;
+
+beforeEach(() => {
+  document.body.replaceChildren();
+  place = document.body.appendChild(document.createElement("div"));
+});
+
+function detail(text: string): TaskDetail {
+  return {
+    ...task(text, "failed", {
+      name: text,
+      phase: text,
+      type: text,
+      worker: text,
+      cause: text,
+      last_error: text,
+      failure_class: text,
+    }),
+    description: text,
+    acceptance_criteria: [text],
+    files: [text],
+    design_docs: [text],
+    checks: [text],
+    on_dependency_failure: null,
+    validate: null,
+    labels: { [text]: text },
+    course: [1],
+    attempts: [],
+  };
+}
+
+function ended(text: string) {
+  const answer = { finding_id: "a1f1", kind: "disputed", why: text };
+  const builder = {
+    status: text,
+    files_created: [text],
+    files_modified: [text],
+    tests_written: true,
+    tests_passed: false,
+    implementation_notes: text,
+    blockers: [text],
+    answers: [answer],
+  };
+  return attempt(1, {
+    error: text,
+    worker: text,
+    builder_result: builder,
+    checks: [{ command: text, exit_code: 1, output_tail: text, duration_s: 1 }],
+    verdict: {
+      verdict: "FAIL",
+      confidence: 1,
+      test_quality_score: 1,
+      recommendations: [text],
+      summary: text,
+    },
+    findings: [{ finding_id: "a1f1", file: text, issue: text, severity: text }],
+  });
+}
+
+test.each(CORPUS)("%s stays text in every view", (text) => {
+  const found = ended(text);
+  const log = new LogRows(0, "");
+  log.add([logLine(1, text)]);
+
+  render(
+    <div>
+      <TaskRow
+        task={detail(text)}
+        index={0}
+        active={false}
+        ticked={false}
+        tick={() => undefined}
+        activate={() => undefined}
+      />
+      <FactsPanel task={detail(text)} />
+      <DefinitionPanel task={detail(text)} />
+      <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open />
+      <EventList events={[event(1, { task: text, worker: text, cause: text, kind: text })]} />
+      <table>
+        <tbody>
+          <WorkerRow
+            worker={worker(text, { host: text, runner: text, labels: { [text]: text }, task_ids: [text] })}
+            drain={null}
+          />
+        </tbody>
+      </table>
+      {log.rows.map((row) => (
+        <LogRowView key={row.text} row={row} />
+      ))}
+    </div>,
+    place,
+  );
+
+  expect(place.querySelectorAll("script, img, iframe, [onerror], [onload], [onmouseover]").length).toBe(0);
+  const links = [...place.querySelectorAll("a")].map((link) => link.getAttribute("href") ?? "");
+  expect(links.every((link) => link.startsWith("#/"))).toBe(true);
+  expect(place.textContent?.split(text).length).toBeGreaterThan(20);
+});
