@@ -36,8 +36,12 @@ export function LogView({ log, onColumns }: LogViewProps) {
     observer.observe(view);
     return () => observer.disconnect();
   }, [onColumns]);
+  const lastPx = useRef(0);
   const scrolled = (view: HTMLElement) => {
-    sticks.current = atEnd(view.scrollTop, view.clientHeight, view.scrollHeight);
+    // Only a scroll upwards leaves the end: rows that come make it move away without anybody's doing.
+    if (atEnd(view.scrollTop, view.clientHeight, view.scrollHeight)) sticks.current = true;
+    else if (view.scrollTop < lastPx.current) sticks.current = false;
+    lastPx.current = view.scrollTop;
     setFollowing(sticks.current);
   };
   const toEnd = () => {

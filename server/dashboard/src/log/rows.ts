@@ -3,6 +3,9 @@
 import type { LogLine } from "../api/documents.ts";
 import { visible } from "../text/visible.ts";
 
+// How much of a row a cut at a blank must fill.
+const NEAR = 0.6;
+
 export interface LogRow {
   readonly entry: LogLine;
   readonly text: string;
@@ -50,11 +53,17 @@ function headingOf(entry: LogLine): string {
   return `${entry.role}, attempt ${entry.attempt}, session ${entry.session_id}`;
 }
 
-/** The line in pieces of so many characters; tabs count as four, so they become blanks. */
+/** The line in pieces of at most so many characters, cut at a blank if one is near; a tab becomes four blanks. */
 export function chunks(line: string, columns: number): string[] {
   const flat = line.replaceAll("\t", "    ");
   if (columns <= 0 || flat.length <= columns) return [flat];
   const pieces = [];
-  for (let at = 0; at < flat.length; at += columns) pieces.push(flat.slice(at, at + columns));
+  for (let at = 0; at < flat.length; ) {
+    const blank = flat.lastIndexOf(" ", at + columns - 1);
+    const near = blank >= at + columns * NEAR && at + columns < flat.length;
+    const end = near ? blank + 1 : at + columns;
+    pieces.push(flat.slice(at, end));
+    at = end;
+  }
   return pieces;
 }

@@ -1,4 +1,6 @@
-import { attention } from "../live/store.ts";
+import { swarm } from "../live/store.ts";
+import { needCount } from "../pages/overview/needs.ts";
+import { nowMs } from "../state/clock.ts";
 import { href, route } from "../state/route.ts";
 
 const PAGES = [
@@ -12,16 +14,16 @@ const PAGES = [
 export function Nav() {
   const { page } = route.value;
   const here = page === "task" ? "tasks" : page;
-  const failed = attention.value.size;
+  const open = needCount(swarm.value, nowMs.value);
   return (
     <nav class="nav" aria-label="Pages">
       {PAGES.map(([name, title]) => (
         <a key={name} href={href(name)} aria-current={here === name ? "page" : undefined}>
           {title}
-          {name === "overview" && failed > 0 && (
-            <span class="badge" title="failed for good">
-              <span class="out-of-sight">failed: </span>
-              {failed >= 50 ? "50+" : failed}
+          {name === "overview" && open > 0 && (
+            <span class="badge" title="need a person">
+              {open > 99 ? "99+" : open}
+              <span class="out-of-sight"> need a person</span>
             </span>
           )}
         </a>

@@ -1,7 +1,7 @@
 /** A worker's slots as little boxes, the used ones full; many slots become a bar. */
 export function Slots({ used, slots }: { used: number; slots: number }) {
   const label = `${used} of ${slots} slots in use`;
-  if (slots > 16) {
+  if (slots > 8) {
     return (
       <span class="slots" role="img" aria-label={label} title={label}>
         <span class="slots-bar">

@@ -12,6 +12,11 @@ test("a long line is cut at the width, and nothing of it is lost", () => {
   expect(chunks("", 20)).toEqual([""]);
 });
 
+test("a line is cut at a blank if one is near its end", () => {
+  expect(chunks("one two three four", 10)).toEqual(["one two ", "three four"]);
+  expect(chunks("a bcdefghijklmnop", 10)).toEqual(["a bcdefghi", "jklmnop"]);
+});
+
 test("an entry of several lines has a row for each; only the first is marked", () => {
   const rows = new LogRows(80, "");
 

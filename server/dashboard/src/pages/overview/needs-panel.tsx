@@ -1,8 +1,9 @@
 import { link, status, swarm } from "../../live/store.ts";
 import { nowMs } from "../../state/clock.ts";
+import { count } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { Panel } from "../../ui/panel.tsx";
-import { type Need, needs } from "./needs.ts";
+import { type Need, needCount, needs } from "./needs.ts";
 
 /** What needs a person, or that nothing does. */
 export function NeedsPanel() {
@@ -16,7 +17,11 @@ export function NeedsPanel() {
     );
   }
   return (
-    <Panel title="Needs a person" class="needs" aside={<span class="badge">{found.length}</span>}>
+    <Panel
+      title="Needs a person"
+      class="needs"
+      aside={<span class="badge">{count(needCount(swarm.value, nowMs.value))}</span>}
+    >
       <ul>
         {found.map((need) => (
           <Row key={need.key} need={need} />

@@ -22,6 +22,12 @@ export function needs(swarm: Swarm, nowMs: number): Need[] {
   return [...held(swarm), ...workersInTrouble(swarm, nowMs), ...idle(swarm, nowMs), ...failed(swarm)];
 }
 
+/** How many things need a person, each failed task being one. */
+export function needCount(swarm: Swarm, nowMs: number): number {
+  const others = needs({ ...swarm, attention: new Map() }, nowMs).filter(({ key }) => key !== "more");
+  return others.length + (swarm.status?.counts.failed ?? 0);
+}
+
 function held({ status }: Swarm): Need[] {
   if (status === null) return [];
   const found: Need[] = status.paused_runners.map((paused) => ({

@@ -50,6 +50,7 @@ export function RunningPanel() {
 
 function Row({ task }: { task: Task }) {
   const role = roleOf(task);
+  const tokens = task.usage.input_tokens + task.usage.output_tokens;
   return (
     <tr data-task={task.id}>
       <td class="task-cell">
@@ -61,8 +62,9 @@ function Row({ task }: { task: Task }) {
       <td>
         <StatusMark status={task.status} />
         <div class="dim small nowrap">
-          {role ?? "–"}
-          {task.attempt > 1 ? `, attempt ${task.attempt}` : ""}
+          {[role ?? "", task.attempt > 1 ? `attempt ${task.attempt}` : ""]
+            .filter((part) => part !== "")
+            .join(", ")}
         </div>
       </td>
       <td class="right nowrap">
@@ -70,7 +72,7 @@ function Row({ task }: { task: Task }) {
       </td>
       <td class="right nowrap">
         {money(task.usage.cost)}
-        <div class="dim small">{short(task.usage.input_tokens + task.usage.output_tokens)} tok</div>
+        {tokens > 0 && <div class="dim small">{short(tokens)} tok</div>}
       </td>
       <td>
         <Line text={task.worker} />

@@ -26,7 +26,7 @@ export function TaskHead({ task }: { task: TaskDetail }) {
           <a href={href("tasks")}>Tasks</a> / <span class="mono">{task.id}</span>
         </p>
         <h1>{oneLine(task.name)}</h1>
-        <p>
+        <p class="task-where">
           <StatusMark status={task.status} />{" "}
           <span class="dim">
             {task.attempt > 0 ? `attempt ${task.attempt} of at most ${task.max_retries + 1}` : "not begun"}

@@ -13,8 +13,8 @@ export function WorkerRow({ worker, drain }: { worker: Worker; drain: (() => voi
   const more = worker.task_ids.length - TASKS_SHOWN;
   return (
     <tr data-worker={worker.name}>
-      <td class="strong">
-        {oneLine(worker.name)}
+      <td>
+        <span class="strong">{oneLine(worker.name)}</span>
         <div class="dim small">{worker.version === null ? "" : `v${oneLine(worker.version)}`}</div>
       </td>
       <td>
