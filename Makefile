@@ -14,7 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check fmt lint types imports protos check-protos bench build lock clean
+.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: setup ## Run all tests
 
 test-fast: setup ## Run the tests that take no seconds
 	@$(RUN) -m pytest -m "not slow"
+
+soak: setup ## The long proofs, a line of figures each (SEED=1; ONLY="power kills" for some of them)
+	@$(RUN) scripts/soak.py --seed $(or $(SEED),1) $(ONLY)
 
 check: lint types imports check-protos test ## What CI runs, but for the demo
 

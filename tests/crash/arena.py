@@ -2,12 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import apsw
 import grpc
@@ -15,9 +14,10 @@ import grpc
 from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import task_pb2
-from disk.state import faults
 from support import programs
+from support.database import faults
 from support.ledger import Ledger
+from support.plans import Plan
 from support.programs import Program, Stage
 from support.server import Client
 from support.waiting import eventually
@@ -37,8 +37,14 @@ class Arena:
     # Where the next servers die, one after the other.
     failpoints: list[str] = field(default_factory=list)
     failpoint: str = ""
-    server: Program | None = None
+    _server: Program | None = field(default=None, repr=False)
     _client: Client | None = field(default=None, repr=False)
+
+    @property
+    def server(self) -> Program:
+        """The server that was started last."""
+        assert self._server is not None
+        return self._server
 
     @property
     def db(self) -> Path:
@@ -47,16 +53,17 @@ class Arena:
     def start(self, failpoint: str = "", *flags: str) -> Program:
         """Starts a server that dies at the failpoint; it may do so before it is ready."""
         self.failpoint = failpoint
-        extra = {"SWARM_TESTING": "1", "SWARM_FAILPOINT": failpoint} if failpoint else {}
-        given = programs.environment() | extra
-        with mock.patch.object(programs, "environment", return_value=given):
-            listen = self.stage.address or "127.0.0.1:0"
-            self.server = self.stage.start("swarmd", "--listen", listen, *FLAGS, *flags, program="swarmd")
-        return self.server
+        env = {"SWARM_TESTING": "1", "SWARM_FAILPOINT": failpoint} if failpoint else {}
+        argv = ("--listen", self.stage.address or "127.0.0.1:0", *FLAGS, *flags)
+        self._server = self.stage.start("swarmd", *argv, program="swarmd", env=env)
+        return self._server
+
+    def crash(self) -> None:
+        """The server dies now, and its WAL stays."""
+        self.server.kill()
 
     async def tend(self) -> None:
         """Waits until the server is ready, and starts another one if it is dead."""
-        assert self.server is not None
         while not (ready := _is_ready(self.server)):
             code = self.server.process.poll()
             if code is None:
@@ -97,7 +104,7 @@ class Arena:
         """One call of the operator, insisted on."""
         return await self.insist(lambda client: client.call(method, request))
 
-    async def add(self, plan: Mapping[str, list[str]], **fields: Any) -> None:
+    async def add(self, plan: Plan, **fields: Any) -> None:
         """Adds the tasks."""
         tasks = [
             task_pb2.TaskDefinition(task_id=task, name=task, dependencies=wanted, **fields)
@@ -114,10 +121,20 @@ class Arena:
 
         await eventually(there, f"{task} is {status}", deadline_s=60)
 
+    async def backup(self) -> Path:
+        """A backup of the swarm as it is now."""
+
+        async def read(client: Client) -> bytes:
+            stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
+            return b"".join([message.chunk async for message in stream])
+
+        path = self.stage.folder / "backup.db"
+        path.write_bytes(await self.insist(read))
+        return path
+
     async def stop(self) -> int:
         """Ends the server as an operator would; its exit code."""
         await self.tend()
-        assert self.server is not None
         return await asyncio.to_thread(self.server.end)
 
     async def close(self) -> None:

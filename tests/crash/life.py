@@ -11,6 +11,7 @@ from crash.arena import Arena
 from support.plans import random_plan
 from support.waiting import eventually
 
+VERBS = ("AddTasks", "KillTask", "EmergencyStop", "ResumeSwarm")
 RUNNER = ("--runner", "command", "--no-validation", "--kill-grace", "1", "--builder-command")
 
 
@@ -59,11 +60,23 @@ class Round:
         await eventually(begun, f"a session of {task} began", deadline_s=60)
 
 
-async def rounds_until_dead(arena: Arena) -> list[Round]:
-    """Goes through rounds until the server has died at each of its failpoints."""
-    assert arena.server is not None
+async def dies_at(arena: Arena, places: Sequence[str]) -> int:
+    """Goes through rounds until the server has died at each of the places; judges them; says how many."""
+    arena.start()
+    await arena.tend()
+    worker(arena, "w1")
+    arena.failpoints = list(places)
+    rounds = await _rounds_until_dead(arena)
+    for this in rounds:
+        this.judge()
+    assert await arena.stop() == 0
+    assert arena.faults() == []
+    return len(rounds)
+
+
+async def _rounds_until_dead(arena: Arena) -> list[Round]:
     deaths = len(arena.failpoints) + 1
-    arena.server.kill()
+    arena.crash()
     rounds: list[Round] = []
     while arena.died < deaths:
         assert len(rounds) <= 2 * deaths, f"it does not come to {arena.failpoint}"
@@ -72,26 +85,34 @@ async def rounds_until_dead(arena: Arena) -> list[Round]:
     return rounds
 
 
-async def killed_at_random(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
-    """Runs a random plan while the server is killed again and again; judges the ledger and the database."""
-    rng, plan = random.Random(seed), random_plan(tasks, seed)
+async def killed_at_random(arena: Arena, *, seed: int, kills: int, workers: int) -> int:
+    """Kills the server that often while there is always work; judges ledger and database; says how many tasks."""
+    rng, plan = random.Random(seed), dict[str, Sequence[str]]()
     arena.start()
     await arena.tend()
-    await arena.add({task: list(wanted) for task, wanted in plan.items()})
     script = arena.ledger.script(middle="sleep 0.05")
-    for number in range(3):
+    for number in range(workers):
         arena.stage.worker(f"w{number}", "--slots", "2", *RUNNER, str(script))
-    for _ in range(kills):
+    for number in range(kills):
         await arena.tend()
+        if len(plan) - sum(word == "end" for word, *_ in arena.ledger.lines()) < 4 * workers:
+            more = random_plan(10 * workers, seed + number, prefix=f"p{number}-")
+            plan |= more
+            await arena.add(more)
         # How long it lives is what the seed decides; nothing is waited for.
         await asyncio.sleep(rng.uniform(0, 0.6))
-        assert arena.server is not None
-        arena.server.kill()
+        arena.crash()
     for task in plan:
         await arena.until(task, "completed")
     arena.ledger.judge(plan)
     assert await arena.stop() == 0
     assert arena.faults() == []
+    return len(plan)
+
+
+def replies(*methods: str) -> list[str]:
+    """The places before and after the answer of each of the methods."""
+    return [f"{method}.{when}" for method in methods for when in ("reply", "replied")]
 
 
 def table(sites: Sequence[str], times: Sequence[int]) -> list[str]:

@@ -1,4 +1,8 @@
-"""`PYTHONPATH=tests python -m crash.run --nth 50 --kills 1000 --seed 1`: swarmd dies everywhere, for long."""
+"""`PYTHONPATH=tests python -m crash.run places|kills --seed N [--count N]`: swarmd dies everywhere, for long.
+
+`places` takes each failpoint on the way of a task at its first `--count` passings; `kills` ends the server that
+often at moments drawn from the seed.
+"""
 
 import argparse
 import asyncio
@@ -8,65 +12,66 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from crash.arena import arena
-from crash.life import killed_at_random, rounds_until_dead, table, worker
+from crash.life import VERBS, dies_at, killed_at_random, replies, table
 
-KILLS_A_RUN = 50
-VERBS = ("AddTasks", "KillTask", "EmergencyStop", "ResumeSwarm")
-METHODS = ("ClaimTask", "RecordSession", "FinishTask", "Heartbeat", "GetTask")
-OFTEN = (
-    "commit.before",
-    "commit.after",
-    *(f"{name}.{when}" for name in METHODS for when in ("reply", "replied")),
-)
+DEFAULTS: Final = {"places": 50, "kills": 1_000}
+# One swarm dies that often before the next one begins.
+DEATHS_A_RUN: Final = 40
+KILLS_A_RUN: Final = 50
+WORKERS: Final = 10
+METHODS: Final = ("ClaimTask", "RecordSession", "FinishTask", "Heartbeat", "GetTask")
+OFTEN: Final = ("commit.before", "commit.after", *replies(*METHODS))
 
 
 async def at_failpoints(places: Sequence[str]) -> int:
     """Dies at each of them; how many rounds were judged."""
     with tempfile.TemporaryDirectory() as folder:
         async with arena(Path(folder)) as found:
-            found.start()
-            await found.tend()
-            worker(found, "w1")
-            found.failpoints = list(places)
-            rounds = await rounds_until_dead(found)
-            for this in rounds:
-                this.judge()
-            assert await found.stop() == 0
-            assert found.faults() == []
-            return len(rounds)
+            return await dies_at(found, places)
 
 
-async def at_random(seed: int, kills: int) -> None:
-    """Dies that often under load."""
+async def at_random(seed: int, kills: int) -> int:
+    """Dies that often under load; how many tasks there were."""
     with tempfile.TemporaryDirectory() as folder:
         async with arena(Path(folder)) as found:
-            await killed_at_random(found, seed=seed, tasks=5 * kills, kills=kills)
+            return await killed_at_random(found, seed=seed, kills=kills, workers=WORKERS)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="crash.run")
-    parser.add_argument("--nth", type=int, default=50)
-    parser.add_argument("--kills", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    places = table(OFTEN, range(1, given.nth + 1))
-    places += table([f"{verb}.{when}" for verb in VERBS for when in ("reply", "replied")], (1, 2, 3))
-    random.Random(given.seed).shuffle(places)
-    began_s = time.monotonic()
+def play_places(seed: int, count: int) -> str:
+    """The figures of deaths at failpoints."""
+    places = table(OFTEN, range(1, count + 1)) + table(replies(*VERBS), (1, 2, 3))
+    random.Random(seed).shuffle(places)
     rounds = sum(
-        asyncio.run(at_failpoints(places[start : start + 40])) for start in range(0, len(places), 40)
+        asyncio.run(at_failpoints(places[start : start + DEATHS_A_RUN]))
+        for start in range(0, len(places), DEATHS_A_RUN)
     )
-    _say(f"{len(places)} deaths at failpoints over {rounds} rounds: 0 lost, 0 doubled", began_s)
-    for run, start in enumerate(range(0, given.kills, KILLS_A_RUN)):
-        asyncio.run(at_random(given.seed + run, min(KILLS_A_RUN, given.kills - start)))
-    _say(f"{given.kills} random kills under load, seeds from {given.seed}: 0 lost, 0 doubled", began_s)
+    return f"{len(places)} deaths at failpoints over {rounds} rounds of tasks, kills and stops"
 
 
-def _say(text: str, began_s: float) -> None:
-    sys.stdout.write(f"{text} ({time.monotonic() - began_s:.0f} s)\n")
-    sys.stdout.flush()
+def play_kills(seed: int, count: int) -> str:
+    """The figures of deaths at any moment."""
+    tasks = sum(
+        asyncio.run(at_random(seed + run, min(KILLS_A_RUN, count - start)))
+        for run, start in enumerate(range(0, count, KILLS_A_RUN))
+    )
+    return f"{count} kills of the server at random moments, {tasks} tasks on {WORKERS} workers"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Plays; whatever is lost or doubled is an error that says where."""
+    parser = argparse.ArgumentParser(prog="crash.run", description=__doc__)
+    parser.add_argument("what", choices=sorted(DEFAULTS))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int)
+    given = parser.parse_args(argv)
+    play = play_places if given.what == "places" else play_kills
+    began_s = time.monotonic()
+    figures = play(given.seed, given.count or DEFAULTS[given.what])
+    seconds = time.monotonic() - began_s
+    sys.stdout.write(f"{figures}: 0 lost, 0 doubled ({seconds:.0f} s, seeds from {given.seed})\n")
 
 
 if __name__ == "__main__":

@@ -5,28 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.v1 import operator_service_pb2 as pb
 from crash.arena import arena
-from crash.life import killed_at_random, rounds_until_dead, table, worker
-from disk.powerloss import look
-from support.server import Client
+from crash.life import VERBS, dies_at, killed_at_random, replies, table
+from support.database import look
 from support.waiting import eventually
 
 pytestmark = pytest.mark.slow
-VERBS = ("AddTasks", "KillTask", "EmergencyStop", "ResumeSwarm")
+TIMES = (1, 2, 3, 4, 6, 9, 14, 22)
 
 # At which places, and at which time of passing them since the start.
 TABLE = {
-    "before commits": table(("commit.before",), (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25)),
-    "after commits": table(("commit.after",), (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25)),
-    "claims and goes": table(
-        ("ClaimTask.reply", "ClaimTask.replied", "RecordSession.reply", "RecordSession.replied"), (1, 2, 4)
-    ),
-    "outcomes and beats": table(
-        ("FinishTask.reply", "FinishTask.replied", "Heartbeat.reply", "Heartbeat.replied"), (1, 3, 5)
-    ),
+    "before commits": table(("commit.before",), TIMES),
+    "after commits": table(("commit.after",), TIMES),
+    "claims and goes": table(replies("ClaimTask", "RecordSession"), (1, 2, 4)),
+    "outcomes and beats": table(replies("FinishTask", "Heartbeat"), (1, 3, 5)),
     "starts": table(("fold.before", "fold.after", "wal.before", "wal.after"), (1,)),
-    "verbs": table([f"{verb}.{when}" for verb in VERBS for when in ("reply", "replied")], (1,)),
+    "verbs": table(replies(*VERBS), (1,)),
 }
 
 
@@ -34,15 +28,7 @@ TABLE = {
 @pytest.mark.parametrize("group", TABLE)
 async def test_a_server_killed_there_loses_nothing_and_does_nothing_twice(tmp_path: Path, group: str) -> None:
     async with arena(tmp_path) as found:
-        found.start()
-        await found.tend()
-        worker(found, "w1")
-        found.failpoints = list(TABLE[group])
-        rounds = await rounds_until_dead(found)
-        for this in rounds:
-            this.judge()
-        assert await found.stop() == 0
-        assert found.faults() == []
+        await dies_at(found, TABLE[group])
 
 
 @pytest.mark.parametrize(
@@ -92,21 +78,15 @@ async def test_a_server_killed_in_a_backup_leaves_nothing_of_it(tmp_path: Path, 
         await found.tend()
         await found.add({"a": []})
 
-        async def backup(client: Client) -> bytes:
-            stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
-            return b"".join([message.chunk async for message in stream])
-
-        copy = await found.insist(backup)
+        copy = await found.backup()
 
         assert found.died == 1
         assert not list(found.db.parent.glob("*.backup-*")), "what was half done is gone"
-        (tmp_path / "copy.db").write_bytes(copy)
-        assert look(tmp_path / "copy.db").faults == []
+        assert look(copy).faults == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 async def test_a_server_killed_at_random_under_load_loses_nothing_and_does_nothing_twice(
-    tmp_path: Path, seed: int
+    tmp_path: Path,
 ) -> None:
     async with arena(tmp_path) as found:
-        await killed_at_random(found, seed=seed, tasks=60, kills=12)
+        await killed_at_random(found, seed=1, kills=15, workers=3)

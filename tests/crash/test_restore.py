@@ -9,10 +9,9 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
 from crash.arena import Arena, arena
 from crash.life import hold, worker
-from disk.powerloss import look
-from disk.refusals import content, swarmd
+from support.database import look
 from support.programs import alive
-from support.server import Client
+from support.refusals import content, swarmd
 from support.waiting import eventually
 from swarmd.store import opening
 from swarmd.store import swarm as store_swarm
@@ -23,24 +22,6 @@ PLACES = [
     "epoch.before:1", "epoch.after:1", "restore.before:1", "restore.after:1", "restore.before:2", "restore.after:2",
     "keep.before:1", "keep.after:1", "keep.before:2", "keep.after:2", "place.before:1", "place.after:1",
 ]  # fmt: skip
-
-
-async def backup(found: Arena) -> Path:
-    """A backup of the swarm as it is now."""
-
-    async def read(client: Client) -> bytes:
-        stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
-        return b"".join([message.chunk async for message in stream])
-
-    path = found.stage.folder / "backup.db"
-    path.write_bytes(await found.insist(read))
-    return path
-
-
-def crash(found: Arena) -> None:
-    """The server dies, and its WAL stays."""
-    assert found.server is not None
-    found.server.kill()
 
 
 async def tasks(found: Arena) -> dict[str, int]:
@@ -54,9 +35,9 @@ async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(tmp_path: Pat
         found.start()
         await found.tend()
         await found.add({"old": []})
-        copy = await backup(found)
+        copy = await found.backup()
         await found.add({"new": []})
-        crash(found)
+        found.crash()
         kept = found.db.with_name("swarm.db.before-restore-1")
 
         said = swarmd(found.db, "--restore", str(copy))
@@ -82,11 +63,10 @@ async def test_a_database_in_use_is_not_replaced(tmp_path: Path) -> None:
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
-        copy = await backup(found)
+        copy = await found.backup()
 
         said = swarmd(found.db, "--restore", str(copy))
 
-        assert found.server is not None
         assert (said.code, said.out) == (3, "")
         assert f"another swarmd has this database open (pid {found.server.pid})" in said.err
 
@@ -96,9 +76,9 @@ async def test_a_backup_that_is_no_good_changes_nothing(tmp_path: Path, what: st
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
-        copy = await backup(found)
+        copy = await found.backup()
         whole = copy.read_bytes()
-        crash(found)
+        found.crash()
     bad = {
         "empty": b"", "no database": b"something else " * 1_000, "cut off": whole[: len(whole) // 2],
         "flipped": whole[:30_000] + bytes([whole[30_000] ^ 1]) + whole[30_001:],
@@ -122,9 +102,9 @@ async def test_a_restore_killed_anywhere_leaves_the_old_database_or_the_new_one(
         found.start()
         await found.tend()
         await found.add({"old": []})
-        copy = await backup(found)
+        copy = await found.backup()
         await found.add({"new": []})
-        crash(found)
+        found.crash()
         died = found.start(f"{place}:kill", "--restore", str(copy))
         assert died.process.wait(30) == -signal.SIGKILL
 
@@ -148,13 +128,13 @@ async def test_a_lease_of_the_lost_time_counts_for_nothing(tmp_path: Path, when:
         await found.tend()
         hold(found, "a").touch()
         await found.add({"a": []})
-        copy = await backup(found)
+        copy = await found.backup()
         worker(found, "w1")
         await eventually(lambda: found.ledger.starts("a"), "the session began")
         lost = (
             (await found.call("GetTask", pb.GetTaskRequest(task_id="a"))).attempts[0].sessions[0].session_id
         )
-        crash(found)
+        found.crash()
         outbox = tmp_path / ".swarm" / "worker" / "w1" / "outbox"
         if when == "after the session has ended":
             hold(found, "a").unlink()
@@ -191,7 +171,7 @@ async def test_an_older_copy_put_in_place_by_hand_begins_a_new_epoch_too(tmp_pat
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
-        copy = await backup(found)
+        copy = await found.backup()
         await found.insist(lambda client: client.add(clear=True))
         await found.stop()
         assert (found.db.with_name("EPOCH").read_text(), epoch(found.db)) == ("2\n", 2)

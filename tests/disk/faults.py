@@ -10,11 +10,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from disk.powerloss import lay_out, look
-from disk.state import digest
+from disk.powerloss import lay_out
 from disk.vfs import Disk, Kind, Op, mounted
 from disk.workload import WatchedDatabase, checkpoints_at
 from support.clock import FakeClock, FakeEntropy
+from support.database import digest, look
 from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff

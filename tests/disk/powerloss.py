@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import apsw
-
 from disk.images import Files, Loss, images
-from disk.state import digest, faults
 from disk.vfs import Disk, mounted
 from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
+from support.database import faults, look
 from swarmd.store import opening
-from swarmd.store.errors import DatabaseUnusable
 
 STEPS = 40
 IMAGES_A_RUN = 100
@@ -114,14 +111,6 @@ def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Pat
         tally.bad.append(f"seed {seed} cut {cut} {loss}: {wrong.faults or found} of {acknowledged}")
 
 
-@dataclass(frozen=True)
-class Look:
-    """What the next start finds."""
-
-    digest: str
-    faults: list[str]
-
-
 def lay_out(files: Files, folder: Path) -> Path:
     """Puts an image where it can be opened; never with a -shm, which is no part of what is durable."""
     folder.mkdir(exist_ok=True)
@@ -130,17 +119,3 @@ def lay_out(files: Files, folder: Path) -> Path:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder / NAME
-
-
-def look(path: Path) -> Look:
-    """Opens it just as a start does."""
-    try:
-        connection = opening.open_writer(path)
-    except DatabaseUnusable as error:
-        return Look("", [str(error)])
-    try:
-        return Look(digest(connection), faults(connection))
-    except apsw.Error as error:
-        return Look("", [str(error)])
-    finally:
-        connection.close()

@@ -9,12 +9,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from disk.powerloss import lay_out, look
-from disk.refusals import content, fill, remount_read_only, small_disk, swarmd
+from disk.powerloss import lay_out
+from disk.small_disk import fill, remount_read_only, small_disk
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work
 from support.clock import FakeClock
+from support.database import look
 from support.engine import task
+from support.refusals import content, swarmd
 from swarmd.store import opening
 
 PAGE = 4_096

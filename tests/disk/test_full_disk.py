@@ -12,9 +12,9 @@ import pytest
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
-from disk.powerloss import look
-from disk.refusals import fill, small_disk
+from disk.small_disk import fill, small_disk
 from support.clock import FakeClock
+from support.database import look
 from support.engine import bench, task
 from support.programs import environment
 from support.server import Client, next_message, refusal, server

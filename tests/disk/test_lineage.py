@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from disk.powerloss import lay_out, look
-from disk.refusals import content, swarmd
+from disk.powerloss import lay_out
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
+from support.database import look
+from support.refusals import content, swarmd
 from swarmd.store import opening
 
 NAME, WAL = "swarm.db", "swarm.db-wal"

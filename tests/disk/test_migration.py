@@ -10,8 +10,8 @@ import pytest
 
 from disk.images import Loss, Platter
 from disk.powerloss import lay_out
-from disk.state import digest
 from disk.vfs import Disk, mounted
+from support.database import digest
 from swarmd.store import opening
 from swarmd.store.opening import Migration
 
@@ -23,6 +23,7 @@ STEPS = (
 PROGRAM = """
 import sys
 from pathlib import Path
+from support.database import digest
 from swarmd.store import opening
 shipped = opening.migrations()
 added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from disk.state import digest
 from disk.vfs import Disk
 from support.clock import FakeClock, FakeEntropy
+from support.database import digest
 from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage

@@ -5,7 +5,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -37,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures, failures = dict(called.codes), called.failures
     for failure in failures:
         sys.stdout.write(f"FAILURE {failure}\n")
-    sys.stdout.write(json.dumps({"seed": given.seed, "failures": len(failures), **figures}) + "\n")
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(figures.items()))
+    total = f"{sum(figures.values())} mutated {given.what}"
+    sys.stdout.write(f"{total}, {len(failures)} failures ({kinds}; seed {given.seed})\n")
     return 1 if failures else 0
 
 

@@ -19,6 +19,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from support.clock import FakeClock
+from support.database import faults
 from support.server import Client, Server, next_message, server
 from support.waiting import eventually
 
@@ -49,10 +50,8 @@ class State:
         return self._print
 
     def damage(self) -> list[str]:
-        """What SQLite itself finds wrong."""
-        checked = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-        foreign = self._connection.execute("PRAGMA foreign_key_check").fetchall()
-        return [row for row in checked if row != "ok"] + [str(row) for row in foreign]
+        """What is wrong with the database by itself."""
+        return faults(self._connection)
 
     def _hash(self) -> str:
         found = hashlib.sha256()

@@ -9,10 +9,10 @@ import yaml
 Plan = Mapping[str, Sequence[str]]
 
 
-def random_plan(count: int, seed: int) -> Plan:
+def random_plan(count: int, seed: int, *, prefix: str = "t") -> Plan:
     """Task ids with their dependencies; each depends on up to three of those before it, in shuffled names."""
     rng = random.Random(seed)
-    names = [f"t{number:04d}" for number in range(count)]
+    names = [f"{prefix}{number:04d}" for number in range(count)]
     rng.shuffle(names)
     plan = {}
     for index, name in enumerate(names):

@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from support.waiting import until
@@ -73,13 +74,15 @@ class Stage:
     def project(self) -> Path:
         return self.folder / "project"
 
-    def start(self, name: str, *argv: str, program: str) -> Program:
+    def start(
+        self, name: str, *argv: str, program: str, env: Mapping[str, str] = MappingProxyType({})
+    ) -> Program:
         out, err = self.folder / f"{name}.out", self.folder / f"{name}.err"
         out.write_bytes(b"")
         with out.open("wb") as stdout, err.open("ab") as stderr:
             process = subprocess.Popen(
                 [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
-                env=environment(),
+                env={**environment(), **env},
             )  # fmt: skip
         started = Program(process, out, err)
         self.programs.append(started)

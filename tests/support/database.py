@@ -1,8 +1,13 @@
 """Whether a database holds what it should: one digest of all its rows, and the rules that no digest is needed for."""
 
 import hashlib
+from dataclasses import dataclass
+from pathlib import Path
 
 import apsw
+
+from swarmd.store import opening
+from swarmd.store.errors import DatabaseUnusable
 
 # Every task is where its last event says, and the sequence of events has no gap.
 _AUDITS = {
@@ -23,6 +28,28 @@ _AUDITS = {
              AND NOT (t.policy = 'run' AND p.status IN ('failed', 'killed', 'skipped'))))
     """,
 }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the next start finds."""
+
+    digest: str
+    faults: list[str]
+
+
+def look(path: Path) -> Look:
+    """Opens it just as a start does."""
+    try:
+        connection = opening.open_writer(path)
+    except DatabaseUnusable as error:
+        return Look("", [str(error)])
+    try:
+        return Look(digest(connection), faults(connection))
+    except apsw.Error as error:
+        return Look("", [str(error)])
+    finally:
+        connection.close()
 
 
 def digest(connection: apsw.Connection) -> str:
