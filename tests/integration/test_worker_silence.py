@@ -1,5 +1,6 @@
 """What a real worker does without its server: it fences what must not run twice, and obeys a file."""
 
+import signal
 from pathlib import Path
 
 import grpc
@@ -7,7 +8,10 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from fakes_tree import STYLES, Ledger
-from fakes_worker import FakeSwarm, WorkerProcess, claim
+from fakes_worker import FakeSwarm, WorkerProcess, claim, stop
+from support.programs import alive
+from support.waiting import eventually
+from swarm_worker.processes import lookup
 
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
@@ -61,6 +65,26 @@ async def test_a_session_to_be_kept_still_ends_with_its_worker(
     await worker.until(lambda: len(fake.registered) == 2, what="the next one registers")
 
     assert ledger.alive() == []
+
+
+async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as_it_ended(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    """Found by the chaos run: what a worker that stood still had finished was reported as stopped, and lost."""
+    worker.start(builder=worker.script("b.sh", STAYS))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("a")])
+    await worker.until(lambda: _started(worker), what="it runs")
+    [guard] = lookup()(worker.pid)
+
+    worker.signal(signal.SIGSTOP)
+    (worker.project / "go").touch()
+    await eventually(lambda: not alive(guard), "the session and its guard have ended")
+    fake.send(orders=[stop("a")])
+    worker.signal(signal.SIGCONT)
+
+    await worker.until(lambda: fake.outcomes, what="it is done")
+    assert _kinds(fake) == {"a": "COMPLETED"}
 
 
 @pytest.mark.parametrize("folder", ["", "w1"])

@@ -123,6 +123,10 @@ class Stage:
     def statuses(self) -> dict[str, str]:
         return {task_id: task["status"] for task_id, task in self.tasks().items()}
 
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """All workers by name, as `workers -o json` has them."""
+        return {worker["name"]: worker for worker in json.loads(self.ctl("workers", "-o", "json").stdout)}
+
     def until_status(self, task: str, *statuses: str) -> None:
         until(lambda: self.statuses()[task] in statuses, f"{task} is {' or '.join(statuses)}")
 

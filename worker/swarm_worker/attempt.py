@@ -66,7 +66,8 @@ class Attempt:
             return replace(_unfinished(built), builder_result=claimed)
         # Before the checks: what they write is not the builder's work.
         changed = None if before is None else await changes(before)
-        return replace(await self._proven(built.log, claimed, changed), builder_result=claimed)
+        outcome = await self._proven(built.log, claimed, changed)
+        return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
 
     async def _proven(
         self, log: SessionLog, claimed: BuilderResult | None, changed: Changes | None
@@ -159,9 +160,9 @@ class Attempt:
             return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.NO_VERDICT, error))
         verdict = replace(verdict, findings=named(verdict.findings, self.assignment))
         if verdict.passed:
-            return Outcome(OutcomeKind.COMPLETED, verdict=verdict)
+            return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=judged.receipt)
         failure = Failure(FailureClass.VALIDATION_FAILED, f"the validator rejected the work: {_why(verdict)}")
-        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict)
+        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=judged.receipt)
 
     @property
     def _builder_timeout_s(self) -> float:

@@ -220,11 +220,14 @@ class Session:
         self, ended: Ended, output: SessionOutput, reader: Reader, *, timeout_s: float
     ) -> SessionResult:
         receipt = replace(ended.receipt, last_output=output.last)
-        if self._stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
+        ordered = self._stop.order is not None
+        # An order that found the session ended takes nothing from what it came to.
+        if ended.cause in (Cause.ORDER, Cause.FENCE) or (ordered and ended.cause is not Cause.EXIT):
             return SessionResult(OutcomeKind.STOPPED, self._log, receipt=receipt)
+        killed = ordered or ended.cause in (Cause.TIMEOUT, Cause.STALL, Cause.LOST)
+        known = receipt if killed else None
         if failure := failure_of_end(self._work.role, ended, timeout_s=timeout_s):
-            killed = receipt if ended.cause in (Cause.TIMEOUT, Cause.STALL, Cause.LOST) else None
-            return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=killed)
+            return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=known)
         report = reader.report(output.reply, exit_code=ended.exit_code or 0)
         kind = OutcomeKind.COMPLETED if report.failure is None else OutcomeKind.FAILED
-        return SessionResult(kind, self._log, reply=report.reply, failure=report.failure)
+        return SessionResult(kind, self._log, reply=report.reply, failure=report.failure, receipt=known)

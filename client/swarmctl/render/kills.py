@@ -22,6 +22,8 @@ def _one(answer: GetTaskResponse) -> Iterator[Block]:
         yield from receipt_blocks(receipt)
     elif answer.task.status == TaskStatus.TASK_STATUS_KILLING:
         yield prose("no receipt yet")
+    elif answer.attempts and answer.attempts[-1].late_results:
+        yield prose("no receipt: the session had ended by itself; what it came to is in the archive")
     elif answer.task.attempt:
         yield prose("no receipt: no session was running, or its worker is lost and its lease has ended")
     else:

@@ -15,7 +15,14 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.session_pb2 import KillReceipt
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, Worker, WorkerStatus
-from amplifier_swarm.v1.task_pb2 import Attempt, DisconnectPolicy, Task, TaskDefinition, TaskStatus
+from amplifier_swarm.v1.task_pb2 import (
+    Attempt,
+    DisconnectPolicy,
+    LateResult,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+)
 from support.operator import FakeOperator
 from unit.client.conftest import Ctl
 
@@ -202,6 +209,15 @@ def test_kill_waits_no_longer_than_it_is_told_to(ctl: Ctl, killing: FakeOperator
             " the kill stays in force; `swarmctl show TASK` says when it is done"
         )
     ]
+
+
+def test_kill_says_so_when_the_session_had_ended_by_itself(ctl: Ctl, killing: FakeOperator) -> None:
+    attempt = Attempt(number=1, late_results=[LateResult()])
+    killing.answers["GetTask"] = wire.GetTaskResponse(
+        task=Task(task_id="a", status=KILLED, attempt=1), attempts=[attempt]
+    )
+
+    assert "the session had ended by itself; what it came to is in the archive" in ctl("kill", "a").out
 
 
 def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: FakeOperator) -> None:
