@@ -14,7 +14,8 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos bench build lock clean
+.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos web check-web screenshots \
+  bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +70,11 @@ check-protos: setup $(PROTOC)/.ready ## Check the protos: style, committed code,
 	  { echo "the committed code is not what protos/ makes: run 'make protos' and commit what it changes"; exit 1; }
 	@sh scripts/compatible.sh $(BIN)/buf $(AGAINST)
 
-bench: setup ## Measure the swarm on this machine, into bench/results/
+bench: setup ## Measure the swarm, into bench/results/ (ONLY=R1,R8 picks, PAIRS=5 repeats, FULL=1 takes full sizes)
+	@PYTHONPATH=tests $(RUN) bench/run.py
+
+bench-peers: export PEERS := 1
+bench-peers: setup ## Measure it beside other task queues, in an environment of their own (Redis, PostgreSQL from Debian)
 	@PYTHONPATH=tests $(RUN) bench/run.py
 
 build: setup ## Build the sdist and the wheel, into dist/

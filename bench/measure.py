@@ -1,18 +1,111 @@
-"""What a case hands back, and how it is shown: measured figures with their spread, never a figure from elsewhere."""
+"""What a measure hands back, and how it is shown: figures of this run with their spread, never one from elsewhere.
 
+A figure is mostly a ratio: ours and a reference, measured one right after the other, several times. Times
+differ from machine to machine and from hour to hour; such ratios can be compared.
+"""
+
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The bound that a median should keep."""
 
+    bound: float
+    at_least: bool
+
+    def met(self, value: float) -> bool:
+        """Whether the value keeps it."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.bound:g}"
+
+
+def at_least(bound: float) -> Goal:
+    """A goal for what should be large."""
+    return Goal(bound, at_least=True)
+
+
+def at_most(bound: float) -> Goal:
+    """A goal for what should be small."""
+    return Goal(bound, at_least=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How much to measure: `full` is what docs/performance.md is made from, the rest takes minutes."""
+
+    pairs: int
+    full: bool
+
+    def of(self, short: int, full: int) -> int:
+        """A number that depends on it."""
+        return full if self.full else short
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table: the values of the pairs, and what stands beside them."""
+
+    id: str
     name: str
-    value: str
+    values: Sequence[float]
+    goal: Goal | None = None
+    # Empty for a ratio.
+    unit: str = ""
+    # Absolute figures of the same run, medians.
+    beside: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the median keeps the goal."""
+        if self.goal is None:
+            return ""
+        return "met" if self.goal.met(self.median) else "missed"
+
+    def shown(self) -> str:
+        """The median and, of several, the range."""
+        text = f"{short(self.median)}{self.unit}"
+        if len(self.values) == 1:
+            return text
+        return f"{text} [{short(min(self.values))}–{short(max(self.values))}] n={len(self.values)}"
+
+    def line(self) -> str:
+        """Itself as one line for people."""
+        goal = f"{self.goal} {self.verdict}" if self.goal else ""
+        beside = ", ".join(f"{name} {short(value)}" for name, value in self.beside.items())
+        return f"{self.id:<7} {self.name:<58} {self.shown():<30} {goal:<14} {beside}"
+
+
+@dataclass
+class Pairs:
+    """Ours and the reference, again and again."""
+
+    ours: list[float] = field(default_factory=list)
+    reference: list[float] = field(default_factory=list)
+
+    def add(self, ours: float, reference: float) -> None:
+        """One pair, measured one after the other."""
+        self.ours.append(ours)
+        self.reference.append(reference)
+
+    @property
+    def ratios(self) -> list[float]:
+        return [ours / reference for ours, reference in zip(self.ours, self.reference, strict=True)]
+
+    def beside(self, ours: str, reference: str) -> dict[str, float]:
+        """Both medians, named."""
+        return {ours: statistics.median(self.ours), reference: statistics.median(self.reference)}
 
 
 @dataclass
@@ -40,10 +133,6 @@ class Samples:
         ordered = sorted(self.seconds)
         return 1_000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    def shown(self) -> str:
-        """p50, p99 and how many."""
-        return f"p50 {self.ms(0.5):.2f} ms, p99 {self.ms(0.99):.2f} ms (n={len(self.seconds)})"
-
 
 @contextmanager
 def timed() -> Iterator[Timer]:
@@ -51,3 +140,10 @@ def timed() -> Iterator[Timer]:
     timer, begin = Timer(), time.perf_counter()
     yield timer
     timer.seconds = time.perf_counter() - begin
+
+
+def short(value: float) -> str:
+    """A number with as many digits as it is worth."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,11 +1,10 @@
 """500 random tasks on four real workers of two slots: every one once, in order, and how fast."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Figure, timed
+from measure import Finding, Setting, timed
+from programs import folder
 
 from support.ledger import Ledger
 from support.plans import random_plan, write_plan
@@ -14,20 +13,19 @@ from support.programs import stage
 COUNT = 500
 
 
-def figures(*, seeds: tuple[int, ...] = (11, 12)) -> Iterator[Figure]:
+def findings(setting: Setting) -> Iterator[Finding]:
     """One run a seed; fails if a task ran twice, not at all, or too early."""
-    for seed in seeds:
-        folder = Path(tempfile.mkdtemp(prefix="swarm-bench-"))
-        try:
-            yield _run(folder, seed)
-        finally:
-            shutil.rmtree(folder)
+    per_s = []
+    for seed in range(11, 11 + setting.pairs):
+        with folder() as where:
+            per_s.append(_per_s(where, seed))
+    yield Finding("random", f"{COUNT} random tasks, 4 workers × 2 slots, sh sessions", per_s, unit=" tasks/s")
 
 
-def _run(folder: Path, seed: int) -> Figure:
-    plan, ledger = random_plan(COUNT, seed), Ledger(folder / "ledger")
-    write_plan(folder / "plan.yaml", plan)
-    with stage(folder) as swarm:
+def _per_s(where: Path, seed: int) -> float:
+    plan, ledger = random_plan(COUNT, seed), Ledger(where / "ledger")
+    write_plan(where / "plan.yaml", plan)
+    with stage(where) as swarm:
         swarm.swarmd()
         swarm.ctl("import", "plan.yaml")
         command = ("--runner", "command", "--no-validation", "--builder-command", str(ledger.script()))
@@ -37,8 +35,4 @@ def _run(folder: Path, seed: int) -> Figure:
         assert codes == [0] * 4, codes
         assert set(swarm.statuses().values()) == {"completed"}
     ledger.judge(plan)
-    return Figure(
-        f"{COUNT} random tasks, seed {seed}",
-        f"{timer.seconds:.1f} s, {COUNT / timer.seconds:.0f} tasks/s",
-        "4 workers × 2 slots, guard and sh session each; every task once, none before its dependencies",
-    )
+    return COUNT / timer.seconds

@@ -1,0 +1,122 @@
+"""R11, R12, R14: thousands of workers that are connected and idle, that beat, and that all come back at once."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from measure import Finding, Pairs, Setting, at_least, at_most
+from programs import HERE, Running, echo, folder, memory_kib, run, start_swarmd, swarmd
+
+from support.programs import environment, stage
+from support.waiting import until
+
+BEAT_S = 10
+FLOOD_WORKERS = 200
+FLOOD_S = 3
+
+
+def idle_findings(setting: Setting) -> Iterator[Finding]:
+    """R11: memory per worker beside a bare stream; what beating costs, and whether a beat was missed."""
+    workers, watch_s = setting.of(1_000, 10_000), setting.of(30, 120)
+    with echo() as bare:
+        reference_kib = _memory_per_worker(bare, workers)
+    with swarmd() as server, _fleet(server, workers) as fleet:
+        ours_kib = fleet.kib
+        before, cpu, begin = fleet.state(), server.cpu_s(), time.monotonic()
+        time.sleep(watch_s)
+        after, cores = fleet.state(), (server.cpu_s() - cpu) / (time.monotonic() - begin)
+    yield Finding(
+        "R11", f"memory of the server per idle worker ({workers:,}) ÷ bare stream", [ours_kib / reference_kib],
+        at_most(1.4), beside={"KiB": ours_kib, "bare KiB": reference_kib},
+    )  # fmt: skip
+    yield Finding(
+        "R11", f"cores for {workers:,} workers that beat every {BEAT_S} s", [cores], at_most(0.5),
+        beside={"beats": after["beats"] - before["beats"], "missed": after["missed"] - before["missed"],
+                "slowest ms": 1_000 * after["slowest_beat_s"]},
+    )  # fmt: skip
+    yield Finding("R11", f"missed beats in {watch_s} s", [after["missed"] - before["missed"]], at_most(0))
+
+
+def flood_findings(setting: Setting) -> Iterator[Finding]:
+    """R12: beats as fast as they are answered."""
+    pairs = Pairs()
+    with echo() as bare, swarmd() as server:
+        for _ in range(setting.pairs):
+            ours, reference = (
+                run("beats.py", each.endpoint.server, each.endpoint.token, FLOOD_WORKERS, FLOOD_S)["per_s"]
+                for each in (server, bare)
+            )
+            pairs.add(ours, reference)
+    yield Finding(
+        "R12", f"beats/s of {FLOOD_WORKERS} workers ÷ bare sink", pairs.ratios, at_least(0.8),
+        beside=pairs.beside("beats/s", "sink/s"),
+    )  # fmt: skip
+
+
+def storm_findings(setting: Setting) -> Iterator[Finding]:
+    """R14: swarmd is killed and started again under a fleet."""
+    workers = setting.of(1_000, 10_000)
+    with folder() as where, stage(where) as found:
+        server = start_swarmd(found)
+        with _fleet(server, workers) as fleet:
+            server.program.send(signal.SIGKILL)
+            server.program.process.wait(30)
+            begin = time.monotonic()
+            start_swarmd(found)
+            up_s = time.monotonic() - begin
+            until(lambda: fleet.state()["openings"] >= 2 * workers, "all are back", deadline_s=120)
+            # Whoever was turned away would come back later than the rest, or lose the stream again.
+            time.sleep(2)
+            state = fleet.state()
+    yield Finding(
+        "R14", f"streams lost of {workers:,} after SIGKILL of swarmd", [float(workers - state["open"])], at_most(0),
+        beside={"s until all are back": state["last_open_s"] - begin, "s until it answers": up_s,
+                "openings": state["openings"]},
+    )  # fmt: skip
+
+
+class _Fleet:
+    """The program that holds the idle workers."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.kib = 0.0
+
+    def state(self) -> Any:
+        """How the fleet is."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+@contextlib.contextmanager
+def _fleet(server: Running, workers: int) -> Iterator[_Fleet]:
+    """That many workers, connected."""
+    argv = [sys.executable, str(HERE / "idle.py"), server.endpoint.server, server.endpoint.token]
+    env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    time.sleep(1)
+    empty_kib = memory_kib(server.program.pid)
+    process = subprocess.Popen(
+        [*argv, str(workers), str(BEAT_S)], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        fleet = _Fleet(process)
+        until(lambda: fleet.state()["open"] >= workers, "all are connected", deadline_s=120)
+        fleet.kib = (memory_kib(server.program.pid) - empty_kib) / workers
+        yield fleet
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _memory_per_worker(server: Running, workers: int) -> float:
+    with _fleet(server, workers) as fleet:
+        return fleet.kib

@@ -1,0 +1,162 @@
+"""Workers without sessions, as many as wanted in one process: claim, go, finish, again and again.
+
+Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS` prints what it did as JSON. The same code drives
+swarmd and the echo server, each worker over a connection of its own, as real ones have. With several slots
+the worker's own gathering puts what waits into shared messages.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from amplifier_swarm.channel import Endpoint, dial
+from amplifier_swarm.v1 import session_pb2, task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
+from swarm_worker.calls import CALL_TIMEOUT_S, Link
+from swarm_worker.gather import Gather
+
+WARM_S = 1.0
+COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
+
+
+@dataclass
+class Tally:
+    """What all workers together have done."""
+
+    opened: int = 0
+    steps: int = 0
+    messages: int = 0
+    refused: list[str] = field(default_factory=list)
+    over: bool = False
+
+
+class LoadWorker:
+    """One worker."""
+
+    def __init__(self, endpoint: Endpoint, name: str, slots: int, tally: Tally) -> None:
+        self._name = name
+        self._slots = slots
+        self._tally = tally
+        self._metadata = endpoint.metadata
+        self._channel = dial(endpoint)
+        self._stub = WorkerServiceStub(self._channel)
+        link = Link(endpoint.server)
+        self._records = Gather("RecordSession", self._record, link=link, weigh=_size, cap_s=1.0)
+        self._outcomes = Gather("FinishTask", self._finish, link=link, weigh=_size, cap_s=1.0)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Works until the tally is over."""
+        letters = [asyncio.create_task(gather.run()) for gather in (self._records, self._outcomes)]
+        request = wire.ClaimTaskRequest(
+            worker=self._name, incarnation=f"{time.monotonic_ns()}", instance=self._name, slots=self._slots,
+            runner="bench",
+        )  # fmt: skip
+        stream = self._stub.ClaimTask(request, metadata=self._metadata)
+        try:
+            async for message in stream:
+                self._tally.opened += message.HasField("opened")
+                await self._take(message.claims)
+                if self._tally.over:
+                    break
+        finally:
+            stream.cancel()
+            for task in (*letters, *self._tasks):
+                task.cancel()
+            await asyncio.gather(*letters, *self._tasks, return_exceptions=True)
+            await self._channel.close()
+
+    async def _take(self, claims: Sequence[wire.Claim]) -> None:
+        if self._slots == 1:
+            for claim in claims:
+                answers = await self._record([_start(claim)])
+                assert answers[0].go
+                await self._finish([wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED)])
+            return
+        for claim in claims:
+            task = asyncio.create_task(self._gathered(claim))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _gathered(self, claim: wire.Claim) -> None:
+        answer = await self._records.ask(_start(claim))
+        assert answer.go
+        await self._outcomes.ask(wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED))
+
+    async def _record(self, records: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
+        request = wire.RecordSessionRequest(worker=self._name, records=records)
+        response = await self._stub.RecordSession(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        self._count(len(records))
+        return response.answers
+
+    async def _finish(self, finished: Sequence[wire.FinishedAttempt]) -> Sequence[wire.FinishResult]:
+        request = wire.FinishTaskRequest(worker=self._name, finished=finished)
+        response = await self._stub.FinishTask(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+        self._count(len(finished))
+        return response.results
+
+    def _count(self, steps: int) -> None:
+        self._tally.steps += steps
+        self._tally.messages += 1
+
+
+def _start(claim: wire.Claim) -> wire.SessionRecord:
+    return wire.SessionRecord(
+        lease_id=claim.lease_id, session_id=f"{claim.task.task_id}-a{claim.attempt}-e{claim.epoch}",
+        runner="bench", role=session_pb2.SESSION_ROLE_BUILDER,
+    )  # fmt: skip
+
+
+def _size(message: wire.SessionRecord | wire.FinishedAttempt) -> int:
+    return message.ByteSize()
+
+
+async def _guarded(worker: LoadWorker, tally: Tally) -> None:
+    try:
+        await worker.run()
+    except Exception as error:  # noqa: BLE001  # it is counted, and shown with the figures
+        tally.refused.append(repr(error)[:300])
+
+
+async def drive(endpoint: Endpoint, *, workers: int, slots: int, seconds: float) -> dict[str, object]:
+    """Lets the workers work for that long, once all are connected and warm."""
+    tally = Tally()
+    running = [
+        asyncio.create_task(_guarded(LoadWorker(endpoint, f"load-{n}", slots, tally), tally))
+        for n in range(workers)
+    ]
+    while tally.opened + len(tally.refused) < workers:  # noqa: ASYNC110  # many may set it, and nothing hangs on the moment
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(WARM_S)
+    steps, messages, begin = tally.steps, tally.messages, time.perf_counter()
+    await asyncio.sleep(seconds)
+    took_s = time.perf_counter() - begin
+    steps, messages = tally.steps - steps, tally.messages - messages
+    tally.over = True
+    _, late = await asyncio.wait(running, timeout=5)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    return {
+        "per_s": steps / took_s, "messages_per_s": messages / took_s, "refused": tally.refused[:3],
+        "opened": tally.opened,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """See above."""
+    address, token, workers, slots, seconds = sys.argv[1:]
+    endpoint = Endpoint(address, token)
+    print(
+        json.dumps(
+            asyncio.run(drive(endpoint, workers=int(workers), slots=int(slots), seconds=float(seconds)))
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""swarm-worker with sessions that are no processes: they write a line with the time and have ended.
+
+For the bench alone: everything else of the worker is the real one: claims, goes, prompts, records, outbox.
+`BENCH_STAMPS` names the file; a task called `end-…` waits 0.3 s first, one called `start-…` holds its slot 0.2 s.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from typing import Any
+
+from swarm_worker import main, session
+from swarm_worker.process import Cause, Ended, Launch
+
+
+def stamp(word: str) -> None:
+    """Appends a line; see peers/stamps.py."""
+    fd = os.open(os.environ["BENCH_STAMPS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(fd, f"{word} {time.monotonic_ns()}\n".encode())
+    os.close(fd)
+
+
+async def no_process(launch: Launch, **_others: Any) -> Ended:
+    """In the place of run_guarded."""
+    name = launch.env["SWARM_TASK_ID"]
+    if name.startswith("end-"):
+        await asyncio.sleep(0.3)
+    stamp(name)
+    if name.startswith("start-"):
+        await asyncio.sleep(0.2)
+    return Ended(Cause.EXIT, 0)
+
+
+if __name__ == "__main__":
+    setattr(session, "run_guarded", no_process)  # noqa: B010  # the name is none of its exports
+    sys.exit(main.run(sys.argv[1:]))

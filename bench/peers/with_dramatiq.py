@@ -1,0 +1,22 @@
+# mypy: ignore-errors
+"""Dramatiq on Redis."""
+
+import os
+import sys
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from stamps import stamp
+
+dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
+WORKERS = [["dramatiq", "with_dramatiq", "--processes", "4", "--threads", "1", "--skip-logging"]]
+task = dramatiq.actor(stamp, actor_name="stamp")
+
+
+def enqueue(count: int) -> None:
+    for _ in range(count):
+        task.send()
+
+
+if __name__ == "__main__":
+    enqueue(int(sys.argv[1]))

@@ -1,0 +1,44 @@
+# mypy: ignore-errors
+"""Huey on Redis: a task is gone from the queue as soon as a worker has it, so it is lost with that worker."""
+
+import os
+import sys
+import time
+
+from huey import RedisHuey
+from stamps import stamp
+
+huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"], immediate=False, results=False)
+WORKERS = [["huey_consumer", "with_huey.huey", "-w", "4", "-k", "process", "-q", "-d", "0.001", "-m", "0.01"]]
+
+
+@huey.task()
+def task() -> None:
+    stamp()
+
+
+@huey.task()
+def dependent(number: int) -> None:
+    stamp(f"start-{number}")
+    time.sleep(0.2)
+
+
+@huey.task()
+def first(number: int) -> None:
+    """Four tasks that wait for this one; there is no dependency here, so it hands them in itself."""
+    time.sleep(0.3)
+    stamp(f"end-{number}")
+    for _ in range(4):
+        dependent(number)
+
+
+def enqueue(count: int) -> None:
+    for _ in range(count):
+        task()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "fan":
+        first(int(sys.argv[2]))
+    else:
+        enqueue(int(sys.argv[1]))

@@ -1,0 +1,72 @@
+"""R13: what must not wait, while the writer has all that it can do: a slow disk, 200 workers, a flow of events."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from measure import Finding, Samples, Setting, at_most
+from programs import HERE, Running, add_tasks, run, swarmd
+
+from amplifier_swarm.channel import dial_blocking
+from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
+from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2
+from support.programs import environment
+
+SECONDS = 6
+TASKS = 20_000
+VICTIMS = 1_000
+NAMES = {
+    "beat": "a heartbeat",
+    "kill": "a kill",
+    "stop": "an emergency stop",
+    "order": "a kill → the order is there",
+}
+GOALS = {"beat": at_most(25), "kill": at_most(25), "stop": at_most(25), "order": at_most(1_000)}
+
+
+def findings(setting: Setting) -> Iterator[Finding]:
+    """The p99 of each, over the rounds."""
+    rounds: dict[str, list[float]] = {}
+    for _ in range(setting.pairs):
+        with swarmd(slow_fsync=True) as server:
+            add_tasks(server, TASKS)
+            _add_for_the_probe(server)
+            for name, times in _probe(server).items():
+                rounds.setdefault(name, []).append(Samples(times).ms(0.99))
+    for name, values in rounds.items():
+        yield Finding("R13", f"p99 of the answer to {NAMES[name]}", values, GOALS[name], unit=" ms")
+
+
+def _probe(server: Running) -> dict[str, list[float]]:
+    endpoint = server.endpoint
+    load = [
+        sys.executable,
+        str(HERE / "load.py"),
+        endpoint.server,
+        endpoint.token,
+        "200",
+        "1",
+        str(SECONDS + 4),
+    ]
+    env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    flood = subprocess.Popen(load, env=env, stdout=subprocess.DEVNULL)
+    try:
+        found: dict[str, list[float]] = run("probe.py", endpoint.server, endpoint.token, SECONDS)
+    finally:
+        flood.kill()
+        flood.wait(30)
+    return found
+
+
+def _add_for_the_probe(server: Running) -> None:
+    """One task that only the probe may have, and some that wait to be killed."""
+    own = task_pb2.TaskDefinition(task_id="held", labels={"for": "probe"})
+    last = task_pb2.TaskDefinition(task_id="never", labels={"for": "nobody"})
+    waiting = [
+        task_pb2.TaskDefinition(task_id=f"victim-{n:05d}", dependencies=["never"]) for n in range(VICTIMS)
+    ]
+    planned = [operator_pb.PlannedTask(definition=each) for each in (own, last, *waiting)]
+    with dial_blocking(server.endpoint) as channel:
+        stub = operator_service_pb2_grpc.OperatorServiceStub(channel)
+        stub.AddTasks(iter([operator_pb.AddTasksRequest(tasks=planned)]), timeout=60)
