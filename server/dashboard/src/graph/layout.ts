@@ -1,4 +1,4 @@
-// Where the nodes stand: layers from left to right, by dagre.
+// Where the nodes stand: in layers, each after what it depends on, by dagre.
 import { layout as dagre, graphlib } from "@dagrejs/dagre";
 
 export interface Size {
@@ -23,19 +23,33 @@ export interface Layout {
 export interface LayoutRequest {
   readonly nodes: readonly Size[];
   readonly edges: readonly { from: string; to: string }[];
-  readonly direction: "LR" | "TB";
+  /** Where it will be shown: the direction is the one that fits it better. */
+  readonly room: { readonly width: number; readonly height: number };
 }
 
+// Above this a second layout, only to compare, would take too long.
+const COMPARE_UP_TO = 450;
 // Above this dagre's best ranker takes seconds; the plain one is nearly as good.
 const SIMPLE_ABOVE = 1500;
 
-export function layOut({ nodes, edges, direction }: LayoutRequest): Layout {
+export function layOut(request: LayoutRequest): Layout {
+  const right = laid(request, "LR");
+  if (request.nodes.length > COMPARE_UP_TO) return right;
+  const down = laid(request, "TB");
+  return scaleIn(request.room, down) > scaleIn(request.room, right) ? down : right;
+}
+
+function scaleIn(room: LayoutRequest["room"], layout: Layout): number {
+  return Math.min(room.width / Math.max(1, layout.width), room.height / Math.max(1, layout.height));
+}
+
+function laid({ nodes, edges }: LayoutRequest, rankdir: "LR" | "TB"): Layout {
   const graph = new graphlib.Graph();
   const ranker = nodes.length + edges.length > SIMPLE_ABOVE ? "longest-path" : "network-simplex";
   graph.setGraph({
-    rankdir: direction,
-    nodesep: 14,
-    ranksep: 54,
+    rankdir,
+    nodesep: 16,
+    ranksep: 40,
     edgesep: 8,
     marginx: 16,
     marginy: 16,

@@ -21,14 +21,16 @@ export interface Lanes {
   readonly count: number;
 }
 
-/** `by` names the band of a session: its worker or its task. What still runs ends now. */
+/** `by` names the band of a session: its worker or its task. What still runs ends now; what ended before is not there. */
 export function laned(
   sessions: readonly TimelineSession[],
   by: (session: TimelineSession) => string,
   nowMs: number,
+  fromMs = 0,
 ): Lanes {
+  const shown = sessions.filter(({ ended_at }) => ended_at === null || Date.parse(ended_at) >= fromMs);
   const groups = new Map<string, TimelineSession[]>();
-  for (const session of sessions) groups.set(by(session), [...(groups.get(by(session)) ?? []), session]);
+  for (const session of shown) groups.set(by(session), [...(groups.get(by(session)) ?? []), session]);
   const names = [...groups.keys()].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
   const bars: Bar[] = [];
   const bands: Band[] = [];

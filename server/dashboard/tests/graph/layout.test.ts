@@ -4,6 +4,8 @@ import { related } from "../../src/graph/neighbours.ts";
 import { pathThrough } from "../../src/graph/path.ts";
 
 const SIZE = { width: 100, height: 40 };
+const WIDE = { width: 4000, height: 300 };
+const TALL = { width: 300, height: 4000 };
 
 test("what depends on something stands to its right, and nothing lies on anything else", () => {
   const keys = ["a", "b", "c", "d"];
@@ -17,7 +19,7 @@ test("what depends on something stands to its right, and nothing lies on anythin
   const { nodes, width, height } = layOut({
     nodes: keys.map((key) => ({ key, ...SIZE })),
     edges,
-    direction: "LR",
+    room: WIDE,
   });
 
   const at = new Map(nodes.map((node) => [node.key, node]));
@@ -31,8 +33,8 @@ test("what depends on something stands to its right, and nothing lies on anythin
 });
 
 test("a graph without edges, and one with none of anything, have a layout too", () => {
-  expect(layOut({ nodes: [{ key: "a", ...SIZE }], edges: [], direction: "LR" }).nodes.length).toBe(1);
-  expect(layOut({ nodes: [], edges: [], direction: "LR" }).nodes).toEqual([]);
+  expect(layOut({ nodes: [{ key: "a", ...SIZE }], edges: [], room: WIDE }).nodes.length).toBe(1);
+  expect(layOut({ nodes: [], edges: [], room: WIDE }).nodes).toEqual([]);
 });
 
 test("a path goes from the first point to the last", () => {
@@ -60,4 +62,14 @@ test("related to a node is all before it and all after it, not what stands besid
   ];
 
   expect([...related("b", edges)].sort()).toEqual(["a", "b", "c"]);
+});
+
+test("the direction is the one that fits the room", () => {
+  const nodes = Array.from({ length: 10 }, (_, at) => ({ key: `n${at}`, ...SIZE }));
+  const edges = nodes.slice(1).map(({ key }, at) => ({ from: `n${at}`, to: key }));
+
+  const [wide, tall] = [layOut({ nodes, edges, room: WIDE }), layOut({ nodes, edges, room: TALL })];
+
+  expect(wide.width).toBeGreaterThan(wide.height);
+  expect(tall.height).toBeGreaterThan(tall.width);
 });

@@ -47,6 +47,14 @@ test("each worker has lanes of its own, in the order of their numbers", () => {
   ]);
 });
 
+test("what ended before the span is left out", () => {
+  const sessions = [session("a", "w", 0, 10), session("b", "w2", 5, 30)];
+
+  expect(
+    laned(sessions, byWorker, Date.parse(at(40)), Date.parse(at(20))).bands.map(({ name }) => name),
+  ).toEqual(["w2"]);
+});
+
 test("what still runs ends now", () => {
   const [bar] = laned([session("a", "w", 0, null)], byWorker, Date.parse(at(42))).bars;
 

@@ -108,7 +108,7 @@ function useLayout(drawing: Drawing | null): Layout | null {
     layouter.current?.ask({
       nodes: drawing.nodes.map(({ key, kind }) => ({ key, ...(kind === "task" ? TASK_SIZE : PHASE_SIZE) })),
       edges: drawing.edges.map(({ from, to }) => ({ from, to })),
-      direction: "LR",
+      room: { width: window.innerWidth, height: window.innerHeight },
     });
   }, [shape]);
   return layout;

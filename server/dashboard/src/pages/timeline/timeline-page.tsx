@@ -43,7 +43,10 @@ export function TimelinePage() {
     };
   }, [reload]);
   const now = nowMs.value;
-  const lanes = useMemo(() => laned(value?.sessions ?? [], BY[by] ?? (() => ""), now), [value, by, now]);
+  const lanes = useMemo(
+    () => laned(value?.sessions ?? [], BY[by] ?? (() => ""), now, now - minutes * 60_000),
+    [value, by, now, minutes],
+  );
   const sessions = value?.sessions.length ?? 0;
   return (
     <div class="page timeline-page">
