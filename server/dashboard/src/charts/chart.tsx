@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isDark } from "../state/theme.ts";
+import { clock } from "../text/format.ts";
 
 export interface ChartSeries {
   label: string;
@@ -26,6 +27,10 @@ function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+function minute(at: number): string {
+  return clock(new Date(1000 * at).toISOString()).slice(0, 5);
+}
+
 function options({ series, axis }: ChartProps, width: number): uPlot.Options {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const line = { stroke: () => colour("dim"), font, ticks: { show: false } };
@@ -38,11 +43,11 @@ function options({ series, axis }: ChartProps, width: number): uPlot.Options {
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
     axes: [
-      { ...line, grid: { show: false }, space: 70 },
+      { ...line, grid: { show: false }, space: 60, values: (_, at) => at.map(minute) },
       { ...line, grid, size: 46, space: 36, values: (_, values) => values.map(axis) },
     ],
     series: [
-      { label: "at", value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString()) },
+      { label: "time", value: (_, at) => (at === null ? "–" : minute(at)) },
       ...series.map((one) => ({
         label: one.label,
         stroke: () => colour(one.colour),

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { bind } from "../state/keys.ts";
 import type { Drawing, DrawnNode } from "./collapse.ts";
 import { Edges } from "./edges.tsx";
+import { focusOf } from "./focus.ts";
 import { GraphNode } from "./graph-node.tsx";
 import type { Layout } from "./layout.ts";
 import { related } from "./neighbours.ts";
@@ -25,7 +26,8 @@ const READABLE = 0.38;
 export function GraphCanvas({ drawing, layout, selected, found, onSelect, onOpen }: GraphCanvasProps) {
   const svg = useRef<SVGSVGElement>(null);
   const places = useMemo(() => new Map(layout.nodes.map((place) => [place.key, place])), [layout]);
-  const control = useViewport(svg, layout, found === null ? null : (places.get(found) ?? null));
+  const placeOf = (key: string | null) => (key === null ? null : (places.get(key) ?? null));
+  const control = useViewport(svg, layout, placeOf(found), placeOf(focusOf(drawing.nodes)));
   const { view, box } = control;
   useEffect(() => bind([{ keys: "Escape", what: "Select nothing", run: () => onSelect(null) }]), [onSelect]);
   const near = useMemo(

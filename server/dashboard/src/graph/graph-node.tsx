@@ -6,8 +6,8 @@ import type { DrawnNode } from "./collapse.ts";
 import type { Placed } from "./layout.ts";
 import { PhaseBar } from "./phase-bar.tsx";
 
-export const TASK_SIZE = { width: 172, height: 40 };
-export const PHASE_SIZE = { width: 210, height: 62 };
+export const TASK_SIZE = { width: 178, height: 46 };
+export const PHASE_SIZE = { width: 214, height: 70 };
 
 interface GraphNodeProps {
   node: DrawnNode;
@@ -49,11 +49,11 @@ export function GraphNode({ node, place, words, selected, faded }: GraphNodeProp
           </g>
           {words && (
             <>
-              <text class="gid" x="32" y="17">
-                {cut(oneLine(node.task.id), 20)}
+              <text class="gid" x="32" y="19">
+                {cut(oneLine(node.task.id), 17)}
               </text>
-              <text class="gname" x="32" y="31">
-                {cut(oneLine(node.task.name), 24)}
+              <text class="gname" x="32" y="36">
+                {cut(oneLine(node.task.name), 22)}
               </text>
             </>
           )}
@@ -62,10 +62,10 @@ export function GraphNode({ node, place, words, selected, faded }: GraphNodeProp
         <>
           {words && (
             <>
-              <text class="gid" x="12" y="20">
+              <text class="gid" x="12" y="22">
                 {cut(oneLine(titleOf(node)), 24)}
               </text>
-              <text class="gname" x="12" y="36">
+              <text class="gname" x="12" y="41">
                 {count(node.total)} tasks, {percent(node.counts.completed ?? 0, node.total)} completed
               </text>
             </>

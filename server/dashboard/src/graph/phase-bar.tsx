@@ -19,7 +19,7 @@ export function PhaseBar({ counts, total, width }: { counts: Counts; total: numb
     <g>
       {ORDER.filter((status) => (counts[status] ?? 0) > 0).map((status) => {
         const size = (width * (counts[status] ?? 0)) / Math.max(1, total);
-        const part = <rect key={status} class={`f-${status}`} x={x} y="45" width={size} height="7" />;
+        const part = <rect key={status} class={`f-${status}`} x={x} y="52" width={size} height="7" />;
         x += size;
         return part;
       })}

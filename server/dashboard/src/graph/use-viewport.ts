@@ -1,13 +1,13 @@
 // The viewport of a graph: fitted to each new layout, moved by pointer, wheel and keys.
 import type { RefObject } from "preact";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { bind } from "../state/keys.ts";
 import type { Layout, Placed } from "./layout.ts";
 import { usePanZoom } from "./use-pan-zoom.ts";
-import { type Box, centred, fitted, type Viewport, zoomed } from "./viewport.ts";
+import { type Box, centred, fitted, opened, type Viewport, zoomed } from "./viewport.ts";
 
 // On opening, words should be readable, even if not all fits.
-const LEAST_AT_FIRST = 0.55;
+const LEAST_AT_FIRST = 0.6;
 const LEAST_TO_READ = 0.8;
 const STEP = 1.3;
 
@@ -23,6 +23,8 @@ export function useViewport(
   svg: RefObject<SVGSVGElement | null>,
   layout: Layout,
   found: Placed | null,
+  /** Where to look first. */
+  focus: Placed | null,
 ): ViewportControl {
   const [box, setBox] = useState<Box>({ width: 800, height: 500 });
   const [view, setView] = useState<Viewport>({ x: 20, y: 20, scale: 1 });
@@ -34,9 +36,14 @@ export function useViewport(
     return () => observer.disconnect();
   }, [svg]);
   const { width, height } = layout;
-  // A picture of another size begins fitted; one whose statuses change stays where it is.
+  const first = useRef(focus);
+  first.current = focus;
+  // A picture of another size is opened anew; one whose statuses change stays where it is.
   useEffect(
-    () => setView(fitted({ width, height }, sizeOf(svg.current), LEAST_AT_FIRST)),
+    () =>
+      setView(
+        opened({ width, height }, sizeOf(svg.current), LEAST_AT_FIRST, first.current ?? { x: 0, y: 0 }),
+      ),
     [svg, width, height],
   );
   useEffect(() => {

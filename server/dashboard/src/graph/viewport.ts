@@ -28,19 +28,30 @@ export function zoomed(view: Viewport, factor: number, atX: number, atY: number)
 }
 
 /** The whole drawing in the middle, never larger than life. */
-export function fitted(drawing: Box, window: Box, least = SMALLEST): Viewport {
+export function fitted(drawing: Box, window: Box): Viewport {
   if (drawing.width <= 0 || drawing.height <= 0) return { x: MARGIN_PX, y: MARGIN_PX, scale: 1 };
-  const scale = Math.max(
-    least,
-    Math.min(
-      1,
-      (window.width - 2 * MARGIN_PX) / drawing.width,
-      (window.height - 2 * MARGIN_PX) / drawing.height,
-    ),
+  const [across, down] = [window.width - 2 * MARGIN_PX, window.height - 2 * MARGIN_PX];
+  const scale = Math.min(
+    LARGEST,
+    Math.max(SMALLEST, Math.min(1, across / drawing.width, down / drawing.height)),
   );
-  // What does not fit begins at its beginning.
-  const place = (room: number, size: number) => Math.max(MARGIN_PX, (room - size * scale) / 2);
+  const place = (room: number, size: number) => (room - size * scale) / 2;
   return { scale, x: place(window.width, drawing.width), y: place(window.height, drawing.height) };
+}
+
+/** The whole drawing if that can be read, else the part around the focus, with no more blank than there must be. */
+export function opened(drawing: Box, window: Box, least: number, focus: { x: number; y: number }): Viewport {
+  const whole = fitted(drawing, window);
+  if (whole.scale >= least) return whole;
+  const place = (room: number, size: number, at: number) => {
+    if (size * least <= room - 2 * MARGIN_PX) return (room - size * least) / 2;
+    return Math.min(MARGIN_PX, Math.max(room - size * least - MARGIN_PX, room / 2 - at * least));
+  };
+  return {
+    scale: least,
+    x: place(window.width, drawing.width, focus.x),
+    y: place(window.height, drawing.height, focus.y),
+  };
 }
 
 /** That point of the drawing in the middle of the window. */

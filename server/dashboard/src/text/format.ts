@@ -52,6 +52,12 @@ export function span(seconds: number | null): string {
   return `${Math.floor(whole / 86_400)} d ${two(Math.floor((whole % 86_400) / 3600))} h`;
 }
 
+/** A span in one unit, for axes. */
+export function shortSpan(seconds: number): string {
+  const [size, unit] = seconds >= 7200 ? [3600, "h"] : seconds >= 120 ? [60, "m"] : [1, "s"];
+  return `${HOURS.format(seconds / size)} ${unit}`;
+}
+
 /** Seconds between two ISO times; null if one is missing. */
 export function between(from: string | null, to: string | null): number | null {
   if (from === null || to === null) return null;

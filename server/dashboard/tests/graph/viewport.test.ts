@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { centred, fitted, inView, LARGEST, panned, SMALLEST, zoomed } from "../../src/graph/viewport.ts";
+import {
+  centred,
+  fitted,
+  inView,
+  LARGEST,
+  opened,
+  panned,
+  SMALLEST,
+  zoomed,
+} from "../../src/graph/viewport.ts";
 
 const WINDOW = { width: 800, height: 600 };
 const shown = (view: { x: number; y: number; scale: number }, x: number, y: number) => [
@@ -36,11 +45,17 @@ describe("fitting", () => {
     expect(fitted({ width: 10, height: 10 }, WINDOW).scale).toBe(1);
   });
 
-  test("begins at the beginning where the least scale is too large for all", () => {
-    const view = fitted({ width: 40_000, height: 100 }, WINDOW, 0.5);
+  test("that could not be read opens around the focus instead, with no blank where there is something to show", () => {
+    const long = { width: 40_000, height: 100 };
 
-    expect(view.scale).toBe(0.5);
-    expect(view.x).toBe(20);
+    const start = opened(long, WINDOW, 0.5, { x: 0, y: 50 });
+    const middle = opened(long, WINDOW, 0.5, { x: 20_000, y: 50 });
+    const end = opened(long, WINDOW, 0.5, { x: 40_000, y: 50 });
+
+    expect([start.scale, start.x]).toEqual([0.5, 20]);
+    expect(shown(middle, 20_000, 50)).toEqual([400, 300]);
+    expect(shown(end, 40_000, 50)[0]).toBe(780);
+    expect(opened({ width: 10, height: 10 }, WINDOW, 0.5, { x: 0, y: 0 }).scale).toBe(1);
   });
 
   test("of nothing is no scale of zero", () => {

@@ -3,7 +3,7 @@ import { api } from "../../api/swarm.ts";
 import { Chart } from "../../charts/chart.tsx";
 import { durationRows, throughputRows } from "../../charts/series.ts";
 import { useLoad } from "../../state/load.ts";
-import { count, short, span } from "../../text/format.ts";
+import { count, short, shortSpan, span } from "../../text/format.ts";
 import { Panel } from "../../ui/panel.tsx";
 import { Empty, Failure } from "../../ui/states.tsx";
 
@@ -61,7 +61,7 @@ export function ChartsPanel() {
               data={durations}
               series={DURATIONS}
               label="Median length of sessions, over time"
-              axis={span}
+              axis={shortSpan}
             />
           </figure>
         </div>

@@ -17,18 +17,18 @@ export function WorkerRow({ worker, drain }: { worker: Worker; drain: (() => voi
         <span class="strong">{oneLine(worker.name)}</span>
         <div class="dim small">{worker.version === null ? "" : `v${oneLine(worker.version)}`}</div>
       </td>
-      <td>
+      <td data-label="Status">
         <WorkerMark status={worker.status} />
       </td>
-      <td class="nowrap">
+      <td data-label="Slots" class="nowrap">
         <Slots used={worker.running} slots={worker.slots} />{" "}
         <span class="dim small">
           {worker.running}/{worker.slots}
         </span>
       </td>
-      <td>{worker.runner === null ? "–" : oneLine(worker.runner)}</td>
-      <td>{worker.containment === null ? "–" : oneLine(worker.containment)}</td>
-      <td>
+      <td data-label="Runner">{worker.runner === null ? "–" : oneLine(worker.runner)}</td>
+      <td data-label="Containment">{worker.containment === null ? "–" : oneLine(worker.containment)}</td>
+      <td data-label="Labels">
         {labels.length === 0 ? <span class="dim">–</span> : null}
         {labels.map(([name, value]) => (
           <span key={name} class="label mono">
@@ -36,14 +36,14 @@ export function WorkerRow({ worker, drain }: { worker: Worker; drain: (() => voi
           </span>
         ))}
       </td>
-      <td class="small">
+      <td data-label="Host" class="small">
         {worker.host === null ? "–" : oneLine(worker.host)}
         <div class="dim">{worker.pid === null ? "" : `pid ${worker.pid}`}</div>
       </td>
-      <td class="right nowrap">
+      <td data-label="Last heard" class="right nowrap">
         <Age from={worker.last_seen} suffix />
       </td>
-      <td>
+      <td data-label="Tasks">
         {worker.task_ids.slice(0, TASKS_SHOWN).map((id) => (
           <a key={id} class="mono receipt-task" href={taskHref(id)}>
             {id}
