@@ -14,8 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos web check-web screenshots \
-  bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
