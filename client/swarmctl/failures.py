@@ -42,6 +42,7 @@ BY_REASON: Final[Mapping[str, Meaning]] = {
         Exits.UNAUTHENTICATED, "is it the token of this server? give --token-file or SWARM_TOKEN"
     ),
     "ROLE_DENIED": Meaning(Exits.DENIED, "use a token of another role"),
+    "DASHBOARD_OFF": Meaning(Exits.CONFLICT),
 }
 
 _BY_CODE: Final[Mapping[grpc.StatusCode, Meaning]] = {

@@ -5,10 +5,9 @@ The rule: it ends. Who can't be reached, or falls silent, is not waited for; the
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from amplifier_swarm.documents.stops import Reach, StopReceipt, WorkerReceipt
 from amplifier_swarm.v1.event_pb2 import EventKind
 from amplifier_swarm.v1.operator_service_pb2 import (
     EmergencyStopResponse,
@@ -32,42 +31,6 @@ _OUT_OF_REACH: Final = frozenset({WorkerStatus.WORKER_STATUS_SUSPECT, WorkerStat
 _SILENCE: Final = frozenset(
     {EventKind.EVENT_KIND_WORKER_SUSPECT, EventKind.EVENT_KIND_WORKER_LOST, EventKind.EVENT_KIND_WORKER_LEFT}
 )
-
-
-class Reach(StrEnum):
-    """How far a stop has got with one worker."""
-
-    ORDERED = "ordered"  # the order is on its way; nobody has waited for more
-    STOPPED = "stopped"  # every session is proven gone
-    UNREACHABLE = "unreachable"  # it ends its sessions by itself
-    SILENT = "silent"  # it could be reached, and is not heard any more; as above
-    LATE = "late"  # it is heard, and has proven nothing in time
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerReceipt:
-    """What became of the sessions of one worker."""
-
-    name: str
-    reach: Reach
-    task_ids: Sequence[str]
-    # By when one that can't be reached has ended them by itself; None if it is not known.
-    stopped_by: str | None
-    # As they are now; none if nobody has waited.
-    tasks: Sequence[GetTaskResponse]
-
-
-@dataclass(frozen=True, slots=True)
-class StopReceipt:
-    """What became of an emergency stop."""
-
-    answer: EmergencyStopResponse
-    workers: Sequence[WorkerReceipt]
-
-
-def ordered(answer: EmergencyStopResponse) -> StopReceipt:
-    """What is known as soon as the stop is in force."""
-    return StopReceipt(answer, [_ordered(worker) for worker in answer.workers])
 
 
 def proven(stub: OperatorServiceStub, answer: EmergencyStopResponse) -> StopReceipt:
@@ -116,11 +79,6 @@ def _tasks_by_worker(
         last = task.attempts[-1].worker if task.attempts else ""
         found[holders.get(task_id, last)].append(task)
     return found
-
-
-def _ordered(worker: StoppingWorker) -> WorkerReceipt:
-    reach = Reach.ORDERED if worker.reachable else Reach.UNREACHABLE
-    return WorkerReceipt(worker.worker, reach, list(worker.task_ids), words.iso(worker, "stopped_by"), ())
 
 
 def _proven(

@@ -64,6 +64,7 @@ VERBS: Final = {
         Verb("watch", Panel.LOOK, "Follow the swarm as it works."),
         Verb("events", Panel.LOOK, "List what has happened."),
         Verb("logs", Panel.LOOK, "Show what the sessions of a task printed and did."),
+        Verb("dashboard", Panel.LOOK, "Print a link that logs a browser in to the dashboard, once."),
         Verb("kill", Panel.CHANGE, "End tasks for good, and wait until their processes are gone."),
         Verb("retry", Panel.CHANGE, "Give ended tasks a new start."),
         Verb("accept", Panel.CHANGE, "Let a result that came too late count after all."),

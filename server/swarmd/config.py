@@ -21,8 +21,14 @@ class Config:
         "127.0.0.1:7433", "Where to serve gRPC; port 0 takes a free one", metavar="HOST:PORT"
     )
     dashboard: str = setting(
-        "off", "Where to serve the dashboard, or `off`; this version has none", metavar="HOST:PORT|off"
-    )
+        "127.0.0.1:8765", "Where to serve the dashboard; port 0 takes a free one, `off` serves none",
+        metavar="HOST:PORT|off",
+    )  # fmt: skip
+    dashboard_name: tuple[str, ...] = setting(
+        (), "Another name by which browsers may call the dashboard, such as a proxy's; may be repeated",
+        metavar="NAME",
+    )  # fmt: skip
+    metrics_open: bool = setting(False, "Answers /metrics to programs of this host without a token")
     token_file: Path | None = setting(
         None, "The operator's token; made if there is none (default `token` beside the database)",
         parse=path, metavar="FILE",

@@ -30,11 +30,13 @@ from swarmd.store.database import Database
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.opening import Lock
 from swarmd.store.restoring import Restored
+from swarmd.wire.looks import Looks
 
 # Calls in flight get this long; streams are ended by then.
 STOP_GRACE_S: Final = 2.0
 LOOK_EVERY_S: Final = 1.0
 STOP_FILE: Final = "EMERGENCY_STOP"
+OFF: Final = "off"
 
 _log = structlog.get_logger("swarmd")
 
@@ -44,6 +46,8 @@ class Serving:
     """A server that answers."""
 
     address: str
+    # The dashboard's, or `off`.
+    dashboard: str
     db: Path
 
 
@@ -54,7 +58,7 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(config) as (serving, swarm):
-        line = f"grpc={serving.address} dashboard=off db={serving.db} pid={os.getpid()}"
+        line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
         print(f"swarmd ready {line}", flush=True)  # noqa: T201  # the line that scripts wait for
         await _first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
@@ -68,7 +72,9 @@ async def run(config: Config) -> None:
 async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
     """A server that answers, for as long as the block lasts."""
     tls = _tls(config)
-    _refuse_open_bind(config, tls)
+    _refuse_open_bind(config.listen, "--listen", tls)
+    if config.dashboard != OFF:
+        _refuse_open_bind(config.dashboard, "--dashboard", tls)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
         lock = _lock(path)
@@ -79,14 +85,16 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         swarm = Swarm(db, clock=clock, entropy=SystemEntropy(), policy=_policy(config))
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
-        server = RpcServer(swarm, started_us=clock.wall_us())
+        looks = Looks(swarm, started_us=clock.wall_us())
+        server = RpcServer(swarm, looks)
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
+        dashboard = await _start_web(swarm, looks, config, stack)
         looking = asyncio.create_task(_keep_looking(swarm, path.parent))
         stack.push_async_callback(_cancel, looking)
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
-        yield Serving(f"{config.listen.rpartition(':')[0]}:{port}", path), swarm
+        yield Serving(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
 
 
 def _policy(config: Config) -> Policy:
@@ -181,6 +189,36 @@ async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
         ) from error
 
 
+async def _start_web(swarm: Swarm, looks: Looks, config: Config, stack: contextlib.AsyncExitStack) -> str:
+    """Serves the dashboard, unless it is off; returns where."""
+    if config.dashboard == OFF:
+        return OFF
+    # Late: swarmd without a dashboard needs none of it.
+    from swarmd.web.server import Place, WebServer  # noqa: PLC0415
+
+    # Who asks from this host needs no TLS; it would only get warnings about the certificate's name.
+    near = _is_loopback(_host(config.dashboard))
+    cert, key = (None, None) if near else (config.tls_cert, config.tls_key)
+    place = Place(config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open)
+    web = WebServer(swarm, looks, place)
+    try:
+        url = await web.start()
+    except OSError as error:
+        raise Exit(
+            Exits.NEGATIVE,
+            f"can't serve the dashboard on {config.dashboard}: {_told(error)}",
+            hint="give another --dashboard, such as 127.0.0.1:0 for a free port, or `--dashboard off`",
+        ) from error
+    stack.push_async_callback(web.stop)
+    return url
+
+
+def _told(error: OSError) -> str:
+    """What is wrong, without what Python adds to it."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error.strerror or error)
+
+
 async def _keep_looking(swarm: Swarm, folder: Path) -> None:
     while True:
         await asyncio.sleep(swarm.policy.pace.look_every_s)
@@ -215,15 +253,18 @@ def _tls(config: Config) -> Tls | None:
     return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
 
 
-def _refuse_open_bind(config: Config, tls: Tls | None) -> None:
+def _refuse_open_bind(address: str, flag: str, tls: Tls | None) -> None:
     """Without TLS, tokens and tasks would cross the network for anybody to read."""
-    host = check_address(config.listen, what="--listen").rpartition(":")[0].strip("[]")
-    if tls is None and not _is_loopback(host):
+    if tls is None and not _is_loopback(_host(check_address(address, what=flag))):
         raise Exit(
             Exits.USAGE,
-            f"refusing to listen on {config.listen} without TLS",
+            f"refusing to listen on {address} without TLS",
             hint="give --tls-cert and --tls-key, or listen on 127.0.0.1",
         )
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import sys
 
 from amplifier_swarm import __version__
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import Exit
 from amplifier_swarm.settings import read_settings
 from swarmd.config import Config
 
@@ -21,10 +21,6 @@ def main() -> None:
         config = read_settings(
             Config, program="swarmd", prefix="SWARMD", summary=SUMMARY, version=__version__
         )
-        if config.dashboard != "off":
-            raise Exit(
-                Exits.USAGE, "this version has no dashboard", hint="leave --dashboard out or say `off`"
-            )
         _run(config)
     except Exit as end:
         print(end.line("swarmd"), file=sys.stderr)  # noqa: T201  # the one line
@@ -32,8 +28,6 @@ def main() -> None:
 
 
 def _run(config: Config) -> None:
-    if config.dashboard != "off":
-        raise Exit(Exits.USAGE, "this version has no dashboard", hint="leave --dashboard out or say `off`")
     from amplifier_swarm import logs  # noqa: PLC0415  # after the variable above
     from swarmd import daemon  # noqa: PLC0415
 

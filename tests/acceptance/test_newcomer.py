@@ -139,9 +139,15 @@ WITH_SERVER: dict[str, Case] = {
     "a flag out of range": (
         ("swarmd", "--lost-after", "0"), 2, "swarmd: --lost-after '0': must be from 1 to 31536000",
     ),
-    "a dashboard": (
-        ("swarmd", "--dashboard", "127.0.0.1:0"), 2,
-        "swarmd: this version has no dashboard; leave --dashboard out or say `off`",
+    "a dashboard where another server is": (
+        ("swarmd", "--db", "other/swarm.db", "--listen", "127.0.0.1:0", "--dashboard", "ADDRESS"), 1,
+        ("swarmd: can't serve the dashboard on ADDRESS: Address already in use; give another --dashboard,"
+         " such as 127.0.0.1:0 for a free port, or `--dashboard off`"),
+    ),
+    "an open dashboard": (
+        ("swarmd", "--db", "other/swarm.db", "--listen", "127.0.0.1:0", "--dashboard", "0.0.0.0:8765"), 2,
+        ("swarmd: refusing to listen on 0.0.0.0:8765 without TLS; give --tls-cert and --tls-key,"
+         " or listen on 127.0.0.1"),
     ),
 }  # fmt: skip
 

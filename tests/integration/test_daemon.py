@@ -30,7 +30,7 @@ async def test_a_port_that_is_taken_is_refused_and_not_shared(tmp_path: Path) ->
         from swarmd.daemon import serve  # noqa: PLC0415
 
         with pytest.raises(Exit) as caught:
-            async with serve(Config(db=tmp_path / "two" / "swarm.db", listen=first.address)):
+            async with serve(Config(db=tmp_path / "two" / "swarm.db", listen=first.address, dashboard="off")):
                 pass
 
     assert caught.value.code is Exits.NEGATIVE

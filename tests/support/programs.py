@@ -134,7 +134,8 @@ class Stage:
 def environment() -> dict[str, str]:
     """The environment of a user who has set nothing of ours."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SWARM", "PYTEST"))}
-    return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
+    # Many servers run at once in tests, and the dashboard's usual port is one; who wants it says where.
+    return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", "SWARMD_DASHBOARD": "off"}
 
 
 def alive(pid: int) -> bool:

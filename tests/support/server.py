@@ -80,6 +80,7 @@ class Server:
     swarm: Swarm
     folder: Path
     clients: list[grpc.aio.Channel]
+    dashboard: str = "off"
 
     def client(self, token: str | None = None) -> Client:
         endpoint = Endpoint(self.address, self.token if token is None else token)
@@ -91,9 +92,10 @@ class Server:
 @contextlib.asynccontextmanager
 async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """A server on `folder`; opened again, it goes on where it was."""
-    config = Config(db=folder / "swarm.db", listen="127.0.0.1:0", **settings)
+    config = Config(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
     async with serve(config) as (serving, swarm):
-        found = Server(serving.address, (folder / "token").read_text().strip(), swarm, folder, [])
+        token = (folder / "token").read_text().strip()
+        found = Server(serving.address, token, swarm, folder, [], dashboard=serving.dashboard)
         try:
             yield found
         finally:

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.documents.stops import Reach, StopReceipt, ordered, stopped_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
 from swarmctl import stopping, words
 from swarmctl.ctl import DEADLINE_S, Ctl
 from swarmctl.render.kills import survivors
-from swarmctl.render.stops import stopped_blocks, stopped_document
-from swarmctl.stopping import Reach, StopReceipt
+from swarmctl.render.stops import stopped_blocks
 from swarmctl.talk import say
 
 
@@ -27,7 +27,7 @@ def run(
     answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
     # At once: whatever becomes of the wait, the stop is in force.
     say("swarmctl: nothing starts until `swarmctl resume`")
-    receipt = stopping.ordered(answer) if no_wait else stopping.proven(ctl.stub, answer)
+    receipt = ordered(answer) if no_wait else stopping.proven(ctl.stub, answer)
     ctl.printer.put(receipt, stopped_document, stopped_blocks)
     _judge(receipt)
     return Exits.OK

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.documents.kills import receipt_of
+from amplifier_swarm.documents.receipts import receipt_of
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.render.blocks import Block, Blocks, prose

@@ -6,12 +6,12 @@ from typing import Final
 import grpc
 from textual.app import App
 
+from amplifier_swarm.documents.stops import StopReceipt, ordered
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl import stopping
 from swarmctl.failures import explain
-from swarmctl.stopping import StopReceipt
 from swarmctl.watching import orders
 from swarmctl.watching.asking import Ask
 from swarmctl.watching.reader import background
@@ -83,7 +83,7 @@ class Desk:
 
     def _carry_out_stop(self, cause: str) -> str:
         answer = orders.stop(self._stub, cause=cause)
-        screen = StopScreen(stopping.ordered(answer))
+        screen = StopScreen(ordered(answer))
         self._app.call_later(self._app.push_screen, screen)
         receipt: StopReceipt = stopping.proven(self._stub, answer)
         self._app.call_later(screen.show, receipt)

@@ -7,10 +7,10 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from amplifier_swarm.documents.stops import StopReceipt
 from swarmctl.render.blocks import Cell
 from swarmctl.render.stops import stopped_blocks
 from swarmctl.render.terminal import group
-from swarmctl.stopping import StopReceipt
 from swarmctl.watching.parts import Lines
 
 

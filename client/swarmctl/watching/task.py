@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, RichLog, Static
 
-from amplifier_swarm.documents.kills import receipt_of
+from amplifier_swarm.documents.receipts import receipt_of
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import (
     ExplainTaskRequest,

@@ -3,12 +3,12 @@
 from amplifier_swarm.documents import words
 from amplifier_swarm.documents.document import Document
 from amplifier_swarm.documents.findings import answer_document, course, finding_document
+from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.documents.tasks import task_document, usage_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
     CheckResult,
-    KillReceipt,
     Session,
     SessionRole,
     Verdict,
@@ -120,19 +120,6 @@ def _verdict(verdict: Verdict) -> Document:
         "test_quality_score": None if score is None else words.finite(score),
         "recommendations": list(verdict.recommendations),
         "summary": verdict.summary or None,
-    }
-
-
-def receipt_document(receipt: KillReceipt) -> Document:
-    """How a kill went."""
-    return {
-        "containment": receipt.containment or None,
-        "processes_found": receipt.processes_found,
-        "terminated": receipt.terminated,
-        "killed": receipt.killed,
-        "survivors": receipt.survivors,
-        "duration_s": words.seconds(receipt.duration),
-        "last_output": receipt.last_output or None,
     }
 
 

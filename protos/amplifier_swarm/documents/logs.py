@@ -12,6 +12,7 @@ def entry_document(source: TailLogResponse, entry: LogEntry) -> Document:
         "session_id": source.session_id,
         "role": words.word(SessionRole, source.role),
         "attempt": source.attempt,
+        "cursor": entry.cursor,
         "number": entry.number,
         "logged_at": words.iso(entry, "logged_at"),
         "kind": words.word(LogKind, entry.kind),

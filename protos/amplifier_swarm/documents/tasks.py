@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from amplifier_swarm.documents import words
 from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
 
@@ -41,6 +42,7 @@ def task_document(task: Task) -> Document:
         "started_at": words.iso(task, "started_at"),
         "completed_at": words.iso(task, "completed_at"),
         "usage": usage_document(task.usage),
+        "kill_receipt": receipt_document(task.kill_receipt) if task.HasField("kill_receipt") else None,
     }
 
 

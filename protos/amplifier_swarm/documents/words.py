@@ -40,7 +40,11 @@ def iso(message: Message, field: str) -> str | None:
     """A timestamp field as ISO 8601 in UTC, None if unset."""
     if not message.HasField(field):
         return None
-    stamp: Timestamp = getattr(message, field)
+    return iso_of(getattr(message, field))
+
+
+def iso_of(stamp: Timestamp) -> str:
+    """A time as ISO 8601 in UTC."""
     return stamp.ToDatetime(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -68,6 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No result of that attempt was archived that could count. Code `NOT_FOUND`. Metadata: `taskId`,
     `attempt`.
     """
+    ERROR_REASON_DASHBOARD_OFF: _ErrorReason.ValueType  # 18
+    """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -121,4 +123,62 @@ ERROR_REASON_RESULT_NOT_FOUND: ErrorReason.ValueType  # 17
 """No result of that attempt was archived that could count. Code `NOT_FOUND`. Metadata: `taskId`,
 `attempt`.
 """
+ERROR_REASON_DASHBOARD_OFF: ErrorReason.ValueType  # 18
+"""The server serves no dashboard. Code `FAILED_PRECONDITION`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
+
+class _HttpErrorReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpErrorReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HTTP_ERROR_REASON_UNSPECIFIED: _HttpErrorReason.ValueType  # 0
+    """Never sent."""
+    HTTP_ERROR_REASON_LOGIN_EXPIRED: _HttpErrorReason.ValueType  # 1
+    """The login code is unknown, was used, or is too old. Status 401."""
+    HTTP_ERROR_REASON_HOST_REFUSED: _HttpErrorReason.ValueType  # 2
+    """The request names a host that this server does not go by. Status 421."""
+    HTTP_ERROR_REASON_ORIGIN_REFUSED: _HttpErrorReason.ValueType  # 3
+    """The request comes from a page of another origin, or does not say from where. Status 403."""
+    HTTP_ERROR_REASON_CSRF_REFUSED: _HttpErrorReason.ValueType  # 4
+    """The request has the cookie of a login without the login's CSRF token. Status 403."""
+    HTTP_ERROR_REASON_CONTENT_TYPE_REFUSED: _HttpErrorReason.ValueType  # 5
+    """The body is not declared as `application/json`. Status 415."""
+    HTTP_ERROR_REASON_BODY_TOO_LARGE: _HttpErrorReason.ValueType  # 6
+    """The body is longer than 1 MiB. Status 413."""
+    HTTP_ERROR_REASON_BODY_TOO_SLOW: _HttpErrorReason.ValueType  # 7
+    """The body did not come in time. Status 408."""
+    HTTP_ERROR_REASON_ROUTE_NOT_FOUND: _HttpErrorReason.ValueType  # 8
+    """There is no such route. Status 404."""
+    HTTP_ERROR_REASON_METHOD_NOT_ALLOWED: _HttpErrorReason.ValueType  # 9
+    """The route has no such method. Status 405."""
+    HTTP_ERROR_REASON_INTERNAL: _HttpErrorReason.ValueType  # 10
+    """A bug in the server; its log says more. Status 500."""
+
+class HttpErrorReason(_HttpErrorReason, metaclass=_HttpErrorReasonEnumTypeWrapper):
+    """Names the errors that HTTP alone returns; the others are those above. May grow."""
+
+HTTP_ERROR_REASON_UNSPECIFIED: HttpErrorReason.ValueType  # 0
+"""Never sent."""
+HTTP_ERROR_REASON_LOGIN_EXPIRED: HttpErrorReason.ValueType  # 1
+"""The login code is unknown, was used, or is too old. Status 401."""
+HTTP_ERROR_REASON_HOST_REFUSED: HttpErrorReason.ValueType  # 2
+"""The request names a host that this server does not go by. Status 421."""
+HTTP_ERROR_REASON_ORIGIN_REFUSED: HttpErrorReason.ValueType  # 3
+"""The request comes from a page of another origin, or does not say from where. Status 403."""
+HTTP_ERROR_REASON_CSRF_REFUSED: HttpErrorReason.ValueType  # 4
+"""The request has the cookie of a login without the login's CSRF token. Status 403."""
+HTTP_ERROR_REASON_CONTENT_TYPE_REFUSED: HttpErrorReason.ValueType  # 5
+"""The body is not declared as `application/json`. Status 415."""
+HTTP_ERROR_REASON_BODY_TOO_LARGE: HttpErrorReason.ValueType  # 6
+"""The body is longer than 1 MiB. Status 413."""
+HTTP_ERROR_REASON_BODY_TOO_SLOW: HttpErrorReason.ValueType  # 7
+"""The body did not come in time. Status 408."""
+HTTP_ERROR_REASON_ROUTE_NOT_FOUND: HttpErrorReason.ValueType  # 8
+"""There is no such route. Status 404."""
+HTTP_ERROR_REASON_METHOD_NOT_ALLOWED: HttpErrorReason.ValueType  # 9
+"""The route has no such method. Status 405."""
+HTTP_ERROR_REASON_INTERNAL: HttpErrorReason.ValueType  # 10
+"""A bug in the server; its log says more. Status 500."""
+Global___HttpErrorReason: _TypeAlias = HttpErrorReason  # noqa: Y015

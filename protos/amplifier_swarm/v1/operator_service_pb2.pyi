@@ -1168,6 +1168,7 @@ class TailLogRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
+    AFTER_CURSOR_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The task."""
     role: _session_pb2.SessionRole.ValueType
@@ -1178,6 +1179,8 @@ class TailLogRequest(_message.Message):
     """Goes on until the task has ended."""
     tail: _builtins.int
     """Begins with the newest this many entries of each session. 0 means all that are kept."""
+    after_cursor: _builtins.int
+    """Begins after the entry with this cursor. 0 means at the first that is kept."""
     def __init__(
         self,
         *,
@@ -1186,10 +1189,11 @@ class TailLogRequest(_message.Message):
         attempt: _builtins.int = ...,
         follow: _builtins.bool = ...,
         tail: _builtins.int = ...,
+        after_cursor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "follow", b"follow", "role", b"role", "tail", b"tail", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cursor", b"after_cursor", "attempt", b"attempt", "follow", b"follow", "role", b"role", "tail", b"tail", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1452,3 +1456,48 @@ class RevokeTokenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeTokenResponse: _TypeAlias = RevokeTokenResponse  # noqa: Y015
+
+@_typing.final
+class CreateLoginCodeRequest(_message.Message):
+    """Request message for OperatorService.CreateLoginCode."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateLoginCodeRequest: _TypeAlias = CreateLoginCodeRequest  # noqa: Y015
+
+@_typing.final
+class CreateLoginCodeResponse(_message.Message):
+    """Response message for OperatorService.CreateLoginCode."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    VALID_FOR_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """The link to open, with the code in it. Good once."""
+    @_builtins.property
+    def valid_for(self) -> _duration_pb2.Duration:
+        """For how long it is good."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        valid_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_for", b"valid_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["url", b"url", "valid_for", b"valid_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateLoginCodeResponse: _TypeAlias = CreateLoginCodeResponse  # noqa: Y015

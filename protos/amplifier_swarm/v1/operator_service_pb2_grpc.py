@@ -153,6 +153,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
+        self.CreateLoginCode = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/CreateLoginCode',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer(object):
@@ -374,6 +379,16 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateLoginCode(self, request, context):
+        """Makes a code with which a browser logs in to the dashboard once, as the caller.
+
+        Errors:
+        * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -486,6 +501,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'CreateLoginCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLoginCode,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1091,6 +1111,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/RevokeToken',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateLoginCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/CreateLoginCode',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateLoginCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

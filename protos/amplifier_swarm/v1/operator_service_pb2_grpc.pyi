@@ -151,6 +151,12 @@ class OperatorServiceStub:
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
     """
+    CreateLoginCode: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateLoginCodeRequest, _operator_service_pb2.CreateLoginCodeResponse]
+    """Makes a code with which a browser logs in to the dashboard once, as the caller.
+
+    Errors:
+    * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
+    """
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -274,6 +280,12 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
+    """
+    CreateLoginCode: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateLoginCodeRequest, _operator_service_pb2.CreateLoginCodeResponse]  # type: ignore[assignment]
+    """Makes a code with which a browser logs in to the dashboard once, as the caller.
+
+    Errors:
+    * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
     """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -527,6 +539,18 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateLoginCode(
+        self,
+        request: _operator_service_pb2.CreateLoginCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.CreateLoginCodeResponse, _abc.Awaitable[_operator_service_pb2.CreateLoginCodeResponse]]:
+        """Makes a code with which a browser logs in to the dashboard once, as the caller.
+
+        Errors:
+        * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
         """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -89,6 +89,8 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     """The model said something."""
     LOG_KIND_WORKER: _LogKind.ValueType  # 6
     """A line about the session by the worker itself: started, ended, killed, check results."""
+    LOG_KIND_GAP: _LogKind.ValueType  # 7
+    """Says how many entries before it are not kept. Sent by the server only."""
 
 class LogKind(_LogKind, metaclass=_LogKindEnumTypeWrapper):
     """What a log entry is. May grow; treat an unknown value as `OUTPUT`."""
@@ -107,6 +109,8 @@ LOG_KIND_REPLY: LogKind.ValueType  # 5
 """The model said something."""
 LOG_KIND_WORKER: LogKind.ValueType  # 6
 """A line about the session by the worker itself: started, ended, killed, check results."""
+LOG_KIND_GAP: LogKind.ValueType  # 7
+"""Says how many entries before it are not kept. Sent by the server only."""
 Global___LogKind: _TypeAlias = LogKind  # noqa: Y015
 
 @_typing.final
@@ -478,12 +482,17 @@ class LogEntry(_message.Message):
     LOGGED_AT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the entries of the session from 1. A gap means that entries were dropped."""
     kind: Global___LogKind.ValueType
     """What it is."""
     text: _builtins.str
-    """The text, at most 8 KiB; what exceeds it is cut and says so."""
+    """The text, at most 8 KiB; what exceeds it is cut and says so. Secrets of known kinds are masked, and what
+    would steer a terminal is taken out or made visible.
+    """
+    cursor: _builtins.int
+    """Grows from entry to entry over all sessions of the task: where a reader goes on. Set by the server."""
     @_builtins.property
     def logged_at(self) -> _timestamp_pb2.Timestamp:
         """When the worker saw it, by the worker's clock."""
@@ -495,10 +504,11 @@ class LogEntry(_message.Message):
         logged_at: _timestamp_pb2.Timestamp | None = ...,
         kind: Global___LogKind.ValueType = ...,
         text: _builtins.str = ...,
+        cursor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["logged_at", b"logged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "logged_at", b"logged_at", "number", b"number", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "kind", b"kind", "logged_at", b"logged_at", "number", b"number", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

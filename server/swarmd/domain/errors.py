@@ -6,7 +6,8 @@
     ├── InvalidTasks, InvalidRequest                                                  what was sent
     ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   how things stand
     ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
-    └── TokenInvalid, RoleDenied                                                      who asks
+    ├── TokenInvalid, RoleDenied, LoginExpired                                        who asks
+    └── DashboardOff                                                                  what was not started
 
 The message is for people and says what to do; `metadata` has every value in it, for programs.
 """
@@ -208,3 +209,21 @@ class RoleDenied(SwarmError):
 
     def __init__(self, role: str, method: str) -> None:
         super().__init__(f"a {role} token may not call {method}", {"role": role, "method": method})
+
+
+class LoginExpired(SwarmError):
+    """The login code is unknown, was used, or is too old."""
+
+    reason = "LOGIN_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__("the link was used or is too old; get another with `swarmctl dashboard`")
+
+
+class DashboardOff(SwarmError):
+    """The server serves no dashboard."""
+
+    reason = "DASHBOARD_OFF"
+
+    def __init__(self) -> None:
+        super().__init__("this server serves no dashboard; start swarmd with --dashboard HOST:PORT")

@@ -31,15 +31,20 @@ class Access:
         """Reads all tokens."""
         self._records = {record.token_id: record for record in tokens.every(tx)}
 
-    def role_of(self, token: str) -> Role:
-        """What the token may do; raises TokenInvalid, taking as long for an unknown id as for a wrong secret."""
+    def record_of(self, token: str) -> TokenRecord:
+        """Whose token it is; raises TokenInvalid, taking as long for an unknown id as for a wrong secret."""
         match = _TOKEN.fullmatch(token)
         record = self._records.get(match[2]) if match else None
         known = record.secret_hash if record is not None else _NOBODY
         right = hmac.compare_digest(_hash(match[3] if match else ""), known)
         if record is None or not right or record.revoked_us is not None:
             raise TokenInvalid
-        return record.role
+        return record
+
+    def by_id(self, token_id: str) -> TokenRecord | None:
+        """The token of that id, None if there is none or it was revoked."""
+        record = self._records.get(token_id)
+        return None if record is None or record.revoked_us is not None else record
 
     def create(self, tx: Tx, role: Role, name: str) -> tuple[str, TokenRecord]:
         """Makes a token; the text is returned once and kept nowhere."""

@@ -20,6 +20,7 @@ from swarmd.engine.feed import Feed
 from swarmd.engine.fleet import Fleet, Pace
 from swarmd.engine.kills import Kills
 from swarmd.engine.live import Live, Member
+from swarmd.engine.logins import Logins
 from swarmd.engine.mailbox import Mailbox
 from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock, Entropy
@@ -53,6 +54,7 @@ class Swarm:
         self.feed = Feed()
         self.live = Live(clock)
         self.access = Access(entropy)
+        self.logins = Logins(self.access, clock, entropy)
         self.dispatcher = Dispatcher(
             self.live, entropy, stranded=lambda lease: self._spawn(self._give_back(lease))
         )
@@ -132,6 +134,7 @@ class Swarm:
         events.append(tx, EventKind.SERVER_STARTED)
         self.swarm_id = swarm.get(tx).swarm_id
         self.access.load(tx)
+        self.logins.load(tx)
         for found in attempts.all_open(tx):
             started = found.status is not TaskStatus.CLAIMED
             policy = views.definition(tx, found.lease.task_key).on_disconnect

@@ -14,45 +14,20 @@ from swarmd.domain.model import Role
 from swarmd.engine.access import Access
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
+from swarmd.wire.roles import OPERATOR_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_WORKER: Final = frozenset({Role.WORKER, Role.OPERATOR})
-_VIEWER: Final = frozenset({Role.VIEWER, Role.OPERATOR})
-_OPERATOR: Final = frozenset({Role.OPERATOR})
-_W, _O = "/amplifier_swarm.v1.WorkerService/", "/amplifier_swarm.v1.OperatorService/"
+_SERVICES: Final = {
+    "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
+    "/amplifier_swarm.v1.OperatorService/": OPERATOR_SERVICE,
+}
 # Who may call what. A method that is not here may be called by nobody.
 ROLES: Final[dict[str, frozenset[Role]]] = {
-    f"{_W}ClaimTask": _WORKER,
-    f"{_W}Heartbeat": _WORKER,
-    f"{_W}RecordSession": _WORKER,
-    f"{_W}ReportProgress": _WORKER,
-    f"{_W}FinishTask": _WORKER,
-    f"{_O}AddTasks": _OPERATOR,
-    f"{_O}ExportTasks": _VIEWER,
-    f"{_O}GetTask": _VIEWER,
-    f"{_O}ListTasks": _VIEWER,
-    f"{_O}ExplainTask": _VIEWER,
-    f"{_O}RetryTask": _OPERATOR,
-    f"{_O}KillTask": _OPERATOR,
-    f"{_O}AcceptResult": _OPERATOR,
-    f"{_O}AddDependency": _OPERATOR,
-    f"{_O}RemoveDependency": _OPERATOR,
-    f"{_O}GetSwarm": _VIEWER,
-    f"{_O}PauseSwarm": _OPERATOR,
-    f"{_O}EmergencyStop": _OPERATOR,
-    f"{_O}ResumeSwarm": _OPERATOR,
-    f"{_O}ListWorkers": _VIEWER,
-    f"{_O}DrainWorker": _OPERATOR,
-    f"{_O}WatchEvents": _VIEWER,
-    f"{_O}TailLog": _VIEWER,
-    f"{_O}Backup": _OPERATOR,
-    f"{_O}CreateToken": _OPERATOR,
-    f"{_O}ListTokens": _OPERATOR,
-    f"{_O}RevokeToken": _OPERATOR,
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _VIEWER | _WORKER,
+    **{f"{prefix}{name}": roles for prefix, table in _SERVICES.items() for name, roles in table.items()},
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Role),
 }
 # Probes have no token, and learn nothing but whether the server serves.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
@@ -144,7 +119,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return call
 
     def _check(self, method: str, context: Context) -> None:
-        role = self._access.role_of(_bearer(context))
+        role = self._access.record_of(bearer(context)).role
         if role not in ROLES.get(method, frozenset()):
             raise RoleDenied(role, method.rpartition("/")[2])
 
@@ -155,7 +130,8 @@ def _replying(name: str, context: Any) -> None:
         context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
 
 
-def _bearer(context: Context) -> str:
+def bearer(context: Context) -> str:
+    """The token that came with the call; raises TokenInvalid if none did."""
     for key, value in context.invocation_metadata() or ():
         if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
             return value.removeprefix("Bearer ")

@@ -19,6 +19,7 @@ from swarmd.engine.swarm import Swarm
 from swarmd.rpc.guard import Guard
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
+from swarmd.wire.looks import Looks
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
 _OPTIONS: Final = (
@@ -48,11 +49,11 @@ class Tls:
 class RpcServer:
     """Serves one swarm on one address."""
 
-    def __init__(self, swarm: Swarm, *, started_us: int) -> None:
+    def __init__(self, swarm: Swarm, looks: Looks) -> None:
         self._server = grpc.aio.server(interceptors=[Guard(swarm.access)], options=_OPTIONS)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), self._server)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-            OperatorService(swarm, started_us=started_us), self._server
+            OperatorService(swarm, looks), self._server
         )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

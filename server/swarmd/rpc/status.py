@@ -27,6 +27,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.StorageFailed: _C.UNAVAILABLE,
     errors.TokenInvalid: _C.UNAUTHENTICATED,
     errors.RoleDenied: _C.PERMISSION_DENIED,
+    errors.DashboardOff: _C.FAILED_PRECONDITION,
 }
 
 

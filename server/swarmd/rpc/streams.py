@@ -3,22 +3,21 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound
-from swarmd.domain.lifecycle import FINAL
-from swarmd.domain.model import PlannedTask, SessionRole, TaskKey
-from swarmd.engine import names
+from swarmd.domain.model import PlannedTask, TaskKey
+from swarmd.engine import logs, names
 from swarmd.engine.swarm import Swarm
 from swarmd.store import events as store_events
-from swarmd.store import sessions, tasks
 from swarmd.store.opening import SCRATCH
-from swarmd.store.sessions import LogEntry, SessionRef
 from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
 
@@ -62,39 +61,24 @@ async def events(swarm: Swarm, request: pb.WatchEventsRequest) -> AsyncIterator[
             return
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one look at a task's log found."""
-
-    ended: bool
-    attempt: int
-    sessions: Sequence[tuple[SessionRef, Sequence[LogEntry]]]
-
-
 async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
     """The log of a task's sessions, and what comes to it if that is asked for."""
     role = enums.SESSION_ROLE.optional(request.role, "role")
     key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
-    cursors: dict[int, int] = {}
+    wanted = logs.Wanted(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
     while True:
         more = swarm.feed.next(task_id)
-        look = await swarm.db.read(lambda tx: _look(tx, key, role, request, cursors))
-        if not look.sessions and not request.follow:
+        page = await swarm.db.read(partial(logs.page, key=key, wanted=wanted))
+        if not page.begun and not request.follow:
             more.cancel()
             raise SessionNotFound(task_id, f"{role} session" if role else "session")
-        for session, entries in look.sessions:
-            if entries:
-                cursors[session.key] = entries[-1].number
-                yield pb.TailLogResponse(
-                    session_id=session.session_id,
-                    role=enums.SESSION_ROLE.to_wire(session.role),
-                    attempt=look.attempt,
-                    entries=[views.log_entry(entry) for entry in entries],
-                )
-        full = any(len(entries) == PAGE for _, entries in look.sessions)
-        if full:
+        for session, shown in groupby(page.shown, key=attrgetter("session")):
+            yield views.log(session, list(shown))
+        if page.shown:
+            wanted = replace(wanted, after=page.shown[-1].cursor)
+        if page.full:
             more.cancel()
-        elif request.follow and not look.ended:
+        elif request.follow and not page.ended:
             await more
         else:
             more.cancel()
@@ -104,25 +88,6 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
 def _named(tx: ReadTx, task_id: str) -> tuple[TaskKey, str]:
     task = names.resolve(tx, task_id)
     return task.key, task.task_id
-
-
-def _look(
-    tx: ReadTx,
-    key: TaskKey,
-    role: SessionRole | None,
-    request: pb.TailLogRequest,
-    cursors: dict[int, int],
-) -> _Look:
-    task = tasks.get(tx, key)
-    number = request.attempt or task.attempt
-    found = [s for s in sessions.of_attempt(tx, key, number) if role is None or s.role is role]
-    for session in found:
-        if session.key not in cursors:
-            tail = request.tail
-            cursors[session.key] = sessions.log_tail(tx, session.key, tail) if tail > 0 else 0
-    logs = [(s, sessions.log_after(tx, s.key, cursors[s.key], limit=PAGE)) for s in found]
-    ended = task.status in FINAL or (request.attempt > 0 and request.attempt < task.attempt)
-    return _Look(ended, number, logs)
 
 
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:

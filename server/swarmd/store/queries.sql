@@ -304,9 +304,9 @@ SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :sessi
 SELECT coalesce(min(number), 1) - 1 FROM
   (SELECT number FROM session_log WHERE session_key = :session_key ORDER BY number DESC LIMIT :tail);
 
--- name: session_of_attempt
-SELECT s.key, s.session_id, s.role FROM sessions s JOIN attempts a ON a.key = s.attempt_key
- WHERE a.task_key = :task_key AND a.number = :number ORDER BY s.key;
+-- name: session_of_task
+SELECT s.key, s.session_id, s.role, a.number FROM sessions s JOIN attempts a ON a.key = s.attempt_key
+ WHERE s.task_key = :task_key ORDER BY s.key;
 
 -- ── workers ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -345,6 +345,20 @@ SELECT token_id, role, name, secret_hash, created_us, revoked_us FROM tokens ORD
 
 -- name: token_revoke
 UPDATE tokens SET revoked_us = coalesce(revoked_us, :now_us) WHERE token_id = :token_id;
+
+-- ── logins ───────────────────────────────────────────────────────────────────────────────────────
+
+-- name: login_put
+INSERT INTO logins (secret_hash, token_id, expires_us) VALUES (:secret_hash, :token_id, :expires_us);
+
+-- name: login_all
+SELECT secret_hash, token_id, expires_us FROM logins;
+
+-- name: login_end
+DELETE FROM logins WHERE secret_hash = :secret_hash;
+
+-- name: login_end_old
+DELETE FROM logins WHERE expires_us <= :now_us;
 
 -- ── events ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -393,7 +407,7 @@ SELECT outcome, failure_class, attempts FROM attempt_totals ORDER BY outcome, fa
 -- ── views ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: view_tasks
--- A page of tasks with what a list shows; an empty filter fits all. instr, unlike LIKE, has no wildcards.
+-- Tasks with what a list shows, in the order of :keys, a JSON array.
 SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attempt, t.max_retries,
        coalesce(w.name, ''),
        coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'builder'
@@ -405,15 +419,76 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        coalesce((SELECT sum(output_tokens) FROM sessions WHERE task_key = t.key), 0),
        (SELECT sum(cost_nano) FROM sessions WHERE task_key = t.key),
        (SELECT json_group_array(json_array(p.task_id, p.status) ORDER BY d.position)
-          FROM dependencies d JOIN tasks p ON p.key = d.dependency_key WHERE d.task_key = t.key)
-  FROM tasks t
+          FROM dependencies d JOIN tasks p ON p.key = d.dependency_key WHERE d.task_key = t.key),
+       CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END
+  FROM json_each(:keys) wanted
+  CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
   LEFT JOIN workers w ON w.key = a.worker_key
+ ORDER BY wanted.key;
+
+-- name: view_task_keys
+-- A page of the tasks that fit, in the order of import; an empty filter fits all. instr, unlike LIKE, has no
+-- wildcards.
+SELECT t.key FROM tasks t
  WHERE t.key > :after
    AND (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
    AND (:phase = '' OR t.phase = :phase)
    AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
  ORDER BY t.key LIMIT :limit;
+
+-- name: view_task_keys_sorted
+-- The same in another order, and the other way round if :down: each task with its place. A page begins after
+-- the last place and key of the one before; what has no value counts as the smallest.
+SELECT key, place FROM (
+  SELECT t.key, CASE :sort
+         WHEN 'id' THEN t.task_id WHEN 'phase' THEN t.phase WHEN 'priority' THEN t.priority
+         WHEN 'status' THEN instr('blocked not_started claimed in_progress killing completed failed killed skipped',
+                                  t.status)
+         WHEN 'created_at' THEN t.created_us WHEN 'started_at' THEN coalesce(t.started_us, 0)
+         WHEN 'completed_at' THEN coalesce(t.completed_us, 0) END AS place
+    FROM tasks t
+   WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
+     AND (:phase = '' OR t.phase = :phase)
+     AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search))))
+ WHERE :place IS NULL
+    OR CASE WHEN :down THEN (place, key) < (:place, :after) ELSE (place, key) > (:place, :after) END
+ ORDER BY CASE WHEN :down THEN NULL ELSE place END, CASE WHEN :down THEN place END DESC,
+          CASE WHEN :down THEN -key ELSE key END
+ LIMIT :limit;
+
+-- name: view_task_matches
+-- How all tasks stand that fit, in the order of import.
+SELECT t.key, t.task_id, t.status FROM tasks t
+ WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
+   AND (:phase = '' OR t.phase = :phase)
+   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+ ORDER BY t.key;
+
+-- name: view_task_matches_named
+-- The same of those in :task_ids, a JSON array, that are there.
+SELECT t.key, t.task_id, t.status FROM json_each(:task_ids) wanted CROSS JOIN tasks t ON t.task_id = wanted.value
+ ORDER BY wanted.key;
+
+-- name: view_task_keys_waiting
+-- The tasks that wait for one of :task_ids, a JSON array.
+SELECT DISTINCT t.key FROM json_each(:task_ids) wanted CROSS JOIN tasks p ON p.task_id = wanted.value
+  JOIN dependencies d ON d.dependency_key = p.key JOIN tasks t ON t.key = d.task_key
+ WHERE t.status IN ('blocked', 'skipped') LIMIT :limit;
+
+-- name: view_task_keys_held
+-- What workers hold, the longest held first.
+SELECT key FROM tasks WHERE status IN ('claimed', 'in_progress', 'killing') ORDER BY started_us, key LIMIT :limit;
+
+-- name: view_task_keys_failed
+-- What failed for good, the latest first.
+SELECT key FROM tasks WHERE status = 'failed' ORDER BY completed_us DESC, key DESC LIMIT :limit;
+
+-- name: view_usage_of_held
+-- What the sessions of the tasks that workers hold have used.
+SELECT t.task_id, sum(s.input_tokens), sum(s.output_tokens), sum(s.cost_nano)
+  FROM tasks t JOIN sessions s ON s.task_key = t.key
+ WHERE t.status IN ('in_progress', 'killing') GROUP BY t.key LIMIT :limit;
 
 -- name: view_tasks_total
 SELECT count(*) FROM tasks t
@@ -432,3 +507,46 @@ SELECT attempt_key, session_id, role, runner, started_us, ended_us, exit_code, i
 -- name: view_late_results
 SELECT l.attempt_key, l.received_us, l.kind, l.failure_class, l.error, l.report
   FROM late_results l JOIN attempts a ON a.key = l.attempt_key WHERE a.task_key = :key ORDER BY l.key;
+
+-- ── charts ───────────────────────────────────────────────────────────────────────────────────────
+
+-- name: chart_nodes
+-- The tasks, of one phase if :phase is not null.
+SELECT task_id, name, phase, status FROM tasks WHERE :phase IS NULL OR phase = :phase ORDER BY key;
+
+-- name: chart_edges
+-- Which task must come before which, within one phase if :phase is not null.
+SELECT p.task_id, t.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_key
+  JOIN tasks p ON p.key = d.dependency_key
+ WHERE :phase IS NULL OR (t.phase = :phase AND p.phase = :phase) ORDER BY d.task_key, d.position;
+
+-- name: chart_phases
+SELECT phase, status, count(*) FROM tasks GROUP BY phase, status ORDER BY min(key);
+
+-- name: chart_phase_edges
+-- How many dependencies lead from one phase to another.
+SELECT p.phase, t.phase, count(*) FROM dependencies d JOIN tasks t ON t.key = d.task_key
+  JOIN tasks p ON p.key = d.dependency_key WHERE p.phase <> t.phase GROUP BY p.phase, t.phase;
+
+-- name: chart_sessions
+-- The sessions that ran at some time from :since_us to :until_us, the newest first.
+SELECT t.task_id, a.number, s.role, w.name, s.started_us, s.ended_us, a.outcome
+  FROM sessions s JOIN attempts a ON a.key = s.attempt_key JOIN tasks t ON t.key = s.task_key
+  JOIN workers w ON w.key = a.worker_key
+ WHERE s.started_us < :until_us AND coalesce(s.ended_us, :until_us) >= :since_us
+ ORDER BY s.key DESC LIMIT :limit;
+
+-- name: chart_outcomes
+-- How many attempts completed and failed in each stretch of :bucket_us since :since_us.
+SELECT (ended_us - :since_us) / :bucket_us, outcome, count(*) FROM attempts
+ WHERE ended_us >= :since_us AND outcome IN ('completed', 'failed') GROUP BY 1, 2;
+
+-- name: chart_durations
+-- The median duration of the sessions that ended in each of those stretches, by role.
+SELECT bucket, role, avg(took_us) FROM (
+  SELECT (ended_us - :since_us) / :bucket_us AS bucket, role, ended_us - started_us AS took_us,
+         row_number() OVER (PARTITION BY (ended_us - :since_us) / :bucket_us, role
+                            ORDER BY ended_us - started_us) AS place,
+         count(*) OVER (PARTITION BY (ended_us - :since_us) / :bucket_us, role) AS number
+    FROM sessions WHERE ended_us >= :since_us)
+ WHERE place IN ((number + 1) / 2, (number + 2) / 2) GROUP BY bucket, role;

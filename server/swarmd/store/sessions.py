@@ -24,11 +24,12 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class SessionRef:
-    """A session of an attempt."""
+    """A session of a task."""
 
     key: int
     session_id: str
     role: SessionRole
+    attempt: int
 
 
 def find(tx: ReadTx, attempt_key: AttemptKey, session_id: str) -> int | None:
@@ -104,9 +105,9 @@ def log_tail(tx: ReadTx, key: int, tail: int) -> int:
     return int(tx.value("session_log_tail", session_key=key, tail=tail))
 
 
-def of_attempt(tx: ReadTx, task_key: TaskKey, number: int) -> Sequence[SessionRef]:
-    """The sessions of one attempt, the earliest first."""
+def of_task(tx: ReadTx, task_key: TaskKey) -> Sequence[SessionRef]:
+    """The sessions of a task, the earliest first; none ever comes between two others."""
     return [
-        SessionRef(key, session_id, SessionRole(role))
-        for key, session_id, role in tx.all("session_of_attempt", task_key=task_key, number=number)
+        SessionRef(key, session_id, SessionRole(role), attempt)
+        for key, session_id, role, attempt in tx.all("session_of_task", task_key=task_key)
     ]

@@ -19,15 +19,6 @@ from swarmd.store.transaction import ReadTx, Row
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks to list; empty fits all."""
-
-    statuses: Sequence[TaskStatus] = ()
-    phase: str = ""
-    search: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TaskView:
     """A task as a list shows it."""
 
@@ -53,6 +44,8 @@ class TaskView:
     usage: Usage
     # Each with its status, in the order of the definition.
     dependencies: Sequence[tuple[str, TaskStatus]]
+    # How the latest attempt was ended, as it was reported; None if no kill ended it.
+    kill_receipt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +99,14 @@ class Totals:
     usage: Usage
 
 
-def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[TaskView]:
-    """The next tasks after that key, in the order of import."""
-    rows = tx.all(
-        "view_tasks",
-        after=after,
-        limit=limit,
-        statuses=json.dumps(list(wanted.statuses)),
-        phase=wanted.phase,
-        search=wanted.search,
-    )
-    return [_task(row) for row in rows]
-
-
-def total(tx: ReadTx, wanted: TaskFilter) -> int:
-    """How many tasks fit."""
-    statuses = json.dumps(list(wanted.statuses))
-    return int(tx.value("view_tasks_total", statuses=statuses, phase=wanted.phase, search=wanted.search))
+def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Sequence[TaskView]:
+    """The tasks of these keys, in this order."""
+    return [_task(row) for row in tx.all("view_tasks", keys=json.dumps(keys))]
 
 
 def task(tx: ReadTx, key: TaskKey) -> TaskView:
     """One task."""
-    return page(tx, TaskFilter(), after=key - 1, limit=1)[0]
+    return tasks(tx, [key])[0]
 
 
 def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
@@ -204,4 +183,5 @@ def _task(row: Row) -> TaskView:
         completed_us=row[18],
         usage=Usage(row[19], row[20], row[21]),
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(row[22])],
+        kill_receipt=row[23],
     )

@@ -6,7 +6,7 @@ from typing import Final
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 
-from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import session_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
 from swarmd.wire import enums, values
@@ -46,6 +46,11 @@ def _written(report: task_pb2.Outcome) -> str:
 def read_report(report: str | None) -> task_pb2.Outcome:
     """What was kept of an outcome, its end aside; empty if nothing was."""
     return json_format.Parse(report or "{}", task_pb2.Outcome(), ignore_unknown_fields=True)
+
+
+def read_receipt(receipt: str) -> session_pb2.KillReceipt:
+    """A kill receipt as it was kept."""
+    return json_format.Parse(receipt, session_pb2.KillReceipt(), ignore_unknown_fields=True)
 
 
 def whole(kind: OutcomeKind, failure_class: FailureClass | None, error: str, report: str) -> task_pb2.Outcome:

@@ -6,6 +6,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from amplifier_swarm.documents import words
 from amplifier_swarm.v1 import session_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Usage
@@ -66,3 +67,9 @@ def _read_cost(text: str) -> int | None:
     if not 0 <= nano < _MAX:
         raise InvalidRequest("usage.cost", "must be a decimal number of dollars, not negative")
     return nano
+
+
+def iso(us: int | None) -> str | None:
+    """A time as documents have it."""
+    stamp = timestamp(us)
+    return None if stamp is None else words.iso_of(stamp)

@@ -6,9 +6,10 @@ from amplifier_swarm import __version__
 from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.explain import Reason
+from swarmd.engine.logs import Shown
 from swarmd.engine.overview import StoppingWorker, SwarmView, WorkerView
 from swarmd.store.events import Event
-from swarmd.store.sessions import LogEntry
+from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.wire import enums, outcomes, values
@@ -41,6 +42,7 @@ def task(view: TaskView) -> task_pb2.Task:
         started_at=values.timestamp(view.started_us),
         completed_at=values.timestamp(view.completed_us),
         usage=values.usage(view.usage),
+        kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
     )
 
 
@@ -157,13 +159,24 @@ def reasons(found: Sequence[Reason]) -> list[operator_service_pb2.Reason]:
     ]
 
 
-def log_entry(entry: LogEntry) -> session_pb2.LogEntry:
-    """A piece of a session's log."""
+def log(session: SessionRef, shown: Sequence[Shown]) -> operator_service_pb2.TailLogResponse:
+    """Some of a session's log."""
+    return operator_service_pb2.TailLogResponse(
+        session_id=session.session_id,
+        role=enums.SESSION_ROLE.to_wire(session.role),
+        attempt=session.attempt,
+        entries=[_log_entry(found) for found in shown],
+    )
+
+
+def _log_entry(shown: Shown) -> session_pb2.LogEntry:
+    entry = shown.entry
     return session_pb2.LogEntry(
         number=entry.number,
         logged_at=values.timestamp(entry.logged_us),
         kind=session_pb2.LogKind.Value(entry.kind),
         text=entry.text,
+        cursor=shown.cursor,
     )
 
 

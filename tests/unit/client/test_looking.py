@@ -41,7 +41,7 @@ TASK_KEYS = [
         "cause",
         "estimated_hours",
     ),
-    *("created_at", "started_at", "completed_at", "usage"),
+    *("created_at", "started_at", "completed_at", "usage", "kill_receipt"),
 ]
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -116,6 +116,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "started_at": AT_TEXT,
         "completed_at": "2027-01-15T08:01:05.000Z",
         "usage": {"input_tokens": 10, "output_tokens": 2, "cost": "0.0034075"},
+        "kill_receipt": None,
     }
 
 

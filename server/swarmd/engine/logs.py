@@ -1,0 +1,94 @@
+"""Reading what the sessions of a task printed and did, a page at a time, by one cursor over all of them.
+
+A cursor grows from entry to entry: it is the place of the session among the task's own and the number of the
+entry in it. Where entries are not kept, an entry of its own says how many.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from swarmd.domain.lifecycle import FINAL
+from swarmd.domain.model import SessionRole, TaskKey
+from swarmd.store import sessions, tasks
+from swarmd.store.sessions import LogEntry, SessionRef
+from swarmd.store.transaction import ReadTx
+
+GAP: Final = "LOG_KIND_GAP"
+# More entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
+_NUMBER_BITS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a task's log to read."""
+
+    role: SessionRole | None = None
+    # 0 is the latest when reading begins, and those that come after it.
+    attempt: int = 0
+    after: int = 0
+    # Begins with the newest this many of each session; 0 is all that are kept.
+    tail: int = 0
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry, whose it is, and where reading goes on after it."""
+
+    session: SessionRef
+    entry: LogEntry
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """What one look found."""
+
+    shown: Sequence[Shown]
+    # Whether there are sessions at all, and whether more can still come.
+    begun: bool
+    ended: bool
+    full: bool
+
+
+def page(tx: ReadTx, key: TaskKey, wanted: Wanted) -> LogPage:
+    """The next entries."""
+    task = tasks.get(tx, key)
+    chosen = list(_chosen(sessions.of_task(tx, key), wanted, latest=task.attempt))
+    shown: list[Shown] = []
+    for place, session in chosen:
+        shown += _of_session(tx, place, session, wanted, limit=wanted.limit - len(shown))
+        if len(shown) >= wanted.limit:
+            break
+    ended = task.status in FINAL or 0 < wanted.attempt < task.attempt
+    return LogPage(shown, bool(chosen), ended, len(shown) >= wanted.limit)
+
+
+def _chosen(found: Sequence[SessionRef], wanted: Wanted, *, latest: int) -> Iterator[tuple[int, SessionRef]]:
+    first = wanted.after >> _NUMBER_BITS
+    for place, session in enumerate(found, start=1):
+        fits = wanted.role in (None, session.role) and place >= first
+        if wanted.attempt:
+            fits = fits and session.attempt == wanted.attempt
+        elif not wanted.after:
+            fits = fits and session.attempt == latest
+        if fits:
+            yield place, session
+
+
+def _of_session(
+    tx: ReadTx, place: int, session: SessionRef, wanted: Wanted, *, limit: int
+) -> Iterator[Shown]:
+    base = place << _NUMBER_BITS
+    seen = max(0, wanted.after - base)
+    if not wanted.after and wanted.tail:
+        seen = sessions.log_tail(tx, session.key, wanted.tail)
+    for entry in sessions.log_after(tx, session.key, seen, limit=limit):
+        left_out = entry.number - seen - 1
+        if left_out:
+            text = f"{left_out:,} {'entry is' if left_out == 1 else 'entries are'} not kept"
+            gap = LogEntry(entry.number - 1, entry.logged_us, GAP, text)
+            yield Shown(session, gap, base + gap.number)
+        yield Shown(session, entry, base + entry.number)
+        seen = entry.number

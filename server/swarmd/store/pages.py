@@ -1,0 +1,125 @@
+"""Which tasks a list shows: the keys of a page, in the order asked for, and where the next page begins."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import TaskKey, Usage
+from swarmd.store.transaction import ReadTx, Row, Value
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks to list; empty fits all."""
+
+    statuses: Sequence[TaskStatus] = ()
+    phase: str = ""
+    search: str = ""
+
+    def parameters(self) -> dict[str, Value]:
+        """As the queries take it."""
+        statuses = json.dumps(list(self.statuses))
+        return {"statuses": statuses, "phase": self.phase, "search": self.search}
+
+
+class Sort(StrEnum):
+    """What a list may be sorted by."""
+
+    ID = "id"
+    STATUS = "status"
+    PHASE = "phase"
+    PRIORITY = "priority"
+    CREATED_AT = "created_at"
+    STARTED_AT = "started_at"
+    COMPLETED_AT = "completed_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A task's place in a sorted list; no two have the same."""
+
+    value: str | int
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A task that fits, with how it stands."""
+
+    key: TaskKey
+    task_id: str
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SortedPage:
+    """The keys of one page, and the place of its last task."""
+
+    keys: Sequence[TaskKey]
+    last: Place | None
+
+
+def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[TaskKey]:
+    """The next tasks after that key, in the order of import."""
+    rows = tx.all("view_task_keys", after=after, limit=limit, **wanted.parameters())
+    return [TaskKey(row[0]) for row in rows]
+
+
+def sorted_page(
+    tx: ReadTx, wanted: TaskFilter, *, sort: Sort, down: bool, after: Place | None, limit: int
+) -> SortedPage:
+    """The next tasks after that place, in that order."""
+    rows = tx.all(
+        "view_task_keys_sorted",
+        sort=sort,
+        down=down,
+        place=None if after is None else after.value,
+        after=None if after is None else after.key,
+        limit=limit,
+        **wanted.parameters(),
+    )
+    last = Place(rows[-1][1], rows[-1][0]) if rows else None
+    return SortedPage([TaskKey(row[0]) for row in rows], last)
+
+
+def total(tx: ReadTx, wanted: TaskFilter) -> int:
+    """How many tasks fit."""
+    return int(tx.value("view_tasks_total", **wanted.parameters()))
+
+
+def matches(tx: ReadTx, wanted: TaskFilter) -> Sequence[Match]:
+    """All tasks that fit, in the order of import."""
+    return [_match(row) for row in tx.all("view_task_matches", **wanted.parameters())]
+
+
+def matches_named(tx: ReadTx, task_ids: Sequence[str]) -> Sequence[Match]:
+    """Those of the ids that are there, in this order."""
+    return [_match(row) for row in tx.all("view_task_matches_named", task_ids=json.dumps(task_ids))]
+
+
+def waiting_for(tx: ReadTx, task_ids: Sequence[str], *, limit: int) -> Sequence[TaskKey]:
+    """The tasks that wait for one of these."""
+    rows = tx.all("view_task_keys_waiting", task_ids=json.dumps(task_ids), limit=limit)
+    return [TaskKey(row[0]) for row in rows]
+
+
+def held(tx: ReadTx, *, limit: int) -> Sequence[TaskKey]:
+    """What workers hold, the longest held first."""
+    return [TaskKey(row[0]) for row in tx.all("view_task_keys_held", limit=limit)]
+
+
+def failed(tx: ReadTx, *, limit: int) -> Sequence[TaskKey]:
+    """What failed for good, the latest first."""
+    return [TaskKey(row[0]) for row in tx.all("view_task_keys_failed", limit=limit)]
+
+
+def usage_of_held(tx: ReadTx, *, limit: int) -> dict[str, Usage]:
+    """What the tasks that are being worked on have used, by id."""
+    rows = tx.all("view_usage_of_held", limit=limit)
+    return {task_id: Usage(*used) for task_id, *used in rows}
+
+
+def _match(row: Row) -> Match:
+    return Match(TaskKey(row[0]), row[1], TaskStatus(row[2]))

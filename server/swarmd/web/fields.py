@@ -1,0 +1,134 @@
+"""What a route may be given, in its query or its body: each field once, for reading it and for describing it."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from swarmd.domain.errors import InvalidRequest
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+MAX_TEXT: Final = 1_000
+# Where JSON numbers of every language are exact.
+MAX_INTEGER: Final = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Generic[T]):
+    """One value that may be given; `read` gets the text of a query or the value of a body."""
+
+    name: str
+    about: str
+    schema: Mapping[str, Any]
+    read: Callable[[str, Any], T]
+    default: T
+    repeated: bool = False
+
+
+def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> Field[str]:
+    """Any text of some length."""
+
+    def read(place: str, given: Any) -> str:
+        if not isinstance(given, str):
+            raise InvalidRequest(place, "must be a text")
+        if len(given) > limit:
+            raise InvalidRequest(place, f"has {len(given)} characters; at most {limit}")
+        return given
+
+    return Field(name, about, {"type": "string", "maxLength": limit}, read, default)
+
+
+def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, default: int) -> Field[int]:
+    """A whole number within bounds, both allowed."""
+
+    def read(place: str, given: Any) -> int:
+        plain = isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20
+        value = int(given) if plain else given
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise InvalidRequest(place, f"must be a whole number from {low} to {high}")
+        return value
+
+    schema = {"type": "integer", "minimum": low, "maximum": high, "default": default}
+    return Field(name, about, schema, read, default)
+
+
+def number(name: str, about: str, *, high: float) -> Field[float | None]:
+    """A number from 0; None if it is not given, or null."""
+
+    def read(place: str, given: Any) -> float | None:
+        if given is None:
+            return None
+        plain = isinstance(given, int | float) and not isinstance(given, bool)
+        if not plain or not 0 <= given <= high:
+            raise InvalidRequest(place, f"must be a number from 0 to {high:g}")
+        return float(given)
+
+    schema = {"type": ["number", "null"], "minimum": 0, "maximum": high}
+    return Field(name, about, schema, read, None)
+
+
+def flag(name: str, about: str) -> Field[bool]:
+    """Yes or no; no if it is not given."""
+
+    def read(place: str, given: Any) -> bool:
+        if not isinstance(given, bool):
+            raise InvalidRequest(place, "must be true or false")
+        return given
+
+    return Field(name, about, {"type": "boolean", "default": False}, read, False)
+
+
+def word(name: str, about: str, kind: type[E]) -> Field[E | None]:
+    """One of some words."""
+
+    def read(place: str, given: Any) -> E | None:
+        return None if given == "" else _member(kind, place, given)
+
+    return Field(name, about, {"type": "string", "enum": [member.value for member in kind]}, read, None)
+
+
+def words(name: str, about: str, kind: type[E]) -> Field[Sequence[E]]:
+    """Any number of some words; in a query the name is repeated."""
+
+    def read(place: str, given: Any) -> Sequence[E]:
+        if not isinstance(given, list):
+            raise InvalidRequest(place, "must be a list")
+        return [_member(kind, place, one) for one in given]
+
+    schema = {"type": "array", "items": {"type": "string", "enum": [member.value for member in kind]}}
+    return Field(name, about, schema, read, (), repeated=True)
+
+
+def cursor(name: str, about: str) -> Field[Sequence[str | int] | None]:
+    """Where a list goes on, as the page before said."""
+
+    def read(place: str, given: Any) -> Sequence[str | int] | None:
+        if given == "":
+            return None
+        try:
+            found = json.loads(base64.b64decode(str(given).encode(), altchars=b"-_", validate=True))
+        except (binascii.Error, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or not all(type(part) in (str, int) for part in found):
+            raise InvalidRequest(place, "is none that this server gave")
+        return found
+
+    return Field(name, about, {"type": "string", "maxLength": 4_000}, read, None)
+
+
+def write_cursor(*parts: str | int) -> str:
+    """The text that `cursor` reads."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def _member(kind: type[E], place: str, given: Any) -> E:
+    try:
+        return kind(given)
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise InvalidRequest(place, f"must be one of {known}") from None

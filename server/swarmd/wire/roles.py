@@ -1,0 +1,43 @@
+"""The one table of who may call what, for gRPC and for HTTP: a route has the roles of the method that it does."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from swarmd.domain.model import Role
+
+_WORKER: Final = frozenset({Role.WORKER, Role.OPERATOR})
+_VIEWER: Final = frozenset({Role.VIEWER, Role.OPERATOR})
+_OPERATOR: Final = frozenset({Role.OPERATOR})
+
+WORKER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
+    "ClaimTask": _WORKER,
+    "Heartbeat": _WORKER,
+    "RecordSession": _WORKER,
+    "ReportProgress": _WORKER,
+    "FinishTask": _WORKER,
+}
+OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
+    "AddTasks": _OPERATOR,
+    "ExportTasks": _VIEWER,
+    "GetTask": _VIEWER,
+    "ListTasks": _VIEWER,
+    "ExplainTask": _VIEWER,
+    "RetryTask": _OPERATOR,
+    "KillTask": _OPERATOR,
+    "AcceptResult": _OPERATOR,
+    "AddDependency": _OPERATOR,
+    "RemoveDependency": _OPERATOR,
+    "GetSwarm": _VIEWER,
+    "PauseSwarm": _OPERATOR,
+    "EmergencyStop": _OPERATOR,
+    "ResumeSwarm": _OPERATOR,
+    "ListWorkers": _VIEWER,
+    "DrainWorker": _OPERATOR,
+    "WatchEvents": _VIEWER,
+    "TailLog": _VIEWER,
+    "Backup": _OPERATOR,
+    "CreateToken": _OPERATOR,
+    "ListTokens": _OPERATOR,
+    "RevokeToken": _OPERATOR,
+    "CreateLoginCode": _VIEWER,
+}
