@@ -17,8 +17,8 @@ TIMES = (1, 2, 3, 4, 6, 9, 14, 22)
 TABLE = {
     "before commits": table(("commit.before",), TIMES),
     "after commits": table(("commit.after",), TIMES),
-    "claims and goes": table(replies("ClaimTask", "RecordSession"), (1, 2, 4)),
-    "outcomes and beats": table(replies("FinishTask", "Heartbeat"), (1, 3, 5)),
+    "claims and goes": table(replies("ClaimTask", "RecordSession"), (1, 2, 3)),
+    "outcomes and beats": table(replies("FinishTask", "Heartbeat"), (1, 2, 4)),
     "starts": table(("fold.before", "fold.after", "wal.before", "wal.after"), (1,)),
     "verbs": table(replies(*VERBS), (1,)),
 }

@@ -41,6 +41,11 @@ def outcome(found: Stand, **fields: Any) -> worker_pb.FinishTaskRequest:
     return request
 
 
+def news(**fields: Any) -> worker_pb.ReportProgressRequest:
+    """News of a session that nobody knows."""
+    return worker_pb.ReportProgressRequest(worker="w1", sessions=[worker_pb.SessionProgress(**fields)])
+
+
 async def test_the_lease_of_another_worker_opens_nothing(found: Stand) -> None:
     before = found.state.fingerprint()
     running = found.started[3]
@@ -132,8 +137,18 @@ async def test_a_departure_in_the_name_of_an_older_process_is_not_believed(found
             worker="w1", records=[worker_pb.SessionRecord(session_id="x" * 10_000)]), "records.session_id"),
         ("RecordSession", worker_pb.RecordSessionRequest(
             worker="w1", records=[worker_pb.SessionRecord(session_id="s")] * 1_025), "records"),
+        ("RecordSession", worker_pb.RecordSessionRequest(
+            worker="w1", records=[worker_pb.SessionRecord(session_id="s", role=77)]), "records.role"),  # type: ignore[arg-type]
         ("ReportProgress", worker_pb.ReportProgressRequest(
             worker="w1", sessions=[worker_pb.SessionProgress()] * 1_025), "sessions"),
+        ("ReportProgress", news(entries=[session_pb2.LogEntry(number=0)]), "sessions.entries.number"),
+        ("ReportProgress", news(usage=session_pb2.Usage(output_tokens=-1)), "usage"),
+        ("ReportProgress", news(usage=session_pb2.Usage(cost="nan")), "usage.cost"),
+        ("FinishTask", worker_pb.FinishTaskRequest(
+            worker="w1", finished=[worker_pb.FinishedAttempt()] * 1_025), "finished"),
+        ("FinishTask", worker_pb.FinishTaskRequest(
+            worker="w1", finished=[worker_pb.FinishedAttempt(outcome=task_pb2.Outcome(kind=1, failure_class=77))]),  # type: ignore[arg-type]
+         "outcome.failure_class"),
         ("FinishTask", worker_pb.FinishTaskRequest(
             worker="w1", finished=[worker_pb.FinishedAttempt(outcome=task_pb2.Outcome(kind=77))]), "outcome.kind"),  # type: ignore[arg-type]
         ("ListTasks", pb.ListTasksRequest(page_token="x"), "page_token"),
@@ -153,6 +168,29 @@ async def test_a_bad_field_is_named(found: Stand, method: str, request_: Any, fi
 
     assert (error.code, error.reason) == (CODE.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert error.metadata["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": ""}, "worker"),
+        ({"name": "../w1"}, "worker"),
+        ({"slots": 0}, "slots"),
+        ({"slots": 1_025}, "slots"),
+        ({"incarnation": ""}, "incarnation"),
+        ({"instance": "x" * 65}, "incarnation"),
+        ({"opening": -1}, "opening"),
+    ],
+)
+async def test_a_worker_that_registers_wrongly_is_told_what_is_wrong(
+    found: Stand, fields: dict[str, Any], field: str
+) -> None:
+    before = found.state.fingerprint()
+
+    error = await refusal(next_message(found.client.claims(**({"name": "w9"} | fields))))
+
+    assert (error.code, error.metadata) == (CODE.INVALID_ARGUMENT, {"field": field})
+    assert found.state.fingerprint() == before
 
 
 @pytest.mark.parametrize(
@@ -198,6 +236,21 @@ async def test_a_log_entry_of_an_impossible_time_is_refused(found: Stand, second
     )
 
     assert (error.code, error.metadata) == (CODE.INVALID_ARGUMENT, {"field": "sessions.entries.logged_at"})
+
+
+async def test_log_entries_that_come_twice_or_too_late_are_kept_once_and_in_order(found: Stand) -> None:
+    running = found.started[3]
+    for texts in ({2: "second"}, {1: "first", 2: "second once more"}):
+        entries = [session_pb2.LogEntry(number=number, text=text) for number, text in texts.items()]
+        fields = {"lease_id": running.lease_id, "session_id": session_id(running), "entries": entries}
+        await found.client.call("ReportProgress", news(**fields))
+
+    log = found.client.operator.TailLog(
+        pb.TailLogRequest(task_id=running.task.task_id), metadata=found.client.metadata
+    )
+
+    kept = [entry.text async for message in log for entry in message.entries]
+    assert kept == ["first", "second"]
 
 
 @pytest.mark.parametrize("method", ["GetTask", "ExplainTask"])

@@ -17,7 +17,7 @@ from typing import Final
 
 import apsw
 
-from swarmd.store import checksums, failpoint, files, lineage, swarm
+from swarmd.store import checksums, disks, failpoint, files, lineage, swarm
 from swarmd.store.connections import (
     RESTORE,
     beside,
@@ -96,6 +96,7 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
         )
     vfs = vfs or checksums.layer()
     with plainly():
+        disks.refuse_network(path.parent)
         checksums.refuse_to_break(path, vfs)
         remove_leftovers(path)
         if not path.exists():

@@ -1,0 +1,53 @@
+"""A database is kept on a disk of this machine, and of no other."""
+
+from pathlib import Path
+
+import pytest
+
+from swarmd.store import disks, opening
+from swarmd.store.errors import DatabaseUnusable
+
+MOUNTINFO = r"""
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
+30 22 0:25 / /home rw,relatime shared:2 master:1 - nfs4 filer:/home rw,vers=4.2
+31 30 0:26 / /home/me/my\040disk rw - xfs /dev/sdb rw
+32 22 0:27 / /mnt rw - ext4 /dev/sdc rw
+33 32 0:28 / /mnt rw - cifs //filer/share rw
+34 22 0:29 / /home2 rw - tmpfs tmpfs rw
+"""
+
+
+@pytest.fixture(autouse=True)
+def _mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mountinfo").write_text(MOUNTINFO)
+    monkeypatch.setattr(disks, "MOUNTS", tmp_path / "mountinfo")
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/srv/.swarm", "ext4"),
+        ("/home/me/.swarm", "nfs4"),
+        ("/home/me/my disk/.swarm", "xfs"),
+        ("/home2", "tmpfs"),
+        ("/mnt/.swarm", "cifs"),
+    ],
+)
+def test_the_kind_is_that_of_the_innermost_and_latest_mount(folder: str, kind: str) -> None:
+    assert disks.kind_of(Path(folder)) == kind
+
+
+def test_a_folder_on_a_network_is_refused_by_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(f"30 22 0:25 / {tmp_path} rw - nfs4 filer:/home rw\n")
+
+    with pytest.raises(DatabaseUnusable) as refused:
+        opening.open_writer(tmp_path / "swarm.db")
+
+    assert str(refused.value) == "the folder is on a network file system (nfs4); give a --db on a local disk"
+    assert not (tmp_path / "swarm.db").exists()
+
+
+def test_where_the_system_does_not_tell_any_folder_will_do(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").unlink()
+
+    disks.refuse_network(tmp_path)
