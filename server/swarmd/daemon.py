@@ -227,6 +227,8 @@ async def _keep_looking(swarm: Swarm, folder: Path) -> None:
         except StorageFailed:
             # The server is about to end for it, and says so.
             return
+        except StorageFull as error:
+            _log.warning("a round of the reaper has to wait", why=error.message)
         except Exception:  # noqa: BLE001  # one bad round must not end all later ones
             _log.exception("a round of the reaper failed")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
@@ -18,6 +19,7 @@ from support.database import look
 from support.engine import bench, task
 from support.programs import environment
 from support.server import Client, next_message, refusal, server
+from support.waiting import eventually
 from swarmd.domain.errors import StorageFull
 from swarmd.store import opening
 from swarmd.store.database import Database
@@ -143,6 +145,24 @@ async def test_a_backoff_that_ends_on_a_full_disk_ends_when_there_is_room(tmp_pa
         await swarm.after_backoff()
 
         assert (await worker.claim("a")).number == 2
+
+
+async def test_the_reaper_goes_on_when_a_full_disk_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(tmp_path, suspect_after=0.1) as served:
+        rounds: list[str] = []
+
+        async def look() -> None:
+            rounds.append("full" if not rounds else "free")
+            if rounds == ["full"]:
+                raise StorageFull("test")
+
+        with capture_logs() as logs:
+            monkeypatch.setattr(served.swarm, "look", look)
+            await eventually(lambda: "free" in rounds, "the reaper looks again")
+
+    assert [log["event"] for log in logs] == ["a round of the reaper has to wait"]
 
 
 @pytest.mark.slow
