@@ -33,6 +33,7 @@ PROOFS: Final = (
     Proof("kills", "crash.run", ("kills", "--count", "1000")),
     Proof("plans", "fuzz.run", ("plans", "--count", "20000")),
     Proof("calls", "fuzz.run", ("calls", "--count", "80")),
+    Proof("chaos", "chaos.run", ("--count", "20")),
     Proof("model", "model.run", ("--large",), seeded=False),
     Proof("days", "sim.run", ("--soak",)),
 )

@@ -9,11 +9,11 @@ from swarmd.store.errors import DatabaseUnusable
 
 MOUNTINFO = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
-30 22 0:25 / /home rw,relatime shared:2 master:1 - nfs4 filer:/home rw,vers=4.2
-31 30 0:26 / /home/me/my\040disk rw - xfs /dev/sdb rw
+30 22 0:25 / /data rw,relatime shared:2 master:1 - nfs4 filer:/data rw,vers=4.2
+31 30 0:26 / /data/me/my\040disk rw - xfs /dev/sdb rw
 32 22 0:27 / /mnt rw - ext4 /dev/sdc rw
 33 32 0:28 / /mnt rw - cifs //filer/share rw
-34 22 0:29 / /home2 rw - tmpfs tmpfs rw
+34 22 0:29 / /data2 rw - tmpfs tmpfs rw
 """
 
 
@@ -27,9 +27,9 @@ def _mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("folder", "kind"),
     [
         ("/srv/.swarm", "ext4"),
-        ("/home/me/.swarm", "nfs4"),
-        ("/home/me/my disk/.swarm", "xfs"),
-        ("/home2", "tmpfs"),
+        ("/data/me/.swarm", "nfs4"),
+        ("/data/me/my disk/.swarm", "xfs"),
+        ("/data2", "tmpfs"),
         ("/mnt/.swarm", "cifs"),
     ],
 )
@@ -38,7 +38,7 @@ def test_the_kind_is_that_of_the_innermost_and_latest_mount(folder: str, kind: s
 
 
 def test_a_folder_on_a_network_is_refused_by_its_kind(tmp_path: Path) -> None:
-    (tmp_path / "mountinfo").write_text(f"30 22 0:25 / {tmp_path} rw - nfs4 filer:/home rw\n")
+    (tmp_path / "mountinfo").write_text(f"30 22 0:25 / {tmp_path} rw - nfs4 filer:/data rw\n")
 
     with pytest.raises(DatabaseUnusable) as refused:
         opening.open_writer(tmp_path / "swarm.db")
