@@ -1,6 +1,7 @@
 """The operators' side of the wire: lists, details, reasons, events, exports, backups."""
 
 import asyncio
+import threading
 
 import apsw
 import grpc
@@ -10,6 +11,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from support.server import Client, Server, next_claim, next_message, refusal, server
+from swarmd.store.database import READERS
 
 FULL = task_pb2.TaskDefinition(
     task_id="2.6.1.a", name="All fields", phase="implementation", type="feature", priority=-3, estimated_hours=2.5,
@@ -42,6 +44,28 @@ async def test_a_definition_comes_back_as_it_was_sent(served: Server) -> None:
     exported = client.operator.ExportTasks(pb.ExportTasksRequest(), metadata=client.metadata)
     plan = [task async for message in exported for task in message.tasks]
     assert plan[1].definition == FULL
+
+
+async def test_a_kill_and_a_stop_are_answered_while_long_reads_have_every_reader(served: Server) -> None:
+    client = served.client()
+    await client.add(*named("a", "b"))
+    began, release = threading.Semaphore(0), threading.Event()
+
+    def read(_tx: object) -> None:
+        began.release()
+        assert release.wait(30)
+
+    reads = [asyncio.create_task(served.swarm.db.read(read)) for _ in range(READERS)]
+    for _ in reads:
+        await asyncio.to_thread(began.acquire)
+
+    killed = await client.call("KillTask", pb.KillTaskRequest(task_ids=["a"]))
+    stopped = await client.call("EmergencyStop", pb.EmergencyStopRequest(cause="fire"))
+
+    assert [task.status for task in killed.tasks] == [task_pb2.TASK_STATUS_KILLED]
+    assert (stopped.swarm.mode, stopped.swarm.cause) == (swarm_pb2.SWARM_MODE_STOPPED, "fire")
+    release.set()
+    await asyncio.gather(*reads)
 
 
 async def test_d19_a_list_pages_through_everything(served: Server) -> None:

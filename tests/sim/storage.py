@@ -5,7 +5,6 @@ machine's scheduler, and a crash can fall into each of them. Its one rule: SQL, 
 callbacks and files are the server's own code.
 """
 
-import queue
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,24 +22,17 @@ class SteppedDatabase(Database):
 
     def __init__(self, path: Path, *, wall_us: Callable[[], int]) -> None:
         super().__init__(path, wall_us=wall_us)
-        self._jobs.put(None)
+        self._backlog.close()
         self._thread.join()
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to write."""
-        return not self._jobs.empty()
+        return self._backlog.waiting
 
     def commit(self) -> list[Any]:
         """Commits everything that waits as one group; its callers don't know yet."""
-        group = []
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is not None:
-                group.append(job)
+        group = self._backlog.take()
         self._commit(group)
         if self._wal_pages > FOLD_PAGES:
             self._checkpoint(0)

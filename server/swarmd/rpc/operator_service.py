@@ -45,7 +45,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         dry_run = any(message.dry_run for message in messages)
         try:
             verb = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear))
+            added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear), patient=True)
         except plans.DryRun as tried:
             added = tried.result
         return pb.AddTasksResponse(

@@ -8,22 +8,21 @@ nothing is ever written again by this process.
 
 import asyncio
 import contextlib
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.store import checksums, failpoint, lineage, opening
+from swarmd.store.backlog import Backlog, Job
 from swarmd.store.connections import beside, copy, leave_as_is
 from swarmd.store.epochs import Epochs
 from swarmd.store.reserve import Reserve
-from swarmd.store.transaction import ReadTx, Tx
+from swarmd.store.transaction import ReadTx, Tx, Yielded
 
 T = TypeVar("T")
 
@@ -36,18 +35,6 @@ CHECKPOINT_BUSY_PAGES: Final = 40_000
 _NO_ROOM: Final = (apsw.FullError,)
 _NOT_WRITABLE: Final = (apsw.IOError, apsw.NoMemError, apsw.BusyError, apsw.CantOpenError)
 _DAMAGED: Final = (apsw.CorruptError, apsw.NotADBError)
-
-
-@dataclass(slots=True)
-class _Job:
-    """One write that waits for its commit."""
-
-    operation: Callable[[Tx], Any]
-    done: asyncio.Future[Any]
-    urgent: bool = False
-    result: Any = None
-    error: BaseException | None = None
-    callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Database:
@@ -80,7 +67,7 @@ class Database:
         # Whether the file has taken in all of the WAL: then the next commit may begin a new one.
         self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._backlog = Backlog()
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -88,15 +75,16 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="swarmd-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, operation: Callable[[Tx], T], *, urgent: bool = False) -> T:
+    async def write(self, operation: Callable[[Tx], T], *, urgent: bool = False, patient: bool = False) -> T:
         """Runs the operation in the next group; returns when it is durable, raises what it raised.
 
-        An urgent one, such as a kill, may use the room that is kept for it when the disk is full.
+        An urgent one, such as a kill, waits for no other that has not begun, and may use the room that is kept
+        for it when the disk is full. A patient one, such as an import, is undone for it and begun anew after it.
         """
         if self._broken is not None:
             raise self._broken
-        job = _Job(operation, self._loop.create_future(), urgent)
-        self._jobs.put(job)
+        job = Job(operation, self._loop.create_future(), urgent, patient)
+        self._backlog.put(job)
         # A caller that goes away must not take the commit's bookkeeping with it.
         result: T = await asyncio.shield(job.done)
         return result
@@ -111,7 +99,7 @@ class Database:
 
     async def close(self) -> None:
         """Writes what waits, folds the WAL into the file and ends the threads."""
-        self._jobs.put(None)
+        self._backlog.close()
         await self._loop.run_in_executor(None, self._thread.join)
         self._pool.shutdown()
         for reader in self._readers:
@@ -146,23 +134,15 @@ class Database:
             source.close()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group = [job]
-            last = False
-            while not self._jobs.empty() and not last:
-                more = self._jobs.get()
-                last = more is None
-                if more is not None:
-                    group.append(more)
+        while group := self._backlog.take():
             self._commit(group)
             self._loop.call_soon_threadsafe(self._deliver, group)
-            idle = self._jobs.empty()
-            if self._wal_pages > (CHECKPOINT_IDLE_PAGES if idle else CHECKPOINT_BUSY_PAGES):
+            busy = self._backlog.waiting
+            if self._wal_pages > (CHECKPOINT_BUSY_PAGES if busy else CHECKPOINT_IDLE_PAGES):
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
-            if last:
-                return
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[Job]) -> None:
+        """Makes one transaction of the group; it may be cut short for what is urgent."""
         if self._broken is not None:
             _fail(group, self._broken)
             return
@@ -171,8 +151,7 @@ class Database:
             tx = Tx(self._writer, self._wall_us())
             if self._folded:
                 lineage.begin(tx)
-            for job in group:
-                self._apply(tx, job)
+            self._apply_all(tx, group)
             self.before_commit(tx)
             group[-1].callbacks += tx.take_callbacks()
             if tx.epoch is not None:
@@ -183,10 +162,22 @@ class Database:
             return
         self._end(group)
 
-    def _apply(self, tx: Tx, job: _Job) -> None:
-        """Runs one write in its savepoint; a refusal undoes this one alone."""
+    def _apply_all(self, tx: Tx, group: list[Job]) -> None:
+        """Runs the writes in turn; what urgent comes meanwhile takes the place of all that are left."""
+        number = 0
+        while number < len(group):
+            if not group[number].urgent and (urgent := self._backlog.take_urgent()):
+                self._backlog.put_back(group[number:])
+                group[number:] = urgent
+            if self._apply(tx, group[number]):
+                number += 1
+
+    def _apply(self, tx: Tx, job: Job) -> bool:
+        """Runs one write in its savepoint; a refusal undoes this one alone. Says whether it has been done."""
         self._writer.execute("SAVEPOINT job")
         epoch, job.error = tx.epoch, None
+        # Once is enough: a rain of urgent ones must not keep it from ever being done.
+        tx.gives_way, job.patient = self._backlog.pressed if job.patient else None, False
         try:
             job.result = job.operation(tx)
         except (*_NO_ROOM, *_NOT_WRITABLE, *_DAMAGED):
@@ -198,9 +189,12 @@ class Database:
             self._writer.execute("ROLLBACK TO job")
         else:
             job.callbacks = tx.take_callbacks()
+        finally:
+            tx.gives_way = None
         self._writer.execute("RELEASE job")
+        return not isinstance(job.error, Yielded)
 
-    def _end(self, group: list[_Job]) -> None:
+    def _end(self, group: list[Job]) -> None:
         failpoint.hit("commit.before")
         try:
             self._writer.execute("COMMIT")
@@ -213,7 +207,7 @@ class Database:
             self._folded = False
             failpoint.hit("commit.after")
 
-    def _undo(self, group: list[_Job], error: Exception) -> None:
+    def _undo(self, group: list[Job], error: Exception) -> None:
         """Makes sure that nothing of the group is stored, and tells its callers."""
         try:
             if self._writer.in_transaction:
@@ -229,7 +223,7 @@ class Database:
         else:
             _fail(group, StorageFull(str(error)) if isinstance(error, (*_NOT_WRITABLE, OSError)) else error)
 
-    def _make_room(self, group: list[_Job], error: StorageFull) -> None:
+    def _make_room(self, group: list[Job], error: StorageFull) -> None:
         """Uses the reserve for what is urgent; the rest must wait until there is room."""
         urgent = [job for job in group if job.urgent]
         if urgent and self._reserve.release():
@@ -239,13 +233,13 @@ class Database:
         else:
             _fail(group, error)
 
-    def _break(self, group: list[_Job], error: Exception) -> None:
+    def _break(self, group: list[Job], error: Exception) -> None:
         """Ends all writing of this process."""
         self._broken = StorageFailed(str(error))
         _fail(group, self._broken)
         self._loop.call_soon_threadsafe(self.failed.set)
 
-    def _deliver(self, group: list[_Job]) -> None:
+    def _deliver(self, group: list[Job]) -> None:
         for job in group:
             for callback in job.callbacks:
                 callback()
@@ -275,6 +269,6 @@ class Database:
         self._reserve.refill()
 
 
-def _fail(group: list[_Job], error: Exception) -> None:
+def _fail(group: list[Job], error: Exception) -> None:
     for job in group:
         job.error, job.callbacks = error, []

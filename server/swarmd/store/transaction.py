@@ -36,14 +36,20 @@ class ReadTx:
         return self._connection.execute(QUERIES[query], parameters).get
 
 
+class Yielded(Exception):
+    """A patient write gives way to an urgent one: it is undone, and done again after it."""
+
+
 class Tx(ReadTx):
     """One write of a group."""
 
-    __slots__ = ("_callbacks", "epoch", "eventful", "now_us")
+    __slots__ = ("_callbacks", "epoch", "eventful", "gives_way", "now_us")
 
     def __init__(self, connection: apsw.Connection, now_us: int) -> None:
         super().__init__(connection)
         self.now_us = now_us
+        # Says whether the write should give way now; None while it need not.
+        self.gives_way: Callable[[], bool] | None = None
         # Whether an event was recorded: then those who follow are woken.
         self.eventful = False
         # The epoch that this write began, if it did: it must be known outside the database before.
@@ -52,6 +58,7 @@ class Tx(ReadTx):
 
     def run(self, query: str, **parameters: Value) -> int:
         """Runs the named statement; returns how many rows it changed."""
+        self._give_way()
         self._connection.execute(QUERIES[query], parameters)
         return self._connection.changes()
 
@@ -61,6 +68,7 @@ class Tx(ReadTx):
 
     def insert(self, query: str, **parameters: Value) -> int:
         """Runs the named INSERT; returns the new row's key."""
+        self._give_way()
         self._connection.execute(QUERIES[query], parameters)
         return self._connection.last_insert_rowid()
 
@@ -72,3 +80,7 @@ class Tx(ReadTx):
         """Hands over the callbacks planned so far."""
         callbacks, self._callbacks = self._callbacks, []
         return callbacks
+
+    def _give_way(self) -> None:
+        if self.gives_way is not None and self.gives_way():
+            raise Yielded

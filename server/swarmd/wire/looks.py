@@ -25,11 +25,7 @@ class Looks:
 
     async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:
         """The tasks of these ids, in this order."""
-
-        def read(tx: ReadTx) -> list[task_pb2.Task]:
-            return tasks(tx, [names.resolve(tx, task_id).key for task_id in task_ids])
-
-        return await self._swarm.db.read(read)
+        return await self._swarm.db.read(lambda tx: tasks_named(tx, task_ids))
 
     async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
         """Why a task is where it is."""
@@ -61,6 +57,11 @@ class Looks:
         known = self._swarm
         found = overview.worker_views(tx, known.live, known.clock, known.policy.pace)
         return [views.worker(view) for view in found]
+
+
+def tasks_named(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
+    """The tasks of these ids, in this order."""
+    return tasks(tx, [names.resolve(tx, task_id).key for task_id in task_ids])
 
 
 def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> list[task_pb2.Task]:

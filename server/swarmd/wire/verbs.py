@@ -9,9 +9,11 @@ from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import WorkerName
 from swarmd.engine import overview, retries
+from swarmd.engine.kills import Stopped
 from swarmd.engine.swarm import Swarm
+from swarmd.store.transaction import Tx
 from swarmd.wire import views
-from swarmd.wire.looks import Looks
+from swarmd.wire.looks import Looks, tasks_named
 
 MAX_CAUSE: Final = 500
 
@@ -25,8 +27,13 @@ class Verbs:
 
     async def kill(self, task_ids: Sequence[str], cause: str) -> list[task_pb2.Task]:
         """Ends tasks for good."""
-        verb = partial(self._swarm.kills.kill, task_ids=task_ids, cause=_checked(cause))
-        return await self._looks.tasks(await self._swarm.db.write(verb, urgent=True))
+        cause = _checked(cause)
+
+        def kill(tx: Tx) -> list[task_pb2.Task]:
+            # Read here: the answer must not wait for somebody's long read.
+            return tasks_named(tx, self._swarm.kills.kill(tx, task_ids, cause))
+
+        return await self._swarm.db.write(kill, urgent=True)
 
     async def retry(self, task_ids: Sequence[str], *, failed: bool) -> pb.RetryTaskResponse:
         """Gives ended tasks a new start."""
@@ -40,12 +47,16 @@ class Verbs:
 
     async def stop(self, cause: str) -> pb.EmergencyStopResponse:
         """Stops everything."""
-        verb = partial(self._swarm.kills.emergency_stop, cause=_checked(cause))
-        stopped = await self._swarm.db.write(verb, urgent=True)
+        cause = _checked(cause)
+
+        def stop(tx: Tx) -> tuple[Stopped, swarm_pb2.Swarm]:
+            return self._swarm.kills.emergency_stop(tx, cause), self._looks.swarm_in(tx)
+
+        stopped, swarm = await self._swarm.db.write(stop, urgent=True)
         pace = self._swarm.policy.pace
         found = overview.stopping_workers(self._swarm.live, self._swarm.clock, pace)
         return pb.EmergencyStopResponse(
-            swarm=await self._looks.swarm(),
+            swarm=swarm,
             killing=stopped.killing,
             killed=stopped.killed,
             workers=[views.stopping(worker) for worker in found],

@@ -1,7 +1,9 @@
 """Groups, savepoints, refusals at opening."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -21,6 +23,18 @@ SCHEMA = opening.migrations()[-1].number
 
 class Refused(SwarmError):
     reason = "REFUSED"
+
+
+class Gate:
+    """A write that keeps the writer until it is let go."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, _tx: Tx) -> None:
+        self.began.set()
+        assert self.release.wait(30)
 
 
 @pytest.fixture
@@ -71,6 +85,65 @@ async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_tra
     assert await causes(db) == ["0", "1", "2"]
     assert called == ["last"]
     assert [event.seq for event in await db.read(lambda tx: events.after(tx, 0, limit=9))] == [1, 2, 3]
+
+
+async def test_an_urgent_write_waits_for_no_backlog(db: Database) -> None:
+    """Neither for what was taken to be written already, nor for what waits behind it; and loses none of it."""
+    first, second = Gate(), Gate()
+    ran: list[str] = []
+
+    def note(tx: Tx, name: str) -> None:
+        ran.append(name)
+        record(tx, name)
+
+    def write(name: str, *, urgent: bool = False) -> asyncio.Task[None]:
+        return asyncio.create_task(db.write(partial(note, name=name), urgent=urgent))
+
+    held = [asyncio.create_task(db.write(first))]
+    await asyncio.to_thread(first.began.wait, 30)
+    held.append(asyncio.create_task(db.write(second)))
+    taken = [write(f"taken {number}") for number in range(3)]
+    await asyncio.sleep(0)
+    first.release.set()
+    await asyncio.to_thread(second.began.wait, 30)
+    later = write("later")
+    urgent = [write("kill", urgent=True), write("stop", urgent=True)]
+    await asyncio.sleep(0)
+    second.release.set()
+
+    await asyncio.gather(*urgent)
+    assert ran[:2] == ["kill", "stop"]
+    await asyncio.gather(*held, *taken, later)
+    assert ran == ["kill", "stop", "taken 0", "taken 1", "taken 2", "later"]
+    assert await causes(db) == ran
+
+
+async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once(db: Database) -> None:
+    gates = [Gate(), Gate()]
+    begun: list[Gate] = []
+    called: list[str] = []
+
+    def long(tx: Tx) -> str:
+        gate = gates[len(begun)]
+        begun.append(gate)
+        tx.after_commit(lambda: called.append("long"))
+        record(tx, "long begins")
+        gate(tx)
+        record(tx, "long ends")
+        return "done"
+
+    task = asyncio.create_task(db.write(long, patient=True))
+    for gate in gates:
+        await asyncio.to_thread(gate.began.wait, 30)
+        urgent = asyncio.create_task(db.write(lambda tx: record(tx, "kill"), urgent=True))
+        await asyncio.sleep(0)
+        gate.release.set()
+        await urgent
+
+    assert await task == "done"
+    assert len(begun) == 2, "it gives way once"
+    assert called == ["long"]
+    assert await causes(db) == ["kill", "long begins", "long ends", "kill"]
 
 
 async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches_its_callers(
