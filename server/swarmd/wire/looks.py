@@ -25,7 +25,7 @@ class Looks:
 
     async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:
         """The tasks of these ids, in this order."""
-        return await self._swarm.db.read(lambda tx: tasks_named(tx, task_ids))
+        return await self._swarm.db.read(lambda tx: named(tx, task_ids))
 
     async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
         """Why a task is where it is."""
@@ -59,7 +59,7 @@ class Looks:
         return [views.worker(view) for view in found]
 
 
-def tasks_named(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
+def named(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
     """The tasks of these ids, in this order."""
     return tasks(tx, [names.resolve(tx, task_id).key for task_id in task_ids])
 

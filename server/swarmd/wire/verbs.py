@@ -1,4 +1,7 @@
-"""What operators do, answered with what has become of it: the same for every way in which they ask."""
+"""What operators do, answered with what has become of it: the same for every way in which they ask.
+
+What ends sessions is answered from inside its write: it must not wait for somebody's long read.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +16,7 @@ from swarmd.engine.kills import Stopped
 from swarmd.engine.swarm import Swarm
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
-from swarmd.wire.looks import Looks, tasks_named
+from swarmd.wire.looks import Looks, named
 
 MAX_CAUSE: Final = 500
 
@@ -27,11 +30,10 @@ class Verbs:
 
     async def kill(self, task_ids: Sequence[str], cause: str) -> list[task_pb2.Task]:
         """Ends tasks for good."""
-        cause = _checked(cause)
+        checked = _checked(cause)
 
         def kill(tx: Tx) -> list[task_pb2.Task]:
-            # Read here: the answer must not wait for somebody's long read.
-            return tasks_named(tx, self._swarm.kills.kill(tx, task_ids, cause))
+            return named(tx, self._swarm.kills.kill(tx, task_ids, checked))
 
         return await self._swarm.db.write(kill, urgent=True)
 
@@ -47,10 +49,10 @@ class Verbs:
 
     async def stop(self, cause: str) -> pb.EmergencyStopResponse:
         """Stops everything."""
-        cause = _checked(cause)
+        checked = _checked(cause)
 
         def stop(tx: Tx) -> tuple[Stopped, swarm_pb2.Swarm]:
-            return self._swarm.kills.emergency_stop(tx, cause), self._looks.swarm_in(tx)
+            return self._swarm.kills.emergency_stop(tx, checked), self._looks.swarm_in(tx)
 
         stopped, swarm = await self._swarm.db.write(stop, urgent=True)
         pace = self._swarm.policy.pace
