@@ -1,5 +1,6 @@
 """People at work: plans, kills, retries, pauses, stops and drains, at random. What was acknowledged is noted."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +47,7 @@ class Operators:
         self._dice = world.dice("operators")
         self._most = tasks
         self._planned = 0
+        self._retrying = Counter[str]()
 
     def act(self) -> None:
         """One verb, drawn by chance."""
@@ -104,7 +106,9 @@ class Operators:
 
         def killed(response: pb.KillTaskResponse) -> None:
             seq = self._seq()
-            self.told.killed.update({task.task_id: seq for task in response.tasks})
+            # A kill overtakes what waits: a retry that has no answer yet may come after it.
+            sure = [task.task_id for task in response.tasks if not self._retrying[task.task_id]]
+            self.told.killed.update(dict.fromkeys(sure, seq))
 
         self._call(f"kill {names}", lambda server: server.operators.KillTask(request, None), killed)
 
@@ -115,7 +119,15 @@ class Operators:
         # Whatever comes of it, these may run again from now on.
         for name in names:
             self.told.killed.pop(name, None)
-        self._call(f"retry {names}", lambda server: server.operators.RetryTask(request, None), lambda _: None)
+
+        async def whole(server: SimServer) -> None:
+            self._retrying.update(names)
+            try:
+                await server.operators.RetryTask(request, None)  # type: ignore[arg-type]
+            finally:
+                self._retrying.subtract(names)
+
+        self._call(f"retry {names}", whole, _nothing)
 
     def accept(self) -> None:
         """Lets an archived result count, if there is one."""
