@@ -25,14 +25,17 @@ def setting(
     metavar: str = "TEXT",
     choices: Sequence[str] | None = None,
     env: str | None = None,
+    separator: str | None = ",",
 ) -> Any:
-    """Declares a field. `...` as the default makes it required; a tuple default takes a repeated flag."""
+    """Declares a field. `...` as the default makes it required; a tuple default takes a repeated flag,
+    and its variable values with the separator between them, None being white space."""
     extra = {
         "text": text,
         "parse": parse,
         "metavar": metavar,
         "choices": choices,
         "env": env,
+        "separator": separator,
         "default": default,
     }
     if default is ...:
@@ -91,7 +94,7 @@ def _value(prefix: str, field: dataclasses.Field[Any], given: Any) -> Any:
         text = os.environ.get(variable_of(prefix, field))
         if text is None or text == "":
             return default
-        given = text.split(",") if isinstance(default, tuple) else text
+        given = text.split(field.metadata["separator"]) if isinstance(default, tuple) else text
     name = flag_of(field)
     if isinstance(default, tuple):
         return tuple(_parse(field, name, item) for item in given)

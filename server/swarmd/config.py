@@ -58,5 +58,10 @@ class Config:
     tls_client_ca: Path | None = setting(
         None, "Asks clients for certificates of this authority, PEM", parse=path, metavar="FILE"
     )
+    notify: tuple[str, ...] = setting(
+        (), "Whom to tell what happens: an address of Apprise, with `#events=failed,finished,stop,worker-lost,"
+        "runner-paused,needs-person` for some of it; @FILE reads addresses; repeatable",
+        metavar="URL|@FILE", separator=None,
+    )  # fmt: skip
     log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))
     log_level: str = setting("info", "What to log", choices=("debug", "info", "warning", "error"))

@@ -24,6 +24,9 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.fleet import Pace
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.notify.courier import courier
+from swarmd.notify.office import telling
+from swarmd.notify.targets import read_targets
 from swarmd.rpc.server import RpcServer, Tls
 from swarmd.store import failpoint, files, restoring
 from swarmd.store.database import Database
@@ -75,16 +78,20 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
     _refuse_open_bind(config.listen, "--listen", tls)
     if config.dashboard != OFF:
         _refuse_open_bind(config.dashboard, "--dashboard", tls)
+    targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
+        sender = await stack.enter_async_context(courier(targets))
         lock = _lock(path)
         stack.callback(lock.release)
         clock = SystemClock()
         db = _open(path, clock)
         stack.push_async_callback(db.close)
-        swarm = Swarm(db, clock=clock, entropy=SystemEntropy(), policy=_policy(config))
+        entropy = SystemEntropy()
+        swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config))
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
+        await stack.enter_async_context(telling(swarm, targets, sender, entropy))
         looks = Looks(swarm, started_us=clock.wall_us())
         server = RpcServer(swarm, looks)
         port = await _start(server, config.listen, tls)

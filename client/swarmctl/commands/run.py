@@ -31,6 +31,12 @@ def run(
         Path, typer.Option(metavar="FILE", help="The database; what else must last is kept beside it.")
     ] = Path(".swarm/swarm.db"),
     dashboard: Annotated[str, typer.Option(metavar="HOST:PORT|off", help="Where to serve it.")] = "off",
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL|@FILE", help="Whom to tell what happens, as `swarmd --notify`; repeatable."
+        ),
+    ] = None,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> Exits:
     """Ends with a table of all tasks, and with 0 only if every one is completed.
@@ -45,6 +51,7 @@ def run(
         workers=workers,
         project_root=project_root,
         dashboard=dashboard,
+        notify=tuple(notify or ()),
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)

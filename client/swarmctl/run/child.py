@@ -7,7 +7,7 @@ by a number that may have become another's; and it does not outlive us, however 
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,10 @@ class Child:
         log: Path,
         stdout: int | None = None,
         orphaned: signal.Signals = signal.SIGTERM,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Its stdout goes to the descriptor if one is given, else to the log like its stderr.
+        """Its stdout goes to the descriptor if one is given, else to the log like its stderr. Its environment
+        is ours with the variables, which no other user can read, unlike its arguments.
 
         It gets the signal `orphaned` if we are gone before it is.
         """
@@ -46,6 +48,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor if stdout is None else stdout,
                 stderr=descriptor,
+                env={**os.environ, **(variables or {})},
                 # Ctrl-C at the terminal is for us; we tell the children what to do about it.
                 start_new_session=True,
             )

@@ -63,6 +63,7 @@ class RunSettings:
     workers: int
     project_root: Path
     dashboard: str
+    notify: Sequence[str]
     worker_flags: Sequence[str]
 
 
@@ -80,7 +81,9 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> Exits:
     inbox, place = Inbox(), settings.place
     place.make()
     with inbox.catching_signals(), ExitStack() as stack:
-        server = stack.enter_context(PrivateServer(settings.programs, place, settings.dashboard, inbox))
+        server = stack.enter_context(
+            PrivateServer(settings.programs, place, settings.dashboard, inbox, notify=settings.notify)
+        )
         connection = Connection(Endpoint(server=server.address, token=read_token(place.token)))
         stack.callback(connection.close)
         run = _Run(settings, server, connection, inbox)

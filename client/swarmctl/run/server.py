@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -37,7 +38,9 @@ class ChildFailed(Exit):
 class PrivateServer:
     """Runs for as long as the context does."""
 
-    def __init__(self, programs: Programs, place: Place, dashboard: str, inbox: Inbox) -> None:
+    def __init__(
+        self, programs: Programs, place: Place, dashboard: str, inbox: Inbox, *, notify: Sequence[str] = ()
+    ) -> None:
         self.address = ""
         self.dashboard = ""
         self._db = place.db
@@ -48,13 +51,15 @@ class PrivateServer:
             *("--token-file", str(place.token)),
             *("--dashboard", dashboard),
         )
+        # Not in the arguments: addresses hold secrets.
+        self._variables = {"SWARMD_NOTIFY": " ".join(notify)} if notify else {}
         self._log = place.log("swarmd")
         self._inbox = inbox
 
     def __enter__(self) -> Self:
         reading, writing = os.pipe()
         try:
-            self.child = Child("swarmd", self._argv, log=self._log, stdout=writing)
+            self.child = Child("swarmd", self._argv, log=self._log, stdout=writing, variables=self._variables)
         finally:
             os.close(writing)
         self._inbox.watch_lines(reading)

@@ -99,6 +99,9 @@ SELECT key, backoff_s FROM tasks WHERE backoff_s > 0;
 -- The ids that begin with :prefix, as a range of the index; :after is the prefix and the last code point.
 SELECT task_id FROM tasks WHERE task_id >= :prefix AND task_id < :after ORDER BY task_id LIMIT :limit;
 
+-- name: task_name
+SELECT name FROM tasks WHERE task_id = :task_id;
+
 -- name: task_keys
 SELECT task_id, key, status FROM tasks;
 

@@ -34,6 +34,11 @@ def find(tx: ReadTx, task_id: str) -> Task | None:
     return None if row is None else _task(row)
 
 
+def name_of(tx: ReadTx, task_id: str) -> str:
+    """The name of that task, empty if there is none."""
+    return tx.value("task_name", task_id=task_id) or ""
+
+
 def ids_from(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
     """The first ids that begin so."""
     return [row[0] for row in tx.all("task_ids_from", prefix=prefix, after=prefix + _LAST, limit=limit)]

@@ -1,0 +1,40 @@
+"""All notifiers of one server, for as long as it serves."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from swarmd.engine.ports import Entropy
+from swarmd.engine.swarm import Swarm
+from swarmd.notify.notifier import Notifier, Sender
+from swarmd.notify.targets import Target
+
+# Within what swarmd may take to end.
+CLOSE_WITHIN_S: Final = 2.0
+
+
+@contextlib.asynccontextmanager
+async def telling(
+    swarm: Swarm, targets: Sequence[Target], sender: Sender, entropy: Entropy
+) -> AsyncIterator[None]:
+    """Tells each target; at the end what waits, if that is quick."""
+    notifiers = [
+        Notifier(
+            target,
+            sender,
+            db=swarm.db,
+            feed=swarm.feed,
+            clock=swarm.clock,
+            entropy=entropy,
+            host=socket.gethostname(),
+        )
+        for target in targets
+    ]
+    for notifier in notifiers:
+        await notifier.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(notifier.close(CLOSE_WITHIN_S) for notifier in notifiers))

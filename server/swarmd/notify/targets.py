@@ -1,0 +1,83 @@
+"""What `--notify` asks for: an address of Apprise, and which topics it wants."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from amplifier_swarm.exits import Exit, Exits
+
+_FILTER: Final = "#events="
+
+
+class Topic(StrEnum):
+    """What a person may want to be told."""
+
+    FAILED = "failed"  # a task failed for good
+    FINISHED = "finished"  # nothing is left that can make progress
+    STOP = "stop"  # an emergency stop came into force
+    WORKER_LOST = "worker-lost"  # a worker is given up
+    RUNNER_PAUSED = "runner-paused"  # a provider refused for good
+    NEEDS_PERSON = "needs-person"  # something else waits for a decision
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address. The number is its place on the command line: the address itself holds secrets."""
+
+    number: int
+    url: str
+    topics: frozenset[Topic]
+
+    @property
+    def scheme(self) -> str:
+        """What kind of address it is, for logs."""
+        return self.url.partition("://")[0]
+
+    @property
+    def reader(self) -> str:
+        """Under which name it is known where it stands. Whoever changes the filter goes on where they were."""
+        return f"notify:{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+
+
+def read_targets(texts: Sequence[str]) -> Sequence[Target]:
+    """The targets that the flags name; raises Exit where one is wrong, never showing an address."""
+    found = [_target(number, text) for number, text in enumerate(_lines(texts), 1)]
+    urls = [target.url for target in found]
+    for target in found:
+        if urls.count(target.url) > 1:
+            raise Exit(
+                Exits.USAGE, f"--notify {target.number} is given twice", hint="name all its events in one"
+            )
+    return found
+
+
+def _lines(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        if not text.startswith("@"):
+            yield text
+            continue
+        path = Path(text[1:]).expanduser()
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            told = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise Exit(Exits.USAGE, f"--notify: can't read {path}: {told}", hint="check the path") from error
+        yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def _target(number: int, text: str) -> Target:
+    url, marked, names = text.rpartition(_FILTER)
+    if not marked:
+        return Target(number, text, frozenset(Topic))
+    wanted = names.split(",")
+    unknown = [name for name in wanted if name not in set(Topic)]
+    if unknown:
+        raise Exit(
+            Exits.USAGE,
+            f"--notify {number}: {unknown[0]!r} is no event",
+            hint=f"known are {', '.join(Topic)}",
+        )
+    return Target(number, url, frozenset(map(Topic, wanted)))

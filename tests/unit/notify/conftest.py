@@ -1,0 +1,90 @@
+"""A swarm with a notifier whose messages land in a list."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from support.clock import FakeEntropy
+from support.engine import Bench, bench
+from support.waiting import eventually
+from swarmd.notify.digest import Message
+from swarmd.notify.notifier import Notifier
+from swarmd.notify.targets import Target, read_targets
+
+
+@dataclass
+class Inbox:
+    """A target; while `broken` is set it takes nothing, while `stuck` is set it does not even answer."""
+
+    messages: list[Message] = field(default_factory=list)
+    tries: int = 0
+    broken: bool = False
+    stuck: asyncio.Event | None = None
+    seen: Callable[[], None] = lambda: None
+
+    async def send(self, target: Target, message: Message) -> bool:
+        self.tries += 1
+        self.seen()
+        if self.stuck is not None:
+            await self.stuck.wait()
+        if not self.broken:
+            self.messages.append(message)
+        return not self.broken
+
+    def titles(self) -> list[str]:
+        return [message.title.partition(": ")[2] for message in self.messages]
+
+    def bodies(self) -> list[str]:
+        return [message.body for message in self.messages]
+
+
+@dataclass
+class Post:
+    """The swarm, its notifier, and the target."""
+
+    on: Bench
+    inbox: Inbox
+    notifier: Notifier
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Lets time pass until it is so."""
+
+        def look() -> object:
+            self.on.clock.pass_s(1.0)
+            return condition()
+
+        await eventually(look, what)
+
+    async def until_told(self, count: int) -> None:
+        await self.until(lambda: len(self.inbox.messages) >= count, f"{count} messages have come")
+
+
+@asynccontextmanager
+async def posting(path: Path, inbox: Inbox, events: str = "") -> AsyncIterator[Post]:
+    """A server's life."""
+    [target] = read_targets([f"json://host{events}"])
+    async with bench(path) as on:
+        swarm = on.swarm
+        notifier = Notifier(
+            target, inbox, db=swarm.db, feed=swarm.feed, clock=on.clock, entropy=FakeEntropy(), host="box"
+        )
+        await notifier.start()
+        try:
+            yield Post(on, inbox, notifier)
+        finally:
+            await notifier.close(10.0)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+async def post(tmp_path: Path, inbox: Inbox) -> AsyncIterator[Post]:
+    async with posting(tmp_path / "swarm.db", inbox) as found:
+        yield found

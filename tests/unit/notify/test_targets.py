@@ -1,0 +1,62 @@
+"""What `--notify` takes: addresses, filters and files of them; no message ever shows an address."""
+
+from pathlib import Path
+
+import pytest
+
+from amplifier_swarm.exits import Exit, Exits
+from swarmd.notify.targets import Topic, read_targets
+
+SECRET = "T0KEN/s3cret"
+
+
+def test_an_address_wants_everything_unless_it_says_what() -> None:
+    whole, some = read_targets([f"slack://{SECRET}/#ops", "json://h/a#b#events=failed,stop"])
+
+    assert (whole.number, whole.url, whole.topics) == (1, f"slack://{SECRET}/#ops", frozenset(Topic))
+    wanted = frozenset({Topic.FAILED, Topic.STOP})
+    assert (some.number, some.url, some.topics) == (2, "json://h/a#b", wanted)
+
+
+def test_a_file_holds_an_address_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "notify"
+    file.write_text("# on call\njson://a\n\n  json://b#events=finished \n")
+
+    assert [target.url for target in read_targets([f"@{file}", "json://c"])] == [
+        "json://a",
+        "json://b",
+        "json://c",
+    ]
+
+
+def test_who_changes_the_filter_goes_on_where_they_were() -> None:
+    [one] = read_targets(["json://a"])
+    [other] = read_targets(["json://a#events=stop"])
+
+    assert one.reader == other.reader
+    assert SECRET not in read_targets([f"json://{SECRET}"])[0].reader
+
+
+@pytest.mark.parametrize(
+    ("texts", "line"),
+    [
+        (
+            [f"json://{SECRET}#events=failed,nope"],
+            f"swarmd: --notify 1: 'nope' is no event; known are {', '.join(Topic)}",
+        ),
+        (
+            [f"json://{SECRET}", f"json://{SECRET}#events=stop"],
+            "swarmd: --notify 1 is given twice; name all its events in one",
+        ),
+        (["@nowhere"], "swarmd: --notify: can't read nowhere: No such file or directory; check the path"),
+    ],
+)
+def test_what_is_wrong_is_one_line_without_the_address(
+    texts: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(Exit) as caught:
+        read_targets(texts)
+
+    assert (caught.value.code, caught.value.line("swarmd")) == (Exits.USAGE, line)

@@ -1,0 +1,64 @@
+"""What looks like a secret does not get through; what does not, does."""
+
+import pytest
+
+from amplifier_swarm.masking import MASK, masked
+
+SECRETS = [
+    "swt1_operator_0123456789ab_" + "x" * 43,
+    "sk-ant-api03-" + "a" * 40,
+    "sk-proj-" + "A1" * 20,
+    "ghp_" + "a" * 36,
+    "github_pat_" + "1" * 40,
+    "glpat-" + "b" * 20,
+    "AKIA" + "B2" * 8,
+    "AIza" + "c" * 35,
+    "xoxb-1234567890-abcdef",
+    "hf_" + "d" * 34,
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF-123",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\nMIIE and the rest was cut",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_masked_wherever_it_stands(secret: str) -> None:
+    assert masked(f"before {secret}") == f"before {MASK}"
+    assert secret not in masked(f"x='{secret}' and more")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgres://me:hunter22@db/x", f"postgres://me:{MASK}@db/x"),
+        ("Authorization: Bearer abcdefghijklmnop123", f"Authorization: Bearer {MASK}"),
+        ("OPENAI_API_KEY=abcdefgh1234", f"OPENAI_API_KEY={MASK}"),
+        ('{"password": "correcthorse"}', f'{{"password": "{MASK}"}}'),
+    ],
+)
+def test_what_names_a_secret_stays(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "agent_error: exit code 3",
+        "the validator rejected the work: src/auth.py:12 token is never checked",
+        "see https://example.org/a/b?c=d",
+        "skipped: dependency t1 is failed",
+        "sha256 9f86d081884c7d659a2feaa0c55ad015",
+    ],
+)
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert masked(text) == text
+
+
+# A pattern that backtracks takes minutes over these.
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, "token" * 40_000, "a://" * 50_000, "eyJ" * 60_000, "-" * 200_000]
+)
+def test_no_text_takes_long(text: str) -> None:
+    assert masked(text) == text
