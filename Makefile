@@ -14,7 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos web check-web screenshots bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ test-fast: setup ## Run the tests that take no seconds
 soak: setup ## The long proofs, a line of figures each (SEED=1; ONLY="power kills" for some of them)
 	@$(RUN) scripts/soak.py --seed $(or $(SEED),1) $(ONLY)
 
-check: lint types imports check-protos test ## What CI runs, but for the demo
+check: lint types imports check-protos check-web test ## What CI runs, but for the demo
 
 fmt: setup ## Format the code and the protos
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && $(BIN)/buf format -w
@@ -69,6 +69,31 @@ check-protos: setup $(PROTOC)/.ready ## Check the protos: style, committed code,
 	  { echo "the committed code is not what protos/ makes: run 'make protos' and commit what it changes"; exit 1; }
 	@sh scripts/compatible.sh $(BIN)/buf $(AGAINST)
 
+# The page's sources, and what they are built into: committed, so that installing needs no node.
+PAGE     := server/dashboard
+ASSETS   := server/swarmd/web/static
+
+$(PAGE)/node_modules/.ready: $(PAGE)/package-lock.json
+	@command -v npm >/dev/null || { echo "building the page needs npm and node 20 or newer; nothing else does"; exit 1; }
+	@cd $(PAGE) && npm ci --silent && touch node_modules/.ready
+
+web: $(PAGE)/node_modules/.ready ## Build the dashboard's page anew (it is committed)
+	@cd $(PAGE) && npm run --silent build -- --logLevel warn
+
+check-web: ## Check the dashboard's page: types, style, unit tests, that it is what its sources make (needs npm)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -f Makefile .check-web; \
+	  else echo "check-web: left out, because npm is not here"; fi
+
+.check-web: FRESH_PAGE := $(abspath .tools/page)
+.check-web: $(PAGE)/node_modules/.ready
+	@cd $(PAGE) && npm run --silent check
+	@cd $(PAGE) && npm run --silent build -- --logLevel warn --outDir $(FRESH_PAGE) --emptyOutDir
+	@diff -rq $(FRESH_PAGE) $(ASSETS) || \
+	  { echo "the committed page is not what $(PAGE) makes: run 'make web' and commit what it changes"; exit 1; }
+
+screenshots: setup ## Take pictures of every page of the dashboard, into screenshots/ (needs Chromium)
+	@PYTHONPATH=tests $(RUN) scripts/screenshots.py
+
 bench: setup ## Measure the swarm, into bench/results/ (ONLY=R1,R8 picks, PAIRS=5 repeats, FULL=1 takes full sizes)
 	@PYTHONPATH=tests $(RUN) bench/run.py
 
@@ -97,5 +122,5 @@ $(PROTOC)/.ready: requirements-protoc.lock | setup
 	@touch $@
 
 clean: ## Remove all that these targets made
-	@rm -rf .venv .tools dist demo bench/results .coverage .*_cache
+	@rm -rf .venv .tools dist demo bench/results screenshots $(PAGE)/node_modules .coverage .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,7 @@ export function authorize(token: string, denied: () => void): void {
   onDenied = denied;
 }
 
-export type Query = Record<string, string | number | readonly string[] | undefined>;
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export function withQuery(path: string, query: Query): string {
   const search = new URLSearchParams();

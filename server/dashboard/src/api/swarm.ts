@@ -39,7 +39,7 @@ export type GraphAnswer =
       edges: [string, string][];
       phases?: undefined;
     }
-  | { seq: number; phases: PhaseNode[]; edges: [string, string, number][]; nodes?: undefined };
+  | { seq: number; phases: PhaseNode[]; edges: [string | null, string | null, number][]; nodes?: undefined };
 
 export interface GraphNode {
   id: string;
@@ -77,6 +77,15 @@ export interface Bucket {
   validator_median_s: number | null;
 }
 
+/** What is known of a worker as soon as a stop is in force. */
+export interface OrderedWorker {
+  worker: string;
+  reach: "ordered" | "unreachable" | string;
+  stopped_by: string | null;
+}
+
+export type Stopped = SwarmStatus & { receipts: OrderedWorker[] };
+
 export type Selection = { ids: readonly string[] } | { filter: Partial<TaskFilter> };
 
 const task = (id: string) => `/api/tasks/${encodeURIComponent(id)}`;
@@ -87,14 +96,14 @@ export const api = {
   logout: () => post<null>("/logout"),
   tasks: (
     filter: TaskFilter,
-    page: { sort: string; order: string; limit: number; after?: string },
+    page: { sort?: string; order?: string; limit: number; after?: string },
     signal?: AbortSignal,
   ) => get<TaskPage>("/api/tasks", { ...filter, ...page }, signal),
   task: (id: string, signal?: AbortSignal) => get<TaskDetail>(task(id), {}, signal),
   explain: (id: string) => get<{ reasons: Reason[] }>(`${task(id)}/explain`),
   log: (
     id: string,
-    query: { role: string; attempt: string; after?: number; limit: number },
+    query: { role: string; attempt: number; after?: number; tail?: number; wait_s?: number; limit: number },
     signal?: AbortSignal,
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
   events: (query: { after?: number; limit: number; task?: string }) =>
@@ -113,7 +122,7 @@ export const api = {
       `/api/workers/${encodeURIComponent(worker)}/drain`,
       deadlineS === null ? {} : { deadline_s: deadlineS },
     ),
-  emergencyStop: (cause: string) => post<SwarmStatus>("/api/emergency-stop", { cause }),
+  emergencyStop: (cause: string) => post<Stopped>("/api/emergency-stop", { cause }),
   pause: (cause: string) => post<SwarmStatus>("/api/pause", { cause }),
   resume: (requeue: boolean) => post<SwarmStatus & { requeued?: string[] }>("/api/resume", { requeue }),
   gracefulShutdown: (deadlineS: number | null) =>

@@ -1,4 +1,5 @@
 // One WebSocket at a time to /ws, made again for ever when it ends, always from the last number seen.
+import { type Query, withQuery } from "../api/http.ts";
 import { backoffMs } from "./backoff.ts";
 import { type Frame, parseFrame } from "./frames.ts";
 
@@ -16,6 +17,8 @@ export interface Listener {
   frame(frame: Frame): boolean;
   link(link: Link, retryMs: number | null): void;
   seq(): number | null;
+  /** Which history that number is of. */
+  epoch(): number | null;
   csrf(): string;
   /** Asked before each further try; false ends them (nobody is logged in any more). */
   allowed(): Promise<boolean>;
@@ -61,7 +64,8 @@ export class Connection {
     this.retry = null;
     this.listener.link("connecting", null);
     const seq = this.listener.seq();
-    const url = `${location.origin.replace(/^http/, "ws")}/ws${seq === null ? "" : `?after=${seq}`}`;
+    const from: Query = seq === null ? {} : { after: seq, epoch: this.listener.epoch() ?? undefined };
+    const url = withQuery(`${location.origin.replace(/^http/, "ws")}/ws`, from);
     const socket = this.wire.open(url, ["swarm.v1", `csrf.${this.listener.csrf()}`]);
     this.socket = socket;
     this.listen(socket);

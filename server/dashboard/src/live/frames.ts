@@ -1,5 +1,5 @@
 // What the server sends over the WebSocket.
-import type { SwarmEvent, SwarmStatus, Task, Worker } from "../api/documents.ts";
+import type { SwarmEvent, SwarmStatus, Task, Usage, Worker } from "../api/documents.ts";
 
 export interface SnapshotFrame {
   type: "snapshot";
@@ -27,6 +27,8 @@ export interface PulseFrame {
   at: string;
   status: SwarmStatus;
   workers: Worker[];
+  /** What tasks that are held have used by now. */
+  usage?: Record<string, Usage>;
 }
 
 export interface ResyncFrame {

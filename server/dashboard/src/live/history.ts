@@ -1,9 +1,9 @@
 // Events from before the page was opened, put under those that came since.
 import type { SwarmEvent } from "../api/documents.ts";
-import { EVENTS_KEPT, type Swarm } from "./reduce.ts";
+import { EVENTS_KEPT, type Swarm, withoutHoles } from "./reduce.ts";
 
 export function withHistory(swarm: Swarm, older: readonly SwarmEvent[]): Swarm {
-  return { ...swarm, events: merged(swarm.events, older).slice(0, EVENTS_KEPT) };
+  return { ...swarm, events: withoutHoles(merged(swarm.events, older)).slice(0, EVENTS_KEPT) };
 }
 
 /** Both, each event once, the newest first. */

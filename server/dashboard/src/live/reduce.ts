@@ -1,6 +1,6 @@
 // The swarm as the page knows it, advanced by frames. Its one rule: a delta counts only where it continues
 // what is known, so that no change is lost and none counts twice.
-import type { SwarmEvent, SwarmStatus, Task, Worker } from "../api/documents.ts";
+import type { SwarmEvent, SwarmStatus, Task, Usage, Worker } from "../api/documents.ts";
 import { RUNNING } from "../text/words.ts";
 import type { DeltaFrame, Frame, SnapshotFrame } from "./frames.ts";
 
@@ -45,7 +45,12 @@ export function reduce(swarm: Swarm, frame: Frame): Step {
     case "delta":
       return delta(swarm, frame);
     case "pulse":
-      return still({ ...swarm, status: frame.status, workers: frame.workers });
+      return still({
+        ...swarm,
+        status: frame.status,
+        workers: frame.workers,
+        running: withUsage(swarm.running, frame.usage ?? {}),
+      });
     case "resync":
       return still(swarm);
   }
@@ -62,8 +67,8 @@ function snapshot(swarm: Swarm, frame: SnapshotFrame): Swarm {
     workers: frame.workers,
     running: byId(frame.running),
     attention: byId(frame.attention),
-    // A smaller number is another history: a restored backup, a cleared plan. Its events are not ours.
-    events: swarm.events.filter((event) => event.seq <= frame.seq && sameHistory(swarm, frame)),
+    // Another history, such as a restored backup, has other events under the same numbers.
+    events: sameHistory(swarm, frame) ? swarm.events.filter((event) => event.seq <= frame.seq) : [],
   };
 }
 
@@ -86,13 +91,33 @@ function delta(swarm: Swarm, frame: DeltaFrame): Step {
       workers: frame.workers ?? swarm.workers,
       running: updated(swarm.running, frame.tasks, removed, (task) => RUNNING.has(task.status)),
       attention: newest(updated(swarm.attention, frame.tasks, removed, (task) => task.status === "failed")),
-      events: [...fresh, ...swarm.events].slice(0, EVENTS_KEPT),
+      events: withoutHoles([...fresh, ...swarm.events]).slice(0, EVENTS_KEPT),
     },
     changed: frame.tasks,
     removed,
     everything: fresh.some((event) => event.kind === "tasks_cleared"),
     hole: false,
   };
+}
+
+/** The newest events up to the first that is missing: a list with a hidden hole would tell something wrong. */
+export function withoutHoles(events: readonly SwarmEvent[]): readonly SwarmEvent[] {
+  const hole = events.findIndex((event, at) => at > 0 && event.seq !== (events[at - 1]?.seq ?? 0) - 1);
+  return hole < 0 ? events : events.slice(0, hole);
+}
+
+function withUsage(
+  running: ReadonlyMap<string, Task>,
+  usage: Readonly<Record<string, Usage>>,
+): ReadonlyMap<string, Task> {
+  const told = Object.entries(usage).filter(([id]) => running.has(id));
+  if (told.length === 0) return running;
+  const next = new Map(running);
+  for (const [id, used] of told) {
+    const task = next.get(id);
+    if (task !== undefined) next.set(id, { ...task, usage: used });
+  }
+  return next;
 }
 
 function byId(tasks: readonly Task[]): Map<string, Task> {

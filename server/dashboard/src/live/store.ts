@@ -61,6 +61,7 @@ const connection = new Connection({
   frame: take,
   link: setLink,
   seq: () => swarm.value.seq,
+  epoch: () => swarm.value.status?.epoch ?? null,
   csrf: () => (session.value.state === "in" ? session.value.me.csrf : ""),
   allowed: ask,
 });

@@ -4,11 +4,11 @@ import type { LogLine } from "../api/documents.ts";
 import type { LogPage } from "../api/swarm.ts";
 
 export interface LogSource {
-  page(after: number | undefined, limit: number, signal: AbortSignal): Promise<LogPage>;
+  /** The entries after that cursor; `wait` lets the server wait for the next if there is none yet. */
+  page(after: number | undefined, wait: boolean, limit: number, signal: AbortSignal): Promise<LogPage>;
 }
 
 export interface FollowerEvents {
-  /** New entries; `all` if everything that was there before is void. */
   added(entries: readonly LogLine[]): void;
   state(state: FollowState): void;
 }
@@ -19,8 +19,10 @@ export interface FollowState {
   readonly error: unknown;
 }
 
-const PAGE = 5000;
-const POLL_MS = 700;
+// The most that the server gives at once.
+export const PAGE = 5000;
+// The server answers when there is something new; this only gathers what comes in a burst.
+const REST_MS = 150;
 const RETRY_MS = 3000;
 
 export class LogFollower {
@@ -29,6 +31,7 @@ export class LogFollower {
   private under: AbortController | null = null;
   private closed = false;
   private again = false;
+  private caughtUp = false;
   private readonly source: LogSource;
   private readonly events: FollowerEvents;
 
@@ -41,6 +44,7 @@ export class LogFollower {
   poke(): void {
     if (this.closed) return;
     if (this.under !== null) {
+      // A page on its way that waits for news tells them by itself.
       this.again = true;
       return;
     }
@@ -58,7 +62,7 @@ export class LogFollower {
   private async read(): Promise<void> {
     const controller = new AbortController();
     this.under = controller;
-    let delayMs: number | null = POLL_MS;
+    let delayMs: number | null = REST_MS;
     try {
       delayMs = await this.pages(controller.signal);
     } catch (error) {
@@ -77,15 +81,16 @@ export class LogFollower {
   /** Reads up to the end; how long to wait before looking again, null for not at all. */
   private async pages(signal: AbortSignal): Promise<number | null> {
     for (;;) {
-      const page = await this.source.page(this.cursor, PAGE, signal);
+      const page = await this.source.page(this.cursor, this.caughtUp, PAGE, signal);
       if (this.closed) return null;
       const after = this.cursor ?? -1;
       const fresh = page.entries.filter((entry) => entry.cursor > after);
       if (page.next !== null) this.cursor = Math.max(this.cursor ?? 0, page.next);
       if (fresh.length > 0) this.events.added(fresh);
       const more = page.entries.length >= PAGE;
+      this.caughtUp = !more;
       this.events.state({ loading: more, ended: page.ended, error: null });
-      if (!more) return page.ended ? null : POLL_MS;
+      if (!more) return page.ended ? null : REST_MS;
     }
   }
 }

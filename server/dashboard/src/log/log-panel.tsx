@@ -9,10 +9,12 @@ import { type Log, useLog } from "./use-log.ts";
 /** What the task's sessions did and printed, followed as they do. */
 export function LogPanel({ task }: { task: TaskDetail }) {
   const [role, setRole] = useState("");
-  const [attempt, setAttempt] = useState("");
+  const [chosen, setChosen] = useState(0);
+  const [whole, setWhole] = useState(false);
   const [wanted, setWanted] = useState("");
   const [columns, setColumns] = useState(100);
-  const log = useLog({ task: task.id, role, attempt, columns, wanted });
+  const attempt = chosen === 0 ? task.attempt : chosen;
+  const log = useLog({ task: task.id, role, attempt, whole, columns, wanted });
   // A new session, or an end: there may be more, even in a log that had ended.
   // biome-ignore lint/correctness/useExhaustiveDependencies: these are what tells of it
   useEffect(() => log.poke(), [task.status, task.builder_session_id, task.validator_session_id]);
@@ -22,10 +24,10 @@ export function LogPanel({ task }: { task: TaskDetail }) {
         <select
           class="field"
           aria-label="Attempt"
-          value={attempt}
-          onChange={(event) => setAttempt(event.currentTarget.value)}
+          value={String(chosen)}
+          onChange={(event) => setChosen(Number(event.currentTarget.value))}
         >
-          <option value="">all attempts</option>
+          <option value="0">latest attempt</option>
           {task.attempts.map(({ number }) => (
             <option key={number} value={String(number)}>
               attempt {number}
@@ -52,6 +54,14 @@ export function LogPanel({ task }: { task: TaskDetail }) {
           onInput={(event) => setWanted(event.currentTarget.value)}
         />
       </div>
+      {log.cut && (
+        <p class="log-cut small dim">
+          This begins with the newest entries of each session.{" "}
+          <button type="button" class="button small" onClick={() => setWhole(true)}>
+            Load all
+          </button>
+        </p>
+      )}
       {log.error !== null && <p class="bad small">{sentence(log.error)}</p>}
       <LogView log={log} onColumns={setColumns} />
     </Panel>

@@ -8,7 +8,9 @@ import { type LogRow, LogRows } from "./rows.ts";
 export interface LogChoice {
   readonly task: string;
   readonly role: string;
-  readonly attempt: string;
+  readonly attempt: number;
+  /** Everything that is kept, instead of the newest of each session. */
+  readonly whole: boolean;
   readonly columns: number;
   readonly wanted: string;
 }
@@ -16,12 +18,17 @@ export interface LogChoice {
 export interface Log extends FollowState {
   readonly rows: readonly LogRow[];
   readonly entries: number;
+  /** There is more before what was read. */
+  readonly cut: boolean;
   readonly poke: () => void;
 }
 
+// What a person may want to read of each session at first; the rest comes when it is asked for.
+const TAIL = 2000;
+const WAIT_S = 20;
 const START: FollowState = { loading: true, ended: false, error: null };
 
-export function useLog({ task, role, attempt, columns, wanted }: LogChoice): Log {
+export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoice): Log {
   const [state, setState] = useState(START);
   const [, draw] = useState(0);
   const entries = useRef<LogLine[]>([]);
@@ -42,8 +49,14 @@ export function useLog({ task, role, attempt, columns, wanted }: LogChoice): Log
     setState(START);
     const made = new LogFollower(
       {
-        page: (after, limit, signal) =>
-          api.log(task, { role, attempt, limit, ...(after === undefined ? {} : { after }) }, signal),
+        page: (after, wait, limit, signal) => {
+          const from = after !== undefined ? { after } : whole ? {} : { tail: TAIL };
+          return api.log(
+            task,
+            { role, attempt, limit, ...from, ...(wait ? { wait_s: WAIT_S } : {}) },
+            signal,
+          );
+        },
       },
       {
         added: (more) => {
@@ -57,13 +70,24 @@ export function useLog({ task, role, attempt, columns, wanted }: LogChoice): Log
     follower.current = made;
     made.poke();
     return () => made.close();
-  }, [task, role, attempt]);
+  }, [task, role, attempt, whole]);
   return {
     ...state,
     rows: rows.current.rows,
     entries: entries.current.length,
+    cut: !whole && beginsLate(entries.current),
     poke: () => follower.current?.poke(),
   };
+}
+
+/** Whether a session's first entry is not its first: the server was asked for the newest only. */
+export function beginsLate(entries: readonly LogLine[]): boolean {
+  const seen = new Set<string>();
+  for (const { session_id, number, kind } of entries) {
+    if (!seen.has(session_id) && number > 1 && kind !== "gap") return true;
+    seen.add(session_id);
+  }
+  return false;
 }
 
 function same(one: FollowState, other: FollowState): boolean {

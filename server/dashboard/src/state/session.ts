@@ -29,7 +29,7 @@ export async function ask(): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) {
-      leave();
+      leave(linkNotice());
       return false;
     }
     return true;
@@ -44,4 +44,11 @@ export async function logIn(token: string): Promise<void> {
 export async function logOut(): Promise<void> {
   await api.logout();
   leave("You are logged out.");
+}
+
+/** What to say to someone whose login link was no good; the server sends them on with that word. */
+function linkNotice(): string {
+  if (new URLSearchParams(location.search).get("login") !== "expired") return "";
+  history.replaceState(null, "", location.pathname + location.hash);
+  return "That link was used already, or is too old. `swarmctl dashboard` prints a new one.";
 }

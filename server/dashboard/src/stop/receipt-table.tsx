@@ -1,7 +1,7 @@
 import { taskHref } from "../state/route.ts";
-import { plural } from "../text/format.ts";
+import { clock, plural } from "../text/format.ts";
 import { visible } from "../text/visible.ts";
-import { byWorker, endings, type WorkerReceipt } from "./receipts.ts";
+import { byWorker, endings, unreachable, type WorkerReceipt } from "./receipts.ts";
 
 /** The receipt of each worker, as it arrives. */
 export function ReceiptTable() {
@@ -32,11 +32,10 @@ export function ReceiptTable() {
 }
 
 function Row({ receipt }: { receipt: WorkerReceipt }) {
-  const waits = receipt.endings.length - receipt.gone;
   return (
     <tr data-worker={receipt.worker}>
       <td>{visible(receipt.worker)}</td>
-      <td class="nowrap">{waits > 0 ? `… ${plural(waits, "session")} still ending` : "✓ proven gone"}</td>
+      <td>{told(receipt)}</td>
       <td class="right">{receipt.found}</td>
       <td class="right">{receipt.terminated}</td>
       <td class="right">{receipt.killed}</td>
@@ -52,4 +51,12 @@ function Row({ receipt }: { receipt: WorkerReceipt }) {
       </td>
     </tr>
   );
+}
+
+function told(receipt: WorkerReceipt): string {
+  const waits = receipt.endings.length - receipt.gone;
+  if (waits === 0) return receipt.told > 0 ? "✓ proven gone" : "✓ over; it sent no receipt";
+  if (!unreachable.value.has(receipt.worker)) return `… ${plural(waits, "session")} still ending`;
+  const by = unreachable.value.get(receipt.worker) ?? null;
+  return `▲ can't be reached: it ends its sessions by itself${by === null ? "" : ` by ${clock(by)}`}`;
 }

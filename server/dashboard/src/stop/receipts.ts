@@ -1,25 +1,36 @@
 // How an emergency stop goes, worker by worker: which sessions it is ending, and the receipt of each.
 import { effect, signal } from "@preact/signals";
 import type { KillReceipt, Task } from "../api/documents.ts";
-import { api } from "../api/swarm.ts";
+import { api, type OrderedWorker } from "../api/swarm.ts";
 import { onStep, status } from "../live/store.ts";
 
 export interface Ending {
   readonly task: string;
   readonly worker: string;
   readonly status: "killing" | "killed";
-  /** null while it is on its way; "none" if no session was running. */
-  readonly receipt: KillReceipt | "none" | null;
+  /** null while it is on its way, and for good if no session was running or its worker never told. */
+  readonly receipt: KillReceipt | null;
 }
 
 export interface WorkerReceipt {
   readonly worker: string;
   readonly endings: readonly Ending[];
   readonly gone: number;
+  /** How many of these told how it went. */
+  readonly told: number;
   readonly found: number;
   readonly terminated: number;
   readonly killed: number;
   readonly survivors: number;
+}
+
+/** By when workers that can't be reached have ended their sessions by themselves. */
+export const unreachable = signal<ReadonlyMap<string, string | null>>(new Map());
+
+/** Takes what the order to stop was answered with. */
+export function noteOrders(orders: readonly OrderedWorker[]): void {
+  const lost = orders.filter(({ reach }) => reach === "unreachable");
+  unreachable.value = new Map(lost.map(({ worker, stopped_by }) => [worker, stopped_by]));
 }
 
 export const endings = signal<ReadonlyMap<string, Ending>>(new Map());
@@ -37,15 +48,14 @@ export function byWorker(all: Iterable<Ending>): WorkerReceipt[] {
 }
 
 function summed(worker: string, group: readonly Ending[]): WorkerReceipt {
-  const receipts = group
-    .map((ending) => ending.receipt)
-    .filter((found) => found !== null && found !== "none");
+  const receipts = group.map((ending) => ending.receipt).filter((found) => found !== null);
   const sum = (pick: (receipt: KillReceipt) => number) =>
     receipts.reduce((total, receipt) => total + pick(receipt), 0);
   return {
     worker,
     endings: group,
     gone: group.filter((ending) => ending.status === "killed").length,
+    told: receipts.length,
     found: sum((receipt) => receipt.processes_found),
     terminated: sum((receipt) => receipt.terminated),
     killed: sum((receipt) => receipt.killed),
@@ -63,29 +73,15 @@ function note(tasks: readonly Task[], cause: string | null): void {
   if (found.length === 0) return;
   const next = new Map(endings.value);
   for (const task of found) {
-    const known = next.get(task.id);
-    const receipt = task.kill_receipt ?? known?.receipt ?? null;
+    const receipt = task.kill_receipt ?? next.get(task.id)?.receipt ?? null;
     next.set(task.id, {
       task: task.id,
       worker: task.worker ?? "–",
       status: task.status as Ending["status"],
       receipt,
     });
-    if (task.status === "killed" && receipt === null) void fetchReceipt(task.id);
   }
   endings.value = next;
-}
-
-async function fetchReceipt(id: string): Promise<void> {
-  try {
-    const detail = await api.task(id);
-    const receipt = detail.attempts.at(-1)?.kill_receipt ?? "none";
-    const known = endings.value.get(id);
-    if (known === undefined) return;
-    endings.value = new Map(endings.value).set(id, { ...known, receipt });
-  } catch {
-    // The row then says "gone" without figures; the task's own page has them.
-  }
 }
 
 const LOOKED_AT = 500;

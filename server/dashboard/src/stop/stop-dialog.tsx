@@ -4,6 +4,7 @@ import { running, status } from "../live/store.ts";
 import { attempt } from "../state/notices.ts";
 import { plural } from "../text/format.ts";
 import { Dialog } from "../ui/dialog.tsx";
+import { noteOrders } from "./receipts.ts";
 
 const WORD = "STOP";
 
@@ -17,7 +18,7 @@ export function StopDialog({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     if (!ready) return;
     setBusy(true);
-    const done = await attempt(() => api.emergencyStop(cause.trim()));
+    const done = await attempt(async () => noteOrders((await api.emergencyStop(cause.trim())).receipts));
     setBusy(false);
     if (done) onClose();
   };

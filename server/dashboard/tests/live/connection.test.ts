@@ -33,6 +33,7 @@ beforeEach(() => {
       },
       link: (link) => links.push(link),
       seq: () => swarm.seq,
+      epoch: () => swarm.status?.epoch ?? null,
       csrf: () => "secret",
       allowed: async () => allowed,
     },
@@ -55,6 +56,7 @@ describe("when the connection breaks", () => {
 
     expect(wire.sockets.length).toBe(2);
     expect(wire.socket.after).toBe("8");
+    expect(new URL(wire.socket.url).searchParams.get("epoch")).toBe("1");
   });
 
   test("it is tried again more and more rarely, and soon again after a success", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { DeltaFrame, SnapshotFrame } from "../../src/live/frames.ts";
+import { withHistory } from "../../src/live/history.ts";
 import { ATTENTION_KEPT, EMPTY, EVENTS_KEPT, reduce, type Swarm } from "../../src/live/reduce.ts";
 import { event, swarmStatus, task } from "../made.ts";
 
@@ -139,6 +140,36 @@ describe("a snapshot", () => {
 
     expect(swarm.events).toEqual([]);
   });
+});
+
+test("events after a hole that nobody can fill stand alone, so that no list hides one", () => {
+  const before = reduce(at(0), delta(0, 3)).swarm;
+
+  const { swarm } = reduce(before, delta(3, 900, { events: [event(899), event(900)], skipped: 895 }));
+
+  expect(seqs(swarm)).toEqual([900, 899]);
+});
+
+test("events from before come under those that are known, as far as there is no hole", () => {
+  const { swarm } = reduce(at(10), delta(10, 12));
+
+  expect(seqs(withHistory(swarm, [event(9), event(10), event(11)]))).toEqual([12, 11, 10, 9]);
+  expect(seqs(withHistory(swarm, [event(5), event(6)]))).toEqual([12, 11]);
+});
+
+test("a pulse tells what running tasks have used by now", () => {
+  const used = { input_tokens: 7, output_tokens: 1, cost: "0.1" };
+  const before = at(5, { running: [task("a", "in_progress"), task("b", "in_progress")] });
+
+  const { swarm } = reduce(before, {
+    type: "pulse",
+    at: "2026-01-01T00:00:00Z",
+    status: swarmStatus(),
+    workers: [],
+    usage: { a: used, gone: used },
+  });
+
+  expect([...swarm.running.values()].map(({ usage }) => usage.input_tokens)).toEqual([7, 0]);
 });
 
 test("a pulse brings ages and spend, and no event", () => {

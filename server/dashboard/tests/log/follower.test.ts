@@ -7,17 +7,19 @@ let stored: number;
 let ended: boolean;
 let asked: (number | undefined)[];
 let taken: number[];
+let waits: boolean[];
 let state: FollowState;
 let broken: boolean;
 let follower: LogFollower;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [stored, ended, asked, taken, broken] = [0, false, [], [], false];
+  [stored, ended, asked, taken, waits, broken] = [0, false, [], [], [], false];
   follower = new LogFollower(
     {
-      page: async (after, limit): Promise<LogPage> => {
+      page: async (after, wait, limit): Promise<LogPage> => {
         asked.push(after);
+        waits.push(wait);
         if (broken) throw new Error("gone");
         const first = (after ?? 0) + 1;
         const entries = Array.from({ length: Math.min(limit, Math.max(0, stored - first + 1)) }, (_, at) =>
@@ -58,6 +60,7 @@ test("what is written later comes later", async () => {
 
   expect(taken).toEqual(upTo(5));
   expect(asked.at(1)).toBe(3);
+  expect(waits.slice(0, 2)).toEqual([false, true]);
 });
 
 test("an ended log is not asked for again, until something tells that there may be more", async () => {

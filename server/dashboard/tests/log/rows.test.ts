@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { chunks, LogRows } from "../../src/log/rows.ts";
+import { beginsLate } from "../../src/log/use-log.ts";
 import { logLine } from "../made.ts";
 
 const texts = (rows: LogRows) => rows.rows.filter((row) => !row.heading).map((row) => row.text);
@@ -65,4 +66,11 @@ test("a hundred thousand lines are laid out in pieces, with the same rows as at 
 
   expect(pieces.rows.length).toBe(100_001);
   expect(texts(pieces)).toEqual(texts(whole));
+});
+
+test("a log of which only the newest was read is known by its first number", () => {
+  expect(beginsLate([logLine(1), logLine(2)])).toBe(false);
+  expect(beginsLate([logLine(5, "x"), logLine(6)])).toBe(true);
+  expect(beginsLate([logLine(5, "4 entries are not kept", { kind: "gap" }), logLine(6)])).toBe(false);
+  expect(beginsLate([logLine(1), logLine(9, "x", { session_id: "other" })])).toBe(true);
 });

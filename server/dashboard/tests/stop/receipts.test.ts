@@ -24,10 +24,10 @@ test("the receipts of a worker's tasks are added up", () => {
   const [found] = byWorker([
     ending("a", "w", { status: "killed", receipt: receipt({ survivors: 1 }) }),
     ending("b", "w", { status: "killed", receipt: receipt({ processes_found: 5 }) }),
-    ending("c", "w", { status: "killed", receipt: "none" }),
+    ending("c", "w", { status: "killed", receipt: null }),
   ]);
 
-  expect([found?.gone, found?.found, found?.killed, found?.survivors]).toEqual([3, 7, 4, 1]);
+  expect([found?.gone, found?.told, found?.found, found?.killed, found?.survivors]).toEqual([3, 2, 7, 4, 1]);
 });
 
 test("workers that are still ending stand first", () => {

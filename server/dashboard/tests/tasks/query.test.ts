@@ -21,11 +21,13 @@ test("a status is toggled, and stays in the order of life", () => {
   expect(toggled(["blocked", "failed"], "failed")).toEqual(["blocked"]);
 });
 
-test("sorting by the same column again turns it round", () => {
+test("sorting by the same column again turns it round, and once more undoes it", () => {
   const once = sortedBy(query(""), "priority");
 
   expect([once.sort, once.order]).toEqual(["priority", "asc"]);
-  expect(sortedBy(once, "priority").order).toBe("desc");
+  const twice = sortedBy(once, "priority");
+  expect([twice.sort, twice.order]).toEqual(["priority", "desc"]);
+  expect(sortedBy(twice, "priority")).toEqual(query(""));
 });
 
 test("a change takes the place of its row, and no other array is made for nothing", () => {

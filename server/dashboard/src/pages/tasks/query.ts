@@ -14,7 +14,8 @@ export const SORTS = [
 export type Sort = (typeof SORTS)[number];
 
 export interface TaskQuery extends TaskFilter {
-  readonly sort: Sort;
+  /** null is the order of import. */
+  readonly sort: Sort | null;
   readonly order: "asc" | "desc";
 }
 
@@ -24,7 +25,7 @@ export function readQuery(search: URLSearchParams): TaskQuery {
     status: STATUSES.filter((status) => wanted.has(status)),
     phase: search.get("phase") ?? "",
     q: search.get("q") ?? "",
-    sort: SORTS.find((sort) => sort === search.get("sort")) ?? "id",
+    sort: SORTS.find((sort) => sort === search.get("sort")) ?? null,
     order: search.get("order") === "desc" ? "desc" : "asc",
   };
 }
@@ -34,7 +35,7 @@ export function writeQuery(query: TaskQuery): URLSearchParams {
   for (const status of query.status) search.append("status", status);
   if (query.phase) search.set("phase", query.phase);
   if (query.q) search.set("q", query.q);
-  if (query.sort !== "id") search.set("sort", query.sort);
+  if (query.sort !== null) search.set("sort", query.sort);
   if (query.order !== "asc") search.set("order", query.order);
   return search;
 }
@@ -43,10 +44,10 @@ export function toggled(statuses: readonly Status[], status: Status): Status[] {
   return STATUSES.filter((one) => (one === status) !== statuses.includes(one));
 }
 
-/** A click on a column: by it, then the other way round. */
+/** A click on a column: by it, then the other way round, then in the order of import again. */
 export function sortedBy(query: TaskQuery, sort: Sort): TaskQuery {
-  const order = query.sort === sort && query.order === "asc" ? "desc" : "asc";
-  return { ...query, sort, order };
+  if (query.sort !== sort) return { ...query, sort, order: "asc" };
+  return query.order === "asc" ? { ...query, order: "desc" } : { ...query, sort: null, order: "asc" };
 }
 
 export function isFiltered(query: TaskQuery): boolean {

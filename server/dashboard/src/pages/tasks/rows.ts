@@ -22,6 +22,6 @@ export function mayMove(rows: readonly Task[], changed: readonly Task[], query: 
     const before = known.get(task.id);
     const wanted = query.status.length === 0 || query.status.includes(task.status);
     if (before === undefined) return wanted;
-    return !wanted || before[query.sort] !== task[query.sort];
+    return !wanted || (query.sort !== null && before[query.sort] !== task[query.sort]);
   });
 }

@@ -87,7 +87,8 @@ export class TaskList {
 
   private page(after: string | null, signal: AbortSignal) {
     const { sort, order, ...filter } = this.query;
-    return api.tasks(filter, { sort, order, limit: PAGE, ...(after === null ? {} : { after }) }, signal);
+    const sorted = sort === null ? {} : { sort, order };
+    return api.tasks(filter, { ...sorted, limit: PAGE, ...(after === null ? {} : { after }) }, signal);
   }
 
   private async fetch(work: (signal: AbortSignal) => Promise<void>): Promise<void> {

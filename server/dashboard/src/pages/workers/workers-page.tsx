@@ -48,7 +48,7 @@ export function WorkersPage() {
                 <th>Containment</th>
                 <th>Labels</th>
                 <th>Host</th>
-                <th class="right">Last heard</th>
+                <th>Last heard</th>
                 <th>Tasks</th>
                 {operates.value && <th aria-label="Drain" />}
               </tr>
