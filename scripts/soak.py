@@ -29,7 +29,7 @@ class Proof:
 
 PROOFS: Final = (
     Proof("power", "disk.run", ("--images", "10000")),
-    Proof("places", "crash.run", ("places", "--count", "50")),
+    Proof("places", "crash.run", ("places", "--count", "1000")),
     Proof("kills", "crash.run", ("kills", "--count", "1000")),
     Proof("plans", "fuzz.run", ("plans", "--count", "20000")),
     Proof("calls", "fuzz.run", ("calls", "--count", "80")),

@@ -11,6 +11,8 @@ from crash.arena import Arena
 from support.plans import random_plan
 from support.waiting import eventually
 
+# It passes every place 50 times within fewer rounds.
+ROUNDS_A_LIFE = 60
 VERBS = ("AddTasks", "KillTask", "EmergencyStop", "ResumeSwarm")
 RUNNER = ("--runner", "command", "--no-validation", "--kill-grace", "1", "--builder-command")
 
@@ -78,10 +80,12 @@ async def _rounds_until_dead(arena: Arena) -> list[Round]:
     deaths = len(arena.failpoints) + 1
     arena.crash()
     rounds: list[Round] = []
-    while arena.died < deaths:
-        assert len(rounds) <= 2 * deaths, f"it does not come to {arena.failpoint}"
+    alive = 0
+    while (died := arena.died) < deaths:
+        assert alive < ROUNDS_A_LIFE, f"it does not come to {arena.failpoint}"
         rounds.append(Round(arena, len(rounds)))
         await rounds[-1].run()
+        alive = alive + 1 if arena.died == died else 0
     return rounds
 
 

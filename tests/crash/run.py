@@ -1,12 +1,13 @@
 """`PYTHONPATH=tests python -m crash.run places|kills --seed N [--count N]`: swarmd dies everywhere, for long.
 
-`places` takes each failpoint on the way of a task at its first `--count` passings; `kills` ends the server that
-often at moments drawn from the seed.
+`places` draws that many of the failpoints on the way of a task, each at one of its first 50 passings; `kills` ends
+the server that often at moments drawn from the seed.
 """
 
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from typing import Final
 from crash.arena import arena
 from crash.life import VERBS, dies_at, killed_at_random, replies, table
 
-DEFAULTS: Final = {"places": 50, "kills": 1_000}
+PASSINGS: Final = range(1, 51)
 # One swarm dies that often before the next one begins.
 DEATHS_A_RUN: Final = 40
 KILLS_A_RUN: Final = 50
@@ -42,8 +43,9 @@ async def at_random(seed: int, kills: int) -> int:
 
 def play_places(seed: int, count: int) -> str:
     """The figures of deaths at failpoints."""
-    places = table(OFTEN, range(1, count + 1)) + table(replies(*VERBS), (1, 2, 3))
+    places = table(OFTEN, PASSINGS) + table(replies(*VERBS), (1, 2, 3))
     random.Random(seed).shuffle(places)
+    del places[count:]
     rounds = sum(
         asyncio.run(at_failpoints(places[start : start + DEATHS_A_RUN]))
         for start in range(0, len(places), DEATHS_A_RUN)
@@ -63,13 +65,15 @@ def play_kills(seed: int, count: int) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Plays; whatever is lost or doubled is an error that says where."""
     parser = argparse.ArgumentParser(prog="crash.run", description=__doc__)
-    parser.add_argument("what", choices=sorted(DEFAULTS))
+    parser.add_argument("what", choices=("places", "kills"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int)
+    parser.add_argument("--count", type=int, default=1_000, help="how many deaths, at most all places")
     given = parser.parse_args(argv)
+    # So that no program outlives a run that is broken off.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     play = play_places if given.what == "places" else play_kills
     began_s = time.monotonic()
-    figures = play(given.seed, given.count or DEFAULTS[given.what])
+    figures = play(given.seed, given.count)
     seconds = time.monotonic() - began_s
     sys.stdout.write(f"{figures}: 0 lost, 0 doubled ({seconds:.0f} s, seeds from {given.seed})\n")
 
