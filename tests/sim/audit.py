@@ -7,7 +7,7 @@ from sim.machine import Ledger
 from sim.operators import Acknowledged
 from sim.world import Violated
 from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
-from swarmd.domain.model import AttemptOutcome, FailureClass, Task, TaskKey
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import MAX_LOSSES
 from swarmd.store import events, tasks, views
 from swarmd.store.events import Event, EventKind
@@ -46,6 +46,7 @@ def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
         attempts = views.attempts(tx, task.key)
         _counted(task, attempts, by_task[task_id])
         _ended_well(task, attempts, by_task[task_id])
+        _truly_completed(task, attempts, ledger)
         known.update(session.session_id for attempt in attempts for session in attempt.sessions)
     without = [session_id for session_id in ledger.started if session_id not in known]
     _refuse(without, "a process ran without a go")
@@ -140,6 +141,18 @@ def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event
     still_open = [attempt.number for attempt in found if attempt.outcome is None]
     if len(still_open) != (task.status in HELD):
         raise Violated(f"{task.task_id} is {task.status} with open attempts {still_open}")
+
+
+def _truly_completed(task: Task, attempts: Sequence[AttemptView], ledger: Ledger) -> None:
+    """An attempt counts as completed only if a worker has completed just that one, and no such result is lost."""
+    for attempt in attempts:
+        name = (str(task.task_id), attempt.number)
+        counts = attempt.outcome is AttemptOutcome.COMPLETED
+        if counts and name not in ledger.completed:
+            raise Violated(f"{name} counts as completed, by the result of another attempt")
+        archived = any(late.kind is OutcomeKind.COMPLETED for late in attempt.late_results)
+        if (task.key, attempt.number) in ledger.kept and not (counts or archived):
+            raise Violated(f"{name} was completed and its result was kept, and the server has it nowhere")
 
 
 def _refuse(found: list[str], what: str) -> None:

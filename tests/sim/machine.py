@@ -4,21 +4,28 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
-from amplifier_swarm.v1 import task_pb2
+from sim.plans import End
 from sim.world import Call, Due, Violated, World
+from swarmd.domain.model import Lease
 
 GRACE_S = 5.0
+# What ends at once takes this long to be seen to have ended.
+MOMENT_S = 0.02
 
 
 @dataclass(slots=True)
-class Process:
-    """A session's process tree."""
+class Tree:
+    """A session's process tree, or that of a check."""
 
     task_id: str
-    session_id: str
+    name: str
     worker: str
-    began_s: float
+    # Whether the task forbids that two live at once.
+    alone: bool
+    # Whether a guard sees to it that it ends.
+    held: bool = True
 
 
 class Ledger:
@@ -26,32 +33,37 @@ class Ledger:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.live: dict[str, list[Process]] = {}
+        self.live: dict[str, list[Tree]] = {}
         self.started: list[str] = []
-        self.completed: set[str] = set()
-        # A violated fence is a fault at once, unless the test is about tasks that allow it.
-        self.fenced = True
+        # Tasks that a worker has completed, and by which attempts; the server may not know it yet.
+        self.done: set[str] = set()
+        self.completed: set[tuple[str, int]] = set()
+        # Completed results that are on a worker's disk: the key of the task, and the attempt.
+        self.kept: set[tuple[int, int]] = set()
 
-    def start(self, task_id: str, session_id: str, worker: str) -> Process:
+    def start(self, tree: Tree, *, session: bool) -> None:
         """A process begins."""
-        process = Process(task_id, session_id, worker, self.world.now_s)
-        others = self.live.setdefault(task_id, [])
-        self.world.log(f"{worker} starts {session_id}")
-        if others and self.fenced:
-            held = ", ".join(f"{other.session_id} at {other.worker}" for other in others)
-            raise Violated(f"two live sessions of task {task_id}: {session_id} at {worker} beside {held}")
-        if task_id in self.completed:
-            raise Violated(f"task {task_id} is completed, and {session_id} starts")
-        if session_id in self.started:
-            raise Violated(f"{session_id} starts a second time")
-        others.append(process)
-        self.started.append(session_id)
-        return process
+        others = self.live.setdefault(tree.task_id, [])
+        self.world.log(f"{tree.worker} starts {tree.name}")
+        if tree.alone and (held := [other for other in others if other.held]):
+            beside = ", ".join(f"{other.name} at {other.worker}" for other in held)
+            self.world.fail(Violated(f"two live sessions: {tree.name} at {tree.worker} beside {beside}"))
+        others.append(tree)
+        if session:
+            if tree.name in self.started:
+                self.world.fail(Violated(f"{tree.name} starts a second time"))
+            self.started.append(tree.name)
 
-    def end(self, process: Process, why: str) -> None:
+    def end(self, tree: Tree, why: str) -> None:
         """Nothing of it lives any more."""
-        self.live[process.task_id].remove(process)
-        self.world.log(f"{process.worker} ended {process.session_id}: {why}")
+        self.live[tree.task_id].remove(tree)
+        self.world.log(f"{tree.worker} ended {tree.name}: {why}")
+
+    def refuse_alive(self, lease: Lease) -> None:
+        """The server has been given a proof that nothing of that attempt lives."""
+        for tree in self.live.get(lease.task_id, ()):
+            if tree.held and tree.worker == lease.worker and f"-a{lease.number}-" in tree.name:
+                self.world.fail(Violated(f"{tree.name} lives, and the server has a proof that it does not"))
 
     @property
     def count(self) -> int:
@@ -60,57 +72,66 @@ class Ledger:
 
 
 class Guard:
-    """Holds one session; lives until nothing of it does, with its worker or without."""
+    """A model of the guard program: it holds one process tree, with its worker or without, until that has ended."""
 
-    def __init__(
-        self,
-        world: World,
-        ledger: Ledger,
-        process: Process,
-        dice: random.Random,
-        *,
-        lasts_s: float,
-        fence_s: float,
-    ) -> None:
+    def __init__(self, world: World, ledger: Ledger, tree: Tree, dice: random.Random, end: End) -> None:
         self.alive = True
-        self.ended: Callable[[str], None] | None = None
+        # Told why the tree has ended; None if the guard itself was.
+        self.ended: Callable[[str | None], None] | None = None
+        self.tree = tree
+        self.plan = end
         self._world = world
         self._ledger = ledger
-        self.process = process
         self._dice = dice
         self._ending = False
-        self._end: Due = world.at(lasts_s, partial(self._over, "exit"))
-        self._fence: Due = world.at(fence_s, partial(self.kill, "fence", GRACE_S))
+        self._end: Due = world.at(end.after_s, partial(self._over, "exit"))
+        self._fence: Due | None = None
 
     @property
     def untouched(self) -> bool:
         """Whether its session runs and nobody has told it to end."""
         return self.alive and not self._ending
 
-    def fence(self, seconds: float) -> None:
+    def fence(self, until_s: float) -> None:
         """The worker extends the right to run."""
-        self._fence.cancel()
-        self._fence = self._world.at(seconds, partial(self.kill, "fence", GRACE_S))
+        if self._fence is not None:
+            self._fence.cancel()
+        self._fence = self._world.at(until_s - self._world.now_s, partial(self.kill, "fence", GRACE_S))
 
     def kill(self, why: str, grace_s: float) -> None:
         """TERM, and KILL after the grace period; some sessions end at once, some not before."""
         if not self.alive:
             return
-        takes_s = self._dice.choice((0.02, self._dice.uniform(0, grace_s), grace_s))
-        due_s = self._world.now_s + takes_s
-        if self._ending and due_s >= self._end.at_s:
+        takes_s = self._dice.choice((MOMENT_S, self._dice.uniform(0, grace_s), grace_s + MOMENT_S))
+        if self._ending and self._world.now_s + takes_s >= self._end.at_s:
             return
         self._ending = True
         self._end.cancel()
         self._end = self._world.at(takes_s, partial(self._over, why))
 
+    def lose(self) -> None:
+        """Somebody kills the guard itself; its tree lives on."""
+        self._world.log(f"the guard of {self.tree.name} is killed")
+        self.alive = self.tree.held = False
+        self._stop_timers()
+        if self.ended is not None:
+            self.ended(None)
+
+    def sweep(self) -> None:
+        """The worker ends what a lost guard has left."""
+        self._ledger.end(self.tree, "swept")
+
     def _over(self, why: str) -> None:
         self.alive = False
-        self._end.cancel()
-        self._fence.cancel()
-        self._ledger.end(self.process, why)
+        self._stop_timers()
+        self._ledger.end(self.tree, why)
         if self.ended is not None:
             self.ended(why)
+
+    def _stop_timers(self) -> None:
+        self._end.cancel()
+        if self._fence is not None:
+            self._fence.cancel()
 
 
 @dataclass(slots=True)
@@ -122,15 +143,23 @@ class Machine:
     name: str
     slots: int
     dice: random.Random
-    # The outbox by lease id: durable as soon as it is here.
-    disk: dict[str, task_pb2.Outcome] = field(default_factory=dict)
+    # The worker's state folder and its project: real ones, as its files are.
+    path: Path
     guards: list[Guard] = field(default_factory=list)
     lives: int = 0
+    # Whether there is an EMERGENCY_STOP file.
+    stop_file: bool = False
 
-    def spawn(self, task_id: str, session_id: str, *, lasts_s: float, fence_s: float) -> Guard:
-        """Starts a session under a guard."""
-        process = self.ledger.start(task_id, session_id, self.name)
-        guard = Guard(self.world, self.ledger, process, self.dice, lasts_s=lasts_s, fence_s=fence_s)
+    @property
+    def outbox(self) -> list[str]:
+        """The outcomes that the server has not answered."""
+        return sorted(path.name for path in (self.path / "outbox").glob("*.outcome"))
+
+    def spawn(self, tree: Tree, end: End, *, session: bool) -> Guard:
+        """Starts a process tree under a guard."""
+        self.ledger.start(tree, session=session)
+        guard = Guard(self.world, self.ledger, tree, self.dice, end)
+        self.guards = [found for found in self.guards if found.alive or not found.tree.held]
         self.guards.append(guard)
         return guard
 
@@ -140,10 +169,17 @@ class Machine:
             guard.ended = None
             guard.kill("orphaned", GRACE_S)
 
+    def sweep(self) -> int:
+        """Ends what lost guards have left; says how much that was."""
+        left = [guard for guard in self.guards if not guard.tree.held]
+        self.guards = [guard for guard in self.guards if guard.tree.held]
+        for guard in left:
+            guard.sweep()
+        return len(left)
+
     def when_quiet(self, call: Call) -> None:
         """Calls when no guard of a former process holds its lock."""
-        self.guards = [guard for guard in self.guards if guard.alive]
-        if self.guards:
+        if any(guard.alive for guard in self.guards):
             self.world.at(0.5, partial(self.when_quiet, call))
         else:
             call()

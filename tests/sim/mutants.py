@@ -7,12 +7,16 @@ from typing import Any, Final
 
 import pytest
 
-from sim.attempt import Attempt
-from sim.machine import Machine
-from sim.simulation import Setting
+from sim.machine import Guard
+from sim.simulation import Result, Setting, simulate
+from swarm_worker.agent import Agent
+from swarm_worker.outbox import Outbox
+from swarm_worker.ports import Go
+from swarm_worker.session import Session
+from swarmd.domain import policy
 from swarmd.domain.leasing import parse_lease_id
-from swarmd.domain.model import SwarmMode
-from swarmd.engine import dispatch, kills, leases
+from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
+from swarmd.engine import dispatch, fleet, kills, late, leases, outcomes
 from swarmd.engine.kills import Kills
 from swarmd.engine.live import Live
 from swarmd.engine.reaper import Reaper
@@ -108,9 +112,6 @@ def silent_changes(patch: pytest.MonkeyPatch) -> None:
 
 def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     """A worker's death uses up the task's retries."""
-    from swarmd.domain import policy  # noqa: PLC0415
-    from swarmd.domain.model import FailureClass  # noqa: PLC0415
-    from swarmd.engine import outcomes  # noqa: PLC0415
 
     def judge(task: Any, failure: Any, **rest: Any) -> Any:
         return policy.judge(task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest)
@@ -120,41 +121,68 @@ def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
     """A worker of the simulation that never stops by itself."""
-    spawn = Machine.spawn
-
-    def unfenced(self: Machine, task_id: str, session_id: str, *, lasts_s: float, fence_s: float) -> Any:
-        guard = spawn(self, task_id, session_id, lasts_s=lasts_s, fence_s=1e9)
-        guard.fence = lambda seconds: None  # type: ignore[method-assign]
-        return guard
-
-    patch.setattr(Machine, "spawn", unfenced)
+    patch.setattr(Guard, "fence", lambda self, until_s: None)
 
 
 def worker_without_go(patch: pytest.MonkeyPatch) -> None:
     """A worker of the simulation that starts sessions without waiting for the answer."""
 
-    def ask(self: Attempt) -> None:
-        if not self._over:
-            self._run()
+    async def ask(self: Session) -> Go:
+        return Go(go=True)
 
-    patch.setattr(Attempt, "_ask", ask)
+    patch.setattr(Session, "_ask", ask)
 
 
-MUTANTS: Final[Mapping[str, Patch]] = {
-    patch.__name__: patch
-    for patch in (
-        any_lease_counts,
-        claims_while_stopped,
-        orders_die_with_the_server,
-        requeue_takes_all,
-        lost_too_early,
-        orders_on_the_stream_only,
-        stop_spares_claims,
-        silent_changes,
-        losses_count_as_failures,
-        worker_without_fence,
-        worker_without_go,
+def outbox_keeps_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A worker whose outcomes live in memory alone."""
+    patch.setattr(Outbox, "put", lambda self, finished: None)
+
+
+def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
+    """A worker that hears orders on its stream alone."""
+    patch.setattr(Agent, "_heard", lambda self, response: None)
+
+
+def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
+    """The result of a lost attempt completes the task even after a kill, or under the next attempt."""
+    patch.setattr(
+        late, "still_counts", lambda tx, record, task, outcome: outcome.kind is OutcomeKind.COMPLETED
     )
+
+
+def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
+    """A request for a stream is believed whenever it comes."""
+    patch.setattr(fleet, "_refuse_overtaken", lambda record, identity: None)
+
+
+HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
+# Each with a seed that was seen to notice it: tried first, as it saves time.
+MUTANTS: Final[Mapping[Patch, int]] = {
+    any_lease_counts: 20,
+    claims_while_stopped: 0,
+    orders_die_with_the_server: 4,
+    requeue_takes_all: 0,
+    lost_too_early: 6,
+    orders_on_the_stream_only: 6,
+    stop_spares_claims: 8,
+    silent_changes: 0,
+    losses_count_as_failures: 0,
+    late_results_always_count: 23,
+    overtaken_requests_count: 19,
+    worker_without_fence: 17,
+    worker_without_go: 0,
+    outbox_keeps_nothing: 3,
+    beats_are_not_obeyed: 6,
 }
-HARSH: Final = Setting(chaos_s=1_500.0, fault_every_s=20.0)
 TRIES: Final = 30
+
+
+def noticed(patch: Patch, first: int) -> Result | None:
+    """The run that notices what is missing, None if none does."""
+    for seed in (first, *range(TRIES)):
+        with pytest.MonkeyPatch.context() as context:
+            patch(context)
+            result = simulate(seed, HARSH)
+        if result.fault:
+            return result
+    return None

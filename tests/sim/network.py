@@ -10,9 +10,12 @@ from functools import partial
 from typing import Any
 
 from sim.server import SimServer
-from sim.world import Call, Due, World
+from sim.world import Due, World
+from swarmd.domain.errors import SwarmError
 
 KEEPALIVE_S = 30.0
+# Told at the end of a stream; with the error if the server has said one.
+Broken = Callable[[SwarmError | None], None]
 
 
 class Unreachable(Exception):  # the worker's view of it
@@ -26,10 +29,8 @@ class Weather:
     delay_s: float = 0.01
     loss: float = 0.0
     doubled: float = 0.0
-    # A message that sits somewhere for up to a minute and is delivered after all.
+    # A message, or a request for a stream, that sits somewhere for up to a minute and is delivered after all.
     late: float = 0.0
-    # Whether that may happen to a request for a stream, too.
-    late_joins: bool = False
 
 
 class Link:
@@ -82,7 +83,7 @@ class Link:
             if self._through(self.cut_up):
                 self.world.at(self.delay_s(), partial(self._arrive, method, once))
 
-    def connect(self, request: Any, hears: Callable[[Any], None], broken: Call) -> "Connection":
+    def connect(self, request: Any, hears: Callable[[Any], None], broken: Broken) -> "Connection":
         """Asks for a stream."""
         connection = Connection(self, request, hears, broken)
         self._connections.append(connection)
@@ -122,7 +123,7 @@ class Link:
 class Connection:
     """One stream, from the request for it to its end at both ends."""
 
-    def __init__(self, link: Link, request: Any, hears: Callable[[Any], None], broken: Call) -> None:
+    def __init__(self, link: Link, request: Any, hears: Callable[[Any], None], broken: Broken) -> None:
         self._link = link
         self._world = link.world
         self._request = request
@@ -136,8 +137,7 @@ class Connection:
         self._doomed: list[Due] = []
         self._arrived = False
         self.weigh()
-        late = link.weather.late_joins
-        self._world.at(link.delay_s(late=late), self._arrive)
+        self._world.at(link.delay_s(), self._arrive)
 
     def weigh(self) -> None:
         """The link has changed: what is cut for long breaks, what is whole again goes on."""
@@ -167,9 +167,9 @@ class Connection:
             self._world.at(self._link.delay_s(late=False), self._lose_there)
 
     def _arrive(self) -> None:
-        if not self._open_there or not (self._open_here or self._link.weather.late_joins):
+        if not self._open_there:
             return
-        if self._link.cut_up:  # it waits for the link, or for its end
+        if self._link.cut_up or self._link.cut_down:  # nothing is opened one way: it waits, or ends
             self._world.at(1.0, self._arrive)
             return
         if not self._link.server.serving:
@@ -193,14 +193,14 @@ class Connection:
         elif self._open_here:
             self._hears(message)
 
-    def _ended_there(self) -> None:
+    def _ended_there(self, why: SwarmError | None) -> None:
         self._open_there = False
-        self._world.at(self._link.delay_s(late=False), self._lose_here)
+        self._world.at(self._link.delay_s(late=False), partial(self._lose_here, why))
 
-    def _lose_here(self) -> None:
+    def _lose_here(self, why: SwarmError | None = None) -> None:
         if self._open_here:
             self._open_here = False
-            self._broken()
+            self._broken(why)
         self._forget()
 
     def _lose_there(self) -> None:

@@ -1,25 +1,32 @@
 """People at work: plans, kills, retries, pauses, stops and drains, at random. What was acknowledged is noted."""
 
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import task_pb2
+from sim.machine import Ledger
+from sim.plans import ONCE
 from sim.server import SimServer
 from sim.world import Violated, World
 from swarmd.domain.errors import SwarmError
-from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import OutcomeKind
+from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
+from swarmd.domain.model import AttemptOutcome, OutcomeKind, TaskKey
 from swarmd.store import events, tasks, views
 from swarmd.store.transaction import ReadTx
 
+FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
+# Where a task with an archived result seldom is.
+RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
 POLICIES = (
     task_pb2.DEPENDENCY_FAILURE_POLICY_SKIP,
+    task_pb2.DEPENDENCY_FAILURE_POLICY_RUN,
     task_pb2.DEPENDENCY_FAILURE_POLICY_RUN,
     task_pb2.DEPENDENCY_FAILURE_POLICY_BLOCK,
 )
@@ -35,26 +42,49 @@ class Acknowledged:
     done: dict[str, int] = field(default_factory=dict)
 
 
+class Late(NamedTuple):
+    """An archived result that could count."""
+
+    task_id: str
+    number: int
+    status: TaskStatus
+    # The first dependency that can't complete, if there is one.
+    dead: tuple[str, ...]
+
+
 class Operators:
     """Call the server's verbs directly: an operator's own network is not what is tested here."""
 
-    def __init__(self, world: World, server: SimServer, workers: list[str], *, tasks: int) -> None:
+    def __init__(
+        self, world: World, server: SimServer, ledger: Ledger, workers: list[str], *, tasks: int
+    ) -> None:
         self.told = Acknowledged()
         self.names: list[str] = []
         self._world = world
         self._server = server
+        self._ledger = ledger
         self._workers = workers
         self._dice = world.dice("operators")
         self._most = tasks
         self._planned = 0
+        self._late: list[Late] = []
+        self._seen: set[Late] = set()
+        # Orders what was sent: a kill's answer may come when the task was brought back already.
+        self._sent = itertools.count(1)
+        self._brought_back: dict[str, int] = {}
+        # A kill overtakes what waits: a retry that has no answer yet may come after it.
         self._retrying = Counter[str]()
 
     def act(self) -> None:
         """One verb, drawn by chance."""
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
-            (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1),
-            (self.resume, 5), (self.drain, 2), (self.accept, 2),
+            (self.add, 8), (self.kill, 4), (self.kill_late, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1),
+            (self.resume, 5), (self.drain, 2),
         )  # fmt: skip
+        looks = self._server.serving and self._dice.random() < 0.4
+        self._late = self._server.db.look(_late_results) if looks else []
+        if self._late:
+            verbs = (*verbs, (self.accept, 8), (self.reconsider, 8))
         verb = self._dice.choices([verb for verb, _ in verbs], [weight for _, weight in verbs])[0]
         verb()
 
@@ -63,7 +93,7 @@ class Operators:
         plan: list[str] = []
         request = pb.AddTasksRequest()
         for _ in range(min(self._dice.randint(1, 6), self._most - self._planned)):
-            name = f"t{self._planned}"
+            name = f"{ONCE if self._dice.random() < 0.3 else 't'}{self._planned}"
             self._planned += 1
             known = [*self.names, *plan]
             definition = task_pb2.TaskDefinition(
@@ -73,6 +103,8 @@ class Operators:
                 priority=self._dice.choice((0, 2, 5)),
                 on_dependency_failure=self._dice.choice(POLICIES),
                 validate=self._dice.random() < 0.5,
+                checks=["check"] if self._dice.random() < 0.2 else [],
+                on_disconnect=KEEP if self._dice.random() < 0.1 else FENCE,
             )
             request.tasks.add(definition=definition)
             plan.append(name)
@@ -101,23 +133,37 @@ class Operators:
 
     def kill(self) -> None:
         """Kills one task or two."""
-        names = self._some(2)
+        self._kill(self._some(2))
+
+    def kill_late(self) -> None:
+        """Kills a task that is done, of which the server does not know yet."""
+        rows = self._server.db.look(_running) if self._server.serving else []
+        if done := [name for name in rows if name in self._ledger.done]:
+            self._kill([self._dice.choice(done)])
+
+    def _kill(self, names: list[str]) -> None:
         request = pb.KillTaskRequest(task_ids=names, cause="by chance")
 
+        sent, seq = next(self._sent), self._seq
+        back = self._brought_back
+
         def killed(response: pb.KillTaskResponse) -> None:
-            seq = self._seq()
-            # A kill overtakes what waits: a retry that has no answer yet may come after it.
-            sure = [task.task_id for task in response.tasks if not self._retrying[task.task_id]]
-            self.told.killed.update(dict.fromkeys(sure, seq))
+            for task in response.tasks:
+                name = task.task_id
+                if back.get(name, 0) < sent and not self._retrying[name]:
+                    self.told.killed[name] = seq()
 
         self._call(f"kill {names}", lambda server: server.operators.KillTask(request, None), killed)
 
     def retry(self) -> None:
         """Brings tasks back."""
-        names = self._some(2)
-        request = pb.RetryTaskRequest(task_ids=names, failed=self._dice.random() < 0.3)
+        self._retry(self._some(2), failed=self._dice.random() < 0.3)
+
+    def _retry(self, names: list[str], *, failed: bool = False) -> None:
+        request = pb.RetryTaskRequest(task_ids=names, failed=failed)
         # Whatever comes of it, these may run again from now on.
         for name in names:
+            self._brought_back[name] = next(self._sent)
             self.told.killed.pop(name, None)
 
         async def whole(server: SimServer) -> None:
@@ -131,9 +177,24 @@ class Operators:
 
     def accept(self) -> None:
         """Lets an archived result count, if there is one."""
-        if not self._server.serving or not (late := self._server.db.look(_late_results)):
+        rare = [found for found in self._late if found.status in RARE]
+        found = self._dice.choice(rare or self._late)
+        self._accept(found.task_id, found.number)
+
+    def reconsider(self) -> None:
+        """Brings a task back, and perhaps finds then that it was done."""
+        behind = [found for found in self._late if found.dead]
+        found = self._dice.choice(behind or self._late)
+        task_id, number, names = found.task_id, found.number, [found.task_id, *found.dead]
+        if self._dice.random() < 0.5:
+            self._retry(names)
             return
-        task_id, number = self._dice.choice(late)
+        self.pause()
+        self._world.at(0.1, partial(self._retry, names))
+        self._world.at(1.0, partial(self._accept, task_id, number))
+        self._world.at(2.0, self.resume)
+
+    def _accept(self, task_id: str, number: int) -> None:
         request = pb.AcceptResultRequest(task_id=task_id, attempt=number)
 
         def accepted(_: Any) -> None:
@@ -177,10 +238,23 @@ class Operators:
             f"drain {request.worker}", lambda server: server.operators.DrainWorker(request, None), _nothing
         )
 
+    def tidy(self) -> None:
+        """Looks through what was kept, each result once for each status that its task is in."""
+        # A provider's refusal has paused the only runner until somebody says that it may go on.
+        self.resume(requeue=False)
+        late = self._server.db.look(_late_results) if self._server.serving else []
+        self._late = [found for found in late if found not in self._seen]
+        if not self._late:
+            return
+        self._seen.update(self._late)
+        if any(found.status in RARE for found in self._late) or self._dice.random() < 0.2:
+            self.accept()
+        else:
+            self.reconsider()
+
     def end_what_runs_on(self) -> None:
         """Kills what has been running for longer than anybody will wait for."""
-        rows = self._server.db.look(_running)
-        if rows:
+        if self._server.serving and (rows := self._server.db.look(_running)):
             request = pb.KillTaskRequest(task_ids=rows, cause="it takes too long")
             self._call(f"end {rows}", lambda server: server.operators.KillTask(request, None), _nothing)
 
@@ -210,13 +284,20 @@ def _nothing(_: Any) -> None:
     """The answer says nothing that anybody relies on."""
 
 
-def _late_results(tx: ReadTx) -> list[tuple[str, int]]:
+def _late_results(tx: ReadTx) -> list[Late]:
     return [
-        (task_id, attempt.number)
-        for task_id, (key, _) in sorted(tasks.keys(tx).items())
+        Late(task_id, attempt.number, status, _dead_dependency(tx, key))
+        for task_id, (key, status) in sorted(tasks.keys(tx).items())
+        if Transition.ACCEPT in TRANSITIONS[status]
         for attempt in views.attempts(tx, key)
-        if any(late.kind is OutcomeKind.COMPLETED for late in attempt.late_results)
+        if attempt.outcome is not AttemptOutcome.COMPLETED
+        and any(late.kind is OutcomeKind.COMPLETED for late in attempt.late_results)
     ]
+
+
+def _dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, ...]:
+    dead = tasks.dead_dependency(tx, key)
+    return () if dead is None else (str(dead[0]),)
 
 
 def _running(tx: ReadTx) -> list[str]:

@@ -135,7 +135,7 @@ class SimServer:
         self,
         request: Any,
         send: Callable[[Any], None],
-        ended: Callable[[], None],
+        ended: Callable[[SwarmError | None], None],
     ) -> Callable[[], None]:
         """A stream is asked for; returns how to hang up."""
         hung: list[asyncio.Task[None]] = []
@@ -143,13 +143,15 @@ class SimServer:
 
         async def serve() -> None:
             responses: AsyncIterator[Any] = self.workers.ClaimTask(request, None)  # type: ignore[arg-type]
+            why: SwarmError | None = None
             try:
                 async for response in responses:
                     send(response)
             except SwarmError as error:
                 self.world.log(f"server ends the stream of {request.worker}: {error.reason}")
+                why = error
             if life == self.life and self.up:
-                ended()
+                ended(why)
 
         def begin() -> None:
             if not gone:
@@ -179,7 +181,7 @@ class SimServer:
         if self.up and not task.cancelled() and (error := task.exception()) is not None:
             fault = Violated(f"a call failed with {error!r}")
             fault.__cause__ = error
-            self.world.fault = self.world.fault or fault
+            self.world.fail(fault)
 
     # ── the writer ──────────────────────────────────────────────────────────────────────────────
 

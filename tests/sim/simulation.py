@@ -7,29 +7,40 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sim.attempt import Plans
+import pytest
+
 from sim.audit import audit, settled
+from sim.faults import RESTART_S, Faults
 from sim.machine import Ledger, Machine
-from sim.network import Link, Weather
+from sim.network import Link
 from sim.operators import Operators
-from sim.server import SimServer, jumped
+from sim.plans import Plans
+from sim.process import SimLoop
+from sim.seams import virtual
+from sim.server import SimServer
 from sim.worker import SimWorker
 from sim.world import START_S, Violated, World
-from swarmd.domain.lifecycle import OPEN, TaskStatus
+from swarmd.domain.lifecycle import OPEN, TaskStatus, Transition, advance
+from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
+from swarmd.engine import course, kills
 from swarmd.engine.fleet import Pace
+from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.swarm import Policy
 from swarmd.store import swarm as swarm_row
 from swarmd.store import tasks
-from swarmd.store.transaction import ReadTx
+from swarmd.store.transaction import ReadTx, Tx
 
 CONVERGE_S = 2 * 3600.0
-HOST_S = 20.0
 INSPECT_S = 7.3
+Row = tuple[TaskStatus, Transition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +48,18 @@ class Setting:
     """How large and how long."""
 
     workers: int = 5
-    tasks: int = 30
-    chaos_s: float = 1_500.0
+    fewest_workers: int = 2
+    tasks: int = 25
+    chaos_s: float = 420.0
     # Seconds between two faults, and between two verbs of operators.
-    fault_every_s: float = 30.0
-    verb_every_s: float = 25.0
+    fault_every_s: float = 12.0
+    verb_every_s: float = 10.0
     heartbeat_s: float = 5.0
     suspect_after_s: float = 15.0
-    lost_after_s: float = 120.0
-    late_joins: bool = False
+    lost_after_s: float = 60.0
+    # How long sessions run in the mean: one of these, by the seed; and a third of how long a silent one may.
+    mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
+    stall_s: float = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,8 @@ class Result:
     virtual_s: float
     sessions: int
     counts: Counter[str]
+    # How often each row of the table of transitions was taken.
+    rows: Counter[Row]
     fault: str = ""
     lines: list[str] = field(default_factory=list)
 
@@ -80,25 +96,29 @@ class Simulation:
         self.world = World(seed)
         self.ledger = Ledger(self.world)
         self.server = SimServer(self.world, folder, _policy(setting))
-        self.dice = self.world.dice("faults")
+        dice = self.world.dice("swarm")
         self.plans = Plans(
-            seed, mean_s=self.dice.choice((15.0, 60.0, 200.0)), failing=self.dice.choice((0.0, 0.1, 0.4))
+            seed,
+            mean_s=dice.choice(setting.mean_s),
+            stall_s=setting.stall_s,
+            failing=dice.choice((0.0, 0.2, 0.5)),
         )
-        names = [f"w{number}" for number in range(1, self.dice.randint(2, setting.workers) + 1)]
-        self.operators = Operators(self.world, self.server, names, tasks=setting.tasks)
+        count = dice.randint(setting.fewest_workers, setting.workers)
+        names = [f"w{number}" for number in range(1, count + 1)]
+        self.operators = Operators(self.world, self.server, self.ledger, names, tasks=setting.tasks)
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
-        self.workers: dict[str, SimWorker | None] = {}
-        weather = self._weather()
+        self.workers: dict[str, SimWorker | None] = dict.fromkeys(names)
+        self.faults = Faults(self)
+        weather = self.faults.weather()
         for name in names:
-            dice = self.world.dice(f"machine {name}")
-            self.machines[name] = Machine(self.world, self.ledger, name, dice.randint(1, 3), dice)
+            own = self.world.dice(f"machine {name}")
+            path = folder / name
+            self.machines[name] = Machine(self.world, self.ledger, name, own.randint(1, 3), own, path)
             self.links[name] = Link(self.world, self.server, name, weather)
-            self.workers[name] = None
-        self.calm = False
+        self._dice = self.world.dice("hosts")
+        self._calm = False
         self._deaf: dict[str, int] = {}
-
-    # ── a run ───────────────────────────────────────────────────────────────────────────────────
 
     async def run(self) -> Counter[str]:
         """Raises Violated where a promise is broken."""
@@ -106,19 +126,45 @@ class Simulation:
         await self.world.settle()
         self.server.kick()
         for name in self.workers:
-            self._start_worker(name)
+            self.start_worker(name)
         for number in range(4):
             self.world.at(0.5 + number, self.operators.add)
-        self._next_fault()
+        self.faults.begin()
         self._next_verb()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
-        self._make_peace()
+        self._calm = True
+        self.faults.end()
         await self._converge()
         return self.server.db.look(lambda tx: audit(tx, self.ledger, self.operators.told))
 
+    def start_worker(self, name: str) -> None:
+        """Starts a worker as soon as its machine lets it, unless one runs there."""
+        machine = self.machines[name]
+
+        def start() -> None:
+            if self.workers[name] is None:
+                gone = partial(self._left, name)
+                self.workers[name] = SimWorker(self.world, machine, self.links[name], self.plans, gone=gone)
+
+        machine.when_quiet(start)
+
+    def _left(self, name: str) -> None:
+        self.workers[name] = None
+        self.world.at(self._dice.uniform(1, RESTART_S), partial(self.start_worker, name))
+
     async def _pass(self, until_s: float) -> None:
         await self.world.run(until_s, after_each=self.server.kick)
+
+    def _next_verb(self) -> None:
+        self.world.at(self._dice.expovariate(1 / self.setting.verb_every_s), self._verb)
+
+    def _verb(self) -> None:
+        if not self._calm:
+            self.operators.act()
+            self._next_verb()
+
+    # ── what must hold meanwhile ────────────────────────────────────────────────────────────────
 
     def _inspect(self) -> None:
         """Every few seconds, between whatever else happens."""
@@ -136,13 +182,13 @@ class Simulation:
         seen: dict[str, int] = {}
         for name, worker in self.workers.items():
             for guard in self.machines[name].guards if worker is not None else ():
-                if worker is None or not guard.untouched or guard.process.task_id not in killing:
+                if worker is None or not guard.untouched or guard.tree.task_id not in killing:
                     continue
-                session_id = guard.process.session_id
-                seen[session_id] = self._deaf.get(session_id, worker.beats)
-                if worker.beats > seen[session_id] + 3:
+                beats = worker.service.beats
+                seen[guard.tree.name] = self._deaf.get(guard.tree.name, beats)
+                if beats > seen[guard.tree.name] + 3:
                     raise Violated(
-                        f"{session_id} is being killed, and heartbeats of {name} are answered without a word"
+                        f"{guard.tree.name} is being killed, and beats of {name} are answered without a word"
                     )
         self._deaf = seen
 
@@ -151,153 +197,32 @@ class Simulation:
         end_s = self.world.now_s + CONVERGE_S
         while self.world.now_s < end_s and not self._quiet():
             await self._pass(self.world.now_s + 60)
-            if self.server.serving and self.world.now_s > end_s - CONVERGE_S / 2:
+            self.operators.tidy()
+            if self.world.now_s > end_s - CONVERGE_S / 2:
                 self.operators.end_what_runs_on()
         self._refuse_unrest()
         self.server.db.look(settled)
 
     def _quiet(self) -> bool:
-        if not self.server.serving or self.ledger.count or any(m.disk for m in self.machines.values()):
+        if not self.server.serving or self.ledger.count or any(m.outbox for m in self.machines.values()):
             return False
         return not self.server.db.look(swarm_row.has_open)
 
     def _refuse_unrest(self) -> None:
         if self._quiet():
             return
-        live = [process.session_id for found in self.ledger.live.values() for process in found]
-        kept = [name for name, machine in self.machines.items() if machine.disk]
+        live = [tree.name for found in self.ledger.live.values() for tree in found]
+        kept = [name for name, machine in self.machines.items() if machine.outbox]
         still = self.server.db.look(_still_open)
         raise Violated(
             f"no end after {CONVERGE_S / 3600:.0f} hours: open {still}, live {live}, outboxes {kept}"
         )
 
-    # ── workers ─────────────────────────────────────────────────────────────────────────────────
-
-    def _start_worker(self, name: str) -> None:
-        machine = self.machines[name]
-
-        def start() -> None:
-            if self.workers[name] is None:
-                gone = partial(self._left, name)
-                self.workers[name] = SimWorker(self.world, machine, self.links[name], self.plans, gone=gone)
-
-        machine.when_quiet(start)
-
-    def _left(self, name: str) -> None:
-        self.workers[name] = None
-        self.world.at(self.dice.uniform(1, HOST_S), partial(self._start_worker, name))
-
-    # ── faults ──────────────────────────────────────────────────────────────────────────────────
-
-    def _next_fault(self) -> None:
-        self.world.at(self.dice.expovariate(1 / self.setting.fault_every_s), self._fault)
-
-    def _fault(self) -> None:
-        if self.calm:
-            return
-        faults = (
-            (self._crash_server, 2), (self._freeze_server, 1), (self._slow_server, 1), (self._crash_worker, 4),
-            (self._freeze_worker, 2), (self._cut, 4), (self._reset, 3), (self._new_weather, 2), (self._wall, 1),
-        )  # fmt: skip
-        self.dice.choices([fault for fault, _ in faults], [weight for _, weight in faults])[0]()
-        self._next_fault()
-
-    def _next_verb(self) -> None:
-        self.world.at(self.dice.expovariate(1 / self.setting.verb_every_s), self._verb)
-
-    def _verb(self) -> None:
-        if not self.calm:
-            self.operators.act()
-            self._next_verb()
-
-    def _crash_server(self) -> None:
-        if self.server.up:
-            self.server.crash()
-            for link in self.links.values():
-                link.server_gone()
-            self.world.at(self._span_s(), self._start_server)
-
-    def _start_server(self) -> None:
-        if not self.server.up:
-            self.server.start()
-
-    def _freeze_server(self) -> None:
-        self.server.freeze(self._span_s())
-
-    def _slow_server(self) -> None:
-        self.server.slow = not self.server.slow
-
-    def _crash_worker(self) -> None:
-        name = self.dice.choice(list(self.workers))
-        worker = self.workers[name]
-        if worker is not None:
-            worker.crash()
-            self.workers[name] = None
-            self.world.at(self._span_s(), partial(self._start_worker, name))
-
-    def _freeze_worker(self) -> None:
-        worker = self.workers[self.dice.choice(list(self.workers))]
-        if worker is not None:
-            worker.freeze()
-            self.world.at(self._span_s(), worker.thaw)
-
-    def _cut(self) -> None:
-        names = list(self.links)
-        some = names if self.dice.random() < 0.2 else [self.dice.choice(names)]
-        up, down = self.dice.choice(((True, True), (True, False), (False, True)))
-        span_s = self._span_s()
-        for name in some:
-            self.links[name].cut(up=up, down=down)
-            self.world.at(span_s, partial(self.links[name].cut, up=False, down=False))
-
-    def _reset(self) -> None:
-        self.links[self.dice.choice(list(self.links))].break_all()
-
-    def _new_weather(self) -> None:
-        weather = self._weather()
-        for link in self.links.values():
-            link.weather = weather
-
-    def _wall(self) -> None:
-        jumped(self.server.clock, self.dice)
-
-    def _span_s(self) -> float:
-        """How long a fault lasts: mostly short, at times longer than any deadline."""
-        longest_s = 2.5 * self.setting.lost_after_s
-        return self.dice.choice(
-            (self.dice.uniform(0, 3), self.dice.uniform(0, 40), self.dice.uniform(0, longest_s))
-        )
-
-    def _weather(self) -> Weather:
-        bad = self.dice.random() < 0.6
-        return Weather(
-            delay_s=self.dice.choice((0.001, 0.02, 0.5)),
-            loss=self.dice.choice((0.0, 0.05, 0.3)) if bad else 0.0,
-            doubled=self.dice.choice((0.0, 0.1, 0.5)) if bad else 0.0,
-            late=self.dice.choice((0.0, 0.02, 0.1)) if bad else 0.0,
-            late_joins=self.setting.late_joins,
-        )
-
-    def _make_peace(self) -> None:
-        """Everything works from now on, and an operator has said that it may go on."""
-        self.world.log("peace")
-        self.calm = True
-        for link in self.links.values():
-            link.weather = Weather()
-            link.cut(up=False, down=False)
-        self.server.slow = False
-        for worker in self.workers.values():
-            if worker is not None:
-                worker.thaw()
-        self.world.at(400.0, self._start_server)
-        for name in self.workers:
-            self.world.at(400.0, partial(self._start_worker, name))
-        self.world.at(420.0, partial(self.operators.resume, requeue=False))
-
 
 def simulate(seed: int, setting: Setting = Setting(), *, echo: bool = False) -> Result:
     """Runs one seed; a broken promise is in the result."""
-    return asyncio.run(_simulate(seed, setting, echo=echo))
+    with asyncio.Runner(loop_factory=SimLoop) as runner:
+        return runner.run(_simulate(seed, setting, echo=echo))
 
 
 async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
@@ -305,22 +230,50 @@ async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
     folder = Path(tempfile.mkdtemp(prefix="sim-", dir=memory))
     simulation = Simulation(seed, setting, folder)
     world = simulation.world
-    if echo:
-        world.echo = _print
-    fault, counts = "", Counter[str]()
-    try:
-        counts = await simulation.run()
-    except Violated as violated:
-        fault = f"VIOLATED at {world.now_s - START_S:.4f}: {violated}"
-        if violated.__cause__ is not None:
-            fault += "\n" + "".join(traceback.format_exception(violated.__cause__)[-4:])
-    finally:
-        simulation.server.finish()
-        shutil.rmtree(folder, ignore_errors=True)
+    world.echo = _print if echo else None
+    fault, counts, rows = "", Counter[str](), Counter[Row]()
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(simulation.server.finish)
+        stack.enter_context(virtual(world, simulation.ledger))
+        stack.enter_context(_watched(simulation.ledger, rows))
+        try:
+            counts = await simulation.run()
+        except Violated as violated:
+            fault = f"VIOLATED at {world.now_s - START_S:.4f}: {violated}"
+            if violated.__cause__ is not None:
+                fault += "\n" + "".join(traceback.format_exception(violated.__cause__)[-4:])
+        for worker in simulation.workers.values():
+            if worker is not None:
+                worker.die()
+        await world.settle(quietly=True)
     return Result(
-        seed, world.digest, world.events, world.now_s - START_S, len(simulation.ledger.started), counts, fault,
-        list(world.lines),
+        seed, world.digest, world.events, world.now_s - START_S, len(simulation.ledger.started), counts, rows,
+        fault, list(world.lines),
     )  # fmt: skip
+
+
+@contextmanager
+def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
+    """Counts the rows that the engine takes, and checks its proofs when it draws them."""
+    lose = Outcomes.lose
+
+    def checked(self: Outcomes, tx: Tx, lease: Lease, *, cause: str) -> None:
+        if "no longer has" in cause:
+            ledger.refuse_alive(lease)
+        lose(self, tx, lease, cause=cause)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (course, kills):
+            patch.setattr(module, "advance", partial(_noted, rows))
+        patch.setattr(Outcomes, "lose", checked)
+        yield
+
+
+def _noted(rows: Counter[Row], task_id: str, status: TaskStatus, transition: Transition) -> TaskStatus:
+    after = advance(task_id, status, transition)
+    rows[status, transition] += 1
+    return after
 
 
 def _policy(setting: Setting) -> Policy:
@@ -338,5 +291,5 @@ def _still_open(tx: ReadTx) -> list[str]:
     return sorted(f"{task_id} {status}" for task_id, (_, status) in tasks.keys(tx).items() if status in OPEN)
 
 
-def _print(line: str) -> None:
+def _print(line: str) -> Any:
     sys.stdout.write(line + "\n")

@@ -11,7 +11,7 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Call = Callable[[], None]
@@ -23,14 +23,13 @@ class Violated(AssertionError):
     """A promise was broken; the message says which, and the world's log how it came to that."""
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True)
 class Due:
     """A call that is due; a Timer for the engine."""
 
     at_s: float
-    number: int
-    call: Call = field(compare=False)
-    cancelled: bool = field(default=False, compare=False)
+    call: Call
+    cancelled: bool = False
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -47,9 +46,11 @@ class World:
         self.echo: Callable[[str], None] | None = None
         self.fault: BaseException | None = None
         self._hash = hashlib.sha256()
-        self._heap: list[Due] = []
+        self._heap: list[tuple[float, int, Due]] = []
         self._numbers = itertools.count()
-        self._loop: Any = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
+        self._loop = loop
+        self._loop.world = self  # its timers are this one's
 
     def dice(self, subject: str) -> random.Random:
         """Random numbers of their own, so that one subject's choices don't shift another's."""
@@ -57,8 +58,8 @@ class World:
 
     def at(self, delay_s: float, call: Call) -> Due:
         """Makes the call after that much virtual time."""
-        due = Due(self.now_s + max(0.0, delay_s), next(self._numbers), call)
-        heapq.heappush(self._heap, due)
+        due = Due(self.now_s + max(0.0, delay_s), call)
+        heapq.heappush(self._heap, (due.at_s, next(self._numbers), due))
         return due
 
     def log(self, line: str) -> None:
@@ -69,24 +70,26 @@ class World:
         if self.echo is not None:
             self.echo(line)
 
+    def fail(self, fault: BaseException) -> None:
+        """A promise was broken where nobody would hear of it otherwise."""
+        self.fault = self.fault or fault
+
     @property
     def digest(self) -> str:
         """Of everything that was logged so far."""
         return self._hash.hexdigest()
 
-    async def settle(self) -> None:
+    async def settle(self, *, quietly: bool = False) -> None:
         """Lets the event loop do all that it can do now; nothing in it waits for real time."""
         while self._loop._ready:  # noqa: ASYNC110  # no event says that all is done
             await asyncio.sleep(0)
-        if self.fault is not None:
+        if self.fault is not None and not quietly:
             raise self.fault
 
-    async def run(
-        self, until_s: float, *, after_each: Call, over: Callable[[], bool] = lambda: False
-    ) -> None:
+    async def run(self, until_s: float, *, after_each: Call) -> None:
         """Passes virtual time; `after_each` is called when all that follows from a call has happened."""
-        while self._heap and self._heap[0].at_s <= until_s and not over():
-            due = heapq.heappop(self._heap)
+        while self._heap and self._heap[0][0] <= until_s:
+            due = heapq.heappop(self._heap)[2]
             if due.cancelled:
                 continue
             self.now_s = due.at_s
@@ -94,8 +97,7 @@ class World:
             due.call()
             await self.settle()
             after_each()
-        if not over():
-            self.now_s = max(self.now_s, until_s)
+        self.now_s = max(self.now_s, until_s)
 
 
 class SimClock:

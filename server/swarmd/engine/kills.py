@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from swarmd.domain.errors import InvalidStatus, WorkerNotFound
-from swarmd.domain.lifecycle import TaskStatus, Transition
+from swarmd.domain.errors import WorkerNotFound
+from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, OrderAction, SwarmMode, Task, TaskId, WorkerName
 from swarmd.engine import names
 from swarmd.engine.course import change
@@ -38,8 +38,7 @@ class Kills:
         """Ends the tasks for good; all, or none if one can't be killed."""
         found = [names.resolve(tx, task_id) for task_id in task_ids]
         for task in found:
-            if task.status in (TaskStatus.COMPLETED, TaskStatus.FAILED):
-                raise InvalidStatus(task.task_id, task.status, doing="kill")
+            advance(task.task_id, task.status, Transition.KILL)
         for task in found:
             # Killing one may have changed another of them. What a stop is ending is from now on killed for
             # good: no requeue brings it back.

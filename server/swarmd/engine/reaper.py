@@ -42,7 +42,7 @@ class Reaper:
                 silent[found.lease.worker].append(found)
         quiet = self._late(now_s) | silent.keys()
         await self._brake(write, quiet)
-        for name in quiet:
+        for name in sorted(quiet):
             await self._judge(write, name, silent[name], now_s)
 
     def release_brake(self) -> None:

@@ -1,0 +1,76 @@
+"""What sessions do by themselves: the same for a seed and a session, whoever runs it and when."""
+
+import json
+import random
+from dataclasses import dataclass
+
+from swarm_worker.model import Failure, FailureClass, Role
+from swarm_worker.runners.base import Reader, Report, SessionPlan
+from swarm_worker.runners.command import CommandReader, CommandRunner
+
+# Tasks with such names succeed at the first attempt and at no other: so results that came too late matter.
+ONCE = "once"
+ENDLESS_S = 6 * 3600.0
+# What the model's provider says, as exit codes.
+LIMITED, DENIED = 75, 77
+_PASS = json.dumps({"verdict": "PASS"})
+_FAIL = json.dumps({"verdict": "FAIL", "findings": [{"issue": "it does not work", "severity": "major"}]})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a session ends by itself."""
+
+    after_s: float
+    code: int
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """How long sessions run, and how often they fail."""
+
+    seed: int
+    mean_s: float = 45.0
+    failing: float = 0.15
+    endless: float = 0.03
+    # The limit that the worker sets for silence.
+    stall_s: float = 900.0
+
+    def end(self, session_id: str, role: str) -> End:
+        """The end of that session; without a role, of a check."""
+        dice = random.Random(f"{self.seed}/{session_id}")
+        endless = dice.random() < self.endless
+        after_s = ENDLESS_S if endless else dice.expovariate(1 / self.mean_s)
+        fails = dice.random() < self.failing
+        if session_id.startswith(ONCE):
+            fails = "-a1-" not in session_id
+        if not fails:
+            return End(after_s, 0, _PASS if role == Role.VALIDATOR else "built")
+        if not role:
+            return End(after_s, 1, "red")
+        if role == Role.VALIDATOR and dice.random() < 0.6:
+            return End(after_s, *dice.choice(((0, _FAIL), (0, "no verdict"), (-9, ""))))
+        return End(
+            after_s, *dice.choice(((1, "no"),) * 6 + ((-11, ""),) * 2 + ((LIMITED, "slow"), (DENIED, "")))
+        )
+
+
+class SimRunner(CommandRunner):
+    """The real runner of commands, with a provider that may ask for patience or refuse."""
+
+    def __init__(self) -> None:
+        super().__init__(builder=("builder",), validator=("validator",))
+
+    def reader(self, plan: SessionPlan) -> Reader:
+        return _SimReader(plan.role)
+
+
+class _SimReader(CommandReader):
+    def report(self, stdout: str, *, exit_code: int) -> Report:
+        if exit_code == LIMITED:
+            failure = Failure(FailureClass.PROVIDER_LIMITED, "slow down", retry_after_s=20.0)
+            return Report(stdout, failure)
+        if exit_code == DENIED:
+            return Report(stdout, Failure(FailureClass.PROVIDER_DENIED, "no more money"))
+        return super().report(stdout, exit_code=exit_code)

@@ -1,0 +1,234 @@
+"""Puts the real worker on virtual time: the few places where it meets the machine are the simulation's here.
+
+These are its clocks, its guards (a model, see machine.py), what it finds of former processes, the file that
+stops it, its log and its random numbers. All else is the program's own code.
+"""
+
+import asyncio
+import json
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from amplifier_swarm.v1.task_pb2 import OUTCOME_KIND_COMPLETED
+from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
+from sim.machine import Ledger, Machine, Tree
+from sim.process import PROCESS, Process
+from sim.world import Violated, World
+from swarm_worker import agent, attempt, calls, fence, gather, leases, outbox, process, reporter, slots
+from swarm_worker.claims import ClaimStream
+from swarm_worker.containment import Containment
+from swarm_worker.evidence import Changes, Snapshot
+from swarm_worker.model import KillReceipt
+from swarm_worker.outbox import Outbox
+from swarm_worker.process import Launch
+from swarm_worker.watch import Listener
+from swarmd.domain.leasing import parse_lease_id
+
+# What the real worker says of itself when something is wrong with it, and never should here.
+_FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
+
+# These name folders of this run.
+_NOT_SEEDED = ("error", "file")
+
+
+class Host(Process):
+    """A process that knows its machine."""
+
+    machine: Machine
+
+
+def host() -> Host:
+    """The worker process whose code runs now."""
+    return cast("Host", PROCESS.get())
+
+
+class SimHold:
+    """What the worker does about processes whose guard is gone."""
+
+    containment = Containment()
+    mark = "sim"
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.machine = host().machine
+
+    def cgroup(self, name: str) -> str:
+        return ""
+
+    async def adopt(self) -> None:
+        """Ends what a former process and its guards have left."""
+        await asyncio.sleep(0.1)
+        self.machine.sweep()
+
+    async def sweep(self, cgroup: str) -> KillReceipt:
+        """Ends what a lost guard has left."""
+        await asyncio.sleep(0.1)
+        return KillReceipt("subreaper", self.machine.sweep())
+
+
+class SimWatch:
+    """The file that stops everything; whoever makes it or takes it away calls `look`."""
+
+    def __init__(self, _folders: Any, listener: Listener) -> None:
+        self.stopped = False
+        self._listener = listener
+        self._machine = host().machine
+        host().watch = self  # type: ignore[attr-defined]
+
+    def look(self) -> None:
+        """Tells what is new."""
+        if self._machine.stop_file == self.stopped:
+            return
+        self.stopped = self._machine.stop_file
+        if self.stopped:
+            self._listener.stopped_by_file(self._machine.path / "EMERGENCY_STOP")
+        else:
+            self._listener.file_gone()
+
+    async def run(self) -> None:
+        """Nothing happens by itself."""
+        await asyncio.get_running_loop().create_future()
+
+
+class SimGuarded(process._Guarded):
+    """The worker's side of a guard, but for the pipes and the program."""
+
+    _hold: Any
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._number = host().number()
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    async def start(self, launch: Launch, *, fence_s: float) -> None:
+        self._host, self._name = host(), launch.lock.stem
+        self._process = SimpleNamespace(wait=_nothing)  # type: ignore[assignment]
+        role, task_id = launch.env.get("SWARM_ROLE", ""), launch.env["SWARM_TASK_ID"]
+        machine: Machine = self._hold.machine
+        tree = Tree(task_id, self._name, machine.name, alone=fence_s < math.inf)
+        end = self._host.plans.end(self._name, role)  # type: ignore[attr-defined]
+        self._guard = machine.spawn(tree, end, session=bool(role))
+        self._guard.fence(fence_s)
+        self._guard.ended = lambda why: self._host.enter(partial(self._hears, why))
+
+    def close(self) -> None:
+        self._guard.kill("orphaned", self._limits.grace_s)
+
+    def _hears(self, why: str | None) -> None:
+        if why is None:
+            self._guard_ended(self._ended)  # type: ignore[arg-type]
+            return
+        plan = self._guard.plan
+        if why == "exit" and plan.stdout:
+            self._takes(self._sink.stdout)(plan.stdout.encode() + b"\n")
+        report = {
+            "event": "ended", "cause": why, "containment": "subreaper", "found": 1, "terminated": 1,
+            "killed": 0, "survivors": 0, "duration_s": 0.1, "code": plan.code if why == "exit" else -15,
+        }  # fmt: skip
+        self._reported(json.dumps(report).encode() + b"\n")
+
+    def _tell(self, line: str) -> None:
+        word, _, number = line.partition(" ")
+        if word == "fence":
+            self._guard.fence(float(number))
+        else:
+            self._guard.kill("order", float(number))
+
+
+class SimOutbox(Outbox):
+    """The real one, of which the ledger knows what is in it."""
+
+    ledger: Ledger | None = None
+
+    def put(self, finished: FinishedAttempt) -> None:
+        super().put(finished)
+        lease = parse_lease_id(finished.lease_id)
+        if self.ledger and lease and finished.outcome.kind == OUTCOME_KIND_COMPLETED:
+            self.ledger.kept.add((lease.task_key, lease.number))
+
+
+class SimLog:
+    """The worker's log: part of the world's, and where a fault of the program shows."""
+
+    def __init__(self, world: World, ledger: Ledger) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._begun: dict[tuple[str, str], int] = {}
+
+    def info(self, event: str, **details: Any) -> None:
+        """What the worker says."""
+        if event == "task begun":
+            self._begun[host().name, details["task"]] = details["attempt"]
+        elif event == "task ended" and details["outcome"] == "completed":
+            task = details["task"]
+            self._ledger.done.add(task)
+            self._ledger.completed.add((task, self._begun[host().name, task]))
+        said = " ".join(f"{key}={value}" for key, value in details.items() if key not in _NOT_SEEDED)
+        self._world.log(f"  {host().name}: {event} {said}")
+
+    warning = info
+
+    def error(self, event: str, **details: Any) -> None:
+        """What the worker complains of."""
+        self.info(event, **details)
+        if event in _FAULTS:
+            self._world.fail(Violated(f"{host().name} says: {event} {details}"))
+
+    exception = error
+
+
+@contextmanager
+def virtual(world: World, ledger: Ledger) -> Iterator[None]:
+    """The worker's code belongs to that world for as long as this holds."""
+    state = random.getstate()
+    random.seed(world.seed)
+    ids, log = world.dice("incarnations"), SimLog(world, ledger)
+    places: tuple[tuple[Any, str, Any], ...] = (
+        *((module, "now_s", lambda: world.now_s) for module in (fence, leases, _module(ClaimStream))),
+        *((module, "_log", log) for module in (agent, calls, gather, leases, outbox, slots)),
+        (agent, "Hold", SimHold),
+        (agent, "Outbox", SimOutbox),
+        (SimOutbox, "ledger", ledger),
+        (agent, "Watch", SimWatch),
+        (agent, "choose", lambda _: Containment()),
+        (agent, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
+        (attempt, "snapshot", _snapshot),
+        (attempt, "changes", _changes),
+        (process, "_Guarded", SimGuarded),
+        (process, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
+        (reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in places:
+            patch.setattr(module, name, value)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+def _module(thing: Any) -> Any:
+    return __import__(thing.__module__, fromlist=["_"])
+
+
+async def _nothing() -> None:
+    """Nothing to wait for."""
+
+
+async def _snapshot(root: Any, files: Any) -> Snapshot:
+    return Snapshot(root, (), (), None)
+
+
+async def _changes(before: Snapshot) -> Changes:
+    return Changes((), None)
