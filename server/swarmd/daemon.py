@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +12,9 @@ from typing import Final
 
 import structlog
 
-from amplifier_swarm.channel import check_address
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import Exit, Exits
+from swarmd.binding import host_of, is_loopback, read_tls, refuse_open
 from swarmd.config import Config
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
@@ -24,6 +22,8 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.fleet import Pace
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.metrics.exposition import Metrics
+from swarmd.metrics.meters import Meters
 from swarmd.notify.courier import courier
 from swarmd.notify.office import telling
 from swarmd.notify.targets import read_targets
@@ -74,10 +74,10 @@ async def run(config: Config) -> None:
 @contextlib.asynccontextmanager
 async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
     """A server that answers, for as long as the block lasts."""
-    tls = _tls(config)
-    _refuse_open_bind(config.listen, "--listen", tls)
+    tls = read_tls(config)
+    refuse_open(config.listen, "--listen", tls)
     if config.dashboard != OFF:
-        _refuse_open_bind(config.dashboard, "--dashboard", tls)
+        refuse_open(config.dashboard, "--dashboard", tls)
     targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
@@ -88,15 +88,20 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         db = _open(path, clock)
         stack.push_async_callback(db.close)
         entropy = SystemEntropy()
-        swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config))
+        meters = None if config.dashboard == OFF else Meters()
+        swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
         await stack.enter_async_context(telling(swarm, targets, sender, entropy))
-        looks = Looks(swarm, started_us=clock.wall_us())
+        started_us = clock.wall_us()
+        looks = Looks(swarm, started_us=started_us)
         server = RpcServer(swarm, looks)
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
-        dashboard = await _start_web(swarm, looks, config, stack)
+        dashboard = OFF
+        if meters is not None:
+            metrics = Metrics(swarm, meters, started_us=started_us)
+            dashboard = await _start_web(swarm, looks, metrics, config, stack)
         looking = asyncio.create_task(_keep_looking(swarm, path.parent))
         stack.push_async_callback(_cancel, looking)
         # Streams must end before the server waits for them.
@@ -196,18 +201,18 @@ async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
         ) from error
 
 
-async def _start_web(swarm: Swarm, looks: Looks, config: Config, stack: contextlib.AsyncExitStack) -> str:
-    """Serves the dashboard, unless it is off; returns where."""
-    if config.dashboard == OFF:
-        return OFF
+async def _start_web(
+    swarm: Swarm, looks: Looks, metrics: Metrics, config: Config, stack: contextlib.AsyncExitStack
+) -> str:
+    """Serves the dashboard; returns where."""
     # Late: swarmd without a dashboard needs none of it.
     from swarmd.web.server import Place, WebServer  # noqa: PLC0415
 
     # Who asks from this host needs no TLS; it would only get warnings about the certificate's name.
-    near = _is_loopback(_host(config.dashboard))
+    near = is_loopback(host_of(config.dashboard))
     cert, key = (None, None) if near else (config.tls_cert, config.tls_key)
     place = Place(config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open)
-    web = WebServer(swarm, looks, place)
+    web = WebServer(swarm, looks, metrics, place)
     try:
         url = await web.start()
     except OSError as error:
@@ -247,41 +252,6 @@ async def _look(swarm: Swarm, folder: Path) -> None:
         stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} is there")
         if (await swarm.db.write(stop, urgent=True)).killing:
             _log.warning("emergency stop by file", folder=str(folder))
-
-
-def _tls(config: Config) -> Tls | None:
-    if config.tls_cert is None and config.tls_key is None:
-        if config.tls_client_ca is not None:
-            raise Exit(Exits.USAGE, "--tls-client-ca needs --tls-cert and --tls-key")
-        return None
-    if config.tls_cert is None or config.tls_key is None:
-        raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both")
-    for file in (config.tls_cert, config.tls_key, config.tls_client_ca):
-        if file is not None and not os.access(file, os.R_OK):
-            raise Exit(Exits.USAGE, f"can't read {file}", hint="check the --tls flags")
-    return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
-
-
-def _refuse_open_bind(address: str, flag: str, tls: Tls | None) -> None:
-    """Without TLS, tokens and tasks would cross the network for anybody to read."""
-    if tls is None and not _is_loopback(_host(check_address(address, what=flag))):
-        raise Exit(
-            Exits.USAGE,
-            f"refusing to listen on {address} without TLS",
-            hint="give --tls-cert and --tls-key, or listen on 127.0.0.1",
-        )
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found)
 
 
 async def _first(*waits: object) -> None:

@@ -29,6 +29,7 @@ from swarmd.domain.policy import Backoff
 from swarmd.engine import names, plans
 from swarmd.engine.fleet import Pace
 from swarmd.engine.live import Member
+from swarmd.engine.observer import Observer
 from swarmd.engine.outcomes import FinishResult
 from swarmd.engine.sessions import SessionStart
 from swarmd.engine.swarm import Policy, Swarm
@@ -171,11 +172,19 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(path: Path, *, clock: FakeClock | None = None, chance: float = 1.0) -> AsyncIterator[Bench]:
+async def bench(
+    path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
+) -> AsyncIterator[Bench]:
     """A swarm on the database at `path`; opened again, it goes on where it was."""
     clock = clock or FakeClock()
     db = Database(path, wall_us=clock.wall_us)
-    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(chance), policy=Policy(PACE, Backoff(2.0, 300.0)))
+    swarm = Swarm(
+        db,
+        clock=clock,
+        entropy=FakeEntropy(chance),
+        policy=Policy(PACE, Backoff(2.0, 300.0)),
+        observer=observer,
+    )
     await swarm.boot()
     try:
         yield Bench(path, clock, swarm)

@@ -172,6 +172,8 @@ class Task:
     backoff_s: float = 0.0
     started_us: int | None = None
     completed_us: int | None = None
+    # Since when it has been ready.
+    ready_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import Claim, Lease, SwarmMode, SwarmState, TaskKey, WorkerName
 from swarmd.engine.course import change
 from swarmd.engine.live import Live, Member
+from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.store import attempts, swarm, tasks, views
 from swarmd.store.events import EventKind
@@ -23,11 +24,14 @@ from swarmd.store.transaction import Tx
 class Dispatcher:
     """Runs on the writer thread; `members` is a hint of who may have room, the store has the truth."""
 
-    def __init__(self, live: Live, entropy: Entropy, *, stranded: Callable[[Lease], None]) -> None:
+    def __init__(
+        self, live: Live, entropy: Entropy, *, stranded: Callable[[Lease], None], observer: Observer
+    ) -> None:
         """`stranded` is told, on the event loop, of a claim whose stream closed before it could be sent."""
         self._live = live
         self._stranded = stranded
         self._entropy = entropy
+        self._observer = observer
         self._hungry: dict[WorkerName, Member] = {}
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
@@ -128,9 +132,11 @@ class Dispatcher:
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, key),
         )
-        tx.after_commit(partial(self._deliver, member, lease, claim))
+        waited_s = seconds_since(task.ready_us, tx.now_us)
+        tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
 
-    def _deliver(self, member: Member, lease: Lease, claim: Claim) -> None:
+    def _deliver(self, member: Member, lease: Lease, claim: Claim, waited_s: float) -> None:
+        self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
         if member.connected:
             member.mailbox.claim(lease, claim)

@@ -1,11 +1,32 @@
 """Wakes those who follow events or logs. It carries no data: each reads on from its own cursor."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 # The subject of those who follow everything.
 EVENTS: Final = ""
+
+
+class ReaderKind(StrEnum):
+    """Who follows."""
+
+    EVENTS = "events"
+    LOG = "log"
+    WEBSOCKET = "websocket"
+    NOTIFY = "notify"
+
+
+@dataclass(eq=False, slots=True)
+class Reading:
+    """One who follows, and up to which event; None for one who follows something else."""
+
+    kind: ReaderKind
+    seq: int | None = None
 
 
 class Feed:
@@ -13,6 +34,18 @@ class Feed:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        # For those who measure how many follow, and how far behind they are.
+        self.readings: set[Reading] = set()
+
+    @contextlib.contextmanager
+    def reading(self, kind: ReaderKind, seq: int | None = None) -> Iterator[Reading]:
+        """Counts somebody who follows for as long as the block lasts; they keep `seq` true."""
+        reading = Reading(kind, seq)
+        self.readings.add(reading)
+        try:
+            yield reading
+        finally:
+            self.readings.discard(reading)
 
     def wake(self, subject: str = EVENTS) -> None:
         """Something new can be read about the subject."""

@@ -12,6 +12,7 @@ from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.dispatch import Dispatcher
 from swarmd.engine.live import Live, Member
 from swarmd.engine.mailbox import Mailbox, Notice
+from swarmd.engine.observer import Observer
 from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock
 from swarmd.store import attempts, events, workers
@@ -61,6 +62,7 @@ class Fleet:
         clock: Clock,
         pace: Pace,
         nudge: Callable[[], None],
+        observer: Observer,
     ) -> None:
         """`nudge` begins a write of its own, for what can't wait for the next one."""
         self._live = live
@@ -69,6 +71,7 @@ class Fleet:
         self._clock = clock
         self._pace = pace
         self._nudge = nudge
+        self._observer = observer
 
     def join(self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox) -> Member:
         """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name, and
@@ -143,6 +146,7 @@ class Fleet:
 
     def _hear(self, member: Member, lease_ids: Sequence[str], *, leaving: bool) -> None:
         was_out = self._live.answers(member, lease_ids) or member.suspect
+        self._observer.beat(self._clock.monotonic_s() - member.heard_s)
         self._live.hear(member)
         member.leaving = leaving
         if was_out:

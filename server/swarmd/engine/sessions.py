@@ -10,6 +10,7 @@ from swarmd.engine import leases
 from swarmd.engine.course import change
 from swarmd.engine.feed import Feed
 from swarmd.engine.live import Live
+from swarmd.engine.observer import Observer, seconds_since
 from swarmd.store import attempts, events, sessions, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.sessions import LogEntry
@@ -49,9 +50,10 @@ class Progress:
 class Sessions:
     """The gate before every process, and what becomes of it. Each method is one write."""
 
-    def __init__(self, live: Live, feed: Feed) -> None:
+    def __init__(self, live: Live, feed: Feed, observer: Observer) -> None:
         self._live = live
         self._feed = feed
+        self._observer = observer
 
     def start(self, tx: Tx, worker: WorkerName, start: SessionStart) -> Order | None:
         """The go (None), or what to do instead. Asking again for the same session gets the same answer."""
@@ -76,7 +78,9 @@ class Sessions:
             role=start.role,
             runner=start.runner,
         )
-        attempts.start(tx, lease.attempt_key)
+        waited_us = attempts.start(tx, lease.attempt_key)
+        if task.status is TaskStatus.CLAIMED:
+            tx.after_commit(partial(self._observer.started, max(0, waited_us) / 1e6))
         change(
             tx,
             task,
@@ -97,7 +101,10 @@ class Sessions:
         if record is None or key is None:
             return leases.abandon(end.lease_id)
         sessions.use(tx, key, end.usage)
-        if sessions.end(tx, key, exit_code=end.exit_code):
+        ended = sessions.end(tx, key, exit_code=end.exit_code)
+        if ended is not None:
+            lasted_s = seconds_since(ended.started_us, tx.now_us)
+            tx.after_commit(partial(self._observer.session_ended, ended.role, lasted_s))
             task = tasks.get(tx, record.lease.task_key)
             events.append(
                 tx,

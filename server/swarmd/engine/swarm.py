@@ -22,6 +22,7 @@ from swarmd.engine.kills import Kills
 from swarmd.engine.live import Live, Member
 from swarmd.engine.logins import Logins
 from swarmd.engine.mailbox import Mailbox
+from swarmd.engine.observer import Nobody, Observer
 from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.engine.reaper import Reaper
@@ -46,17 +47,29 @@ class Policy:
 class Swarm:
     """The engine's parts, wired to one database."""
 
-    def __init__(self, db: Database, *, clock: Clock, entropy: Entropy, policy: Policy) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        policy: Policy,
+        observer: Observer | None = None,
+    ) -> None:
         self.db = db
         self.clock = clock
         self.policy = policy
+        self.observer = observer or Nobody()
         self.swarm_id = ""
         self.feed = Feed()
         self.live = Live(clock)
         self.access = Access(entropy)
         self.logins = Logins(self.access, clock, entropy)
         self.dispatcher = Dispatcher(
-            self.live, entropy, stranded=lambda lease: self._spawn(self._give_back(lease))
+            self.live,
+            entropy,
+            stranded=lambda lease: self._spawn(self._give_back(lease)),
+            observer=self.observer,
         )
         self.backoffs = Backoffs(clock, self._backoff_over)
         self.outcomes = Outcomes(
@@ -67,20 +80,12 @@ class Swarm:
             entropy=entropy,
             backoff=policy.backoff,
         )
-        self.sessions = Sessions(self.live, self.feed)
+        self.sessions = Sessions(self.live, self.feed, self.observer)
         self.kills = Kills(self.live, self.dispatcher)
-        self.fleet = Fleet(
-            live=self.live,
-            dispatcher=self.dispatcher,
-            outcomes=self.outcomes,
-            clock=clock,
-            pace=policy.pace,
-            nudge=lambda: self._spawn(self.db.write(_nothing)),
-        )
+        self.fleet = self._fleet(policy.pace)
         self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()
-        db.before_commit = self._before_commit
-        db.after_undo = self._after_undo
+        self._follow_commits()
 
     async def boot(self) -> None:
         """Takes up what the database holds: leases with full deadlines, backoffs in full, tokens."""
@@ -129,6 +134,22 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _fleet(self, pace: Pace) -> Fleet:
+        return Fleet(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            outcomes=self.outcomes,
+            clock=self.clock,
+            pace=pace,
+            nudge=lambda: self._spawn(self.db.write(_nothing)),
+            observer=self.observer,
+        )
+
+    def _follow_commits(self) -> None:
+        self.db.before_commit = self._before_commit
+        self.db.after_undo = self._after_undo
+        self.db.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)

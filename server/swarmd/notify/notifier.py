@@ -14,13 +14,13 @@ import structlog
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.policy import Backoff
-from swarmd.engine.feed import Feed
-from swarmd.engine.ports import Clock, Entropy
+from swarmd.engine.feed import ReaderKind, Reading
+from swarmd.engine.ports import Entropy
+from swarmd.engine.swarm import Swarm
 from swarmd.notify.digest import Digest, Message
 from swarmd.notify.notices import read
 from swarmd.notify.targets import Target
 from swarmd.store import events, readers
-from swarmd.store.database import Database
 from swarmd.store.transaction import Tx
 
 # What happens together is told together.
@@ -45,22 +45,13 @@ class Sender(Protocol):
 class Notifier:
     """One target. Made and used on the event loop."""
 
-    def __init__(
-        self,
-        target: Target,
-        sender: Sender,
-        *,
-        db: Database,
-        feed: Feed,
-        clock: Clock,
-        entropy: Entropy,
-        host: str,
-    ) -> None:
+    def __init__(self, target: Target, sender: Sender, *, swarm: Swarm, entropy: Entropy, host: str) -> None:
         self._target = target
         self._sender = sender
-        self._db = db
-        self._feed = feed
-        self._clock = clock
+        self._db = swarm.db
+        self._feed = swarm.feed
+        self._clock = swarm.clock
+        self._observer = swarm.observer
         self._entropy = entropy
         self._host = host
         self._closing = asyncio.Event()
@@ -93,7 +84,12 @@ class Notifier:
         return seq
 
     async def _run(self, seq: int) -> None:
+        with self._feed.reading(ReaderKind.NOTIFY, seq) as reading:
+            await self._follow(seq, reading)
+
+    async def _follow(self, seq: int, reading: Reading) -> None:
         while True:
+            reading.seq = seq
             more, last = self._feed.next(), self._closing.is_set()
             digest = await self._gather(seq)
             if digest.count:
@@ -111,7 +107,9 @@ class Notifier:
         await self._pause(max(SETTLE_S, self._next_s - self._clock.monotonic_s()))
         # What came meanwhile goes with it.
         digest, last = await self._gather(seq), self._closing.is_set()
-        if await self._sender.send(self._target, digest.message(self._host)):
+        taken = await self._sender.send(self._target, digest.message(self._host))
+        self._observer.notified(taken=taken)
+        if taken:
             self._tries = 0
             await self._note(digest)
             return digest.last_seq, last

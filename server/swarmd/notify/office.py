@@ -21,15 +21,7 @@ async def telling(
 ) -> AsyncIterator[None]:
     """Tells each target; at the end what waits, if that is quick."""
     notifiers = [
-        Notifier(
-            target,
-            sender,
-            db=swarm.db,
-            feed=swarm.feed,
-            clock=swarm.clock,
-            entropy=entropy,
-            host=socket.gethostname(),
-        )
+        Notifier(target, sender, swarm=swarm, entropy=entropy, host=socket.gethostname())
         for target in targets
     ]
     for notifier in notifiers:

@@ -1,6 +1,7 @@
 """What stands before every method: who calls, whether they may, and how a refusal looks on the wire."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,7 @@ from amplifier_swarm.errors import pack
 from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
 from swarmd.domain.model import Role
 from swarmd.engine.access import Access
+from swarmd.engine.observer import Observer
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
 from swarmd.wire.roles import OPERATOR_SERVICE, WORKER_SERVICE
@@ -38,8 +40,9 @@ _log = structlog.get_logger("swarmd.rpc")
 class Guard(grpc.aio.ServerInterceptor):
     """Wraps each method once: checks the caller, then maps every refusal in this one place."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, observer: Observer) -> None:
         self._access = access
+        self._observer = observer
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -76,23 +79,30 @@ class Guard(grpc.aio.ServerInterceptor):
         name = method.rpartition("/")[2]
 
         async def call(request: Any, context: Context) -> Any:
+            begun_s, refusal = time.perf_counter(), ""
             try:
                 self._check(method, context)
                 response = await inner(request, context)
                 _replying(name, context)
             except SwarmError as error:
+                refusal = error.reason
                 await context.abort_with_status(pack(wire_error(error)))
             except DecodeError:
                 # Of a stream of requests; single ones are read, and refused, before they come here.
-                refusal = InvalidRequest("request", "can't be read as a message of this method")
-                await context.abort_with_status(pack(wire_error(refusal)))
+                broken = InvalidRequest("request", "can't be read as a message of this method")
+                refusal = broken.reason
+                await context.abort_with_status(pack(wire_error(broken)))
             except (asyncio.CancelledError, grpc.aio.AbortError):
+                refusal = "CANCELLED"
                 raise
             except Exception:
+                refusal = "INTERNAL"
                 _log.exception("a method failed", method=method)
                 raise
             else:
                 return response
+            finally:
+                self._observer.called(name, time.perf_counter() - begun_s, refusal)
 
         return call
 

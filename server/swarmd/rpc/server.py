@@ -50,7 +50,7 @@ class RpcServer:
     """Serves one swarm on one address."""
 
     def __init__(self, swarm: Swarm, looks: Looks) -> None:
-        self._server = grpc.aio.server(interceptors=[Guard(swarm.access)], options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Guard(swarm.access, swarm.observer)], options=_OPTIONS)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), self._server)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorService(swarm, looks), self._server

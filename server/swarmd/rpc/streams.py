@@ -15,6 +15,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound
 from swarmd.domain.model import PlannedTask, TaskKey
 from swarmd.engine import logs, names
+from swarmd.engine.feed import ReaderKind
 from swarmd.engine.swarm import Swarm
 from swarmd.store import events as store_events
 from swarmd.store.opening import SCRATCH
@@ -44,21 +45,22 @@ async def events(swarm: Swarm, request: pb.WatchEventsRequest) -> AsyncIterator[
     task_id = request.task_id
     if task_id:
         task_id = await swarm.db.read(lambda tx: names.resolve(tx, request.task_id).task_id)
-    seq = request.after_seq
-    while True:
-        more = swarm.feed.next()
-        read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
-        found = await swarm.db.read(read)
-        if found:
-            seq = found[-1].seq
-            yield pb.WatchEventsResponse(events=[views.event(event) for event in found])
-        if len(found) == PAGE:
-            more.cancel()
-        elif request.follow:
-            await more
-        else:
-            more.cancel()
-            return
+    with swarm.feed.reading(ReaderKind.EVENTS, request.after_seq) as reading:
+        seq = request.after_seq
+        while True:
+            more = swarm.feed.next()
+            read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
+            found = await swarm.db.read(read)
+            if found:
+                reading.seq = seq = found[-1].seq
+                yield pb.WatchEventsResponse(events=[views.event(event) for event in found])
+            if len(found) == PAGE:
+                more.cancel()
+            elif request.follow:
+                await more
+            else:
+                more.cancel()
+                return
 
 
 async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
@@ -66,23 +68,24 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     role = enums.SESSION_ROLE.optional(request.role, "role")
     key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
     wanted = logs.Wanted(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
-    while True:
-        more = swarm.feed.next(task_id)
-        page = await swarm.db.read(partial(logs.page, key=key, wanted=wanted))
-        if not page.begun and not request.follow:
-            more.cancel()
-            raise SessionNotFound(task_id, f"{role} session" if role else "session")
-        for session, shown in groupby(page.shown, key=attrgetter("session")):
-            yield views.log(session, list(shown))
-        if page.shown:
-            wanted = replace(wanted, after=page.shown[-1].cursor)
-        if page.full:
-            more.cancel()
-        elif request.follow and not page.ended:
-            await more
-        else:
-            more.cancel()
-            return
+    with swarm.feed.reading(ReaderKind.LOG):
+        while True:
+            more = swarm.feed.next(task_id)
+            page = await swarm.db.read(partial(logs.page, key=key, wanted=wanted))
+            if not page.begun and not request.follow:
+                more.cancel()
+                raise SessionNotFound(task_id, f"{role} session" if role else "session")
+            for session, shown in groupby(page.shown, key=attrgetter("session")):
+                yield views.log(session, list(shown))
+            if page.shown:
+                wanted = replace(wanted, after=page.shown[-1].cursor)
+            if page.full:
+                more.cancel()
+            elif request.follow and not page.ended:
+                await more
+            else:
+                more.cancel()
+                return
 
 
 def _named(tx: ReadTx, task_id: str) -> tuple[TaskKey, str]:

@@ -82,9 +82,9 @@ def open_count(tx: ReadTx, worker_key: WorkerKey) -> int:
     return int(tx.value("attempt_open_count", worker_key=worker_key))
 
 
-def start(tx: Tx, key: AttemptKey) -> None:
-    """Notes when the first session got its go."""
-    tx.run("attempt_start", key=key, now_us=tx.now_us)
+def start(tx: Tx, key: AttemptKey) -> int:
+    """Notes when the first session got its go; how many microseconds after the claim it is now."""
+    return int(tx.value("attempt_start", key=key, now_us=tx.now_us))
 
 
 def end(

@@ -90,6 +90,11 @@ def plainly() -> Iterator[None]:
         ) from error
 
 
+def sqlite_version() -> str:
+    """The SQLite that is built in."""
+    return apsw.sqlite_lib_version()
+
+
 def beside(path: Path, ending: str) -> Path:
     """The file whose name is that of the database and something more."""
     return path.with_name(path.name + ending)

@@ -9,6 +9,7 @@ nothing is ever written again by this process.
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,6 +57,8 @@ class Database:
         self.before_commit = before_commit
         # Runs when a group is undone as a whole: what `before_commit` noted in memory is not so.
         self.after_undo: Callable[[], None] = lambda: None
+        # Is told, on the writer's thread, how long a commit took and how many writes were in it.
+        self.after_commit: Callable[[float, int], None] = lambda _lasted_s, _writes: None
         self.failed = asyncio.Event()
         self._wall_us = wall_us
         self._loop = asyncio.get_running_loop()
@@ -196,6 +199,7 @@ class Database:
 
     def _end(self, group: list[Job]) -> None:
         failpoint.hit("commit.before")
+        begun_s = time.perf_counter()
         try:
             self._writer.execute("COMMIT")
         except apsw.FullError as error:
@@ -206,6 +210,7 @@ class Database:
         else:
             self._folded = False
             failpoint.hit("commit.after")
+            self.after_commit(time.perf_counter() - begun_s, len(group))
 
     def _undo(self, group: list[Job], error: Exception) -> None:
         """Makes sure that nothing of the group is stored, and tells its callers."""

@@ -66,29 +66,30 @@ SELECT key FROM label_sets WHERE labels = :labels;
 
 -- name: task_by_key
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
   FROM tasks WHERE key = :key;
 
 -- name: task_by_id
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
   FROM tasks WHERE task_id = :task_id;
 
 -- name: task_dependents
 -- The tasks that wait for this one, in the order of import.
 SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
-       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us
+       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us,
+       t.ready_us
   FROM dependencies d JOIN tasks t ON t.key = d.task_key
  WHERE d.dependency_key = :key ORDER BY t.key;
 
 -- name: task_by_status
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
   FROM tasks WHERE status = :status ORDER BY key;
 
 -- name: task_interrupted
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
   FROM tasks WHERE interrupted = 1 ORDER BY key;
 
 -- name: task_in_backoff
@@ -223,7 +224,8 @@ SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 SELECT count(*) FROM attempts WHERE worker_key = :worker_key AND outcome IS NULL;
 
 -- name: attempt_start
-UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key;
+-- Returns how long after its claim it is now.
+UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key RETURNING :now_us - claimed_us;
 
 -- name: attempt_end
 UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :failure_class, error = :error,
@@ -277,7 +279,8 @@ VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
 SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = :session_id);
 
 -- name: session_end
-UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL;
+UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL
+RETURNING role, started_us;
 
 -- name: session_end_of_attempt
 -- Whatever was not reported has ended with the attempt.

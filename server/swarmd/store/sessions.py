@@ -32,6 +32,14 @@ class SessionRef:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended, and when it had begun."""
+
+    role: SessionRole
+    started_us: int
+
+
 def find(tx: ReadTx, attempt_key: AttemptKey, session_id: str) -> int | None:
     """The key of that session of that attempt."""
     key: int | None = tx.value("session_find", attempt_key=attempt_key, session_id=session_id)
@@ -58,10 +66,10 @@ def add(
     )
 
 
-def end(tx: Tx, key: int, *, exit_code: int | None) -> bool:
-    """Stores that it ended; False if that is known already."""
-    ended = tx.run("session_end", key=key, exit_code=exit_code, now_us=tx.now_us)
-    return ended > 0
+def end(tx: Tx, key: int, *, exit_code: int | None) -> Ended | None:
+    """Stores that it ended; None if that is known already."""
+    rows = tx.all("session_end", key=key, exit_code=exit_code, now_us=tx.now_us)
+    return Ended(SessionRole(rows[0][0]), rows[0][1]) if rows else None
 
 
 def use(tx: Tx, key: int, usage: Usage) -> None:

@@ -231,4 +231,5 @@ def _task(row: Row) -> Task:
         backoff_s=row[14],
         started_us=row[15],
         completed_us=row[16],
+        ready_us=row[17],
     )

@@ -6,8 +6,8 @@ from typing import Final
 from starlette.responses import Response
 
 from amplifier_swarm.documents.document import Document
+from swarmd.metrics.exposition import CONTENT_TYPE
 from swarmd.store import events
-from swarmd.web import metrics
 from swarmd.web.answers import Json
 from swarmd.web.route import Ask, Site
 
@@ -27,7 +27,7 @@ async def ready(site: Site, ask: Ask) -> Response:
 
 async def figures(site: Site, ask: Ask) -> Response:
     """What Prometheus scrapes."""
-    return Response(await metrics.expose(site), media_type=metrics.CONTENT_TYPE)
+    return Response(await site.metrics.expose(), media_type=CONTENT_TYPE)
 
 
 async def _why_not(site: Site) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from amplifier_swarm.documents.document import Document
 from swarmd.engine.swarm import Swarm
+from swarmd.metrics.exposition import Metrics
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import ReadTx
 from swarmd.web.fields import Field
@@ -34,6 +35,7 @@ class Site:
 
     swarm: Swarm
     looks: Looks
+    metrics: Metrics
     verbs: Verbs
     # The name of the login cookie: other servers of this host have theirs.
     cookie: str

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from swarmd.engine.swarm import Swarm
+from swarmd.metrics.exposition import Metrics
 from swarmd.web.app import build
 from swarmd.web.guard import LOOPBACK
 from swarmd.web.route import Site
@@ -48,9 +49,10 @@ class Place:
 class WebServer:
     """Serves one swarm over HTTP."""
 
-    def __init__(self, swarm: Swarm, looks: Looks, place: Place) -> None:
+    def __init__(self, swarm: Swarm, looks: Looks, metrics: Metrics, place: Place) -> None:
         self._swarm = swarm
         self._looks = looks
+        self._metrics = metrics
         self._place = place
         self._stream = Stream(swarm, looks)
 
@@ -86,6 +88,7 @@ class WebServer:
         site = Site(
             swarm=self._swarm,
             looks=self._looks,
+            metrics=self._metrics,
             verbs=Verbs(self._swarm, self._looks),
             cookie=f"__Host-{cookie}" if secure else cookie,
             secure=secure,

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from swarmd.engine.feed import ReaderKind
 from swarmd.web import door
 from swarmd.web.fields import Field, integer
 from swarmd.web.route import Site, Who
@@ -35,10 +36,12 @@ async def watch(site: Site, stream: Stream, socket: WebSocket) -> None:
     after = await _after(site, socket)
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     viewer = stream.join(after)
+    reading = site.swarm.feed.reading(ReaderKind.WEBSOCKET)
     sending = asyncio.create_task(_send(site, who, socket, viewer))
     hearing = asyncio.create_task(_hear(socket))
     try:
-        await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        with reading:
+            await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stream.leave(viewer)
         for task in (sending, hearing):

@@ -68,10 +68,7 @@ async def posting(path: Path, inbox: Inbox, events: str = "") -> AsyncIterator[P
     """A server's life."""
     [target] = read_targets([f"json://host{events}"])
     async with bench(path) as on:
-        swarm = on.swarm
-        notifier = Notifier(
-            target, inbox, db=swarm.db, feed=swarm.feed, clock=on.clock, entropy=FakeEntropy(), host="box"
-        )
+        notifier = Notifier(target, inbox, swarm=on.swarm, entropy=FakeEntropy(), host="box")
         await notifier.start()
         try:
             yield Post(on, inbox, notifier)

@@ -1,0 +1,116 @@
+"""The state of a scrape as Prometheus has it."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from amplifier_swarm import __version__
+from swarmd.domain.model import AttemptOutcome, FailureClass, SwarmMode
+from swarmd.metrics.state import State, Stored
+from swarmd.store import connections
+
+_NANO: Final = 1e9
+_WITH_CLASS: Final = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
+# What has not happened yet is there with 0, so that its first rise is seen.
+_NO_ATTEMPTS: Final = {
+    **{(str(outcome), ""): 0 for outcome in AttemptOutcome if outcome not in _WITH_CLASS},
+    **{(str(AttemptOutcome.FAILED), str(failure)): 0 for failure in FailureClass},
+    (str(AttemptOutcome.LOST), str(FailureClass.WORKER_LOST)): 0,
+}
+
+
+def families(state: State) -> Iterator[Metric]:
+    """All of them."""
+    yield _build()
+    yield from _mode(state)
+    yield from _tasks(state)
+    yield from _fleet(state)
+    yield from _counted(state.stored)
+    yield _by("swarm_streams", "Open streams and sockets.", "kind", state.streams)
+    yield _by(
+        "swarm_feed_lag_events", "Events that the slowest reader has before it.", "reader", state.behind
+    )
+    yield _by("swarm_database_bytes", "The size of the database's files.", "file", state.bytes)
+
+
+def _build() -> Metric:
+    what = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "sqlite": connections.sqlite_version(),
+    }
+    return InfoMetricFamily("swarm_build", "The versions of the server and of what it stands on.", what)
+
+
+def _mode(state: State) -> Iterator[Metric]:
+    now = state.stored.state.mode
+    modes = {str(mode): int(mode is now) for mode in SwarmMode}
+    yield _by("swarm_mode", "1 for what the swarm may do now.", "mode", modes)
+    yield GaugeMetricFamily(
+        "swarm_expiry_paused", "1 while most workers are silent and nobody is given up.", state.expiry_paused
+    )
+    yield GaugeMetricFamily(
+        "swarm_paused_runners", "Runners whose provider refused for good.", state.stored.paused_runners
+    )
+    yield CounterMetricFamily(
+        "swarm_emergency_stops", "Emergency stops of this database.", state.stored.state.stop_generation
+    )
+
+
+def _tasks(state: State) -> Iterator[Metric]:
+    found = state.stored.tasks
+    yield _by("swarm_tasks", "Tasks by status.", "status", {str(k): v.tasks for k, v in found.items()})
+    yield GaugeMetricFamily(
+        "swarm_ready_tasks",
+        "Tasks that could be claimed now: the queue.",
+        sum(v.ready for v in found.values()),
+    )
+    yield GaugeMetricFamily(
+        "swarm_oldest_ready_task_seconds",
+        "For how long the task at the end of the queue could have been claimed; 0 for an empty queue.",
+        state.oldest_ready_s,
+    )
+
+
+def _fleet(state: State) -> Iterator[Metric]:
+    yield _by(
+        "swarm_workers", "Workers that have joined since the start and are not gone.", "status", state.workers
+    )
+    yield GaugeMetricFamily("swarm_slots", "Slots of the connected workers.", state.slots)
+    yield _by("swarm_leases", "Leases that stand: slots in use.", "state", state.leases)
+    yield GaugeMetricFamily(
+        "swarm_oldest_heartbeat_seconds",
+        "For how long the most silent worker has not been heard.",
+        state.oldest_beat_s,
+    )
+
+
+def _counted(stored: Stored) -> Iterator[Metric]:
+    yield CounterMetricFamily("swarm_events", "Events of this database.", stored.last_seq)
+    attempts = CounterMetricFamily(
+        "swarm_attempts", "Attempts that have ended.", labels=["outcome", "failure_class"]
+    )
+    ended = {(total.outcome, total.failure_class): total.attempts for total in stored.attempts}
+    for labels, count in {**_NO_ATTEMPTS, **ended}.items():
+        attempts.add_metric(labels, count)
+    yield attempts
+    sessions = CounterMetricFamily("swarm_sessions", "Sessions of the tasks that are there.", labels=["role"])
+    tokens = CounterMetricFamily("swarm_tokens", "Tokens that they used.", labels=["role", "direction"])
+    cost = CounterMetricFamily(
+        "swarm_cost_dollars", "What they cost, as far as prices are known.", labels=["role"]
+    )
+    for role, used in stored.usage.items():
+        sessions.add_metric([role], used.sessions)
+        tokens.add_metric([role, "input"], used.input_tokens)
+        tokens.add_metric([role, "output"], used.output_tokens)
+        cost.add_metric([role], used.cost_nano / _NANO)
+    yield from (sessions, tokens, cost)
+
+
+def _by(name: str, about: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, about, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family

@@ -1,0 +1,109 @@
+"""The swarm as of one scrape: what the store has counted, and what is only known live.
+
+The rule: it costs the same however many tasks there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import SessionRole, SwarmState
+from swarmd.engine.feed import ReaderKind
+from swarmd.engine.live import Member
+from swarmd.engine.observer import seconds_since
+from swarmd.engine.swarm import Swarm
+from swarmd.store import connections, events, swarm, totals
+from swarmd.store.totals import AttemptTotal, TaskTotal, UsageTotal
+from swarmd.store.transaction import ReadTx
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one transaction reads."""
+
+    state: SwarmState
+    tasks: Mapping[TaskStatus, TaskTotal]
+    oldest_ready_us: int | None
+    usage: Mapping[SessionRole, UsageTotal]
+    attempts: Sequence[AttemptTotal]
+    paused_runners: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it."""
+
+    stored: Stored
+    oldest_ready_s: float
+    workers: Mapping[str, int]
+    slots: int
+    leases: Mapping[str, int]
+    oldest_beat_s: float
+    expiry_paused: bool
+    streams: Mapping[str, int]
+    behind: Mapping[str, int]
+    bytes: Mapping[str, int]
+
+
+async def take(known: Swarm) -> State:
+    """Reads it."""
+    stored = await known.db.read(_stored)
+    members = list(known.live.members.values())
+    now_s = known.clock.monotonic_s()
+    leases = known.live.leases()
+    started = sum(found.started for found in leases)
+    return State(
+        stored=stored,
+        oldest_ready_s=seconds_since(stored.oldest_ready_us, known.clock.wall_us()),
+        workers=_workers(members),
+        slots=sum(member.identity.slots for member in members if member.connected),
+        leases={"claimed": len(leases) - started, "started": started},
+        oldest_beat_s=max((now_s - member.heard_s for member in members), default=0.0),
+        expiry_paused=known.live.expiry_paused,
+        streams={"claims": sum(member.connected for member in members), **_streams(known)},
+        behind=_behind(known, stored.last_seq),
+        bytes=_bytes(known.db.path),
+    )
+
+
+def _stored(tx: ReadTx) -> Stored:
+    return Stored(
+        state=swarm.get(tx),
+        tasks=totals.tasks(tx),
+        oldest_ready_us=totals.oldest_ready_us(tx),
+        usage=totals.usage(tx),
+        attempts=totals.attempts(tx),
+        paused_runners=len(swarm.paused_runners(tx)),
+        last_seq=events.last_seq(tx),
+    )
+
+
+def _workers(members: Sequence[Member]) -> Mapping[str, int]:
+    """Those that have joined since the server started and are not gone, by how it stands with them."""
+    found = dict.fromkeys(("online", "draining", "suspect"), 0)
+    for member in members:
+        if member.suspect or not member.connected:
+            found["suspect"] += 1
+        else:
+            found["draining" if member.draining or member.leaving else "online"] += 1
+    return found
+
+
+def _streams(known: Swarm) -> Mapping[str, int]:
+    kinds = (ReaderKind.EVENTS, ReaderKind.LOG, ReaderKind.WEBSOCKET)
+    return {kind: sum(reading.kind is kind for reading in known.feed.readings) for kind in kinds}
+
+
+def _behind(known: Swarm, last_seq: int) -> Mapping[str, int]:
+    """How many events the slowest reader of each kind has before it; 0 if there is none."""
+    found = {ReaderKind.EVENTS: 0, ReaderKind.NOTIFY: 0}
+    for reading in known.feed.readings:
+        if reading.seq is not None and reading.kind in found:
+            found[reading.kind] = max(found[reading.kind], last_seq - reading.seq)
+    return {str(kind): count for kind, count in found.items()}
+
+
+def _bytes(path: Path) -> Mapping[str, int]:
+    return {"database": connections.size(path), "wal": connections.size(connections.beside(path, "-wal"))}
