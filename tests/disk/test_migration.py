@@ -23,7 +23,6 @@ STEPS = (
 PROGRAM = """
 import sys
 from pathlib import Path
-from support.database import digest
 from swarmd.store import opening
 shipped = opening.migrations()
 added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]
