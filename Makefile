@@ -14,7 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos web check-web screenshots bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast soak check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ check-web: ## Check the dashboard's page: types, style, unit tests, that it is w
 
 screenshots: setup ## Take pictures of every page of the dashboard, into screenshots/ (needs Chromium)
 	@PYTHONPATH=tests $(RUN) scripts/screenshots.py
+
+grafana: setup ## Make the Grafana dashboard anew (it is committed)
+	@$(BIN)/python scripts/grafana.py
 
 bench: setup ## Measure the swarm, into bench/results/ (ONLY=R1,R8 picks, PAIRS=5 repeats, FULL=1 takes full sizes)
 	@PYTHONPATH=tests $(RUN) bench/run.py

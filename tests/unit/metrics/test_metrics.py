@@ -1,6 +1,5 @@
 """The figures that a scrape gets are those of the swarm, under the names that the docs give them."""
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.repository import ROOT
 from support.engine import Bench, bench, outcome, task
+from support.figures import documented
 from swarmd.domain.model import Usage
 from swarmd.engine.feed import ReaderKind
 from swarmd.engine.sessions import Progress, SessionEnd
@@ -43,13 +42,6 @@ async def measured(tmp_path: Path) -> AsyncIterator[Scraped]:
     meters = Meters()
     async with bench(tmp_path / "swarm.db", observer=meters) as on:
         yield Scraped(on, Metrics(on.swarm, meters, started_us=1_000_000))
-
-
-def documented() -> dict[str, tuple[str, frozenset[str]]]:
-    """The table in the docs: by name, the type and the labels."""
-    page = (ROOT / "docs" / "operations.md").read_text()
-    rows = re.findall(r"^\| `(swarm_\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
-    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
 async def test_the_table_in_the_docs_is_what_a_scrape_gets(measured: Scraped) -> None:

@@ -1,0 +1,13 @@
+"""The table of metrics in the docs, for tests that hold it against what is there."""
+
+import re
+from collections.abc import Mapping
+
+from contract.repository import ROOT
+
+
+def documented() -> Mapping[str, tuple[str, frozenset[str]]]:
+    """By name, the type and the labels."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(swarm_\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
+    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}

@@ -1,0 +1,74 @@
+"""A real Prometheus, as a process on a free port that it chose itself."""
+
+import json
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.waiting import until
+
+PROMETHEUS = shutil.which("prometheus")
+needs_prometheus = pytest.mark.skipif(
+    not PROMETHEUS, reason="prometheus is not here: install Debian's package of that name"
+)
+_LISTENS = "0A"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Asks it by HTTP."""
+
+    port: int
+
+    def query(self, expr: str) -> list[Any]:
+        """What the expression gives now."""
+        found: list[Any] = self.api("query", query=expr)["result"]
+        return found
+
+    def api(self, path: str, **given: str) -> Any:
+        """What its API answers."""
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(given)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{given}: {error.read().decode()}") from error
+
+
+@contextmanager
+def prometheus(folder: Path, config: Path) -> Iterator[Prometheus]:
+    """One that scrapes as configured, for as long as the block lasts."""
+    assert PROMETHEUS is not None
+    argv = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*argv, "--web.listen-address=127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield Prometheus(until(lambda: _port(process.pid), "Prometheus listens"))
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _port(pid: int) -> int:
+    """The port that the process listens on, as the kernel tells it; 0 while it does not."""
+    try:
+        links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+        lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return 0
+    for line in lines:
+        _, local, _, state, *rest = line.split()
+        if state == _LISTENS and f"socket:[{rest[5]}]" in links:
+            return int(local.rpartition(":")[2], 16)
+    return 0
