@@ -21,7 +21,8 @@ from swarm_worker.containment import (
     make_cgroup,
     own_cgroup,
 )
-from swarm_worker.hold import PACKAGES, PROBE
+from swarm_worker.guards import PACKAGES
+from swarm_worker.hold import PROBE
 
 LEVELS = (SUBREAPER, CGROUP2, PIDNS)
 

@@ -14,8 +14,8 @@ from contract.repository import python_files
 from support.server import server
 from support.waiting import eventually
 
-# The guard is a small program of its own, without threads and without gRPC, so it may fork.
-MAY_FORK = {"worker/swarm_worker/birth.py"}
+# The guard, and the nursery that bears it, are a small program of their own, without threads and without gRPC.
+MAY_FORK = {"worker/swarm_worker/birth.py", "worker/swarm_worker/nursery.py"}
 
 WORKER = """
 import asyncio, sys

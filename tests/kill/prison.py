@@ -8,7 +8,7 @@ from fakes_levels import Level
 from fakes_tree import ESCAPES, Ledger, end_all
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
-from swarm_worker.process import GUARD
+from swarm_worker.guards import NURSERY
 from swarm_worker.processes import lookup
 
 # How long nobody may appear before a tree counts as gone: a storm is silent while it forks.
@@ -79,8 +79,9 @@ class Prison:
         await eventually(is_calm, "nothing of any session lives")
 
     def guards(self) -> list[int]:
-        """The guards of the worker; it may have other children for a moment."""
-        return [pid for pid in lookup()(self.worker.pid) if _runs(pid, GUARD)]
+        """The guards of the worker: what its nursery has borne."""
+        nurseries = [pid for pid in lookup()(self.worker.pid) if _runs(pid, NURSERY)]
+        return [guard for nursery in nurseries for guard in lookup()(nursery)]
 
     def guard_of(self, style: str) -> int:
         """The guard of that session: the one that holds its lock."""

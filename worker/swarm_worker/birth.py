@@ -25,6 +25,7 @@ class Plan(NamedTuple):
 
     cwd: str
     argv: list[str]
+    env: dict[str, str]
     level: str
     # The session's own control group, which exists; empty for none.
     cgroup: str
@@ -113,7 +114,7 @@ def _become_session(plan: Plan, tells: int) -> NoReturn:
         doing = "enter " + plan.cwd
         os.chdir(plan.cwd)
         doing = "start " + plan.argv[0]
-        os.execvpe(plan.argv[0], plan.argv, _own_environment())  # noqa: S606  # no shell is wanted
+        os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606  # no shell is wanted
     except (OSError, ValueError) as error:
         os.write(tells, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:FAULT_BYTES])
     finally:
@@ -125,10 +126,3 @@ def _is_orphan(tells: int) -> bool:
     poll = select.poll()
     poll.register(tells, 0)
     return bool(poll.poll(0))
-
-
-def _own_environment() -> dict[bytes, bytes]:
-    """The environment as the worker gave it: Python adds LC_CTYPE to its own copy in a C locale."""
-    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123  # see processes.stat
-        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry)
-        return {name: value for name, _, value in pairs}

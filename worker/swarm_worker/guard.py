@@ -17,7 +17,6 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from swarm_worker.birth import Born, Plan, bear, let_go_of_output
@@ -45,7 +44,7 @@ UNKILLABLE_S: Final = 30.0
 
 
 class Options(NamedTuple):
-    """The command line."""
+    """What to guard, and how."""
 
     control: int
     report: int
@@ -58,6 +57,8 @@ class Options(NamedTuple):
     cgroup: str
     cwd: str
     argv: list[str]
+    # All of the session's environment.
+    env: dict[str, str]
 
 
 class Control:
@@ -150,7 +151,7 @@ class Guard:
             self._level = SUBREAPER  # the receipt says so
         cgroup = options.cgroup if self._level == CGROUP2 else ""
         private = (options.control, options.report, options.lock, *self._alarm)
-        self._born = bear(Plan(options.cwd, options.argv, self._level, cgroup, private))
+        self._born = bear(Plan(options.cwd, options.argv, options.env, self._level, cgroup, private))
         self._codes = self._born.codes
         let_go_of_output()
         if self._born.fault:
@@ -249,13 +250,3 @@ class Guard:
     def _report(self, event: str, **fields: object) -> None:
         with contextlib.suppress(OSError):  # nobody listens when the worker has died
             os.write(self._options.report, json.dumps({"event": event, **fields}).encode() + b"\n")
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the guard with the command line that the worker made."""
-    control, report, lock, grace_s, fence_s, level, cgroup, cwd, *argv = arguments
-    numbers = (int(control), int(report), int(lock), float(grace_s), float(fence_s))
-    options = Options(*numbers, level, cgroup, cwd, argv)
-    for fd in (options.control, options.report, options.lock):
-        os.set_inheritable(fd, False)
-    Guard(options).run()

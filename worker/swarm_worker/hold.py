@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -28,7 +27,8 @@ from swarm_worker.containment import (
     kill_cgroup,
     strongest,
 )
-from swarm_worker.leftovers import Leftovers
+from swarm_worker.guards import PACKAGES, Guards
+from swarm_worker.leftovers import MARKER, Leftovers
 from swarm_worker.model import KillReceipt
 from swarm_worker.processes import (
     ENDED,
@@ -42,10 +42,9 @@ from swarm_worker.processes import (
 )
 
 AUTO: Final = "auto"
-PACKAGES: Final = Path(__file__).parents[1]
 PROBE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.birth import Plan, bear;"
-    " sys.exit(bear(Plan('/', ['true'], 'pidns', '', ())).fault or None)"
+    " sys.exit(bear(Plan('/', ['true'], {}, 'pidns', '', ())).fault or None)"
 )
 LOOK_S: Final = 0.02
 # As for a guard: what does not end in this time sits in the kernel.
@@ -76,6 +75,7 @@ class Hold:
         self._instance = instance
         self._guards: set[int] = set()
         self._starting = 0
+        self.guards = Guards({MARKER: self.mark} if instance else {})
         self._adopts = False
         self._sweeping = asyncio.Lock()
 

@@ -1,7 +1,6 @@
 """Runs a program under a guard, the worker's side: pipes, limits, orders. Its one rule: no unread pipe.
 
-Nothing is spawned here but guards, from the event loop's own thread and without a hook before the exec: gRPC
-does not survive a fork of its process.
+Nothing is forked here: gRPC does not survive that. Guards come from the nursery.
 """
 
 import asyncio
@@ -9,7 +8,6 @@ import contextlib
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,19 +16,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from swarm_worker.fence import Fence
-from swarm_worker.hold import PACKAGES, Hold
+from swarm_worker.hold import Hold
 from swarm_worker.model import KillReceipt
 from swarm_worker.pipes import Pipes
 from swarm_worker.state import forget_ended_guard, lock_for_guard
 from swarm_worker.stop import Stop
 from swarm_worker.tail import FileTail
 
-# As a module and not as a script: so it need not be compiled at each start.
-GUARD: Final = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from swarm_worker import guard; guard.main(sys.argv[1:])"
-)
 # The pipes end with the tree; where a process could not be ended, they are left after this.
 PIPES_END_S: Final = 5.0
+# How often a guard of which nothing is known is looked at.
+LOOK_S: Final = 0.02
 # How often a file of progress is looked at.
 FEED_S: Final = 0.5
 
@@ -107,7 +103,8 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
     try:
         await guarded.start(launch, fence_s=fence.until_s)
     except (OSError, ValueError) as error:
-        forget_ended_guard(launch.lock)
+        while not forget_ended_guard(launch.lock):  # noqa: ASYNC110  # it did come to be, and ends with its pipe
+            await asyncio.sleep(LOOK_S)
         return Ended(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
     fence.add(guarded)
     try:
@@ -149,18 +146,19 @@ class _Guarded:
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._tail = FileTail(launch.feed) if launch.feed else None
         self._cgroup = self._hold.cgroup(launch.lock.stem)
-        where = (self._hold.containment.level, self._cgroup, launch.cwd)
-        options = (PACKAGES, heard, told, lock, self._limits.grace_s, fence_s, *where)
+        plan = {
+            "grace_s": self._limits.grace_s,
+            "fence_s": fence_s,
+            "level": self._hold.containment.level,
+            "cgroup": self._cgroup,
+            "cwd": str(launch.cwd),
+            "argv": list(launch.argv),
+            "env": dict(launch.env),
+        }
         try:
             with self._hold.starting():
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-I", "-S", "-c", GUARD, *map(str, options), *launch.argv),
-                    stdin=stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    env=launch.env,
-                    pass_fds=(heard, told, lock),
-                )
+                fds = (heard, told, lock, stdin, stdout, stderr)
+                self._process = await self._hold.guards.start(plan, fds)
                 self._hold.add(self._process.pid)
         except BaseException:
             for fd in (self._control, report, feed, out, err):
@@ -193,7 +191,7 @@ class _Guarded:
                 ended = replace(ended, receipt=await self._hold.sweep(self._cgroup))
             with contextlib.suppress(TimeoutError):  # something that holds a pipe could not be ended
                 async with asyncio.timeout(PIPES_END_S):
-                    await asyncio.gather(*self._outputs, self._process.wait())
+                    await asyncio.gather(*self._outputs, self._process.ended)
         finally:
             watch.cancel()
             follow.cancel()
@@ -206,6 +204,7 @@ class _Guarded:
         os.close(self._control)
         self._pipes.close()
         self._hold.remove(self._process.pid)
+        self._process.close()
 
     def _takes(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def hear(chunk: bytes) -> None:
