@@ -217,7 +217,7 @@ export interface LogLine {
 
 export interface Me {
   name: string;
-  role: "viewer" | "operator" | "admin" | "worker";
+  role: "viewer" | "operator" | "worker";
   csrf: string;
   version: string;
   swarm_id: string | null;

@@ -20,3 +20,9 @@ export function durationRows(buckets: readonly Bucket[]): [number[], Row, Row] {
     buckets.map((bucket) => bucket.validator_median_s),
   ];
 }
+
+/** Whether nothing ended before the last quarter. */
+export function isYoung(buckets: readonly Bucket[]): boolean {
+  const first = buckets.findIndex((bucket) => bucket.completed + bucket.failed > 0);
+  return first >= 0.75 * buckets.length;
+}

@@ -7,7 +7,7 @@ import { usePanZoom } from "./use-pan-zoom.ts";
 import { type Box, centred, fitted, opened, type Viewport, zoomed } from "./viewport.ts";
 
 // On opening, words should be readable, even if not all fits.
-const LEAST_AT_FIRST = 0.6;
+const LEAST_AT_FIRST = 0.5;
 const LEAST_TO_READ = 0.8;
 const STEP = 1.3;
 

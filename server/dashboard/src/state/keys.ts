@@ -41,8 +41,9 @@ export function pressed(event: KeyboardEvent, nowMs: number): string {
 
 function dispatch(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (event.key !== "Escape" && (typing(event.target) || document.querySelector("dialog[open]") !== null))
-    return;
+  // A dialog has its own keys; so has a field, but for Escape.
+  if (document.querySelector("dialog[open]") !== null) return;
+  if (event.key !== "Escape" && typing(event.target)) return;
   const keys = pressed(event, performance.now());
   const found = boundKeys().find((binding) => binding.keys === keys);
   if (found === undefined) return;

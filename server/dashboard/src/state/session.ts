@@ -9,9 +9,7 @@ export type Session = { state: "asking" } | { state: "nobody"; notice: string } 
 export const session = signal<Session>({ state: "asking" });
 
 /** Whether the buttons that act are there at all. The server decides; this spares a refusal. */
-export const operates = computed(
-  () => session.value.state === "in" && ["operator", "admin"].includes(session.value.me.role),
-);
+export const operates = computed(() => session.value.state === "in" && session.value.me.role === "operator");
 
 export function enter(me: Me): void {
   authorize(me.csrf, () => leave("Your login has ended. Log in again to go on."));

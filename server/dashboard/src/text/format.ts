@@ -43,7 +43,7 @@ export function money(cost: string | null): string {
 /** A span with two units at most, such as `1 h 05 m`, `4 m 09 s`, `3.2 s`. */
 export function span(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) return NONE;
-  if (seconds < 0) return span(0);
+  if (seconds < 1) return `${Math.max(0, Math.round(1000 * seconds))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole} s`;
@@ -67,7 +67,8 @@ export function between(from: string | null, to: string | null): number | null {
 /** Whole seconds since then: an age that ticks once a second has no use for tenths. */
 export function since(from: string | null, nowMs: number): string {
   if (from === null) return NONE;
-  return span(Math.max(0, Math.floor((nowMs - Date.parse(from)) / 1000)) || 0).replace(/^(\d)\.0 s$/, "$1 s");
+  const seconds = Math.max(0, Math.floor((nowMs - Date.parse(from)) / 1000));
+  return seconds < 10 ? `${seconds} s` : span(seconds);
 }
 
 export function ago(from: string | null, nowMs: number): string {

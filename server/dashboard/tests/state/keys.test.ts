@@ -42,6 +42,15 @@ test("whoever types is left alone, but for Escape", () => {
   expect(ran).toEqual(["Escape"]);
 });
 
+test("an open dialog has its own keys, Escape too", () => {
+  const dialog = document.body.appendChild(document.createElement("dialog"));
+  dialog.setAttribute("open", "");
+  press("j");
+  press("Escape");
+
+  expect(ran).toEqual([]);
+});
+
 test("what is the browser's stays the browser's", () => {
   press("j", document.body, { ctrlKey: true });
   press("j", document.body, { metaKey: true });

@@ -4,8 +4,8 @@ import { ago, between, count, money, percent, plural, short, since, span } from 
 test.each([
   [null, "–"],
   [Number.NaN, "–"],
-  [-3, "0.0 s"],
-  [0.04, "0.0 s"],
+  [-3, "0 ms"],
+  [0.04, "40 ms"],
   [3.24, "3.2 s"],
   [59.9, "59 s"],
   [60, "1 m 00 s"],

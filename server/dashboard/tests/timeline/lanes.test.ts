@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { TimelineSession } from "../../src/api/swarm.ts";
+import { begin } from "../../src/pages/timeline/span.ts";
 import { laned } from "../../src/timeline/lanes.ts";
 import { ticks } from "../../src/timeline/ticks.ts";
 
@@ -82,4 +83,12 @@ test("the axis has round marks, no more than fit", () => {
   expect(found.length).toBeLessThanOrEqual(9);
   expect(found.every((tick) => tick.atMs % 60_000 === 0)).toBe(true);
   expect(ticks(5, 5, 8)).toEqual([]);
+});
+
+test("the axis begins with the first session, or where it is told to", () => {
+  const now = Date.parse(at(3600));
+
+  expect(begin(0, [session("a", "w", 20, 30), session("b", "w", 10, 30)], now)).toBe(Date.parse(at(10)));
+  expect(begin(0, [session("a", "w", 3590, null)], now)).toBe(now - 60_000);
+  expect(begin(5, [session("a", "w", 20, 30)], now)).toBe(now - 300_000);
 });

@@ -1,13 +1,14 @@
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { api } from "../../api/swarm.ts";
 import { Chart } from "../../charts/chart.tsx";
-import { durationRows, throughputRows } from "../../charts/series.ts";
+import { durationRows, isYoung, throughputRows } from "../../charts/series.ts";
 import { useLoad } from "../../state/load.ts";
 import { count, short, shortSpan, span } from "../../text/format.ts";
 import { Panel } from "../../ui/panel.tsx";
 import { Empty, Failure } from "../../ui/states.tsx";
 
 const SPANS = [
+  [15, "15 min"],
   [60, "1 h"],
   [360, "6 h"],
   [1440, "24 h"],
@@ -24,8 +25,14 @@ const DURATIONS = [
 
 /** How fast it goes: attempts that ended, and how long sessions take. */
 export function ChartsPanel() {
-  const [minutes, setMinutes] = useState<number>(60);
+  const [chosen, setChosen] = useState<number | null>(null);
+  const [young, setYoung] = useState(false);
+  const minutes = chosen ?? (young ? SPANS[0][0] : SPANS[1][0]);
   const { value, error, reload } = useLoad(`${minutes}`, () => api.throughput(minutes), EVERY_MS);
+  // A swarm that has just begun would be a line at the edge of an hour.
+  useEffect(() => {
+    if (chosen === null && value !== null && minutes === SPANS[1][0]) setYoung(isYoung(value.buckets));
+  }, [chosen, minutes, value]);
   const rows = useMemo(() => throughputRows(value?.buckets ?? []), [value]);
   const durations = useMemo(() => durationRows(value?.buckets ?? []), [value]);
   const choice = (
@@ -36,7 +43,7 @@ export function ChartsPanel() {
           type="button"
           class="chip"
           aria-pressed={size === minutes}
-          onClick={() => setMinutes(size)}
+          onClick={() => setChosen(size)}
         >
           {label}
         </button>

@@ -8,14 +8,8 @@ import { count } from "../../text/format.ts";
 import { Gantt } from "../../timeline/gantt.tsx";
 import { laned } from "../../timeline/lanes.ts";
 import { Empty, Failure, Loading } from "../../ui/states.tsx";
+import { askedMinutes, begin, SPANS } from "./span.ts";
 
-const SPANS = [
-  [5, "5 min"],
-  [15, "15 min"],
-  [60, "1 h"],
-  [360, "6 h"],
-  [1440, "24 h"],
-] as const;
 const BY: Record<string, (session: TimelineSession) => string> = {
   worker: (session) => session.worker ?? "–",
   task: (session) => session.task,
@@ -25,13 +19,13 @@ const REFRESH_MS = 2000;
 
 /** The attempts over time, by worker or by task. */
 export function TimelinePage() {
-  const [minutes, setMinutes] = useState<number>(15);
+  const [minutes, setMinutes] = useState<number>(0);
   const [by, setBy] = useState("worker");
   const place = useRef<HTMLDivElement>(null);
   const widthPx = useWidth(place);
   const { value, error, reload } = useLoad(`${minutes}`, () => {
     const until = Date.now();
-    const since = new Date(until - minutes * 60_000).toISOString();
+    const since = new Date(until - askedMinutes(minutes) * 60_000).toISOString();
     return api.timeline({ since, until: new Date(until + 60_000).toISOString(), limit: LIMIT });
   });
   useEffect(() => {
@@ -43,9 +37,10 @@ export function TimelinePage() {
     };
   }, [reload]);
   const now = nowMs.value;
+  const fromMs = begin(minutes, value?.sessions ?? [], now);
   const lanes = useMemo(
-    () => laned(value?.sessions ?? [], BY[by] ?? (() => ""), now, now - minutes * 60_000),
-    [value, by, now, minutes],
+    () => laned(value?.sessions ?? [], BY[by] ?? (() => ""), now, fromMs),
+    [value, by, now, fromMs],
   );
   const sessions = value?.sessions.length ?? 0;
   return (
@@ -80,7 +75,7 @@ export function TimelinePage() {
           ) : sessions === 0 ? (
             <Empty title="No session ran in this span.">Choose a longer one.</Empty>
           ) : (
-            <Gantt lanes={lanes} fromMs={now - minutes * 60_000} toMs={now} widthPx={widthPx} />
+            <Gantt lanes={lanes} fromMs={fromMs} toMs={now} widthPx={widthPx} />
           )}
         </div>
       </div>
