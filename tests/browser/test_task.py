@@ -49,7 +49,10 @@ def test_a_long_log_begins_with_its_end_and_draws_only_what_is_in_view(
 
     assert page.locator(".log-row").count() < 120
     page.get_by_role("button", name="Load all").click()
-    expect(page.get_by_role("button", name="Load all")).to_have_count(0)
+    until(
+        lambda: int(page.locator("[data-entries]").get_attribute("data-entries") or 0) > 4_000,
+        "all of it is read",
+    )
     page.locator(".log-rows").evaluate("rows => { rows.scrollTop = 0 }")
     expect(page.locator(".log-row.heading").first).to_be_visible()
     assert page.locator(".log-row").count() < 120
