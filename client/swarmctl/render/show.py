@@ -16,7 +16,7 @@ from swarmctl import words
 from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.findings import course_text, findings_blocks
-from swarmctl.render.tasks import status_cell
+from swarmctl.render.tasks import attempt_text, status_cell
 
 SESSIONS = (
     Column("SESSION"),
@@ -49,7 +49,7 @@ def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) 
         ("phase", cell(task.phase)),
         ("type", cell(task.type)),
         ("priority", cell(priority_word(task.priority))),
-        ("attempt", cell(f"{task.attempt} of {task.max_retries + 1}" if task.attempt else "none yet")),
+        ("attempt", cell(attempt_text(task) if task.attempt else "none yet")),
         ("worker", cell(task.worker)),
         ("estimated", cell(hours)),
         ("depends on", cell(", ".join(task.dependencies))),

@@ -32,6 +32,12 @@ def why(task: Task) -> str:
     return task.cause or task.last_error
 
 
+def attempt_text(task: Task) -> str:
+    """Which attempt it is, and of how many, as long as an operator's retry or a loss has not added some."""
+    allowed = task.max_retries + 1
+    return f"{task.attempt} of {allowed}" if task.attempt <= allowed else str(task.attempt)
+
+
 LIST: Final = (
     Column("ID"),
     Column("STATUS"),

@@ -28,7 +28,7 @@ from swarmctl.ctl import DEADLINE_S
 from swarmctl.render.blocks import Cell, cell
 from swarmctl.render.findings import course_text
 from swarmctl.render.show import show_blocks
-from swarmctl.render.tasks import status_cell
+from swarmctl.render.tasks import attempt_text, status_cell
 from swarmctl.render.terminal import group
 from swarmctl.watching.parts import Lines
 from swarmctl.watching.reader import LOG_LINES, LOOK_EVERY_S, LogReader, background
@@ -46,7 +46,7 @@ def about(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime) -> I
     yield [cell(task.task_id, "bold"), Cell("  "), cell(task.name if task.name != task.task_id else "")]
     told = [
         role_of(task),
-        f"attempt {task.attempt} of {task.max_retries + 1}" if task.attempt else "no attempt yet",
+        f"attempt {attempt_text(task)}" if task.attempt else "no attempt yet",
         task.worker,
         f"for {words.span(since_s(task, now))}" if _runs(task) else "",
         words.tokens(task.usage),

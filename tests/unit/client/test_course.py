@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
@@ -107,3 +109,13 @@ def test_a_task_without_a_verdict_has_no_course(ctl: Ctl, operator: FakeOperator
 
     assert document["course"] == []
     assert "findings" not in text
+
+
+@pytest.mark.parametrize(("attempt", "told"), [(0, "none yet"), (3, "3 of 3"), (4, "4")])
+def test_show_counts_no_attempt_against_a_number_that_a_retry_has_passed(
+    ctl: Ctl, operator: FakeOperator, attempt: int, told: str
+) -> None:
+    task = Task(task_id="a", attempt=attempt, max_retries=2)
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=task)
+
+    assert ["attempt", *told.split()] in [line.split() for line in ctl("show", "a").out.splitlines()]
