@@ -75,6 +75,8 @@ class OverviewScreen(Screen[None]):
         self._query = look.query
         self._latest: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._away = ""
+        # What comes before all widgets are there is drawn when they are.
+        self._ready = False
 
     def compose(self) -> ComposeResult:
         """See Screen."""
@@ -90,6 +92,7 @@ class OverviewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """See Screen."""
+        self._ready = True
         self.query_one(Grid).focus()
         # Ages go on between two looks.
         self.set_interval(1.0, self.draw)
@@ -116,7 +119,7 @@ class OverviewScreen(Screen[None]):
 
     def draw(self) -> None:
         """All of it, as of now."""
-        if not self.is_attached:
+        if not (self._ready and self.is_attached):
             return
         now, look = datetime.now(UTC), self._look
         away = [[cell(f"{self._away}; below is the last that was known", "bold red")]] if self._away else []
