@@ -7,6 +7,7 @@ import pytest
 
 from support.engine import Bench, bench
 from support.server import Server, server
+from support.web import Web, web
 
 
 @pytest.fixture
@@ -20,4 +21,11 @@ async def swarm(tmp_path: Path) -> AsyncIterator[Bench]:
 async def served(tmp_path: Path) -> AsyncIterator[Server]:
     """A real server in this process."""
     async with server(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+async def dashboard(tmp_path: Path) -> AsyncIterator[Web]:
+    """A real server in this process, with its dashboard on a free port."""
+    async with web(tmp_path) as found:
         yield found

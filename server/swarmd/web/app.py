@@ -57,7 +57,7 @@ def _routes(site: Site, stream: Stream, found: Files) -> list[BaseRoute]:
         HttpRoute("/", found.page),
         HttpRoute("/login", log_in),
         WebSocketRoute(SOCKET_PATH, watch),
-        HttpRoute("/{path:path}", found.file),
+        *(HttpRoute(path, found.file) for path in found.paths),
     ]
 
 

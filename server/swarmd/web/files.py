@@ -1,7 +1,7 @@
 """The dashboard's files, read once into memory: what is not among them can't be asked for."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -10,8 +10,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-
-from swarmd.web.refusals import RouteNotFound
 
 INDEX: Final = "/index.html"
 # Their names change with what is in them.
@@ -52,6 +50,11 @@ class Files:
     def __init__(self, found: Mapping[str, File]) -> None:
         self._files = found
 
+    @property
+    def paths(self) -> Sequence[str]:
+        """Where the files are, but for the page."""
+        return [path for path in self._files if path != INDEX]
+
     async def page(self, request: Request) -> Response:
         """The page itself."""
         file = self._files.get(INDEX)
@@ -62,10 +65,7 @@ class Files:
     async def file(self, request: Request) -> Response:
         """Any other of the files."""
         path = request.url.path
-        file = self._files.get(path)
-        if file is None or path == INDEX:
-            raise RouteNotFound(path)
-        response = _answer(file, request)
+        response = _answer(self._files[path], request)
         if path.startswith(HASHED):
             response.headers["Cache-Control"] = FOREVER
         return response

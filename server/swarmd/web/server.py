@@ -167,5 +167,14 @@ class _Impatient(H11Protocol):
 def _listen(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, _, _, _, where = found[0]
-    return socket.create_server(where, family=family, backlog=512)
+    family, kind, protocol, _, where = found[0]
+    # The protocol is named: asyncio sends at once only on sockets that are known to be TCP.
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.setblocking(False)  # as the standard library has it
+    except BaseException:
+        listener.close()
+        raise
+    return listener
