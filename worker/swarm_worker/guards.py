@@ -30,9 +30,13 @@ class GuardProcess:
 
     def __init__(self, pid: int, handle: int) -> None:
         self.pid = pid
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._handle = handle
         asyncio.get_running_loop().add_reader(handle, self._end)
+
+    async def wait(self) -> None:
+        """Returns when it has ended, and with it everything that it had open."""
+        await self._ended
 
     def close(self) -> None:
         """Forgets it."""
@@ -43,8 +47,8 @@ class GuardProcess:
 
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._handle)
-        if not self.ended.done():
-            self.ended.set_result(None)
+        if not self._ended.done():
+            self._ended.set_result(None)
 
 
 class Guards:
