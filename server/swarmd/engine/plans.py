@@ -1,21 +1,21 @@
 """Bringing tasks into the swarm and changing what they wait for. One write each, all or nothing."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NoReturn
 
 from swarmd.domain.errors import Fault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
-from swarmd.domain.plan import check_plan
-from swarmd.engine import course, names
+from swarmd.domain.plan import CheckedPlan, check_plan
+from swarmd.engine import arrivals, course, names
 from swarmd.store import definitions, events, swarm, tasks, views
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
-# An import keeps these; everything else begins anew.
-_KEPT = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.KILLED)
 _NOT_BEGUN = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
 
 
@@ -46,28 +46,21 @@ def try_out(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> NoReturn:
 def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> Added:
     """Adds tasks, and changes those that exist, all or none.
 
-    Raises InvalidTasks for faults of the plan, TasksActive where a held task would change or go.
+    Raises InvalidTasks for faults of the plan, TasksActive where a held task would change or go. Costs what the
+    plan costs, however many tasks are stored, unless it changes some of those: then cycles may lead anywhere.
     """
     removed = _clear(tx) if clear else 0
-    stored = tasks.keys(tx)
-    plan_ids = {task.definition.task_id for task in plan}
-    checked = check_plan(plan, _known_edges(tx, stored, plan_ids))
+    stored = tasks.named(tx, _named(plan))
+    checked = _checked(tx, plan, stored)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
     _refuse_held(stored, changed)
-    keys: dict[str, TaskKey] = {task_id: key for task_id, (key, _) in stored.items()}
     label_sets: dict[tuple[tuple[str, str], ...], int] = {}
-    for task in fresh:
-        status = task.status if task.status in _KEPT else TaskStatus.BLOCKED
-        label_set = _label_set(tx, label_sets, task.definition)
-        keys[task.definition.task_id] = tasks.add(tx, task.definition, status, label_set_key=label_set)
+    keys = arrivals.add(tx, fresh, stored, label_set=partial(_label_set, tx, label_sets))
     for task in changed:
-        label_set = _label_set(tx, label_sets, task.definition)
-        tasks.redefine(tx, keys[task.definition.task_id], task.definition, label_set_key=label_set)
-    for task in (*fresh, *changed):
-        wanted = [keys[dependency] for dependency in task.definition.dependencies]
-        tasks.set_dependencies(tx, keys[task.definition.task_id], wanted)
-    _place(tx, [keys[task.definition.task_id] for task in fresh], EventKind.TASK_ADDED)
+        key = keys[task.definition.task_id]
+        tasks.redefine(tx, key, task.definition, label_set_key=_label_set(tx, label_sets, task.definition))
+        tasks.set_dependencies(tx, key, [keys[dependency] for dependency in task.definition.dependencies])
     _place(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
     return Added(
         added=len(fresh),
@@ -111,10 +104,28 @@ def _clear(tx: Tx) -> int:
     return removed
 
 
-def _known_edges(
-    tx: Tx, stored: Mapping[str, tuple[TaskKey, TaskStatus]], plan_ids: set[TaskId]
-) -> Mapping[str, Sequence[str]]:
+def _named(plan: Sequence[PlannedTask]) -> Iterator[str]:
+    """Every id that the plan names."""
+    for task in plan:
+        yield task.definition.task_id
+        yield from task.definition.dependencies
+
+
+def _checked(
+    tx: Tx, plan: Sequence[PlannedTask], stored: Mapping[str, tuple[TaskKey, TaskStatus]]
+) -> CheckedPlan:
+    """The plan without fault; all that is stored is read only where it can matter."""
+    plan_ids = {task.definition.task_id for task in plan}
+    if plan_ids.isdisjoint(stored):
+        # Nothing that is stored waits for a task of this plan, so no cycle leads through it.
+        with contextlib.suppress(InvalidTasks):  # the faults are told with all names at hand, for the hints
+            return check_plan(plan, dict.fromkeys(stored, ()))
+    return check_plan(plan, _known_edges(tx, plan_ids))
+
+
+def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
     """The stored tasks that the plan doesn't name; their own edges matter only if it changes stored ones."""
+    stored = tasks.keys(tx)
     outside: dict[str, list[str]] = {task_id: [] for task_id in stored if task_id not in plan_ids}
     if len(outside) < len(stored):
         for task_id, dependency in tasks.edges(tx):
@@ -150,8 +161,10 @@ def _place(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
 
 def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[Fault]:
     """Tasks that can't run as things stand; worth saying, since the cause may lie outside the file."""
-    statuses = {task_id: status for task_id, (_, status) in tasks.keys(tx).items()}
-    odd = []
+    statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named(plan)).items()}
+    odd: list[Fault] = []
+    if DEAD.isdisjoint(statuses.values()):
+        return odd
     for index, task in enumerate(plan):
         policy = task.definition.on_dependency_failure or DependencyFailurePolicy.SKIP
         if (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from swarmd.domain.model import (
     DependencyFailurePolicy,
@@ -13,19 +13,20 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 
+_FIELDS: Final = tuple(field.name for field in fields(TaskDefinition))
+# Zero and false are something that was said, unlike what is empty.
+_SAID: Final = (0,)
+# One for all: json.dumps makes a new one for each call that is not the plainest.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
 _LISTS = ("acceptance_criteria", "files", "design_docs", "checks")
 
 
 def encode(definition: TaskDefinition) -> str:
     """The definition as JSON, what was left out left out."""
-    body = {
-        field.name: value
-        for field in fields(definition)
-        if (value := getattr(definition, field.name)) not in (None, "", (), [], {})
-    }
+    body = {name: value for name in _FIELDS if (value := getattr(definition, name)) or value in _SAID}
     if definition.rehearsal is not None:
         body["rehearsal"] = asdict(definition.rehearsal)
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=dict)
+    return _encode(body)
 
 
 def decode(text: str) -> TaskDefinition:

@@ -1,10 +1,10 @@
 """The event log: what happened, in one sequence without gaps, written with the change itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from swarmd.store.transaction import ReadTx, Tx
+from swarmd.store.transaction import ReadTx, Tx, Value
 
 
 class EventKind(StrEnum):
@@ -81,6 +81,22 @@ def append(
         worker=worker,
         session_id=session_id,
         cause=cause,
+    )
+
+
+def append_all(tx: Tx, kind: EventKind, subjects: Iterable[tuple[str, str]]) -> None:
+    """Records the same of many tasks, each given by id and status, none of which had an attempt."""
+    tx.eventful = True
+    blank: dict[str, Value] = {
+        "now_us": tx.now_us,
+        "kind": kind,
+        "attempt": 0,
+        "worker": "",
+        "session_id": "",
+        "cause": "",
+    }
+    tx.run_many(
+        "event_add", ({**blank, "task_id": task_id, "status": status} for task_id, status in subjects)
     )
 
 

@@ -107,11 +107,20 @@ SELECT name FROM tasks WHERE task_id = :task_id;
 SELECT task_id, key, status FROM tasks;
 
 -- name: task_insert
-INSERT INTO tasks (task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
+INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
                    status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
-                   interrupted, backoff_s, created_us, started_us, completed_us)
-VALUES (:task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
-        :status, 0, 1, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us);
+                   interrupted, backoff_s, created_us, started_us, completed_us, ready_us)
+VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
+        :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
+        CASE WHEN :ready THEN :now_us END);
+
+-- name: task_last_key
+-- The highest key that any task ever had.
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tasks'), 0);
+
+-- name: task_named
+-- The tasks that have one of these ids, given as JSON in lower case, however theirs are written.
+SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON lower(t.task_id) = j.value;
 
 -- name: task_redefine
 -- Its failures are never more than the new budget allows to be counted.

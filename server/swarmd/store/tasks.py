@@ -1,8 +1,10 @@
 """Tasks as rows: where each is, and what decides its next step."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_PRIORITY,
@@ -15,7 +17,21 @@ from swarmd.domain.model import (
     TaskKey,
 )
 from swarmd.store import definitions
-from swarmd.store.transaction import ReadTx, Row, Tx
+from swarmd.store.transaction import ReadTx, Row, Tx, Value
+
+
+@dataclass(frozen=True, slots=True)
+class FreshTask:
+    """A task that is new, with the place that it begins in."""
+
+    key: TaskKey
+    definition: TaskDefinition
+    status: TaskStatus
+    ready: bool
+    unmet: int
+    label_set_key: int
+    dependencies: Sequence[TaskKey]
+
 
 # Sorts after every id that begins with what stands before it.
 _LAST = "\U0010ffff"
@@ -130,20 +146,31 @@ def make_ready(tx: Tx, key: TaskKey) -> bool:
     return tx.run("task_make_ready", key=key, now_us=tx.now_us) > 0
 
 
-def add(tx: Tx, definition: TaskDefinition, status: TaskStatus, *, label_set_key: int) -> TaskKey:
-    """Stores a new task. Its dependencies come later; until then it counts as having one unmet."""
-    ended = None if status is TaskStatus.BLOCKED else tx.now_us
-    key = tx.insert(
-        "task_insert",
-        task_id=definition.task_id,
-        status=status,
-        label_set_key=label_set_key,
-        completed_us=ended,
-        now_us=tx.now_us,
-        **_shown(definition),
+def named(tx: ReadTx, ids: Iterable[str]) -> dict[str, tuple[TaskKey, TaskStatus]]:
+    """Key and status, by id, of the tasks with these ids, also of those that differ in case alone."""
+    rows = tx.all("task_named", ids=json.dumps(sorted({task_id.lower() for task_id in ids})))
+    return {task_id: (TaskKey(key), TaskStatus(status)) for task_id, key, status in rows}
+
+
+def last_key(tx: ReadTx) -> int:
+    """The highest key that any task ever had."""
+    return int(tx.value("task_last_key"))
+
+
+def add_all(tx: Tx, fresh: Sequence[FreshTask]) -> None:
+    """Stores new tasks with their dependencies, which may be among them."""
+    tx.run_many("task_insert", (_fresh(task, tx.now_us) for task in fresh))
+    tx.run_many(
+        "definition_set", ({"key": task.key, "body": definitions.encode(task.definition)} for task in fresh)
     )
-    tx.run("definition_set", key=key, body=definitions.encode(definition))
-    return TaskKey(key)
+    tx.run_many(
+        "dependency_add",
+        (
+            {"task_key": task.key, "dependency_key": dependency, "position": position}
+            for task in fresh
+            for position, dependency in enumerate(task.dependencies)
+        ),
+    )
 
 
 def redefine(tx: Tx, key: TaskKey, definition: TaskDefinition, *, label_set_key: int) -> None:
@@ -196,6 +223,20 @@ def save(tx: Tx, task: Task) -> None:
         completed_us=task.completed_us,
         now_us=tx.now_us,
     )
+
+
+def _fresh(task: FreshTask, now_us: int) -> dict[str, Value]:
+    return {
+        "key": task.key,
+        "task_id": task.definition.task_id,
+        "status": task.status,
+        "ready": task.ready,
+        "unmet": task.unmet,
+        "label_set_key": task.label_set_key,
+        "now_us": now_us,
+        "completed_us": now_us if task.status in FINAL else None,
+        **_shown(task.definition),
+    }
 
 
 def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:

@@ -64,7 +64,7 @@ class Tx(ReadTx):
 
     def run_many(self, query: str, parameters: Iterable[Mapping[str, Value]]) -> None:
         """Runs the named statement once for each set of parameters."""
-        self._connection.executemany(QUERIES[query], parameters)
+        self._connection.executemany(QUERIES[query], map(self._giving_way, parameters))
 
     def insert(self, query: str, **parameters: Value) -> int:
         """Runs the named INSERT; returns the new row's key."""
@@ -80,6 +80,10 @@ class Tx(ReadTx):
         """Hands over the callbacks planned so far."""
         callbacks, self._callbacks = self._callbacks, []
         return callbacks
+
+    def _giving_way(self, parameters: Mapping[str, Value]) -> Mapping[str, Value]:
+        self._give_way()
+        return parameters
 
     def _give_way(self) -> None:
         if self.gives_way is not None and self.gives_way():
