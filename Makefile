@@ -26,6 +26,7 @@ demo: setup ## Run the quickstart plan on real amplifier-core sessions, into dem
 	@$(RUN) scripts/demo.py
 
 test: setup ## Run all tests
+	@PYTHONPATH=tests $(RUN) -m support.browser
 	@$(RUN) -m pytest -n 2 --dist worksteal
 
 test-fast: setup ## Run the tests that take no seconds

@@ -6,7 +6,7 @@ import type { DrawnNode } from "./collapse.ts";
 import type { Placed } from "./layout.ts";
 import { PhaseBar } from "./phase-bar.tsx";
 
-export const TASK_SIZE = { width: 178, height: 46 };
+export const TASK_SIZE = { width: 158, height: 46 };
 export const PHASE_SIZE = { width: 214, height: 70 };
 
 interface GraphNodeProps {
@@ -50,10 +50,10 @@ export function GraphNode({ node, place, words, selected, faded }: GraphNodeProp
           {words && (
             <>
               <text class="gid" x="32" y="19">
-                {cut(oneLine(node.task.id), 17)}
+                {cut(oneLine(node.task.id), 14)}
               </text>
               <text class="gname" x="32" y="36">
-                {cut(oneLine(node.task.name), 22)}
+                {cut(oneLine(node.task.name), 19)}
               </text>
             </>
           )}

@@ -48,9 +48,9 @@ function laid({ nodes, edges }: LayoutRequest, rankdir: "LR" | "TB"): Layout {
   const ranker = nodes.length + edges.length > SIMPLE_ABOVE ? "longest-path" : "network-simplex";
   graph.setGraph({
     rankdir,
-    nodesep: 16,
+    nodesep: 10,
     ranksep: 40,
-    edgesep: 8,
+    edgesep: 6,
     marginx: 16,
     marginy: 16,
     ranker,

@@ -76,7 +76,7 @@ function BarView({ bar, x }: { bar: Bar; x: (ms: number) => number }) {
       <title>{oneLine(told, 400)}</title>
       <rect x={left} y={y} width={width} height={LANE_PX - 6} rx="3" />
       {session.role === "validator" && (
-        <line x1={left} x2={left + width} y1={y + LANE_PX - 9} y2={y + LANE_PX - 9} />
+        <line x1={left} x2={left + width} y1={y + LANE_PX - 6} y2={y + LANE_PX - 6} />
       )}
       {width > 46 && (
         <text x={left + 5} y={y + 12}>
