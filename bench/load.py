@@ -1,6 +1,7 @@
 """Workers without sessions, as many as wanted in one process: claim, go, finish, again and again.
 
-Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS` prints what it did as JSON. The same code drives
+Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS [HOLD_S]` prints what it did as JSON; with HOLD_S
+each session lasts that long, which sets a pace. The same code drives
 swarmd and the echo server, each worker over a connection of its own, as real ones have. With several slots
 the worker's own gathering puts what waits into shared messages.
 """
@@ -37,7 +38,8 @@ class Tally:
 class LoadWorker:
     """One worker."""
 
-    def __init__(self, endpoint: Endpoint, name: str, slots: int, tally: Tally) -> None:
+    def __init__(self, endpoint: Endpoint, name: str, slots: int, tally: Tally, hold_s: float = 0) -> None:
+        self._hold_s = hold_s
         self._name = name
         self._slots = slots
         self._tally = tally
@@ -71,7 +73,7 @@ class LoadWorker:
             await self._channel.close()
 
     async def _take(self, claims: Sequence[wire.Claim]) -> None:
-        if self._slots == 1:
+        if self._slots == 1 and not self._hold_s:
             for claim in claims:
                 answers = await self._record([_start(claim)])
                 assert answers[0].go
@@ -85,6 +87,7 @@ class LoadWorker:
     async def _gathered(self, claim: wire.Claim) -> None:
         answer = await self._records.ask(_start(claim))
         assert answer.go
+        await asyncio.sleep(self._hold_s)
         await self._outcomes.ask(wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED))
 
     async def _record(self, records: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
@@ -122,11 +125,13 @@ async def _guarded(worker: LoadWorker, tally: Tally) -> None:
         tally.refused.append(repr(error)[:300])
 
 
-async def drive(endpoint: Endpoint, *, workers: int, slots: int, seconds: float) -> dict[str, object]:
+async def drive(
+    endpoint: Endpoint, *, workers: int, slots: int, seconds: float, hold_s: float = 0
+) -> dict[str, object]:
     """Lets the workers work for that long, once all are connected and warm."""
     tally = Tally()
     running = [
-        asyncio.create_task(_guarded(LoadWorker(endpoint, f"load-{n}", slots, tally), tally))
+        asyncio.create_task(_guarded(LoadWorker(endpoint, f"load-{n}", slots, tally, hold_s), tally))
         for n in range(workers)
     ]
     while tally.opened + len(tally.refused) < workers:  # noqa: ASYNC110  # many may set it, and nothing hangs on the moment
@@ -149,13 +154,12 @@ async def drive(endpoint: Endpoint, *, workers: int, slots: int, seconds: float)
 
 def main() -> None:
     """See above."""
-    address, token, workers, slots, seconds = sys.argv[1:]
-    endpoint = Endpoint(address, token)
-    print(
-        json.dumps(
-            asyncio.run(drive(endpoint, workers=int(workers), slots=int(slots), seconds=float(seconds)))
-        )
-    )
+    address, token, workers, slots, seconds, *hold_s = sys.argv[1:]
+    driving = drive(
+        Endpoint(address, token), workers=int(workers), slots=int(slots), seconds=float(seconds),
+        hold_s=float(hold_s[0]) if hold_s else 0,
+    )  # fmt: skip
+    print(json.dumps(asyncio.run(driving)))
 
 
 if __name__ == "__main__":

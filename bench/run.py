@@ -37,6 +37,7 @@ MEASURES: Final[Table] = (
     ("viewers", "importing", "viewer_findings"),
     ("chain", "claims", "chain_findings"),
     ("random", "random_tasks", "findings"),
+    ("page", "pages", "findings"),
 )
 # These need the peers' own environment, and Redis: `make bench-peers`.
 PEERS: Final[Table] = (("R4", "drain", "findings"), ("R9", "drain", "fan_findings"))

@@ -1,0 +1,161 @@
+"""The dashboard's page beside 20,000 tasks and some 200 events a second: frame times, delay, memory.
+
+`MINUTES` says for how long (1, or 10 with FULL=1). Nothing is measured where there is no Chromium.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from measure import Finding, Setting, at_most
+from playwright.sync_api import Page
+from programs import HERE, add_tasks, folder, start_swarmd
+
+from support.browser import MISSING, chromium, executable
+from support.programs import environment, stage
+
+TASKS: Final = 20_000
+# As many sessions at once, each of which lasts so long.
+WORKERS, SLOTS, HOLD_S = 20, 6, 0.5
+PLACES: Final = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/tasks?status=in_progress")
+LOOK_S: Final = 6
+# What a person takes for a hitch, and for slow.
+HITCH_MS: Final = 100
+WATCH: Final = """() => {
+  window.gaps = []; window.delays = [];
+  let last = performance.now();
+  const frame = now => { window.gaps.push(now - last); last = now; requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+  const seen = new Set();
+  let shown = false;
+  new MutationObserver(() => {
+    const rows = [...document.querySelectorAll('.latest [data-seq]')];
+    const fresh = rows.filter(row => !seen.has(row.dataset.seq));
+    for (const row of fresh) seen.add(row.dataset.seq);
+    // What stood there when the list was opened had come while another page was shown.
+    if (shown) for (const row of fresh) {
+      window.delays.push(Date.now() - Date.parse(row.querySelector('time').dateTime));
+    }
+    shown = rows.length > 0;
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+@dataclass
+class Looks:
+    """What was seen in one stretch of time."""
+
+    gaps_ms: list[float] = field(default_factory=list)
+    delays_ms: list[float] = field(default_factory=list)
+
+    def add(self, page: Page) -> None:
+        """Takes what the page has noted."""
+        found: dict[str, list[float]] = page.evaluate(
+            "() => { const found = { gaps, delays }; window.gaps = []; window.delays = []; return found; }"
+        )
+        self.gaps_ms += found["gaps"]
+        self.delays_ms += found["delays"]
+
+
+def findings(setting: Setting) -> Iterator[Finding]:
+    """The page at rest, then beside the load."""
+    if executable() is None:
+        print(f"  page: {MISSING}", flush=True)
+        return
+    minutes = float(os.environ.get("MINUTES") or setting.of(1, 10))
+    with folder() as where, stage(where) as found, chromium("--enable-precise-memory-info") as browser:
+        server = start_swarmd(found, "--dashboard", "127.0.0.1:0")
+        add_tasks(server, max(TASKS, round(60 * minutes * WORKERS * SLOTS / HOLD_S) + 5_000))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        url = server.program.ready()["dashboard"]
+        page.goto(url)
+        page.get_by_label("Token").fill(server.endpoint.token)
+        page.get_by_role("button", name="Log in").click()
+        page.locator("nav").wait_for()
+        page.evaluate(WATCH)
+        rest = _look(page, 30)
+        load = _load(server.endpoint.server, server.endpoint.token, 60 * minutes + 30)
+        _look(page, 10)
+        begin_seq, begin, heap_mib = _seq(page, url), time.monotonic(), _heap_mib(page)
+        busy = _look(page, 60 * minutes)
+        events_per_s = (_seq(page, url) - begin_seq) / (time.monotonic() - begin)
+        grown_mib = _heap_mib(page)
+        load.kill()
+        load.wait(30)
+    p95_ms, rest_ms = _share(busy.gaps_ms, 0.95), _share(rest.gaps_ms, 0.95)
+    yield Finding(
+        "page", f"frame time, p95, beside {events_per_s:,.0f} events/s ÷ at rest", [p95_ms / rest_ms],
+        at_most(4), beside={"p95 ms": p95_ms, "at rest ms": rest_ms,
+                            "p99 ms": _share(busy.gaps_ms, 0.99), "longest ms": max(busy.gaps_ms)},
+    )  # fmt: skip
+    hitches = sum(gap > HITCH_MS for gap in busy.gaps_ms)
+    yield Finding(
+        "page", f"share of time in frames longer than {HITCH_MS} ms",
+        [sum(gap for gap in busy.gaps_ms if gap > HITCH_MS) / sum(busy.gaps_ms)], at_most(0.1),
+        beside={"frames": len(busy.gaps_ms), "of these longer": hitches},
+    )  # fmt: skip
+    yield Finding(
+        "page", "from an event to its row on the page, p95", [_share(busy.delays_ms, 0.95)], at_most(1_000), unit=" ms",
+        beside={"p50 ms": _share(busy.delays_ms, 0.5), "rows": len(busy.delays_ms)},
+    )  # fmt: skip
+    yield Finding(
+        "page", f"memory of the page after {minutes:g} min ÷ at the beginning", [grown_mib / heap_mib], at_most(1.5),
+        beside={"MiB": grown_mib, "at the beginning": heap_mib},
+    )  # fmt: skip
+
+
+def _look(page: Page, seconds: float) -> Looks:
+    """Goes round all pages, scrolling, until the time is over."""
+    looks, end = Looks(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        for place in PLACES:
+            page.evaluate("place => { location.hash = place }", place)
+            until = min(end, time.monotonic() + LOOK_S)
+            while time.monotonic() < until:
+                page.mouse.move(500, 500)
+                page.mouse.wheel(0, 900)
+                page.wait_for_timeout(200)
+    looks.add(page)
+    return looks
+
+
+def _load(server: str, token: str, seconds: float) -> "subprocess.Popen[bytes]":
+    argv = [
+        sys.executable,
+        str(HERE / "load.py"),
+        server,
+        token,
+        str(WORKERS),
+        str(SLOTS),
+        str(seconds),
+        str(HOLD_S),
+    ]
+    env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL)
+
+
+def _seq(page: Page, url: str) -> int:
+    status: dict[str, Any] = page.evaluate(
+        "url => fetch(url + '/api/status').then(found => found.json())", url
+    )
+    return int(status["last_event_seq"])
+
+
+def _heap_mib(page: Page) -> float:
+    """What the page's script holds after its rubbish was taken away, on the overview."""
+    page.evaluate("() => { location.hash = '#/overview'; window.gaps = []; }")
+    page.locator(".overview").wait_for()
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    used = float(session.send("Runtime.getHeapUsage")["usedSize"])
+    session.detach()
+    return used / 1024 / 1024
+
+
+def _share(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
