@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self, world: World) -> None:
         self.world = world
         self.live: dict[str, list[Tree]] = {}
-        self.started: list[str] = []
+        self.started: dict[str, Tree] = {}
         # Tasks that a worker has completed, and by which attempts; the server may not know it yet.
         self.done: set[str] = set()
         self.completed: set[tuple[str, int]] = set()
@@ -52,7 +52,7 @@ class Ledger:
         if session:
             if tree.name in self.started:
                 self.world.fail(Violated(f"{tree.name} starts a second time"))
-            self.started.append(tree.name)
+            self.started[tree.name] = tree
 
     def end(self, tree: Tree, why: str) -> None:
         """Nothing of it lives any more."""

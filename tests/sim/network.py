@@ -148,6 +148,8 @@ class Connection:
             here = self._world.at(self._link.pick(KEEPALIVE_S / 2, KEEPALIVE_S), self._lose_here)
             there = self._world.at(self._link.pick(KEEPALIVE_S / 2, 3 * KEEPALIVE_S), self._lose_there)
             self._doomed = [here, there]
+        elif self._hang_up is not None and not self._link.server.runs(self._life):
+            self._world.at(self._link.pick(0, KEEPALIVE_S), self._lose_here)  # nobody answers its pings
         elif self._held:
             held, self._held = self._held, []
             for message in held:

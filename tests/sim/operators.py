@@ -17,8 +17,8 @@ from sim.server import SimServer
 from sim.world import Violated, World
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
-from swarmd.domain.model import AttemptOutcome, OutcomeKind, TaskKey
-from swarmd.store import events, tasks, views
+from swarmd.domain.model import TaskKey
+from swarmd.store import events, tasks
 from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
@@ -40,6 +40,13 @@ class Acknowledged:
     killed: dict[str, int] = field(default_factory=dict)
     requeued: int = 0
     done: dict[str, int] = field(default_factory=dict)
+
+
+_LATE = """
+SELECT DISTINCT t.task_id, t.key, a.number, t.status
+  FROM late_results l JOIN attempts a ON a.key = l.attempt_key JOIN tasks t ON t.key = a.task_key
+ WHERE l.kind = 'completed' AND a.outcome <> 'completed' ORDER BY a.key
+"""
 
 
 class Late(NamedTuple):
@@ -78,13 +85,15 @@ class Operators:
     def act(self) -> None:
         """One verb, drawn by chance."""
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
-            (self.add, 8), (self.kill, 4), (self.kill_late, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1),
-            (self.resume, 5), (self.drain, 2),
+            (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
+            (self.drain, 2),
         )  # fmt: skip
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
         if self._late:
-            verbs = (*verbs, (self.accept, 8), (self.reconsider, 8))
+            verbs = (*verbs, (self.accept, 4), (self.reconsider, 8))
+        if self._done():
+            verbs = (*verbs, (self.kill_late, 20))
         verb = self._dice.choices([verb for verb, _ in verbs], [weight for _, weight in verbs])[0]
         verb()
 
@@ -137,9 +146,11 @@ class Operators:
 
     def kill_late(self) -> None:
         """Kills a task that is done, of which the server does not know yet."""
+        self._kill([self._dice.choice(self._done())])
+
+    def _done(self) -> list[str]:
         rows = self._server.db.look(_running) if self._server.serving else []
-        if done := [name for name in rows if name in self._ledger.done]:
-            self._kill([self._dice.choice(done)])
+        return [name for name in rows if name in self._ledger.done]
 
     def _kill(self, names: list[str]) -> None:
         request = pb.KillTaskRequest(task_ids=names, cause="by chance")
@@ -186,7 +197,7 @@ class Operators:
         behind = [found for found in self._late if found.dead]
         found = self._dice.choice(behind or self._late)
         task_id, number, names = found.task_id, found.number, [found.task_id, *found.dead]
-        if self._dice.random() < 0.5:
+        if self._dice.random() < (0.8 if task_id.startswith(ONCE) else 0.4):
             self._retry(names)
             return
         self.pause()
@@ -243,14 +254,13 @@ class Operators:
         # A provider's refusal has paused the only runner until somebody says that it may go on.
         self.resume(requeue=False)
         late = self._server.db.look(_late_results) if self._server.serving else []
-        self._late = [found for found in late if found not in self._seen]
-        if not self._late:
-            return
-        self._seen.update(self._late)
-        if any(found.status in RARE for found in self._late) or self._dice.random() < 0.2:
-            self.accept()
-        else:
-            self.reconsider()
+        for found in [found for found in late if found not in self._seen]:
+            self._seen.add(found)
+            self._late = [found]
+            if found.status in RARE or self._dice.random() < 0.2:
+                self.accept()
+            else:
+                self.reconsider()
 
     def end_what_runs_on(self) -> None:
         """Kills what has been running for longer than anybody will wait for."""
@@ -285,13 +295,12 @@ def _nothing(_: Any) -> None:
 
 
 def _late_results(tx: ReadTx) -> list[Late]:
+    rows = tx._connection.execute(_LATE)
+    found = [(task_id, TaskKey(key), number, TaskStatus(status)) for task_id, key, number, status in rows]
     return [
-        Late(task_id, attempt.number, status, _dead_dependency(tx, key))
-        for task_id, (key, status) in sorted(tasks.keys(tx).items())
+        Late(task_id, number, status, _dead_dependency(tx, key))
+        for task_id, key, number, status in found
         if Transition.ACCEPT in TRANSITIONS[status]
-        for attempt in views.attempts(tx, key)
-        if attempt.outcome is not AttemptOutcome.COMPLETED
-        and any(late.kind is OutcomeKind.COMPLETED for late in attempt.late_results)
     ]
 
 

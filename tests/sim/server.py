@@ -76,6 +76,10 @@ class SimServer:
         shutil.rmtree(self._path.parent)
         self._path = path
 
+    def runs(self, life: int) -> bool:
+        """Whether it is still that process."""
+        return self.up and self.life == life
+
     def freeze(self, seconds: float) -> None:
         """SIGSTOP for a time."""
         if self.up and not self.frozen:

@@ -49,8 +49,8 @@ class Setting:
 
     workers: int = 5
     fewest_workers: int = 2
-    tasks: int = 25
-    chaos_s: float = 420.0
+    tasks: int = 22
+    chaos_s: float = 380.0
     # Seconds between two faults, and between two verbs of operators.
     fault_every_s: float = 12.0
     verb_every_s: float = 10.0

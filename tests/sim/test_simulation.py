@@ -55,7 +55,7 @@ def test_the_same_seed_makes_the_same_log_in_any_process() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_swarm_without_the_rule_is_noticed(mutant: Patch) -> None:
-    result = noticed(mutant, MUTANTS[mutant])
+    result = noticed(mutant)
 
     assert result is not None, f"{mutant.__doc__} Nobody notices"
     print(result)  # noqa: T201  # the trace
