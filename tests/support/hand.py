@@ -5,7 +5,7 @@ from typing import Any
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
-from support.server import Client, next_claim
+from support.server import Client, next_message
 
 ROLES = {"builder": session_pb2.SESSION_ROLE_BUILDER, "validator": session_pb2.SESSION_ROLE_VALIDATOR}
 OUTCOMES = {
@@ -23,11 +23,14 @@ class Hand:
         self.name = name
         self._client = client
         self._stream = client.claims(name, slots=slots)
+        self._claims: list[worker_pb.Claim] = []
         self._numbers: dict[str, int] = {}
 
     async def claim(self) -> worker_pb.Claim:
         """The next task that it is given."""
-        return await next_claim(self._stream)
+        while not self._claims:
+            self._claims += (await next_message(self._stream)).claims
+        return self._claims.pop(0)
 
     async def start(self, claim: worker_pb.Claim, role: str = "builder") -> str:
         """Gets the go for a session; returns its id."""

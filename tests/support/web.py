@@ -50,6 +50,11 @@ class Web:
         return self.server.dashboard
 
     @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    @property
     def origin(self) -> dict[str, str]:
         return {"Origin": self.url}
 

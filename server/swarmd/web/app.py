@@ -19,7 +19,7 @@ from swarmd.web.answers import Json, refusal
 from swarmd.web.endpoint import endpoint
 from swarmd.web.files import Files
 from swarmd.web.guard import Guard
-from swarmd.web.refusals import MethodNotAllowed, RouteNotFound
+from swarmd.web.refusals import Broken, MethodNotAllowed, RouteNotFound
 from swarmd.web.route import Site
 from swarmd.web.routes import ROUTES, SOCKET_PATH
 from swarmd.web.stream import Stream
@@ -31,7 +31,7 @@ def build(site: Site, stream: Stream, *, names: Collection[str], any_address: bo
     """The whole of it; `names` are those by which the server may be called, any address if it has them all."""
     app = Starlette(
         routes=_routes(site, stream, files.load()),
-        exception_handlers={SwarmError: _refused, HTTPException: _not_there},
+        exception_handlers={SwarmError: _refused, HTTPException: _not_there, Exception: _broken},
     )
     app.router.redirect_slashes = False
     return Guard(app, names=names, any_address=any_address)
@@ -64,6 +64,11 @@ def _routes(site: Site, stream: Stream, found: Files) -> list[BaseRoute]:
 async def _refused(_request: Request | WebSocket, error: Exception) -> Any:
     assert isinstance(error, SwarmError)
     return refusal(error)
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    """The guard logs it."""
+    return refusal(Broken())
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

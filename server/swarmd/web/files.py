@@ -73,14 +73,19 @@ class Files:
 
 def load() -> Files:
     """Reads the files that the package has."""
-    return Files(dict(_below(resources.files("swarmd.web").joinpath("static"), "")))
+    return Files(dict(_below(folder(), "")))
 
 
-def _below(folder: Traversable, path: str) -> list[tuple[str, File]]:
+def folder() -> Traversable:
+    """Where the built dashboard lies; an installation may be without it."""
+    return resources.files("swarmd.web").joinpath("static")
+
+
+def _below(place: Traversable, path: str) -> list[tuple[str, File]]:
     found: list[tuple[str, File]] = []
-    if not folder.is_dir():
+    if not place.is_dir():
         return found
-    for entry in folder.iterdir():
+    for entry in place.iterdir():
         name = f"{path}/{entry.name}"
         if entry.is_dir():
             found += _below(entry, name)

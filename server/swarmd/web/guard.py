@@ -38,7 +38,11 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
 
+        begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -52,7 +56,8 @@ class Guard:
             await refusal(error)(scope, receive, send_with_headers)
         except Exception:  # noqa: BLE001  # a bug in a route must not show its insides
             _log.exception("a route failed", path=scope["path"])
-            await refusal(Broken())(scope, receive, send_with_headers)
+            if not begun:
+                await refusal(Broken())(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

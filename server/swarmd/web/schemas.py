@@ -122,8 +122,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Worker": _object(
         name=TEXT, status=_words(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
-        pid=_or_null(INTEGER), runner=_NULL_TEXT, last_seen=_NULL_TIME, labels=LABELS, containment=_NULL_TEXT,
-        version=_NULL_TEXT, task_ids=TEXTS,
+        pid=_or_null(INTEGER), runner=_NULL_TEXT, last_seen=_NULL_TIME, stopped_by=_NULL_TIME,
+        labels=LABELS, containment=_NULL_TEXT, version=_NULL_TEXT, task_ids=TEXTS,
     ),
     "Swarm": _object(
         mode=_words(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
@@ -149,7 +149,8 @@ SCHEMAS["TaskDetail"] = _more(
     "Task", description=_NULL_TEXT, acceptance_criteria=TEXTS, files=TEXTS, design_docs=TEXTS, checks=TEXTS,
     on_dependency_failure=_words(DependencyFailurePolicy), on_disconnect=_words(DisconnectPolicy),
     validate=_or_null(FLAG), builder_agent=_NULL_TEXT, validator_agent=_NULL_TEXT,
-    builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), labels=LABELS,
+    builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), stall_timeout=_or_null(NUMBER),
+    check_timeout=_or_null(NUMBER), labels=LABELS,
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
 )  # fmt: skip
 SCHEMAS.update({
@@ -202,6 +203,5 @@ SCHEMAS.update({
     "LoggedOut": _object(logged_out=FLAG),
     "Health": _object(ok=FLAG),
     "Ready": _object(ready=FLAG, why=TEXT),
-    "OpenApi": {"type": "object"},
     "Metrics": TEXT,
 })  # fmt: skip

@@ -57,21 +57,25 @@ class Stream:
 
     async def run(self) -> None:
         """Feeds for ever."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._stirred.wait()
             while self._viewers:
                 self._stirred.clear()
                 news = self._swarm.feed.next()
-                begun_s = loop.time()
-                try:
-                    await self._round()
-                except Exception:  # noqa: BLE001  # one bad round must not end the feed for good
-                    _log.exception("a round of the live feed failed")
-                    await asyncio.sleep(PULSE_S)
-                await asyncio.sleep(max(ROUND_S, (loop.time() - begun_s) * REST_PER_WORK))
+                await asyncio.sleep(await self._turn())
                 await self._rest(news)
             self._stirred.clear()
+
+    async def _turn(self) -> float:
+        """One round; for how long to rest after it."""
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        try:
+            await self._round()
+        except Exception:  # noqa: BLE001  # one bad round must not end the feed for good
+            _log.exception("a round of the live feed failed")
+            return PULSE_S
+        return max(ROUND_S, (loop.time() - begun_s) * REST_PER_WORK)
 
     async def _rest(self, news: "asyncio.Future[None]") -> None:
         """Until there is something new to tell, or somebody new to tell it to, or nothing for a while."""

@@ -1,0 +1,117 @@
+"""Links that are good once, and logins that end."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from support.engine import Bench, bench
+from swarmd.domain.errors import DashboardOff, LoginExpired
+from swarmd.domain.model import Role
+from swarmd.engine.logins import CODE_S, LOGIN_S, MAX_CODES
+from swarmd.store.tokens import TokenRecord
+
+
+async def token(swarm: Bench, role: Role = Role.OPERATOR) -> TokenRecord:
+    create = partial(swarm.swarm.access.create, role=role, name="me")
+    return (await swarm.swarm.db.write(create))[1]
+
+
+def code(swarm: Bench, holder: TokenRecord) -> str:
+    swarm.swarm.logins.url = "http://127.0.0.1:8765"
+    link = swarm.swarm.logins.link(holder)
+    assert link.startswith("http://127.0.0.1:8765/login?code=")
+    return link.partition("=")[2]
+
+
+async def log_in(swarm: Bench, holder: TokenRecord, instead_of: str = "") -> str:
+    return await swarm.swarm.db.write(partial(swarm.swarm.logins.begin, token=holder, instead_of=instead_of))
+
+
+async def test_a_code_is_good_once(swarm: Bench) -> None:
+    holder = await token(swarm, Role.VIEWER)
+    found = code(swarm, holder)
+
+    assert swarm.swarm.logins.redeem(found) == holder
+    with pytest.raises(LoginExpired):
+        swarm.swarm.logins.redeem(found)
+
+
+async def test_a_code_is_good_for_a_minute(swarm: Bench) -> None:
+    holder = await token(swarm)
+    early, late = code(swarm, holder), code(swarm, holder)
+
+    swarm.clock.pass_s(CODE_S - 1)
+    swarm.swarm.logins.redeem(early)
+    swarm.clock.pass_s(1)
+
+    with pytest.raises(LoginExpired):
+        swarm.swarm.logins.redeem(late)
+
+
+async def test_a_code_that_nobody_made_is_refused(swarm: Bench) -> None:
+    for guess in ("", "x", "0" * 32):
+        with pytest.raises(LoginExpired):
+            swarm.swarm.logins.redeem(guess)
+
+
+async def test_codes_do_not_pile_up(swarm: Bench) -> None:
+    holder = await token(swarm)
+    first, *_, last = [code(swarm, holder) for _ in range(MAX_CODES + 1)]
+
+    with pytest.raises(LoginExpired):
+        swarm.swarm.logins.redeem(first)
+    swarm.swarm.logins.redeem(last)
+
+
+async def test_without_a_dashboard_there_is_no_link(swarm: Bench) -> None:
+    with pytest.raises(DashboardOff):
+        swarm.swarm.logins.link(await token(swarm))
+
+
+async def test_a_login_ends_by_itself_and_is_not_kept(swarm: Bench) -> None:
+    holder = await token(swarm)
+    cookie = await log_in(swarm, holder)
+
+    swarm.clock.pass_s(LOGIN_S - 1)
+    assert swarm.swarm.logins.find(cookie) is not None
+    swarm.clock.pass_s(1)
+    assert swarm.swarm.logins.find(cookie) is None
+    await log_in(swarm, holder)
+    assert await swarm.swarm.db.read(lambda tx: len(tx.all("login_all"))) == 1
+
+
+async def test_a_login_ends_with_its_token_and_with_the_next_login_and_with_a_logout(swarm: Bench) -> None:
+    logins, holder = swarm.swarm.logins, await token(swarm)
+    first = await log_in(swarm, holder)
+    second = await log_in(swarm, holder, instead_of=first)
+    third = await log_in(swarm, holder)
+    assert logins.find(first) is None
+
+    await swarm.swarm.db.write(partial(logins.end, secret=third))
+    assert (logins.find(second) is None, logins.find(third) is None) == (False, True)
+    await swarm.swarm.db.write(partial(swarm.swarm.access.revoke, token_id=holder.token_id))
+    assert logins.find(second) is None
+
+
+async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: Bench) -> None:
+    holder = await token(swarm)
+    found = code(swarm, holder)
+
+    await swarm.swarm.db.write(partial(swarm.swarm.access.revoke, token_id=holder.token_id))
+
+    with pytest.raises(LoginExpired):
+        swarm.swarm.logins.redeem(found)
+
+
+async def test_a_login_outlives_the_server_and_the_database_alone_lets_nobody_in(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("swarm.db", "swarm.db-wal")]
+    async with bench(tmp_path / "swarm.db") as first:
+        cookie = await log_in(first, await token(first))
+        found = first.swarm.logins.find(cookie)
+        assert found is not None
+        stored = b"".join(file.read_bytes() for file in files)
+    assert cookie.encode() not in stored
+    assert found.csrf.encode() not in stored
+    async with bench(tmp_path / "swarm.db", clock=first.clock) as second:
+        assert second.swarm.logins.find(cookie) == found
