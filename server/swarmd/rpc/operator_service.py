@@ -11,6 +11,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.model import PlannedTask
 from swarmd.engine import late, plans
 from swarmd.engine.logins import CODE_S
 from swarmd.engine.swarm import Swarm
@@ -39,10 +40,12 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def AddTasks(
         self, request_iterator: AsyncIterator[pb.AddTasksRequest], context: Context
     ) -> pb.AddTasksResponse:
-        messages = [message async for message in request_iterator]
-        plan = [definitions.read_planned(task) for message in messages for task in message.tasks]
-        clear = any(message.clear for message in messages)
-        dry_run = any(message.dry_run for message in messages)
+        plan: list[PlannedTask] = []
+        clear = dry_run = False
+        # Message by message as they come, so that a long plan holds nobody up.
+        async for message in request_iterator:
+            plan += map(definitions.read_planned, message.tasks)
+            clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
             verb = plans.try_out if dry_run else plans.add
             added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear), patient=True)
