@@ -34,6 +34,8 @@ class Feed:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        # How often there was something new.
+        self.wakes = 0
         # For those who measure how many follow, and how far behind they are.
         self.readings: set[Reading] = set()
 
@@ -49,6 +51,7 @@ class Feed:
 
     def wake(self, subject: str = EVENTS) -> None:
         """Something new can be read about the subject."""
+        self.wakes += subject == EVENTS
         for waiter in self._waiting.pop(subject, ()):
             if not waiter.done():
                 waiter.set_result(None)

@@ -17,6 +17,7 @@ from swarmd.engine.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc import streams
 from swarmd.rpc.guard import bearer
+from swarmd.rpc.streams import EventPages
 from swarmd.store import pages, tasks
 from swarmd.store.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
@@ -35,6 +36,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     def __init__(self, swarm: Swarm, looking: Looks) -> None:
         self._swarm = swarm
         self._looks = looking
+        self._pages = EventPages(swarm)
         self._verbs = Verbs(swarm, looking)
 
     async def AddTasks(
@@ -136,7 +138,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Context
     ) -> AsyncIterator[pb.WatchEventsResponse]:
-        async for response in streams.events(self._swarm, request):
+        async for response in streams.events(self._swarm, self._pages, request):
             yield response
 
     async def TailLog(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -23,6 +23,8 @@ from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
 
 PAGE: Final = 500
+# What happens in close succession goes to those who follow together.
+GATHER_S: Final = 0.1
 MESSAGE_BYTES: Final = 256 * 1024
 
 
@@ -40,7 +42,9 @@ async def export(plan: Iterable[PlannedTask]) -> AsyncIterator[pb.ExportTasksRes
         yield message
 
 
-async def events(swarm: Swarm, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
+async def events(
+    swarm: Swarm, pages: "EventPages", request: pb.WatchEventsRequest
+) -> AsyncIterator[pb.WatchEventsResponse]:
     """The events after the one named, and those to come if they are asked for."""
     task_id = request.task_id
     if task_id:
@@ -49,18 +53,53 @@ async def events(swarm: Swarm, request: pb.WatchEventsRequest) -> AsyncIterator[
         seq = request.after_seq
         while True:
             more = swarm.feed.next()
-            read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
-            found = await swarm.db.read(read)
-            if found:
-                reading.seq = seq = found[-1].seq
-                yield pb.WatchEventsResponse(events=[views.event(event) for event in found])
-            if len(found) == PAGE:
-                more.cancel()
-            elif request.follow:
-                await more
-            else:
+            page = await (pages.after if request.follow else pages.read)(seq, task_id)
+            if page.message.events:
+                reading.seq = seq = page.message.events[-1].seq
+                yield page.message
+            behind = len(page.message.events) == PAGE
+            if not (request.follow or behind):
                 more.cancel()
                 return
+            if behind or page.wakes != swarm.feed.wakes:
+                more.cancel()
+            else:
+                await more
+            if not behind:
+                await asyncio.sleep(GATHER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some events as a message, and how often there had been something new when they were read."""
+
+    message: pb.WatchEventsResponse
+    wakes: int
+
+
+class EventPages:
+    """Reads each page of events once for all who have come to the same place, as those who follow have."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._reading: dict[tuple[int, str], asyncio.Task[_Page]] = {}
+
+    async def after(self, seq: int, task_id: str) -> _Page:
+        """The events after that one, of one task if it is named."""
+        key = (seq, task_id)
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.create_task(self.read(seq, task_id))
+            asyncio.get_running_loop().call_later(GATHER_S, self._reading.pop, key, None)
+        # Whoever hangs up must not take it from the others.
+        return await asyncio.shield(reading)
+
+    async def read(self, seq: int, task_id: str) -> _Page:
+        """The same as of now, for one alone."""
+        wakes = self._swarm.feed.wakes
+        read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
+        found = await self._swarm.db.read(read)
+        return _Page(pb.WatchEventsResponse(events=[views.event(event) for event in found]), wakes)
 
 
 async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
