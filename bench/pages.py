@@ -23,6 +23,7 @@ TASKS: Final = 20_000
 WORKERS, SLOTS, HOLD_S = 20, 6, 0.5
 PLACES: Final = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/tasks?status=in_progress")
 LOOK_S: Final = 6
+REST_S, WARM_S = 30, 10
 # What a person takes for a hitch, and for slow.
 HITCH_MS: Final = 100
 WATCH: Final = """() => {
@@ -61,51 +62,68 @@ class Looks:
         self.delays_ms += found["delays"]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that a run has shown."""
+
+    rest: Looks
+    busy: Looks
+    events_per_s: float
+    begin_mib: float
+    end_mib: float
+
+
 def findings(setting: Setting) -> Iterator[Finding]:
     """The page at rest, then beside the load."""
     if executable() is None:
         print(f"  page: {MISSING}", flush=True)
         return
     minutes = float(os.environ.get("MINUTES") or setting.of(1, 10))
+    seen = _run(minutes)
+    gaps_ms = seen.busy.gaps_ms
+    p95_ms, rest_ms = _share(gaps_ms, 0.95), _share(seen.rest.gaps_ms, 0.95)
+    late_ms = [gap for gap in gaps_ms if gap > HITCH_MS]
+    yield Finding(
+        "page", f"frame time, p95, beside {seen.events_per_s:,.0f} events/s ÷ at rest", [p95_ms / rest_ms],
+        at_most(4), beside={"p95 ms": p95_ms, "at rest ms": rest_ms, "p99 ms": _share(gaps_ms, 0.99),
+                            "longest ms": max(gaps_ms)},
+    )  # fmt: skip
+    yield Finding(
+        "page", f"share of time in frames longer than {HITCH_MS} ms", [sum(late_ms) / sum(gaps_ms)], at_most(0.1),
+        beside={"frames": len(gaps_ms), "of these longer": len(late_ms)},
+    )  # fmt: skip
+    yield Finding(
+        "page", "from an event to its row on the page, p95", [_share(seen.busy.delays_ms, 0.95)], at_most(1_000),
+        unit=" ms", beside={"p50 ms": _share(seen.busy.delays_ms, 0.5), "rows": len(seen.busy.delays_ms)},
+    )  # fmt: skip
+    yield Finding(
+        "page", f"memory of the page after {minutes:g} min ÷ at the beginning", [seen.end_mib / seen.begin_mib],
+        at_most(1.5), beside={"MiB": seen.end_mib, "at the beginning": seen.begin_mib},
+    )  # fmt: skip
+
+
+def _run(minutes: float) -> Seen:
+    tasks = max(TASKS, round(60 * minutes * WORKERS * SLOTS / HOLD_S) + 5_000)
     with folder() as where, stage(where) as found, chromium("--enable-precise-memory-info") as browser:
         server = start_swarmd(found, "--dashboard", "127.0.0.1:0")
-        add_tasks(server, max(TASKS, round(60 * minutes * WORKERS * SLOTS / HOLD_S) + 5_000))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        add_tasks(server, tasks)
         url = server.program.ready()["dashboard"]
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(url)
         page.get_by_label("Token").fill(server.endpoint.token)
         page.get_by_role("button", name="Log in").click()
         page.locator("nav").wait_for()
         page.evaluate(WATCH)
-        rest = _look(page, 30)
-        load = _load(server.endpoint.server, server.endpoint.token, 60 * minutes + 30)
-        _look(page, 10)
-        begin_seq, begin, heap_mib = _seq(page, url), time.monotonic(), _heap_mib(page)
+        rest = _look(page, REST_S)
+        load = _load(server.endpoint.server, server.endpoint.token, 60 * minutes + REST_S)
+        _look(page, WARM_S)
+        seq, begin, begin_mib = _seq(page, url), time.monotonic(), _heap_mib(page)
         busy = _look(page, 60 * minutes)
-        events_per_s = (_seq(page, url) - begin_seq) / (time.monotonic() - begin)
-        grown_mib = _heap_mib(page)
+        per_s = (_seq(page, url) - seq) / (time.monotonic() - begin)
+        end_mib = _heap_mib(page)
         load.kill()
         load.wait(30)
-    p95_ms, rest_ms = _share(busy.gaps_ms, 0.95), _share(rest.gaps_ms, 0.95)
-    yield Finding(
-        "page", f"frame time, p95, beside {events_per_s:,.0f} events/s ÷ at rest", [p95_ms / rest_ms],
-        at_most(4), beside={"p95 ms": p95_ms, "at rest ms": rest_ms,
-                            "p99 ms": _share(busy.gaps_ms, 0.99), "longest ms": max(busy.gaps_ms)},
-    )  # fmt: skip
-    hitches = sum(gap > HITCH_MS for gap in busy.gaps_ms)
-    yield Finding(
-        "page", f"share of time in frames longer than {HITCH_MS} ms",
-        [sum(gap for gap in busy.gaps_ms if gap > HITCH_MS) / sum(busy.gaps_ms)], at_most(0.1),
-        beside={"frames": len(busy.gaps_ms), "of these longer": hitches},
-    )  # fmt: skip
-    yield Finding(
-        "page", "from an event to its row on the page, p95", [_share(busy.delays_ms, 0.95)], at_most(1_000), unit=" ms",
-        beside={"p50 ms": _share(busy.delays_ms, 0.5), "rows": len(busy.delays_ms)},
-    )  # fmt: skip
-    yield Finding(
-        "page", f"memory of the page after {minutes:g} min ÷ at the beginning", [grown_mib / heap_mib], at_most(1.5),
-        beside={"MiB": grown_mib, "at the beginning": heap_mib},
-    )  # fmt: skip
+    return Seen(rest, busy, per_s, begin_mib, end_mib)
 
 
 def _look(page: Page, seconds: float) -> Looks:

@@ -3,7 +3,7 @@ import { count } from "../text/format.ts";
 import { statusWord } from "../text/words.ts";
 
 // From done to not yet possible, so that the bar fills from the left.
-const ORDER: readonly Status[] = [
+export const BAR_ORDER: readonly Status[] = [
   "completed",
   "in_progress",
   "claimed",
@@ -25,7 +25,7 @@ export function StatusBar({
   total: number;
   class?: string;
 }) {
-  const parts = ORDER.filter((status) => (counts[status] ?? 0) > 0);
+  const parts = BAR_ORDER.filter((status) => (counts[status] ?? 0) > 0);
   const told = parts.map((status) => `${count(counts[status] ?? 0)} ${statusWord(status)}`).join(", ");
   return (
     <div class={`bar ${name}`} role="img" aria-label={told || "no tasks"}>

@@ -4,7 +4,8 @@ import { useLoad } from "../../state/load.ts";
 import { attempt } from "../../state/notices.ts";
 import { count, plural } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { CauseField } from "../../ui/cause-field.tsx";
+import { OrderDialog } from "../../ui/order-dialog.tsx";
 import { Failure } from "../../ui/states.tsx";
 
 interface BulkDialogProps {
@@ -15,66 +16,48 @@ interface BulkDialogProps {
 }
 
 const TITLES = { retry: "Retry tasks", kill: "Kill tasks" };
+const ACTS = { retry: "Retry", kill: "Kill" };
 const DONE = { retry: "retried", kill: "told to end" };
 
 /** Says first how many tasks it would be, then does it. */
 export function BulkDialog({ verb, selection, onClose, done }: BulkDialogProps) {
   const preview = useLoad("preview", () => api.bulk(verb, selection, true));
   const [cause, setCause] = useState("");
-  const [busy, setBusy] = useState(false);
-  const run = async (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
+  const run = async () => {
     const went = await attempt(
       () => api.bulk(verb, selection, false, cause.trim()),
       ({ done: times, refused }) =>
         `${plural(times, "task")} ${DONE[verb]}${refused.length > 0 ? `; ${count(refused.length)} refused` : ""}.`,
     );
-    setBusy(false);
     if (went) done();
-    onClose();
+    return went;
   };
-  const able = preview.value === null ? 0 : preview.value.matched - preview.value.refused.length;
+  const able = preview.value?.done ?? 0;
   return (
-    <Dialog title={TITLES[verb]} onClose={onClose} danger={verb === "kill"}>
-      <form onSubmit={run}>
-        {preview.error !== null ? <Failure error={preview.error} retry={preview.reload} /> : null}
-        {preview.value === null ? (
-          <p class="dim">Counting…</p>
-        ) : (
-          <Preview verb={verb} preview={preview.value} />
-        )}
-        {verb === "kill" && (
-          <label class="labelled">
-            Cause, for whoever looks later
-            <input
-              class="field"
-              name="cause"
-              value={cause}
-              maxLength={500}
-              onInput={(event) => setCause(event.currentTarget.value)}
-            />
-          </label>
-        )}
-        <div class="buttons end">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            class={`button ${verb === "kill" ? "danger solid" : "primary"}`}
-            disabled={busy || able === 0}
-          >
-            {verb === "kill" ? "Kill" : "Retry"} {plural(able, "task")}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <OrderDialog
+      title={TITLES[verb]}
+      act={`${ACTS[verb]} ${plural(able, "task")}`}
+      acting="Working…"
+      danger={verb === "kill"}
+      ready={able > 0}
+      order={run}
+      onClose={onClose}
+    >
+      {preview.error !== null ? <Failure error={preview.error} retry={preview.reload} /> : null}
+      {preview.value === null ? (
+        <p class="dim">Counting…</p>
+      ) : (
+        <Preview verb={verb} preview={preview.value} />
+      )}
+      {verb === "kill" && <CauseField value={cause} onInput={setCause} />}
+    </OrderDialog>
   );
 }
 
 function Preview({ verb, preview }: { verb: "retry" | "kill"; preview: Bulk }) {
-  const able = preview.matched - preview.refused.length;
+  // Of many refusals only some are told; the numbers tell of all.
+  const able = preview.done;
+  const refused = Math.max(preview.matched - able, preview.refused.length);
   const reasons = new Map<string, number>();
   for (const { message } of preview.refused) reasons.set(message, (reasons.get(message) ?? 0) + 1);
   return (
@@ -85,9 +68,9 @@ function Preview({ verb, preview }: { verb: "retry" | "kill"; preview: Bulk }) {
           ? " will end, and stay killed until someone retries them."
           : " will get a new start, with fresh retries."}
       </p>
-      {preview.refused.length > 0 && (
+      {refused > 0 && (
         <details class="small dim">
-          <summary>{plural(preview.refused.length, "task")} can't be, and will stay as they are</summary>
+          <summary>{plural(refused, "task")} can't be, and will stay as they are</summary>
           <ul>
             {[...reasons].slice(0, 8).map(([message, times]) => (
               <li key={message}>
