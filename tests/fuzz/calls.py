@@ -168,6 +168,7 @@ def valid(found: Stand, rng: random.Random) -> Iterator[tuple[str, Message]]:
     drain.deadline.FromSeconds(5)
     yield "DrainWorker", drain
     yield "CreateToken", pb.CreateTokenRequest(role=pb.ROLE_VIEWER, name="screen")
+    yield "CreateLoginCode", pb.CreateLoginCodeRequest()
     yield "ListTokens", pb.ListTokensRequest()
     yield "RevokeToken", pb.RevokeTokenRequest(token_id=found.spare_token)
 

@@ -1,10 +1,12 @@
 """Mutated messages: a typed answer each, nothing changed by a refusal, everything stored can be shown."""
 
+import random
 from pathlib import Path
 
 import pytest
 
-from fuzz.calls import METHODS, ROUND, play
+from fuzz.calls import METHODS, ROUND, play, valid
+from fuzz.stand import stand
 from swarmd.rpc.guard import ROLES
 
 SEED = 1
@@ -16,6 +18,11 @@ def test_every_method_that_answers_once_is_called() -> None:
     names = {method.rpartition("/")[2] for method in ROLES if "/amplifier_swarm." in method}
 
     assert names - set(METHODS) == {"ClaimTask", "ExportTasks", "WatchEvents", "TailLog", "Backup"}
+
+
+async def test_there_is_a_good_request_for_each_of_them(tmp_path: Path) -> None:
+    async with stand(tmp_path) as found:
+        assert set(dict(valid(found, random.Random(1)))) == set(METHODS)
 
 
 @pytest.mark.slow
