@@ -26,7 +26,7 @@ def idle_findings(setting: Setting) -> Iterator[Finding]:
     workers, watch_s = setting.of(1_000, 10_000), setting.of(30, 120)
     with echo() as bare:
         reference_kib = _memory_per_worker(bare, workers)
-    with swarmd() as server, _fleet(server, workers) as fleet:
+    with swarmd() as server, idle_fleet(server, workers) as fleet:
         ours_kib = fleet.kib
         before, cpu, begin = fleet.state(), server.cpu_s(), time.monotonic()
         time.sleep(watch_s)
@@ -64,7 +64,7 @@ def storm_findings(setting: Setting) -> Iterator[Finding]:
     workers = setting.of(1_000, 10_000)
     with folder() as where, stage(where) as found:
         server = start_swarmd(found)
-        with _fleet(server, workers) as fleet:
+        with idle_fleet(server, workers) as fleet:
             server.program.send(signal.SIGKILL)
             server.program.process.wait(30)
             begin = time.monotonic()
@@ -81,7 +81,7 @@ def storm_findings(setting: Setting) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-class _Fleet:
+class IdleFleet:
     """The program that holds the idle workers."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -98,7 +98,7 @@ class _Fleet:
 
 
 @contextlib.contextmanager
-def _fleet(server: Running, workers: int) -> Iterator[_Fleet]:
+def idle_fleet(server: Running, workers: int) -> Iterator[IdleFleet]:
     """That many workers, connected."""
     argv = [sys.executable, str(HERE / "idle.py"), server.endpoint.server, server.endpoint.token]
     env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
@@ -108,7 +108,7 @@ def _fleet(server: Running, workers: int) -> Iterator[_Fleet]:
         [*argv, str(workers), str(BEAT_S)], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        fleet = _Fleet(process)
+        fleet = IdleFleet(process)
         until(lambda: fleet.state()["open"] >= workers, "all are connected", deadline_s=120)
         fleet.kib = (memory_kib(server.program.pid) - empty_kib) / workers
         yield fleet
@@ -118,5 +118,5 @@ def _fleet(server: Running, workers: int) -> Iterator[_Fleet]:
 
 
 def _memory_per_worker(server: Running, workers: int) -> float:
-    with _fleet(server, workers) as fleet:
+    with idle_fleet(server, workers) as fleet:
         return fleet.kib

@@ -31,6 +31,7 @@ MEASURES: Final[Table] = (
     ("R11", "fleet", "idle_findings"),
     ("R12", "fleet", "flood_findings"),
     ("R13", "urgent", "findings"),
+    ("stop", "urgent", "stop_findings"),
     ("R14", "fleet", "storm_findings"),
     ("R15", "memory", "findings"),
     ("import", "importing", "findings"),

@@ -1,10 +1,12 @@
 """R13: what must not wait, while the writer has all that it can do: a slow disk, 200 workers, a flow of events."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
+from fleet import idle_fleet
 from measure import Finding, Samples, Setting, at_most
 from programs import HERE, Running, add_tasks, run, swarmd
 
@@ -14,6 +16,8 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2
 from support.programs import environment
 
 SECONDS = 6
+CONNECTED = 1_000
+DRILLS = 20
 TASKS = 20_000
 VICTIMS = 1_000
 NAMES = {
@@ -38,25 +42,47 @@ def findings(setting: Setting) -> Iterator[Finding]:
         yield Finding("R13", f"p99 of the answer to {NAMES[name]}", values, GOALS[name], unit=" ms")
 
 
+def stop_findings(_setting: Setting) -> Iterator[Finding]:
+    """The emergency stop alone, again and again, while others work as fast as they can."""
+    samples = Samples()
+    with swarmd() as server, idle_fleet(server, CONNECTED):
+        add_tasks(server, TASKS)
+        with _flood(server), dial_blocking(server.endpoint) as channel:
+            stub = operator_service_pb2_grpc.OperatorServiceStub(channel)
+            for _ in range(DRILLS):
+                with samples.one():
+                    stub.EmergencyStop(operator_pb.EmergencyStopRequest(cause="a drill"), timeout=60)
+                stub.ResumeSwarm(operator_pb.ResumeSwarmRequest(requeue=True), timeout=60)
+    yield Finding(
+        "stop",
+        f"slowest answer to an emergency stop, {CONNECTED:,} workers hold a task",
+        [samples.ms(1)],
+        at_most(1_000),
+        unit=" ms",
+        beside={"drills": DRILLS, "median ms": samples.ms(0.5)},
+    )
+
+
 def _probe(server: Running) -> dict[str, list[float]]:
+    with _flood(server):
+        found: dict[str, list[float]] = run(
+            "probe.py", server.endpoint.server, server.endpoint.token, SECONDS
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _flood(server: Running) -> Iterator[None]:
+    """200 workers at work until the block ends."""
     endpoint = server.endpoint
-    load = [
-        sys.executable,
-        str(HERE / "load.py"),
-        endpoint.server,
-        endpoint.token,
-        "200",
-        "1",
-        str(SECONDS + 4),
-    ]
+    load = [sys.executable, str(HERE / "load.py"), endpoint.server, endpoint.token, "200", "1", "600"]
     env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     flood = subprocess.Popen(load, env=env, stdout=subprocess.DEVNULL)
     try:
-        found: dict[str, list[float]] = run("probe.py", endpoint.server, endpoint.token, SECONDS)
+        yield
     finally:
         flood.kill()
         flood.wait(30)
-    return found
 
 
 def _add_for_the_probe(server: Running) -> None:

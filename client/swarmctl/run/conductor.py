@@ -39,7 +39,7 @@ from swarmctl.run.inbox import Ended, Happened, Inbox, Interrupted
 from swarmctl.run.place import Place
 from swarmctl.run.programs import Programs
 from swarmctl.run.progress import Progress, showing
-from swarmctl.run.restarts import worth_a_restart
+from swarmctl.run.restarts import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
 from swarmctl.talk import say
@@ -195,7 +195,10 @@ class _Run:
             for rest in follow.events(self._stub, after=self._seen, follow=False):
                 progress.show(rest)
         if self._patience is Patience.UNASKED and not self._swarm().done:
-            say(f"swarmctl: all workers have ended with work left; see {self._place.log('worker-1').parent}")
+            logs = self._place.log("worker-1").parent
+            say(
+                f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"
+            )
 
     def _loop(self, fleet: Fleet, progress: Progress) -> None:
         while fleet.working:
@@ -239,8 +242,13 @@ class _Run:
         if self._patience is not Patience.UNASKED or self._swarm().done:
             fleet.restart_none()
         elif worth_a_restart(code):
-            again_s = fleet.died(child)
-            say(f"swarmctl: {child.ending(code)}; starting it again in {again_s:.1f} s")
+            again_s = fleet.died(child, code)
+            fate = (
+                f"given up after {TRIES} such ends"
+                if again_s is None
+                else f"starting it again in {again_s:.1f} s"
+            )
+            say(f"swarmctl: {child.ending(code)}; {fate}")
             return
         # Three workers that fail for one reason need say it once.
         if code and (last := child.last_line()) not in self._told:

@@ -77,9 +77,12 @@ class Fleet:
         """When, of the monotonic clock, the next that died is due; None if none is."""
         return self._restarts.next_s
 
-    def died(self, child: Child) -> float:
-        """Plans the restart of one that has ended and should not have; in how many seconds it will be."""
-        return self._restarts.died(child.name, time.monotonic())
+    def died(self, child: Child, code: int) -> float | None:
+        """Plans the restart of one that has ended and should not have; in how many seconds it will be.
+
+        None if it is given up.
+        """
+        return self._restarts.died(child.name, time.monotonic(), code)
 
     def restart(self) -> None:
         """Starts those that are due."""

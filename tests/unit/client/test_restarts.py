@@ -1,6 +1,5 @@
 """Workers of a run that die: when each is started again, and as whom."""
 
-import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from amplifier_swarm.exits import Exits
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from support.programs import alive
 from support.waiting import until
-from swarmctl.run.restarts import FIRST_S, MOST_S, SOUND_S, Restarts, worth_a_restart
+from swarmctl.run.restarts import FIRST_S, MOST_S, SOUND_S, TRIES, Restarts, worth_a_restart
 from swarmctl.run.tether import NOT_STARTED
 from unit.client.conftest import Ctl
 from unit.client.pretending import RUN, FakeSwarm
@@ -19,6 +18,7 @@ from unit.client.pretending import RUN, FakeSwarm
 # Dies so often, and then works; each start of it is one line of `workers.calls`.
 DIES = "[ $(grep -c -- '--name worker-1' {folder}/workers.calls) -gt {times} ] || kill -9 $$"
 FAILS = "{ echo 'swarm-worker: no luck' >&2; exit 1; }"
+KILLED = -9
 ONE = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "1")
 
 
@@ -27,8 +27,10 @@ def test_d18_a_worker_that_dies_again_and_again_waits_longer_each_time() -> None
 
     for _ in range(9):
         restarts.began("w", now_s)
-        waits.append(restarts.died("w", now_s))
-        now_s += waits[-1]
+        wait_s = restarts.died("w", now_s, KILLED)
+        assert wait_s is not None
+        waits.append(wait_s)
+        now_s += wait_s
         assert restarts.take(now_s - 0.01) == []
         assert restarts.take(now_s) == ["w"]
 
@@ -39,10 +41,9 @@ def test_d18_no_number_of_deaths_is_too_large() -> None:
     restarts = Restarts(chance=lambda: 1.0)
     restarts.began("w", 0.0)
 
-    waits = {restarts.died("w", 0.0) for _ in range(5_000)}
+    waits = {restarts.died("w", 0.0, KILLED) for _ in range(5_000)}
 
-    assert max(waits) == MOST_S
-    assert all(map(math.isfinite, waits))
+    assert waits == {FIRST_S, 2.0, 4.0, 8.0, 16.0, 32.0, MOST_S}
 
 
 def test_a_wait_is_anything_up_to_its_longest() -> None:
@@ -50,18 +51,39 @@ def test_a_wait_is_anything_up_to_its_longest() -> None:
     restarts = Restarts(chance=lambda: next(chances))
     restarts.began("w", 0.0)
 
-    assert [restarts.died("w", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
+    assert [restarts.died("w", 0.0, KILLED) for _ in range(3)] == [0.0, 1.0, 1.0]
 
 
 def test_a_worker_that_has_lived_for_long_starts_a_new_count() -> None:
     restarts = Restarts(chance=lambda: 1.0)
     restarts.began("w", 0.0)
-    assert [restarts.died("w", 1.0), restarts.died("w", 1.0)] == [1.0, 2.0]
+    assert [restarts.died("w", 1.0, KILLED), restarts.died("w", 1.0, KILLED)] == [1.0, 2.0]
 
     restarts.began("w", 10.0)
-    assert restarts.died("w", 10.0 + SOUND_S - 0.1) == 4.0
+    assert restarts.died("w", 10.0 + SOUND_S - 0.1, KILLED) == 4.0
     restarts.began("w", 100.0)
-    assert restarts.died("w", 100.0 + SOUND_S) == 1.0
+    assert restarts.died("w", 100.0 + SOUND_S, KILLED) == 1.0
+
+
+@pytest.mark.parametrize("code", [1, -11])
+def test_a_worker_that_keeps_ending_by_itself_is_given_up(code: int) -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    restarts.began("w", 0.0)
+
+    waits = [restarts.died("w", 0.0, code) for _ in range(TRIES)]
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, None]
+    assert restarts.take(8.0) == ["w"]
+    assert restarts.next_s is None
+
+
+def test_neither_deaths_from_outside_nor_those_of_a_sound_worker_use_up_its_tries() -> None:
+    restarts = Restarts(chance=lambda: 1.0)
+    restarts.began("w", 0.0)
+
+    assert None not in {restarts.died("w", 0.0, KILLED) for _ in range(3 * TRIES)}
+    assert None not in {restarts.died("w", 0.0, 1) for _ in range(TRIES - 1)}
+    assert None not in {restarts.died("w", SOUND_S, 1) for _ in range(3 * TRIES)}
 
 
 def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
@@ -69,9 +91,9 @@ def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
     for name in ("a", "b"):
         restarts.began(name, 0.0)
 
-    restarts.died("a", 0.0)
-    restarts.died("a", 0.0)
-    restarts.died("b", 0.5)
+    restarts.died("a", 0.0, KILLED)
+    restarts.died("a", 0.0, KILLED)
+    restarts.died("b", 0.5, KILLED)
 
     assert restarts.next_s == 1.5
     assert restarts.take(1.5) == ["b"]
@@ -81,7 +103,7 @@ def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
 def test_what_is_forgotten_is_never_due() -> None:
     restarts = Restarts(chance=lambda: 1.0)
     restarts.began("w", 0.0)
-    restarts.died("w", 0.0)
+    restarts.died("w", 0.0, KILLED)
 
     restarts.forget()
 
@@ -160,6 +182,28 @@ def test_a_worker_that_fails_comes_back_and_its_last_words_are_told_each_time(
     notes = [line for line in result.err.splitlines() if "again" in line]
     told = "swarmctl: worker-1 ended with exit code 1: swarm-worker: no luck; starting it again in 0.1 s"
     assert notes == [told] * 2
+
+
+def test_a_run_whose_workers_always_fail_gives_them_up_and_says_what_to_do(
+    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+) -> None:
+    waits(0.05)
+    fake.write(worker=FAILS)
+    fake.operator.answers["WatchEvents"] = lambda request: fake.happen() if request.follow else ()
+
+    result = alone(*RUN)
+
+    assert (result.code, len(fake.calls("workers"))) == (1, 2 * TRIES)
+    lines = result.err.splitlines()
+    for name in ("worker-1", "worker-2"):
+        given_up = (
+            f"swarmctl: {name} ended with exit code 1: swarm-worker: no luck; given up after 5 such ends"
+        )
+        assert lines.count(given_up) == 1
+    logs = fake.folder / "state" / "logs"
+    assert lines[-1] == (
+        f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"
+    )
 
 
 def test_a_worker_that_waits_for_its_restart_does_not_keep_a_run_that_is_done(

@@ -158,7 +158,7 @@ def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeSwar
     assert result.code == 1
     [first, second] = result.err.splitlines()[2:]
     assert first.endswith(" ended with exit code 2: swarm-worker: no runner here; install one")
-    assert second == f"swarmctl: all workers have ended with work left; see {fake.folder}/state/logs"
+    assert second.startswith(f"swarmctl: all workers have ended with work left; see {fake.folder}/state/logs")
     assert len(fake.calls("workers")) == 2, "what is configured wrongly is not tried again"
 
 
