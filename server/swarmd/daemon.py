@@ -33,6 +33,7 @@ from swarmd.store.database import Database
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.opening import Lock
 from swarmd.store.restoring import Restored
+from swarmd.tracing.reader import traced
 from swarmd.wire.looks import Looks
 
 # Calls in flight get this long; streams are ended by then.
@@ -93,6 +94,7 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
         await stack.enter_async_context(telling(swarm, targets, sender, entropy))
+        await stack.enter_async_context(traced(swarm))
         started_us = clock.wall_us()
         looks = Looks(swarm, started_us=started_us)
         server = RpcServer(swarm, looks)

@@ -267,6 +267,7 @@ class Agent:
             swarm_id=self._swarm_id,
             stall_s=self._config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=self._config.kill_grace,
+            tracer=self._setup.tracer,
         )
         return Attempt(bench, self._config, assignment, stop, self._setup.templates)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from swarm_worker import prompts
-from swarm_worker.checks import findings_of, red, run_checks, summary_of
+from swarm_worker.checks import Checked, findings_of, red, run_checks, summary_of
 from swarm_worker.config import Config
 from swarm_worker.evidence import Changes, changes, snapshot
 from swarm_worker.findings import named
@@ -25,6 +25,7 @@ from swarm_worker.model import (
     Role,
     Verdict,
 )
+from swarm_worker.names import session_id
 from swarm_worker.output import SessionLog
 from swarm_worker.replies import read_builder_result, read_verdict
 from swarm_worker.session import Bench, Session, SessionResult, Work
@@ -58,6 +59,15 @@ class Attempt:
 
     async def run(self) -> Outcome:
         """Works on the task until it is done, has failed or is ordered to end."""
+        task, attempt = self.assignment.task, self.assignment.attempt
+        with self.bench.tracer.work(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
+            outcome = await self._run()
+            span.note(outcome=outcome.kind)
+            if outcome.failure is not None:
+                span.fail(outcome.failure.kind)
+            return outcome
+
+    async def _run(self) -> Outcome:
         task = self.assignment.task
         before = await snapshot(self.bench.project_root, task.files) if self._validates else None
         built = await self._session(self._builder())
@@ -73,13 +83,7 @@ class Attempt:
         self, log: SessionLog, claimed: BuilderResult | None, changed: Changes | None
     ) -> Outcome:
         """What the attempt comes to once its builder says that it is done."""
-        checked = await run_checks(
-            self.bench,
-            self.assignment,
-            timeout_s=self.assignment.task.check_timeout_s or self.config.check_timeout,
-            stop=self.stop,
-            log=log,
-        )
+        checked = await self._checked(log)
         if checked.stopped is not None:
             return Outcome(OutcomeKind.STOPPED, checks=checked.results, kill_receipt=checked.stopped)
         if failed := red(checked.results):
@@ -88,6 +92,16 @@ class Attempt:
             return Outcome(OutcomeKind.COMPLETED, checks=checked.results)
         work = self._validator(claimed, checked.results, changed)
         return replace(self._judged(await self._judgement(work)), checks=checked.results)
+
+    async def _checked(self, log: SessionLog) -> Checked:
+        timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
+        with self.bench.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
+            checked = await run_checks(
+                self.bench, self.assignment, timeout_s=timeout_s, stop=self.stop, log=log
+            )
+            if failed := red(checked.results):
+                span.fail(f"{len(failed)} red")
+            return checked
 
     async def _judgement(self, work: Work) -> SessionResult:
         """What a validator came to; one that crashed or hung is no reason to build anew."""
@@ -109,7 +123,11 @@ class Attempt:
                 await self.stop.ordered.wait()
 
     async def _session(self, work: Work) -> SessionResult:
-        result, end = await Session(self.bench, self.assignment, work, stop=self.stop).run()
+        name = session_id(self.assignment, work.role, run=work.run)
+        with self.bench.tracer.span(f"{work.role} session", session=name) as span:
+            result, end = await Session(self.bench, self.assignment, work, stop=self.stop).run()
+            if result.failure is not None:
+                span.fail(result.failure.kind)
         if end is not None:
             self.ends.append(end)
         return result

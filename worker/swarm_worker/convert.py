@@ -35,6 +35,7 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         findings=tuple(model.Finding(f.finding_id, f.file, f.issue, f.severity) for f in claim.findings),
         last_error=claim.last_error,
         dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
+        traceparent=claim.traceparent,
     )
 
 

@@ -59,6 +59,7 @@ def _serve(config: Config, *, version: str) -> None:
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
     from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
     from swarm_worker.state import GUARDS_END_S, state_folder, wait_for_guards  # noqa: PLC0415  # see above
+    from swarm_worker.tracing import tracer  # noqa: PLC0415  # see above
 
     logs.configure(config.log_format, config.log_level)
     server = check_address(config.server, what="--server")
@@ -71,7 +72,12 @@ def _serve(config: Config, *, version: str) -> None:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
         Preflight(runner, project_root=root, own=os.environ, env=env).start()
-        asyncio.run(_live(config, Setup(folder, runner, root, env, version, templates), endpoint))
+        spans = tracer(folder.name, version)
+        try:
+            setup = Setup(folder, runner, root, env, version, templates, spans)
+            asyncio.run(_live(config, setup, endpoint))
+        finally:
+            spans.close()
 
 
 async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:

@@ -137,6 +137,8 @@ class Assignment:
     findings: tuple[Finding, ...] = ()
     last_error: str = ""
     dependency_results: tuple[DependencyResult, ...] = ()
+    # The trace that this attempt belongs to; empty if nobody traces.
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from swarm_worker.runners.base import Reader, Runner, SessionPlan
 from swarm_worker.starts import Starts, Turn
 from swarm_worker.state import StateFolder, private_folder, write_private
 from swarm_worker.stop import Stop
+from swarm_worker.tracing import SILENT, Tracer
 
 NOT_STARTED: Final = KillReceipt()
 # A turn that asks for a few lines of JSON is short.
@@ -51,6 +52,7 @@ class Bench:
     swarm_id: str
     stall_s: float
     grace_s: float
+    tracer: Tracer = SILENT
 
 
 @dataclass(frozen=True, slots=True)

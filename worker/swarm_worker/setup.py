@@ -9,6 +9,7 @@ from amplifier_swarm.exits import Exit, Exits
 from swarm_worker.prompting.templates import Templates
 from swarm_worker.runners.base import Runner
 from swarm_worker.state import StateFolder
+from swarm_worker.tracing import SILENT, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Setup:
     env: Mapping[str, str]
     version: str
     templates: Templates | None = None
+    tracer: Tracer = SILENT
 
 
 def project_root(path: Path) -> Path:

@@ -331,6 +331,7 @@ class Claim(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     DEPENDENCY_RESULTS_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -341,6 +342,10 @@ class Claim(_message.Message):
     """The epoch of the database, for the session id."""
     last_error: _builtins.str
     """Why the attempt before did not succeed. Empty on a first attempt."""
+    traceparent: _builtins.str
+    """The W3C Trace Context of the attempt, `00-TRACE-PARENT-01`: what the worker's own spans hang on. Empty if
+    the server traces nothing.
+    """
     @_builtins.property
     def task(self) -> _task_pb2.TaskDefinition:
         """What to do."""
@@ -365,10 +370,11 @@ class Claim(_message.Message):
         findings: _abc.Iterable[_session_pb2.Finding] | None = ...,
         last_error: _builtins.str = ...,
         dependency_results: _abc.Iterable[Global___DependencyResult] | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "last_error", b"last_error", "lease_id", b"lease_id", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "last_error", b"last_error", "lease_id", b"lease_id", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -47,6 +47,9 @@ class Policy:
 class Swarm:
     """The engine's parts, wired to one database."""
 
+    # Whether workers are told which trace their attempts belong to.
+    traced = False
+
     def __init__(
         self,
         db: Database,

@@ -12,7 +12,7 @@ from swarmd.wire import definitions, outcomes
 HANDOFF_CHARS: Final = 64 * 1024
 
 
-def write(claim: Claim) -> pb.Claim:
+def write(claim: Claim, *, traceparent: str) -> pb.Claim:
     """The claim with everything that its builder should know."""
     return pb.Claim(
         task=definitions.write(claim.definition),
@@ -22,6 +22,7 @@ def write(claim: Claim) -> pb.Claim:
         findings=outcomes.read_report(claim.previous_report).verdict.findings,
         last_error=claim.last_error,
         dependency_results=_handoff(claim.dependency_results),
+        traceparent=traceparent,
     )
 
 

@@ -11,8 +11,9 @@ from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Order, WorkerIdentity, WorkerName
+from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
+from swarmd.domain.traces import trace_of
 from swarmd.engine.fleet import BeatAnswer
 from swarmd.engine.mailbox import Notice, Parcel
 from swarmd.engine.outcomes import FinishResult
@@ -41,7 +42,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         try:
             yield pb.ClaimTaskResponse(opened=self._opened())
             while (parcel := await member.mailbox.take()) is not None:
-                yield _parcel(parcel)
+                yield self._parcel(parcel)
         finally:
             await self._swarm.part(member)
 
@@ -79,6 +80,19 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
             lambda tx: [finish(tx, name, lease_id, outcome) for lease_id, outcome in ended]
         )
         return pb.FinishTaskResponse(results=[_result(result) for result in results])
+
+    def _parcel(self, parcel: Parcel) -> pb.ClaimTaskResponse:
+        return pb.ClaimTaskResponse(
+            claims=[claims.write(claim, traceparent=self._traceparent(claim)) for _, claim in parcel.claims],
+            orders=[_order(order) for order in parcel.orders],
+            notice=None if parcel.notice is None else _notice(parcel.notice),
+        )
+
+    def _traceparent(self, claim: Claim) -> str:
+        if not self._swarm.traced:
+            return ""
+        task_id = claim.definition.task_id
+        return trace_of(self._swarm.swarm_id, epoch=claim.epoch, task_id=task_id, attempt=claim.number).parent
 
     def _opened(self) -> pb.Opened:
         return pb.Opened(
@@ -130,14 +144,6 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         version=request.version[:64],
         containment=request.containment[:64],
         opening=request.opening,
-    )
-
-
-def _parcel(parcel: Parcel) -> pb.ClaimTaskResponse:
-    return pb.ClaimTaskResponse(
-        claims=[claims.write(claim) for _, claim in parcel.claims],
-        orders=[_order(order) for order in parcel.orders],
-        notice=None if parcel.notice is None else _notice(parcel.notice),
     )
 
 

@@ -82,6 +82,28 @@ def open_count(tx: ReadTx, worker_key: WorkerKey) -> int:
     return int(tx.value("attempt_open_count", worker_key=worker_key))
 
 
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """An attempt as those see it who look back."""
+
+    task_id: str
+    number: int
+    epoch: int
+    worker: str
+    runner: str
+    claimed_us: int
+    started_us: int | None
+    ended_us: int
+    outcome: str
+    failure_class: str
+
+
+def ended(tx: ReadTx, task_id: str, number: int) -> EndedAttempt | None:
+    """That attempt, if it has ended."""
+    row = tx.one("attempt_ended", task_id=task_id, number=number)
+    return None if row is None else EndedAttempt(*row)
+
+
 def start(tx: Tx, key: AttemptKey) -> int:
     """Notes when the first session got its go; how many microseconds after the claim it is now."""
     return int(tx.value("attempt_start", key=key, now_us=tx.now_us))

@@ -224,6 +224,12 @@ SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, t
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key JOIN swarm s
  WHERE a.outcome IS NULL ORDER BY a.key;
 
+-- name: attempt_ended
+SELECT t.task_id, a.number, a.epoch, w.name, w.runner, a.claimed_us, a.started_us, a.ended_us, a.outcome,
+       coalesce(a.failure_class, '')
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ WHERE t.task_id = :task_id AND a.number = :number AND a.ended_us IS NOT NULL;
+
 -- name: attempt_open_of_worker
 SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
