@@ -21,7 +21,7 @@ from swarmd.engine.kills import Kills
 from swarmd.engine.live import Live
 from swarmd.engine.reaper import Reaper
 from swarmd.engine.swarm import Swarm
-from swarmd.store import attempts, events, swarm, tasks
+from swarmd.store import attempts, events, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -40,11 +40,11 @@ def any_lease_counts(patch: pytest.MonkeyPatch) -> None:
 def claims_while_stopped(patch: pytest.MonkeyPatch) -> None:
     """The dispatcher does not ask for the mode."""
 
-    def get(tx: Any) -> Any:
-        return replace(swarm.get(tx), mode=SwarmMode.RUNNING)
+    def offer(tx: Any) -> Any:
+        return replace(tasks.offer(tx), mode=SwarmMode.RUNNING)
 
-    known = {name: getattr(swarm, name) for name in dir(swarm) if not name.startswith("_")}
-    patch.setattr(dispatch, "swarm", SimpleNamespace(**{**known, "get": get}))
+    known = {name: getattr(tasks, name) for name in dir(tasks) if not name.startswith("_")}
+    patch.setattr(dispatch, "tasks", SimpleNamespace(**{**known, "offer": offer}))
 
 
 def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def change(tx: Tx, task: Task, transition: Transition, kind: EventKind, **detail
 
 def place(tx: Tx, task: Task, kind: EventKind) -> Task:
     """Counts anew what a task that was just defined waits for, puts it where it belongs, and records it."""
-    task = _settle(replace(task, unmet=tasks.count_unmet(tx, task.key)))
+    task = _settle(task, unmet=tasks.count_unmet(tx, task.key))
     tasks.save(tx, task)
     events.append(tx, kind, task_id=task.task_id, status=task.status, attempt=task.attempt)
     return task
@@ -37,7 +37,7 @@ def place(tx: Tx, task: Task, kind: EventKind) -> Task:
 
 def recount(tx: Tx, task: Task, *, unmet: int) -> Task:
     """Gives a task another number of unmet dependencies, which may block it or make it ready."""
-    settled = _settle(replace(task, unmet=unmet))
+    settled = _settle(task, unmet=unmet)
     tasks.save(tx, settled)
     if settled.status is not task.status:
         kind = EventKind.TASK_BLOCKED if unmet else EventKind.TASK_READY
@@ -75,7 +75,7 @@ def _step(
     """
     status = advance(task.task_id, task.status, transition)
     ended_us = None if status not in FINAL else task.completed_us or tx.now_us
-    task = _settle(replace(task, status=status, completed_us=ended_us, cause=cause, **fields))
+    task = _settle(task, status=status, completed_us=ended_us, cause=cause, **fields)
     tasks.save(tx, task)
     events.append(
         tx,
@@ -90,13 +90,19 @@ def _step(
     return task
 
 
-def _settle(task: Task) -> Task:
-    """Blocked or not started is a matter of what is unmet; ready, of the backoff too."""
-    if task.status is TaskStatus.NOT_STARTED and task.unmet:
-        task = replace(task, status=advance(task.task_id, task.status, Transition.BLOCK))
-    elif task.status is TaskStatus.BLOCKED and not task.unmet:
-        task = replace(task, status=advance(task.task_id, task.status, Transition.UNBLOCK))
-    return replace(task, ready=task.status is TaskStatus.NOT_STARTED and task.backoff_s == 0.0)
+def _settle(task: Task, **changes: Any) -> Task:
+    """The task with the changes: blocked or not started is a matter of what is unmet; ready, of the backoff too."""
+    status: TaskStatus = changes.get("status", task.status)
+    unmet = changes.get("unmet", task.unmet)
+    if status is TaskStatus.NOT_STARTED and unmet:
+        status = advance(task.task_id, status, Transition.BLOCK)
+    elif status is TaskStatus.BLOCKED and not unmet:
+        status = advance(task.task_id, status, Transition.UNBLOCK)
+    waits = changes.get("backoff_s", task.backoff_s) > 0
+    # One copy for all: a copy of so many fields costs as much as a statement.
+    return replace(
+        task, **{**changes, "status": status, "ready": status is TaskStatus.NOT_STARTED and not waits}
+    )
 
 
 def _carry_on(tx: Tx, task: Task, was: TaskStatus) -> None:

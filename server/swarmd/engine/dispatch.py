@@ -11,13 +11,14 @@ from functools import partial
 
 from swarmd.domain.leasing import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import Claim, Lease, SwarmMode, SwarmState, TaskKey, WorkerName
+from swarmd.domain.model import Claim, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.course import change
 from swarmd.engine.live import Live, Member
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.store import attempts, swarm, tasks, views
 from swarmd.store.events import EventKind
+from swarmd.store.tasks import Offer
 from swarmd.store.transaction import Tx
 
 
@@ -47,25 +48,27 @@ class Dispatcher:
 
     def grant(self, tx: Tx) -> None:
         """Claims as much as there are ready tasks and free slots for; one a worker in turn, so that they spread."""
-        if not self._hungry or not (ready := self._ready_sets(tx)):
+        if not self._hungry:
             return
-        state = swarm.get(tx)
-        if state.mode is not SwarmMode.RUNNING:
+        offer = tasks.offer(tx)
+        if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
             return
-        paused = {found.runner for found in swarm.paused_runners(tx)}
+        self._learn_labels(tx, offer)
+        paused = offer.paused_runners
         turn = deque(member for member in self._takers() if member.identity.runner not in paused)
         room: dict[WorkerName, int] = {}
         while turn and ready:
             member = turn.popleft()
             name = member.identity.name
-            free = room.setdefault(name, member.identity.slots - attempts.open_count(tx, member.key))
-            if free <= 0:
+            if name not in room:
+                room[name] = member.identity.slots - attempts.open_count(tx, member.key)
+            if room[name] <= 0:
                 self._hungry.pop(name, None)
                 continue
-            key = self._best(tx, member, ready)
-            if key is not None:
-                self._claim(tx, member, key, state)
-                room[name] = free - 1
+            task = self._best(tx, member, ready)
+            if task is not None:
+                self._claim(tx, member, task, epoch=offer.epoch)
+                room[name] -= 1
                 turn.append(member)
 
     def fits(self, member: Member, labels: Mapping[str, str]) -> bool:
@@ -79,14 +82,11 @@ class Dispatcher:
             else:
                 self._hungry.pop(name, None)
 
-    def _ready_sets(self, tx: Tx) -> set[int]:
-        """The label sets that have a claimable task."""
-        newest = swarm.newest_label_set(tx)
-        if newest != self._newest_label_set:
-            self._label_sets, self._newest_label_set = swarm.label_sets(tx), newest
-        return tasks.ready_label_sets(tx)
+    def _learn_labels(self, tx: Tx, offer: Offer) -> None:
+        if offer.newest_label_set != self._newest_label_set:
+            self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _best(self, tx: Tx, member: Member, ready: set[int]) -> TaskKey | None:
+    def _best(self, tx: Tx, member: Member, ready: set[int]) -> Task | None:
         """The first task in line that the worker may have; strikes out sets that have none left."""
         heads = []
         for label_set in sorted(ready):
@@ -100,7 +100,7 @@ class Dispatcher:
                 heads.append(head)
         if not heads:
             return None
-        return min(heads, key=lambda head: (-head[1], head[0]))[0]
+        return min(heads, key=lambda head: (-head[1], head[0].key))[0]
 
     def _others(self, labels: Mapping[str, str]) -> bool:
         """Whether some worker that is known to hear may have such a task, now or when it has room."""
@@ -109,28 +109,29 @@ class Dispatcher:
             other.takes_claims and not other.unanswered and self.fits(other, labels) for other in members
         )
 
-    def _claim(self, tx: Tx, member: Member, key: TaskKey, state: SwarmState) -> None:
-        task = tasks.get(tx, key)
+    def _claim(self, tx: Tx, member: Member, task: Task, *, epoch: int) -> None:
         number, secret = task.attempt + 1, self._entropy.secret()
+        secret_hash = hash_secret(secret)
         worker = member.identity.name
         change(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
         attempt_key = attempts.add(
             tx,
-            task_key=key,
+            task_key=task.key,
             number=number,
-            epoch=state.epoch,
-            secret_hash=hash_secret(secret),
+            epoch=epoch,
+            secret_hash=secret_hash,
             worker_key=member.key,
         )
-        lease = Lease(attempt_key, key, task.task_id, number, state.epoch, worker, hash_secret(secret))
+        lease = Lease(attempt_key, task.key, task.task_id, number, epoch, worker, secret_hash)
+        definition = views.definition(tx, task.key)
         claim = Claim(
-            definition=views.definition(tx, key),
-            lease_id=make_lease_id(epoch=state.epoch, task_key=key, number=number, secret=secret),
+            definition=definition,
+            lease_id=make_lease_id(epoch=epoch, task_key=task.key, number=number, secret=secret),
             number=number,
-            epoch=state.epoch,
-            previous_report=attempts.last_report(tx, key) if number > 1 else None,
+            epoch=epoch,
+            previous_report=attempts.last_report(tx, task.key) if number > 1 else None,
             last_error=task.last_error,
-            dependency_results=attempts.dependency_results(tx, key),
+            dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
         )
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))

@@ -64,11 +64,10 @@ class Sessions:
         task = tasks.get(tx, lease.task_key)
         if task.status is TaskStatus.KILLING:
             return _stop(tx, start.lease_id, task)
-        if sessions.find(tx, lease.attempt_key, start.session_id) is not None:
-            return None
-        if sessions.is_taken(tx, start.session_id):
+        owner = sessions.owner(tx, start.session_id)
+        if owner is not None:
             # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
-            return leases.abandon(start.lease_id)
+            return None if owner == lease.attempt_key else leases.abandon(start.lease_id)
         started_us = tx.now_us if task.status is TaskStatus.CLAIMED else task.started_us
         sessions.add(
             tx,

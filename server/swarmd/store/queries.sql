@@ -53,9 +53,6 @@ SELECT mark FROM lineage;
 -- name: label_set_all
 SELECT key, labels FROM label_sets ORDER BY key;
 
--- name: label_set_newest
-SELECT coalesce(max(key), 0) FROM label_sets;
-
 -- name: label_set_add
 INSERT INTO label_sets (labels) VALUES (:labels) ON CONFLICT DO NOTHING;
 
@@ -173,13 +170,18 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
 
 -- name: task_next_ready
 -- The best claimable task among those that ask for one set of labels: the head of a partial index.
-SELECT key, priority FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key
- ORDER BY priority DESC, key LIMIT 1;
+SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, priority
+  FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key ORDER BY priority DESC, key LIMIT 1;
 
--- name: task_ready_label_sets
--- Which label sets have a claimable task: one look into the index for each set.
-SELECT key FROM label_sets l WHERE EXISTS
-  (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key);
+-- name: task_offer
+-- Whether claims may be given, to whom not, and the label sets that have a claimable task: one look into the
+-- index for each set.
+SELECT s.epoch, s.mode, (SELECT coalesce(max(key), 0) FROM label_sets),
+       (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key)),
+       (SELECT json_group_array(runner) FROM paused_runners)
+  FROM swarm s;
 
 -- ── definitions and dependencies ─────────────────────────────────────────────────────────────────
 
@@ -284,14 +286,12 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 -- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: session_find
-SELECT key FROM sessions WHERE attempt_key = :attempt_key AND session_id = :session_id;
+-- The session of that id, whosever it is.
+SELECT key, attempt_key FROM sessions WHERE session_id = :session_id;
 
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
 VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
-
--- name: session_taken
-SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = :session_id);
 
 -- name: session_end
 UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL

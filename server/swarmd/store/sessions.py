@@ -42,13 +42,14 @@ class Ended:
 
 def find(tx: ReadTx, attempt_key: AttemptKey, session_id: str) -> int | None:
     """The key of that session of that attempt."""
-    key: int | None = tx.value("session_find", attempt_key=attempt_key, session_id=session_id)
-    return key
+    row = tx.one("session_find", session_id=session_id)
+    return int(row[0]) if row is not None and row[1] == attempt_key else None
 
 
-def is_taken(tx: ReadTx, session_id: str) -> bool:
-    """Whether any attempt has a session of that id."""
-    return bool(tx.value("session_taken", session_id=session_id))
+def owner(tx: ReadTx, session_id: str) -> AttemptKey | None:
+    """The attempt that has a session of that id."""
+    row = tx.one("session_find", session_id=session_id)
+    return None if row is None else AttemptKey(row[1])
 
 
 def add(

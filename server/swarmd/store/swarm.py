@@ -58,11 +58,6 @@ def label_set_key(tx: Tx, labels: Mapping[str, str]) -> int:
     return int(tx.value("label_set_key", labels=text))
 
 
-def newest_label_set(tx: ReadTx) -> int:
-    """Grows with each new set, so that a reader knows when to read again."""
-    return int(tx.value("label_set_newest"))
-
-
 def label_sets(tx: ReadTx) -> Mapping[int, Mapping[str, str]]:
     """All sets of labels that tasks ask for."""
     return {key: json.loads(labels) for key, labels in tx.all("label_set_all")}

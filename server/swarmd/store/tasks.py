@@ -11,6 +11,7 @@ from swarmd.domain.model import (
     DependencyFailurePolicy,
     FailureClass,
     PlannedTask,
+    SwarmMode,
     Task,
     TaskDefinition,
     TaskId,
@@ -31,6 +32,18 @@ class FreshTask:
     unmet: int
     label_set_key: int
     dependencies: Sequence[TaskKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is to be claimed, and who gets none of it."""
+
+    epoch: int
+    mode: SwarmMode
+    # Grows with each new label set, so that a reader knows when to read them again.
+    newest_label_set: int
+    ready_label_sets: set[int]
+    paused_runners: frozenset[str]
 
 
 # Sorts after every id that begins with what stands before it.
@@ -130,15 +143,18 @@ def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[tuple[str, TaskStat
     return [(task_id, TaskStatus(status)) for task_id, status in tx.all("task_unmet_dependencies", key=key)]
 
 
-def next_ready(tx: ReadTx, label_set: int) -> tuple[TaskKey, int] | None:
+def next_ready(tx: ReadTx, label_set: int) -> tuple[Task, int] | None:
     """The first task in line among those that ask for that set of labels, with its priority."""
     row = tx.one("task_next_ready", label_set_key=label_set)
-    return None if row is None else (TaskKey(row[0]), row[1])
+    return None if row is None else (_task(row), row[18])
 
 
-def ready_label_sets(tx: ReadTx) -> set[int]:
-    """The sets of labels that claimable tasks ask for."""
-    return {row[0] for row in tx.all("task_ready_label_sets")}
+def offer(tx: ReadTx) -> Offer:
+    """What there is to be claimed."""
+    row = tx.one("task_offer")
+    assert row is not None
+    ready, paused = set(json.loads(row[3])), frozenset(json.loads(row[4]))
+    return Offer(row[0], SwarmMode(row[1]), row[2], ready, paused)
 
 
 def make_ready(tx: Tx, key: TaskKey) -> bool:

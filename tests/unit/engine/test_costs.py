@@ -1,0 +1,118 @@
+"""What work costs, counted: statements, and how SQLite goes about each. Times can't be asserted; these can."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from support.engine import Bench, FakeWorker, outcome, task
+from swarmd.domain.model import Claim, SessionRole
+from swarmd.engine.sessions import SessionStart
+from swarmd.store.queries import QUERIES
+
+NAMES = {text: name for name, text in QUERIES.items()}
+# All that the life of one task without dependencies costs: its claim in the commit that frees the slot, its go,
+# its outcome. Two commits, one savepoint for each call.
+LIFE = {
+    "BEGIN IMMEDIATE": 2, "COMMIT": 2, "SAVEPOINT job": 2, "RELEASE job": 2, "attempt_by_lease": 2, "task_by_key": 2,
+    "task_save": 3, "event_add": 3, "swarm_has_open": 2, "task_offer": 1, "attempt_open_count": 1,
+    "task_next_ready": 1, "attempt_add": 1, "definition_get": 1, "session_find": 1, "session_add": 1,
+    "attempt_start": 1, "attempt_end": 1, "session_end_of_attempt": 1, "task_dependents": 1,
+}  # fmt: skip
+# What runs once a step, so that one scan in it costs more the more tasks there are.
+HOT = (
+    *(name for name in LIFE if name in QUERIES), "task_by_id", "task_named", "task_count_unmet",
+    "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
+    "attempt_findings", "attempt_results_of_dependencies", "session_end", "session_use", "session_log_add",
+    "session_log_trim", "event_after", "event_after_of_task",
+)  # fmt: skip
+# One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
+# that were asked for. The sessions of `attempt_findings` are read from one report.
+SMALL = ("s", "swarm", "label_sets", "l", "paused_runners", "j", "f", "CONSTANT ROW")
+
+
+@contextmanager
+def counted(swarm: Bench) -> Iterator[Counter[str]]:
+    """Counts the statements of the writer by name."""
+    counts: Counter[str] = Counter()
+    writer = swarm.swarm.db._writer
+
+    def trace(_cursor: object, sql: str, _bindings: object) -> bool:
+        counts[NAMES.get(sql, sql)] += 1
+        return True
+
+    writer.exec_trace = trace
+    try:
+        yield counts
+    finally:
+        writer.exec_trace = None
+
+
+async def _life(worker: FakeWorker) -> None:
+    await worker.take()
+    claim = worker.claims.pop()
+    assert await worker.start(claim) is None
+    await worker.finish(claim, outcome("completed"))
+
+
+@pytest.mark.parametrize("waiting", [10, 2_000])
+async def test_the_life_of_a_task_costs_the_same_statements_however_many_wait(
+    swarm: Bench, waiting: int
+) -> None:
+    await swarm.add(*(task(f"t{n}") for n in range(waiting)))
+    worker = await swarm.worker()
+    await _life(worker)
+
+    with counted(swarm) as counts:
+        await _life(worker)
+
+    assert counts == LIFE
+
+
+async def test_writes_that_wait_together_share_begin_commit_and_the_look_for_work(swarm: Bench) -> None:
+    await swarm.add(*(task(f"t{n}") for n in range(40)))
+    worker = await swarm.worker(slots=20)
+    await worker.take()
+    claims = worker.claims[:20]
+    await swarm.settle()
+    write, start = swarm.swarm.db.write, swarm.swarm.sessions.start
+
+    with counted(swarm) as counts:
+        await write(lambda tx: [start(tx, worker.name, _start(claim)) for claim in claims])
+
+    assert counts["session_add"] == 20
+    assert {counts[name] for name in ("BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT job", "swarm_has_open")} == {1}
+
+
+async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: Bench) -> None:
+    await swarm.add(*(task(f"t{n}") for n in range(50)))
+
+    with counted(swarm) as counts:
+        await swarm.add(task("late", "t0"))
+
+    assert "task_keys" not in counts
+    assert "dependency_edges" not in counts
+    assert counts["task_insert"] == counts["event_add"] == counts["definition_set"] == 1
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_no_step_scans_what_grows(swarm: Bench, name: str) -> None:
+    scans = await swarm.swarm.db.read(lambda tx: _scans(tx, name))
+
+    assert scans == []
+
+
+def _scans(tx: Any, name: str) -> list[str]:
+    """The parts of the query's plan that walk through a whole table."""
+    query = QUERIES[name]
+    blank = dict.fromkeys(re.findall(r":(\w+)", query), 1)
+    rows = [row[3] for row in tx._connection.execute(f"EXPLAIN QUERY PLAN {query}", blank)]
+    walks = [row for row in rows if row.startswith("SCAN ")]
+    return [row for row in walks if not row.removeprefix("SCAN ").startswith(SMALL)]
+
+
+def _start(claim: Claim) -> SessionStart:
+    return SessionStart(claim.lease_id, f"{claim.definition.task_id}-x", SessionRole.BUILDER, "command")
