@@ -12,7 +12,9 @@ pytestmark = pytest.mark.slow
 
 NORMAL = [f"normal-{number}" for number in range(1, 7)]
 # A session's parent is its guard, the guard's the nursery, and the nursery's the worker.
-KILLS = 'if [ "$SWARM_TASK_ID" = killer ]; then kill -9 $(ps -o ppid= -p $(ps -o ppid= -p $PPID)); sleep 600; fi'
+KILLS = (
+    'if [ "$SWARM_TASK_ID" = killer ]; then kill -9 $(ps -o ppid= -p $(ps -o ppid= -p $PPID)); sleep 600; fi'
+)
 LOSSES = 3
 
 
