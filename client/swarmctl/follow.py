@@ -98,17 +98,12 @@ def log(
     away: Callable[[], None] = _tell_away,
 ) -> Iterator[TailLogResponse]:
     """What sessions printed; with `follow`, until the task has ended or the hold is."""
-    seen: dict[str, int] = {}
     hold = hold or Hold()
 
     def open_stream() -> Iterator[TailLogResponse]:
         for answer in hold.take(stub.TailLog(request)):
-            last = seen.get(answer.session_id, 0)
-            fresh = [entry for entry in answer.entries if entry.number > last]
-            if fresh:
-                seen[answer.session_id] = fresh[-1].number
-                del answer.entries[:]
-                answer.entries.extend(fresh)
+            if answer.entries:
+                request.after_cursor = answer.entries[-1].cursor
                 yield answer
 
     if not request.follow:

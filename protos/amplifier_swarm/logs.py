@@ -6,11 +6,12 @@ from typing import Literal
 
 import structlog
 
+from amplifier_swarm.masking import Mask
 from amplifier_swarm.text import printable
 
 
-def configure(style: Literal["text", "json"], level: str) -> None:
-    """Sets up structlog for the whole process; called once, by main."""
+def configure(style: Literal["text", "json"], level: str, *, mask: Mask | None = None) -> None:
+    """Sets up structlog for the whole process; called once, by main. `mask` knows more secrets by value."""
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
@@ -21,7 +22,7 @@ def configure(style: Literal["text", "json"], level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _harmless,
+            _Harmless(mask or Mask()),
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -30,11 +31,19 @@ def configure(style: Literal["text", "json"], level: str) -> None:
     )
 
 
-def _harmless(
-    _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    """Keeps a session's output from forging log lines or steering the terminal that shows them."""
-    return {
-        key: printable(value, newlines=key == "exception") if isinstance(value, str) else value
-        for key, value in event.items()
-    }
+class _Harmless:
+    """Keeps a session's output from forging log lines, steering the terminal that shows them, telling secrets."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    def __call__(
+        self, _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        """See structlog's processors."""
+        return {key: self._text(key, value) for key, value in event.items()}
+
+    def _text(self, key: str, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return printable(self._mask.text(value), newlines=key == "exception")

@@ -1,12 +1,19 @@
-"""Takes secrets out of text by how they look, before the text is stored or leaves the machine.
+"""Takes secrets out of text before it is stored, shown or leaves the machine: by how they look, and known ones.
 
-The rule: rather a harmless word too many than a key too few; it knows forms, not what is secret.
+The rule: rather a harmless word too many than a key too few. Every pattern takes time in proportion to the
+text, whatever that is: sessions choose it.
 """
 
 import re
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 
 MASK: Final = "[secret]"
+# A shorter value would mask words that are no secret.
+MIN_SECRET: Final = 8
 
 _SECRETS: Final = re.compile(
     r"""
@@ -28,12 +35,70 @@ _AFTER: Final = re.compile(
     r"""
       (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{0,100}:)[^/\s@]{1,500}(?=@)
     | (?P<header>\b(?:Bearer|Basic)\s{1,5})[A-Za-z0-9._~+/=-]{16,}
-    | (?P<setting>\b\w{0,60}(?:api_?key|token|secret|passwo?r?d)\w{0,20}["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"',;]{8,}
+    | (?P<setting>\b\w{0,60}(?:api_?key|token|secret|passwo?r?d)\w{0,20}["']?\s{0,3}[:=]\s{0,3}["']?)
+      (?![\d.,]+(?:[\s"',;}\])]|\Z))[^\s"',;]{8,}                        # but not a count of tokens
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 
 
+_KEY_BEGINS: Final = re.compile("-----BEGIN[ A-Z]*PRIVATE KEY-----")
+_KEY_ENDS: Final = re.compile("-----END[ A-Z]*PRIVATE KEY-----")
+
+
 def masked(text: str) -> str:
     """The text with a mask in the place of everything that looks like a secret."""
     return _AFTER.sub(lambda match: f"{match[match.lastgroup or 0]}{MASK}", _SECRETS.sub(MASK, text))
+
+
+class Mask:
+    """Masks what looks like a secret, and some values that are known to be one."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({secret for secret in secrets if len(secret) >= MIN_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def text(self, text: str) -> str:
+        """The text without them."""
+        return masked(text if self._known is None else self._known.sub(MASK, text))
+
+    def message(self, message: Message) -> None:
+        """Masks every text of a message, in place; the texts of its maps stay."""
+        for field, value in message.ListFields():
+            if field.type == FieldDescriptor.TYPE_STRING:
+                self._field(message, field.name, value)
+            for inner in _inner(field, value):
+                self.message(inner)
+
+    def _field(self, message: Message, name: str, value: Any) -> None:
+        if isinstance(value, str):
+            setattr(message, name, self.text(value))
+        else:
+            value[:] = [self.text(text) for text in value]
+
+
+class LineMask:
+    """The same for texts that come line by line: of a private key, no line gets through."""
+
+    def __init__(self, mask: Mask | None = None) -> None:
+        self._mask = mask or Mask()
+        self._in_key = False
+
+    def text(self, text: str) -> str:
+        """The next text without secrets."""
+        if not self._in_key:
+            begun = [found.end() for found in _KEY_BEGINS.finditer(text)]
+            self._in_key = bool(begun) and _KEY_ENDS.search(text, begun[-1]) is None
+            return self._mask.text(text)
+        end = _KEY_ENDS.search(text)
+        if end is None:
+            return MASK
+        self._in_key = False
+        return MASK + self.text(text[end.end() :])
+
+
+def _inner(field: FieldDescriptor, value: Any) -> Iterator[Message]:
+    """The messages in a field."""
+    kind = field.message_type
+    if kind is not None and not kind.GetOptions().map_entry:
+        yield from [value] if isinstance(value, Message) else value

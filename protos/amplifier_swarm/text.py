@@ -1,7 +1,12 @@
 """Text from sessions, files and models is hostile until it is shown harmless."""
 
+import re
 import unicodedata
 
+# Whatever is not plain ASCII is looked at, character by character.
+_ODD = re.compile(r"[^\x20-\x7e]+")
+# Control sequences with numbers for parameters: colours, cursor moves, erasing.
+_DRAWING = re.compile(r"\x1b\[[0-9;]{0,40}[A-HJKSTfm]")
 # Categories that draw nothing and may steer a terminal or reorder what stands beside them.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -13,7 +18,18 @@ def printable(text: str, *, newlines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(char, newlines=newlines) for char in text)
+    return _ODD.sub(lambda odd: "".join(_shown(char, newlines=newlines) for char in odd[0]), text)
+
+
+def settled(text: str) -> str:
+    """What a program drew with a terminal's help, as text: colours and moves are gone, the rest is visible.
+
+    What goes is the kind of sequence that only draws; one that would do more stays, to be seen.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    drawn = _DRAWING.sub("", text)
+    return printable(drawn.replace("\r\n", "\n").replace("\r", "\n"), newlines=True)
 
 
 def _shown(char: str, *, newlines: bool) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from amplifier_swarm.settings import number, path, setting
+from amplifier_swarm.settings import integer, number, path, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,14 @@ class Config:
         (), "Whom to tell what happens: an address of Apprise, with `#events=failed,finished,stop,worker-lost,"
         "runner-paused,needs-person` for some of it; @FILE reads addresses; repeatable",
         metavar="URL|@FILE", separator=None,
+    )  # fmt: skip
+    session_log_head: int = setting(
+        500, "How many log entries of a session's beginning are kept", parse=integer(1, 1_000_000),
+        metavar="N",
+    )  # fmt: skip
+    session_log_tail: int = setting(
+        4_500, "How many of its end; what is between is dropped as it grows", parse=integer(1, 1_000_000),
+        metavar="N",
     )  # fmt: skip
     log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))
     log_level: str = setting("info", "What to log", choices=("debug", "info", "warning", "error"))

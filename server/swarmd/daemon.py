@@ -33,6 +33,7 @@ from swarmd.store.database import Database
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.opening import Lock
 from swarmd.store.restoring import Restored
+from swarmd.store.sessions import LogLimits
 from swarmd.tracing.reader import traced
 from swarmd.wire.looks import Looks
 
@@ -121,6 +122,7 @@ def _policy(config: Config) -> Policy:
             stop_after_s=stop_after_s(lost_after_s=config.lost_after, suspect_after_s=config.suspect_after),
         ),
         Backoff(config.retry_backoff, config.retry_backoff_max),
+        LogLimits(config.session_log_head, config.session_log_tail),
     )
 
 

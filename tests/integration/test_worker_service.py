@@ -17,7 +17,6 @@ def definition(task_id: str, *dependencies: str) -> task_pb2.TaskDefinition:
 
 
 BUILDER = session_pb2.SESSION_ROLE_BUILDER
-VALIDATOR = session_pb2.SESSION_ROLE_VALIDATOR
 
 
 def start(
@@ -145,56 +144,6 @@ async def test_what_a_session_does_is_shown_while_it_runs(served: Server) -> Non
     assert (usage.input_tokens, usage.output_tokens, usage.cost) == (20, 2, "0.0034075")
     await client.call("FinishTask", finish(claim))
     assert await follow.read() is grpc.aio.EOF
-
-
-async def test_a_long_log_keeps_its_head_and_its_tail_and_says_what_is_missing_between(
-    served: Server,
-) -> None:
-    client = served.client()
-    stream = client.claims()
-    await client.add(definition("a"))
-    claim = await next_claim(stream)
-    await client.call("RecordSession", start(claim))
-    for base in range(0, 10_000, 1_000):
-        entries = [session_pb2.LogEntry(number=base + n, text="x") for n in range(1, 1_001)]
-        progress = worker_pb.SessionProgress(lease_id=claim.lease_id, session_id="a-1-1", entries=entries)
-        await client.call("ReportProgress", worker_pb.ReportProgressRequest(worker="w1", sessions=[progress]))
-
-    stored = client.operator.TailLog(pb.TailLogRequest(task_id="a"), metadata=client.metadata)
-    entries = [entry async for message in stored for entry in message.entries]
-
-    assert [entry.number for entry in entries] == [*range(1, 501), *range(5_500, 10_001)]
-    assert (entries[500].kind, entries[500].text) == (
-        session_pb2.LOG_KIND_GAP,
-        "5,000 entries are not kept",
-    )
-    cursors = [entry.cursor for entry in entries]
-    assert cursors == sorted(set(cursors))
-
-
-async def test_a_log_goes_on_after_any_cursor_over_all_sessions(served: Server) -> None:
-    client = served.client()
-    stream = client.claims()
-    await client.add(definition("a"))
-    claim = await next_claim(stream)
-    for role in (BUILDER, VALIDATOR):
-        await client.call("RecordSession", start(claim, role))
-        entries = [session_pb2.LogEntry(number=n, text=f"{role} {n}") for n in (1, 2)]
-        progress = worker_pb.SessionProgress(
-            lease_id=claim.lease_id, session_id=f"a-1-{role}", entries=entries
-        )
-        await client.call("ReportProgress", worker_pb.ReportProgressRequest(worker="w1", sessions=[progress]))
-
-    async def read(after: int) -> list[session_pb2.LogEntry]:
-        request = pb.TailLogRequest(task_id="a", after_cursor=after)
-        stored = client.operator.TailLog(request, metadata=client.metadata)
-        return [entry async for message in stored for entry in message.entries]
-
-    whole = await read(0)
-
-    assert [entry.text for entry in whole] == ["1 1", "1 2", "2 1", "2 2"]
-    for place, entry in enumerate(whole, start=1):
-        assert await read(entry.cursor) == whole[place:]
 
 
 async def test_a_kill_reaches_the_worker_over_the_stream_and_with_the_next_heartbeat(served: Server) -> None:

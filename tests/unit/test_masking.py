@@ -2,7 +2,8 @@
 
 import pytest
 
-from amplifier_swarm.masking import MASK, masked
+from amplifier_swarm.masking import MASK, LineMask, Mask, masked
+from amplifier_swarm.v1 import session_pb2, task_pb2
 
 SECRETS = [
     "swt1_operator_0123456789ab_" + "x" * 43,
@@ -48,6 +49,8 @@ def test_what_names_a_secret_stays(text: str, shown: str) -> None:
         "the validator rejected the work: src/auth.py:12 token is never checked",
         "see https://example.org/a/b?c=d",
         "skipped: dependency t1 is failed",
+        '{"input_tokens": 123456789, "output_tokens": 12345678}',
+        "max_tokens=4096 cache_read_tokens: 1,234,567",
         "sha256 9f86d081884c7d659a2feaa0c55ad015",
     ],
 )
@@ -62,3 +65,38 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 )
 def test_no_text_takes_long(text: str) -> None:
     assert masked(text) == text
+
+
+def test_what_is_known_to_be_secret_is_masked_however_it_looks() -> None:
+    mask = Mask(["correct horse battery", "short", "correct horse battery staple"])
+
+    assert mask.text("a correct horse battery staple, short") == f"a {MASK}, short"
+
+
+def test_every_text_of_a_message_is_masked_however_deep() -> None:
+    key = "sk-" + "a" * 20
+    message = task_pb2.Outcome(
+        error=key,
+        builder_result=session_pb2.BuilderResult(
+            files_created=["a.py", key], implementation_notes=f"see {key}"
+        ),
+        checks=[session_pb2.CheckResult(command="env", output_tail=key)],
+        verdict=session_pb2.Verdict(passed=True, findings=[session_pb2.Finding(issue=key)]),
+    )
+
+    Mask().message(message)
+
+    assert key not in str(message)
+    assert list(message.builder_result.files_created) == ["a.py", MASK]
+    assert message.verdict.passed
+
+
+def test_a_private_key_that_comes_line_by_line_is_masked_to_its_end() -> None:
+    lines = LineMask()
+    key = ["-----BEGIN EC PRIVATE KEY-----", "MHcCAQEE", "aGVsbG8=", "-----END EC PRIVATE KEY----- after"]
+
+    assert [lines.text(line) for line in ["before", *key, "later"]] == [
+        "before", MASK, MASK, MASK, f"{MASK} after", "later",
+    ]  # fmt: skip
+    assert lines.text("\n".join(key)) == f"{MASK} after"
+    assert lines.text("MHcCAQEE") == "MHcCAQEE"

@@ -13,12 +13,14 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.exits import Exit
+from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
 from swarm_worker.attempt import Attempt
 from swarm_worker.calls import Link
 from swarm_worker.claims import ClaimStream
 from swarm_worker.config import Config
+from swarm_worker.environment import secrets_of
 from swarm_worker.fence import Fence, OpenFence
 from swarm_worker.hold import Hold, choose
 from swarm_worker.leases import INTERVAL_S, Heartbeat, Leases
@@ -84,6 +86,7 @@ class Agent:
             attempt=self._attempt,
             grace_s=config.kill_grace,
             freed=self._leave_if_over,
+            mask=Mask(secrets_of(setup.env)),
         )
         self._heartbeat = Heartbeat(
             name,

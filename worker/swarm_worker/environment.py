@@ -1,5 +1,6 @@
 """The environment of a session: what is on the list, and nothing else. Never a token of the swarm."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from swarm_worker.model import Assignment, Role, SessionId
 
 ALLOWED: Final = frozenset({"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR"})
 ALLOWED_PREFIXES: Final = ("LC_", "AMPLIFIER_")
+_SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 
 
 def base_environment(own: Mapping[str, str], *, passed: Sequence[str]) -> dict[str, str]:
@@ -17,6 +19,11 @@ def base_environment(own: Mapping[str, str], *, passed: Sequence[str]) -> dict[s
         for name, value in own.items()
         if name in ALLOWED or name.startswith(ALLOWED_PREFIXES) or name in passed
     }
+
+
+def secrets_of(env: Mapping[str, str]) -> list[str]:
+    """The values among these that nobody should read in a log, by the names of their variables."""
+    return [value for name, value in env.items() if _SECRET.search(name)]
 
 
 def task_variables(assignment: Assignment, *, project_root: Path) -> dict[str, str]:

@@ -53,7 +53,8 @@ def _serve(config: Config, *, version: str) -> None:
     from amplifier_swarm import logs  # noqa: PLC0415  # what imports grpc comes after its variable is set
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # see above
     from amplifier_swarm.credentials import find_token  # noqa: PLC0415  # see above
-    from swarm_worker.environment import base_environment  # noqa: PLC0415  # see above
+    from amplifier_swarm.masking import Mask  # noqa: PLC0415  # see above
+    from swarm_worker.environment import base_environment, secrets_of  # noqa: PLC0415  # see above
     from swarm_worker.preflight.run import Preflight  # noqa: PLC0415  # see above
     from swarm_worker.prompts import read_templates  # noqa: PLC0415  # see above
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
@@ -61,10 +62,10 @@ def _serve(config: Config, *, version: str) -> None:
     from swarm_worker.state import GUARDS_END_S, state_folder, wait_for_guards  # noqa: PLC0415  # see above
     from swarm_worker.tracing import tracer  # noqa: PLC0415  # see above
 
-    logs.configure(config.log_format, config.log_level)
+    env = base_environment(os.environ, passed=config.pass_env)
+    logs.configure(config.log_format, config.log_level, mask=Mask(secrets_of(env)))
     server = check_address(config.server, what="--server")
     root = project_root(config.project_root)
-    env = base_environment(os.environ, passed=config.pass_env)
     runner = choose_runner(config, project_root=root, env=env)
     templates = read_templates(root)
     endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)

@@ -1,8 +1,10 @@
 """Takes in what one session prints: its log entries, its usage, and as much as is needed to judge it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from amplifier_swarm.masking import LineMask, Mask
 from swarm_worker.lines import LineSplitter, Tail
 from swarm_worker.model import Entry, LogKind, SessionStart, Usage
 from swarm_worker.ports import Desk
@@ -16,16 +18,18 @@ LAST_CHARS: Final = 4_000
 class SessionLog:
     """The log of one session: numbers what is passed on, so that a gap shows."""
 
-    def __init__(self, desk: Desk, start: SessionStart) -> None:
+    def __init__(self, desk: Desk, start: SessionStart, *, mask: Mask | None = None) -> None:
         self._desk = desk
         self._start = start
+        self._mask = LineMask(mask)
         self._number = 0
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Adds entries."""
+        """Adds entries, without the secrets in them."""
         for entry in entries:
             self._number += 1
-            self._desk.log(self._start, entry, number=self._number)
+            shown = replace(entry, text=self._mask.text(entry.text))
+            self._desk.log(self._start, shown, number=self._number)
 
     def note(self, text: str) -> None:
         """Adds a line by the worker itself."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from amplifier_swarm.masking import Mask
 from swarm_worker.endings import epitaph, failure_of_end, task_document
-from swarm_worker.environment import session_variables, task_variables
+from swarm_worker.environment import secrets_of, session_variables, task_variables
 from swarm_worker.fence import Fence
 from swarm_worker.model import (
     Assignment,
@@ -89,7 +90,7 @@ class Session:
         self._stop = stop
         name = session_id(assignment, work.role, run=work.run)
         self._start = SessionStart(assignment.lease_id, name, work.role, bench.runner.name)
-        self._log = SessionLog(bench.desk, self._start)
+        self._log = SessionLog(bench.desk, self._start, mask=Mask(secrets_of(bench.env)))
         self._usage = Usage()
         self._exit_code: int | None = None
 

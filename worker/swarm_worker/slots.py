@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
 from swarm_worker.attempt import Attempt
@@ -55,6 +56,7 @@ class Slots:
         attempt: Callable[[Assignment, Stop], Attempt],
         grace_s: float,
         freed: Callable[[], None],
+        mask: Mask | None = None,
     ) -> None:
         self._free = count
         self._leases = leases
@@ -63,6 +65,7 @@ class Slots:
         self._attempt = attempt
         self._grace_s = grace_s
         self._freed = freed
+        self._mask = mask or Mask()
         self._waiting: deque[_Waiting] = deque()
         self._working: set[asyncio.Task[None]] = set()
         self._delivering: set[asyncio.Task[None]] = set()
@@ -136,16 +139,22 @@ class Slots:
             attempt = self._attempt(assignment, held.stop)
             ends = attempt.ends
             outcome = await attempt.run()
-            finished = convert.finished(held.lease_id, outcome)
+            finished = self._told(held, outcome)
         except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
             _log.exception("fault of the worker", task=held.task_id)
             failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
             outcome = Outcome(OutcomeKind.FAILED, failure=failure)
-            finished = convert.finished(held.lease_id, outcome)
+            finished = self._told(held, outcome)
         _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
         await self._conclude(held, finished, ends)
         self._free += 1
         self._fill()
+
+    def _told(self, held: Held, outcome: Outcome) -> wire.FinishedAttempt:
+        """What is kept and sent of an outcome: no secrets."""
+        finished = convert.finished(held.lease_id, outcome)
+        self._mask.message(finished.outcome)
+        return finished
 
     async def _conclude(
         self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()

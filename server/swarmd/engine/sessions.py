@@ -13,7 +13,7 @@ from swarmd.engine.live import Live
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.store import attempts, events, sessions, swarm, tasks
 from swarmd.store.events import EventKind
-from swarmd.store.sessions import LogEntry
+from swarmd.store.sessions import LogEntry, LogLimits
 from swarmd.store.transaction import Tx
 
 
@@ -50,7 +50,8 @@ class Progress:
 class Sessions:
     """The gate before every process, and what becomes of it. Each method is one write."""
 
-    def __init__(self, live: Live, feed: Feed, observer: Observer) -> None:
+    def __init__(self, live: Live, feed: Feed, observer: Observer, limits: LogLimits) -> None:
+        self._limits = limits
         self._live = live
         self._feed = feed
         self._observer = observer
@@ -126,7 +127,7 @@ class Sessions:
         if progress.usage is not None:
             sessions.use(tx, key, progress.usage)
         if progress.entries:
-            sessions.log(tx, key, progress.entries)
+            sessions.log(tx, key, progress.entries, self._limits)
             tx.after_commit(partial(self._feed.wake, record.lease.task_id))
 
 

@@ -30,6 +30,7 @@ from swarmd.engine.sessions import Sessions
 from swarmd.store import attempts, events, swarm, tasks, views
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
+from swarmd.store.sessions import LogLimits
 from swarmd.store.transaction import Tx
 
 # How long until what found the disk full is tried again.
@@ -42,6 +43,7 @@ class Policy:
 
     pace: Pace
     backoff: Backoff
+    log: LogLimits = LogLimits()  # noqa: RUF009  # it never changes
 
 
 class Swarm:
@@ -83,7 +85,7 @@ class Swarm:
             entropy=entropy,
             backoff=policy.backoff,
         )
-        self.sessions = Sessions(self.live, self.feed, self.observer)
+        self.sessions = Sessions(self.live, self.feed, self.observer, policy.log)
         self.kills = Kills(self.live, self.dispatcher)
         self.fleet = self._fleet(policy.pace)
         self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)

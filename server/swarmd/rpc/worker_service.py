@@ -7,6 +7,8 @@ from typing import Any, Final
 import grpc
 
 from amplifier_swarm import __version__
+from amplifier_swarm.masking import LineMask
+from amplifier_swarm.text import settled
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
@@ -169,6 +171,7 @@ def _answer(order: Order | None) -> pb.SessionAnswer:
 
 
 def _progress(message: pb.SessionProgress) -> Progress:
+    mask = LineMask()
     entries = [
         LogEntry(
             entry.number,
@@ -176,7 +179,8 @@ def _progress(message: pb.SessionProgress) -> Progress:
             session_pb2.LogKind.Name(entry.kind)
             if entry.kind in session_pb2.LogKind.values()
             else "LOG_KIND_OUTPUT",
-            entry.text[:MAX_ENTRY],
+            # What is cut off is looked at too: no half of a secret stays.
+            mask.text(settled(entry.text[: 2 * MAX_ENTRY]))[:MAX_ENTRY],
         )
         for entry in message.entries
     ]

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from swarmd.domain.model import AttemptKey, SessionRole, TaskKey, Usage
 from swarmd.store.transaction import ReadTx, Tx
 
-# How many entries of a session are kept: its beginning, and its end as it moves.
-LOG_HEAD: Final = 500
-LOG_TAIL: Final = 4_500
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How many entries of a session are kept: its beginning, and its end as it moves."""
+
+    head: int = 500
+    tail: int = 4_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def use(tx: Tx, key: int, usage: Usage) -> None:
     )
 
 
-def log(tx: Tx, key: int, entries: Sequence[LogEntry]) -> None:
+def log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits) -> None:
     """Stores entries and drops from the middle what is more than is kept."""
     tx.run_many(
         "session_log_add",
@@ -100,8 +103,8 @@ def log(tx: Tx, key: int, entries: Sequence[LogEntry]) -> None:
         ),
     )
     newest = max(entry.number for entry in entries)
-    if newest > LOG_HEAD + LOG_TAIL:
-        tx.run("session_log_trim", session_key=key, newest=newest, head=LOG_HEAD, tail=LOG_TAIL)
+    if newest > limits.head + limits.tail:
+        tx.run("session_log_trim", session_key=key, newest=newest, head=limits.head, tail=limits.tail)
 
 
 def log_after(tx: ReadTx, key: int, after: int, *, limit: int) -> Sequence[LogEntry]:

@@ -6,6 +6,7 @@ from typing import Final
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 
+from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
@@ -13,10 +14,14 @@ from swarmd.wire import enums, values
 
 MAX_ERROR: Final = 4_000
 MAX_WAIT_S: Final = 86_400.0
+_MASK: Final = Mask()
 
 
 def read(message: task_pb2.Outcome) -> Outcome:
     """How a worker says that an attempt ended."""
+    # The digest is of what came: the same outcome again must be known again.
+    digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
+    _MASK.message(message)
     report = task_pb2.Outcome()
     report.CopyFrom(message)
     for field in ("kind", "failure_class", "error", "retry_after"):
@@ -26,7 +31,7 @@ def read(message: task_pb2.Outcome) -> Outcome:
         failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
         error=message.error[:MAX_ERROR],
         report=_written(report),
-        digest=hashlib.sha256(message.SerializeToString(deterministic=True)).digest(),
+        digest=digest,
         retry_after_s=_wait_s(message.retry_after) if message.HasField("retry_after") else None,
     )
 

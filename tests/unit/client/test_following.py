@@ -29,12 +29,11 @@ def test_a_log_that_is_followed_over_a_restart_repeats_no_line(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
 
-    def tail(_: wire.TailLogRequest) -> Iterator[wire.TailLogResponse | WireError]:
-        numbers = [1, 2] if len(operator.asked("TailLog")) == 1 else [1, 2, 3]
-        yield wire.TailLogResponse(
-            session_id="s", entries=[LogEntry(number=number, text=f"line {number}") for number in numbers]
-        )
-        if len(numbers) == 2:
+    def tail(request: wire.TailLogRequest) -> Iterator[wire.TailLogResponse | WireError]:
+        numbers = [1, 2] if request.after_cursor == 0 else [3]
+        entries = [LogEntry(number=number, cursor=10 + number, text=f"line {number}") for number in numbers]
+        yield wire.TailLogResponse(session_id="s", entries=entries)
+        if request.after_cursor == 0:
             yield GONE
 
     operator.answers["TailLog"] = tail
@@ -44,6 +43,7 @@ def test_a_log_that_is_followed_over_a_restart_repeats_no_line(
 
     assert result.code == 0
     assert [line.strip() for line in result.out.splitlines()[1:]] == ["line 1", "line 2", "line 3"]
+    assert [request.after_cursor for request in operator.asked("TailLog")] == [0, 12]
 
 
 def test_events_that_are_followed_go_on_after_the_last_one_seen(

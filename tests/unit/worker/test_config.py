@@ -19,7 +19,7 @@ SERVER = ["--server", "127.0.0.1:7433"]
 @pytest.fixture(autouse=True)
 def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program sets logging up for its whole process; here that is everybody's."""
-    monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level: None)
+    monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level, **_: None)
 
 
 def test_every_setting_has_its_documented_flag_and_variable() -> None:

@@ -25,7 +25,7 @@ KEY = "ANTHROPIC_API_KEY"
 
 @pytest.fixture(autouse=True)
 def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level: None)
+    monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level, **_: None)
 
 
 def _program(folder: Path, name: str, body: str) -> Path:
