@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from amplifier_swarm import __version__
+from amplifier_swarm import __version__, lean
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.settings import read_settings
 from swarmd.config import Config
@@ -28,6 +28,7 @@ def main() -> None:
 
 
 def _run(config: Config) -> None:
+    lean.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after the variable above
     from swarmd import daemon  # noqa: PLC0415
 

@@ -5,9 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
+from amplifier_swarm import __version__, lean
 from amplifier_swarm.exits import Exit, Exits
 from swarm_worker.config import PROGRAM, Config, read_config
 
@@ -24,12 +24,12 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Runs the program; every end that was foreseen is one line and an exit code."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
-    version = installed_version("amplifier-swarm")
     try:
-        config = read_config(argv, version=version)
+        config = read_config(argv, version=__version__)
+        lean.load_structlog()
         if config.check:
             return _check(config)
-        _serve(config, version=version)
+        _serve(config, version=__version__)
     except Exit as end:
         print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the one place where it talks
         return end.code

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from swarm_worker.runners.base import Reader, Runner, SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 
@@ -77,6 +75,8 @@ def active_bundle(home: Path, project_root: Path) -> str:
 
 def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
     """The settings that can be read, the nearest first."""
+    import yaml  # noqa: PLC0415  # 2 MiB that no worker with another runner needs
+
     own = project_root / ".amplifier"
     for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
         try:
