@@ -23,7 +23,7 @@ CORPUS = (
 PAGES = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/workers", "#/task/xss")
 
 
-def test_an_xss_corpus_in_every_field_does_nothing(looker: Looker, dashboard: Dashboard) -> None:
+def test_d13_an_xss_corpus_in_every_field_does_nothing(looker: Looker, dashboard: Dashboard) -> None:
     page = looker.page
     text = " ".join(CORPUS)
     finding = [{"file": "a.py", "issue": text, "severity": text[:60]}]
