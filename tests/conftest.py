@@ -1,5 +1,6 @@
 """What many tests start from."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 from support.engine import Bench, bench
 from support.server import Server, server
 from support.web import Web, web
+
+
+def pytest_configure() -> None:
+    """A shell has its background jobs ignore SIGINT, and all that the tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
