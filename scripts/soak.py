@@ -35,7 +35,8 @@ PROOFS: Final = (
     Proof("calls", "fuzz.run", ("calls", "--count", "80")),
     Proof("chaos", "chaos.run", ("--count", "20")),
     Proof("model", "model.run", ("--large",), seeded=False),
-    Proof("days", "sim.run", ("--soak",)),
+    Proof("seeds", "sim.run", ("--seeds", "2000")),
+    Proof("days", "sim.run", ("--days", "3", "--workers", "50", "--tasks", "2000")),
 )
 
 

@@ -20,13 +20,15 @@ def main() -> int:
         bounds = catches(chosen.mutant)
         sys.stdout.write(f"{chosen.mutant}: {explore(bounds, replace(Rules(), **{chosen.mutant: False}))}\n")
         return 0
-    well = True
-    for name, bounds in (LARGE if chosen.large else SMALL).items():
+    states = bad = 0
+    explored = LARGE if chosen.large else SMALL
+    for name, bounds in explored.items():
         report = explore(bounds)
-        well = well and not report.fault
+        states, bad = states + report.states, bad + bool(report.fault)
         sys.stdout.write(f"{name}: {report}\n")
         sys.stdout.flush()
-    return 0 if well else 1
+    sys.stdout.write(f"{states:,} states in {len(explored)} settings, {bad} with a fault\n")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

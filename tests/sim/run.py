@@ -2,18 +2,64 @@
 
 import argparse
 import sys
-import time
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from sim.simulation import Row, Setting, simulate
+from sim.simulation import Result, Row, Setting, simulate
 from swarmd.domain.lifecycle import TRANSITIONS
 
 DAY_S = 86_400.0
+# The pace of a swarm whose operator has set nothing; people and faults come at random all the time.
+DAYS = Setting(
+    fault_every_s=120.0, verb_every_s=60.0, heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1_800.0,
+    mean_s=(600.0,), stall_s=900.0,
+)  # fmt: skip
+# So many seeds must have taken every row of the table, or they have proven too little.
+EACH_ROW_FROM = 100
+# Every row of the table of transitions.
+ROWS: Sequence[Row] = [(status, transition) for status, row in TRANSITIONS.items() for transition in row]
+
+
+@dataclass
+class Total:
+    """What came of all runs."""
+
+    seeds: int = 0
+    bad: int = 0
+    events: int = 0
+    sessions: int = 0
+    virtual_s: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    rows: Counter[Row] = field(default_factory=Counter)
+
+    def add(self, result: Result) -> None:
+        """One more."""
+        self.seeds += 1
+        self.bad += bool(result.fault)
+        self.events += result.events
+        self.sessions += result.sessions
+        self.virtual_s += result.virtual_s
+        self.counts.update(result.counts)
+        self.rows.update(result.rows)
+
+    @property
+    def untaken(self) -> Sequence[Row]:
+        """The rows that no run has taken."""
+        return [row for row in ROWS if row not in self.rows]
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.counts.items()))
+        untaken = ", ".join(f"{status} {transition}" for status, transition in self.untaken)
+        return (
+            f"{kinds}\nrows of the table that were never taken: {untaken or 'none'}\n"
+            f"{self.seeds:,} seeds, {self.bad} with a broken promise: {self.virtual_s / 3600:,.1f} virtual hours, "
+            f"{self.events:,} events, {self.sessions:,} sessions; {len(self.rows)} of {len(ROWS)} rows taken"
+        )
 
 
 def main() -> int:
-    """Prints what came of each; the exit code says whether every promise was kept and every row was taken."""
+    """Prints what came of each; the exit code says whether every promise was kept and enough was tried."""
     parser = argparse.ArgumentParser(prog="sim.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
@@ -23,57 +69,22 @@ def main() -> int:
     parser.add_argument("--each", action="store_true", help="print a line for each seed")
     parser.add_argument("--verbose", action="store_true", help="print everything that happens")
     chosen = parser.parse_args()
-    setting = _setting(days=chosen.days, workers=chosen.workers, tasks=chosen.tasks)
-    began, counts, rows, bad = time.monotonic(), Counter[str](), Counter[Row](), 0
-    virtual_s, events, sessions = 0.0, 0, 0
+    setting, total = _setting(chosen), Total()
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):
         result = simulate(seed, setting, echo=chosen.verbose)
-        counts, rows = counts + result.counts, rows + result.rows
-        virtual_s, events, sessions = (
-            virtual_s + result.virtual_s,
-            events + result.events,
-            sessions + result.sessions,
-        )
-        bad += bool(result.fault)
+        total.add(result)
         if result.fault or chosen.each or chosen.seeds == 1:
             sys.stdout.write(f"{result}\n")
             sys.stdout.flush()
-    seconds = time.monotonic() - began
-    sys.stdout.write(
-        f"{chosen.seeds} seeds, {bad} bad; {events:,} events, {virtual_s / 3600:,.1f} virtual hours, "
-        f"{sessions:,} sessions, {seconds:.1f} s\n"
-    )
-    sys.stdout.write(", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) + "\n")
-    untaken = [row for row in table() if row not in rows]
-    least = min(rows.values(), default=0)
-    sys.stdout.write(
-        f"rows of the table never taken: {untaken or 'none'}; the rarest was taken {least} times\n"
-    )
-    return 1 if bad or (untaken and chosen.seeds > 1) else 0
+    sys.stdout.write(f"{total}\n")
+    return 1 if total.bad or (total.untaken and chosen.seeds >= EACH_ROW_FROM) else 0
 
 
-def table() -> list[Row]:
-    """Every row of the table of transitions."""
-    return [(status, transition) for status, row in TRANSITIONS.items() for transition in row]
-
-
-def _setting(*, days: float, workers: int, tasks: int) -> Setting:
-    setting = Setting()
-    if days:
-        # The pace of a swarm whose operator has set nothing; people and faults come at random all the time.
-        setting = Setting(
-            chaos_s=days * DAY_S,
-            fault_every_s=120.0,
-            verb_every_s=60.0,
-            heartbeat_s=10.0,
-            suspect_after_s=30.0,
-            lost_after_s=1_800.0,
-            mean_s=(600.0,),
-            stall_s=900.0,
-        )
-    if workers:
-        setting = replace(setting, workers=workers, fewest_workers=workers)
-    return replace(setting, tasks=tasks or setting.tasks)
+def _setting(chosen: argparse.Namespace) -> Setting:
+    setting = replace(DAYS, chaos_s=chosen.days * DAY_S) if chosen.days else Setting()
+    if chosen.workers:
+        setting = replace(setting, workers=chosen.workers, fewest_workers=chosen.workers)
+    return replace(setting, tasks=chosen.tasks or setting.tasks)
 
 
 if __name__ == "__main__":
