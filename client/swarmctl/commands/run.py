@@ -30,7 +30,9 @@ def run(
     db: Annotated[
         Path, typer.Option(metavar="FILE", help="The database; what else must last is kept beside it.")
     ] = Path(".swarm/swarm.db"),
-    dashboard: Annotated[str, typer.Option(metavar="HOST:PORT|off", help="Where to serve it.")] = "off",
+    dashboard: Annotated[
+        str, typer.Option(metavar="HOST:PORT|off", help="Where to serve it; port 0 takes a free one.")
+    ] = "127.0.0.1:0",
     notify: Annotated[
         list[str] | None,
         typer.Option(

@@ -15,6 +15,7 @@ from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import (
+    CreateLoginCodeRequest,
     EmergencyStopRequest,
     GetSwarmRequest,
     ListWorkersRequest,
@@ -120,13 +121,20 @@ class _Run:
         """From the import to the end; the tasks as they then are."""
         say(f"swarmctl: swarmd at {self._server.address}, database {self._place.db}")
         if self._server.dashboard != "off":
-            say(f"swarmctl: dashboard at {self._server.dashboard}")
+            self._tell_dashboard()
         self._resume()
         self._send(plan)
         swarm = self._swarm()
         if not swarm.done:
             self._work(printer, after=swarm.last_event_seq)
         return TaskList(self._stub).first(0)
+
+    def _tell_dashboard(self) -> None:
+        """A link that is good once, and how to get the next one."""
+        link = self._stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
+        say(f"swarmctl: dashboard at {link.url} (once, within {words.span(words.seconds(link.valid_for))})")
+        here = f"--server {self._server.address} --token-file {self._place.token}"
+        say(f"swarmctl: for another link, `swarmctl dashboard {here}`")
 
     def server_lost(self) -> Exit:
         """What to say when swarmd is gone."""
