@@ -9,6 +9,7 @@ from measure import Finding, Pairs, Samples, Setting, at_most
 from programs import Running, echo, swarmd
 
 from amplifier_swarm.channel import dial
+from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from support.server import Client, next_claim, next_message
@@ -74,7 +75,7 @@ async def _submit(server: Running, prefix: str) -> float:
         for number in range(ROUNDS):
             task = task_pb2.TaskDefinition(task_id=f"{prefix}-{number}")
             with samples.one():
-                adding = asyncio.ensure_future(client.rpc.add(task))
+                adding = asyncio.ensure_future(client.add(task))
                 claim = await next_claim(stream)
                 await client.go("w0", claim)
             await adding
@@ -89,7 +90,7 @@ async def _depend(server: Running, prefix: str) -> tuple[float, float]:
     async with _Client(server) as client:
         streams = [await client.join(f"w{n}") for n in range(2)]
         waiting: Waiting = {n: asyncio.ensure_future(next_claim(stream)) for n, stream in enumerate(streams)}
-        await client.rpc.add(
+        await client.add(
             *(
                 task_pb2.TaskDefinition(task_id=name, dependencies=names[n - 1 : n] if n else [])
                 for n, name in enumerate(names)
@@ -124,6 +125,9 @@ class _Client:
     def __init__(self, server: Running) -> None:
         self._channel = dial(server.endpoint)
         self.rpc = Client(self._channel, server.endpoint.metadata)
+        # Made once, as a worker does.
+        self._worker = self.rpc.worker
+        self._operator = self.rpc.operator
         self._streams: list[Any] = []
 
     async def __aenter__(self) -> Self:
@@ -140,16 +144,22 @@ class _Client:
         await next_message(stream)
         return stream
 
+    async def add(self, *tasks: task_pb2.TaskDefinition) -> None:
+        planned = [operator_pb.PlannedTask(definition=task) for task in tasks]
+        request = operator_pb.AddTasksRequest(tasks=planned)
+        await self._operator.AddTasks(iter([request]), metadata=self.rpc.metadata, timeout=20)
+
     async def go(self, worker: str, claim: wire.Claim) -> None:
         record = wire.SessionRecord(
             lease_id=claim.lease_id, session_id=f"{claim.task.task_id}-a1", runner="bench",
             role=session_pb2.SESSION_ROLE_BUILDER,
         )  # fmt: skip
         request = wire.RecordSessionRequest(worker=worker, records=[record])
-        answer = await self.rpc.call("RecordSession", request)
+        answer = await self._worker.RecordSession(request, metadata=self.rpc.metadata, timeout=20)
         assert answer.answers[0].go
 
     async def finish(self, worker: str, claim: wire.Claim) -> None:
         outcome = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
         item = wire.FinishedAttempt(lease_id=claim.lease_id, outcome=outcome)
-        await self.rpc.call("FinishTask", wire.FinishTaskRequest(worker=worker, finished=[item]))
+        request = wire.FinishTaskRequest(worker=worker, finished=[item])
+        await self._worker.FinishTask(request, metadata=self.rpc.metadata, timeout=20)

@@ -76,6 +76,8 @@ class Git:
 
     async def tree(self) -> WorkTree | None:
         """The work tree now; None if the project is in none, is ignored by it, or git can't tell."""
+        if not _may_be_in_one(self.root):
+            return None
         prefix = await self._line("rev-parse", "--show-prefix")
         if prefix is None or await self._line("check-ignore", "-q", ".") is not None:
             return None
@@ -134,6 +136,12 @@ async def _ended_well(process: asyncio.subprocess.Process, deadline: float) -> b
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+def _may_be_in_one(root: Path) -> bool:
+    """Whether git could find a repository here: where there is none, starting it costs more than a session's start."""
+    place = root.resolve()
+    return any((folder / ".git").exists() for folder in (place, *place.parents))
 
 
 def _environment(own: Mapping[str, str]) -> Mapping[str, str]:
