@@ -1,0 +1,114 @@
+"""The process that guards are borne by can be ended or frozen like any other; no session is harmed, none is lost."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from support.waiting import eventually
+from swarm_worker import guards
+from swarm_worker.fence import Fence, now_s
+from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
+from swarm_worker.processes import children, stat
+from swarm_worker.stop import Stop
+
+LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+KILL_THE_NURSERY = 'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")"'
+
+
+@dataclass
+class Bench:
+    """Runs sessions one after the other, all from one nursery."""
+
+    folder: Path
+    fence: Fence = field(default_factory=Fence)
+    heard: bytearray = field(default_factory=bytearray)
+    patience: float = 1.0
+
+    def stdout(self, chunk: bytes) -> None:
+        self.heard += chunk
+
+    def stderr(self, chunk: bytes) -> None:
+        pass
+
+    def feed(self, chunk: bytes) -> None:
+        pass
+
+    async def run(self, shell: str, *, name: str = "session") -> Ended:
+        launch = Launch(
+            ("/bin/sh", "-c", shell), self.folder, {"PATH": os.defpath}, self.folder / f"{name}.lock", b""
+        )
+        stop = Stop(grace_s=0.2)
+        return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=stop, sink=self)
+
+    @property
+    def nursery(self) -> int:
+        found = self.fence.hold.guards._nursery
+        assert found is not None
+        return found.pid
+
+
+def _open(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.fence.begin(stop_after_s=600, since=now_s())
+    return bench
+
+
+async def test_sessions_come_from_one_nursery_which_holds_nothing_of_theirs(bench: Bench) -> None:
+    await bench.run("exit 0")
+    first, held = bench.nursery, _open(bench.nursery)
+
+    await bench.run("exit 0")
+
+    assert bench.nursery == first
+    assert _open(first) == held
+    await eventually(lambda: children(first) == [], "the guards are buried")
+
+
+async def test_a_session_that_kills_the_nursery_goes_on_and_so_do_later_ones(bench: Bench) -> None:
+    ended = await bench.run(f"{KILL_THE_NURSERY}; echo alive; exit 3")
+    after = await bench.run("exit 4")
+
+    assert (ended.cause, ended.exit_code, bytes(bench.heard)) == (Cause.EXIT, 3, b"alive\n")
+    assert (after.cause, after.exit_code) == (Cause.EXIT, 4)
+
+
+async def test_a_frozen_nursery_is_replaced_and_what_it_may_have_begun_is_gone_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.run("exit 0")
+    frozen = bench.nursery
+    os.kill(frozen, signal.SIGSTOP)
+    monkeypatch.setattr(guards, "ANSWER_S", 0.1)
+
+    refused = await bench.run("echo started")
+    monkeypatch.undo()
+    after = await bench.run("exit 4")
+
+    assert refused.cause is Cause.SPAWN
+    assert not bench.heard
+    assert stat(frozen) is None
+    assert after.exit_code == 4
+
+
+async def test_the_nursery_ends_with_its_worker_s_last_word_to_it(bench: Bench) -> None:
+    await bench.run("exit 0")
+    nursery = bench.nursery
+
+    bench.fence.hold.guards._drop()
+
+    assert stat(nursery) is None
+
+
+async def test_starts_that_come_together_get_a_guard_each(bench: Bench) -> None:
+    ended = await asyncio.gather(*(bench.run(f"exit {n}", name=f"s{n}") for n in range(8)))
+
+    assert [each.exit_code for each in ended] == list(range(8))
