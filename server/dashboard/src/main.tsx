@@ -12,6 +12,7 @@ import "./styles/task.css";
 import "./styles/graph.css";
 import { App } from "./app.tsx";
 import { reconnectNow } from "./live/store.ts";
+import { followTitle } from "./shell/title.ts";
 import { startClock } from "./state/clock.ts";
 import { listenToKeys } from "./state/keys.ts";
 import { watchWidth } from "./state/media.ts";
@@ -28,6 +29,7 @@ startClock();
 watchWidth();
 listenToKeys();
 followStops();
+followTitle();
 window.addEventListener("online", reconnectNow);
 void start();
 

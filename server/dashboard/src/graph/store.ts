@@ -22,6 +22,13 @@ export function graphOf(answer: GraphAnswer): Graph {
   };
 }
 
+/** The graph as it was told anew; what was loaded of single phases stays. */
+export function renewed(known: Graph | null, answer: GraphAnswer): Graph {
+  const fresh = graphOf(answer);
+  if (known === null || known.phases.size === 0 || fresh.phases.size === 0) return fresh;
+  return { ...fresh, tasks: known.tasks, edges: known.edges };
+}
+
 /** The graph with the tasks of one more phase. */
 export function withPhase(graph: Graph, answer: GraphAnswer): Graph {
   if (answer.nodes === undefined) return graph;

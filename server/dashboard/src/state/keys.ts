@@ -7,6 +7,7 @@ export interface Binding {
 }
 
 const CHORD_MS = 1200;
+const ACTED_ON = "a, button, summary, [role=button]";
 const layers: (readonly Binding[])[] = [];
 let prefix: { key: string; atMs: number } | null = null;
 
@@ -44,6 +45,9 @@ function dispatch(event: KeyboardEvent): void {
   // A dialog has its own keys; so has a field, but for Escape.
   if (document.querySelector("dialog[open]") !== null) return;
   if (event.key !== "Escape" && typing(event.target)) return;
+  // Enter on a button or a link is that button's.
+  if (event.key === "Enter" && event.target instanceof Element && event.target.closest(ACTED_ON) !== null)
+    return;
   const keys = pressed(event, performance.now());
   const found = boundKeys().find((binding) => binding.keys === keys);
   if (found === undefined) return;

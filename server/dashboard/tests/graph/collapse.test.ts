@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Status } from "../../src/api/documents.ts";
 import { COLLAPSE_ABOVE, drawn, type Graph, type GraphTask } from "../../src/graph/collapse.ts";
-import { EMPTY_GRAPH, graphOf, lacks, withPhase, withStatuses } from "../../src/graph/store.ts";
+import { EMPTY_GRAPH, graphOf, lacks, renewed, withPhase, withStatuses } from "../../src/graph/store.ts";
 import { task } from "../made.ts";
 
 function graph(tasks: [string, string, Status?][], edges: [string, string][] = []): Graph {
@@ -110,6 +110,16 @@ describe("a graph that the server has collapsed", () => {
 
     expect(shown.map(({ key }) => key)).toEqual(["task a", "task b", "phase "]);
     expect(edges).toEqual([{ from: "task a", to: "task b", count: 1 }]);
+  });
+
+  test("keeps the tasks of its open phases when it is told anew", () => {
+    const nodes = [{ id: "a", name: "a", phase: "build", status: "completed" as const }];
+    const loaded = withPhase(answer, { seq: 1, nodes, edges: [] });
+
+    const again = renewed(loaded, { seq: 2, phases: [{ phase: "build", counts: { failed: 1 } }], edges: [] });
+
+    expect(drawn(again, new Set(["build"])).nodes.map(({ key }) => key)).toEqual(["task a"]);
+    expect(renewed(null, { seq: 2, nodes, edges: [] }).tasks.size).toBe(1);
   });
 
   test("keeps an open phase closed until its tasks are there", () => {

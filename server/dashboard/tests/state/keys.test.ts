@@ -51,6 +51,15 @@ test("an open dialog has its own keys, Escape too", () => {
   expect(ran).toEqual([]);
 });
 
+test("Enter on a button is the button's", () => {
+  const end = bind([{ keys: "Enter", what: "open", run: () => ran.push("Enter") }]);
+  press("Enter", document.body.appendChild(document.createElement("button")));
+  press("Enter");
+  end();
+
+  expect(ran).toEqual(["Enter"]);
+});
+
 test("what is the browser's stays the browser's", () => {
   press("j", document.body, { ctrlKey: true });
   press("j", document.body, { metaKey: true });

@@ -47,11 +47,13 @@ test("a row that moved between two pages stands there once", () => {
 
 test.each([
   ["", "a", "completed", false],
-  ["", "new", "not_started", true],
+  ["", "new", "not_started", false],
+  ["sort=priority", "a", "completed", false],
   ["status=failed", "a", "completed", true],
   ["status=failed", "new", "not_started", false],
   ["status=failed", "new", "failed", true],
   ["sort=status", "a", "completed", true],
+  ["sort=started_at", "new", "completed", true],
 ] as const)("with %j a change of %s to %s may move it: %s", (text, id, status, moves) => {
   const rows = [task("a", text.includes("failed") ? "failed" : "not_started")];
 

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Task } from "../../src/api/documents.ts";
+import { EMPTY } from "../../src/live/reduce.ts";
 import { readQuery } from "../../src/pages/tasks/query.ts";
 import { TaskList } from "../../src/pages/tasks/task-list.ts";
-import { task } from "../made.ts";
+import { swarmStatus, task } from "../made.ts";
 
 let stored: Task[];
 let calls: URL[];
@@ -35,8 +36,8 @@ const show = async (text: string) => {
   list.show(readQuery(new URLSearchParams(text)));
   await vi.advanceTimersByTimeAsync(1);
 };
-const step = (changed: Task[]) => ({
-  swarm: null as never,
+const step = (changed: Task[], total = stored.length) => ({
+  swarm: { ...EMPTY, status: swarmStatus({ total }) },
   changed,
   removed: [],
   everything: false,
@@ -83,8 +84,21 @@ test("whoever reads far down is not moved, but told", async () => {
   list.want(900);
   await vi.advanceTimersByTimeAsync(1);
   const asked = calls.length;
-  list.step(step([task("new")]));
+  list.step(step([task("t0001", "failed")]));
+  list.step(step([task("new")], 1201));
   await vi.advanceTimersByTimeAsync(5000);
 
   expect([list.stale.value, calls.length]).toEqual([true, asked]);
+});
+
+test("a change of a task that is not loaded asks for nothing; a task that is new is fetched", async () => {
+  await show("");
+  list.step(step([task("t1100", "failed")]));
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(calls.length).toBe(1);
+
+  stored = [task("first"), ...stored];
+  list.step(step([task("first")]));
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(list.rows.value[0]?.id).toBe("first");
 });

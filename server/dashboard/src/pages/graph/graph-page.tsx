@@ -4,7 +4,7 @@ import { GraphCanvas } from "../../graph/graph-canvas.tsx";
 import { PHASE_SIZE, TASK_SIZE } from "../../graph/graph-node.tsx";
 import type { Layout } from "../../graph/layout.ts";
 import { Layouter } from "../../graph/layouter.ts";
-import { go, taskHref } from "../../state/route.ts";
+import { go, route, taskHref } from "../../state/route.ts";
 import { count } from "../../text/format.ts";
 import { Empty, Failure, Loading } from "../../ui/states.tsx";
 import { Legend } from "./legend.tsx";
@@ -16,7 +16,7 @@ export function GraphPage() {
   const { graph, error, reload, loadPhase } = useGraph();
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [selected, setSelected] = useState<string | null>(null);
-  const [wanted, setWanted] = useState("");
+  const [wanted, setWanted] = useState(route.value.query.get("task") ?? "");
   const drawing = useMemo(() => (graph === null ? null : drawn(graph, open)), [graph, open]);
   const layout = useLayout(drawing);
   const found = useMemo(() => find(drawing, wanted), [drawing, wanted]);

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { api } from "../../api/swarm.ts";
 import type { Graph } from "../../graph/collapse.ts";
-import { graphOf, lacks, withPhase, withStatuses } from "../../graph/store.ts";
+import { lacks, renewed, withPhase, withStatuses } from "../../graph/store.ts";
 import { onStep } from "../../live/store.ts";
 import { throttled } from "../../state/throttle.ts";
 
@@ -21,7 +21,7 @@ export function useGraph(): LiveGraph {
   const reload = useCallback(() => {
     api.graph().then(
       (answer) => {
-        setGraph(graphOf(answer));
+        setGraph((known) => renewed(known, answer));
         setError(null);
       },
       (problem: unknown) => setError(problem),

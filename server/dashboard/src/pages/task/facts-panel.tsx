@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import type { TaskDetail } from "../../api/documents.ts";
-import { taskHref, tasksHref } from "../../state/route.ts";
+import { href, taskHref, tasksHref } from "../../state/route.ts";
 import { count, hours, moment, money } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { plain, priorityWord } from "../../text/words.ts";
@@ -11,7 +11,10 @@ import { Prose } from "../../ui/text.tsx";
 export function FactsPanel({ task }: { task: TaskDetail }) {
   const { usage } = task;
   return (
-    <Panel title="Facts">
+    <Panel
+      title="Facts"
+      aside={<a href={href("graph", null, new URLSearchParams({ task: task.id }))}>In the graph</a>}
+    >
       <dl class="facts">
         <Fact name="Spent">
           {money(usage.cost)}{" "}

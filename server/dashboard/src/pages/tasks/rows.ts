@@ -1,6 +1,6 @@
 // The rows of a list that is loaded page by page, and what a live change does to them. Pure.
 import type { Task } from "../../api/documents.ts";
-import type { TaskQuery } from "./query.ts";
+import type { Sort, TaskQuery } from "./query.ts";
 
 /** The rows with the changed tasks in the place of the old; the same array if none is among them. */
 export function patched(rows: readonly Task[], changed: readonly Task[]): readonly Task[] {
@@ -15,13 +15,21 @@ export function appended(rows: readonly Task[], more: readonly Task[]): Task[] {
   return [...rows, ...more.filter((row) => !known.has(row.id))];
 }
 
-/** Whether a change may move a task into the list, out of it, or to another place in it. */
+// What a task is sorted by for as long as it lives; by these nothing moves that is there.
+const LASTING: ReadonlySet<Sort> = new Set<Sort>(["id", "phase", "priority", "created_at"]);
+
+/**
+ * Whether a change may move a task into the list, out of it, or to another place in it. Tasks that are new to the
+ * swarm are not told by this: a change of a task that is not loaded says only that it was not loaded.
+ */
 export function mayMove(rows: readonly Task[], changed: readonly Task[], query: TaskQuery): boolean {
+  const sort = query.sort === null || LASTING.has(query.sort) ? null : query.sort;
+  if (query.status.length === 0 && sort === null) return false;
   const known = new Map(rows.map((row) => [row.id, row]));
   return changed.some((task) => {
     const before = known.get(task.id);
     const wanted = query.status.length === 0 || query.status.includes(task.status);
     if (before === undefined) return wanted;
-    return !wanted || (query.sort !== null && before[query.sort] !== task[query.sort]);
+    return !wanted || (sort !== null && before[sort] !== task[sort]);
   });
 }

@@ -20,6 +20,7 @@ export class TaskList {
   private query: TaskQuery;
   private next: string | null = null;
   private wanted = PAGE;
+  private inSwarm: number | null = null;
   private under: AbortController | null = null;
   private readonly refresh = throttled(() => void this.load(), REFRESH_MS);
 
@@ -46,11 +47,18 @@ export class TaskList {
 
   step(step: Step): void {
     const before = this.rows.value;
-    if (step.everything || step.removed.length > 0 || mayMove(before, step.changed, this.query)) {
+    if (this.isOther(step) || mayMove(before, step.changed, this.query)) {
       if (this.wanted <= PAGE) this.refresh();
       else this.stale.value = true;
     }
     this.rows.value = patched(before, step.changed);
+  }
+
+  /** Whether the swarm has other tasks than before. */
+  private isOther(step: Step): boolean {
+    const before = this.inSwarm;
+    this.inSwarm = step.swarm.status?.total ?? null;
+    return step.everything || step.removed.length > 0 || (before !== null && before !== this.inSwarm);
   }
 
   close(): void {
