@@ -1,9 +1,14 @@
 """Kill, emergency stop, pause and drain as an operator gives them, on real sessions."""
 
 import json
+import subprocess
+from collections.abc import Iterator
 
 import pytest
 
+from amplifier_swarm.channel import Endpoint, dial_blocking
+from amplifier_swarm.v1.worker_service_pb2 import ClaimTaskRequest
+from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
 from support.ledger import Ledger
 from support.plans import write_plan
 from support.programs import Stage, alive
@@ -45,12 +50,41 @@ def test_kill_returns_when_the_processes_are_gone_and_shows_the_receipt(swarm: S
     assert again.returncode == 0, "killing a killed task is no error"
 
 
-def test_an_emergency_stop_ends_sessions_holds_over_a_restart_and_is_undone_by_resume(swarm: Stage) -> None:
+@pytest.fixture
+def stranger() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that is none of ours."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def once_joined(swarm: Stage, pid: int) -> None:
+    """A worker that the server knows with that process number, and that is gone."""
+    swarm.ctl("pause")  # or it would be given a task
+    token = (swarm.folder / ".swarm" / "token").read_text().strip()
+    with dial_blocking(Endpoint(swarm.address, token)) as channel:
+        request = ClaimTaskRequest(
+            worker="old", incarnation="1", instance="1", slots=1, runner="none", pid=pid
+        )
+        stream = WorkerServiceStub(channel).ClaimTask(request)
+        next(stream)
+        stream.cancel()
+    swarm.ctl("resume")
+    known = json.loads(swarm.ctl("workers", "-o", "json").stdout)
+    assert pid in [worker["pid"] for worker in known]
+
+
+def test_d11_an_emergency_stop_ends_sessions_by_their_workers_and_holds_over_a_restart_until_resume(
+    swarm: Stage, stranger: "subprocess.Popen[bytes]"
+) -> None:
     ledger = running(swarm, "a", "b")
+    once_joined(swarm, stranger.pid)
 
     swarm.ctl("emergency-stop", "--cause", "fire")
 
-    until(lambda: not any(map(alive, ledger.pids())), "no session is left")
+    until(lambda: not any(map(alive, ledger.pids())), "no session is left, nor what it had started")
+    assert stranger.poll() is None, "its number was a worker's once, and means nothing"
     swarm.until_status("a", "killed")
     server = swarm.programs[0]
     assert server.end() == 0
