@@ -224,6 +224,7 @@ async def test_a_stream_that_ends_is_opened_again_with_what_is_held(
 
     await worker.until(lambda: len(fake.registered) == 2, what="it registers again")
     assert list(fake.registered[1].lease_ids) == ["t1"]
+    assert fake.registered[1].opening > fake.registered[0].opening > 0, "the requests tell which came first"
     assert worker.out.count("ready") == 1
 
 

@@ -184,6 +184,17 @@ async def test_a_second_stream_of_the_same_process_ends_the_first(served: Server
     assert (await refusal(drain())).reason == "STREAM_REPLACED"
 
 
+async def test_a_request_for_a_stream_that_was_overtaken_is_refused(served: Server) -> None:
+    client = served.client()
+    stream = client.claims(opening=2)
+    await next_message(stream)
+
+    assert (await refusal(client.claims(opening=1, incarnation="older").read())).reason == "STREAM_REPLACED"
+
+    await client.add(definition("a"))
+    assert (await next_claim(stream)).task.task_id == "a", "the newer stream goes on"
+
+
 async def test_a_taken_name_is_refused_with_its_owner(served: Server) -> None:
     client = served.client()
     first = client.claims(host="box-1", pid=7)
@@ -250,6 +261,11 @@ async def test_a_broken_stream_frees_no_started_task(served: Server) -> None:
         ("ClaimTask", worker_pb.ClaimTaskRequest(worker="a b", incarnation="1", instance="1", slots=1), "worker"),
         ("ClaimTask", worker_pb.ClaimTaskRequest(worker="w", incarnation="1", instance="1", slots=0), "slots"),
         ("ClaimTask", worker_pb.ClaimTaskRequest(worker="w", incarnation="", instance="1", slots=1), "incarnation"),
+        (
+            "ClaimTask",
+            worker_pb.ClaimTaskRequest(worker="w", incarnation="1", instance="1", slots=1, opening=-1),
+            "opening",
+        ),
         ("RecordSession",
          worker_pb.RecordSessionRequest(worker="w", records=[worker_pb.SessionRecord(session_id="x" * 10_000)]),
          "records.session_id"),
