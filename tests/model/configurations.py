@@ -9,6 +9,7 @@ SMALL: Final = {
     "crash of the server, kill": Bounds(server_crashes=1, silences=1, kills=1),
     "stop, resume, requeue, kill": Bounds(stops=1, requeues=1, kills=1, server_crashes=1),
     "late results accepted": Bounds(silences=1, kills=1, accepts=1),
+    "sessions that outlast silence": Bounds(silences=1, kills=1, keep=True),
     "backup and restore": Bounds(workers=1, restores=1),
 }
 LARGE: Final = {

@@ -28,7 +28,7 @@ def check_state(state: State, bounds: Bounds) -> None:
     if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
         raise Violation(f"a kill was acknowledged, and the task is {store.status}")
     _check_counts(state)
-    if not bounds.restores:
+    if not (bounds.restores or bounds.keep):
         _check_sessions(state)
 
 

@@ -30,6 +30,8 @@ class Bounds:
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
+    # The task lets its sessions outlast the server's silence: two may live at once, that is its price.
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)

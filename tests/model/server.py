@@ -112,7 +112,9 @@ def _silence(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         yield "server takes an unstarted claim back", _given_up(state, released)
     elif state.doomed:
         yield "server writes the loss", _given_up(state, lose(store, attempt, bounds))
-    elif not rules.fence_before_loss or not state.workers[attempt.worker].may_run(attempt.lease):
+    elif bounds.keep or not (
+        rules.fence_before_loss and state.workers[attempt.worker].may_run(attempt.lease)
+    ):
         yield "server decides on a loss", state._replace(doomed=True)
 
 

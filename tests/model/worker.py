@@ -27,6 +27,8 @@ def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         yield from _session(state, index, worker)
         if worker.fence and state.counts.silences < bounds.silences:
             quiet = _ended(state, index, worker, OutcomeKind.STOPPED, fence=False)
+            if bounds.keep:
+                quiet = state._replace(workers=with_worker(state, index, worker._replace(fence=False)))
             yield f"worker {index} fences itself", quiet._replace(counts=count(state, silences=1))
         if state.up:
             if not worker.joined:
