@@ -34,6 +34,7 @@ PROOFS: Final = (
     Proof("plans", "fuzz.run", ("plans", "--count", "20000")),
     Proof("calls", "fuzz.run", ("calls", "--count", "80")),
     Proof("chaos", "chaos.run", ("--count", "20")),
+    Proof("trees", "kill.run", ("--count", "10"), seeded=False),
     Proof("model", "model.run", ("--large",), seeded=False),
     Proof("seeds", "sim.run", ("--seeds", "2000")),
     Proof("days", "sim.run", ("--days", "3", "--workers", "50", "--tasks", "2000")),

@@ -2,7 +2,6 @@
 
 import argparse
 import heapq
-import json
 import random
 import shutil
 import signal
@@ -192,26 +191,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--count", type=int, default=1, help="how many seeds from there on")
     parser.add_argument("--calm", action="store_true", help="without any fault")
-    parser.add_argument(
-        "-o", choices=("text", "json"), default="text", help="json: a line a seed, no timeline"
-    )
     given = parser.parse_args(argv)
     # So that no program outlives a run that is broken off.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    bad = 0
+    reports = []
     for seed in range(given.seed, given.seed + given.count):
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-        say = (lambda _: None) if given.o == "json" else show
-        report = play(folder, seed, say=say, calm=given.calm)
+        report = play(folder, seed, say=show, calm=given.calm)
         for fault in report.faults:
             show(f"  VIOLATION {fault}; see {folder}")
         if not report.faults:
             shutil.rmtree(folder)
-        if given.o == "json":
-            figures = {"seed": seed, "tasks": len(report.record.statuses), "violations": len(report.faults)}
-            show(json.dumps(figures | {"late_results": report.late_results, **report.counts}))
-        bad += bool(report.faults)
-    return 1 if bad else 0
+        reports.append(report)
+    show(_figures(reports))
+    return 1 if any(report.faults for report in reports) else 0
+
+
+def _figures(reports: Sequence[Report]) -> str:
+    """All runs on one line."""
+    counts = sum((report.counts for report in reports), Counter[str]())
+    attempts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
+    tasks = sum(len(report.record.statuses) for report in reports)
+    evils = sum(len(report.steps) for report in reports)
+    late = sum(report.late_results for report in reports)
+    violations = sum(len(report.faults) for report in reports)
+    return (
+        f"{len(reports)} nights, {evils:,} faults; {tasks:,} tasks, {counts.total():,} attempts ({attempts}),"
+        f" {late:,} late results archived; {violations} violations"
+    )
 
 
 def show(line: str) -> None:

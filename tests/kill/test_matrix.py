@@ -6,92 +6,27 @@ Judged by the process numbers that the processes wrote down themselves. One test
 
 import os
 import signal
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes_levels import LEVELS
-from fakes_tree import ESCAPES
-from fakes_worker import stop
 from kill.prison import Prison
+from kill.ways import WAYS, Way, end_all_by, outcomes
 
 pytestmark = pytest.mark.slow
-STOP_AFTER_S = 3.0
-TIMEOUT_S = 6.0
-
-
-async def killed(prison: Prison) -> None:
-    """An operator's kill: with grace, over the heartbeat."""
-    prison.fake.orders = [stop(style) for style in ESCAPES]
-    await _outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
-
-
-async def emergency(prison: Prison) -> None:
-    """An emergency stop: without grace, over the stream."""
-    prison.fake.send(orders=[stop(style, wire.ORDER_ACTION_STOP_NOW) for style in ESCAPES])
-    await _outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
-
-
-async def worker_killed(prison: Prison) -> None:
-    """The guards hear it by the end of their pipes."""
-    prison.worker.end()
-    await prison.calm()
-
-
-async def worker_frozen(prison: Prison) -> None:
-    """The guards end what has had no extension for `stop_after`."""
-    prison.worker.signal(signal.SIGSTOP)
-    await prison.calm()
-
-
-async def guard_killed(prison: Prison) -> None:
-    """The orphans fall to the worker."""
-    guards = prison.guards()
-    assert len(guards) == len(ESCAPES)
-    for guard in guards:
-        os.kill(guard, signal.SIGKILL)
-    await _outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
-    classes = {outcome.failure_class for outcome in prison.fake.outcomes.values()}
-    assert classes == {task_pb2.FAILURE_CLASS_CRASHED}
-
-
-async def timeout(prison: Prison) -> None:
-    """The worker's own clock."""
-    await _outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
-    classes = {outcome.failure_class for outcome in prison.fake.outcomes.values()}
-    assert classes == {task_pb2.FAILURE_CLASS_TIMEOUT}
-
-
-WAYS: tuple[Callable[[Prison], Awaitable[None]], ...] = (
-    killed,
-    emergency,
-    worker_killed,
-    worker_frozen,
-    guard_killed,
-    timeout,
-)
 
 
 @pytest.mark.parametrize("reached", LEVELS, indirect=True)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 async def test_nothing_survives(
-    prison: Prison,
-    way: Callable[[Prison], Awaitable[None]],
-    record_property: Callable[[str, object], None],
+    prison: Prison, way: Way, record_property: Callable[[str, object], None]
 ) -> None:
-    prison.fake.stop_after_s = STOP_AFTER_S if way is worker_frozen else 60.0
-    prison.start("--builder-timeout", str(TIMEOUT_S) if way is timeout else "60")
-    await prison.stand()
+    ending = await end_all_by(prison, way)
 
-    began = time.monotonic()
-    await way(prison)
-
-    assert prison.survivors() == {}
-    record_property("took", f"{time.monotonic() - began:.2f} s")
-    await prison.calm()
+    assert ending.survivors == {}
+    record_property("took", f"{ending.took_s:.2f} s")
 
 
 @pytest.mark.parametrize(
@@ -153,15 +88,7 @@ async def test_a_file_stops_everything_without_a_server(prison: Prison) -> None:
     await prison.calm()
     assert "emergency stop: nothing runs here until the file is gone" in prison.worker.err
     await prison.address.up()
-    await _outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
+    await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
     assert len(prison.fake.registered) == 1, "it takes no claims"
     prison.emergency_file.unlink()
     await prison.worker.until(lambda: len(prison.fake.registered) == 2, what="it takes claims again")
-
-
-async def _outcomes(prison: Prison, kind: task_pb2.OutcomeKind.ValueType) -> None:
-    """Waits until all attempts have ended, and in that way."""
-    fake = prison.fake
-    await prison.worker.until(lambda: len(fake.outcomes) == len(ESCAPES), what="all attempts have ended")
-    assert {outcome.kind for outcome in fake.outcomes.values()} == {kind}
-    assert not any(outcome.kill_receipt.survivors for outcome in fake.outcomes.values())

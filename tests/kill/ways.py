@@ -1,0 +1,97 @@
+"""The ways in which sessions are ended; each returns when the worker, or nobody any more, says that they are."""
+
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from fakes_tree import ESCAPES
+from fakes_worker import stop
+from kill.prison import Prison
+
+Way = Callable[[Prison], Awaitable[None]]
+STOP_AFTER_S = 3.0
+TIMEOUT_S = 6.0
+
+
+async def killed(prison: Prison) -> None:
+    """An operator's kill: with grace, over the heartbeat."""
+    prison.fake.orders = [stop(style) for style in ESCAPES]
+    await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
+
+
+async def emergency(prison: Prison) -> None:
+    """An emergency stop: without grace, over the stream."""
+    prison.fake.send(orders=[stop(style, wire.ORDER_ACTION_STOP_NOW) for style in ESCAPES])
+    await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
+
+
+async def worker_killed(prison: Prison) -> None:
+    """The guards hear it by the end of their pipes."""
+    prison.worker.end()
+    await prison.calm()
+
+
+async def worker_frozen(prison: Prison) -> None:
+    """The guards end what has had no extension for `stop_after`."""
+    prison.worker.signal(signal.SIGSTOP)
+    await prison.calm()
+
+
+async def guard_killed(prison: Prison) -> None:
+    """The orphans fall to the worker."""
+    guards = prison.guards()
+    assert len(guards) == len(ESCAPES)
+    for guard in guards:
+        os.kill(guard, signal.SIGKILL)
+    await outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
+    classes = {outcome.failure_class for outcome in prison.fake.outcomes.values()}
+    assert classes == {task_pb2.FAILURE_CLASS_CRASHED}
+
+
+async def timeout(prison: Prison) -> None:
+    """The worker's own clock."""
+    await outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
+    classes = {outcome.failure_class for outcome in prison.fake.outcomes.values()}
+    assert classes == {task_pb2.FAILURE_CLASS_TIMEOUT}
+
+
+async def outcomes(prison: Prison, kind: task_pb2.OutcomeKind.ValueType) -> None:
+    """Waits until all attempts have ended, and in that way."""
+    fake = prison.fake
+    await prison.worker.until(lambda: len(fake.outcomes) == len(ESCAPES), what="all attempts have ended")
+    assert {outcome.kind for outcome in fake.outcomes.values()} == {kind}
+    assert not any(outcome.kill_receipt.survivors for outcome in fake.outcomes.values())
+
+
+WAYS: tuple[Way, ...] = (
+    killed,
+    emergency,
+    worker_killed,
+    worker_frozen,
+    guard_killed,
+    timeout,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What was left, by style, when it was said to be over; and how long that took."""
+
+    survivors: Mapping[str, list[str]]
+    took_s: float
+
+
+async def end_all_by(prison: Prison, way: Way) -> Ending:
+    """Has a session of each style, and ends them all in that way; in the end there is none in any case."""
+    prison.fake.stop_after_s = STOP_AFTER_S if way is worker_frozen else 60.0
+    prison.start("--builder-timeout", str(TIMEOUT_S) if way is timeout else "60")
+    await prison.stand()
+    began_s = time.monotonic()
+    await way(prison)
+    ending = Ending(prison.survivors(), time.monotonic() - began_s)
+    await prison.calm()
+    return ending
