@@ -31,7 +31,7 @@ def running(swarm: Stage, *tasks: str) -> Ledger:
     return ledger
 
 
-def test_kill_returns_when_the_processes_are_gone_and_shows_the_receipt(swarm: Stage) -> None:
+def test_d8_kill_returns_when_the_processes_are_gone_and_shows_the_receipt(swarm: Stage) -> None:
     ledger = running(swarm, "a")
 
     killed = swarm.ctl("kill", "a", "--cause", "too dear", "-o", "json")
@@ -124,3 +124,26 @@ def test_a_drain_with_a_deadline_ends_what_still_runs_and_the_worker_leaves(swar
     assert not any(map(alive, ledger.pids()))
     assert swarm.tasks()["a"]["status"] == "killed"
     assert swarm.tasks()["a"]["cause"] == "its worker was drained"
+
+
+def test_a_server_that_is_told_to_end_leaves_at_once_and_what_runs_goes_on(swarm: Stage) -> None:
+    ledger = Ledger(swarm.folder / "ledger")
+    script = ledger.script(middle="while [ ! -e go ]; do sleep 0.05; done")
+    write_plan(swarm.folder / "plan.yaml", {"a": [], "b": ["a"]})
+    server = swarm.swarmd()
+    swarm.ctl("import", "plan.yaml")
+    swarm.worker("w", *COMMAND, str(script)).ready()
+    until(lambda: ledger.starts("a") == 1, "the session began")
+    events = swarm.start("events", "--server", swarm.address, "events", "--follow", program="swarmctl")
+    until(lambda: "session started" in events.out.read_text(), "somebody follows the events")
+
+    assert server.end() == 0
+    (swarm.project / "go").touch()
+    outbox = swarm.folder / ".swarm" / "worker" / "w" / "outbox"
+    until(lambda: list(outbox.glob("*")), "the session has ended meanwhile, and its outcome waits")
+    assert ledger.starts("b") == 0
+    swarm.swarmd()
+
+    swarm.until_status("b", "completed")
+    assert (ledger.starts("a"), ledger.starts("b")) == (1, 1)
+    until(lambda: events.out.read_text().count("task completed") == 2, "who followed has missed nothing")

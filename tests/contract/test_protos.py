@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
 
+from amplifier_swarm.v1 import worker_service_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from contract.repository import ROOT, files
 from swarmd.rpc import status
@@ -106,3 +108,21 @@ def test_no_two_errors_share_a_reason() -> None:
 
 def test_no_error_is_reported_as_success() -> None:
     assert grpc.StatusCode.OK not in status.TABLE.values()
+
+
+def test_d11_nothing_that_a_worker_is_told_names_a_process() -> None:
+    """Whom to end is for the worker to know: a number from elsewhere may have become another's."""
+    methods = worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"].methods
+    told = {field for method in methods for field in _fields(method.output_type, set())}
+
+    assert {"orders", "lease_id", "action"} <= told
+    assert not {name for name in told if re.search(r"(^|_)p?g?(pid|process)", name)}
+
+
+def _fields(message: Any, seen: set[str]) -> set[str]:
+    """The names of all fields of a message and of what is in it."""
+    if message.full_name in seen:
+        return set()
+    seen.add(message.full_name)
+    inner = [_fields(field.message_type, seen) for field in message.fields if field.message_type]
+    return {field.name for field in message.fields}.union(*inner)

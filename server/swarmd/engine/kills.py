@@ -94,19 +94,21 @@ class Kills:
             reopen(tx, tasks.get(tx, task.key))
         return [task.task_id for task in ended]
 
-    def drain(self, tx: Tx, names_: Sequence[WorkerName]) -> None:
-        """Tells workers to finish what they run and to exit."""
+    def drain(self, tx: Tx, names_: Sequence[WorkerName], *, within_s: float | None) -> None:
+        """Tells workers to finish what they run, within that time if there is one, and to exit."""
         for name in names_:
             record = workers.find(tx, name)
             if record is None:
                 raise WorkerNotFound(name)
+            workers.drain(tx, record.key, within_s=within_s)
             if not record.draining:
-                workers.drain(tx, record.key)
                 events.append(tx, EventKind.WORKER_DRAINING, worker=name)
             tx.after_commit(partial(self._live.drain, name))
 
-    def end_drain(self, tx: Tx, lease: Lease) -> None:
-        """Kills what still runs at a drained worker past its deadline."""
+    def end_drain(self, tx: Tx, lease: Lease, *, within_s: float) -> None:
+        """Kills what still runs at a drained worker past its deadline, if that deadline stands."""
+        if workers.drain_s(tx, lease.worker) != within_s:
+            return  # it was given another, or it is a new process, which nobody has drained
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is not None and record.outcome is None:
             task = tasks.get(tx, lease.task_key)

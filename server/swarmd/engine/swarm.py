@@ -27,7 +27,7 @@ from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.engine.reaper import Reaper
 from swarmd.engine.sessions import Sessions
-from swarmd.store import attempts, events, swarm, tasks, views
+from swarmd.store import attempts, events, swarm, tasks, views, workers
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.sessions import LogLimits
@@ -93,7 +93,7 @@ class Swarm:
         self._follow_commits()
 
     async def boot(self) -> None:
-        """Takes up what the database holds: leases with full deadlines, backoffs in full, tokens."""
+        """Takes up what the database holds: leases with full deadlines, backoffs and drains in full, tokens."""
         await self.db.write(self._boot)
 
     async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> Member:
@@ -116,9 +116,9 @@ class Swarm:
         """Drains one worker, or all that are connected; returns which."""
         connected = [n for n, member in self.live.members.items() if member.connected]
         drained = [name] if name is not None else connected
-        await self.db.write(lambda tx: self.kills.drain(tx, drained))
+        await self.db.write(lambda tx: self.kills.drain(tx, drained, within_s=deadline_s))
         if deadline_s is not None:
-            self.clock.call_later(deadline_s, lambda: self._spawn(self._end_drain(drained)))
+            self._end_drain_later(drained, deadline_s)
         return drained
 
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
@@ -169,6 +169,8 @@ class Swarm:
                 stopped = found.mode is SwarmMode.STOPPED
                 action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
                 self.live.order(found.lease, action, found.cause)
+        for name, within_s in workers.drains(tx):
+            tx.after_commit(partial(self._end_drain_later, [name], within_s))
         for key, backoff_s in tasks.in_backoff(tx):
             tx.after_commit(partial(self.backoffs.wait, key, backoff_s))
 
@@ -192,10 +194,13 @@ class Swarm:
     def _backoff_over(self, key: TaskKey) -> None:
         self._spawn(self._insist(lambda tx: end_wait(tx, key)))
 
-    async def _end_drain(self, names: Sequence[WorkerName]) -> None:
+    def _end_drain_later(self, names: Sequence[WorkerName], within_s: float) -> None:
+        self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))
+
+    async def _end_drain(self, names: Sequence[WorkerName], within_s: float) -> None:
         leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
         for lease in leases:
-            await self._insist(partial(self.kills.end_drain, lease=lease))
+            await self._insist(partial(self.kills.end_drain, lease=lease, within_s=within_s))
 
     async def _insist(self, operation: Callable[[Tx], None]) -> None:
         """Writes what nobody would ask for again, however long the disk is full."""

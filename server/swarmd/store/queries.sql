@@ -347,10 +347,17 @@ VALUES
 ON CONFLICT (name) DO UPDATE SET incarnation = :incarnation, instance = :instance, slots = :slots,
    labels = :labels, runner = :runner, host = :host, pid = :pid, version = :version,
    containment = :containment, left_us = NULL, opening = :opening,
-   draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END;
+   draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END,
+   drain_s = CASE WHEN incarnation = excluded.incarnation THEN drain_s END;
 
 -- name: worker_set_draining
-UPDATE workers SET draining = 1 WHERE key = :key;
+UPDATE workers SET draining = 1, drain_s = :drain_s WHERE key = :key;
+
+-- name: worker_drain_s
+SELECT drain_s FROM workers WHERE name = :name AND draining;
+
+-- name: worker_drains
+SELECT name, drain_s FROM workers WHERE draining AND drain_s IS NOT NULL AND left_us IS NULL ORDER BY name;
 
 -- name: worker_set_left
 UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;

@@ -51,9 +51,20 @@ def put(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
     return record.key
 
 
-def drain(tx: Tx, key: WorkerKey) -> None:
-    """Notes that the worker is to finish and to exit."""
-    tx.run("worker_set_draining", key=key)
+def drain(tx: Tx, key: WorkerKey, *, within_s: float | None) -> None:
+    """Notes that the worker is to finish, within that time if there is one, and to exit."""
+    tx.run("worker_set_draining", key=key, drain_s=within_s)
+
+
+def drain_s(tx: ReadTx, name: WorkerName) -> float | None:
+    """How long the worker may finish what it runs; None if it is not drained, or may take any time."""
+    found: float | None = tx.value("worker_drain_s", name=name)
+    return found
+
+
+def drains(tx: ReadTx) -> Sequence[tuple[WorkerName, float]]:
+    """The drained workers that have a deadline, and how long they may take."""
+    return [(WorkerName(name), within_s) for name, within_s in tx.all("worker_drains")]
 
 
 def leave(tx: Tx, key: WorkerKey) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from support.engine import PACE, Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import InvalidStatus
-from swarmd.domain.model import DisconnectPolicy
+from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine import overview
 from swarmd.engine.kills import Stopped
@@ -131,7 +131,7 @@ async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: B
     assert await swarm.statuses("running", "waiting") == ["killed", "not_started"]
 
 
-async def test_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp_path: Path) -> None:
+async def test_d11_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp_path: Path) -> None:
     async with bench(tmp_path / "swarm.db") as before:
         await before.add(task("running"), task("waiting"))
         worker = await before.worker()
@@ -201,6 +201,66 @@ async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) 
     await worker.finish(claim, outcome("stopped"))
     found = await swarm.task("a")
     assert (found.status, found.cause, found.failures) == ("killed", "its worker was drained", 0)
+
+
+async def test_a_drain_of_all_stops_them_all_at_the_deadline_and_nothing_starts_meanwhile(
+    swarm: Bench,
+) -> None:
+    await swarm.add(*[task(name) for name in "abcd"])
+    workers = await _running(swarm, "w1", "w2")
+
+    assert await swarm.swarm.drain(None, 60.0) == ["w1", "w2"]
+    await workers[0].finish(workers[0].claims[0], outcome("completed"))
+    await swarm.settle()
+    assert await swarm.statuses(*"abcd") == ["completed", "in_progress", "not_started", "not_started"]
+    swarm.clock.pass_s(60)
+    await swarm.settle()
+
+    assert await swarm.statuses(*"abcd") == ["completed", "killing", "not_started", "not_started"]
+
+
+async def test_a_restart_of_the_server_gives_a_drain_its_full_time_again(tmp_path: Path) -> None:
+    async with bench(tmp_path / "swarm.db") as before:
+        await before.add(task("a"))
+        await _running(before, "w1")
+        await before.swarm.drain(WorkerName("w1"), 60.0)
+        before.clock.pass_s(59)
+
+    async with bench(tmp_path / "swarm.db") as after:
+        after.clock.pass_s(59)
+        await after.settle()
+        assert await after.status("a") == "in_progress"
+        after.clock.pass_s(1)
+        await after.settle()
+
+        assert await after.status("a") == "killing"
+
+
+async def test_the_deadline_of_a_drain_is_nothing_to_the_next_process_of_that_worker(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    [first] = await _running(swarm, "w1")
+    await swarm.swarm.drain(first.name, 60.0)
+    await first.finish(first.claims[0], outcome("completed"))
+
+    second = await swarm.worker("w1", incarnation="second-life")
+    await swarm.add(task("b"))
+    await second.start(await second.claim("b"))
+    swarm.clock.pass_s(100)
+    await swarm.settle()
+
+    assert await swarm.status("b") == "in_progress"
+
+
+async def test_the_latest_word_on_a_drain_counts(swarm: Bench) -> None:
+    await swarm.add(task("a"))
+    [worker] = await _running(swarm, "w1")
+    await swarm.swarm.drain(worker.name, 60.0)
+    await swarm.swarm.drain(worker.name, None)
+
+    swarm.clock.pass_s(100)
+    await swarm.settle()
+
+    assert await swarm.status("a") == "in_progress"
 
 
 async def _running(swarm: Bench, *names: str) -> list[FakeWorker]:
