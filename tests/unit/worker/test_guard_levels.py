@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,11 +18,26 @@ from swarm_worker import guard
 from swarm_worker.containment import CGROUP2, PIDNS, Containment
 from swarm_worker.fence import Fence, OpenFence, now_s
 from swarm_worker.guard import Control
+from swarm_worker.guards import PACKAGES
 from swarm_worker.hold import Hold
 from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.stop import Stop
 
+NOBODY = 65534
+# After the change of user, this process can read its own files no more, and is no more its own in /proc.
+LOOKS_AROUND = """
+import ctypes, encodings.ascii, os, sys
+sys.path.append(sys.argv[2])
+from swarm_worker.birth import Plan, bear
+user = int(sys.argv[1])
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+look = 'echo $$ $(id -u) $(stat -c %u /)'
+os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, "pidns", "", ())).pid, 0)
+"""
 LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
 
 
@@ -152,6 +168,20 @@ async def test_a_session_in_a_pid_namespace_sees_itself_and_can_signal_nobody_el
     finally:
         bystander.kill()
         await bystander.wait()
+
+
+def test_without_root_a_pid_namespace_hides_who_owns_files_and_with_root_it_does_not() -> None:
+    """The documented price of `--containment pidns`: ssh, for one, refuses configuration that is nobody's."""
+    if os.getuid() != 0:
+        pytest.skip("only root can be both")
+    with level(PIDNS):
+        assert [_seen_in_a_namespace(uid) for uid in (0, NOBODY)] == ["2 0 0", f"2 {NOBODY} {NOBODY}"]
+
+
+def _seen_in_a_namespace(uid: int) -> str:
+    """What a session of that user sees: its own number, itself, and the owner of a file of root's."""
+    argv = (sys.executable, "-I", "-c", LOOKS_AROUND, str(uid), str(PACKAGES))
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
 async def test_a_control_group_that_can_not_be_made_is_done_without_and_the_receipt_says_so(
