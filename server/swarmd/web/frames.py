@@ -65,6 +65,7 @@ class Reading:
     deltas: dict[int, str | None] = field(default_factory=dict)
     snapshot: str = ""
     pulse: str = ""
+    took_s: float = 0.0
 
 
 class Frames:
@@ -77,6 +78,7 @@ class Frames:
 
     def read(self, tx: ReadTx, wanted: Wanted) -> Reading:
         """The deltas, and a snapshot or a pulse where one is wanted or needed."""
+        begun_s = time.monotonic()
         seq = events.last_seq(tx)
         deltas = {after: self._delta(tx, after, seq, whole=True) for after in wanted.afters}
         if wanted.base is not None and wanted.base != seq and wanted.base not in deltas:
@@ -84,10 +86,11 @@ class Frames:
         needed = wanted.snapshot or None in deltas.values()
         idle = wanted.pulse_us is not None and wanted.base == seq
         return Reading(
-            seq,
-            deltas,
-            self._snapshot(tx, seq) if needed else "",
-            self._pulse(tx, wanted.pulse_us or 0) if idle else "",
+            seq=seq,
+            deltas=deltas,
+            snapshot=self._snapshot(tx, seq) if needed else "",
+            pulse=self._pulse(tx, wanted.pulse_us or 0) if idle else "",
+            took_s=time.monotonic() - begun_s,
         )
 
     def _snapshot(self, tx: ReadTx, seq: int) -> str:

@@ -67,15 +67,13 @@ class Stream:
             self._stirred.clear()
 
     async def _turn(self) -> float:
-        """One round; for how long to rest after it."""
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
+        """One round; for how long to rest after it. To wait for a reader is no work."""
         try:
-            await self._round()
+            worked_s = await self._round()
         except Exception:  # noqa: BLE001  # one bad round must not end the feed for good
             _log.exception("a round of the live feed failed")
             return PULSE_S
-        return max(ROUND_S, (loop.time() - begun_s) * REST_PER_WORK)
+        return min(max(ROUND_S, worked_s * REST_PER_WORK), PULSE_S)
 
     async def _rest(self, news: "asyncio.Future[None]") -> None:
         """Until there is something new to tell, or somebody new to tell it to, or nothing for a while."""
@@ -90,7 +88,8 @@ class Stream:
     async def _wait_for_viewers(self) -> None:
         await self._stirred.wait()
 
-    async def _round(self) -> None:
+    async def _round(self) -> float:
+        """Reads, and tells everybody; how long the reading took."""
         fresh = [viewer for viewer in self._viewers if viewer.fresh]
         following = [viewer for viewer in self._viewers if viewer.follows]
         now_s = asyncio.get_running_loop().time()
@@ -106,6 +105,7 @@ class Stream:
         for viewer in fresh:
             _welcome(viewer, reading)
         self._seq = reading.seq
+        return reading.took_s
 
     def _tell(self, following: Collection[Viewer], reading: Reading) -> None:
         """Hands on what is new, or the pulse if nothing is."""
