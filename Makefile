@@ -27,6 +27,7 @@ demo: setup ## Run the quickstart plan on real amplifier-core sessions, into dem
 
 test: setup ## Run all tests
 	@PYTHONPATH=tests $(RUN) -m support.browser
+	@PYTHONPATH=tests $(RUN) -m support.prometheus
 	@$(RUN) -m pytest -n 2 --dist worksteal
 
 test-fast: setup ## Run the tests that take no seconds

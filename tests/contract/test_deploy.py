@@ -13,6 +13,7 @@ import yaml
 
 from contract.repository import ROOT
 from support.figures import documented
+from support.prometheus import HINT, MISSING
 
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -20,9 +21,7 @@ DASHBOARD = DEPLOY / "grafana" / "swarm.json"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 PROMTOOL, ANALYZE = shutil.which("promtool"), shutil.which("systemd-analyze")
 
-needs_promtool = pytest.mark.skipif(
-    not PROMTOOL, reason="promtool is not here: install Debian's `prometheus`"
-)
+needs_promtool = pytest.mark.skipif(not PROMTOOL, reason=f"{MISSING} {HINT}")
 
 
 def run(*argv: object, cwd: Path = PROMETHEUS) -> str:

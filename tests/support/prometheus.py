@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -10,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from support.waiting import until
 
 PROMETHEUS = shutil.which("prometheus")
-needs_prometheus = pytest.mark.skipif(
-    not PROMETHEUS, reason="prometheus is not here: install Debian's package of that name"
-)
+MISSING: Final = "no Prometheus here: the tests of metrics, alerts and the Grafana dashboard are left out"
+HINT: Final = "(Debian: apt-get install prometheus)"
+needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason=f"{MISSING} {HINT}")
 _LISTENS = "0A"
 
 
@@ -72,3 +73,7 @@ def _port(pid: int) -> int:
         if state == _LISTENS and f"socket:[{rest[5]}]" in links:
             return int(local.rpartition(":")[2], 16)
     return 0
+
+
+if __name__ == "__main__" and not PROMETHEUS:
+    sys.stderr.write(f"{MISSING} {HINT}\n")
