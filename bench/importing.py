@@ -40,17 +40,18 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 def viewer_findings(setting: Setting) -> Iterator[Finding]:
     """Steps a second while a hundred watch every event, beside nobody."""
-    pairs = Pairs()
-    with swarmd() as server:
-        for number in range(setting.pairs):
-            add_tasks(server, TASKS, prefix=f"v{number}")
-            with _viewers(server):
-                watched = _steps(server)
-            pairs.add(watched, _steps(server))
-    yield Finding(
-        "viewers", f"steps/s with {VIEWERS} that watch the events ÷ with none", pairs.ratios, at_least(0.9),
-        beside=pairs.beside("watched/s", "alone/s"),
-    )  # fmt: skip
+    for kind, name in (("ws", "dashboards"), ("rpc", "that watch the events over gRPC")):
+        pairs = Pairs()
+        with swarmd("--dashboard", "127.0.0.1:0") as server:
+            for number in range(setting.pairs):
+                add_tasks(server, TASKS, prefix=f"v{number}")
+                with _viewers(server, kind):
+                    watched = _steps(server)
+                pairs.add(watched, _steps(server))
+        yield Finding(
+            "viewers", f"steps/s with {VIEWERS} {name} ÷ with none", pairs.ratios, at_least(0.9),
+            beside=pairs.beside("watched/s", "alone/s"),
+        )  # fmt: skip
 
 
 def _steps(server: Running) -> float:
@@ -60,14 +61,11 @@ def _steps(server: Running) -> float:
 
 
 @contextlib.contextmanager
-def _viewers(server: Running) -> Iterator[None]:
-    argv = [
-        sys.executable,
-        str(HERE / "viewers.py"),
-        server.endpoint.server,
-        server.endpoint.token,
-        str(VIEWERS),
-    ]
+def _viewers(server: Running, kind: str) -> Iterator[None]:
+    address = server.endpoint.server
+    if kind == "ws":
+        address = server.program.ready()["dashboard"].removeprefix("http://").partition("/")[0]
+    argv = [sys.executable, str(HERE / "viewers.py"), kind, address, server.endpoint.token, str(VIEWERS)]
     env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True)
     try:

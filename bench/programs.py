@@ -51,7 +51,8 @@ def swarmd(*flags: str, slow_fsync: bool = False) -> Iterator[Running]:
 
 def start_swarmd(found: Stage, *flags: str, slow_fsync: bool = False) -> Running:
     """The same on a stage that is there."""
-    argv = ["--listen", found.address or "127.0.0.1:0", *flags]
+    dashboard = () if "--dashboard" in flags else ("--dashboard", "off")
+    argv = ["--listen", found.address or "127.0.0.1:0", *dashboard, *flags]
     if slow_fsync:
         preload = (f"LD_PRELOAD={_shim()}", f"SLOWFSYNC_US={SLOW_US}", str(BIN / "swarmd"))
         program = found.start("swarmd", *preload, *argv, program=shutil.which("env") or "env")
