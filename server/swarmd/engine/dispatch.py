@@ -6,7 +6,7 @@ outcome that it waited for.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from swarmd.domain.leasing import hash_secret, make_lease_id
@@ -54,12 +54,16 @@ class Dispatcher:
         if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
             return
         self._learn_labels(tx, offer)
-        paused = offer.paused_runners
-        turn = deque(member for member in self._takers() if member.identity.runner not in paused)
+        turn = deque(self._hungry.values())
         room: dict[WorkerName, int] = {}
         while turn and ready:
             member = turn.popleft()
             name = member.identity.name
+            if not member.takes_claims:
+                self._hungry.pop(name, None)
+                continue
+            if member.identity.runner in offer.paused_runners or not self._may_have(member, ready):
+                continue
             if name not in room:
                 room[name] = member.identity.slots - attempts.open_count(tx, member.key)
             if room[name] <= 0:
@@ -75,13 +79,6 @@ class Dispatcher:
         """Whether the worker has every label that is asked for."""
         return labels.items() <= member.identity.labels.items()
 
-    def _takers(self) -> Iterable[Member]:
-        for name, member in list(self._hungry.items()):
-            if member.takes_claims:
-                yield member
-            else:
-                self._hungry.pop(name, None)
-
     def _learn_labels(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
@@ -89,10 +86,7 @@ class Dispatcher:
     def _best(self, tx: Tx, member: Member, ready: set[int]) -> Task | None:
         """The first task in line that the worker may have; strikes out sets that have none left."""
         heads = []
-        for label_set in sorted(ready):
-            labels = self._label_sets.get(label_set, {})
-            if not self.fits(member, labels) or (member.unanswered and self._others(labels)):
-                continue
+        for label_set in self._may_have(member, ready):
             head = tasks.next_ready(tx, label_set)
             if head is None:
                 ready.discard(label_set)
@@ -101,6 +95,15 @@ class Dispatcher:
         if not heads:
             return None
         return min(heads, key=lambda head: (-head[1], head[0].key))[0]
+
+    def _may_have(self, member: Member, ready: set[int]) -> Sequence[int]:
+        """The label sets of which the worker may have a task; asked of every idle worker, so without the store."""
+        found = []
+        for label_set in sorted(ready):
+            labels = self._label_sets.get(label_set, {})
+            if self.fits(member, labels) and not (member.unanswered and self._others(labels)):
+                found.append(label_set)
+        return found
 
     def _others(self, labels: Mapping[str, str]) -> bool:
         """Whether some worker that is known to hear may have such a task, now or when it has room."""

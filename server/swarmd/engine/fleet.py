@@ -22,6 +22,8 @@ from swarmd.store.workers import WorkerRecord
 
 # A fleet beats no faster in all than one server absorbs with ease: beyond this the interval is stretched.
 BEATS_PER_S: Final = 500.0
+# Workers come and go, but the interval need not follow at once.
+COUNT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Fleet:
         self._outcomes = outcomes
         self._clock = clock
         self._pace = pace
+        self._connected = 0
+        self._count_at_s = 0.0
         self._nudge = nudge
         self._observer = observer
 
@@ -124,9 +128,12 @@ class Fleet:
         return BeatAnswer(orders, self.heartbeat_s(), Notice(self._live.done, drain))
 
     def heartbeat_s(self) -> float:
-        """The interval for a fleet of the present size."""
-        connected = sum(member.connected for member in self._live.members.values())
-        return max(self._pace.heartbeat_s, connected / BEATS_PER_S)
+        """The interval for a fleet of the present size, which is counted once in a while: every beat asks."""
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._count_at_s:
+            self._connected = sum(member.connected for member in self._live.members.values())
+            self._count_at_s = now_s + COUNT_EVERY_S
+        return max(self._pace.heartbeat_s, self._connected / BEATS_PER_S)
 
     def suspect(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
         """Notes a silent worker and takes back the claims that it has not started: those cost nothing."""

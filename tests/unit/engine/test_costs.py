@@ -98,6 +98,35 @@ async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: Bench) -> N
     assert counts["task_insert"] == counts["event_add"] == counts["definition_set"] == 1
 
 
+async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_worker(swarm: Bench) -> None:
+    for number in range(30):
+        await swarm.worker(f"idle-{number}")
+    await swarm.add(task("odd", labels={"gpu": "yes"}))
+
+    with counted(swarm) as counts:
+        await swarm.add(task("also-odd", labels={"gpu": "yes"}))
+
+    assert counts["task_offer"] == 1
+    assert counts["attempt_open_count"] == counts["task_next_ready"] == 0
+
+
+async def test_a_beat_does_not_count_the_fleet(swarm: Bench) -> None:
+    class Members(dict[Any, Any]):
+        walks = 0
+
+        def values(self) -> Any:
+            Members.walks += 1
+            return super().values()
+
+    worker = await swarm.worker()
+    swarm.swarm.live.members = Members(swarm.swarm.live.members)
+
+    for _ in range(20):
+        worker.beat()
+
+    assert Members.walks <= 1
+
+
 @pytest.mark.parametrize("name", HOT)
 async def test_no_step_scans_what_grows(swarm: Bench, name: str) -> None:
     scans = await swarm.swarm.db.read(lambda tx: _scans(tx, name))
