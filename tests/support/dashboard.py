@@ -64,6 +64,10 @@ class Dashboard:
         found: str = json.loads(self.stage.ctl("dashboard", "-o", "json").stdout)["url"]
         return found
 
+    def own_token(self) -> str:
+        """The operator's token that the server has made."""
+        return (self.stage.folder / ".swarm" / "token").read_text().strip()
+
     def token(self, role: str) -> str:
         """A new token of that role."""
         made = self.stage.ctl("token", "create", "--role", role, "--name", role, "-o", "json")
