@@ -3,11 +3,22 @@ import type { TaskDetail } from "../api/documents.ts";
 import { sentence } from "../state/notices.ts";
 import { count } from "../text/format.ts";
 import { Panel } from "../ui/panel.tsx";
+import { Empty } from "../ui/states.tsx";
 import { LogView } from "./log-view.tsx";
 import { type Log, useLog } from "./use-log.ts";
 
-/** What the task's sessions did and printed, followed as they do. */
+/** What the task's sessions did and printed. */
 export function LogPanel({ task }: { task: TaskDetail }) {
+  if (task.attempt > 0) return <FollowedLog task={task} />;
+  return (
+    <Panel title="Log">
+      <Empty title="No session has begun." />
+    </Panel>
+  );
+}
+
+/** The same, followed as it grows. */
+function FollowedLog({ task }: { task: TaskDetail }) {
   const [role, setRole] = useState("");
   const [chosen, setChosen] = useState(0);
   const [whole, setWhole] = useState(false);

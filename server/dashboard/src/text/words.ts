@@ -38,6 +38,19 @@ export function roleOf(task: Task): "builder" | "validator" | null {
   return task.builder_session_id?.includes(`-a${task.attempt}-builder`) ? "builder" : null;
 }
 
+// An attempt that its worker lost, or that a provider held up, uses up no retry: so there may be more than were meant.
+const isBeyond = (task: Task) => task.attempt > task.max_retries + 1;
+
+export function attemptWords(task: Task): string {
+  if (task.attempt === 0) return "not begun";
+  return `attempt ${task.attempt}${isBeyond(task) ? "" : ` of at most ${task.max_retries + 1}`}`;
+}
+
+export function attemptShort(task: Task): string {
+  if (task.attempt === 0) return "–";
+  return isBeyond(task) ? String(task.attempt) : `${task.attempt}/${task.max_retries + 1}`;
+}
+
 /** Why the task is where it is, as far as the task itself knows. */
 export function why(task: Task): string {
   if (task.blocked_by.length > 0) return `waits for ${task.blocked_by.join(", ")}`;

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ago, between, count, money, percent, plural, short, since, span } from "../../src/text/format.ts";
+import { attemptShort, attemptWords } from "../../src/text/words.ts";
+import { task } from "../made.ts";
 
 test.each([
   [null, "–"],
@@ -66,4 +68,15 @@ test("the rest", () => {
   expect(between(null, "2026-01-01T00:01:30Z")).toBeNull();
   expect(count(1_234_567)).toBe("1,234,567");
   expect([plural(1, "task"), plural(2, "task")]).toEqual(["1 task", "2 tasks"]);
+});
+
+test("attempts beyond those that were meant are not counted against them", () => {
+  const at = (attempt: number) => task("a", "in_progress", { attempt, max_retries: 2 });
+
+  expect([at(0), at(2), at(4)].map(attemptShort)).toEqual(["–", "2/3", "4"]);
+  expect([at(0), at(2), at(4)].map(attemptWords)).toEqual([
+    "not begun",
+    "attempt 2 of at most 3",
+    "attempt 4",
+  ]);
 });

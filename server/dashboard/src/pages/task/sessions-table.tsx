@@ -11,7 +11,7 @@ export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
         <thead>
           <tr>
             <th>Session</th>
-            <th>Runner</th>
+            <th class="wide-only">Runner</th>
             <th class="right">Took</th>
             <th class="right">Exit</th>
             <th class="right">Tokens in / out</th>
@@ -23,9 +23,9 @@ export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
             <tr key={session.session_id}>
               <td>
                 <span class="strong">{session.role}</span>
-                <div class="mono dim small">{session.session_id}</div>
+                <div class="mono dim small wide-only">{session.session_id}</div>
               </td>
-              <td>{session.runner === null ? "–" : oneLine(session.runner)}</td>
+              <td class="wide-only">{session.runner === null ? "–" : oneLine(session.runner)}</td>
               <td class="right nowrap">
                 {session.ended_at === null ? (
                   <Age from={session.started_at} />

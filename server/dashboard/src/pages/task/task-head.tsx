@@ -6,7 +6,7 @@ import { attempt } from "../../state/notices.ts";
 import { href } from "../../state/route.ts";
 import { operates } from "../../state/session.ts";
 import { oneLine } from "../../text/visible.ts";
-import { canKill, canRetry } from "../../text/words.ts";
+import { attemptWords, canKill, canRetry } from "../../text/words.ts";
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { KillDialog } from "./kill-dialog.tsx";
 
@@ -29,7 +29,7 @@ export function TaskHead({ task }: { task: TaskDetail }) {
         <p class="task-where">
           <StatusMark status={task.status} />{" "}
           <span class="dim">
-            {task.attempt > 0 ? `attempt ${task.attempt} of at most ${task.max_retries + 1}` : "not begun"}
+            {attemptWords(task)}
             {task.worker ? ` · ${oneLine(task.worker)}` : ""}
           </span>
         </p>

@@ -1,7 +1,7 @@
 import type { Task } from "../../api/documents.ts";
 import { taskHref } from "../../state/route.ts";
 import { between, money, span } from "../../text/format.ts";
-import { priorityWord, RUNNING, why } from "../../text/words.ts";
+import { attemptShort, priorityWord, RUNNING, why } from "../../text/words.ts";
 import { Age } from "../../ui/age.tsx";
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { Line } from "../../ui/text.tsx";
@@ -56,7 +56,7 @@ export function TaskRow({ task, index, active, ticked, tick, activate }: RowProp
         {priorityWord(task.priority)}
       </span>
       <span role="gridcell" class="c-attempt right">
-        {task.attempt > 0 ? `${task.attempt}/${task.max_retries + 1}` : "–"}
+        {attemptShort(task)}
       </span>
       <span role="gridcell" class="c-worker cut dim">
         <Line text={task.worker} />
