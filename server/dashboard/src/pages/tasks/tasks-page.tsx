@@ -2,11 +2,11 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { onStep } from "../../live/store.ts";
 import { go, href, replace, route } from "../../state/route.ts";
 import { operates } from "../../state/session.ts";
-import { count } from "../../text/format.ts";
+import { plural } from "../../text/format.ts";
 import { Failure } from "../../ui/states.tsx";
 import { BulkBar } from "./bulk-bar.tsx";
 import { FilterBar } from "./filter-bar.tsx";
-import { readQuery, type TaskQuery, writeQuery } from "./query.ts";
+import { isFiltered, readQuery, type TaskQuery, writeQuery } from "./query.ts";
 import { TickedRows } from "./selection.ts";
 import { TaskGrid } from "./task-grid.tsx";
 import { TaskList } from "./task-list.ts";
@@ -34,7 +34,7 @@ export function TasksPage() {
       <div class="tasks-head">
         <h1>Tasks</h1>
         <span class="dim" data-total={total ?? ""}>
-          {total === null ? "" : `${count(total)} shown`}
+          {total === null ? "" : `${plural(total, "task")} ${isFiltered(query) ? "found" : "in all"}`}
         </span>
         {list.stale.value && (
           <button type="button" class="chip" onClick={() => list.reload()}>
