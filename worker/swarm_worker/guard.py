@@ -124,6 +124,14 @@ class Guard:
 
     def run(self) -> None:
         """Runs the session and returns when nothing of it is left."""
+        try:
+            self._guard()
+        except Exception as error:
+            # Nobody reads what it prints; the worker, who has to end what is left, must know why.
+            self._report("broken", error=f"{type(error).__name__}: {error}")
+            raise
+
+    def _guard(self) -> None:
         self._prepare()
         self._control.read()
         if not self._control.cause:

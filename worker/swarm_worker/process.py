@@ -223,7 +223,8 @@ class _Guarded:
 
     def _guard_ended(self, _pipe: asyncio.Future[None]) -> None:
         if not self._ended.done():
-            self._ended.set_result(Ended(Cause.LOST, self._exit_code, "its guard was ended from outside"))
+            why = f"its guard broke: {self._error}" if self._error else "its guard was ended from outside"
+            self._ended.set_result(Ended(Cause.LOST, self._exit_code, why))
 
     def _end(self, report: Mapping[str, Any]) -> Ended:
         now = time.monotonic()

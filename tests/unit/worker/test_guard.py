@@ -13,6 +13,7 @@ import pytest
 from fakes_tree import STYLES, Ledger
 from support.waiting import eventually
 from swarm_worker.fence import Fence, now_s
+from swarm_worker.guards import NURSERY
 from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.state import lock_for_guard
@@ -308,6 +309,16 @@ async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
     assert ended.exit_code is None
 
 
+async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would tell it from one that was killed: what it prints is not read."""
+    breaks = "from swarm_worker.guard import Guard; Guard._start = lambda self: 1 / 0; nursery.main()"
+    monkeypatch.setattr("swarm_worker.guards.NURSERY", NURSERY.replace("nursery.main()", breaks))
+
+    ended = await bench.run("true")
+
+    assert (ended.cause, ended.error) == (Cause.LOST, "its guard broke: ZeroDivisionError: division by zero")
+
+
 def _worker(folder: Path, argv: list[str], *, fence_s: float) -> subprocess.Popen[bytes]:
     """A process that runs one guarded session, to be treated badly."""
     return subprocess.Popen([sys.executable, "-c", _WORKER, str(folder), str(fence_s), *argv])
@@ -335,6 +346,7 @@ _WORKER = """
 import asyncio, os, sys
 from pathlib import Path
 from swarm_worker.fence import Fence, now_s
+from swarm_worker.guards import NURSERY
 from swarm_worker.process import Launch, Limits, run_guarded
 from swarm_worker.stop import Stop
 
