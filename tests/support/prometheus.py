@@ -55,10 +55,21 @@ def prometheus(folder: Path, config: Path) -> Iterator[Prometheus]:
             [*argv, "--web.listen-address=127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        yield Prometheus(until(lambda: _port(process.pid), "Prometheus listens"))
+        port = until(lambda: _port(process.pid), "Prometheus listens")
+        until(lambda: _ready(port), "Prometheus is ready")
+        yield Prometheus(port)
     finally:
         process.kill()
         process.wait(30)
+
+
+def _ready(port: int) -> bool:
+    """Whether it has read its data; before that it refuses every question."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=30) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
 
 
 def _port(pid: int) -> int:
