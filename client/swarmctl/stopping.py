@@ -17,8 +17,8 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     StoppingWorker,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
-from amplifier_swarm.v1.swarm_pb2 import WorkerStatus
-from amplifier_swarm.v1.task_pb2 import TaskStatus
+from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
+from amplifier_swarm.v1.task_pb2 import DisconnectPolicy, TaskStatus
 from swarmctl import follow, words
 from swarmctl.ctl import DEADLINE_S
 from swarmctl.pages import TaskList
@@ -40,7 +40,10 @@ def proven(stub: OperatorServiceStub, answer: EmergencyStopResponse) -> StopRece
         _wait(stub, silent, after=answer.swarm.last_event_seq)
     listed = {worker.worker: worker for worker in answer.workers}
     tasks = _tasks_by_worker(stub, answer)
-    receipts = [_proven(listed.get(name), name, tasks[name], silent) for name in sorted(tasks)]
+    by = {worker.worker: words.iso(worker, "stopped_by") for worker in answer.workers}
+    if silent:  # some only meanwhile
+        by |= {worker.name: text for worker in _workers(stub) if (text := words.iso(worker, "stopped_by"))}
+    receipts = [_proven(listed.get(name), name, tasks[name], silent, by.get(name)) for name in sorted(tasks)]
     return StopReceipt(answer, receipts)
 
 
@@ -49,8 +52,7 @@ def _wait(stub: OperatorServiceStub, silent: set[str], *, after: int) -> None:
     killing = TaskList(stub, statuses=[TaskStatus.TASK_STATUS_KILLING]).first(0)
     waited_for = {task.task_id: task.worker for task in killing}
     if waited_for:
-        known = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
-        silent |= {worker.name for worker in known if worker.status in _OUT_OF_REACH}
+        silent |= {worker.name for worker in _workers(stub) if worker.status in _OUT_OF_REACH}
     if set(waited_for.values()) <= silent:
         return
     who = words.plural(len(set(waited_for.values()) - silent), "worker")
@@ -82,12 +84,23 @@ def _tasks_by_worker(
 
 
 def _proven(
-    listed: StoppingWorker | None, name: str, tasks: Sequence[GetTaskResponse], silent: Iterable[str]
+    listed: StoppingWorker | None,
+    name: str,
+    tasks: Sequence[GetTaskResponse],
+    silent: Iterable[str],
+    stopped_by: str | None,
 ) -> WorkerReceipt:
-    by = None if listed is None else words.iso(listed, "stopped_by")
     task_ids = [answer.task.task_id for answer in tasks]
     if all(answer.task.status != TaskStatus.TASK_STATUS_KILLING for answer in tasks):
         return WorkerReceipt(name, Reach.STOPPED, task_ids, None, tasks)
-    if listed is not None and not listed.reachable:
-        return WorkerReceipt(name, Reach.UNREACHABLE, task_ids, by, tasks)
-    return WorkerReceipt(name, Reach.SILENT if name in silent else Reach.LATE, task_ids, by, tasks)
+    if name not in silent:
+        return WorkerReceipt(name, Reach.LATE, task_ids, None, tasks)
+    keeps = any(
+        answer.definition.on_disconnect == DisconnectPolicy.DISCONNECT_POLICY_KEEP for answer in tasks
+    )
+    reach = Reach.SILENT if listed is None or listed.reachable else Reach.UNREACHABLE
+    return WorkerReceipt(name, reach, task_ids, None if keeps else stopped_by, tasks, keeps)
+
+
+def _workers(stub: OperatorServiceStub) -> Sequence[Worker]:
+    return stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers

@@ -56,6 +56,8 @@ def _told(worker: WorkerReceipt) -> str:
         case Reach.STOPPED:
             return f"gone at {stopped_at(worker) or 'an unknown time'}"
         case Reach.UNREACHABLE | Reach.SILENT:
+            if worker.keeps:
+                return f"{worker.reach}: those to be kept end when it is heard again"
             by = f" by {worker.stopped_by}" if worker.stopped_by else ""
             return f"{worker.reach}: end by themselves{by}"
         case Reach.LATE:

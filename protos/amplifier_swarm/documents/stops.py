@@ -33,6 +33,8 @@ class WorkerReceipt:
     stopped_by: str | None
     # As they are now; none if nobody has waited.
     tasks: Sequence[GetTaskResponse]
+    # Whether one that can't be reached has sessions that go on until it is heard again.
+    keeps: bool = False
 
     def total(self, name: str) -> int | None:
         """What the receipts of its tasks say together; None where there is none."""
@@ -55,7 +57,9 @@ def ordered(answer: EmergencyStopResponse) -> StopReceipt:
 
 def _ordered(worker: StoppingWorker) -> WorkerReceipt:
     reach = Reach.ORDERED if worker.reachable else Reach.UNREACHABLE
-    return WorkerReceipt(worker.worker, reach, list(worker.task_ids), words.iso(worker, "stopped_by"), ())
+    by = words.iso(worker, "stopped_by")
+    keeps = reach is Reach.UNREACHABLE and by is None
+    return WorkerReceipt(worker.worker, reach, list(worker.task_ids), by, (), keeps)
 
 
 def stopped_document(receipt: StopReceipt) -> Document:

@@ -13,7 +13,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.session_pb2 import KillReceipt
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, Worker, WorkerStatus
-from amplifier_swarm.v1.task_pb2 import Attempt, Task, TaskStatus
+from amplifier_swarm.v1.task_pb2 import Attempt, DisconnectPolicy, Task, TaskDefinition, TaskStatus
 from support.operator import FakeOperator
 from unit.client.conftest import Ctl, in_every_form
 
@@ -42,7 +42,7 @@ class Night:
             "EmergencyStop": self.stop,
             "ListTasks": lambda _: wire.ListTasksResponse(tasks=self.killing()),
             "ListWorkers": lambda _: wire.ListWorkersResponse(
-                workers=[Worker(name=name, status=status) for name, status in self.statuses.items()]
+                workers=[self.worker(name, status) for name, status in self.statuses.items()]
             ),
             "GetTask": self.task,
             "WatchEvents": operator.silence,
@@ -62,6 +62,10 @@ class Night:
             return wire.StoppingWorker(worker=name, reachable=True, task_ids=task_ids)
         by = Timestamp(seconds=AT.seconds + 300)
         return wire.StoppingWorker(worker=name, task_ids=task_ids, stopped_by=by)
+
+    def worker(self, name: str, status: WorkerStatus.ValueType) -> Worker:
+        by = Timestamp(seconds=AT.seconds + 300) if status == SUSPECT else None
+        return Worker(name=name, status=status, stopped_by=by)
 
     def killing(self) -> list[Task]:
         return [
@@ -219,7 +223,21 @@ def test_a_worker_that_was_silent_before_is_not_waited_for_though_its_stream_is_
 
     document = json.loads(ctl("emergency-stop", "-o", "json").out)
 
-    assert [worker["reach"] for worker in document["receipts"]] == ["silent", "silent"]
+    assert [(worker["reach"], worker["stopped_by"]) for worker in document["receipts"]] == [
+        ("silent", BY_TEXT)
+    ] * 2
+
+
+def test_no_time_is_promised_for_sessions_that_are_to_be_kept(ctl: Ctl, night: Night) -> None:
+    night.statuses = {"w1": SUSPECT, "w2": SUSPECT}
+    keep = TaskDefinition(on_disconnect=DisconnectPolicy.DISCONNECT_POLICY_KEEP)
+    night.operator.answers["GetTask"] = lambda request: wire.GetTaskResponse(
+        task=night.task(request).task, attempts=night.task(request).attempts, definition=keep
+    )
+
+    last = ctl("emergency-stop").out.splitlines()[-1]
+
+    assert " ".join(last.split()) == "w2 silent: those to be kept end when it is heard again c"
 
 
 def test_a_worker_that_comes_back_meanwhile_is_waited_for_again(ctl: Ctl, night: Night) -> None:
