@@ -3,6 +3,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/shell.css";
+import "./styles/banners.css";
 import "./styles/dialogs.css";
 import "./styles/status.css";
 import "./styles/panels.css";
