@@ -24,7 +24,9 @@ PAIRS: Final = 2
 PAIRS_FULL: Final = 5
 # The ids of the measures that one function makes, in the order in which they are made.
 MEASURES: Final[Table] = (
-    ("R1,R2,R3", "steps", "findings"),
+    ("R1", "steps", "single_findings"),
+    ("R2", "steps", "gathered_findings"),
+    ("R3", "steps", "slow_findings"),
     ("R5,R6", "spawning", "findings"),
     ("R7,R8", "latency", "findings"),
     ("R10", "claims", "findings"),
@@ -37,6 +39,7 @@ MEASURES: Final[Table] = (
     ("import", "importing", "findings"),
     ("viewers", "importing", "viewer_findings"),
     ("chain", "claims", "chain_findings"),
+    ("cost", "cost", "findings"),
     ("random", "random_tasks", "findings"),
     ("page", "pages", "findings"),
 )
