@@ -38,7 +38,10 @@ def enqueue(count: int) -> None:
 
 
 if __name__ == "__main__":
+    # Huey knows a task by its module, and the consumer loads this one by its name.
+    import with_huey as own
+
     if sys.argv[1] == "fan":
-        first(int(sys.argv[2]))
+        own.first(int(sys.argv[2]))
     else:
-        enqueue(int(sys.argv[1]))
+        own.enqueue(int(sys.argv[1]))
