@@ -58,7 +58,7 @@ class LoadWorker:
             worker=self._name, incarnation=f"{time.monotonic_ns()}", instance=self._name, slots=self._slots,
             runner="bench",
         )  # fmt: skip
-        stream = self._stub.ClaimTask(request, metadata=self._metadata)
+        stream = self._stub.ClaimTask(request, metadata=self._metadata, wait_for_ready=True)
         try:
             async for message in stream:
                 self._tally.opened += message.HasField("opened")

@@ -29,9 +29,8 @@ def main() -> None:
 def _table(runs: Sequence[Mapping[str, Any]]) -> str:
     found = _together(runs)
     days = sorted({run["at"][:10] for run in runs})
-    commits = sorted({run["commit"] for run in runs})
     machines = sorted({run["machine"] for run in runs})
-    head = f"Measured on {' and '.join(machines)}; {' to '.join(days)}, commit {', '.join(commits)}.\n\n"
+    head = f"Measured on {' and '.join(machines)}; {' to '.join(days)}.\n\n"
     lines = [
         "| id | measure | median [min–max] | goal | | in the same run | command |",
         "|---|---|---|---|---|---|---|",
