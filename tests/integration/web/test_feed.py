@@ -65,7 +65,8 @@ async def test_first_comes_what_there_is_then_what_changes(dashboard: Web) -> No
     async with dashboard.watch() as watcher:
         snapshot = await watcher.frame()
         await hand.say(claim, session, "working", cost="0.25")
-        pulse = await watcher.frame("pulse")
+        while (pulse := await watcher.frame("pulse"))["usage"]["b"]["cost"] is None:
+            pass
         await hand.finish(claim)
         delta = await watcher.frame("delta")
 
