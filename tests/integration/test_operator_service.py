@@ -3,9 +3,11 @@
 import asyncio
 import threading
 
+
 import apsw
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
@@ -236,6 +238,8 @@ async def test_verbs_on_tasks_answer_with_the_tasks_in_the_order_asked_for(serve
         ("RetryTask", pb.RetryTaskRequest(task_ids=["a", "ghost"]), "TASK_NOT_FOUND"),
         ("DrainWorker", pb.DrainWorkerRequest(worker="ghost"), "WORKER_NOT_FOUND"),
         ("DrainWorker", pb.DrainWorkerRequest(), "INVALID_REQUEST"),
+        ("DrainWorker", pb.DrainWorkerRequest(all=True, deadline=Duration(seconds=31_536_001)), "INVALID_REQUEST"),
+        ("DrainWorker", pb.DrainWorkerRequest(all=True, deadline=Duration(seconds=-1)), "INVALID_REQUEST"),
         ("ListTasks", pb.ListTasksRequest(page_token="x"), "INVALID_REQUEST"),
         ("ListTasks", pb.ListTasksRequest(statuses=[99]), "INVALID_REQUEST"),  # type: ignore[list-item]
         ("CreateToken", pb.CreateTokenRequest(), "INVALID_REQUEST"),

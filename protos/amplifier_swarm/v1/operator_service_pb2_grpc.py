@@ -326,6 +326,7 @@ class OperatorServiceServicer(object):
 
         Errors:
         * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -130,6 +130,7 @@ class OperatorServiceStub:
 
     Errors:
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]
     """Streams every event after a given one and, with `follow`, each new one as it happens."""
@@ -260,6 +261,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Errors:
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams every event after a given one and, with `follow`, each new one as it happens."""
@@ -483,6 +485,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
         """
 
     @_abc_1.abstractmethod

@@ -16,7 +16,7 @@ from swarmd.store.pages import TaskFilter
 from swarmd.web.fields import Field, flag, number, text
 from swarmd.web.listing import PHASE, STATUS, Q
 from swarmd.web.route import Ask, Site
-from swarmd.wire.verbs import MAX_CAUSE
+from swarmd.wire.verbs import MAX_CAUSE, MAX_DEADLINE_S
 
 MAX_IDS: Final = 100_000
 # More refusals than anybody reads; the counts tell of the others.
@@ -25,7 +25,7 @@ SHOWN_REFUSALS: Final = 1_000
 CAUSE: Final[Field[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
 DEADLINE_S: Final[Field[float | None]] = number(
     "deadline_s", "How long what runs may still run before it is killed; as long as it takes without it.",
-    high=31_536_000,
+    high=MAX_DEADLINE_S,
 )  # fmt: skip
 REQUEUE: Final[Field[bool]] = flag("requeue", "Retries what emergency stops and drains have ended.")
 DRY_RUN: Final[Field[bool]] = flag("dry_run", "Only says what would be done.")

@@ -31,7 +31,9 @@ class Viewer:
             self._add(frame)
 
     def put(self, frame: str) -> None:
-        """The next frame; one too many, and all are dropped."""
+        """The next frame; one too many, and all are dropped, and those that follow."""
+        if not self.follows:
+            return
         if self._frames and self._chars + len(frame) > MAX_CHARS:
             self._frames.clear()
             self._chars = 0

@@ -19,6 +19,8 @@ from swarmd.wire import views
 from swarmd.wire.looks import Looks, named
 
 MAX_CAUSE: Final = 500
+# A year: longer than anything that is waited for.
+MAX_DEADLINE_S: Final = 31_536_000
 
 
 class Verbs:
@@ -71,6 +73,8 @@ class Verbs:
 
     async def drain(self, worker: str | None, deadline_s: float | None) -> list[swarm_pb2.Worker]:
         """Tells one worker, or all that are connected, to finish and to exit."""
+        if deadline_s is not None and not 0 <= deadline_s <= MAX_DEADLINE_S:
+            raise InvalidRequest("deadline", f"must be between 0 and {MAX_DEADLINE_S} seconds")
         drained = await self._swarm.drain(None if worker is None else WorkerName(worker), deadline_s)
         return [found for found in await self._looks.workers() if found.name in drained]
 
