@@ -3,7 +3,6 @@
 import asyncio
 import threading
 
-
 import apsw
 import grpc
 import pytest
