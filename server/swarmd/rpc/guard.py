@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias, cast
 
 import grpc
 import structlog
@@ -19,7 +19,6 @@ from swarmd.store import failpoint
 from swarmd.wire.roles import OPERATOR_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _SERVICES: Final = {
@@ -37,27 +36,19 @@ OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health
 _log = structlog.get_logger("swarmd.rpc")
 
 
-class Guard(grpc.aio.ServerInterceptor):
-    """Wraps each method once: checks the caller, then maps every refusal in this one place."""
+class Guard:
+    """Wraps each method once: checks the caller, then maps every refusal in this one place.
+
+    It does so where methods are registered: an interceptor would cost every call a search of its own.
+    """
 
     def __init__(self, access: Access, observer: Observer) -> None:
         self._access = access
         self._observer = observer
-        self._wrapped: dict[str, Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Found]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Found:
-        """See grpc.aio.ServerInterceptor. A method that does not exist has no handler."""
-        method = handler_call_details.method
-        if (known := self._wrapped.get(method)) is not None:
-            return known
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            self._wrapped[method] = self._wrap(method, handler)
-        return self._wrapped.get(method)
+    def before(self, server: grpc.aio.Server) -> grpc.aio.Server:
+        """The server for those who register services: all that they add is guarded."""
+        return cast("grpc.aio.Server", _Registrar(server, self._wrap))
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         if method in OPEN:
@@ -132,6 +123,22 @@ class Guard(grpc.aio.ServerInterceptor):
         role = self._access.record_of(bearer(context)).role
         if role not in ROLES.get(method, frozenset()):
             raise RoleDenied(role, method.rpartition("/")[2])
+
+
+class _Registrar:
+    """What generated code calls to register a service."""
+
+    def __init__(self, server: grpc.aio.Server, wrap: Callable[[str, Handler], Handler]) -> None:
+        self._server = server
+        self._wrap = wrap
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Leaves them out: the same methods are registered by name, which is found sooner."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Handler]) -> None:
+        """See grpc.aio.Server."""
+        wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, wrapped)
 
 
 def _replying(name: str, context: Any) -> None:

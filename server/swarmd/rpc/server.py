@@ -6,15 +6,10 @@ from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES
-from amplifier_swarm.v1 import (
-    operator_service_pb2,
-    operator_service_pb2_grpc,
-    worker_service_pb2,
-    worker_service_pb2_grpc,
-)
+from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc.guard import Guard
 from swarmd.rpc.operator_service import OperatorService
@@ -50,20 +45,18 @@ class RpcServer:
     """Serves one swarm on one address."""
 
     def __init__(self, swarm: Swarm, looks: Looks) -> None:
-        self._server = grpc.aio.server(interceptors=[Guard(swarm.access, swarm.observer)], options=_OPTIONS)
-        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), self._server)
+        self._server = grpc.aio.server(options=_OPTIONS)
+        guarded = Guard(swarm.access, swarm.observer).before(self._server)
+        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), guarded)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-            OperatorService(swarm, looks), self._server
+            OperatorService(swarm, looks), guarded
         )
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [
-            worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name,
-            operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name,
-            health.SERVICE_NAME,
-            reflection.SERVICE_NAME,
-        ]
-        reflection.enable_server_reflection(names, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
+        reflected = reflection.aio.ReflectionServicer(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        )
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, guarded)
 
     async def start(self, address: str, tls: Tls | None) -> int:
         """Serves; returns the port. Raises OSError if the address can't be had."""
