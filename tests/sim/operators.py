@@ -80,7 +80,7 @@ class Operators:
         self._sent = itertools.count(1)
         self._brought_back: dict[str, int] = {}
         # A kill overtakes what waits: a retry that has no answer yet may come after it.
-        self._retrying = Counter[str]()
+        self._coming_back = Counter[str]()
 
     def act(self) -> None:
         """One verb, drawn by chance."""
@@ -161,7 +161,7 @@ class Operators:
         def killed(response: pb.KillTaskResponse) -> None:
             for task in response.tasks:
                 name = task.task_id
-                if back.get(name, 0) < sent and not self._retrying[name]:
+                if back.get(name, 0) < sent and not self._coming_back[name]:
                     self.told.killed[name] = seq()
 
         self._call(f"kill {names}", lambda server: server.operators.KillTask(request, None), killed)
@@ -172,19 +172,22 @@ class Operators:
 
     def _retry(self, names: list[str], *, failed: bool = False) -> None:
         request = pb.RetryTaskRequest(task_ids=names, failed=failed)
-        # Whatever comes of it, these may run again from now on.
+        self._bring_back(f"retry {names}", names, lambda server: server.operators.RetryTask(request, None))
+
+    def _bring_back(self, what: str, names: list[str], verb: Any) -> None:
+        """Calls what overrules a kill: whatever is heard of it, it may have happened."""
         for name in names:
             self._brought_back[name] = next(self._sent)
             self.told.killed.pop(name, None)
 
         async def whole(server: SimServer) -> None:
-            self._retrying.update(names)
+            self._coming_back.update(names)
             try:
-                await server.operators.RetryTask(request, None)  # type: ignore[arg-type]
+                await verb(server)
             finally:
-                self._retrying.subtract(names)
+                self._coming_back.subtract(names)
 
-        self._call(f"retry {names}", whole, _nothing)
+        self._call(what, whole, _nothing)
 
     def accept(self) -> None:
         """Lets an archived result count, if there is one."""
@@ -207,14 +210,10 @@ class Operators:
 
     def _accept(self, task_id: str, number: int) -> None:
         request = pb.AcceptResultRequest(task_id=task_id, attempt=number)
-
-        def accepted(_: Any) -> None:
-            self.told.killed.pop(task_id, None)
-
-        self._call(
+        self._bring_back(
             f"accept {task_id} {number}",
+            [task_id],
             lambda server: server.operators.AcceptResult(request, None),
-            accepted,
         )
 
     def pause(self) -> None:
