@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.v1 import session_pb2, task_pb2
@@ -21,6 +22,7 @@ from swarm_worker.calls import CALL_TIMEOUT_S, Link
 from swarm_worker.gather import Gather
 
 WARM_S = 1.0
+BEAT_S = 10.0
 COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
 
 
@@ -50,12 +52,16 @@ class LoadWorker:
         self._records = Gather("RecordSession", self._record, link=link, weigh=_size, cap_s=1.0)
         self._outcomes = Gather("FinishTask", self._finish, link=link, weigh=_size, cap_s=1.0)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._incarnation = f"{time.monotonic_ns()}"
+        self._held: set[str] = set()
 
     async def run(self) -> None:
         """Works until the tally is over."""
-        letters = [asyncio.create_task(gather.run()) for gather in (self._records, self._outcomes)]
+        letters: list[asyncio.Task[Any]] = [
+            asyncio.create_task(work) for work in (self._records.run(), self._outcomes.run(), self._beat())
+        ]
         request = wire.ClaimTaskRequest(
-            worker=self._name, incarnation=f"{time.monotonic_ns()}", instance=self._name, slots=self._slots,
+            worker=self._name, incarnation=self._incarnation, instance=self._name, slots=self._slots,
             runner="bench",
         )  # fmt: skip
         stream = self._stub.ClaimTask(request, metadata=self._metadata, wait_for_ready=True)
@@ -75,9 +81,11 @@ class LoadWorker:
     async def _take(self, claims: Sequence[wire.Claim]) -> None:
         if self._slots == 1 and not self._hold_s:
             for claim in claims:
+                self._held.add(claim.lease_id)
                 answers = await self._record([_start(claim)])
                 assert answers[0].go
                 await self._finish([wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED)])
+                self._held.discard(claim.lease_id)
             return
         for claim in claims:
             task = asyncio.create_task(self._gathered(claim))
@@ -85,10 +93,22 @@ class LoadWorker:
             task.add_done_callback(self._tasks.discard)
 
     async def _gathered(self, claim: wire.Claim) -> None:
+        self._held.add(claim.lease_id)
         answer = await self._records.ask(_start(claim))
         assert answer.go
         await asyncio.sleep(self._hold_s)
         await self._outcomes.ask(wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED))
+        self._held.discard(claim.lease_id)
+
+    async def _beat(self) -> None:
+        """Says now and then that it is alive, as a run of minutes must."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            request = wire.HeartbeatRequest(
+                worker=self._name, incarnation=self._incarnation, lease_ids=self._held,
+                phase=wire.WORKER_PHASE_ACTIVE,
+            )  # fmt: skip
+            await self._stub.Heartbeat(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
 
     async def _record(self, records: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
         request = wire.RecordSessionRequest(worker=self._name, records=records)

@@ -26,19 +26,25 @@ class Access:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._records: dict[str, TokenRecord] = {}
+        # Texts that were found right: every call brings one. Forgotten when any token changes.
+        self._right: dict[str, TokenRecord] = {}
 
     def load(self, tx: ReadTx) -> None:
         """Reads all tokens."""
         self._records = {record.token_id: record for record in tokens.every(tx)}
+        self._right.clear()
 
     def record_of(self, token: str) -> TokenRecord:
         """Whose token it is; raises TokenInvalid, taking as long for an unknown id as for a wrong secret."""
+        if (known_right := self._right.get(token)) is not None:
+            return known_right
         match = _TOKEN.fullmatch(token)
         record = self._records.get(match[2]) if match else None
         known = record.secret_hash if record is not None else _NOBODY
         right = hmac.compare_digest(_hash(match[3] if match else ""), known)
         if record is None or not right or record.revoked_us is not None:
             raise TokenInvalid
+        self._right[token] = record
         return record
 
     def by_id(self, token_id: str) -> TokenRecord | None:
@@ -64,17 +70,21 @@ class Access:
         if not tokens.revoke(tx, token_id):
             raise TokenNotFound(token_id)
         record = next(record for record in tokens.every(tx) if record.token_id == token_id)
-        tx.after_commit(partial(self._records.__setitem__, token_id, record))
+        tx.after_commit(partial(self._keep, record))
         return record
 
     def every(self, tx: ReadTx) -> Sequence[TokenRecord]:
         """All tokens, the oldest first."""
         return tokens.every(tx)
 
+    def _keep(self, record: TokenRecord) -> None:
+        self._records[record.token_id] = record
+        self._right.clear()
+
     def _store(self, tx: Tx, role: Role, token_id: str, secret: str, name: str) -> tuple[str, TokenRecord]:
         tokens.put(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
         record = next(record for record in tokens.every(tx) if record.token_id == token_id)
-        tx.after_commit(partial(self._records.__setitem__, token_id, record))
+        tx.after_commit(partial(self._keep, record))
         return f"swt1_{role}_{token_id}_{secret}", record
 
 

@@ -1,7 +1,7 @@
 """WorkerService: the workers' calls as the engine's verbs."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import grpc
@@ -159,11 +159,20 @@ def _notice(notice: Notice) -> pb.SwarmNotice:
 
 
 def _beat(answer: BeatAnswer) -> pb.HeartbeatResponse:
+    calm = _calm_beat(answer.heartbeat_s, answer.notice)
+    if not answer.orders:
+        return calm
     return pb.HeartbeatResponse(
         orders=[_order(order) for order in answer.orders],
-        heartbeat_interval=values.duration(answer.heartbeat_s),
-        notice=_notice(answer.notice),
+        heartbeat_interval=calm.heartbeat_interval,
+        notice=calm.notice,
     )
+
+
+@lru_cache(maxsize=16)
+def _calm_beat(heartbeat_s: float, notice: Notice) -> pb.HeartbeatResponse:
+    """What nearly every heartbeat is answered: one message, sent again and again, changed by nobody."""
+    return pb.HeartbeatResponse(heartbeat_interval=values.duration(heartbeat_s), notice=_notice(notice))
 
 
 def _answer(order: Order | None) -> pb.SessionAnswer:
