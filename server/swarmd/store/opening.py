@@ -121,6 +121,7 @@ def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA trusted_schema=OFF")
+    _keep_plans(connection)
     return connection
 
 
@@ -196,6 +197,12 @@ def _configure(connection: apsw.Connection) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    _keep_plans(connection)
+
+
+def _keep_plans(connection: apsw.Connection) -> None:
+    """Has each statement planned once, and not anew for every value that it is given: that took ten times as long."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _begin_wal(connection: apsw.Connection) -> None:
