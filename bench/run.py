@@ -42,7 +42,6 @@ MEASURES: Final[Table] = (
     ("cost", "cost", "findings"),
     ("random", "random_tasks", "findings"),
     ("page", "pages", "findings"),
-    ("feed", "feeding", "findings"),
 )
 # These need the peers' own environment, and Redis: `make bench-peers`.
 PEERS: Final[Table] = (("R4", "drain", "findings"), ("R9", "drain", "fan_findings"))
