@@ -45,7 +45,7 @@ def viewer_findings(setting: Setting) -> Iterator[Finding]:
         with swarmd("--dashboard", "127.0.0.1:0") as server:
             for number in range(setting.pairs):
                 add_tasks(server, TASKS, prefix=f"v{number}")
-                with viewers(server, kind):
+                with _viewers(server, kind):
                     watched = _steps(server)
                 pairs.add(watched, _steps(server))
         yield Finding(
@@ -61,7 +61,7 @@ def _steps(server: Running) -> float:
 
 
 @contextlib.contextmanager
-def viewers(server: Running, kind: str) -> Iterator[None]:
+def _viewers(server: Running, kind: str) -> Iterator[None]:
     """A hundred that look on at every event until the block ends: pages (`ws`), or over gRPC (`rpc`)."""
     address = server.endpoint.server
     if kind == "ws":
