@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 import grpc
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
@@ -143,16 +143,18 @@ class TaskScreen(Screen[None]):
         self._retry(self._task_id)
 
     def _look(self) -> None:
-        background("watch-task", self._fetch)
+        # The screen may be left, and so be without its app, before the answer comes.
+        app = self.app
+        background("watch-task", lambda: self._fetch(app))
 
-    def _fetch(self) -> None:
+    def _fetch(self, app: App[object]) -> None:
         try:
             answer = self._stub.GetTask(GetTaskRequest(task_id=self._task_id), timeout=DEADLINE_S)
             why = self._stub.ExplainTask(ExplainTaskRequest(task_id=self._task_id), timeout=DEADLINE_S)
         except (grpc.RpcError, ValueError):
             # The looks at the swarm tell that the server is away; a task that is gone stays as it was.
             return
-        self.app.call_later(self._show, answer, why)
+        app.call_later(self._show, answer, why)
 
     def _show(self, answer: GetTaskResponse, why: ExplainTaskResponse) -> None:
         if not self.is_attached:

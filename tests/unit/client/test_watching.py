@@ -1,5 +1,6 @@
 """The full screen of `watch`: what it shows, and what its keys order."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from amplifier_swarm.v1.session_pb2 import KillReceipt, LogEntry, SessionRole, U
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
 from support.operator import FakeOperator
+from support.waiting import DEADLINE_S
 from unit.client.screens import pages, screen
 
 HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x1b[2J\u202e"
@@ -372,3 +374,25 @@ async def test_q_leaves(swarm: FakeOperator) -> None:
         await watch.press("q")
 
         await watch.until_so(lambda: not watch.app.is_running, "the screen has gone")
+
+
+async def test_an_answer_for_a_task_that_was_left_is_dropped(swarm: FakeOperator) -> None:
+    asked, left = threading.Event(), threading.Event()
+
+    def late(_: wire.GetTaskRequest) -> wire.GetTaskResponse:
+        asked.set()
+        left.wait(DEADLINE_S)
+        return wire.GetTaskResponse(task=RUNNING)
+
+    swarm.answers["GetTask"] = late
+    async with screen(swarm) as watch:
+        await watch.press("enter")
+        await watch.until_so(asked.is_set, "the task is asked for")
+        await watch.press("escape")
+        await watch.until("1 running 1")
+        left.set()
+        await watch.until_so(
+            lambda: not any(thread.name == "watch-task" for thread in threading.enumerate()),
+            "the answer came",
+        )
+        await watch.until("1 running 1")
