@@ -27,7 +27,9 @@ _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A server that comes back is found within seconds, not after grpc's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    # Not a wait, whatever the name: how long an attempt to connect may take. A far or busy server needs more than
+    # the first wait, and a call that does not wait for it would fail.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # Two channels of one process share nothing, so a test may dial the same port twice.
     ("grpc.use_local_subchannel_pool", 1),

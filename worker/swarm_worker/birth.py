@@ -15,8 +15,9 @@ from typing import Final, NamedTuple, NoReturn
 from swarm_worker.containment import PIDNS, become_init, enter_cgroup, unshare_pids
 from swarm_worker.processes import PR_SET_PDEATHSIG, prctl
 
-# What Python or the guard ignores, a session starts with as usual.
-RESET: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
+# What Python, the guard, or the shell that started the worker in the background ignores, a session starts with
+# as usual.
+RESET: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
 FAULT_BYTES: Final = 4096
 
 
