@@ -145,9 +145,7 @@ def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
 
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
     """The result of a lost attempt completes the task even after a kill, or under the next attempt."""
-    patch.setattr(
-        late, "still_counts", lambda tx, record, task, outcome: outcome.kind is OutcomeKind.COMPLETED
-    )
+    patch.setattr(late, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED)
 
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:

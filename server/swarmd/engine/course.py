@@ -5,7 +5,6 @@ depend on it: they become ready, are skipped, or are revived, in the same transa
 """
 
 from collections import deque
-from dataclasses import replace
 from typing import Any
 
 from swarmd.domain.lifecycle import DEAD, FINAL, TaskStatus, Transition, advance
@@ -99,9 +98,9 @@ def _settle(task: Task, **changes: Any) -> Task:
     elif status is TaskStatus.BLOCKED and not unmet:
         status = advance(task.task_id, status, Transition.UNBLOCK)
     waits = changes.get("backoff_s", task.backoff_s) > 0
-    # One copy for all: a copy of so many fields costs as much as a statement.
-    return replace(
-        task, **{**changes, "status": status, "ready": status is TaskStatus.NOT_STARTED and not waits}
+    # One copy for all.
+    return task._replace(
+        **{**changes, "status": status, "ready": status is TaskStatus.NOT_STARTED and not waits}
     )
 
 

@@ -1,7 +1,7 @@
 """Ending and holding: kill, emergency stop, pause, resume, drain. Each method is one write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from swarmd.domain.errors import WorkerNotFound
@@ -42,7 +42,7 @@ class Kills:
         for task in found:
             # Killing one may have changed another of them. What a stop is ending is from now on killed for
             # good: no requeue brings it back.
-            fresh = replace(tasks.get(tx, task.key), interrupted=False)
+            fresh = tasks.get(tx, task.key)._replace(interrupted=False)
             tasks.save(tx, fresh)
             self._kill(tx, fresh, cause, OrderAction.STOP, interrupted=False)
         return [task.task_id for task in found]
@@ -111,8 +111,7 @@ class Kills:
             return  # it was given another, or it is a new process, which nobody has drained
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is not None and record.outcome is None:
-            task = tasks.get(tx, lease.task_key)
-            self._kill(tx, task, "its worker was drained", OrderAction.STOP, interrupted=True)
+            self._kill(tx, record.task, "its worker was drained", OrderAction.STOP, interrupted=True)
 
     def _kill(self, tx: Tx, task: Task, cause: str, action: OrderAction, *, interrupted: bool) -> None:
         if task.status is TaskStatus.KILLED:

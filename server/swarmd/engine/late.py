@@ -35,8 +35,9 @@ def archive(tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> None:
         )
 
 
-def still_counts(tx: Tx, record: LeaseRecord, task: Task, outcome: Outcome) -> bool:
+def still_counts(tx: Tx, record: LeaseRecord, outcome: Outcome) -> bool:
     """Whether the result of a lost attempt is what the task still waits for."""
+    task = record.task
     return (
         outcome.kind is OutcomeKind.COMPLETED
         and record.outcome is AttemptOutcome.LOST

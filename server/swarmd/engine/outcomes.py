@@ -25,7 +25,7 @@ from swarmd.engine.dispatch import Dispatcher
 from swarmd.engine.feed import Feed
 from swarmd.engine.live import Live
 from swarmd.engine.ports import Entropy
-from swarmd.store import attempts, events, swarm, tasks, workers
+from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -69,10 +69,9 @@ class Outcomes:
         record = leases.find(tx, worker, lease_id)
         if record is None:
             return FinishResult(Disposition.UNKNOWN, None)
-        lease = record.lease
-        task = tasks.get(tx, lease.task_key)
+        lease, task = record.lease, record.task
         if record.outcome is not None:
-            return self._late(tx, record, task, outcome)
+            return self._late(tx, record, outcome)
         kind = outcome.kind
         archived = False
         if task.status is TaskStatus.KILLING:
@@ -96,7 +95,7 @@ class Outcomes:
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is None or record.outcome is not None:
             return
-        task = tasks.get(tx, lease.task_key)
+        task = record.task
         if task.status is TaskStatus.CLAIMED:
             task = self.release(tx, lease, task, cause=cause)
         elif task.status is TaskStatus.KILLING:
@@ -134,7 +133,7 @@ class Outcomes:
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is None or record.outcome is not None:
             return False
-        task = tasks.get(tx, lease.task_key)
+        task = record.task
         if task.status is not TaskStatus.CLAIMED:
             return False
         task = self.release(tx, lease, task, cause=cause)
@@ -230,11 +229,12 @@ class Outcomes:
             cause=task.cause,
         )
 
-    def _late(self, tx: Tx, record: LeaseRecord, task: Task, outcome: Outcome) -> FinishResult:
+    def _late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
+        task = record.task
         if record.digest == outcome.digest:
             archived = record.outcome is AttemptOutcome.KILLED and outcome.kind in _RESULTS
             return FinishResult(Disposition.ARCHIVED if archived else Disposition.ACCEPTED, task.status)
-        if not late.still_counts(tx, record, task, outcome):
+        if not late.still_counts(tx, record, outcome):
             late.archive(tx, record.lease, task, outcome)
             return FinishResult(Disposition.ARCHIVED, task.status)
         attempts.archive(tx, record.lease.attempt_key, outcome)

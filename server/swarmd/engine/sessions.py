@@ -11,7 +11,7 @@ from swarmd.engine.course import change
 from swarmd.engine.feed import Feed
 from swarmd.engine.live import Live
 from swarmd.engine.observer import Observer, seconds_since
-from swarmd.store import attempts, events, sessions, swarm, tasks
+from swarmd.store import attempts, events, sessions, swarm
 from swarmd.store.events import EventKind
 from swarmd.store.sessions import LogEntry, LogLimits
 from swarmd.store.transaction import Tx
@@ -61,16 +61,10 @@ class Sessions:
         record = leases.find(tx, worker, start.lease_id)
         if record is None or record.outcome is not None:
             return leases.abandon(start.lease_id)
-        lease = record.lease
-        task = tasks.get(tx, lease.task_key)
+        lease, task = record.lease, record.task
         if task.status is TaskStatus.KILLING:
             return _stop(tx, start.lease_id, task)
-        owner = sessions.owner(tx, start.session_id)
-        if owner is not None:
-            # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
-            return None if owner == lease.attempt_key else leases.abandon(start.lease_id)
-        started_us = tx.now_us if task.status is TaskStatus.CLAIMED else task.started_us
-        sessions.add(
+        added = sessions.add(
             tx,
             session_id=start.session_id,
             task_key=lease.task_key,
@@ -78,9 +72,16 @@ class Sessions:
             role=start.role,
             runner=start.runner,
         )
-        waited_us = attempts.start(tx, lease.attempt_key)
+        if not added:
+            # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
+            owner = sessions.owner(tx, start.session_id)
+            return None if owner == lease.attempt_key else leases.abandon(start.lease_id)
+        started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:
-            tx.after_commit(partial(self._observer.started, max(0, waited_us) / 1e6))
+            started_us = tx.now_us
+            attempts.start(tx, lease.attempt_key)
+            waited_s = seconds_since(record.claimed_us, tx.now_us)
+            tx.after_commit(partial(self._observer.started, waited_s))
         change(
             tx,
             task,
@@ -105,7 +106,7 @@ class Sessions:
         if ended is not None:
             lasted_s = seconds_since(ended.started_us, tx.now_us)
             tx.after_commit(partial(self._observer.session_ended, ended.role, lasted_s))
-            task = tasks.get(tx, record.lease.task_key)
+            task = record.task
             events.append(
                 tx,
                 EventKind.SESSION_ENDED,

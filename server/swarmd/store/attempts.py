@@ -12,11 +12,13 @@ from swarmd.domain.model import (
     Lease,
     Outcome,
     SwarmMode,
+    Task,
     TaskId,
     TaskKey,
     WorkerKey,
     WorkerName,
 )
+from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Row, Tx
 
 
@@ -25,6 +27,8 @@ class LeaseRecord:
     """What a lease id points at."""
 
     lease: Lease
+    task: Task
+    claimed_us: int
     outcome: AttemptOutcome | None
     digest: bytes | None
 
@@ -57,11 +61,17 @@ def add(
 
 
 def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
-    """The attempt of that task and number."""
+    """The attempt of that task and number, and where the task is."""
     row = tx.one("attempt_by_lease", task_key=task_key, number=number)
     if row is None:
         return None
-    return LeaseRecord(_lease(row), None if row[7] is None else AttemptOutcome(row[7]), row[8])
+    return LeaseRecord(
+        lease=_lease(row[18:25]),
+        task=tasks.read(row),
+        claimed_us=row[25],
+        outcome=None if row[26] is None else AttemptOutcome(row[26]),
+        digest=row[27],
+    )
 
 
 def all_open(tx: ReadTx) -> list[OpenLease]:
@@ -104,9 +114,9 @@ def ended(tx: ReadTx, task_id: str, number: int) -> EndedAttempt | None:
     return None if row is None else EndedAttempt(*row)
 
 
-def start(tx: Tx, key: AttemptKey) -> int:
-    """Notes when the first session got its go; how many microseconds after the claim it is now."""
-    return int(tx.value("attempt_start", key=key, now_us=tx.now_us))
+def start(tx: Tx, key: AttemptKey) -> None:
+    """Notes when the first session got its go."""
+    tx.run("attempt_start", key=key, now_us=tx.now_us)
 
 
 def end(

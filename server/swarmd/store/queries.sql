@@ -77,7 +77,7 @@ SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.
        t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us,
        t.ready_us
   FROM dependencies d JOIN tasks t ON t.key = d.task_key
- WHERE d.dependency_key = :key ORDER BY t.key;
+ WHERE d.dependency_key = :key ORDER BY d.task_key;
 
 -- name: task_by_status
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
@@ -215,8 +215,11 @@ INSERT INTO attempts (task_key, number, epoch, secret_hash, worker_key, claimed_
 VALUES (:task_key, :number, :epoch, :secret_hash, :worker_key, :now_us, '');
 
 -- name: attempt_by_lease
--- What a lease of the given task and number stands for, whether it is open or not.
-SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, a.outcome, a.digest
+-- What a lease of the given task and number stands for, whether it is open or not, after the task itself.
+SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
+       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us,
+       t.ready_us, a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, a.claimed_us,
+       a.outcome, a.digest
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
@@ -241,8 +244,7 @@ SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 SELECT count(*) FROM attempts WHERE worker_key = :worker_key AND outcome IS NULL;
 
 -- name: attempt_start
--- Returns how long after its claim it is now.
-UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key RETURNING :now_us - claimed_us;
+UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key;
 
 -- name: attempt_end
 UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :failure_class, error = :error,
@@ -291,7 +293,7 @@ SELECT key, attempt_key FROM sessions WHERE session_id = :session_id;
 
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
-VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
+VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0) ON CONFLICT (session_id) DO NOTHING;
 
 -- name: session_end
 UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL

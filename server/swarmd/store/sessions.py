@@ -57,9 +57,9 @@ def owner(tx: ReadTx, session_id: str) -> AttemptKey | None:
 
 def add(
     tx: Tx, *, session_id: str, task_key: TaskKey, attempt_key: AttemptKey, role: SessionRole, runner: str
-) -> None:
-    """Stores a session that has its go."""
-    tx.run(
+) -> bool:
+    """Stores a session that has its go; False if there is one of that id, whosever it is."""
+    added = tx.run(
         "session_add",
         session_id=session_id,
         task_key=task_key,
@@ -68,6 +68,7 @@ def add(
         runner=runner,
         now_us=tx.now_us,
     )
+    return added > 0
 
 
 def end(tx: Tx, key: int, *, exit_code: int | None) -> Ended | None:

@@ -54,13 +54,13 @@ def get(tx: ReadTx, key: TaskKey) -> Task:
     """The task of a key that came from the store."""
     row = tx.one("task_by_key", key=key)
     assert row is not None, f"task key {key} is gone"
-    return _task(row)
+    return read(row)
 
 
 def find(tx: ReadTx, task_id: str) -> Task | None:
     """The task of that id."""
     row = tx.one("task_by_id", task_id=task_id)
-    return None if row is None else _task(row)
+    return None if row is None else read(row)
 
 
 def name_of(tx: ReadTx, task_id: str) -> str:
@@ -104,12 +104,12 @@ def first_held(tx: ReadTx) -> tuple[str, str, int] | None:
 
 def dependents(tx: ReadTx, key: TaskKey) -> Sequence[Task]:
     """The tasks that wait for this one."""
-    return [_task(row) for row in tx.all("task_dependents", key=key)]
+    return [read(row) for row in tx.all("task_dependents", key=key)]
 
 
 def with_status(tx: ReadTx, status: TaskStatus) -> Sequence[Task]:
     """All tasks with that status."""
-    return [_task(row) for row in tx.all("task_by_status", status=status)]
+    return [read(row) for row in tx.all("task_by_status", status=status)]
 
 
 def count(tx: ReadTx, status: TaskStatus) -> int:
@@ -119,7 +119,7 @@ def count(tx: ReadTx, status: TaskStatus) -> int:
 
 def interrupted(tx: ReadTx) -> Sequence[Task]:
     """Those that emergency stops and drains have ended."""
-    return [_task(row) for row in tx.all("task_interrupted")]
+    return [read(row) for row in tx.all("task_interrupted")]
 
 
 def in_backoff(tx: ReadTx) -> Sequence[tuple[TaskKey, float]]:
@@ -146,7 +146,7 @@ def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[tuple[str, TaskStat
 def next_ready(tx: ReadTx, label_set: int) -> tuple[Task, int] | None:
     """The first task in line among those that ask for that set of labels, with its priority."""
     row = tx.one("task_next_ready", label_set_key=label_set)
-    return None if row is None else (_task(row), row[18])
+    return None if row is None else (read(row), row[18])
 
 
 def offer(tx: ReadTx) -> Offer:
@@ -269,7 +269,8 @@ def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:
     }
 
 
-def _task(row: Row) -> Task:
+def read(row: Row) -> Task:
+    """The task of a row that begins with its columns, in the order of `task_by_key`."""
     return Task(
         key=TaskKey(row[0]),
         task_id=TaskId(row[1]),

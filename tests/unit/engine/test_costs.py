@@ -17,14 +17,14 @@ NAMES = {text: name for name, text in QUERIES.items()}
 # All that the life of one task without dependencies costs: its claim in the commit that frees the slot, its go,
 # its outcome. Two commits, one savepoint for each call.
 LIFE = {
-    "BEGIN IMMEDIATE": 2, "COMMIT": 2, "SAVEPOINT job": 2, "RELEASE job": 2, "attempt_by_lease": 2, "task_by_key": 2,
+    "BEGIN IMMEDIATE": 2, "COMMIT": 2, "SAVEPOINT job": 2, "RELEASE job": 2, "attempt_by_lease": 2,
     "task_save": 3, "event_add": 3, "swarm_has_open": 2, "task_offer": 1, "attempt_open_count": 1,
-    "task_next_ready": 1, "attempt_add": 1, "definition_get": 1, "session_find": 1, "session_add": 1,
+    "task_next_ready": 1, "attempt_add": 1, "definition_get": 1, "session_add": 1,
     "attempt_start": 1, "attempt_end": 1, "session_end_of_attempt": 1, "task_dependents": 1,
 }  # fmt: skip
 # What runs once a step, so that one scan in it costs more the more tasks there are.
 HOT = (
-    *(name for name in LIFE if name in QUERIES), "task_by_id", "task_named", "task_count_unmet",
+    *(name for name in LIFE if name in QUERIES), "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet",
     "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
     "attempt_findings", "attempt_results_of_dependencies", "session_end", "session_use", "session_log_add",
     "session_log_trim", "event_after", "event_after_of_task",
