@@ -50,7 +50,9 @@ def _written(report: task_pb2.Outcome) -> str:
 
 def read_report(report: str | None) -> task_pb2.Outcome:
     """What was kept of an outcome, its end aside; empty if nothing was."""
-    return json_format.Parse(report or "{}", task_pb2.Outcome(), ignore_unknown_fields=True)
+    if not report:
+        return task_pb2.Outcome()
+    return json_format.Parse(report, task_pb2.Outcome(), ignore_unknown_fields=True)
 
 
 def read_receipt(receipt: str) -> session_pb2.KillReceipt:
