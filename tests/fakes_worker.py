@@ -3,7 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,7 @@ class FakeSwarm(WorkerServiceServicer):
     ends: list[wire.SessionRecord] = field(default_factory=list)
     entries: dict[str, list[LogEntry]] = field(default_factory=dict)
     finished: list[wire.FinishedAttempt] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
     _streams: list[asyncio.Queue[wire.ClaimTaskResponse | None]] = field(default_factory=list)
 
     @property
@@ -107,17 +109,23 @@ class FakeSwarm(WorkerServiceServicer):
         self, request: wire.ReportProgressRequest, context: Context
     ) -> wire.ReportProgressResponse:
         await self._check("ReportProgress", context)
-        for session in request.sessions:
-            self.entries.setdefault(session.session_id, []).extend(session.entries)
+        self._report(request.sessions)
         return wire.ReportProgressResponse()
 
     async def FinishTask(  # noqa: N802  # the wire's name
         self, request: wire.FinishTaskRequest, context: Context
     ) -> wire.FinishTaskResponse:
         await self._check("FinishTask", context)
+        self._report(request.sessions)
+        for finished in request.finished:
+            self.ends.extend(finished.ends)
         self.finished.extend(request.finished)
         result = wire.FinishResult(disposition=self.disposition)
         return wire.FinishTaskResponse(results=[result] * len(request.finished))
+
+    def _report(self, sessions: Iterable[wire.SessionProgress]) -> None:
+        for session in sessions:
+            self.entries.setdefault(session.session_id, []).extend(session.entries)
 
     def _record(self, record: wire.SessionRecord) -> wire.SessionAnswer:
         if record.HasField("end"):
@@ -128,6 +136,7 @@ class FakeSwarm(WorkerServiceServicer):
         return answer
 
     async def _check(self, method: str, context: Context) -> None:
+        self.calls[method] += 1
         if dict(context.invocation_metadata() or ()).get("authorization") != f"Bearer {TOKEN}":
             error = WireError(grpc.StatusCode.UNAUTHENTICATED, "no such token", "TOKEN_INVALID")
             await context.abort_with_status(pack(error))

@@ -5,8 +5,8 @@ import asyncio
 import grpc
 import pytest
 
+from amplifier_swarm.v1 import event_pb2, session_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from support.server import Client, Server, next_claim, next_message, refusal, server
 from support.waiting import eventually
@@ -17,6 +17,7 @@ def definition(task_id: str, *dependencies: str) -> task_pb2.TaskDefinition:
 
 
 BUILDER = session_pb2.SESSION_ROLE_BUILDER
+COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
 
 
 def start(
@@ -87,6 +88,33 @@ async def test_many_items_of_one_call_are_answered_one_by_one(served: Server) ->
     assert [result.disposition for result in results] == [
         worker_pb.FINISH_DISPOSITION_UNKNOWN, *[worker_pb.FINISH_DISPOSITION_ACCEPTED] * 3,
     ]  # fmt: skip
+
+
+async def test_what_comes_with_an_outcome_is_stored_before_it(served: Server) -> None:
+    client = served.client()
+    stream = client.claims()
+    await client.add(definition("a"))
+    claim = await next_claim(stream)
+    record = start(claim).records[0]
+    await client.call("RecordSession", start(claim))
+    request = finish(claim)
+    end = worker_pb.SessionEnd(exit_code=3, usage=session_pb2.Usage(input_tokens=7))
+    request.finished[0].ends.add(lease_id=claim.lease_id, session_id=record.session_id, end=end)
+    entry = session_pb2.LogEntry(number=1, kind=session_pb2.LOG_KIND_OUTPUT, text="done")
+    request.sessions.add(lease_id=claim.lease_id, session_id=record.session_id, entries=[entry])
+
+    for _ in range(2):
+        answer = await client.call("FinishTask", request)
+        assert answer.results[0].disposition == worker_pb.FINISH_DISPOSITION_ACCEPTED
+
+    [attempt] = (await client.get("a")).attempts
+    [session] = attempt.sessions
+    assert (session.exit_code, session.usage.input_tokens) == (3, 7)
+    events = client.operator.WatchEvents(pb.WatchEventsRequest(), metadata=client.metadata)
+    kinds = [event_pb2.EventKind.Name(event.kind) async for message in events for event in message.events]
+    assert kinds[-2:] == ["EVENT_KIND_SESSION_ENDED", "EVENT_KIND_TASK_COMPLETED"]
+    log = client.operator.TailLog(pb.TailLogRequest(task_id="a"), metadata=client.metadata)
+    assert [entry.text async for message in log for entry in message.entries] == ["done"]
 
 
 async def test_the_next_claim_carries_the_findings_and_the_last_error(tmp_path: object) -> None:
@@ -274,6 +302,10 @@ async def test_a_broken_stream_frees_no_started_task(served: Server) -> None:
         ("FinishTask", worker_pb.FinishTaskRequest(worker="w", finished=[worker_pb.FinishedAttempt()]), "outcome.kind"),
         ("FinishTask", worker_pb.FinishTaskRequest(
             worker="w", finished=[worker_pb.FinishedAttempt()] * 1025), "finished"),
+        ("FinishTask", worker_pb.FinishTaskRequest(worker="w", finished=[worker_pb.FinishedAttempt(
+            outcome=COMPLETED, ends=[worker_pb.SessionRecord(session_id="s", role=BUILDER)])]), "finished.ends.end"),
+        ("FinishTask", worker_pb.FinishTaskRequest(worker="w", sessions=[
+            worker_pb.SessionProgress(entries=[session_pb2.LogEntry(number=0)])]), "sessions.entries.number"),
         ("ReportProgress", worker_pb.ReportProgressRequest(worker="w", sessions=[
             worker_pb.SessionProgress(entries=[session_pb2.LogEntry(number=0)])]), "sessions.entries.number"),
         ("ReportProgress", worker_pb.ReportProgressRequest(worker="w", sessions=[

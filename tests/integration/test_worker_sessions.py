@@ -86,6 +86,22 @@ async def test_a_built_and_approved_task_is_completed_with_all_that_was_said(
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+async def test_a_task_costs_a_call_for_each_go_and_one_for_its_end(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start(
+        builder=worker.script("b.sh", f"touch a.py\n{BUILT}\n"), validator=worker.script("v.sh", f"{PASS}\n")
+    )
+
+    await _outcome(fake, worker, claim("t1"))
+
+    assert (fake.calls["RecordSession"], fake.calls["FinishTask"]) == (2, 1)
+    assert [end.session_id for end in fake.ends] == [start.session_id for start in fake.starts]
+    for entries in fake.entries.values():
+        assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+        assert entries[-1].text.endswith("session ended by exit, exit code 0")
+
+
 async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_exists(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:

@@ -61,7 +61,7 @@ def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
 
 def requeue_takes_all(patch: pytest.MonkeyPatch) -> None:
     """What an operator has killed while a stop was ending it comes back with the stop's other tasks."""
-    patch.setattr(kills, "replace", lambda task, **_: task)
+    patch.setattr(kills, "_for_good", lambda task: task)
 
 
 def lost_too_early(patch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from swarm_worker.model import (
     Outcome,
     OutcomeKind,
     Role,
+    SessionEnd,
     Verdict,
 )
 from swarm_worker.names import session_id
@@ -54,7 +55,9 @@ class Attempt:
     assignment: Assignment
     stop: Stop
     templates: prompts.Templates | None = None
-    # Session ends that the server has not yet confirmed: an outcome should come after them.
+    # The ends of sessions that nobody has been told of; they go with what is told next, or with the outcome.
+    ended: list[SessionEnd] = field(default_factory=list)
+    # Those that are on their way: an outcome should come after them.
     ends: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> Outcome:
@@ -95,6 +98,8 @@ class Attempt:
 
     async def _checked(self, log: SessionLog) -> Checked:
         timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
+        if self.assignment.task.checks:
+            self._tell_ends()
         with self.bench.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
             checked = await run_checks(
                 self.bench, self.assignment, timeout_s=timeout_s, stop=self.stop, log=log
@@ -110,6 +115,7 @@ class Attempt:
             if judged.failure is None or judged.failure.kind not in AGAIN:
                 break
             judged.log.note(f"the validator is run again alone, {run} of {VALIDATOR_RUNS}")
+            self._tell_ends()
             await self._wait_for_provider(judged.failure)
             judged = await self._session(replace(work, run=run))
         return judged
@@ -124,13 +130,19 @@ class Attempt:
 
     async def _session(self, work: Work) -> SessionResult:
         name = session_id(self.assignment, work.role, run=work.run)
+        # In one message with what this one asks.
+        self._tell_ends()
         with self.bench.tracer.span(f"{work.role} session", session=name) as span:
             result, end = await Session(self.bench, self.assignment, work, stop=self.stop).run()
             if result.failure is not None:
                 span.fail(result.failure.kind)
         if end is not None:
-            self.ends.append(end)
+            self.ended.append(end)
         return result
+
+    def _tell_ends(self) -> None:
+        self.ends += [asyncio.create_task(self.bench.desk.end(end)) for end in self.ended]
+        self.ended.clear()
 
     def _builder(self) -> Work:
         agent = self.assignment.task.builder_agent or self.config.builder_agent

@@ -128,8 +128,10 @@ def log_entry(entry: model.Entry, *, number: int, wall_s: float) -> session_pb2.
     )
 
 
-def finished(lease_id: model.LeaseId, outcome: model.Outcome) -> worker_service_pb2.FinishedAttempt:
-    """What FinishTask reports, and what the outbox keeps."""
+def finished(
+    lease_id: model.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
+) -> worker_service_pb2.FinishedAttempt:
+    """What FinishTask reports, and what the outbox keeps; `ends` are those that are not recorded yet."""
     message = task_pb2.Outcome(kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"))
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
@@ -143,7 +145,9 @@ def finished(lease_id: model.LeaseId, outcome: model.Outcome) -> worker_service_
         message.verdict.CopyFrom(_verdict(outcome.verdict))
     if outcome.kill_receipt is not None:
         message.kill_receipt.CopyFrom(_receipt(outcome.kill_receipt))
-    return worker_service_pb2.FinishedAttempt(lease_id=lease_id, outcome=message)
+    return worker_service_pb2.FinishedAttempt(
+        lease_id=lease_id, outcome=message, ends=[session_end(end) for end in ends]
+    )
 
 
 def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:

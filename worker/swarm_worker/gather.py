@@ -6,7 +6,7 @@ So one message costs what a hundred items cost, and a slow server makes messages
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NoReturn, TypeVar
 
@@ -71,6 +71,7 @@ class Gather(Generic[Item, Answer]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._hurry = asyncio.Event()
+        self._calling = asyncio.Lock()
         self._singly = 0
 
     async def ask(self, item: Item) -> Answer:
@@ -90,12 +91,35 @@ class Gather(Generic[Item, Answer]):
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
 
+    @contextlib.asynccontextmanager
+    async def withdrawn(self, timeout_s: float) -> AsyncIterator[Sequence[Item]]:
+        """What waits, to go with a call of another kind; if that fails, it waits again.
+
+        Begins when no call of this kind is under way, or when that time has passed; what is more than one message
+        holds has been sent before. Only for items that nobody asks an answer for.
+        """
+        if len(self._waiting) > ITEMS or sum(self._weigh(letter.item) for letter in self._waiting) > BYTES:
+            await self.flush(timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._calling:
+                pass
+        batch = self._take()
+        try:
+            yield [letter.item for letter in batch]
+        except grpc.RpcError:
+            self._wait_first(batch)
+            self._some.set()
+            self._idle.clear()
+            raise
+        self._went_well()
+
     async def run(self) -> NoReturn:
         """Sends until it is cancelled; raises Exit when the server will never listen."""
         while True:
             await self._some.wait()
-            if batch := self._take():
-                await self._try(batch)
+            async with self._calling:
+                if batch := self._take():
+                    await self._try(batch)
             if not self._waiting:
                 self._some.clear()
                 self._idle.set()
@@ -127,8 +151,7 @@ class Gather(Generic[Item, Answer]):
         if len(answers) != len(batch):
             await self._failed(batch, WireError(grpc.StatusCode.UNKNOWN, "answers are missing"))
             return
-        self._link.answered(self._name)
-        self._backoff.reset()
+        self._went_well()
         for letter, answer in zip(batch, answers, strict=True):
             if letter.answer is not None and not letter.forgotten:
                 letter.answer.set_result(answer)
@@ -139,12 +162,19 @@ class Gather(Generic[Item, Answer]):
         if error.code is REFUSED and len(batch) == 1:
             self._refuse(batch[0], error)
             return
-        self._waiting = deque([*batch, *self._waiting], maxlen=self._bound)
+        self._wait_first(batch)
         if error.code is REFUSED:  # find the one at fault
             self._singly = len(batch)
             return
         self._link.failed(self._name, error)
         await asyncio.sleep(self._backoff.next_s())
+
+    def _wait_first(self, batch: Sequence[_Letter[Item, Answer]]) -> None:
+        self._waiting = deque([*batch, *self._waiting], maxlen=self._bound)
+
+    def _went_well(self) -> None:
+        self._link.answered(self._name)
+        self._backoff.reset()
 
     def _refuse(self, letter: _Letter[Item, Answer], error: WireError) -> None:
         _log.error("the server refuses an item", call=self._name, code=error.code.name, error=error.message)

@@ -1,14 +1,17 @@
 """Reports to the server: asks for the go, tells what sessions do, delivers outcomes. Each kind is gathered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import grpc
+
+from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import LogEntry
 from swarm_worker import convert
-from swarm_worker.calls import CALL_TIMEOUT_S, Link
+from swarm_worker.calls import CALL_TIMEOUT_S, REFUSED, Link
 from swarm_worker.gather import Gather, Refused
 from swarm_worker.model import Entry, SessionEnd, SessionStart, Usage
 from swarm_worker.ports import Go
@@ -18,6 +21,8 @@ RECORD_CAP_S: Final = 5.0
 FINISH_CAP_S: Final = 30.0
 PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
+# An outcome waits for what sessions did before it, unless the server takes this long.
+PROGRESS_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +84,45 @@ class Reporter:
         return response.answers
 
     async def _finish(self, items: Sequence[wire.FinishedAttempt]) -> Sequence[wire.FinishResult]:
-        request = wire.FinishTaskRequest(worker=self._worker, finished=items)
+        # The last log entries of an attempt go with its outcome, so that nobody sees them after it.
+        try:
+            async with self.progress.withdrawn(PROGRESS_WAIT_S) as news:
+                return await self._deliver(items, news)
+        except grpc.RpcError as error:
+            if len(items) > 1 or unpack(error).code is not REFUSED:
+                raise
+        # What goes with an outcome must not be what keeps it out.
+        [item] = items
+        return await self._deliver([wire.FinishedAttempt(lease_id=item.lease_id, outcome=item.outcome)], ())
+
+    async def _deliver(
+        self, items: Sequence[wire.FinishedAttempt], news: Sequence[_News]
+    ) -> Sequence[wire.FinishResult]:
+        request = wire.FinishTaskRequest(worker=self._worker, finished=items, sessions=_progress(news))
         response = await self._stubs.service.FinishTask(
             request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
         )
         return response.results
 
     async def _report(self, items: Sequence[_News]) -> Sequence[None]:
-        sessions: dict[tuple[str, str], wire.SessionProgress] = {}
-        for news in items:
-            key = (news.start.lease_id, news.start.session_id)
-            progress = sessions.setdefault(key, wire.SessionProgress(lease_id=key[0], session_id=key[1]))
-            if news.entry is not None:
-                progress.entries.append(news.entry)
-            if news.usage is not None:
-                progress.usage.CopyFrom(convert.usage(news.usage))
-        request = wire.ReportProgressRequest(worker=self._worker, sessions=sessions.values())
+        request = wire.ReportProgressRequest(worker=self._worker, sessions=_progress(items))
         await self._stubs.service.ReportProgress(
             request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
         )
         return [None] * len(items)
+
+
+def _progress(items: Sequence[_News]) -> Iterable[wire.SessionProgress]:
+    """The news by session."""
+    sessions: dict[tuple[str, str], wire.SessionProgress] = {}
+    for news in items:
+        key = (news.start.lease_id, news.start.session_id)
+        progress = sessions.setdefault(key, wire.SessionProgress(lease_id=key[0], session_id=key[1]))
+        if news.entry is not None:
+            progress.entries.append(news.entry)
+        if news.usage is not None:
+            progress.usage.CopyFrom(convert.usage(news.usage))
+    return sessions.values()
 
 
 def _size(message: wire.SessionRecord | wire.FinishedAttempt) -> int:

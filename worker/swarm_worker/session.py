@@ -94,8 +94,8 @@ class Session:
         self._usage = Usage()
         self._exit_code: int | None = None
 
-    async def run(self) -> tuple[SessionResult, asyncio.Task[None] | None]:
-        """Runs it; returns what it came to, and the record of its end that is under way."""
+    async def run(self) -> tuple[SessionResult, SessionEnd | None]:
+        """Runs it; returns what it came to, and its end, of which the server has to be told."""
         go = await self._ask()
         if not go.go:
             return self._without_go(go), None
@@ -107,8 +107,7 @@ class Session:
                 result = await self._repaired(result, plan, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        end = SessionEnd(self._start, self._exit_code, self._usage)
-        return result, asyncio.create_task(self._bench.desk.end(end))
+        return result, SessionEnd(self._start, self._exit_code, self._usage)
 
     async def _go(self) -> Go:
         await self._bench.fence.open()

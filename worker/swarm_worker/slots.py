@@ -7,7 +7,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
@@ -25,14 +24,12 @@ from swarm_worker.model import (
     LeaseId,
     Outcome,
     OutcomeKind,
+    SessionEnd,
     StopOrder,
 )
 from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
 from swarm_worker.stop import Stop
-
-# The last log entries of an attempt go before its outcome, unless the server takes this long.
-FLUSH_S: Final = 2.0
 
 _log = structlog.get_logger()
 
@@ -133,26 +130,25 @@ class Slots:
             self._own(self._working, self._work(waiting.held, waiting.assignment))
 
     async def _work(self, held: Held, assignment: Assignment) -> None:
-        ends: list[asyncio.Task[None]] = []
+        attempt: Attempt | None = None
         _log.info("task begun", task=held.task_id, attempt=assignment.attempt)
         try:
             attempt = self._attempt(assignment, held.stop)
-            ends = attempt.ends
             outcome = await attempt.run()
-            finished = self._told(held, outcome)
+            finished = self._told(held, outcome, attempt.ended)
         except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
             _log.exception("fault of the worker", task=held.task_id)
             failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
             outcome = Outcome(OutcomeKind.FAILED, failure=failure)
-            finished = self._told(held, outcome)
+            finished = self._told(held, outcome, () if attempt is None else attempt.ended)
         _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
-        await self._conclude(held, finished, ends)
+        await self._conclude(held, finished, () if attempt is None else attempt.ends)
         self._free += 1
         self._fill()
 
-    def _told(self, held: Held, outcome: Outcome) -> wire.FinishedAttempt:
+    def _told(self, held: Held, outcome: Outcome, ended: Iterable[SessionEnd]) -> wire.FinishedAttempt:
         """What is kept and sent of an outcome: no secrets."""
-        finished = convert.finished(held.lease_id, outcome)
+        finished = convert.finished(held.lease_id, outcome, ended)
         self._mask.message(finished.outcome)
         return finished
 
@@ -170,7 +166,7 @@ class Slots:
         self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
     ) -> None:
         # The outcome goes even if an end before it could not.
-        await asyncio.gather(*ends, self._reporter.progress.flush(FLUSH_S), return_exceptions=True)
+        await asyncio.gather(*ends, return_exceptions=True)
         try:
             result = await self._reporter.outcomes.ask(finished)
         except Refused:

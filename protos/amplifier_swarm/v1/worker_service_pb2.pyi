@@ -761,21 +761,27 @@ class FinishTaskRequest(_message.Message):
 
     WORKER_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker."""
     @_builtins.property
     def finished(self) -> _containers.RepeatedCompositeFieldContainer[Global___FinishedAttempt]:
         """The outcomes. At most 1,024."""
 
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionProgress]:
+        """What sessions did since the last ReportProgress. At most 1,024."""
+
     def __init__(
         self,
         *,
         worker: _builtins.str = ...,
         finished: _abc.Iterable[Global___FinishedAttempt] | None = ...,
+        sessions: _abc.Iterable[Global___SessionProgress] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "sessions", b"sessions", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -789,21 +795,27 @@ class FinishedAttempt(_message.Message):
 
     LEASE_ID_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The lease to end."""
     @_builtins.property
     def outcome(self) -> _task_pb2.Outcome:
         """How it ended."""
 
+    @_builtins.property
+    def ends(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionRecord]:
+        """The ends of its sessions that RecordSession has not been told of. At most 1,024."""
+
     def __init__(
         self,
         *,
         lease_id: _builtins.str = ...,
         outcome: _task_pb2.Outcome | None = ...,
+        ends: _abc.Iterable[Global___SessionRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_id", b"lease_id", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "lease_id", b"lease_id", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -145,7 +145,8 @@ class WorkerServiceServicer(object):
         """Ends attempts and their leases.
 
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
-        and sends it again. The same outcome sent twice gets the same answer twice.
+        and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
+        which nothing may be said later than the outcome, is stored with it and before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,7 +84,8 @@ class WorkerServiceStub:
     """Ends attempts and their leases.
 
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
-    and sends it again. The same outcome sent twice gets the same answer twice.
+    and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
+    which nothing may be said later than the outcome, is stored with it and before it.
     """
 
 @_typing.type_check_only
@@ -143,7 +144,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """Ends attempts and their leases.
 
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
-    and sends it again. The same outcome sent twice gets the same answer twice.
+    and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
+    which nothing may be said later than the outcome, is stored with it and before it.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -229,7 +231,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends attempts and their leases.
 
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
-        and sends it again. The same outcome sent twice gets the same answer twice.
+        and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
+        which nothing may be said later than the outcome, is stored with it and before it.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -40,9 +40,8 @@ class Kills:
         for task in found:
             advance(task.task_id, task.status, Transition.KILL)
         for task in found:
-            # Killing one may have changed another of them. What a stop is ending is from now on killed for
-            # good: no requeue brings it back.
-            fresh = tasks.get(tx, task.key)._replace(interrupted=False)
+            # Killing one may have changed another of them.
+            fresh = _for_good(tasks.get(tx, task.key))
             tasks.save(tx, fresh)
             self._kill(tx, fresh, cause, OrderAction.STOP, interrupted=False)
         return [task.task_id for task in found]
@@ -157,3 +156,8 @@ class Kills:
         self._dispatcher.feed_worker(record.lease.worker)
         tx.after_commit(partial(self._live.end_lease, record.lease, order=OrderAction.ABANDON, cause=cause))
         return record.lease
+
+
+def _for_good(task: Task) -> Task:
+    """What a stop is ending is from now on killed by hand: no requeue brings it back."""
+    return task._replace(interrupted=False)

@@ -76,12 +76,29 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
 
     async def FinishTask(self, request: pb.FinishTaskRequest, context: Context) -> pb.FinishTaskResponse:
         name = WorkerName(request.worker)
-        ended = [(item.lease_id, outcomes.read(item.outcome)) for item in _few(request.finished, "finished")]
-        finish = self._swarm.outcomes.finish
-        results = await self._swarm.db.write(
-            lambda tx: [finish(tx, name, lease_id, outcome) for lease_id, outcome in ended]
-        )
+        news = [_progress(message) for message in _few(request.sessions, "sessions")]
+        finished = [self._finished(name, item) for item in _few(request.finished, "finished")]
+
+        def write(tx: Tx) -> list[FinishResult]:
+            for progress in news:
+                self._swarm.sessions.report(tx, name, progress)
+            return [finish(tx) for finish in finished]
+
+        results = await self._swarm.db.write(write)
         return pb.FinishTaskResponse(results=[_result(result) for result in results])
+
+    def _finished(self, name: WorkerName, item: pb.FinishedAttempt) -> Callable[[Tx], FinishResult]:
+        outcome, finish = outcomes.read(item.outcome), self._swarm.outcomes.finish
+        if not all(record.HasField("end") for record in _few(item.ends, "finished.ends")):
+            raise InvalidRequest("finished.ends.end", "is missing: a start asks for its go by RecordSession")
+        ends = [self._record(name, record) for record in item.ends]
+
+        def write(tx: Tx) -> FinishResult:
+            for end in ends:
+                end(tx)
+            return finish(tx, name, item.lease_id, outcome)
+
+        return write
 
     def _parcel(self, parcel: Parcel) -> pb.ClaimTaskResponse:
         return pb.ClaimTaskResponse(

@@ -24,8 +24,8 @@ LIFE = {
 }  # fmt: skip
 # What runs once a step, so that one scan in it costs more the more tasks there are.
 HOT = (
-    *(name for name in LIFE if name in QUERIES), "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet",
-    "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
+    *(name for name in LIFE if name in QUERIES), "task_by_key", "session_find", "task_by_id", "task_named",
+    "task_count_unmet", "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
     "attempt_findings", "attempt_results_of_dependencies", "session_end", "session_use", "session_log_add",
     "session_log_trim", "event_after", "event_after_of_task",
 )  # fmt: skip

@@ -182,6 +182,78 @@ async def test_a_flush_gives_up_when_the_server_does_not_answer() -> None:
     assert server.calls == [["a"]]
 
 
+async def test_what_waits_goes_with_another_call() -> None:
+    server = Server()
+    gather = _gather(server, pause_s=600)
+
+    async with _running(gather):
+        gather.put("a")
+        await eventually(lambda: server.calls, "the first call goes at once")
+        gather.put("b")
+        gather.put("c")
+        async with gather.withdrawn(5) as items:
+            assert items == ["b", "c"]
+        await gather.flush(5)
+
+    assert server.calls == [["a"]]
+
+
+async def test_what_could_not_go_with_another_call_goes_by_itself_before_what_came_later() -> None:
+    server = Server()
+    gather = _gather(server, pause_s=600)
+
+    async def fails() -> None:
+        async with gather.withdrawn(5):
+            gather.put("c")
+            raise _error(grpc.StatusCode.UNAVAILABLE)
+
+    async with _running(gather):
+        gather.put("a")
+        await eventually(lambda: server.calls, "the first call goes at once")
+        gather.put("b")
+        with pytest.raises(AioRpcError):
+            await fails()
+        await gather.flush(5)
+
+    assert server.calls == [["a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_another_call_waits_for_the_one_under_way_but_not_for_ever(*, answers: bool) -> None:
+    server = Server()
+    server.open.clear()
+    gather = _gather(server)
+
+    async def withdraw() -> list[str]:
+        async with gather.withdrawn(5 if answers else 0.01) as items:
+            return list(items)
+
+    async with _running(gather):
+        gather.put("a")
+        await eventually(lambda: server.calls, "the first call is under way")
+        gather.put("b")
+        withdrawing = asyncio.create_task(withdraw())
+        if answers:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not withdrawing.done()
+            server.open.set()
+        assert await withdrawing == ["b"]
+
+
+async def test_what_is_too_much_for_another_call_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm_worker.gather.BYTES", 10)
+    server = Server()
+    gather = _gather(server)
+    for item in ("a" * 6, "b" * 6, "c"):
+        gather.put(item)
+
+    async with _running(gather), gather.withdrawn(5) as items:
+        assert items == []
+
+    assert server.calls == [["a" * 6, "b" * 6], ["c"]]
+
+
 async def test_a_call_stays_within_what_a_message_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarm_worker.gather.ITEMS", 3)
     monkeypatch.setattr("swarm_worker.gather.BYTES", 10)

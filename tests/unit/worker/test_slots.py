@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from support.waiting import eventually
 from swarm_worker.gather import Refused
 from swarm_worker.leases import Leases
-from swarm_worker.model import Assignment, CheckResult, LeaseId, Outcome, OutcomeKind, Task
+from swarm_worker.model import Assignment, CheckResult, LeaseId, Outcome, OutcomeKind, SessionEnd, Task
 from swarm_worker.outbox import Outbox
 from swarm_worker.slots import Slots
 from swarm_worker.stop import Stop
@@ -25,10 +25,7 @@ class Reporter:
     def __init__(self) -> None:
         self.told: dict[str, task_pb2.Outcome] = {}
         self.refuses = False
-        self.progress = self.outcomes = self
-
-    async def flush(self, timeout_s: float) -> None:
-        pass
+        self.outcomes = self
 
     async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
         self.told[finished.lease_id] = finished.outcome
@@ -42,6 +39,7 @@ class Attempt:
 
     def __init__(self, outcome: Outcome | Exception) -> None:
         self.ends: list[Any] = []
+        self.ended: list[SessionEnd] = []
         self._outcome = outcome
 
     async def run(self) -> Outcome:

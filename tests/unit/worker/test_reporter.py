@@ -1,0 +1,83 @@
+"""What goes with an outcome, and that it never keeps the outcome from the server."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc.aio import AioRpcError, Metadata
+
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker.calls import Link
+from swarm_worker.model import Entry, LogKind, Role, SessionId, SessionStart
+from swarm_worker.reporter import Reporter
+
+START = SessionStart("lease", SessionId("s1"), Role.BUILDER, "command")  # type: ignore[arg-type]
+FINISHED = wire.FinishedAttempt(
+    lease_id="lease",
+    outcome=task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED),
+    ends=[wire.SessionRecord(lease_id="lease", session_id="s1", end=wire.SessionEnd(exit_code=0))],
+)
+
+
+class Service:
+    """A server that may refuse whatever comes with an outcome; also all that the worker keeps of one."""
+
+    metadata = ()
+
+    def __init__(self, *, refuses: bool) -> None:
+        self.service = self
+        self.finished: list[wire.FinishTaskRequest] = []
+        self.reported: list[wire.ReportProgressRequest] = []
+        self._refuses = refuses
+
+    async def FinishTask(  # noqa: N802  # the wire's name
+        self, request: wire.FinishTaskRequest, **_: Any
+    ) -> wire.FinishTaskResponse:
+        self.finished.append(request)
+        if self._refuses and (request.sessions or any(item.ends for item in request.finished)):
+            raise AioRpcError(grpc.StatusCode.INVALID_ARGUMENT, Metadata(), Metadata(), "no")
+        return wire.FinishTaskResponse(results=[wire.FinishResult()] * len(request.finished))
+
+    async def ReportProgress(  # noqa: N802  # the wire's name
+        self, request: wire.ReportProgressRequest, **_: Any
+    ) -> wire.ReportProgressResponse:
+        self.reported.append(request)
+        return wire.ReportProgressResponse()
+
+
+async def _finish(service: Service) -> None:
+    reporter = Reporter("w", service, link=Link("here:1"))  # type: ignore[arg-type]
+    reporter.log(START, Entry(LogKind.WORKER, "well"), number=1)
+    sending = asyncio.create_task(reporter.outcomes.run())
+    await reporter.outcomes.ask(FINISHED)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    reporting = asyncio.create_task(reporter.progress.run())
+    await reporter.progress.flush(5)
+    reporting.cancel()
+    await asyncio.gather(reporting, return_exceptions=True)
+
+
+async def test_the_last_log_entries_go_with_the_outcome() -> None:
+    service = Service(refuses=False)
+
+    await _finish(service)
+
+    [request] = service.finished
+    assert [entry.text for session in request.sessions for entry in session.entries] == ["well"]
+    assert request.finished[0].ends == FINISHED.ends
+    assert service.reported == []
+
+
+async def test_an_outcome_goes_alone_if_the_server_refuses_what_comes_with_it() -> None:
+    service = Service(refuses=True)
+
+    await _finish(service)
+
+    [_, alone] = service.finished
+    assert alone.finished[0].outcome == FINISHED.outcome
+    assert not alone.sessions
+    assert not alone.finished[0].ends
+    [reported] = service.reported
+    assert reported.sessions[0].entries[0].text == "well"
