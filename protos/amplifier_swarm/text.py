@@ -1,7 +1,6 @@
 """Text from sessions, files and models is hostile until it is shown harmless."""
 
 import re
-import unicodedata
 
 # Whatever is not plain ASCII is looked at, character by character.
 _ODD = re.compile(r"[^\x20-\x7e]+")
@@ -35,7 +34,9 @@ def settled(text: str) -> str:
 def _shown(char: str, *, newlines: bool) -> str:
     if char == "\t" or (char == "\n" and newlines):
         return char
-    if unicodedata.category(char) not in _HIDDEN:
+    from unicodedata import category  # noqa: PLC0415  # 100 KiB that a worker with plain text does without
+
+    if category(char) not in _HIDDEN:
         return char
     return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"
 

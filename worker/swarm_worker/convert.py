@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from google.protobuf import duration_pb2, json_format, timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
 from swarm_worker import model
@@ -57,6 +57,8 @@ def _told(result: session_pb2.BuilderResult) -> model.BuilderResult:
 
 
 def _task(task: task_pb2.TaskDefinition) -> model.Task:
+    from google.protobuf import json_format  # noqa: PLC0415  # an idle worker does without
+
     document = json_format.MessageToDict(task, preserving_proto_field_name=True)
     return model.Task(
         id=task.task_id,

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swarm_worker.lines import Line
 from swarm_worker.model import Entry, LogKind, Usage
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 # A model's words come in small pieces; this many characters make an entry even without a line's end.
 REPLY_CHARS: Final = 4_000
@@ -113,7 +115,9 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40 else 0
 
 
-def _cost(value: object) -> Decimal | None:
+def _cost(value: object) -> "Decimal | None":
+    from decimal import Decimal, InvalidOperation  # noqa: PLC0415  # an idle worker does without
+
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

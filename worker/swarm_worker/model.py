@@ -1,9 +1,11 @@
 """What the worker works with, as values: frozen, and free of the wire. `convert` makes them from messages."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 LeaseId = NewType("LeaseId", str)
 SessionId = NewType("SessionId", str)
@@ -147,16 +149,12 @@ class Usage:
 
     input_tokens: int = 0
     output_tokens: int = 0
-    cost: Decimal | None = None
+    cost: "Decimal | None" = None
 
     def plus(self, other: "Usage") -> "Usage":
         """Both together; a price that one of them lacks counts as none."""
-        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            sum(costs, Decimal()) if costs else None,
-        )
+        cost = other.cost if self.cost is None else self.cost + (other.cost or 0)
+        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ the prompt of its judge. The demand for the JSON at the end is no part of them: 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -16,6 +15,7 @@ from amplifier_swarm.text import printable
 from swarm_worker.model import Role
 
 FOLDER: Final = Path(".swarm/prompts")
+PACKAGED: Final = Path(__file__).parents[1] / "prompts"
 MAX_BYTES: Final = 256 * 1024
 
 _BOTH: Final = frozenset(
@@ -49,7 +49,7 @@ def read_templates(project_root: Path) -> Templates:
 
 def packaged(name: str) -> str:
     """A file of ours."""
-    return (resources.files("swarm_worker") / "prompts" / f"{name}.md").read_text("utf-8")
+    return (PACKAGED / f"{name}.md").read_text("utf-8")
 
 
 def _override(project_root: Path, role: Role) -> str:
