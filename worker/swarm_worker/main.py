@@ -82,6 +82,7 @@ def _serve(config: Config, *, version: str) -> None:
 
 
 async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
+    from swarm_worker import heap  # noqa: PLC0415  # see _serve
     from swarm_worker.agent import Agent  # noqa: PLC0415  # see _serve
     from swarm_worker.stubs import connected  # noqa: PLC0415  # see _serve
 
@@ -91,6 +92,7 @@ async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
             f" slots={config.slots} pid={os.getpid()}\n"
         )
         sys.stdout.flush()
+        heap.give_back()
 
     async with connected(endpoint) as stubs:
         agent = Agent(config, setup, stubs, ready=ready)
