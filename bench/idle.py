@@ -1,23 +1,31 @@
 """A fleet of idle workers in one process: each has its connection, its claim stream and its heartbeat.
 
 Run as a program: `idle.py ADDRESS TOKEN WORKERS BEAT_S` connects them all, and answers each line on its stdin
-with a line of JSON about how they are. `echo` as the token's place opens bare streams of the echo server.
+with a line of JSON: `look` with how they are, `since` with how they have beaten since the last `since`.
+`echo` as the token's place opens bare streams of the echo server.
 """
 
 import asyncio
+import gc
 import json
 import random
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import NoReturn
 
 import grpc
+from measure import Samples
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.calls import CALL_TIMEOUT_S, Link
 from swarm_worker.claims import ClaimStream
+from swarm_worker.leases import JITTER
 from swarm_worker.stubs import Stubs, connected
+
+# The process looks at its own clock that often: what it stood still itself is not the server's time.
+PULSE_S = 0.01
 
 
 @dataclass
@@ -30,30 +38,80 @@ class State:
     openings: int = 0
     # When the last one came up.
     last_open_s: float = 0.0
+    # Beats that were answered.
     beats: int = 0
+
+
+@dataclass
+class Beats:
+    """How the fleet has beaten for a while."""
+
+    took: Samples = field(default_factory=Samples)
     missed: int = 0
-    slowest_beat_s: float = 0.0
+    # For how long, at most, this process stood still meanwhile, and with it all workers.
+    still_s: float = 0.0
+
+    def told(self) -> dict[str, float]:
+        """For the program that asks."""
+        shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999, "slowest_ms": 1.0}
+        took = {name: self.took.ms(share) if self.took.seconds else 0.0 for name, share in shares.items()}
+        return {
+            "beats": len(self.took.seconds),
+            "missed": self.missed,
+            "still_ms": 1_000 * self.still_s,
+            **took,
+        }
+
+
+@dataclass
+class Fleet:
+    """What all workers of the process share."""
+
+    endpoint: Endpoint
+    beat_s: float
+    state: State
+    beats: Beats = field(default_factory=Beats)
+
+    async def pulse(self) -> NoReturn:
+        """Notes when the process stands still."""
+        while True:
+            due = time.monotonic() + PULSE_S
+            await asyncio.sleep(PULSE_S)
+            self.beats.still_s = max(self.beats.still_s, time.monotonic() - due)
+
+    def since(self) -> Beats:
+        """How it has beaten since this was asked last.
+
+        What stands by now is no garbage: a look through ten thousand connections would stop all of them for
+        half a second at once, and their beats would then come at once too.
+        """
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        told, self.beats = self.beats, Beats()
+        return told
 
 
 class Idle:
     """One worker; it hears its stream."""
 
-    def __init__(self, name: str, endpoint: Endpoint, state: State, beat_s: float) -> None:
+    def __init__(self, name: str, fleet: Fleet) -> None:
         self._name = name
-        self._endpoint = endpoint
-        self._state = state
-        self._beat_s = beat_s
+        self._fleet = fleet
+        self._state = fleet.state
         self._incarnation = f"{time.monotonic_ns()}"
+        self._joined = asyncio.Event()
         self._standing = False
 
     async def run(self) -> None:
         """Listens and beats until it is cancelled."""
-        async with connected(self._endpoint) as stubs:
+        async with connected(self._fleet.endpoint) as stubs:
             link = _Silent(self)
             stream = ClaimStream(stubs, request=self._request, listener=self, link=link)
-            await asyncio.gather(stream.run(), self._beats(stubs))
+            await asyncio.gather(stream.run(), self._beat(stubs))
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
+        self._joined.set()
         self._standing = True
         self._state.open += 1
         self._state.openings += 1
@@ -67,21 +125,22 @@ class Idle:
         self._state.open -= self._standing
         self._standing = False
 
-    async def _beats(self, stubs: Stubs) -> None:
-        await asyncio.sleep(random.uniform(0, self._beat_s))
+    async def _beat(self, stubs: Stubs) -> NoReturn:
+        """As a real worker: when it has joined, and then with the same jitter."""
         request = wire.HeartbeatRequest(
             worker=self._name, incarnation=self._incarnation, phase=wire.WORKER_PHASE_ACTIVE
         )
+        await self._joined.wait()
         while True:
             begin = time.monotonic()
             try:
                 await stubs.service.Heartbeat(request, timeout=CALL_TIMEOUT_S, metadata=stubs.metadata)
+                self._fleet.beats.took.seconds.append(time.monotonic() - begin)
                 self._state.beats += 1
             except grpc.RpcError:
-                self._state.missed += 1
-            took_s = time.monotonic() - begin
-            self._state.slowest_beat_s = max(self._state.slowest_beat_s, took_s)
-            await asyncio.sleep(self._beat_s - took_s)
+                self._fleet.beats.missed += 1
+            rest_s = self._fleet.beat_s * random.uniform(1 - JITTER, 1 + JITTER)
+            await asyncio.sleep(begin + rest_s - time.monotonic())
 
     def _request(self) -> wire.ClaimTaskRequest:
         return wire.ClaimTaskRequest(
@@ -106,16 +165,18 @@ class _Silent(Link):
 async def main() -> None:
     """See above."""
     address, token, workers, beat_s = sys.argv[1:]
-    state = State(int(workers))
-    endpoint = Endpoint(address, token)
-    fleet = [Idle(f"idle-{n}", endpoint, state, float(beat_s)) for n in range(state.workers)]
-    tasks = [asyncio.create_task(worker.run()) for worker in fleet]
+    # Until it is asked for the first time: see Fleet.since.
+    gc.disable()
+    fleet = Fleet(Endpoint(address, token), float(beat_s), State(int(workers)))
+    idle = [Idle(f"idle-{n}", fleet) for n in range(fleet.state.workers)]
+    tasks = [asyncio.create_task(each) for each in (fleet.pulse(), *(worker.run() for worker in idle))]
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    while await reader.readline():
-        print(json.dumps(asdict(state)), flush=True)
+    while line := await reader.readline():
+        told = fleet.since().told() if line.strip() == b"since" else asdict(fleet.state)
+        print(json.dumps(told), flush=True)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

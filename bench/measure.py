@@ -42,10 +42,16 @@ class Setting:
 
     pairs: int
     full: bool
+    # For how long, where a measure is one of endurance; 0 is its own length.
+    asked_minutes: float = 0.0
 
     def of(self, short: int, full: int) -> int:
         """A number that depends on it."""
         return full if self.full else short
+
+    def minutes(self, short: float, full: float) -> float:
+        """How long a measure of endurance lasts."""
+        return self.asked_minutes or (full if self.full else short)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
     if executable() is None:
         print(f"  page: {MISSING}", flush=True)
         return
-    minutes = float(os.environ.get("MINUTES") or setting.of(1, 10))
+    minutes = setting.minutes(1, 10)
     seen = _run(minutes)
     gaps_ms = seen.busy.gaps_ms
     p95_ms, rest_ms = _share(gaps_ms, 0.95), _share(seen.rest.gaps_ms, 0.95)

@@ -1,7 +1,8 @@
 """`make bench`: measures the swarm on this machine, prints one table and writes it to bench/results/.
 
 `ONLY` picks measures by id, `PAIRS` says how often each pair is measured, `FULL=1` takes the sizes that
-docs/performance.md shows. Ratios can be compared from machine to machine; absolute figures can't.
+docs/performance.md shows, `MINUTES` says how long R11 and page last. Ratios can be compared from machine to
+machine; absolute figures can't.
 """
 
 import datetime as dt
@@ -50,7 +51,8 @@ PEERS: Final[Table] = (("R4", "drain", "findings"), ("R9", "drain", "fan_finding
 def main() -> None:
     """Makes the measures that are asked for."""
     full = os.environ.get("FULL", "") == "1"
-    setting = Setting(int(os.environ.get("PAIRS") or (PAIRS_FULL if full else PAIRS)), full=full)
+    pairs = int(os.environ.get("PAIRS") or (PAIRS_FULL if full else PAIRS))
+    setting = Setting(pairs, full, asked_minutes=float(os.environ.get("MINUTES") or 0))
     only = {word for word in os.environ.get("ONLY", "").split(",") if word}
     measures = PEERS if os.environ.get("PEERS", "") == "1" else MEASURES
     if only:
