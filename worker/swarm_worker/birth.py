@@ -2,7 +2,8 @@
 
 In a PID namespace there is one process more, the namespace's first, since that one is no place to work in: it
 is deaf to ordinary signals and has everybody's orphans to bury. Its one rule: it holds nothing of the
-guard's open, and it ends with the last process of the session. Nothing but the standard library.
+guard's open, and it ends with the last process of the session. Whoever forks has made sure that no signal is
+ignored, for that is the one thing about signals that outlasts an exec. Nothing but the standard library.
 """
 
 import contextlib
@@ -15,10 +16,9 @@ from typing import Final, NamedTuple, NoReturn
 from swarm_worker.containment import PIDNS, become_init, enter_cgroup, unshare_pids
 from swarm_worker.processes import PR_SET_PDEATHSIG, prctl
 
-# What Python, the guard, or the shell that started the worker in the background ignores, a session starts with
-# as usual.
-RESET: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ")
 FAULT_BYTES: Final = 4096
+# Its number in its own namespace.
+INIT: Final = 1
 
 
 class Plan(NamedTuple):
@@ -46,22 +46,25 @@ class Born(NamedTuple):
 def bear(plan: Plan) -> Born:
     """Starts the session; there is a fault, at once, if that can't be done."""
     told, tells = os.pipe()
-    codes, coded = os.pipe()
+    codes, coded = os.pipe() if plan.level == PIDNS else (-1, -1)
     try:
         if plan.level == PIDNS:
             unshare_pids()
     except OSError as error:
         return Born(-1, f"can't start a PID namespace: {error}", -1)
+    guard = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(told)
-        os.close(codes)
-        _become_init(plan, tells, coded) if plan.level == PIDNS else _become_session(plan, tells)
+        if plan.level == PIDNS:
+            _become_init(plan, tells, codes, coded)
+        _become_session(plan, tells, parent=guard)
     os.close(tells)
-    os.close(coded)
+    if coded >= 0:
+        os.close(coded)
     fault = os.read(told, FAULT_BYTES).decode(errors="replace")  # or empty, when the exec closes it
     os.close(told)
-    return Born(pid, fault, codes if plan.level == PIDNS else -1)
+    return Born(pid, fault, codes)
 
 
 def let_go_of_output() -> None:
@@ -72,8 +75,9 @@ def let_go_of_output() -> None:
     os.close(null)
 
 
-def _become_init(plan: Plan, tells: int, coded: int) -> NoReturn:
+def _become_init(plan: Plan, tells: int, codes: int, coded: int) -> NoReturn:
     try:
+        os.close(codes)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         become_init()
@@ -81,7 +85,7 @@ def _become_init(plan: Plan, tells: int, coded: int) -> NoReturn:
             os._exit(1)
         main = os.fork()
         if main == 0:
-            _become_session(plan, tells)
+            _become_session(plan, tells, parent=INIT)
         for fd in (*plan.private, tells):
             os.close(fd)
         let_go_of_output()
@@ -101,21 +105,21 @@ def _bury(main: int, coded: int) -> None:
                 os.write(coded, str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become_session(plan: Plan, tells: int) -> NoReturn:
+def _become_session(plan: Plan, tells: int, *, parent: int) -> NoReturn:
     doing = "enter a control group"
     try:
         os.setsid()  # so that a session which signals its group does not hit its guard
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if _is_orphan(tells):
+        if os.getppid() != parent:  # it had died before its death could send a signal
             os._exit(1)
         if plan.cgroup:
             enter_cgroup(plan.cgroup)
-        for name in RESET:
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
         doing = "enter " + plan.cwd
         os.chdir(plan.cwd)
         doing = "start " + plan.argv[0]
-        os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606  # no shell is wanted
+        # Python's own search for a program is long; it is done for those alone that need it.
+        execute = os.execve if "/" in plan.argv[0] else os.execvpe
+        execute(plan.argv[0], plan.argv, plan.env)
     except (OSError, ValueError) as error:
         os.write(tells, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:FAULT_BYTES])
     finally:
@@ -123,7 +127,7 @@ def _become_session(plan: Plan, tells: int) -> NoReturn:
 
 
 def _is_orphan(tells: int) -> bool:
-    """Whether the guard, which alone reads that pipe, had died before its death could send a signal."""
+    """The same for a process that can't see its parent's number: the guard alone reads that pipe."""
     poll = select.poll()
     poll.register(tells, 0)
     return bool(poll.poll(0))

@@ -31,6 +31,17 @@ from swarm_worker.processes import (
     send,
 )
 
+# Those that ask a program to end are for the worker, and a shell lets what it starts in the background ignore some of
+# them; the last two are what Python itself ignores.
+DEAF_TO: Final = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
 # What a session leaves behind when it ends by itself had its chance already.
 LEFTOVER_GRACE_S: Final = 1.0
 # Nobody is left who could answer for the session; the next worker waits for its end.
@@ -41,6 +52,28 @@ LOOK_S: Final = 0.02
 FENCE_LOOK_S: Final = 1.0
 # A process that SIGKILL does not end in this time sits in the kernel; it is reported, and waited for.
 UNKILLABLE_S: Final = 30.0
+# JSON of words and numbers of our own: what usually makes it would take a sixth of a guard's time.
+EXITED: Final = '{"event": "exited", "code": %d}'
+ENDED: Final = (
+    '{"event": "ended", "cause": "%s", "containment": "%s", "found": %d, "terminated": %d, "killed": %d,'
+    ' "survivors": %d, "duration_s": %.6f}'
+)
+
+
+def turn_deaf() -> None:
+    """Lets signals do no more than end a wait: before guards are borne, who inherit it.
+
+    Not by ignoring them, which a session would inherit too: handlers end with its exec.
+    """
+    for number in DEAF_TO:
+        signal.signal(number, lambda *_: None)
+
+
+def alarm_pipe() -> tuple[int, int]:
+    """A pipe that says, from now on, when a signal has come: that a child has ended, for one."""
+    alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(alarm[1], warn_on_full_buffer=False)
+    return alarm
 
 
 class Options(NamedTuple):
@@ -79,15 +112,19 @@ class Control:
         return max(0.0, self._fence_s - boot_s())
 
     def read(self) -> None:
-        """Takes in what has been said so far."""
+        """Takes in what has been said so far, and what time it is."""
+        if select.select([self.fd], (), (), 0)[0]:
+            self._hear()
+        if self.fence_left_s == 0:  # the grace period is part of what the server waits for, so it began then
+            self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
+
+    def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self.fd, 4096):
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 for line in lines:
                     self._obey(line)
             self._end("orphaned", min(self._grace_s, ORPHAN_GRACE_S))
-        if self.fence_left_s == 0:  # the grace period is part of what the server waits for, so it began then
-            self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
 
     def grace_left_s(self) -> float:
         """How long processes may take to end by themselves; a later order can shorten it."""
@@ -128,7 +165,7 @@ class Guard:
             self._guard()
         except Exception as error:
             # Nobody reads what it prints; the worker, who has to end what is left, must know why.
-            self._report("broken", error=f"{type(error).__name__}: {error}")
+            self._complain("broken", f"{type(error).__name__}: {error}")
             raise
 
     def _guard(self) -> None:
@@ -145,13 +182,7 @@ class Guard:
     def _prepare(self) -> None:
         os.setsid()
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        self._alarm = os.pipe()
-        for fd in self._alarm:
-            os.set_blocking(fd, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm[1], warn_on_full_buffer=False)
+        self._alarm = alarm_pipe()
 
     def _start(self) -> None:
         options = self._options
@@ -163,25 +194,18 @@ class Guard:
         self._codes = self._born.codes
         let_go_of_output()
         if self._born.fault:
-            self._report("failed", error=self._born.fault)
+            self._complain("failed", self._born.fault)
         if self._born.pid < 0:
             self._control.exited()
 
     def _end(self) -> None:
         began = time.monotonic()
-        found = self._members()
+        found = self._members() if self._reap() else ()
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
-        self._report(
-            "ended",
-            cause=self._control.cause,
-            containment=self._level,
-            found=len(found),
-            terminated=terminated,
-            killed=killed,
-            survivors=survivors,
-            duration_s=time.monotonic() - began,
-        )
+        took_s = time.monotonic() - began
+        counts = (len(found), terminated, killed, survivors)
+        self._report(ENDED % (self._control.cause, self._level, *counts, took_s))
         self._kill(until=None)
 
     def _terminate(self) -> int:
@@ -244,17 +268,21 @@ class Guard:
             self._exited(int(code or -signal.SIGKILL))
 
     def _exited(self, code: int) -> None:
-        self._report("exited", code=code)
+        self._report(EXITED % code)
         self._control.exited()
 
     def _wait(self, timeout_s: float) -> None:
         """Waits for an end or, while the session runs, for a word of the worker."""
         ears = [self._alarm[0]] if self._control.cause else [self._alarm[0], self._control.fd]
-        select.select([*ears, *([self._codes] if self._codes >= 0 else [])], (), (), timeout_s)
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._alarm[0], 4096):
-                pass
+        if self._codes >= 0:
+            ears.append(self._codes)
+        ready, _, _ = select.select(ears, (), (), timeout_s)
+        if self._alarm[0] in ready:
+            os.read(self._alarm[0], 4096)  # if that was not all, the next wait is none
 
-    def _report(self, event: str, **fields: object) -> None:
+    def _complain(self, event: str, error: str) -> None:
+        self._report(json.dumps({"event": event, "error": error}))
+
+    def _report(self, line: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens when the worker has died
-            os.write(self._options.report, json.dumps({"event": event, **fields}).encode() + b"\n")
+            os.write(self._options.report, line.encode() + b"\n")

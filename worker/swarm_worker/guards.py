@@ -6,7 +6,7 @@ nothing of it is left, whatever had become of it.
 
 import asyncio
 import contextlib
-import json
+import marshal
 import os
 import signal
 import socket
@@ -63,9 +63,8 @@ class Guards:
     async def start(self, plan: Mapping[str, Any], fds: Sequence[int]) -> GuardProcess:
         """Starts one with the descriptors that `nursery` names; raises OSError if that is not certain."""
         with os.fdopen(os.memfd_create("plan"), "w+b") as file:
-            file.write(json.dumps(plan).encode())
+            marshal.dump(dict(plan), file)
             file.flush()
-            file.seek(0)
             async with self._turn:
                 return await self._ask([*fds, file.fileno()])
 

@@ -8,16 +8,16 @@ the worker has gone it goes too, and leaves its guards, whose own pipes tell the
 
 import errno
 import gc
-import json
+import marshal
 import os
 import select
-import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
-from swarm_worker.guard import Guard, Options
+from swarm_worker.guard import Guard, Options, alarm_pipe, turn_deaf
+from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, prctl
 
 # What a message brings, in this order: control, report, lock, stdin, stdout, stderr, and the plan.
 DESCRIPTORS: Final = 7
@@ -30,13 +30,13 @@ MOST_DESCRIPTORS: Final = 1 << 20
 def main() -> None:
     """Serves the worker at the other end of stdin until that one has gone."""
     os.closerange(3, MOST_DESCRIPTORS)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are for the worker, whose end is told otherwise
-    alarm = _alarm()
+    turn_deaf()
+    alarm = alarm_pipe()
     line = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
+    prctl(PR_SET_CHILD_SUBREAPER, 0)  # changes nothing, but the way there is looked up once for all guards
     gc.freeze()  # so that the guards share its memory for as long as they live
     while True:
         ready, _, _ = select.select([line.fileno(), alarm[0]], (), ())
@@ -53,12 +53,13 @@ def _answer(line: socket.socket, alarm: Sequence[int]) -> bool:
         return False
     if not word:
         return False
+    guard = Guard(_options(fds))
     try:
         pid = os.fork()
     except OSError as error:
         pid = -(error.errno or errno.EAGAIN)
     if pid == 0:
-        _become_guard(line, alarm, fds)
+        _become(guard, fds[3:6], others=(line.detach(), *alarm, fds[6]))
     for fd in fds:
         os.close(fd)
     handles = [] if pid < 0 else [os.pidfd_open(pid)]
@@ -72,36 +73,28 @@ def _answer(line: socket.socket, alarm: Sequence[int]) -> bool:
     return True
 
 
-def _become_guard(line: socket.socket, alarm: Sequence[int], fds: Sequence[int]) -> None:
+def _options(fds: Sequence[int]) -> Options:
+    """Read before the fork: what the nursery touches it has, what a guard touches is copied for it."""
+    control, report, lock, *_, plan = fds
+    for fd in (control, report, lock):
+        os.set_inheritable(fd, False)
+    wanted = marshal.loads(os.pread(plan, os.fstat(plan).st_size, 0))  # noqa: S302  # the worker has sent it
+    return Options(control, report, lock, **wanted)
+
+
+def _become(guard: Guard, streams: Sequence[int], *, others: Sequence[int]) -> NoReturn:
     try:
-        signal.set_wakeup_fd(-1)
-        line.close()
-        for fd in alarm:
+        for fd in others:
             os.close(fd)
-        control, report, lock, *streams, plan = fds
-        for fd in (control, report, lock):
-            os.set_inheritable(fd, False)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        with open(plan, encoding="ascii") as file:  # noqa: PTH123  # it is a descriptor
-            wanted = json.load(file)
-        Guard(Options(control, report, lock, **wanted)).run()
+        guard.run()
         os._exit(0)
     except BaseException:  # noqa: BLE001  # in a fork nothing may go back up the stack
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)
-
-
-def _alarm() -> tuple[int, int]:
-    """A pipe that says that a guard has ended."""
-    alarm = os.pipe()
-    for fd in alarm:
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(alarm[1], warn_on_full_buffer=False)
-    return alarm
 
 
 def _bury(alarm: int) -> None:

@@ -6,6 +6,7 @@ since every session waits for its guard to load.
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import time
@@ -117,5 +118,10 @@ def send(process: Process, number: int) -> None:
 
 def prctl(option: int, value: int) -> None:
     """Raises OSError if the kernel refuses."""
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+    if _libc().prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl failed")
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
