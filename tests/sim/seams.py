@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
@@ -151,11 +151,12 @@ class SimOutbox(Outbox):
 
     ledger: Ledger | None = None
 
-    def put(self, finished: FinishedAttempt) -> None:
+    def put(self, finished: Sequence[FinishedAttempt]) -> None:
         super().put(finished)
-        lease = parse_lease_id(finished.lease_id)
-        if self.ledger and lease and finished.outcome.kind == OUTCOME_KIND_COMPLETED:
-            self.ledger.kept.add((lease.task_key, lease.number))
+        for each in finished:
+            lease = parse_lease_id(each.lease_id)
+            if self.ledger and lease and each.outcome.kind == OUTCOME_KIND_COMPLETED:
+                self.ledger.kept.add((lease.task_key, lease.number))
 
 
 class SimLog:

@@ -30,6 +30,7 @@ from swarm_worker.model import (
 from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
 from swarm_worker.stop import Stop
+from swarm_worker.together import Together
 
 _log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class Slots:
         self._free = count
         self._leases = leases
         self._outbox = outbox
+        self._kept = Together(outbox.put)
         self._reporter = reporter
         self._attempt = attempt
         self._grace_s = grace_s
@@ -157,7 +159,7 @@ class Slots:
     ) -> None:
         """Keeps the outcome and begins to deliver it."""
         try:
-            await asyncio.to_thread(self._outbox.put, finished)
+            await self._kept.do(finished)
         except OSError as error:  # it is still sent, and better so than never
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
         self._own(self._delivering, self._send(held, finished, ends))

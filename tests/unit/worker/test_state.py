@@ -122,9 +122,9 @@ def _finished(lease_id: str) -> FinishedAttempt:
 def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) -> None:
     first, second = _finished("1.1.secret/../x"), _finished("lease two")
     outbox = Outbox(tmp_path)
-    outbox.put(first)
-    outbox.put(second)
-    outbox.put(second)
+    outbox.put([first])
+    outbox.put([second])
+    outbox.put([second])
 
     found = Outbox(tmp_path).load()
     assert sorted(item.lease_id for item in found) == ["1.1.secret/../x", "lease two"]
@@ -134,6 +134,21 @@ def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) 
     outbox.remove(first.lease_id)
     assert Outbox(tmp_path).load() == [second]
     assert not any("secret" in path.name for path in tmp_path.iterdir())
+
+
+def test_outcomes_that_are_kept_at_once_share_a_file_until_the_last_is_removed(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.put([_finished("first"), _finished("second"), _finished("third")])
+
+    outbox.remove("first")
+    outbox.set_aside("second")
+    assert [path.suffix for path in sorted(tmp_path.glob("*.outcome"))] == [".outcome"]
+
+    next_life = Outbox(tmp_path)
+    for finished in next_life.load():
+        next_life.remove(finished.lease_id)
+
+    assert [path.suffix for path in tmp_path.iterdir()] == [".refused"]
 
 
 def test_an_outcome_is_on_disk_before_it_has_its_name(
@@ -153,14 +168,14 @@ def test_an_outcome_is_on_disk_before_it_has_its_name(
     monkeypatch.setattr("os.fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
 
-    Outbox(tmp_path).put(_finished("lease"))
+    Outbox(tmp_path).put([_finished("lease")])
 
     assert steps == ["file", "rename", "folder"]
 
 
 def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put(_finished("lease"))
+    outbox.put([_finished("lease")])
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-3])
     (tmp_path / "begun.new").write_bytes(b"x")
@@ -172,7 +187,7 @@ def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
 
 def test_a_refused_outcome_is_set_aside_and_not_sent_again(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put(_finished("lease"))
+    outbox.put([_finished("lease")])
 
     outbox.set_aside("lease")
     outbox.set_aside("lease")
