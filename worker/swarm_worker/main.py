@@ -1,6 +1,7 @@
 """The program `swarm-worker`: from flags to an exit code. Nothing else."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -93,6 +94,7 @@ async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
         )
         sys.stdout.flush()
         heap.give_back()
+        gc.freeze()  # what is loaded by now stays for good: no collection need look at it again
 
     async with connected(endpoint) as stubs:
         agent = Agent(config, setup, stubs, ready=ready)

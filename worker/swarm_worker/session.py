@@ -1,7 +1,7 @@
 """Runs one session, from the go to the record of its end. Its one rule: no process without a go."""
 
 import asyncio
-import shutil
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.replies import read_verdict
 from swarm_worker.runners.base import Reader, Runner, SessionPlan
 from swarm_worker.starts import Starts, Turn
-from swarm_worker.state import StateFolder, private_folder, write_private
+from swarm_worker.state import StateFolder, write_private
 from swarm_worker.stop import Stop
 from swarm_worker.tracing import SILENT, Tracer
 
@@ -91,6 +91,7 @@ class Session:
         name = session_id(assignment, work.role, run=work.run)
         self._start = SessionStart(assignment.lease_id, name, work.role, bench.runner.name)
         self._log = SessionLog(bench.desk, self._start, mask=Mask(secrets_of(bench.env)))
+        self._task_file = bench.folder.session_file(name, "task.json")
         self._usage = Usage()
         self._exit_code: int | None = None
 
@@ -99,14 +100,15 @@ class Session:
         go = await self._ask()
         if not go.go:
             return self._without_go(go), None
-        folder = self._bench.folder.session(self._start.session_id)
-        plan = self._plan(folder)
+        plan = self._plan()
         try:
-            result = await self._turn(plan, folder)
+            result = await self._turn(plan)
             if self._lacks_verdict(result) and self._bench.runner.resumable(plan):
-                result = await self._repaired(result, plan, folder)
+                result = await self._repaired(result, plan)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            for file in (plan.prompt_file, self._task_file):
+                with contextlib.suppress(OSError):  # the next start removes it
+                    file.unlink()
         return result, SessionEnd(self._start, self._exit_code, self._usage)
 
     async def _go(self) -> Go:
@@ -131,14 +133,14 @@ class Session:
         kind = OutcomeKind.DECLINED if go.order is None else OutcomeKind.STOPPED
         return SessionResult(kind, self._log, receipt=NOT_STARTED)
 
-    def _plan(self, folder: Path) -> SessionPlan:
+    def _plan(self) -> SessionPlan:
         return SessionPlan(
             session_id=self._start.session_id,
             role=self._work.role,
             task=self._assignment.task,
             prompt=self._work.prompt,
             project_root=self._bench.project_root,
-            prompt_file=folder / "prompt.md",
+            prompt_file=self._bench.folder.session_file(self._start.session_id, "prompt.md"),
             swarm_id=self._bench.swarm_id,
         )
 
@@ -146,16 +148,14 @@ class Session:
         completed = result.kind is OutcomeKind.COMPLETED
         return completed and self._work.role is Role.VALIDATOR and read_verdict(result.reply) is None
 
-    async def _repaired(self, first: SessionResult, plan: SessionPlan, folder: Path) -> SessionResult:
+    async def _repaired(self, first: SessionResult, plan: SessionPlan) -> SessionResult:
         """Asks once more, in the same session, for the JSON alone; without it the first words stay the last."""
         self._log.note("the validator's reply has no readable verdict; asking once more for it")
         again = replace(plan, prompt=self._work.repair, resumed=True)
-        second = await self._turn(again, folder, timeout_s=min(REPAIR_S, self._work.timeout_s))
+        second = await self._turn(again, timeout_s=min(REPAIR_S, self._work.timeout_s))
         return first if self._lacks_verdict(second) else second
 
-    async def _turn(
-        self, plan: SessionPlan, folder: Path, *, timeout_s: float | None = None
-    ) -> SessionResult:
+    async def _turn(self, plan: SessionPlan, *, timeout_s: float | None = None) -> SessionResult:
         """One process, from its start to what it came to."""
         timeout_s = self._work.timeout_s if timeout_s is None else timeout_s
         reader = self._bench.runner.reader(plan)
@@ -168,7 +168,7 @@ class Session:
             spent=self._usage,
             begun=turn.over,
         )
-        ended = await self._launch(plan, folder, output, timeout_s=timeout_s, turn=turn)
+        ended = await self._launch(plan, output, timeout_s=timeout_s, turn=turn)
         result = self._result(ended, output, reader, timeout_s=timeout_s)
         self._usage = self._usage.plus(reader.usage)
         self._exit_code = ended.exit_code
@@ -176,10 +176,10 @@ class Session:
         return result
 
     async def _launch(
-        self, plan: SessionPlan, folder: Path, output: SessionOutput, *, timeout_s: float, turn: Turn
+        self, plan: SessionPlan, output: SessionOutput, *, timeout_s: float, turn: Turn
     ) -> Ended:
         try:
-            launch = self._prepared(plan, folder)
+            launch = self._prepared(plan)
             self._log.note(f"{plan.role} session started, runner {self._bench.runner.name}")
             return await run_guarded(
                 launch,
@@ -194,16 +194,14 @@ class Session:
             turn.over()
             output.end()
 
-    def _prepared(self, plan: SessionPlan, folder: Path) -> Launch:
+    def _prepared(self, plan: SessionPlan) -> Launch:
         """Writes what the session reads."""
-        private_folder(folder)
-        task_file = folder / "task.json"
         write_private(plan.prompt_file, plan.prompt)
-        write_private(task_file, task_document(self._assignment, self._work.builder_result))
+        write_private(self._task_file, task_document(self._assignment, self._work.builder_result))
         runner = self._bench.runner
         runner.prepare(plan)
         variables = session_variables(
-            plan.session_id, role=plan.role, prompt_file=plan.prompt_file, task_file=task_file
+            plan.session_id, role=plan.role, prompt_file=plan.prompt_file, task_file=self._task_file
         )
         return Launch(
             argv=runner.argv(plan),

@@ -48,9 +48,9 @@ class StateFolder:
     def outbox(self) -> Path:
         return self.path / "outbox"
 
-    def session(self, session_id: str) -> Path:
-        """Where the files of a session are."""
-        return self.path / "sessions" / session_id
+    def session_file(self, session_id: str, name: str) -> Path:
+        """A file of a session. There is no folder for each: to remove one waits for the disk."""
+        return self.path / "sessions" / f"{session_id}.{name}"
 
     def guard_lock(self, guard_name: str) -> Path:
         """The file that a guard holds locked."""
@@ -128,9 +128,11 @@ def forget_ended_guard(path: Path) -> bool:
 
 def private_folder(path: Path) -> None:
     """Makes a folder that only this user may look into, with its parents."""
-    for folder in (*reversed(path.parents), path):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def machine_folder(own: Mapping[str, str]) -> Path:
@@ -150,8 +152,8 @@ def machine_folder(own: Mapping[str, str]) -> Path:
 def write_private(path: Path, text: str) -> None:
     """Writes a file that only this user may read."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+    with os.fdopen(fd, "wb") as file:
+        file.write(text.encode(errors="replace"))
 
 
 def _take(base: Path, name: str) -> tuple[str, int]:

@@ -75,7 +75,7 @@ def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack
 def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path, stack: ExitStack) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(Exit, match=r"can't use --state-dir .*: File exists") as refused:
+    with pytest.raises(Exit, match=r"can't use --state-dir .*: Not a directory") as refused:
         stack.enter_context(state_folder(tmp_path / "file" / "below", name="w1"))
 
     assert refused.value.code is Exits.USAGE
@@ -98,8 +98,7 @@ def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, st
 
 def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack) -> None:
     folder = stack.enter_context(state_folder(tmp_path, name="w1"))
-    folder.session("s1").mkdir()
-    (folder.session("s1") / "prompt.md").touch()
+    folder.session_file("s1", "prompt.md").touch()
 
     folder.forget_sessions()
 

@@ -6,6 +6,7 @@ agent echoes can't be taken for its verdict.
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from swarm_worker.model import Finding
@@ -23,13 +24,20 @@ End your last message with exactly one JSON object of this form{choice}, and wit
 
 def builder_ending(findings: Sequence[Finding]) -> str:
     """What a builder has to answer; with findings, to each of them."""
+    return _for_builder(tuple(map(_id, findings[:FINDINGS])))
+
+
+def validator_ending(findings: Sequence[Finding]) -> str:
+    """What a validator has to answer; a finding that still stands goes by the id it has."""
+    return _for_validator(_id(findings[0]) if findings else None)
+
+
+# Most attempts have no findings, and so the same end.
+@lru_cache(maxsize=16)
+def _for_builder(finding_ids: tuple[str, ...]) -> str:
     answers = [
-        {
-            "finding_id": _id(finding),
-            "kind": "fixed | disputed",
-            "why": "how you mended it, or why it is wrong",
-        }
-        for finding in findings[:FINDINGS]
+        {"finding_id": finding_id, "kind": "fixed | disputed", "why": "how you mended it, or why it is wrong"}
+        for finding_id in finding_ids
     ]
     example: dict[str, object] = {
         "status": "completed | partial | blocked",
@@ -44,16 +52,16 @@ def builder_ending(findings: Sequence[Finding]) -> str:
     return _ending(example | ({"answers": answers} if answers else {}), choice="", more=more)
 
 
-def validator_ending(findings: Sequence[Finding]) -> str:
-    """What a validator has to answer; a finding that still stands goes by the id it has."""
+@lru_cache(maxsize=16)
+def _for_validator(finding_id: str | None) -> str:
     issue = {
         "file": "path",
         "issue": "what is wrong, and how it shows",
         "severity": "critical | major | minor",
     }
     more = "; `critical_issues` is `[]` if you found none"
-    if findings:
-        issue = {"finding_id": _id(findings[0]), **issue}
+    if finding_id is not None:
+        issue = {"finding_id": finding_id, **issue}
         more += ", and `finding_id` stands only with a finding from above that still holds"
     example: dict[str, object] = {
         "verdict": "PASS | FAIL",

@@ -1,6 +1,7 @@
 """How a session is told whom to work as: an agent that Amplifier knows by name, or any other persona."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from swarm_worker.model import Role
@@ -18,6 +19,7 @@ _DUTY: Final = {
 }
 
 
+@lru_cache(maxsize=16)
 def persona(agent: str, role: Role) -> str:
     """A paragraph for the top of a prompt; empty if no agent is named."""
     agent = line(agent, AGENT_CHARS)
