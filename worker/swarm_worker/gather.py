@@ -45,7 +45,8 @@ class Gather(Generic[Item, Answer]):
     """Sends items of one kind, and again until they are answered.
 
     `bound` is how many items may wait: beyond it the oldest is dropped, so only items that nobody asks
-    an answer for may have one. `pause_s` is how long to wait between calls.
+    an answer for may have one. `linger_s` is how long an item may wait for others, or for another call that takes
+    it along; `pause_s`, how long to wait between calls.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Gather(Generic[Item, Answer]):
         weigh: Callable[[Item], int],
         cap_s: float,
         bound: int | None = None,
+        linger_s: float = 0.0,
         pause_s: float = 0.0,
     ) -> None:
         self._name = name
@@ -65,6 +67,7 @@ class Gather(Generic[Item, Answer]):
         self._weigh = weigh
         self._backoff = Backoff(cap_s=cap_s)
         self._bound = bound
+        self._linger_s = linger_s
         self._pause_s = pause_s
         self._waiting: deque[_Letter[Item, Answer]] = deque(maxlen=bound)
         self._some = asyncio.Event()
@@ -117,6 +120,7 @@ class Gather(Generic[Item, Answer]):
         """Sends until it is cancelled; raises Exit when the server will never listen."""
         while True:
             await self._some.wait()
+            await self._rest(self._linger_s)
             async with self._calling:
                 if batch := self._take():
                     await self._try(batch)
@@ -124,7 +128,8 @@ class Gather(Generic[Item, Answer]):
                 self._some.clear()
                 self._idle.set()
                 self._hurry.clear()
-            await self._rest(self._pause_s)
+            if batch:
+                await self._rest(self._pause_s)
 
     def _put(self, item: Item, answer: asyncio.Future[Answer] | None) -> None:
         self._waiting.append(_Letter(item, answer))

@@ -19,6 +19,8 @@ from swarm_worker.stubs import Stubs
 
 RECORD_CAP_S: Final = 5.0
 FINISH_CAP_S: Final = 30.0
+# A session's first words, and its last, come together or right before its outcome, which takes them along.
+PROGRESS_LINGER_S: Final = 0.05
 PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
 # An outcome waits for what sessions did before it, unless the server takes this long.
@@ -49,6 +51,7 @@ class Reporter:
             weigh=_news_size,
             cap_s=RECORD_CAP_S,
             bound=PROGRESS_BOUND,
+            linger_s=PROGRESS_LINGER_S,
             pause_s=PROGRESS_PAUSE_S,
         )
 

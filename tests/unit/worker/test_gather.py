@@ -48,10 +48,13 @@ async def _running(gather: Gather[str, str]) -> AsyncIterator[asyncio.Task[None]
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _gather(server: Server, *, bound: int | None = None, pause_s: float = 0.0) -> Gather[str, str]:
+def _gather(
+    server: Server, *, bound: int | None = None, linger_s: float = 0.0, pause_s: float = 0.0
+) -> Gather[str, str]:
     return Gather(
-        "Test", server.send, link=Link("here:1"), weigh=len, cap_s=0.01, bound=bound, pause_s=pause_s
-    )
+        "Test", server.send, link=Link("here:1"), weigh=len, cap_s=0.01, bound=bound, linger_s=linger_s,
+        pause_s=pause_s,
+    )  # fmt: skip
 
 
 async def test_what_waits_during_a_call_goes_with_the_next_in_order() -> None:
@@ -168,6 +171,20 @@ async def test_calls_pause_but_a_flush_does_not_wait_for_that() -> None:
         await gather.flush(5)
 
     assert server.calls == [["a"], ["b", "c"]]
+
+
+async def test_an_item_waits_for_company_but_not_in_a_flush() -> None:
+    server = Server()
+    gather = _gather(server, linger_s=600)
+
+    async with _running(gather):
+        gather.put("a")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        gather.put("b")
+        await gather.flush(5)
+
+    assert server.calls == [["a", "b"]]
 
 
 async def test_a_flush_gives_up_when_the_server_does_not_answer() -> None:
