@@ -23,6 +23,7 @@ _ROLES: Final = {
     model.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
     model.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
 }
+_KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
 
 
 def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
@@ -125,7 +126,7 @@ def log_entry(entry: model.Entry, *, number: int, wall_s: float) -> session_pb2.
     return session_pb2.LogEntry(
         number=number,
         logged_at=stamp,
-        kind=session_pb2.LogKind.Value(f"LOG_KIND_{entry.kind.name}"),
+        kind=_KINDS[entry.kind],
         text=_bytes_cut(_clean(entry.text)),
     )
 

@@ -90,7 +90,7 @@ def _git(project_root: Path) -> Git:
 
 
 async def _states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
-    return await asyncio.to_thread(_look, root, files)
+    return await asyncio.to_thread(_look, root, files) if files else ()
 
 
 def _look(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:

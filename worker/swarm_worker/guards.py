@@ -128,11 +128,12 @@ class _Nursery:
             if not heard.done():
                 heard.set_result(None)
 
-        loop.add_reader(self.line, hear)
+        number = self.line.fileno()
+        loop.add_reader(number, hear)
         try:
             await heard
         finally:
-            loop.remove_reader(self.line)
+            loop.remove_reader(number)
 
     def close(self) -> None:
         """Ends it, and it alone: its guards live on."""

@@ -1,47 +1,73 @@
-"""Pipes on the event loop. Their one rule: what comes is handed on at once, so that nothing piles up."""
+"""Pipes on the event loop. Their one rule: what comes is handed on at once, so that nothing piles up.
+
+Read and written right here: the loop's own transports take a dozen turns of it for each pipe of each session.
+"""
 
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Final
 
-
-class _Reader(asyncio.Protocol):
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._take = take
-
-    def data_received(self, data: bytes) -> None:
-        self._take(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+# As much as a pipe holds.
+CHUNK_BYTES: Final = 64 * 1024
 
 
 class Pipes:
     """The pipes to and from one process; closed together."""
 
     def __init__(self) -> None:
-        self._transports: list[asyncio.BaseTransport] = []
+        # With what each was said to the loop, to be taken back.
+        self._open: dict[int, Callable[[int], object]] = {}
 
-    async def listen(self, fd: int, take: Callable[[bytes], None]) -> asyncio.Future[None]:
+    def listen(self, fd: int, take: Callable[[bytes], None]) -> asyncio.Future[None]:
         """Hands on what comes; the future says when no more can come."""
-        transport, reader = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: _Reader(take), os.fdopen(fd, "rb", buffering=0)
-        )
-        self._transports.append(transport)
-        return reader.ended
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
 
-    async def feed(self, fd: int, data: bytes) -> None:
+        def hear() -> None:
+            try:
+                chunk = os.read(fd, CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            if chunk:
+                take(chunk)
+                return
+            self._let_go(fd)
+            if not ended.done():
+                ended.set_result(None)
+
+        os.set_blocking(fd, False)
+        loop.add_reader(fd, hear)
+        self._open[fd] = loop.remove_reader
+        return ended
+
+    def feed(self, fd: int, data: bytes) -> None:
         """Writes all of it; whether anybody reads it is their own affair."""
-        transport, _ = await asyncio.get_running_loop().connect_write_pipe(
-            asyncio.BaseProtocol, os.fdopen(fd, "wb", buffering=0)
-        )
-        transport.write(data)
-        transport.close()
-        self._transports.append(transport)
+        loop, left = asyncio.get_running_loop(), memoryview(data)
+
+        def write() -> None:
+            nonlocal left
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                left = left[:0]
+            if not left:
+                self._let_go(fd)
+
+        os.set_blocking(fd, False)
+        self._open[fd] = lambda _: None
+        write()
+        if left:
+            loop.add_writer(fd, write)
+            self._open[fd] = loop.remove_writer
 
     def close(self) -> None:
         """Lets go of them all."""
-        for transport in self._transports:
-            transport.close()
+        for fd in list(self._open):
+            self._let_go(fd)
+
+    def _let_go(self, fd: int) -> None:
+        self._open.pop(fd)(fd)
+        os.close(fd)

@@ -169,9 +169,9 @@ class _Guarded:
                 os.close(fd)
         os.set_blocking(self._control, False)
         hears = ((out, self._takes(self._sink.stdout)), (err, self._takes(self._sink.stderr)))
-        self._outputs = [await self._pipes.listen(fd, take) for fd, take in hears]
-        (await self._pipes.listen(report, self._reported)).add_done_callback(self._guard_ended)
-        await self._pipes.feed(feed, launch.stdin or b"")
+        self._outputs = [self._pipes.listen(fd, take) for fd, take in hears]
+        self._pipes.listen(report, self._reported).add_done_callback(self._guard_ended)
+        self._pipes.feed(feed, launch.stdin or b"")
 
     def order(self, grace_s: float) -> None:
         """Ends the program because somebody wants it ended."""
@@ -183,8 +183,9 @@ class _Guarded:
 
     async def ended(self) -> Ended:
         """Waits for its end, of which the guard tells, and for what it still had to say."""
-        watch = asyncio.create_task(self._watch())
-        follow = asyncio.create_task(self._follow())
+        beside = [asyncio.create_task(self._watch())]
+        if self._tail is not None:
+            beside.append(asyncio.create_task(self._follow(self._tail)))
         try:
             ended = await self._ended
             if ended.cause is Cause.LOST:
@@ -193,9 +194,9 @@ class _Guarded:
                 async with asyncio.timeout(PIPES_END_S):
                     await asyncio.gather(*self._outputs, self._process.wait())
         finally:
-            watch.cancel()
-            follow.cancel()
-        while self._read_on():
+            for task in beside:
+                task.cancel()
+        while self._tail is not None and self._read_on(self._tail):
             pass  # it was written at the very end
         return ended
 
@@ -256,14 +257,14 @@ class _Guarded:
             # Not longer than the limit: patience can end while this sleeps.
             await asyncio.sleep(min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf))
 
-    async def _follow(self) -> None:
+    async def _follow(self, tail: FileTail) -> None:
         """Reads what the program reports in its file."""
-        while self._tail is not None:
-            more = self._read_on()
+        while True:
+            more = self._read_on(tail)
             await asyncio.sleep(0 if more else FEED_S)
 
-    def _read_on(self) -> bool:
-        chunk = self._tail.read() if self._tail is not None else b""
+    def _read_on(self, tail: FileTail) -> bool:
+        chunk = tail.read()
         if chunk:
             self._heard = time.monotonic()
             self._sink.feed(chunk)
