@@ -83,7 +83,6 @@ def _serve(config: Config, *, version: str) -> None:
 
 
 async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
-    from swarm_worker import heap  # noqa: PLC0415  # see _serve
     from swarm_worker.agent import Agent  # noqa: PLC0415  # see _serve
     from swarm_worker.stubs import connected  # noqa: PLC0415  # see _serve
 
@@ -93,7 +92,6 @@ async def _live(config: Config, setup: "Setup", endpoint: "Endpoint") -> None:
             f" slots={config.slots} pid={os.getpid()}\n"
         )
         sys.stdout.flush()
-        heap.give_back()
         gc.freeze()  # what is loaded by now stays for good: no collection need look at it again
 
     async with connected(endpoint) as stubs:
