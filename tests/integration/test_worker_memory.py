@@ -7,7 +7,7 @@ from fakes_worker import WorkerProcess
 UNWANTED = {
     *("rich.console", "greenlet._greenlet", "yaml", "typer", "textual", "apprise", "opentelemetry"),
     *("amplifier_core", "_decimal", "unicodedata", "importlib.resources", "importlib.metadata"),
-    *("google.protobuf.json_format",),
+    *("google.protobuf.json_format", "hashlib", "swarm_worker.attempt", "swarm_worker.evidence"),
 }
 
 

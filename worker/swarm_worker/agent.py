@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -16,7 +16,6 @@ from amplifier_swarm.exits import Exit
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
-from swarm_worker.attempt import Attempt
 from swarm_worker.calls import Link
 from swarm_worker.claims import ClaimStream
 from swarm_worker.config import Config
@@ -28,7 +27,6 @@ from swarm_worker.leftovers import MARKER
 from swarm_worker.model import Assignment, StopOrder
 from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
-from swarm_worker.session import Bench
 from swarm_worker.setup import Setup
 from swarm_worker.slots import Slots
 from swarm_worker.starts import Starts
@@ -36,6 +34,9 @@ from swarm_worker.state import machine_folder
 from swarm_worker.stop import Stop
 from swarm_worker.stubs import Stubs
 from swarm_worker.watch import Watch
+
+if TYPE_CHECKING:
+    from swarm_worker.attempt import Attempt
 
 # How long a worker that was told to stop waits for the server to take its outcomes; they keep on disk.
 REPORT_S: Final = 10.0
@@ -257,7 +258,11 @@ class Agent:
         await self._opened.wait()
         await self._heartbeat.run()
 
-    def _attempt(self, assignment: Assignment, stop: Stop) -> Attempt:
+    def _attempt(self, assignment: Assignment, stop: Stop) -> "Attempt":
+        # All that only sessions need is loaded with the first of them.
+        from swarm_worker.attempt import Attempt  # noqa: PLC0415  # see above
+        from swarm_worker.session import Bench  # noqa: PLC0415  # see above
+
         task = assignment.task
         bench = Bench(
             runner=self._setup.runner,

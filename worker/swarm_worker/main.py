@@ -57,7 +57,7 @@ def _serve(config: Config, *, version: str) -> None:
     from amplifier_swarm.masking import Mask  # noqa: PLC0415  # see above
     from swarm_worker.environment import base_environment, secrets_of  # noqa: PLC0415  # see above
     from swarm_worker.preflight.run import Preflight  # noqa: PLC0415  # see above
-    from swarm_worker.prompts import read_templates  # noqa: PLC0415  # see above
+    from swarm_worker.prompting.templates import read_templates  # noqa: PLC0415  # see above
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
     from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
     from swarm_worker.state import GUARDS_END_S, state_folder, wait_for_guards  # noqa: PLC0415  # see above

@@ -1,6 +1,5 @@
 """Outcomes that the server has not answered yet, on disk: no result is lost with the process or the power."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -66,6 +65,8 @@ class Outbox:
         return finished
 
     def _path(self, lease_ids: Sequence[str], suffix: str) -> Path:
+        from hashlib import sha256  # noqa: PLC0415  # see names
+
         # A lease id is opaque, so it is no file name; and it is a secret.
-        name = hashlib.sha256("\n".join(lease_ids).encode()).hexdigest()[:32]
+        name = sha256("\n".join(lease_ids).encode()).hexdigest()[:32]
         return self._folder / (name + suffix)

@@ -7,13 +7,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
-from swarm_worker.attempt import Attempt
 from swarm_worker.gather import Refused
 from swarm_worker.leases import Held, Leases
 from swarm_worker.model import (
@@ -31,6 +31,9 @@ from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
 from swarm_worker.stop import Stop
 from swarm_worker.together import Together
+
+if TYPE_CHECKING:
+    from swarm_worker.attempt import Attempt
 
 _log = structlog.get_logger()
 
@@ -51,7 +54,7 @@ class Slots:
         leases: Leases,
         outbox: Outbox,
         reporter: Reporter,
-        attempt: Callable[[Assignment, Stop], Attempt],
+        attempt: "Callable[[Assignment, Stop], Attempt]",
         grace_s: float,
         freed: Callable[[], None],
         mask: Mask | None = None,

@@ -138,3 +138,11 @@ def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
     assert "--containment pidns is refused here: unshare: Operation not permitted" in caught.value.line(
         "worker"
     )
+
+
+def test_sessions_see_too_little_of_the_instance_to_guess_it_and_enough_to_tell_folders_apart() -> None:
+    instances = [uuid.uuid4().hex for _ in range(1_000)]
+    marks = {Hold(instance=instance).mark for instance in instances}
+
+    assert len(marks) == len(instances)
+    assert all(4 * (len(instance) - len(Hold(instance=instance).mark)) >= 64 for instance in instances)

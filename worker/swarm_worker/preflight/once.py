@@ -4,7 +4,6 @@ Its one rule: what went well is remembered for minutes only, since keys expire a
 """
 
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,8 @@ REMEMBERED_S: Final = 600.0
 
 def once(folder: Path, key: str, look: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:
     """What looking found, or nothing if another worker has looked just now and all was well."""
+    from hashlib import sha256  # noqa: PLC0415  # see names
+
     try:
         private_folder(folder)
         lock = os.open(folder / "preflight.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -26,7 +27,7 @@ def once(folder: Path, key: str, look: Callable[[], Sequence[Probe]]) -> Sequenc
         return look()
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = folder / f"preflight-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        stamp = folder / f"preflight-{sha256(key.encode()).hexdigest()[:16]}"
         if _is_fresh(stamp):
             return ()
         found = look()
