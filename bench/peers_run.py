@@ -34,11 +34,14 @@ class Peer:
     store: str
     survives: bool
     count: int
+    # How many tasks a worker process does at a time, where the peer can be told.
+    threads: int = 1
 
 
 DRAMATIQ: Final = Peer("Dramatiq, Redis with AOF", "with_dramatiq", "aof", survives=True, count=3_000)
 HUEY: Final = Peer("Huey, Redis in memory", "with_huey", "memory", survives=False, count=8_000)
 OTHERS: Final = (
+    Peer("Dramatiq, eight threads a process", "with_dramatiq", "aof", survives=True, count=12_000, threads=8),
     Peer("Celery, Redis with AOF", "with_celery", "aof", survives=True, count=1_500),
     Peer("RQ, Redis with AOF", "with_rq", "aof", survives=True, count=400),
     Peer("Procrastinate, PostgreSQL", "with_procrastinate", "postgres", survives=True, count=1_200),
@@ -59,7 +62,7 @@ def drain_per_s(peer: Peer) -> float:
     """Tasks a second from the first that ran to the last, all of them queued before."""
     with folder() as where, store(peer.store, where) as found:
         stamps = where / "stamps"
-        env = {**os.environ, **found, "BENCH_STAMPS": str(stamps), "PYTHONPATH": str(PEERS)}
+        env = _environment(peer, found, stamps)
         _do(peer, env, peer.count)
         with _workers(peer, env):
             until(partial(has, stamps, peer.count), f"{peer.name} is done", deadline_s=120)
@@ -70,7 +73,7 @@ def fan_ms(peer: Peer, times: int) -> list[float]:
     """From the end of a task to the start of the last of four that waited for it, on four idle workers."""
     with folder() as where, store(peer.store, where) as found:
         stamps = where / "stamps"
-        env = {**os.environ, **found, "BENCH_STAMPS": str(stamps), "PYTHONPATH": str(PEERS)}
+        env = _environment(peer, found, stamps)
         with _workers(peer, env):
             for number in range(times + 1):
                 _do(peer, env, "fan", number)
@@ -117,6 +120,11 @@ def has(stamps: Path, lines: int) -> bool:
 def _do(peer: Peer, env: Mapping[str, str], *words: object) -> None:
     argv = [str(ENVIRONMENT / "bin" / "python"), str(PEERS / f"{peer.module}.py"), *map(str, words)]
     subprocess.run(argv, env=env, check=True, timeout=250, stdout=subprocess.DEVNULL)
+
+
+def _environment(peer: Peer, found: Mapping[str, str], stamps: Path) -> dict[str, str]:
+    own = {"BENCH_STAMPS": str(stamps), "BENCH_THREADS": str(peer.threads), "PYTHONPATH": str(PEERS)}
+    return {**os.environ, **found, **own}
 
 
 @contextlib.contextmanager
