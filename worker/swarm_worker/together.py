@@ -18,7 +18,7 @@ class Together(Generic[Item]):
         self._calling: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> None:
-        """Returns when the call for it has; raises OSError if that did."""
+        """Returns when the call for it has; raises what that did."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._calling is None:
@@ -28,10 +28,10 @@ class Together(Generic[Item]):
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            error: OSError | None = None
+            error: Exception | None = None
             try:
                 await asyncio.to_thread(self._call, [item for item, _ in batch])
-            except OSError as raised:
+            except Exception as raised:  # noqa: BLE001  # whatever it was, those who wait must be told
                 error = raised
             for _, done in batch:
                 if done.done():  # whoever asked has gone

@@ -16,13 +16,13 @@ class Disk:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.may = threading.Event()
-        self.full = False
+        self.fault: Exception | None = None
 
     def put(self, items: Sequence[str]) -> None:
         self.calls.append(list(items))
         assert self.may.wait(60)
-        if self.full:
-            raise OSError("no space left")
+        if self.fault is not None:
+            raise self.fault
 
 
 async def test_what_comes_during_a_call_shares_the_next() -> None:
@@ -40,16 +40,17 @@ async def test_what_comes_during_a_call_shares_the_next() -> None:
     assert disk.calls == [["a"], ["b", "c", "d"]]
 
 
-async def test_a_call_that_fails_is_told_to_all_who_shared_it_and_to_no_other() -> None:
+@pytest.mark.parametrize("fault", [OSError("no space left"), ValueError("a fault of ours")])
+async def test_a_call_that_fails_is_told_to_all_who_shared_it_and_to_no_other(fault: Exception) -> None:
     disk = Disk()
     disk.may.set()
-    disk.full = True
+    disk.fault = fault
     together = Together(disk.put)
 
     for said in await asyncio.gather(together.do("a"), together.do("b"), return_exceptions=True):
-        assert isinstance(said, OSError)
+        assert said is fault
 
-    disk.full = False
+    disk.fault = None
     await together.do("c")
     assert disk.calls == [["a", "b"], ["c"]]
 
