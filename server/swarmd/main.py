@@ -1,14 +1,19 @@
 """`swarmd`: reads the flags, runs the daemon, ends with a code and at most one line."""
 
 import asyncio
+import gc
 import os
 import sys
+from typing import Final
 
 from amplifier_swarm import __version__, lean
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.settings import read_settings
 from swarmd.config import Config
 
+# Each collection looks through what connections hold, which is no garbage: ten thousand that join at once cost a
+# fifth more with Python's own (700, 10, 10).
+COLLECT: Final = (10_000, 20, 20)
 SUMMARY = "Owns the state of a swarm and serves it to workers and people."
 
 
@@ -38,6 +43,7 @@ def _run(config: Config) -> None:
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print(f"swarmd restored {line}")  # noqa: T201  # what a script reads
         return
+    gc.set_threshold(*COLLECT)
     asyncio.run(daemon.run(config))
 
 
