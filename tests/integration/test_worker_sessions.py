@@ -180,6 +180,7 @@ async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_
         cp "$SWARM_PROMPT_FILE" file
         cp "$SWARM_TASK_FILE" task
         stat -c %a "$SWARM_PROMPT_FILE" > mode
+        ls "$(dirname "$SWARM_PROMPT_FILE")" > files
         tr "\\0" " " < /proc/$$/cmdline > cmdline
     """
     worker.start(builder=worker.script("b.sh", session))
@@ -195,6 +196,8 @@ async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_
     assert len((worker.project / "cmdline").read_text("utf-8")) < 1000
     task = json.loads((worker.project / "task").read_text("utf-8"))
     assert (task["task_id"], task["files"], task["description"]) == ("t1", ["a.py"], description)
+    files = (worker.project / "files").read_text("ascii").split()
+    assert files == ["t1-a1-builder-1.prompt.md", "t1-a1-builder-1.task.json"], "and no folder to remove"
     assert list((worker.state / "w1" / "sessions").iterdir()) == []
 
 

@@ -1,7 +1,6 @@
 """Takes in what one session prints: its log entries, its usage, and as much as is needed to judge it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from amplifier_swarm.masking import LineMask, Mask
@@ -28,7 +27,7 @@ class SessionLog:
         """Adds entries, without the secrets in them."""
         for entry in entries:
             self._number += 1
-            shown = replace(entry, text=self._mask.text(entry.text))
+            shown = Entry(entry.kind, self._mask.text(entry.text))
             self._desk.log(self._start, shown, number=self._number)
 
     def note(self, text: str) -> None:

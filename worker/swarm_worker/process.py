@@ -192,7 +192,9 @@ class _Guarded:
                 ended = replace(ended, receipt=await self._hold.sweep(self._cgroup))
             with contextlib.suppress(TimeoutError):  # something that holds a pipe could not be ended
                 async with asyncio.timeout(PIPES_END_S):
-                    await asyncio.gather(*self._outputs, self._process.wait())
+                    for output in self._outputs:
+                        await output
+                    await self._process.wait()
         finally:
             for task in beside:
                 task.cancel()
