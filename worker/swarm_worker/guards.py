@@ -66,7 +66,10 @@ class Guards:
             marshal.dump(dict(plan), file)
             file.flush()
             async with self._turn:
-                return await self._ask([*fds, file.fileno()])
+                try:
+                    return await self._ask([*fds, file.fileno()])
+                except ConnectionResetError:  # it ended with this unread, so nothing can have come of it
+                    return await self._ask([*fds, file.fileno()])
 
     async def _ask(self, fds: Sequence[int]) -> GuardProcess:
         try:

@@ -81,6 +81,19 @@ async def test_a_session_that_kills_the_nursery_goes_on_and_so_do_later_ones(ben
     assert (after.cause, after.exit_code) == (Cause.EXIT, 4)
 
 
+async def test_a_start_that_a_killed_nursery_never_read_comes_from_the_next(bench: Bench) -> None:
+    await bench.run("exit 0")
+    killed = bench.nursery
+    os.kill(killed, signal.SIGSTOP)
+
+    starts = asyncio.create_task(bench.run("exit 4"))
+    await eventually(bench.fence.hold.guards._turn.locked, "it is asked")
+    os.kill(killed, signal.SIGKILL)
+
+    assert (await starts).exit_code == 4
+    assert bench.nursery != killed
+
+
 async def test_a_frozen_nursery_is_replaced_and_what_it_may_have_begun_is_gone_first(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
