@@ -27,6 +27,7 @@ from swarm_worker.processes import (
     boot_s,
     descendants,
     kill_frozen,
+    oldest_first,
     prctl,
     send,
 )
@@ -212,7 +213,8 @@ class Guard:
         """Asks every process to end, and waits for that as long as the grace period allows."""
         asked: set[Process] = set()
         while self._reap() and self._control.grace_left_s() > 0:
-            for process in self._members() - asked:
+            # A shell whose command ended before it was told itself would go on to the next one.
+            for process in oldest_first(self._members() - asked):
                 send(process, signal.SIGTERM)
                 send(process, signal.SIGCONT)  # a stopped process does not notice
                 asked.add(process)

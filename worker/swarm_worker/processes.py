@@ -10,7 +10,7 @@ import functools
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 PR_SET_PDEATHSIG: Final = 1
@@ -95,6 +95,11 @@ def lookup() -> Callable[[int], Iterable[int]]:
         if found := stat(pid):
             parents.setdefault(found.parent, []).append(pid)
     return lambda pid: parents.get(pid, ())
+
+
+def oldest_first(processes: Iterable[Process]) -> Sequence[Process]:
+    """Parents before their children, also those that started within one tick of the clock."""
+    return sorted(processes, key=lambda process: (int(process.started), process.pid))
 
 
 def kill_frozen(processes: Collection[Process]) -> None:
