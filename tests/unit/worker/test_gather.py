@@ -57,6 +57,17 @@ def _gather(
     )  # fmt: skip
 
 
+@asynccontextmanager
+async def _pausing() -> AsyncIterator[tuple[Server, Gather[str, str]]]:
+    """A gather that has just sent "a", and pauses until somebody is in a hurry."""
+    server = Server()
+    gather = _gather(server, pause_s=600)
+    async with _running(gather):
+        gather.put("a")
+        await eventually(lambda: server.calls, "the first call goes at once")
+        yield server, gather
+
+
 async def test_what_waits_during_a_call_goes_with_the_next_in_order() -> None:
     server = Server()
     server.open.clear()
@@ -160,12 +171,7 @@ async def test_a_bounded_queue_drops_the_oldest_also_what_a_failed_call_puts_bac
 
 
 async def test_calls_pause_but_a_flush_does_not_wait_for_that() -> None:
-    server = Server()
-    gather = _gather(server, pause_s=600)
-
-    async with _running(gather):
-        gather.put("a")
-        await eventually(lambda: server.calls, "the first call goes at once")
+    async with _pausing() as (server, gather):
         gather.put("b")
         gather.put("c")
         await gather.flush(5)
@@ -200,12 +206,7 @@ async def test_a_flush_gives_up_when_the_server_does_not_answer() -> None:
 
 
 async def test_what_waits_goes_with_another_call() -> None:
-    server = Server()
-    gather = _gather(server, pause_s=600)
-
-    async with _running(gather):
-        gather.put("a")
-        await eventually(lambda: server.calls, "the first call goes at once")
+    async with _pausing() as (server, gather):
         gather.put("b")
         gather.put("c")
         async with gather.withdrawn(5) as items:
@@ -216,17 +217,13 @@ async def test_what_waits_goes_with_another_call() -> None:
 
 
 async def test_what_could_not_go_with_another_call_goes_by_itself_before_what_came_later() -> None:
-    server = Server()
-    gather = _gather(server, pause_s=600)
+    async with _pausing() as (server, gather):
 
-    async def fails() -> None:
-        async with gather.withdrawn(5):
-            gather.put("c")
-            raise _error(grpc.StatusCode.UNAVAILABLE)
+        async def fails() -> None:
+            async with gather.withdrawn(5):
+                gather.put("c")
+                raise _error(grpc.StatusCode.UNAVAILABLE)
 
-    async with _running(gather):
-        gather.put("a")
-        await eventually(lambda: server.calls, "the first call goes at once")
         gather.put("b")
         with pytest.raises(AioRpcError):
             await fails()
