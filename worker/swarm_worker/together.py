@@ -28,11 +28,9 @@ class Together(Generic[Item]):
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            error: Exception | None = None
-            try:
-                await asyncio.to_thread(self._call, [item for item, _ in batch])
-            except Exception as raised:  # noqa: BLE001  # whatever it was, those who wait must be told
-                error = raised
+            call = asyncio.get_running_loop().run_in_executor(None, self._call, [item for item, _ in batch])
+            await asyncio.wait((call,))
+            error = call.exception()  # whatever it is, it is for those who wait
             for _, done in batch:
                 if done.done():  # whoever asked has gone
                     continue
