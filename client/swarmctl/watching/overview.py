@@ -1,5 +1,6 @@
 """The first screen: the summary above, one table at a time below, and beside it what there is room for."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
@@ -119,8 +121,12 @@ class OverviewScreen(Screen[None]):
 
     def draw(self) -> None:
         """All of it, as of now."""
-        if not (self._ready and self.is_attached):
-            return
+        if self._ready and self.is_attached:
+            # When the program ends, its widgets go one by one.
+            with contextlib.suppress(NoMatches):
+                self._draw()
+
+    def _draw(self) -> None:
         now, look = datetime.now(UTC), self._look
         away = [[cell(f"{self._away}; below is the last that was known", "bold red")]] if self._away else []
         self.query_one("#head", Lines).show(head(look, self._server))

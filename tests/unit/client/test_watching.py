@@ -17,6 +17,7 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, Swarm
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
 from support.operator import FakeOperator
 from support.waiting import DEADLINE_S
+from swarmctl.watching.overview import OverviewScreen
 from unit.client.screens import pages, screen
 
 HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x1b[2J\u202e"
@@ -121,6 +122,16 @@ async def test_no_view_lets_hostile_text_through(swarm: FakeOperator, size: tupl
             text = await watch.until(sign)
 
             assert not set("\x1b\x07\u202e") & set(text)
+
+
+async def test_what_is_heard_while_the_screen_is_taken_down_is_no_error(swarm: FakeOperator) -> None:
+    async with screen(swarm) as watch:
+        await watch.until("build-1")
+        overview = watch.app.screen
+        assert isinstance(overview, OverviewScreen)
+        await overview.query("#head").remove()
+
+        overview.lose("no answer")
 
 
 async def test_what_needs_a_person_stands_above_everything(swarm: FakeOperator) -> None:
