@@ -19,10 +19,17 @@ KEEPALIVE: Final = (
     ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
     ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),
 )
+# How much may be on its way without an answer, on either side: a backup over a far line is as fast as it can be. By
+# itself gRPC would find that out with pings, one for nearly each message on a connection that has few.
+WINDOW: Final = (
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 4 * 1024 * 1024),
+)
 # Room for the longest definition with all that a claim or an outcome carries beside it.
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _OPTIONS: Final = (
     *KEEPALIVE,
+    *WINDOW,
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A server that comes back is found within seconds, not after grpc's two minutes.

@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES
+from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc.guard import Guard
@@ -21,6 +21,7 @@ _OPTIONS: Final = (
     # Without it a second server shares the port in silence, and each gets half of the calls.
     ("grpc.so_reuseport", 0),
     *KEEPALIVE,
+    *WINDOW,
     # Workers' pings every 20 s are no attack.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
