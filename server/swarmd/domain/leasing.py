@@ -7,16 +7,14 @@ restore from a backup either. The database keeps only the secret's hash.
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from swarmd.domain.model import Lease, LeaseId, TaskKey
 
 _LEASE_ID: Final = re.compile(r"(\d{1,15})-(\d{1,15})-(\d{1,9})-([0-9a-f]{32})")
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseRef:
+class LeaseRef(NamedTuple):
     """What a lease id says; whether it is true, `proves` tells."""
 
     epoch: int

@@ -6,13 +6,14 @@ outcome that it waited for.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 
 from swarmd.domain.leasing import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import Claim, Lease, SwarmMode, Task, WorkerName
+from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.course import change
+from swarmd.engine.line import Line
 from swarmd.engine.live import Live, Member
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
@@ -54,25 +55,28 @@ class Dispatcher:
         if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
             return
         self._learn_labels(tx, offer)
+        line = Line(tx, ready, workers=len(self._hungry))
+        matches = list(self._match(line, _Room(tx), offer.paused_runners))
+        for attempt, (member, task) in enumerate(matches, offer.last_attempt + 1):
+            self._claim(tx, member, task, AttemptKey(attempt), epoch=offer.epoch)
+
+    def _match(
+        self, line: Line, room: "_Room", paused_runners: Container[str]
+    ) -> Iterator[tuple[Member, Task]]:
+        """Who gets what. Only reads, so that all claims may be written together."""
         turn = deque(self._hungry.values())
-        room: dict[WorkerName, int] = {}
-        while turn and ready:
+        while turn and line.ready:
             member = turn.popleft()
-            name = member.identity.name
             if not member.takes_claims:
-                self._hungry.pop(name, None)
+                self._hungry.pop(member.identity.name, None)
                 continue
-            if member.identity.runner in offer.paused_runners or not self._may_have(member, ready):
+            if member.identity.runner in paused_runners or not (fit := self._may_have(member, line.ready)):
                 continue
-            if name not in room:
-                room[name] = member.identity.slots - attempts.open_count(tx, member.key)
-            if room[name] <= 0:
-                self._hungry.pop(name, None)
-                continue
-            task = self._best(tx, member, ready)
-            if task is not None:
-                self._claim(tx, member, task, epoch=offer.epoch)
-                room[name] -= 1
+            if (free := room.of(member)) <= 0:
+                self._hungry.pop(member.identity.name, None)
+            elif (task := line.take(fit, free=free)) is not None:
+                room.less(member)
+                yield member, task
                 turn.append(member)
 
     def fits(self, member: Member, labels: Mapping[str, str]) -> bool:
@@ -82,19 +86,6 @@ class Dispatcher:
     def _learn_labels(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
-
-    def _best(self, tx: Tx, member: Member, ready: set[int]) -> Task | None:
-        """The first task in line that the worker may have; strikes out sets that have none left."""
-        heads = []
-        for label_set in self._may_have(member, ready):
-            head = tasks.next_ready(tx, label_set)
-            if head is None:
-                ready.discard(label_set)
-            else:
-                heads.append(head)
-        if not heads:
-            return None
-        return min(heads, key=lambda head: (-head[1], head[0].key))[0]
 
     def _may_have(self, member: Member, ready: set[int]) -> Sequence[int]:
         """The label sets of which the worker may have a task; asked of every idle worker, so without the store."""
@@ -112,20 +103,10 @@ class Dispatcher:
             other.takes_claims and not other.unanswered and self.fits(other, labels) for other in members
         )
 
-    def _claim(self, tx: Tx, member: Member, task: Task, *, epoch: int) -> None:
+    def _claim(self, tx: Tx, member: Member, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
         number, secret = task.attempt + 1, self._entropy.secret()
-        secret_hash = hash_secret(secret)
         worker = member.identity.name
-        change(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
-        attempt_key = attempts.add(
-            tx,
-            task_key=task.key,
-            number=number,
-            epoch=epoch,
-            secret_hash=secret_hash,
-            worker_key=member.key,
-        )
-        lease = Lease(attempt_key, task.key, task.task_id, number, epoch, worker, secret_hash)
+        lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
         definition = views.definition(tx, task.key)
         claim = Claim(
             definition=definition,
@@ -136,6 +117,8 @@ class Dispatcher:
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
         )
+        change(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
+        attempts.add(tx, lease, worker_key=member.key)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
 
@@ -146,3 +129,22 @@ class Dispatcher:
             member.mailbox.claim(lease, claim)
         else:
             self._stranded(lease)
+
+
+class _Room:
+    """The free slots of those workers that it was asked about, less what they are given meanwhile."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._free: dict[WorkerName, int] = {}
+
+    def of(self, member: Member) -> int:
+        """The free slots of the worker."""
+        name = member.identity.name
+        if name not in self._free:
+            self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
+        return self._free[name]
+
+    def less(self, member: Member) -> None:
+        """One of them has been given a task."""
+        self._free[member.identity.name] -= 1

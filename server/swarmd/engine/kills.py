@@ -152,7 +152,7 @@ class Kills:
         """Ends an attempt of which no process exists; its worker learns that the lease is gone."""
         record = attempts.find(tx, task.key, task.attempt)
         assert record is not None
-        attempts.end(tx, record.lease.attempt_key, outcome, error=cause)
+        attempts.end(tx, record.lease, outcome, error=cause)
         self._dispatcher.feed_worker(record.lease.worker)
         tx.after_commit(partial(self._live.end_lease, record.lease, order=OrderAction.ABANDON, cause=cause))
         return record.lease

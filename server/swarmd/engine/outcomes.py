@@ -81,7 +81,7 @@ class Outcomes:
             # No session ever had a go, whatever the outcome says.
             task = self.release(tx, lease, task, cause=outcome.error or kind, backoff_s=DECLINED_BACKOFF_S)
         elif kind is OutcomeKind.COMPLETED:
-            attempts.end(tx, lease.attempt_key, AttemptOutcome.COMPLETED, reported=outcome)
+            attempts.end(tx, lease, AttemptOutcome.COMPLETED, reported=outcome)
             task = change(
                 tx, task, Transition.COMPLETE, EventKind.TASK_COMPLETED, worker=worker, **_NO_FAILURE
             )
@@ -99,12 +99,12 @@ class Outcomes:
         if task.status is TaskStatus.CLAIMED:
             task = self.release(tx, lease, task, cause=cause)
         elif task.status is TaskStatus.KILLING:
-            attempts.end(tx, lease.attempt_key, AttemptOutcome.KILLED, error=cause)
+            attempts.end(tx, lease, AttemptOutcome.KILLED, error=cause)
             task = self._proven_dead(tx, lease, task)
         else:
             attempts.end(
                 tx,
-                lease.attempt_key,
+                lease,
                 AttemptOutcome.LOST,
                 failure_class=FailureClass.WORKER_LOST,
                 error=cause,
@@ -114,7 +114,7 @@ class Outcomes:
 
     def release(self, tx: Tx, lease: Lease, task: Task, *, cause: str, backoff_s: float = 0.0) -> Task:
         """Gives a claim back, free of charge; the caller tells the worker if it must."""
-        attempts.end(tx, lease.attempt_key, AttemptOutcome.RELEASED, error=cause)
+        attempts.end(tx, lease, AttemptOutcome.RELEASED, error=cause)
         task = change(
             tx,
             task,
@@ -145,9 +145,7 @@ class Outcomes:
         stopped = outcome.kind is not OutcomeKind.FAILED
         failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
         error = outcome.error or ("the worker ended the session" if stopped else failure)
-        attempts.end(
-            tx, lease.attempt_key, AttemptOutcome.FAILED, failure_class=failure, error=error, reported=outcome
-        )
+        attempts.end(tx, lease, AttemptOutcome.FAILED, failure_class=failure, error=error, reported=outcome)
         if failure is FailureClass.PROVIDER_DENIED:
             self._pause_runner(tx, lease, error)
         elif failure is FailureClass.VALIDATION_FAILED and (stuck := _stuck(tx, task)):
@@ -214,7 +212,7 @@ class Outcomes:
 
     def _killed(self, tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> Task:
         """A kill wins over a result that comes later; the result is kept."""
-        attempts.end(tx, lease.attempt_key, AttemptOutcome.KILLED, error=task.cause, reported=outcome)
+        attempts.end(tx, lease, AttemptOutcome.KILLED, error=task.cause, reported=outcome)
         if outcome.kind in _RESULTS:
             late.archive(tx, lease, task, outcome)
         return self._proven_dead(tx, lease, task)

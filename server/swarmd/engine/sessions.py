@@ -12,8 +12,9 @@ from swarmd.engine.feed import Feed
 from swarmd.engine.live import Live
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.store import attempts, events, sessions, swarm
+from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
-from swarmd.store.sessions import LogEntry, LogLimits
+from swarmd.store.sessions import LogEntry, LogLimits, SessionRecord
 from swarmd.store.transaction import Tx
 
 
@@ -64,22 +65,14 @@ class Sessions:
         lease, task = record.lease, record.task
         if task.status is TaskStatus.KILLING:
             return _stop(tx, start.lease_id, task)
-        added = sessions.add(
-            tx,
-            session_id=start.session_id,
-            task_key=lease.task_key,
-            attempt_key=lease.attempt_key,
-            role=start.role,
-            runner=start.runner,
-        )
-        if not added:
+        if (known := sessions.find(tx, start.session_id)) is not None:
             # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
-            owner = sessions.owner(tx, start.session_id)
-            return None if owner == lease.attempt_key else leases.abandon(start.lease_id)
+            return None if known.attempt_key == lease.attempt_key else leases.abandon(start.lease_id)
+        sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:
             started_us = tx.now_us
-            attempts.start(tx, lease.attempt_key)
+            attempts.start(tx, lease)
             waited_s = seconds_since(record.claimed_us, tx.now_us)
             tx.after_commit(partial(self._observer.started, waited_s))
         change(
@@ -97,15 +90,14 @@ class Sessions:
 
     def end(self, tx: Tx, worker: WorkerName, end: SessionEnd) -> Order | None:
         """Stores the end; also under a lease that is lost meanwhile, for the record."""
-        record = leases.find(tx, worker, end.lease_id)
-        key = None if record is None else sessions.find(tx, record.lease.attempt_key, end.session_id)
-        if record is None or key is None:
+        record, session = _find(tx, worker, end.lease_id, end.session_id)
+        if record is None or session is None:
             return leases.abandon(end.lease_id)
-        sessions.use(tx, key, end.usage)
-        ended = sessions.end(tx, key, exit_code=end.exit_code)
-        if ended is not None:
-            lasted_s = seconds_since(ended.started_us, tx.now_us)
-            tx.after_commit(partial(self._observer.session_ended, ended.role, lasted_s))
+        sessions.use(tx, session.key, end.usage)
+        if session.ended_us is None:
+            sessions.end(tx, session, exit_code=end.exit_code)
+            lasted_s = seconds_since(session.started_us, tx.now_us)
+            tx.after_commit(partial(self._observer.session_ended, session.role, lasted_s))
             task = record.task
             events.append(
                 tx,
@@ -121,15 +113,24 @@ class Sessions:
 
     def report(self, tx: Tx, worker: WorkerName, progress: Progress) -> None:
         """Stores what is new; of a session that is not known, nothing."""
-        record = leases.find(tx, worker, progress.lease_id)
-        key = None if record is None else sessions.find(tx, record.lease.attempt_key, progress.session_id)
-        if record is None or key is None:
+        record, session = _find(tx, worker, progress.lease_id, progress.session_id)
+        if record is None or session is None:
             return
         if progress.usage is not None:
-            sessions.use(tx, key, progress.usage)
+            sessions.use(tx, session.key, progress.usage)
         if progress.entries:
-            sessions.log(tx, key, progress.entries, self._limits)
+            sessions.log(tx, session.key, progress.entries, self._limits)
             tx.after_commit(partial(self._feed.wake, record.lease.task_id))
+
+
+def _find(
+    tx: Tx, worker: WorkerName, lease_id: str, session_id: str
+) -> tuple[LeaseRecord | None, SessionRecord | None]:
+    """What the lease points at, and the session of that id if it belongs to it."""
+    record, session = leases.find(tx, worker, lease_id), sessions.find(tx, session_id)
+    if record is None or session is None or session.attempt_key != record.lease.attempt_key:
+        return record, None
+    return record, session
 
 
 def _stop(tx: Tx, lease_id: str, task: Task) -> Order:

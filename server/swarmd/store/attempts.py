@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
@@ -16,14 +17,12 @@ from swarmd.domain.model import (
     TaskId,
     TaskKey,
     WorkerKey,
-    WorkerName,
 )
 from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Row, Tx
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseRecord:
+class LeaseRecord(NamedTuple):
     """What a lease id points at."""
 
     lease: Lease
@@ -43,26 +42,24 @@ class OpenLease:
     mode: SwarmMode
 
 
-def add(
-    tx: Tx, *, task_key: TaskKey, number: int, epoch: int, secret_hash: bytes, worker_key: WorkerKey
-) -> AttemptKey:
+def add(tx: Tx, lease: Lease, *, worker_key: WorkerKey) -> None:
     """Opens an attempt; the schema allows one open attempt a task."""
-    return AttemptKey(
-        tx.insert(
-            "attempt_add",
-            task_key=task_key,
-            number=number,
-            epoch=epoch,
-            secret_hash=secret_hash,
-            worker_key=worker_key,
-            now_us=tx.now_us,
-        )
+    tx.later(
+        "attempt_add",
+        (lease.task_key,),
+        key=lease.attempt_key,
+        task_key=lease.task_key,
+        number=lease.number,
+        epoch=lease.epoch,
+        secret_hash=lease.secret_hash,
+        worker_key=worker_key,
+        now_us=tx.now_us,
     )
 
 
 def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     """The attempt of that task and number, and where the task is."""
-    row = tx.one("attempt_by_lease", task_key=task_key, number=number)
+    row = tx.one("attempt_by_lease", about=task_key, task_key=task_key, number=number)
     if row is None:
         return None
     return LeaseRecord(
@@ -114,14 +111,14 @@ def ended(tx: ReadTx, task_id: str, number: int) -> EndedAttempt | None:
     return None if row is None else EndedAttempt(*row)
 
 
-def start(tx: Tx, key: AttemptKey) -> None:
+def start(tx: Tx, lease: Lease) -> None:
     """Notes when the first session got its go."""
-    tx.run("attempt_start", key=key, now_us=tx.now_us)
+    tx.later("attempt_start", (lease.task_key,), key=lease.attempt_key, now_us=tx.now_us)
 
 
 def end(
     tx: Tx,
-    key: AttemptKey,
+    lease: Lease,
     outcome: AttemptOutcome,
     *,
     failure_class: FailureClass | None = None,
@@ -129,9 +126,10 @@ def end(
     reported: Outcome | None = None,
 ) -> None:
     """Ends the attempt and whatever of its sessions was not reported as ended."""
-    tx.run(
+    tx.later(
         "attempt_end",
-        key=key,
+        (lease.task_key,),
+        key=lease.attempt_key,
         now_us=tx.now_us,
         outcome=outcome,
         failure_class=failure_class,
@@ -139,7 +137,7 @@ def end(
         report=None if reported is None else reported.report,
         digest=None if reported is None else reported.digest,
     )
-    tx.run("session_end_of_attempt", attempt_key=key, now_us=tx.now_us)
+    tx.later("session_end_of_attempt", (lease.task_key,), key=lease.attempt_key, now_us=tx.now_us)
 
 
 def started_after(tx: ReadTx, task_key: TaskKey, number: int) -> bool:
@@ -149,7 +147,7 @@ def started_after(tx: ReadTx, task_key: TaskKey, number: int) -> bool:
 
 def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
     """What the latest reported attempt left, as JSON."""
-    report: str | None = tx.value("attempt_last_report", task_key=task_key)
+    report: str | None = tx.value("attempt_last_report", about=task_key, task_key=task_key)
     return report
 
 
@@ -189,12 +187,5 @@ def accept_late(tx: Tx, task_key: TaskKey, number: int) -> bool:
 
 
 def _lease(row: Row) -> Lease:
-    return Lease(
-        attempt_key=AttemptKey(row[0]),
-        task_key=TaskKey(row[1]),
-        task_id=TaskId(row[2]),
-        number=row[3],
-        epoch=row[4],
-        worker=WorkerName(row[5]),
-        secret_hash=row[6],
-    )
+    """The lease of a row that begins with its columns, in the order of `attempt_open`."""
+    return Lease._make(row[:7])

@@ -156,6 +156,7 @@ class Database:
                 lineage.begin(tx)
             self._apply_all(tx, group)
             self.before_commit(tx)
+            tx.settle()
             group[-1].callbacks += tx.take_callbacks()
             if tx.epoch is not None:
                 self._epochs.raise_to(tx.epoch)
@@ -176,25 +177,27 @@ class Database:
                 number += 1
 
     def _apply(self, tx: Tx, job: Job) -> bool:
-        """Runs one write in its savepoint; a refusal undoes this one alone. Says whether it has been done."""
-        self._writer.execute("SAVEPOINT job")
-        epoch, job.error = tx.epoch, None
+        """Runs one write; a refusal undoes this one alone. Says whether it has been done."""
+        tx.begin()
+        epoch, job.error, job.callbacks = tx.epoch, None, []
         # Once is enough: a rain of urgent ones must not keep it from ever being done.
         tx.gives_way, job.patient = self._backlog.pressed if job.patient else None, False
         try:
             job.result = job.operation(tx)
         except (*_NO_ROOM, *_NOT_WRITABLE, *_DAMAGED):
             raise
-        except Exception as error:  # noqa: BLE001  # a bug in one write must not take the others down
+        except Exception as error:
+            if tx.torn:
+                raise
+            # A bug in one write must not take the others down.
             job.error = error
-            tx.take_callbacks()
+            tx.undo()
             tx.epoch = epoch
-            self._writer.execute("ROLLBACK TO job")
         else:
             job.callbacks = tx.take_callbacks()
         finally:
             tx.gives_way = None
-        self._writer.execute("RELEASE job")
+        tx.end()
         return not isinstance(job.error, Yielded)
 
     def _end(self, group: list[Job]) -> None:
@@ -225,6 +228,10 @@ class Database:
             self._break(group, error)
         elif isinstance(error, _NO_ROOM):
             self._make_room(group, StorageFull(str(error)))
+        elif len(group) > 1 and not isinstance(error, (*_NOT_WRITABLE, OSError)):
+            # A bug: it must not take down those that only share the commit.
+            for job in group:
+                self._commit([job])
         else:
             _fail(group, StorageFull(str(error)) if isinstance(error, (*_NOT_WRITABLE, OSError)) else error)
 

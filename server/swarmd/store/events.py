@@ -71,8 +71,9 @@ def append(
 ) -> None:
     """Records that it happened, now."""
     tx.eventful = True
-    tx.run(
+    tx.later(
         "event_add",
+        (),
         now_us=tx.now_us,
         kind=kind,
         task_id=task_id,

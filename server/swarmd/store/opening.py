@@ -34,6 +34,8 @@ from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.transaction import Tx
 
 # Before this one, two connections could corrupt a WAL that was just being reset.
+# Statements that stay prepared: each of those that are made for many rows at once, in each of their sizes.
+PREPARED: Final = 256
 MIN_SQLITE: Final = (3, 51, 3)
 # "SWRM", so that a file of another program is not taken for ours.
 APPLICATION_ID: Final = 0x5357524D
@@ -103,7 +105,9 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
             _make(path, vfs)
         if path.is_file() and path.stat().st_size == 0:
             raise DatabaseUnusable("the file is empty, so it is no database; remove it or restore a backup")
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        # One thread uses it, so SQLite need not see to that itself.
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+        connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=PREPARED)
         with closed_on_failure(connection):
             after_crash = size(beside(path, "-wal")) > 0
             check(connection, path, vfs, thorough=after_crash)

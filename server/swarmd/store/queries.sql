@@ -131,7 +131,7 @@ UPDATE tasks SET status = :status, ready = :ready, unmet = :unmet, attempt = :at
        losses = :losses, last_error = :last_error, failure_class = :failure_class, cause = :cause,
        interrupted = :interrupted, backoff_s = :backoff_s, started_us = :started_us,
        completed_us = :completed_us, ready_us = CASE WHEN :ready THEN coalesce(ready_us, :now_us) END
- WHERE key = :key;
+ WHERE tasks.key = :key;
 
 -- name: task_make_ready
 -- The backoff has passed, also for a task that is blocked again meanwhile.
@@ -168,16 +168,17 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
 SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
  WHERE d.task_key = :key AND p.status <> 'completed' ORDER BY d.position;
 
--- name: task_next_ready
--- The best claimable task among those that ask for one set of labels: the head of a partial index.
+-- name: task_ready
+-- The best claimable tasks among those that ask for one set of labels: the head of a partial index.
 SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
        failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, priority
-  FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key ORDER BY priority DESC, key LIMIT 1;
+  FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key ORDER BY priority DESC, key LIMIT :limit OFFSET :after;
 
 -- name: task_offer
 -- Whether claims may be given, to whom not, and the label sets that have a claimable task: one look into the
 -- index for each set.
-SELECT s.epoch, s.mode, (SELECT coalesce(max(key), 0) FROM label_sets),
+SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
+       (SELECT coalesce(max(key), 0) FROM label_sets),
        (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
           (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key)),
        (SELECT json_group_array(runner) FROM paused_runners)
@@ -211,8 +212,8 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 -- ── attempts ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: attempt_add
-INSERT INTO attempts (task_key, number, epoch, secret_hash, worker_key, claimed_us, error)
-VALUES (:task_key, :number, :epoch, :secret_hash, :worker_key, :now_us, '');
+INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error)
+VALUES (:key, :task_key, :number, :epoch, :secret_hash, :worker_key, :now_us, '');
 
 -- name: attempt_by_lease
 -- What a lease of the given task and number stands for, whether it is open or not, after the task itself.
@@ -244,12 +245,12 @@ SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 SELECT count(*) FROM attempts WHERE worker_key = :worker_key AND outcome IS NULL;
 
 -- name: attempt_start
-UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE key = :key;
+UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE attempts.key = :key;
 
 -- name: attempt_end
 UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :failure_class, error = :error,
        report = :report, digest = :digest
- WHERE key = :key AND outcome IS NULL;
+ WHERE attempts.key = :key AND attempts.outcome IS NULL;
 
 -- name: attempt_last_report
 -- What the latest reported attempt but those that were never started left for the next builder.
@@ -289,26 +290,26 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 
 -- name: session_find
 -- The session of that id, whosever it is.
-SELECT key, attempt_key FROM sessions WHERE session_id = :session_id;
+SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_id = :session_id;
 
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
-VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0) ON CONFLICT (session_id) DO NOTHING;
+VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
 
 -- name: session_end
-UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE key = :key AND ended_us IS NULL
-RETURNING role, started_us;
+UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE sessions.key = :key AND ended_us IS NULL;
 
 -- name: session_end_of_attempt
 -- Whatever was not reported has ended with the attempt.
-UPDATE sessions SET ended_us = :now_us WHERE attempt_key = :attempt_key AND ended_us IS NULL;
+UPDATE sessions SET ended_us = :now_us WHERE attempt_key = :key AND ended_us IS NULL;
 
 -- name: session_use
 -- Reports come in any order; what was used only grows.
-UPDATE sessions SET input_tokens = max(input_tokens, :input_tokens),
-       output_tokens = max(output_tokens, :output_tokens),
-       cost_nano = CASE WHEN :cost_nano IS NULL THEN cost_nano ELSE max(coalesce(cost_nano, 0), :cost_nano) END
- WHERE key = :key;
+UPDATE sessions SET input_tokens = max(sessions.input_tokens, :input_tokens),
+       output_tokens = max(sessions.output_tokens, :output_tokens),
+       cost_nano = CASE WHEN :cost_nano IS NULL THEN sessions.cost_nano
+                        ELSE max(coalesce(sessions.cost_nano, 0), :cost_nano) END
+ WHERE sessions.key = :key;
 
 -- name: session_log_add
 INSERT INTO session_log (session_key, number, logged_us, kind, text)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from swarmd.domain.model import AttemptKey, SessionRole, TaskKey, Usage
+from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskKey, Usage
 from swarmd.store.transaction import ReadTx, Tx
 
 
@@ -35,52 +36,47 @@ class SessionRef:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What ended, and when it had begun."""
+class SessionRecord(NamedTuple):
+    """A session, whosever it is."""
 
+    key: int
+    session_id: str
+    attempt_key: AttemptKey
     role: SessionRole
     started_us: int
+    ended_us: int | None
 
 
-def find(tx: ReadTx, attempt_key: AttemptKey, session_id: str) -> int | None:
-    """The key of that session of that attempt."""
-    row = tx.one("session_find", session_id=session_id)
-    return int(row[0]) if row is not None and row[1] == attempt_key else None
+def find(tx: ReadTx, session_id: str) -> SessionRecord | None:
+    """The session of that id."""
+    row = tx.one("session_find", about=session_id, session_id=session_id)
+    return None if row is None else SessionRecord(row[0], session_id, row[1], SessionRole(row[2]), *row[3:])
 
 
-def owner(tx: ReadTx, session_id: str) -> AttemptKey | None:
-    """The attempt that has a session of that id."""
-    row = tx.one("session_find", session_id=session_id)
-    return None if row is None else AttemptKey(row[1])
-
-
-def add(
-    tx: Tx, *, session_id: str, task_key: TaskKey, attempt_key: AttemptKey, role: SessionRole, runner: str
-) -> bool:
-    """Stores a session that has its go; False if there is one of that id, whosever it is."""
-    added = tx.run(
+def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str) -> None:
+    """Stores a session that has its go; there is none of that id."""
+    tx.later(
         "session_add",
+        (session_id,),
         session_id=session_id,
-        task_key=task_key,
-        attempt_key=attempt_key,
+        task_key=lease.task_key,
+        attempt_key=lease.attempt_key,
         role=role,
         runner=runner,
         now_us=tx.now_us,
     )
-    return added > 0
 
 
-def end(tx: Tx, key: int, *, exit_code: int | None) -> Ended | None:
-    """Stores that it ended; None if that is known already."""
-    rows = tx.all("session_end", key=key, exit_code=exit_code, now_us=tx.now_us)
-    return Ended(SessionRole(rows[0][0]), rows[0][1]) if rows else None
+def end(tx: Tx, session: SessionRecord, *, exit_code: int | None) -> None:
+    """Stores that it ended."""
+    tx.later("session_end", (session.session_id,), key=session.key, exit_code=exit_code, now_us=tx.now_us)
 
 
 def use(tx: Tx, key: int, usage: Usage) -> None:
     """Stores what it has used in all."""
-    tx.run(
+    tx.later(
         "session_use",
+        (),
         key=key,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -90,19 +86,16 @@ def use(tx: Tx, key: int, usage: Usage) -> None:
 
 def log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits) -> None:
     """Stores entries and drops from the middle what is more than is kept."""
-    tx.run_many(
-        "session_log_add",
-        (
-            {
-                "session_key": key,
-                "number": entry.number,
-                "logged_us": entry.logged_us,
-                "kind": entry.kind,
-                "text": entry.text,
-            }
-            for entry in entries
-        ),
-    )
+    for entry in entries:
+        tx.later(
+            "session_log_add",
+            (),
+            session_key=key,
+            number=entry.number,
+            logged_us=entry.logged_us,
+            kind=entry.kind,
+            text=entry.text,
+        )
     newest = max(entry.number for entry in entries)
     if newest > limits.head + limits.tail:
         tx.run("session_log_trim", session_key=key, newest=newest, head=limits.head, tail=limits.tail)

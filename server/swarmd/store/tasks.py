@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
@@ -14,11 +15,10 @@ from swarmd.domain.model import (
     SwarmMode,
     Task,
     TaskDefinition,
-    TaskId,
     TaskKey,
 )
 from swarmd.store import definitions
-from swarmd.store.transaction import ReadTx, Row, Tx, Value
+from swarmd.store.transaction import AS_STORED, ReadTx, Row, Tx, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,21 @@ class Offer:
 
     epoch: int
     mode: SwarmMode
+    # The next attempt's key is one more.
+    last_attempt: int
     # Grows with each new label set, so that a reader knows when to read them again.
     newest_label_set: int
     ready_label_sets: set[int]
     paused_runners: frozenset[str]
 
+
+# Looked up: to ask an enum for its member costs as much as all the rest of a row.
+_STATUSES: Final = {str(status): status for status in TaskStatus}
+_POLICIES: Final = {str(policy): policy for policy in DependencyFailurePolicy}
+_FAILURES: Final[dict[str | None, FailureClass | None]] = {
+    None: None,
+    **{str(failure): failure for failure in FailureClass},
+}
 
 # Sorts after every id that begins with what stands before it.
 _LAST = "\U0010ffff"
@@ -102,9 +112,12 @@ def first_held(tx: ReadTx) -> tuple[str, str, int] | None:
     return None if row is None else (row[0], row[1], row[2])
 
 
-def dependents(tx: ReadTx, key: TaskKey) -> Sequence[Task]:
+def dependents(tx: Tx, key: TaskKey) -> Sequence[Task]:
     """The tasks that wait for this one."""
-    return [read(row) for row in tx.all("task_dependents", key=key)]
+    found = [read(row) for row in tx.all("task_dependents", about=AS_STORED, key=key)]
+    if tx.waits(task.key for task in found):
+        found = [read(row) for row in tx.all("task_dependents", key=key)]
+    return found
 
 
 def with_status(tx: ReadTx, status: TaskStatus) -> Sequence[Task]:
@@ -143,18 +156,18 @@ def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[tuple[str, TaskStat
     return [(task_id, TaskStatus(status)) for task_id, status in tx.all("task_unmet_dependencies", key=key)]
 
 
-def next_ready(tx: ReadTx, label_set: int) -> tuple[Task, int] | None:
-    """The first task in line among those that ask for that set of labels, with its priority."""
-    row = tx.one("task_next_ready", label_set_key=label_set)
-    return None if row is None else (read(row), row[18])
+def ready(tx: ReadTx, label_set: int, *, after: int, limit: int) -> Sequence[tuple[Task, int]]:
+    """Those in line that ask for that set of labels, after so many that are known, each with its priority."""
+    rows = tx.all("task_ready", label_set_key=label_set, after=after, limit=limit)
+    return [(read(row), row[18]) for row in rows]
 
 
 def offer(tx: ReadTx) -> Offer:
     """What there is to be claimed."""
     row = tx.one("task_offer")
     assert row is not None
-    ready, paused = set(json.loads(row[3])), frozenset(json.loads(row[4]))
-    return Offer(row[0], SwarmMode(row[1]), row[2], ready, paused)
+    ready, paused = set(json.loads(row[4])), frozenset(json.loads(row[5]))
+    return Offer(row[0], SwarmMode(row[1]), row[2], row[3], ready, paused)
 
 
 def make_ready(tx: Tx, key: TaskKey) -> bool:
@@ -221,8 +234,9 @@ def set_dependencies(tx: Tx, key: TaskKey, dependencies: Sequence[TaskKey]) -> N
 
 def save(tx: Tx, task: Task) -> None:
     """Stores where the task is."""
-    tx.run(
+    tx.later(
         "task_save",
+        (task.key,),
         key=task.key,
         status=task.status,
         ready=task.ready,
@@ -270,24 +284,8 @@ def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:
 
 
 def read(row: Row) -> Task:
-    """The task of a row that begins with its columns, in the order of `task_by_key`."""
-    return Task(
-        key=TaskKey(row[0]),
-        task_id=TaskId(row[1]),
-        status=TaskStatus(row[2]),
-        ready=bool(row[3]),
-        unmet=row[4],
-        policy=DependencyFailurePolicy(row[5]),
-        max_retries=row[6],
-        attempt=row[7],
-        failures=row[8],
-        losses=row[9],
-        last_error=row[10],
-        failure_class=None if row[11] is None else FailureClass(row[11]),
-        cause=row[12],
-        interrupted=bool(row[13]),
-        backoff_s=row[14],
-        started_us=row[15],
-        completed_us=row[16],
-        ready_us=row[17],
-    )
+    """The task of a row that begins with its columns, in the order of `task_by_key`: that of its fields."""
+    return Task._make((
+        *row[:2], _STATUSES[row[2]], bool(row[3]), row[4], _POLICIES[row[5]], *row[6:11], _FAILURES[row[11]],
+        row[12], bool(row[13]), *row[14:18],
+    ))  # fmt: skip

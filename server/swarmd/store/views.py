@@ -111,7 +111,7 @@ def task(tx: ReadTx, key: TaskKey) -> TaskView:
 
 def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
     """What the task asks for."""
-    return definitions.decode(tx.value("definition_get", key=key))
+    return definitions.decode(tx.value("definition_get", about=key, key=key))
 
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:

@@ -11,16 +11,19 @@ import pytest
 from support.engine import Bench, FakeWorker, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.sessions import SessionStart
-from swarmd.store.queries import QUERIES
+from swarmd.store.later import KINDS, SIZES
+from swarmd.store.queries import QUERIES, Statement
 
-NAMES = {text: name for name, text in QUERIES.items()}
+NAMES = {text: name for name, text in QUERIES.items()} | {
+    Statement(QUERIES[name]).text(rows): name for name in KINDS for rows in SIZES
+}
 # All that the life of one task without dependencies costs: its claim in the commit that frees the slot, its go,
-# its outcome. Two commits, one savepoint for each call.
+# its outcome. Two commits.
 LIFE = {
-    "BEGIN IMMEDIATE": 2, "COMMIT": 2, "SAVEPOINT job": 2, "RELEASE job": 2, "attempt_by_lease": 2,
-    "task_save": 3, "event_add": 3, "swarm_has_open": 2, "task_offer": 1, "attempt_open_count": 1,
-    "task_next_ready": 1, "attempt_add": 1, "definition_get": 1, "session_add": 1,
-    "attempt_start": 1, "attempt_end": 1, "session_end_of_attempt": 1, "task_dependents": 1,
+    "BEGIN IMMEDIATE": 2, "COMMIT": 2, "attempt_by_lease": 2, "task_save": 3, "event_add": 3,
+    "swarm_has_open": 2, "task_offer": 1, "attempt_open_count": 1, "task_ready": 1, "attempt_add": 1,
+    "definition_get": 1, "session_find": 1, "session_add": 1, "attempt_start": 1, "attempt_end": 1,
+    "session_end_of_attempt": 1, "task_dependents": 1,
 }  # fmt: skip
 # What runs once a step, so that one scan in it costs more the more tasks there are.
 HOT = (
@@ -31,7 +34,10 @@ HOT = (
 )  # fmt: skip
 # One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
 # that were asked for. The sessions of `attempt_findings` are read from one report.
-SMALL = ("s", "swarm", "label_sets", "l", "paused_runners", "j", "f", "CONSTANT ROW")
+SMALL = (
+    "s", "swarm", "label_sets", "l", "paused_runners", "j", "f", "CONSTANT ROW", "8 CONSTANT ROWS",
+    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence",
+)  # fmt: skip
 
 
 @contextmanager
@@ -72,7 +78,7 @@ async def test_the_life_of_a_task_costs_the_same_statements_however_many_wait(
     assert counts == LIFE
 
 
-async def test_writes_that_wait_together_share_begin_commit_and_the_look_for_work(swarm: Bench) -> None:
+async def test_writes_that_wait_together_share_their_statements(swarm: Bench) -> None:
     await swarm.add(*(task(f"t{n}") for n in range(40)))
     worker = await swarm.worker(slots=20)
     await worker.take()
@@ -83,8 +89,29 @@ async def test_writes_that_wait_together_share_begin_commit_and_the_look_for_wor
     with counted(swarm) as counts:
         await write(lambda tx: [start(tx, worker.name, _start(claim)) for claim in claims])
 
-    assert counts["session_add"] == 20
-    assert {counts[name] for name in ("BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT job", "swarm_has_open")} == {1}
+    assert {counts[name] for name in ("BEGIN IMMEDIATE", "COMMIT", "swarm_has_open")} == {1}
+    # One of sixteen rows and one of four.
+    assert {counts[name] for name in ("task_save", "session_add", "attempt_start", "event_add")} == {2}
+    assert "SAVEPOINT job" not in counts
+
+
+async def test_claims_that_are_given_together_share_their_statements(swarm: Bench) -> None:
+    await swarm.worker(slots=16)
+
+    with counted(swarm) as counts:
+        await swarm.add(*(task(f"t{n}") for n in range(20)))
+
+    assert {counts[name] for name in ("task_offer", "task_ready", "attempt_add", "task_save")} == {1}
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_no_statement_for_many_rows_scans_what_grows(swarm: Bench, name: str) -> None:
+    query = Statement(QUERIES[name]).text(8)
+    blank = [1] * 8 * len(Statement(QUERIES[name]).names)
+
+    scans = await swarm.swarm.db.read(lambda tx: _scans(tx, query, blank))
+
+    assert scans == []
 
 
 async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: Bench) -> None:
@@ -107,7 +134,7 @@ async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_work
         await swarm.add(task("also-odd", labels={"gpu": "yes"}))
 
     assert counts["task_offer"] == 1
-    assert counts["attempt_open_count"] == counts["task_next_ready"] == 0
+    assert counts["attempt_open_count"] == counts["task_ready"] == 0
 
 
 async def test_a_beat_does_not_count_the_fleet(swarm: Bench) -> None:
@@ -129,15 +156,14 @@ async def test_a_beat_does_not_count_the_fleet(swarm: Bench) -> None:
 
 @pytest.mark.parametrize("name", HOT)
 async def test_no_step_scans_what_grows(swarm: Bench, name: str) -> None:
-    scans = await swarm.swarm.db.read(lambda tx: _scans(tx, name))
+    blank = dict.fromkeys(re.findall(r":(\w+)", QUERIES[name]), 1)
+    scans = await swarm.swarm.db.read(lambda tx: _scans(tx, QUERIES[name], blank))
 
     assert scans == []
 
 
-def _scans(tx: Any, name: str) -> list[str]:
+def _scans(tx: Any, query: str, blank: Any) -> list[str]:
     """The parts of the query's plan that walk through a whole table."""
-    query = QUERIES[name]
-    blank = dict.fromkeys(re.findall(r":(\w+)", query), 1)
     rows = [row[3] for row in tx._connection.execute(f"EXPLAIN QUERY PLAN {query}", blank)]
     walks = [row for row in rows if row.startswith("SCAN ")]
     return [row for row in walks if not row.removeprefix("SCAN ").startswith(SMALL)]

@@ -140,8 +140,8 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(swarm: Ben
         from swarmd.store.queries import QUERIES  # noqa: PLC0415
 
         connection = tx._connection  # type: ignore[attr-defined]
-        query = "EXPLAIN QUERY PLAN " + QUERIES["task_next_ready"]
-        return [row[3] for row in connection.execute(query, {"label_set_key": 1})]
+        query = "EXPLAIN QUERY PLAN " + QUERIES["task_ready"]
+        return [row[3] for row in connection.execute(query, {"label_set_key": 1, "after": 0, "limit": 1})]
 
     steps = await swarm.swarm.db.read(explained)
 

@@ -10,13 +10,17 @@ import apsw
 import pytest
 
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
-from swarmd.store import events, opening
+from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskId, TaskKey, WorkerName
+from swarmd.store import events, opening, sessions
 from swarmd.store.database import Database
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.events import EventKind
 from swarmd.store.queries import QUERIES, load
 from swarmd.store.transaction import Tx
 
+# Of a task that is not there.
+NO_LEASE = Lease(AttemptKey(9), TaskKey(9), TaskId("none"), 1, 1, WorkerName("w"), b"")
+ROLE = SessionRole.BUILDER
 # What this version makes.
 SCHEMA = opening.migrations()[-1].number
 
@@ -292,7 +296,7 @@ def test_every_query_is_used_and_every_used_one_is_there() -> None:
 
     root = Path(str(files("swarmd")))
     code = "\n".join(path.read_text() for path in root.rglob("*.py"))
-    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|insert)\(\s*"(\w+)\"""", code))
+    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|later)\(\s*"(\w+)\"""", code))
 
     assert used == set(QUERIES)
 
@@ -345,3 +349,45 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     assert connection.pragma("user_version") == SCHEMA
     assert not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").get
     connection.close()
+
+
+async def test_what_the_database_refuses_at_the_end_takes_down_nobody_else(db: Database) -> None:
+    gate = Gate()
+    held = asyncio.create_task(db.write(gate))
+    await asyncio.to_thread(gate.began.wait, 30)
+    before = asyncio.create_task(db.write(lambda tx: record(tx, "before")))
+    broken = asyncio.create_task(
+        db.write(lambda tx: sessions.add(tx, NO_LEASE, session_id="s", role=ROLE, runner="r"))
+    )
+    after = asyncio.create_task(db.write(lambda tx: record(tx, "after")))
+    await asyncio.sleep(0)
+    gate.release.set()
+
+    with pytest.raises(apsw.ConstraintError):
+        await broken
+    await asyncio.gather(held, before, after)
+    assert await causes(db) == ["before", "after"]
+
+
+async def test_a_write_that_fails_over_what_others_had_to_write_does_not_lose_it(db: Database) -> None:
+    """It is the first to read, so the writes that waited are made in the middle of it, and one is refused."""
+
+    def read_first(tx: Tx) -> None:
+        events.last_seq(tx)
+        record(tx, "read")
+
+    gate = Gate()
+    held = asyncio.create_task(db.write(gate))
+    await asyncio.to_thread(gate.began.wait, 30)
+    before = asyncio.create_task(db.write(lambda tx: record(tx, "before")))
+    broken = asyncio.create_task(
+        db.write(lambda tx: sessions.add(tx, NO_LEASE, session_id="s", role=ROLE, runner="r"))
+    )
+    reader = asyncio.create_task(db.write(read_first))
+    await asyncio.sleep(0)
+    gate.release.set()
+
+    with pytest.raises(apsw.ConstraintError):
+        await broken
+    await asyncio.gather(held, before, reader)
+    assert await causes(db) == ["before", "read"]
