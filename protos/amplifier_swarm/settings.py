@@ -6,11 +6,12 @@ prefix and its name in capitals; an explicit flag wins over the variable, the va
 
 import argparse
 import dataclasses
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from amplifier_swarm.exits import Exit, Exits
 
@@ -57,7 +58,7 @@ def read_settings(
     kind: type[S], *, program: str, prefix: str, summary: str, version: str, argv: Sequence[str] | None = None
 ) -> S:
     """Makes the settings from flags and environment; raises Exit with one line where one is wrong."""
-    parser = _Parser(prog=program, description=summary, allow_abbrev=False)
+    parser = _Parser(prog=program, description=summary, allow_abbrev=False, formatter_class=_ANY_WIDTH)
     parser.add_argument("--version", action="version", version=f"{program} {version}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
     for field in fields:
@@ -156,8 +157,18 @@ def path(text: str) -> Path:
     return Path(text).expanduser()
 
 
+# Each flag that is added is formatted once, to see whether it can be. A formatter that is told no width asks shutil
+# for it, which loads every compressor: half a MiB of a daemon that shows no help.
+_ANY_WIDTH: Final = functools.partial(argparse.HelpFormatter, width=80)
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong flag as one line, like every other wrong input."""
+
+    def format_help(self) -> str:
+        """As wide as the terminal."""
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise Exit(Exits.USAGE, message, hint=f"see {self.prog} --help")

@@ -8,6 +8,7 @@ UNWANTED = {
     *("rich.console", "greenlet._greenlet", "yaml", "typer", "textual", "apprise", "opentelemetry"),
     *("amplifier_core", "_decimal", "unicodedata", "importlib.resources", "importlib.metadata"),
     *("google.protobuf.json_format", "hashlib", "swarm_worker.attempt", "swarm_worker.evidence"),
+    *("shutil", "tempfile", "bz2", "lzma", "ctypes", "swarm_worker.guards", "swarm_worker.process"),
 }
 
 

@@ -8,13 +8,12 @@ view of users, which not every tool stands. Nothing but the standard library: gu
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from swarm_worker.processes import PR_SET_PDEATHSIG, prctl
+from swarm_worker.processes import PR_SET_PDEATHSIG, checked, libc, prctl
 
 SUBREAPER: Final = "subreaper"
 CGROUP2: Final = "cgroup2"
@@ -118,19 +117,14 @@ def become_init() -> None:
 
 
 def _unshare(flags: int) -> None:
-    _checked(ctypes.CDLL(None, use_errno=True).unshare(flags), "unshare")
+    checked(libc().unshare(flags), "unshare")
 
 
 def _mount(source: str, target: str, kind: str, flags: int) -> None:
+    import ctypes  # noqa: PLC0415  # see libc
+
     words = (source.encode(), target.encode(), kind.encode())
-    mount = ctypes.CDLL(None, use_errno=True).mount
-    _checked(mount(*words, ctypes.c_ulong(flags), None), f"mount {target}")
-
-
-def _checked(result: int, what: str) -> None:
-    if result != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{what}: {os.strerror(error)}")
+    checked(libc().mount(*words, ctypes.c_ulong(flags), None), f"mount {target}")
 
 
 def _write(path: str, text: str) -> None:

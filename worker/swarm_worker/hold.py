@@ -8,12 +8,13 @@ started itself: only what a guard started has left the worker's own session of p
 
 import asyncio
 import contextlib
+import functools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -26,7 +27,6 @@ from swarm_worker.containment import (
     kill_cgroup,
     strongest,
 )
-from swarm_worker.guards import PACKAGES, Guards
 from swarm_worker.leftovers import MARKER, Leftovers
 from swarm_worker.model import KillReceipt
 from swarm_worker.processes import (
@@ -39,6 +39,9 @@ from swarm_worker.processes import (
     prctl,
     stat,
 )
+
+if TYPE_CHECKING:
+    from swarm_worker.guards import Guards
 
 AUTO: Final = "auto"
 # Of 32: enough that no two are the same, and too few to guess the rest from.
@@ -58,6 +61,8 @@ def choose(wanted: str) -> Containment:
     """The containment that was asked for; raises Exit if the kernel refuses it."""
     if wanted != PIDNS:
         return strongest() if wanted == AUTO else Containment()
+    from swarm_worker.guards import PACKAGES  # noqa: PLC0415  # see Hold.guards
+
     probe = (sys.executable, "-I", "-S", "-c", PROBE, str(PACKAGES))
     done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -76,9 +81,15 @@ class Hold:
         self._instance = instance
         self._guards: set[int] = set()
         self._starting = 0
-        self.guards = Guards({MARKER: self.mark} if instance else {})
         self._adopts = False
         self._sweeping = asyncio.Lock()
+
+    @functools.cached_property
+    def guards(self) -> "Guards":
+        """What starts them."""
+        from swarm_worker.guards import Guards  # noqa: PLC0415  # loaded with the first session
+
+        return Guards({MARKER: self.mark} if self._instance else {})
 
     def cgroup(self, name: str) -> str:
         """Where the control group of a guard's session is to be; nothing if there is none."""
@@ -88,6 +99,8 @@ class Hold:
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
         """While a guard may exist of which nobody knows the number yet."""
+        if self._adopts:  # asked of the kernel before there is a guard to lose, since that takes ctypes
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
         self._starting += 1
         try:
             yield
@@ -103,8 +116,7 @@ class Hold:
         self._guards.discard(guard)
 
     async def adopt(self) -> None:
-        """Becomes the parent of orphans to come, and ends those of a former process of this state folder."""
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        """Ends what a former process of this state folder left; from now on, orphans of guards are this one's."""
         self._adopts = True
         for cgroup in cgroups(self.containment.cgroup, self._cgroup_prefix):
             await self._empty(cgroup)

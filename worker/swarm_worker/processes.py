@@ -5,13 +5,15 @@ since every session waits for its guard to load.
 """
 
 import contextlib
-import ctypes
 import functools
 import os
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import ctypes
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
@@ -123,10 +125,21 @@ def send(process: Process, number: int) -> None:
 
 def prctl(option: int, value: int) -> None:
     """Raises OSError if the kernel refuses."""
-    if _libc().prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl failed")
+    checked(libc().prctl(option, value, 0, 0, 0), "prctl")
+
+
+def checked(result: int, what: str) -> None:
+    """Raises OSError if that is the result of a call into the C library that has failed."""
+    if result != 0:
+        import ctypes  # noqa: PLC0415  # see libc
+
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
 @functools.cache
-def _libc() -> ctypes.CDLL:
+def libc() -> "ctypes.CDLL":
+    """The C library, for what Python has no function for."""
+    import ctypes  # noqa: PLC0415  # an idle worker does without
+
     return ctypes.CDLL(None, use_errno=True)

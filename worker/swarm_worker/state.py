@@ -7,12 +7,10 @@ guard, held for as long as the guard lives), `sessions/` (prompts, while they ru
 
 import fcntl
 import os
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,8 +56,9 @@ class StateFolder:
 
     def forget_sessions(self) -> None:
         """Removes what the sessions of a former process left."""
-        shutil.rmtree(self.path / "sessions", ignore_errors=True)
-        private_folder(self.path / "sessions")
+        for file in (self.path / "sessions").iterdir():
+            with suppress(OSError):
+                file.unlink()
 
 
 @contextmanager
@@ -139,14 +138,14 @@ def machine_folder(own: Mapping[str, str]) -> Path:
     """What all workers of this user on this machine share: locks, and what one of them has found out."""
     cache = own.get("XDG_CACHE_HOME", "")
     home = own.get("HOME", "")
-    base = (
-        Path(cache)
-        if cache
-        else Path(home, ".cache")
-        if home
-        else Path(tempfile.gettempdir(), str(os.getuid()))
-    )
+    base = Path(cache) if cache else Path(home, ".cache") if home else _temporary()
     return base / "amplifier-swarm"
+
+
+def _temporary() -> Path:
+    import tempfile  # noqa: PLC0415  # see programs
+
+    return Path(tempfile.gettempdir(), str(os.getuid()))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from swarm_worker.preflight.credentials import agent_credentials, cli_credential
 from swarm_worker.preflight.once import REMEMBERED_S, once
 from swarm_worker.preflight.probe import Probe, ask
 from swarm_worker.preflight.run import Preflight
+from swarm_worker.preflight.tree import tree
 from swarm_worker.runners.agent import AgentRunner, Engine
 from swarm_worker.runners.choice import choose_runner
 from swarm_worker.runners.cli import Cli, CliRunner
@@ -227,7 +228,7 @@ def test_the_cli_s_settings_are_enough(tmp_path: Path) -> None:
 
 
 def test_a_tree_is_started_and_ended() -> None:
-    probe = machine.tree()
+    probe = tree()
 
     assert probe.ok, probe.text
     assert "processes ended" in probe.text

@@ -1,11 +1,11 @@
 """Finds the programs that runners drive, and asks what they can do: features change from month to month."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.exits import Exit, Exits
 from swarm_worker.preflight.probe import ask
+from swarm_worker.programs import find_program
 from swarm_worker.runners import agent, cli
 
 # A cold start of the program itself, on a busy machine.
@@ -15,12 +15,12 @@ _OTHER = "or choose another --runner"
 
 def agent_path(own: Mapping[str, str], env: Mapping[str, str]) -> str | None:
     """Where `amplifier-agent` is, if anywhere."""
-    return shutil.which(own.get("AMPLIFIER_AGENT_BIN") or agent.PROGRAM, path=env.get("PATH", ""))
+    return find_program(own.get("AMPLIFIER_AGENT_BIN") or agent.PROGRAM, path=env.get("PATH", ""))
 
 
 def cli_path(env: Mapping[str, str]) -> str | None:
     """Where `amplifier` is, if anywhere."""
-    return shutil.which(cli.PROGRAM, path=env.get("PATH", ""))
+    return find_program(cli.PROGRAM, path=env.get("PATH", ""))
 
 
 def find_engine(path: str | None, *, env: Mapping[str, str], cwd: Path) -> agent.Engine:

@@ -55,11 +55,13 @@ class Preflight:
 
     def all(self) -> Sequence[Probe]:
         """Everything, for people; what warms a cache is not skipped."""
+        from swarm_worker.preflight.tree import tree  # noqa: PLC0415  # with it come the parts of sessions
+
         general: list[Check] = [
             lambda: machine.root_is_writable(self._root),
             lambda: machine.disk(self._root),
             lambda: machine.git(self._env),
-            machine.tree,
+            tree,
         ]
         warming = self._warming()
         found = [check() for check in (*general, *self._of_runner())]

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from swarm_worker.config import Config
 from swarm_worker.events import EventReader
 from swarm_worker.lines import Line
 from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Role, Usage
+from swarm_worker.programs import find_program
 from swarm_worker.replies import read_verdict
 from swarm_worker.runners.base import STARTING, WORKING, Reader, Report, Runner, SessionPlan
 
@@ -105,4 +105,5 @@ def _argv(text: str, flag: str, project_root: Path) -> Sequence[str]:
 
 def _can_start(program: str, project_root: Path) -> bool:
     """Looks as the session's exec will: a name on PATH, a path from the project root."""
-    return shutil.which(str(project_root / program) if os.sep in program else program) is not None
+    place = str(project_root / program) if os.sep in program else program
+    return find_program(place, path=os.environ.get("PATH", os.defpath)) is not None
