@@ -1,12 +1,13 @@
-"""Errors on the wire, for both ends: a google.rpc.Status with exactly one ErrorInfo."""
+"""Errors on the wire, for both ends: a google.rpc.Status with exactly one ErrorInfo.
+
+What reads and makes them is loaded with the first of them: a worker may live without one.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 DOMAIN: Final = "amplifier-swarm"
 
@@ -36,6 +37,9 @@ class WireError:
 
 def pack(error: WireError) -> Any:
     """Makes what `ServicerContext.abort_with_status` takes."""
+    from google.rpc import code_pb2, error_details_pb2, status_pb2  # noqa: PLC0415  # see the module
+    from grpc_status import rpc_status  # noqa: PLC0415  # see the module
+
     status = status_pb2.Status(code=getattr(code_pb2, error.code.name), message=error.message)
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata))
@@ -54,6 +58,9 @@ def pack(error: WireError) -> Any:
 
 def unpack(error: grpc.RpcError) -> WireError:
     """Reads an error that a call raised, sync or aio, whoever sent it."""
+    from google.rpc import error_details_pb2  # noqa: PLC0415  # see the module
+    from grpc_status import rpc_status  # noqa: PLC0415  # see the module
+
     code: grpc.StatusCode = error.code()
     message: str = error.details() or code.name.lower().replace("_", " ")
     status = rpc_status.from_call(error)

@@ -9,6 +9,8 @@ UNWANTED = {
     *("amplifier_core", "_decimal", "unicodedata", "importlib.resources", "importlib.metadata"),
     *("google.protobuf.json_format", "hashlib", "swarm_worker.attempt", "swarm_worker.evidence"),
     *("shutil", "tempfile", "bz2", "lzma", "ctypes", "swarm_worker.guards", "swarm_worker.process"),
+    *("grpc_status", "google.rpc", "swarm_worker.events", "swarm_worker.runners.reading"),
+    *("swarm_worker.runners.agent", "swarm_worker.runners.cli", "swarm_worker.preflight.credentials"),
 }
 
 

@@ -5,8 +5,10 @@ import random
 from dataclasses import dataclass
 
 from swarm_worker.model import Failure, FailureClass, Role
-from swarm_worker.runners.base import Reader, Report, SessionPlan
-from swarm_worker.runners.command import CommandReader, CommandRunner
+from swarm_worker.runners.base import SessionPlan
+from swarm_worker.runners.command import CommandRunner
+from swarm_worker.runners.command_reader import CommandReader
+from swarm_worker.runners.reading import Reader, Report
 
 # Tasks with such names succeed at the first attempt and at no other: so results that came too late matter.
 ONCE = "once"

@@ -56,7 +56,7 @@ def _serve(config: Config, *, version: str) -> None:
     from amplifier_swarm.credentials import find_token  # noqa: PLC0415  # see above
     from amplifier_swarm.masking import Mask  # noqa: PLC0415  # see above
     from swarm_worker.environment import base_environment, secrets_of  # noqa: PLC0415  # see above
-    from swarm_worker.preflight.run import Preflight  # noqa: PLC0415  # see above
+    from swarm_worker.preflight.run import preflight_of  # noqa: PLC0415  # see above
     from swarm_worker.prompting.templates import read_templates  # noqa: PLC0415  # see above
     from swarm_worker.runners.choice import choose_runner  # noqa: PLC0415  # see above
     from swarm_worker.setup import Setup, project_root  # noqa: PLC0415  # see above
@@ -73,7 +73,7 @@ def _serve(config: Config, *, version: str) -> None:
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
-        Preflight(runner, project_root=root, own=os.environ, env=env).start()
+        preflight_of(runner, project_root=root, own=os.environ, env=env).start()
         spans = tracer(folder.name, version)
         try:
             setup = Setup(folder, runner, root, env, version, templates, spans)

@@ -7,7 +7,7 @@ from amplifier_swarm.masking import LineMask, Mask
 from swarm_worker.lines import LineSplitter, Tail
 from swarm_worker.model import Entry, LogKind, SessionStart, Usage
 from swarm_worker.ports import Desk
-from swarm_worker.runners.base import WORKING, Reader
+from swarm_worker.runners.reading import WORKING, Reader
 
 # An envelope or a reply longer than this is no reply.
 REPLY_BYTES: Final = 1024 * 1024

@@ -28,7 +28,8 @@ from swarm_worker.output import SessionLog, SessionOutput
 from swarm_worker.ports import Desk, Go
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.replies import read_verdict
-from swarm_worker.runners.base import Reader, Runner, SessionPlan
+from swarm_worker.runners.base import Runner, SessionPlan
+from swarm_worker.runners.reading import Reader
 from swarm_worker.starts import Starts, Turn
 from swarm_worker.state import StateFolder, write_private
 from swarm_worker.stop import Stop

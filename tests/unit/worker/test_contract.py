@@ -9,9 +9,10 @@ import pytest
 
 from swarm_worker.lines import Line
 from swarm_worker.model import FailureClass, Role, SessionId, Task, Usage
-from swarm_worker.runners.base import MUTE, STARTING, WORKING, Report, SessionPlan
+from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader
+from swarm_worker.runners.reading import MUTE, STARTING, WORKING, Report
 
 DENIED, LIMITED = FailureClass.PROVIDER_DENIED, FailureClass.PROVIDER_LIMITED
 ERROR, CONFIG, CRASHED = FailureClass.AGENT_ERROR, FailureClass.BAD_CONFIG, FailureClass.CRASHED

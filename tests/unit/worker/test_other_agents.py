@@ -15,7 +15,7 @@ import pytest
 from swarm_worker.lines import Line
 from swarm_worker.model import LogKind, Role, Usage
 from swarm_worker.replies import read_builder_result, read_verdict
-from swarm_worker.runners.command import CommandReader
+from swarm_worker.runners.command_reader import CommandReader
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "other-agents.md"
 SCRIPT: Final = re.compile(r"<!-- file: (\S+) -->\n```sh\n(.*?)```", re.DOTALL)

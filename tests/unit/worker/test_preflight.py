@@ -15,7 +15,7 @@ from swarm_worker.preflight import machine
 from swarm_worker.preflight.credentials import agent_credentials, cli_credentials
 from swarm_worker.preflight.once import REMEMBERED_S, once
 from swarm_worker.preflight.probe import Probe, ask
-from swarm_worker.preflight.run import Preflight
+from swarm_worker.preflight.run import Preflight, preflight_of
 from swarm_worker.preflight.tree import tree
 from swarm_worker.runners.agent import AgentRunner, Engine
 from swarm_worker.runners.choice import choose_runner
@@ -65,7 +65,7 @@ def _runner(tmp_path: Path, *argv: str, **more: str) -> AgentRunner:
 
 def _preflight(tmp_path: Path, runner: AgentRunner) -> Preflight:
     env = _env(tmp_path, **{KEY: "k"})
-    return Preflight(runner, project_root=tmp_path, own=env, env=env)
+    return preflight_of(runner, project_root=tmp_path, own=env, env=env)
 
 
 def test_what_is_found_is_asked_what_it_can_do(tmp_path: Path) -> None:

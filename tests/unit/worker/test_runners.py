@@ -11,11 +11,12 @@ from amplifier_swarm.exits import Exit, Exits
 from swarm_worker.config import Config, read_config
 from swarm_worker.lines import Line
 from swarm_worker.model import Entry, FailureClass, LogKind, Role, SessionId, Task, Usage
-from swarm_worker.runners.base import Report, SessionPlan
+from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.choice import choose_runner
-from swarm_worker.runners.command import CommandReader
+from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.embedded import EmbeddedRunner
 from swarm_worker.runners.envelope import EnvelopeReader
+from swarm_worker.runners.reading import Report
 
 USED = Line('{"method": "usage", "params": {"inputTokens": 10, "outputTokens": 2}}')
 

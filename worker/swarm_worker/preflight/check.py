@@ -6,7 +6,7 @@ from amplifier_swarm.exits import Exit
 from swarm_worker.config import Config
 from swarm_worker.environment import base_environment
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.preflight.run import Preflight
+from swarm_worker.preflight.run import preflight_of
 from swarm_worker.prompts import check_overrides
 from swarm_worker.runners.choice import choose_runner
 from swarm_worker.setup import project_root
@@ -22,4 +22,4 @@ def probes(config: Config, own: Mapping[str, str]) -> Iterator[Probe]:
     except Exit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    yield from Preflight(runner, project_root=root, own=own, env=env).all()
+    yield from preflight_of(runner, project_root=root, own=own, env=env).all()

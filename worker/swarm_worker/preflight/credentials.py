@@ -6,11 +6,13 @@ It says no only where the program itself would find nothing: a provider that it 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.runners.agent import AgentRunner
-from swarm_worker.runners.cli import CliRunner, settings_of
+
+if TYPE_CHECKING:
+    from swarm_worker.runners.agent import AgentRunner
+    from swarm_worker.runners.cli import CliRunner
 
 NAME: Final = "credentials"
 # By provider, the variables of which any is enough.
@@ -25,7 +27,7 @@ ALL: Final = tuple(name for names in KEYS.values() for name in names)
 ELSE: Final = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "GITHUB_TOKEN", "AMPLIFIER_AGENT_CONFIG")
 
 
-def agent_credentials(runner: AgentRunner, *, own: Mapping[str, str], env: Mapping[str, str]) -> Probe:
+def agent_credentials(runner: "AgentRunner", *, own: Mapping[str, str], env: Mapping[str, str]) -> Probe:
     """For `amplifier-agent`: its configuration, the environment, its own file."""
     if (runner.home / "credentials.json").is_file():
         return Probe(NAME, f"in {runner.home / 'credentials.json'}")
@@ -38,9 +40,11 @@ def agent_credentials(runner: AgentRunner, *, own: Mapping[str, str], env: Mappi
 
 
 def cli_credentials(
-    runner: CliRunner, *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
+    runner: "CliRunner", *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
 ) -> Probe:
     """For `amplifier`: the user's settings, or the environment."""
+    from swarm_worker.runners.cli import settings_of  # noqa: PLC0415  # a worker has one runner
+
     for settings in settings_of(runner.home, project_root):
         config = settings.get("config")
         if settings.get("providers") or (isinstance(config, dict) and config.get("providers")):

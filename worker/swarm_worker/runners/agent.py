@@ -7,14 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from swarm_worker.model import Role
 from swarm_worker.runners import modes
-from swarm_worker.runners.base import Reader, Runner, SessionPlan
-from swarm_worker.runners.envelope import EnvelopeReader
+from swarm_worker.runners.base import Runner, SessionPlan
 
-PROGRAM: Final = "amplifier-agent"
+if TYPE_CHECKING:
+    from swarm_worker.runners.reading import Reader
+
 # Linux takes at most 128 KiB in one argument; this leaves room.
 PROMPT_BYTES: Final = 100 * 1024
 # Without these there is no driving it; the rest is left out where a version has not got it.
@@ -61,7 +62,9 @@ class AgentRunner(Runner):
             argv += self._if_known("--mode", modes.MODE)
         return [*argv, "-y", "--", _prompt(plan)]
 
-    def reader(self, plan: SessionPlan) -> Reader:
+    def reader(self, plan: SessionPlan) -> "Reader":
+        from swarm_worker.runners.envelope import EnvelopeReader  # noqa: PLC0415  # see Runner.reader
+
         return EnvelopeReader(plan)
 
     def stdin(self, plan: SessionPlan) -> bytes | None:

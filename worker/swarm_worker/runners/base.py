@@ -1,20 +1,14 @@
-"""The interface of a runner: how a session is started and how its output is read. Pure; it starts nothing."""
+"""The interface of a runner: how a session is started, and who reads its output. Pure; it starts nothing."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
-from swarm_worker.lines import Line
-from swarm_worker.model import Entry, Failure, Role, SessionId, Task, Usage
+from swarm_worker.model import Role, SessionId, Task
 
-# It works, and would be heard of.
-WORKING: Final = 1.0
-# Nothing is heard before a model's first answer, which can take long.
-STARTING: Final = 3.0
-# It has no way to be heard of before its end.
-MUTE: Final = math.inf
+if TYPE_CHECKING:
+    from swarm_worker.runners.reading import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +28,6 @@ class SessionPlan:
     resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a session that ended by itself came to."""
-
-    reply: str
-    failure: Failure | None = None
-
-
-class Reader(Protocol):
-    """Reads the output of one session as it comes."""
-
-    @property
-    def usage(self) -> Usage:
-        """What it has used so far."""
-
-    @property
-    def patience(self) -> float:
-        """How many times the stall limit it may be silent for now; see the constants."""
-
-    def stdout(self, line: Line) -> Sequence[Entry]:
-        """Takes in a line of standard output."""
-
-    def stderr(self, line: Line) -> Sequence[Entry]:
-        """Takes in a line of standard error."""
-
-    def fed(self, line: Line) -> Sequence[Entry]:
-        """Takes in a line of the file that the session reports its progress in."""
-
-    def end(self) -> Sequence[Entry]:
-        """What is left to log when nothing more comes."""
-
-    def report(self, stdout: str, *, exit_code: int) -> Report:
-        """Judges the session by the end of its output and by how it exited."""
-
-
 class Runner:
     """A backend; what most have in common."""
 
@@ -80,8 +39,8 @@ class Runner:
         """The program and its arguments."""
         raise NotImplementedError
 
-    def reader(self, plan: SessionPlan) -> Reader:
-        """A reader for that turn."""
+    def reader(self, plan: SessionPlan) -> "Reader":
+        """A reader for that turn. No runner loads its readers sooner: an idle worker does without."""
         raise NotImplementedError
 
     def stdin(self, plan: SessionPlan) -> bytes | None:

@@ -1,10 +1,13 @@
-"""Chooses the runner, before the worker registers: what could not start a session is an error of the flags."""
+"""Chooses the runner, before the worker registers: what could not start a session is an error of the flags.
+
+Its one rule: no runner is loaded but the one that is chosen.
+"""
 
 import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -12,11 +15,10 @@ from amplifier_swarm.exits import Exit, Exits
 from swarm_worker.config import Config
 from swarm_worker.model import Role
 from swarm_worker.preflight.find import agent_path, cli_path, find_cli, find_engine
-from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.base import Runner
-from swarm_worker.runners.cli import CliRunner
-from swarm_worker.runners.command import command_runner
-from swarm_worker.runners.embedded import EmbeddedRunner
+
+if TYPE_CHECKING:
+    from swarm_worker.runners.agent import AgentRunner
 
 _log = structlog.get_logger()
 _INSTALL: Final = "pip install 'amplifier-swarm[embedded]', or use --runner command"
@@ -36,14 +38,20 @@ def choose_runner(
     env = own if env is None else env
     name = config.runner if config.runner != "auto" else _automatic(own, env)
     if name == "command":
+        from swarm_worker.runners.command import command_runner  # noqa: PLC0415  # see the module
+
         return command_runner(config, project_root=project_root)
     if name == "amplifier-agent":
         return _agent_runner(config, project_root, own, env)
     if name == "amplifier":
+        from swarm_worker.runners.cli import CliRunner  # noqa: PLC0415  # see the module
+
         cli = find_cli(cli_path(env), env=env, cwd=project_root)
         return CliRunner(cli, bundle=config.bundle, env=env)
     if importlib.util.find_spec("amplifier_core") is None:
         raise Exit(Exits.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
+    from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
+
     return EmbeddedRunner()
 
 
@@ -57,7 +65,11 @@ def _automatic(own: Mapping[str, str], env: Mapping[str, str]) -> str:
     return name
 
 
-def _agent_runner(config: Config, root: Path, own: Mapping[str, str], env: Mapping[str, str]) -> AgentRunner:
+def _agent_runner(
+    config: Config, root: Path, own: Mapping[str, str], env: Mapping[str, str]
+) -> "AgentRunner":
+    from swarm_worker.runners.agent import AgentRunner  # noqa: PLC0415  # see the module
+
     engine = find_engine(agent_path(own, env), env=env, cwd=root)
     given = {Role.BUILDER: config.builder_config, Role.VALIDATOR: config.validator_config}
     # Sessions run in the project root, the flags were given elsewhere.

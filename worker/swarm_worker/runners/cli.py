@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from swarm_worker.runners.base import Reader, Runner, SessionPlan
-from swarm_worker.runners.cli_reader import CliReader
+from swarm_worker.runners.base import Runner, SessionPlan
 
-PROGRAM: Final = "amplifier"
+if TYPE_CHECKING:
+    from swarm_worker.runners.reading import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class CliRunner(Runner):
         session = ["--session-id" if by_id else "--resume", plan.session_id]
         return [self.cli.path, "run", *bundle, "--mode", "single", "--output-format", "json", *session]
 
-    def reader(self, plan: SessionPlan) -> Reader:
+    def reader(self, plan: SessionPlan) -> "Reader":
+        from swarm_worker.runners.cli_reader import CliReader  # noqa: PLC0415  # see Runner.reader
+
         return CliReader(plan)
 
     def prepare(self, plan: SessionPlan) -> None:

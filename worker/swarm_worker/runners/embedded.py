@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from swarm_worker.runners.base import Reader, Runner, SessionPlan
-from swarm_worker.runners.envelope import EnvelopeReader
+from swarm_worker.runners.base import Runner, SessionPlan
+
+if TYPE_CHECKING:
+    from swarm_worker.runners.reading import Reader
 
 
 class EmbeddedRunner(Runner):
@@ -30,5 +33,7 @@ class EmbeddedRunner(Runner):
             "ndjson",
         )
 
-    def reader(self, plan: SessionPlan) -> Reader:
+    def reader(self, plan: SessionPlan) -> "Reader":
+        from swarm_worker.runners.envelope import EnvelopeReader  # noqa: PLC0415  # see Runner.reader
+
         return EnvelopeReader(plan)

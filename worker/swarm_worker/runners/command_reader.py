@@ -1,0 +1,55 @@
+"""Reads what a command of the `command` runner prints, which may be anything."""
+
+from collections.abc import Sequence
+
+from amplifier_swarm.text import one_line
+from swarm_worker.events import EventReader
+from swarm_worker.lines import Line
+from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Role, Usage
+from swarm_worker.replies import read_verdict
+from swarm_worker.runners.reading import STARTING, WORKING, Report
+
+
+class CommandReader:
+    """Takes stdout as it is and looks for usage on stderr."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+        self._events = EventReader()
+        self._last = ""
+        self._begun = False
+
+    @property
+    def usage(self) -> Usage:
+        return self._events.usage
+
+    @property
+    def patience(self) -> float:
+        return WORKING if self._begun else STARTING
+
+    def stdout(self, line: Line) -> Sequence[Entry]:
+        self._begun = True
+        self._last = line.text.strip() or self._last
+        return (Entry(LogKind.OUTPUT, line.text),)
+
+    def stderr(self, line: Line) -> Sequence[Entry]:
+        self._begun = True
+        entries = self._events.read(line)
+        for entry in entries:
+            self._last = entry.text.strip() or self._last
+        return entries
+
+    def fed(self, line: Line) -> Sequence[Entry]:
+        return ()
+
+    def end(self) -> Sequence[Entry]:
+        return self._events.end()
+
+    def report(self, stdout: str, *, exit_code: int) -> Report:
+        """Exit 0 is what makes a builder's work done; a validator's rejection counts with any code."""
+        rejected = self._role is Role.VALIDATOR and (verdict := read_verdict(stdout)) and not verdict.passed
+        if exit_code == 0 or rejected:
+            return Report(stdout)
+        said = f": {one_line(self._last, 500)}" if self._last else ""
+        error = f"the {self._role}'s command exited with {exit_code}{said}"
+        return Report(stdout, Failure(FailureClass.AGENT_ERROR, error))
