@@ -11,6 +11,7 @@ UNWANTED = {
     *("shutil", "tempfile", "bz2", "lzma", "ctypes", "swarm_worker.guards", "swarm_worker.process"),
     *("grpc_status", "google.rpc", "swarm_worker.events", "swarm_worker.runners.reading"),
     *("swarm_worker.runners.agent", "swarm_worker.runners.cli", "swarm_worker.preflight.credentials"),
+    *("swarm_worker.model", "swarm_worker.convert", "random"),
 }
 
 

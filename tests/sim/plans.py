@@ -4,7 +4,8 @@ import json
 import random
 from dataclasses import dataclass
 
-from swarm_worker.model import Failure, FailureClass, Role
+from swarm_worker.basics import Role
+from swarm_worker.model import Failure, FailureClass
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command import CommandRunner
 from swarm_worker.runners.command_reader import CommandReader

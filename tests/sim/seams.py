@@ -21,7 +21,7 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import agent, attempt, calls, fence, gather, leases, outbox, process, reporter, slots
+from swarm_worker import agent, attempt, calls, desk, fence, gather, leases, outbox, process, slots
 from swarm_worker.claims import ClaimStream
 from swarm_worker.containment import Containment
 from swarm_worker.evidence import Changes, Snapshot
@@ -197,6 +197,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     ids, log = world.dice("incarnations"), SimLog(world, ledger)
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, leases, _module(ClaimStream))),
+        *((module, "between", random.uniform) for module in (calls, leases)),
         *((module, "_log", log) for module in (agent, calls, gather, leases, outbox, slots)),
         (agent, "Hold", SimHold),
         (agent, "Outbox", SimOutbox),
@@ -208,7 +209,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (attempt, "changes", _changes),
         (process, "_Guarded", SimGuarded),
         (process, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
-        (reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
+        (desk, "time", SimpleNamespace(time=lambda: world.now_s)),
     )
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in places:

@@ -15,7 +15,7 @@ import structlog
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker import convert
+from swarm_worker.basics import StopOrder
 from swarm_worker.calls import Link
 from swarm_worker.claims import ClaimStream
 from swarm_worker.config import Config
@@ -24,7 +24,7 @@ from swarm_worker.fence import Fence, OpenFence
 from swarm_worker.hold import Hold, choose
 from swarm_worker.leases import INTERVAL_S, Heartbeat, Leases
 from swarm_worker.leftovers import MARKER
-from swarm_worker.model import Assignment, StopOrder
+from swarm_worker.orders import seconds
 from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
 from swarm_worker.setup import Setup
@@ -37,6 +37,7 @@ from swarm_worker.watch import Watch
 
 if TYPE_CHECKING:
     from swarm_worker.attempt import Attempt
+    from swarm_worker.model import Assignment
 
 # How long a worker that was told to stop waits for the server to take its outcomes; they keep on disk.
 REPORT_S: Final = 10.0
@@ -159,8 +160,8 @@ class Agent:
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
         """Hears that it is registered."""
-        self._fence.begin(stop_after_s=convert.seconds(opened.stop_after) or STOP_AFTER_S, since=since)
-        self._heartbeat.interval_s = convert.seconds(opened.heartbeat_interval) or INTERVAL_S
+        self._fence.begin(stop_after_s=seconds(opened.stop_after) or STOP_AFTER_S, since=since)
+        self._heartbeat.interval_s = seconds(opened.heartbeat_interval) or INTERVAL_S
         self._swarm_id = opened.swarm_id
         if not self._opened.is_set():
             _log.info("registered", worker=self._setup.folder.name, server_version=opened.server_version)
@@ -170,11 +171,13 @@ class Agent:
 
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Hears the stream."""
-        if response.claims:
+        if response.claims:  # with the first task all that is of tasks is loaded
+            from swarm_worker.convert import assignment  # noqa: PLC0415  # see above
+
             self._watch.look()
-        accept = self._phase is Phase.ACTIVE and not self._watch.stopped
-        for claim in response.claims:
-            self._slots.take(convert.assignment(claim), accept=accept)
+            accept = self._phase is Phase.ACTIVE and not self._watch.stopped
+            for claim in response.claims:
+                self._slots.take(assignment(claim), accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
             self._notice(response.notice)
@@ -258,15 +261,16 @@ class Agent:
         await self._opened.wait()
         await self._heartbeat.run()
 
-    def _attempt(self, assignment: Assignment, stop: Stop) -> "Attempt":
+    def _attempt(self, assignment: "Assignment", stop: Stop) -> "Attempt":
         # All that only sessions need is loaded with the first of them.
         from swarm_worker.attempt import Attempt  # noqa: PLC0415  # see above
+        from swarm_worker.desk import ReporterDesk  # noqa: PLC0415  # see above
         from swarm_worker.session import Bench  # noqa: PLC0415  # see above
 
         task = assignment.task
         bench = Bench(
             runner=self._setup.runner,
-            desk=self._reporter,
+            desk=ReporterDesk(self._reporter),
             fence=OpenFence(self._hold) if task.keep_on_disconnect else self._fence,
             starts=self._starts,
             folder=self._setup.folder,

@@ -10,6 +10,7 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from swarm_worker import prompts
+from swarm_worker.basics import Role
 from swarm_worker.checks import Checked, findings_of, red, run_checks, summary_of
 from swarm_worker.config import Config
 from swarm_worker.evidence import Changes, changes, snapshot
@@ -22,7 +23,6 @@ from swarm_worker.model import (
     FailureClass,
     Outcome,
     OutcomeKind,
-    Role,
     SessionEnd,
     Verdict,
 )

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
-from swarm_worker import model
+from swarm_worker import basics, model
+from swarm_worker.orders import seconds
 
 ISSUE_CHARS: Final = 4_000
 NOTES_CHARS: Final = 16_000
@@ -20,8 +21,8 @@ ITEM_CHARS: Final = 1_000
 LOG_TEXT_BYTES: Final = 8 * 1024
 
 _ROLES: Final = {
-    model.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
-    model.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
+    basics.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
+    basics.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
 }
 _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
 
@@ -30,7 +31,7 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
     """What a claim asks for."""
     return model.Assignment(
         task=_task(claim.task),
-        lease_id=model.LeaseId(claim.lease_id),
+        lease_id=basics.LeaseId(claim.lease_id),
         attempt=claim.attempt,
         epoch=claim.epoch,
         findings=tuple(model.Finding(f.finding_id, f.file, f.issue, f.severity) for f in claim.findings),
@@ -87,12 +88,6 @@ def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
     return seconds(getattr(task, name)) if task.HasField(name) else None
 
 
-def stop_order(order: worker_service_pb2.Order) -> model.StopOrder:
-    """What an order asks for; an unknown action counts as `STOP`."""
-    at_once = (worker_service_pb2.ORDER_ACTION_STOP_NOW, worker_service_pb2.ORDER_ACTION_ABANDON)
-    return model.StopOrder(cause=order.cause, graceful=order.action not in at_once)
-
-
 def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
     """Asks for the go."""
     return worker_service_pb2.SessionRecord(
@@ -132,7 +127,7 @@ def log_entry(entry: model.Entry, *, number: int, wall_s: float) -> session_pb2.
 
 
 def finished(
-    lease_id: model.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
+    lease_id: basics.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
 ) -> worker_service_pb2.FinishedAttempt:
     """What FinishTask reports, and what the outbox keeps; `ends` are those that are not recorded yet."""
     message = task_pb2.Outcome(kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"))
@@ -212,10 +207,6 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
         duration=_duration(receipt.duration_s),
         last_output=_clean(receipt.last_output)[-ISSUE_CHARS:],
     )
-
-
-def seconds(duration: duration_pb2.Duration) -> float:
-    return duration.ToMicroseconds() / 1e6
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

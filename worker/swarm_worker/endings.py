@@ -4,7 +4,8 @@ import json
 import signal
 from dataclasses import asdict
 
-from swarm_worker.model import Assignment, BuilderResult, Failure, FailureClass, Role
+from swarm_worker.basics import Role
+from swarm_worker.model import Assignment, BuilderResult, Failure, FailureClass
 from swarm_worker.process import Cause, Ended
 
 

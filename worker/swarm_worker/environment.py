@@ -3,9 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from swarm_worker.model import Assignment, Role, SessionId
+from swarm_worker.basics import Role, SessionId
+
+if TYPE_CHECKING:
+    from swarm_worker.model import Assignment
 
 ALLOWED: Final = frozenset({"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR"})
 ALLOWED_PREFIXES: Final = ("LC_", "AMPLIFIER_")
@@ -26,7 +29,7 @@ def secrets_of(env: Mapping[str, str]) -> list[str]:
     return [value for name, value in env.items() if _SECRET.search(name)]
 
 
-def task_variables(assignment: Assignment, *, project_root: Path) -> dict[str, str]:
+def task_variables(assignment: "Assignment", *, project_root: Path) -> dict[str, str]:
     """What checks and sessions learn about the task."""
     return {
         "SWARM_TASK_ID": assignment.task.id,

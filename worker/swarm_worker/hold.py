@@ -28,7 +28,6 @@ from swarm_worker.containment import (
     strongest,
 )
 from swarm_worker.leftovers import MARKER, Leftovers
-from swarm_worker.model import KillReceipt
 from swarm_worker.processes import (
     ENDED,
     PR_SET_CHILD_SUBREAPER,
@@ -42,6 +41,7 @@ from swarm_worker.processes import (
 
 if TYPE_CHECKING:
     from swarm_worker.guards import Guards
+    from swarm_worker.model import KillReceipt
 
 AUTO: Final = "auto"
 # Of 32: enough that no two are the same, and too few to guess the rest from.
@@ -133,8 +133,10 @@ class Hold:
         if hit:
             _log.warning("ended what a former process and its guards had left", processes=len(hit))
 
-    async def sweep(self, cgroup: str) -> KillReceipt:
+    async def sweep(self, cgroup: str) -> "KillReceipt":
         """Ends what a lost guard has left; says what that was. Returns when nothing of it is alive."""
+        from swarm_worker.model import KillReceipt  # noqa: PLC0415  # loaded with the first task
+
         began = time.monotonic()
         found, calm, hit, alive = -1, 0, set[Process](), set[Process]()
         async with self._sweeping:

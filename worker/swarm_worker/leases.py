@@ -6,7 +6,6 @@ of which only the outcome is unanswered, and obeys what comes back just as what 
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -16,10 +15,10 @@ import structlog
 
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker import convert
-from swarm_worker.calls import CALL_TIMEOUT_S, Backoff, Link, fatal
+from swarm_worker.basics import LeaseId, StopOrder
+from swarm_worker.calls import CALL_TIMEOUT_S, Backoff, Link, between, fatal
 from swarm_worker.fence import Fence, now_s
-from swarm_worker.model import LeaseId, StopOrder
+from swarm_worker.orders import stop_order
 from swarm_worker.stop import Stop
 from swarm_worker.stubs import Stubs
 
@@ -80,7 +79,7 @@ class Leases:
         for held, order in told:
             if held.stop.order is None:
                 _log.info("ordered to end a task", task=held.task_id, cause=order.cause)
-            held.stop.give(convert.stop_order(order))
+            held.stop.give(stop_order(order))
         return [held for held, _ in told]
 
     def stop_all(self, order: StopOrder) -> None:
@@ -121,7 +120,7 @@ class Heartbeat:
             answered = await self._beat(self.phase, timeout_s=min(self.interval_s, CALL_TIMEOUT_S))
             await asyncio.sleep(GAP_S if answered else min(self._backoff.next_s(), self.interval_s))
             if answered:
-                await self._rest(self.interval_s * random.uniform(1 - JITTER, 1 + JITTER) - GAP_S)  # noqa: S311  # it spreads load
+                await self._rest(self.interval_s * between(1 - JITTER, 1 + JITTER) - GAP_S)
 
     async def leave(self) -> None:
         """Says, as well as it can, that this process ends and holds nothing."""

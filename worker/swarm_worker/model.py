@@ -1,21 +1,16 @@
-"""What the worker works with, as values: frozen, and free of the wire. `convert` makes them from messages."""
+"""What the worker works with, as values: frozen, and free of the wire. `convert` makes them from messages.
+
+Both are loaded with the first task; what a worker needs before is in `basics`.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
+
+from swarm_worker.basics import LeaseId, Role, SessionId
 
 if TYPE_CHECKING:
     from decimal import Decimal
-
-LeaseId = NewType("LeaseId", str)
-SessionId = NewType("SessionId", str)
-
-
-class Role(StrEnum):
-    """What a session is for."""
-
-    BUILDER = "builder"
-    VALIDATOR = "validator"
 
 
 class FailureClass(StrEnum):
@@ -239,11 +234,3 @@ class Entry:
 
     kind: LogKind
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StopOrder:
-    """An order to end an attempt's sessions."""
-
-    cause: str
-    graceful: bool

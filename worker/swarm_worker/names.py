@@ -2,9 +2,12 @@
 
 import re
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from swarm_worker.model import Assignment, Role, SessionId
+from swarm_worker.basics import Role, SessionId
+
+if TYPE_CHECKING:
+    from swarm_worker.model import Assignment
 
 SESSION_ID_LENGTH: Final = 81
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -12,12 +15,12 @@ NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 HOST_LENGTH: Final = 100
 
 
-def session_id(assignment: Assignment, role: Role, *, run: int = 1) -> SessionId:
+def session_id(assignment: "Assignment", role: Role, *, run: int = 1) -> SessionId:
     """The id of an attempt's session, known before any process exists; `run` counts those of one role."""
     return SessionId(_fitted(assignment, role.value if run == 1 else f"{role}{run}"))
 
 
-def check_id(assignment: Assignment, number: int) -> str:
+def check_id(assignment: "Assignment", number: int) -> str:
     """The name of a check's guard."""
     return _fitted(assignment, f"check{number}")
 
@@ -32,7 +35,7 @@ def host_name() -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("._-")[:HOST_LENGTH] or "worker"
 
 
-def _fitted(assignment: Assignment, purpose: str) -> str:
+def _fitted(assignment: "Assignment", purpose: str) -> str:
     suffix = f"-a{assignment.attempt}-{purpose}-{assignment.epoch}"
     return _slug(assignment.task.id, SESSION_ID_LENGTH - len(suffix)) + suffix
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from swarm_worker.model import Entry, SessionEnd, SessionStart, StopOrder, Usage
+from swarm_worker.basics import StopOrder
+from swarm_worker.model import Entry, SessionEnd, SessionStart, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from swarm_worker.basics import Role
 from swarm_worker.evidence import Changes
-from swarm_worker.model import Assignment, BuilderResult, CheckResult, Role
+from swarm_worker.model import Assignment, BuilderResult, CheckResult
 from swarm_worker.prompting import sections
 from swarm_worker.prompting.ending import builder_ending, validator_ending
 from swarm_worker.prompting.handoff import dependencies

@@ -1,6 +1,5 @@
-"""Reports to the server: asks for the go, tells what sessions do, delivers outcomes. Each kind is gathered."""
+"""Reports to the server: sessions (`desk` speaks for them), what they do, and outcomes. Each kind is gathered."""
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,12 +8,9 @@ import grpc
 
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from amplifier_swarm.v1.session_pb2 import LogEntry
-from swarm_worker import convert
+from amplifier_swarm.v1.session_pb2 import LogEntry, Usage
 from swarm_worker.calls import CALL_TIMEOUT_S, REFUSED, Link
-from swarm_worker.gather import Gather, Refused
-from swarm_worker.model import Entry, SessionEnd, SessionStart, Usage
-from swarm_worker.ports import Go
+from swarm_worker.gather import Gather
 from swarm_worker.stubs import Stubs
 
 RECORD_CAP_S: Final = 5.0
@@ -28,10 +24,11 @@ PROGRESS_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
+class News:
     """One piece of news about a session."""
 
-    start: SessionStart
+    lease_id: str
+    session_id: str
     entry: LogEntry | None = None
     usage: Usage | None = None
 
@@ -55,30 +52,6 @@ class Reporter:
             pause_s=PROGRESS_PAUSE_S,
         )
 
-    async def ask(self, start: SessionStart) -> Go:
-        """Asks for the go; until there is an answer, no process may exist."""
-        try:
-            answer = await self.records.ask(convert.session_start(start))
-        except Refused as error:
-            return Go(go=False, refusal=str(error))
-        order = convert.stop_order(answer.order) if answer.HasField("order") else None
-        return Go(go=answer.go, order=order)
-
-    async def end(self, end: SessionEnd) -> None:
-        """Records an end; returns when the server has it, or never will."""
-        try:
-            await self.records.ask(convert.session_end(end))
-        except Refused:
-            return
-
-    def log(self, start: SessionStart, entry: Entry, *, number: int) -> None:
-        """Passes on what a session did. Never waits; what the server can't take in time is dropped."""
-        self.progress.put(_News(start, entry=convert.log_entry(entry, number=number, wall_s=time.time())))
-
-    def use(self, start: SessionStart, usage: Usage) -> None:
-        """Passes on what a session has used so far."""
-        self.progress.put(_News(start, usage=usage))
-
     async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
         request = wire.RecordSessionRequest(worker=self._worker, records=items)
         response = await self._stubs.service.RecordSession(
@@ -99,7 +72,7 @@ class Reporter:
         return await self._deliver([wire.FinishedAttempt(lease_id=item.lease_id, outcome=item.outcome)], ())
 
     async def _deliver(
-        self, items: Sequence[wire.FinishedAttempt], news: Sequence[_News]
+        self, items: Sequence[wire.FinishedAttempt], news: Sequence[News]
     ) -> Sequence[wire.FinishResult]:
         request = wire.FinishTaskRequest(worker=self._worker, finished=items, sessions=_progress(news))
         response = await self._stubs.service.FinishTask(
@@ -107,7 +80,7 @@ class Reporter:
         )
         return response.results
 
-    async def _report(self, items: Sequence[_News]) -> Sequence[None]:
+    async def _report(self, items: Sequence[News]) -> Sequence[None]:
         request = wire.ReportProgressRequest(worker=self._worker, sessions=_progress(items))
         await self._stubs.service.ReportProgress(
             request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
@@ -115,16 +88,16 @@ class Reporter:
         return [None] * len(items)
 
 
-def _progress(items: Sequence[_News]) -> Iterable[wire.SessionProgress]:
+def _progress(items: Sequence[News]) -> Iterable[wire.SessionProgress]:
     """The news by session."""
     sessions: dict[tuple[str, str], wire.SessionProgress] = {}
     for news in items:
-        key = (news.start.lease_id, news.start.session_id)
+        key = (news.lease_id, news.session_id)
         progress = sessions.setdefault(key, wire.SessionProgress(lease_id=key[0], session_id=key[1]))
         if news.entry is not None:
             progress.entries.append(news.entry)
         if news.usage is not None:
-            progress.usage.CopyFrom(convert.usage(news.usage))
+            progress.usage.CopyFrom(news.usage)
     return sessions.values()
 
 
@@ -132,5 +105,5 @@ def _size(message: wire.SessionRecord | wire.FinishedAttempt) -> int:
     return message.ByteSize()
 
 
-def _news_size(news: _News) -> int:
+def _news_size(news: News) -> int:
     return 64 if news.entry is None else len(news.entry.text) + 64

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.masking import Mask
+from swarm_worker.basics import Role
 from swarm_worker.endings import epitaph, failure_of_end, task_document
 from swarm_worker.environment import secrets_of, session_variables, task_variables
 from swarm_worker.fence import Fence
@@ -18,7 +19,6 @@ from swarm_worker.model import (
     FailureClass,
     KillReceipt,
     OutcomeKind,
-    Role,
     SessionEnd,
     SessionStart,
     Usage,

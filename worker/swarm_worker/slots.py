@@ -13,20 +13,9 @@ import structlog
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker import convert
+from swarm_worker.basics import LeaseId, StopOrder
 from swarm_worker.gather import Refused
 from swarm_worker.leases import Held, Leases
-from swarm_worker.model import (
-    Assignment,
-    Failure,
-    FailureClass,
-    KillReceipt,
-    LeaseId,
-    Outcome,
-    OutcomeKind,
-    SessionEnd,
-    StopOrder,
-)
 from swarm_worker.outbox import Outbox
 from swarm_worker.reporter import Reporter
 from swarm_worker.stop import Stop
@@ -34,6 +23,7 @@ from swarm_worker.together import Together
 
 if TYPE_CHECKING:
     from swarm_worker.attempt import Attempt
+    from swarm_worker.model import Assignment, Outcome, SessionEnd
 
 _log = structlog.get_logger()
 
@@ -41,7 +31,7 @@ _log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     held: Held
-    assignment: Assignment
+    assignment: "Assignment"
 
 
 class Slots:
@@ -79,7 +69,7 @@ class Slots:
             self._leases.hold(held)
             self._own(self._delivering, self._send(held, finished))
 
-    def take(self, assignment: Assignment, *, accept: bool) -> None:
+    def take(self, assignment: "Assignment", *, accept: bool) -> None:
         """Works on a claim as soon as a slot is free, or gives it back. A known one changes nothing."""
         if assignment.lease_id in self._leases:
             return
@@ -96,15 +86,13 @@ class Slots:
         told = self._leases.obey(orders)
         for waiting in [waiting for waiting in self._waiting if waiting.held in told]:
             self._waiting.remove(waiting)
-            self._own(
-                self._working, self._conclude(waiting.held, _nothing_ran(waiting.held, OutcomeKind.STOPPED))
-            )
+            self._own(self._working, self._conclude(waiting.held, _nothing_ran(waiting.held, stopped=True)))
 
     def decline(self) -> None:
         """Gives back the claims that wait for a slot."""
         while self._waiting:
             held = self._waiting.popleft().held
-            self._own(self._working, self._conclude(held, _nothing_ran(held, OutcomeKind.DECLINED)))
+            self._own(self._working, self._conclude(held, _nothing_ran(held, stopped=False)))
 
     def stop(self, order: StopOrder) -> None:
         """Ends everything that runs."""
@@ -134,7 +122,7 @@ class Slots:
             waiting = self._waiting.popleft()
             self._own(self._working, self._work(waiting.held, waiting.assignment))
 
-    async def _work(self, held: Held, assignment: Assignment) -> None:
+    async def _work(self, held: Held, assignment: "Assignment") -> None:
         attempt: Attempt | None = None
         _log.info("task begun", task=held.task_id, attempt=assignment.attempt)
         try:
@@ -143,16 +131,17 @@ class Slots:
             finished = self._told(held, outcome, attempt.ended)
         except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
             _log.exception("fault of the worker", task=held.task_id)
-            failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
-            outcome = Outcome(OutcomeKind.FAILED, failure=failure)
+            outcome = _fault(error)
             finished = self._told(held, outcome, () if attempt is None else attempt.ended)
         _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
         await self._conclude(held, finished, () if attempt is None else attempt.ends)
         self._free += 1
         self._fill()
 
-    def _told(self, held: Held, outcome: Outcome, ended: Iterable[SessionEnd]) -> wire.FinishedAttempt:
+    def _told(self, held: Held, outcome: "Outcome", ended: "Iterable[SessionEnd]") -> wire.FinishedAttempt:
         """What is kept and sent of an outcome: no secrets."""
+        from swarm_worker import convert  # noqa: PLC0415  # as all that is of a task: with the first
+
         finished = convert.finished(held.lease_id, outcome, ended)
         self._mask.message(finished.outcome)
         return finished
@@ -194,12 +183,22 @@ class Slots:
         task.add_done_callback(owner.discard)
 
 
-def _nothing_ran(held: Held, kind: OutcomeKind) -> wire.FinishedAttempt:
-    receipt = KillReceipt() if kind is OutcomeKind.STOPPED else None
-    return convert.finished(held.lease_id, Outcome(kind, kill_receipt=receipt))
+def _nothing_ran(held: Held, *, stopped: bool) -> wire.FinishedAttempt:
+    from swarm_worker import convert  # noqa: PLC0415  # see _told
+    from swarm_worker.model import KillReceipt, Outcome, OutcomeKind  # noqa: PLC0415  # see _told
+
+    kind = OutcomeKind.STOPPED if stopped else OutcomeKind.DECLINED
+    return convert.finished(held.lease_id, Outcome(kind, kill_receipt=KillReceipt() if stopped else None))
 
 
-def _why(outcome: Outcome) -> dict[str, str]:
+def _fault(error: Exception) -> "Outcome":
+    from swarm_worker.model import Failure, FailureClass, Outcome, OutcomeKind  # noqa: PLC0415  # see _told
+
+    failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
+    return Outcome(OutcomeKind.FAILED, failure=failure)
+
+
+def _why(outcome: "Outcome") -> dict[str, str]:
     failure = outcome.failure
     return {"failure": failure.kind, "error": failure.error} if failure else {}
 

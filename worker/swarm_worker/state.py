@@ -56,7 +56,9 @@ class StateFolder:
 
     def forget_sessions(self) -> None:
         """Removes what the sessions of a former process left."""
-        for file in (self.path / "sessions").iterdir():
+        folder = self.path / "sessions"
+        private_folder(folder)
+        for file in folder.iterdir():
             with suppress(OSError):
                 file.unlink()
 

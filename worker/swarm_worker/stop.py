@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from swarm_worker.model import StopOrder
+from swarm_worker.basics import StopOrder
 
 Kill = Callable[[float], None]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.model import Role, SessionId, Task
+from swarm_worker.basics import Role, SessionId
+from swarm_worker.model import Task
 from swarm_worker.runners import modes
 from swarm_worker.runners.agent import OPTIONAL, PROMPT_BYTES, AgentRunner, Engine, engine_of
 from swarm_worker.runners.base import SessionPlan

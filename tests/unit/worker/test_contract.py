@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from swarm_worker.basics import Role, SessionId
 from swarm_worker.lines import Line
-from swarm_worker.model import FailureClass, Role, SessionId, Task, Usage
+from swarm_worker.model import FailureClass, Task, Usage
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader

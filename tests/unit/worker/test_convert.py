@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
+from swarm_worker.basics import LeaseId, Role, SessionId
 from swarm_worker.model import (
     Assignment,
     BuilderResult,
@@ -17,17 +18,15 @@ from swarm_worker.model import (
     FailureClass,
     Finding,
     KillReceipt,
-    LeaseId,
     LogKind,
     Outcome,
     OutcomeKind,
-    Role,
     SessionEnd,
-    SessionId,
     SessionStart,
     Usage,
     Verdict,
 )
+from swarm_worker.orders import stop_order
 
 HOSTILE = "a\0b\ud800c" + "x" * 100_000
 
@@ -146,7 +145,7 @@ def test_an_order_of_an_unknown_kind_is_a_plain_stop() -> None:
     for action, graceful in actions.items():
         order = wire.Order(lease_id="l", cause="c")
         order.action = action  # type: ignore[assignment]  # a later version's
-        assert convert.stop_order(order).graceful is graceful
+        assert stop_order(order).graceful is graceful
 
 
 def test_how_long_a_provider_asked_to_wait_is_passed_on() -> None:

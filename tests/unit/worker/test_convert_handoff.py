@@ -3,12 +3,12 @@
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker import convert
+from swarm_worker.basics import LeaseId
 from swarm_worker.model import (
     AnswerKind,
     BuilderResult,
     DependencyResult,
     FindingAnswer,
-    LeaseId,
     Outcome,
     OutcomeKind,
 )

@@ -12,9 +12,9 @@ import pytest
 
 from fakes_tree import STYLES, Ledger
 from support.waiting import eventually
+from swarm_worker.basics import StopOrder
 from swarm_worker.fence import Fence, now_s
 from swarm_worker.guards import NURSERY
-from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.state import lock_for_guard
 from swarm_worker.stop import Stop

@@ -15,12 +15,12 @@ from fakes_levels import LEVELS, Level, level
 from fakes_tree import Ledger
 from support.waiting import eventually
 from swarm_worker import guard
+from swarm_worker.basics import StopOrder
 from swarm_worker.containment import CGROUP2, PIDNS, Containment
 from swarm_worker.fence import Fence, OpenFence, now_s
 from swarm_worker.guard import Control
 from swarm_worker.guards import PACKAGES
 from swarm_worker.hold import Hold
-from swarm_worker.model import StopOrder
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.stop import Stop
 

@@ -12,8 +12,9 @@ from typing import Final
 
 import pytest
 
+from swarm_worker.basics import Role
 from swarm_worker.lines import Line
-from swarm_worker.model import LogKind, Role, Usage
+from swarm_worker.model import LogKind, Usage
 from swarm_worker.replies import read_builder_result, read_verdict
 from swarm_worker.runners.command_reader import CommandReader
 

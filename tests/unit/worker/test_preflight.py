@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.basics import Role
 from swarm_worker.config import read_config
 from swarm_worker.main import run
-from swarm_worker.model import Role
 from swarm_worker.preflight import machine
 from swarm_worker.preflight.credentials import agent_credentials, cli_credentials
 from swarm_worker.preflight.once import REMEMBERED_S, once

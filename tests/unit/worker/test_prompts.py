@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from swarm_worker import prompts
+from swarm_worker.basics import LeaseId, Role
 from swarm_worker.evidence import Changes, FileChange, FileChangeKind
 from swarm_worker.model import (
     AnswerKind,
@@ -14,8 +15,6 @@ from swarm_worker.model import (
     DependencyResult,
     Finding,
     FindingAnswer,
-    LeaseId,
-    Role,
     Task,
 )
 from swarm_worker.replies import read_verdict

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from swarm_worker import prompts
+from swarm_worker.basics import LeaseId
 from swarm_worker.evidence import Changes, FileChange, FileChangeKind
 from swarm_worker.model import (
     AnswerKind,
@@ -18,7 +19,6 @@ from swarm_worker.model import (
     DependencyResult,
     Finding,
     FindingAnswer,
-    LeaseId,
     Task,
 )
 from swarm_worker.prompting.quote import cut, fenced, quoted, section, shown_end

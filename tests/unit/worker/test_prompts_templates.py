@@ -7,7 +7,8 @@ import pytest
 
 from amplifier_swarm.exits import Exit, Exits
 from swarm_worker import prompts
-from swarm_worker.model import Assignment, LeaseId, Role, Task
+from swarm_worker.basics import LeaseId, Role
+from swarm_worker.model import Assignment, Task
 from swarm_worker.prompting.templates import MAX_BYTES, PLACEHOLDERS, packaged
 
 ASSIGNMENT = Assignment(

@@ -8,8 +8,10 @@ from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker.basics import Role, SessionId
 from swarm_worker.calls import Link
-from swarm_worker.model import Entry, LogKind, Role, SessionId, SessionStart
+from swarm_worker.desk import ReporterDesk
+from swarm_worker.model import Entry, LogKind, SessionStart
 from swarm_worker.reporter import Reporter
 
 START = SessionStart("lease", SessionId("s1"), Role.BUILDER, "command")  # type: ignore[arg-type]
@@ -48,7 +50,7 @@ class Service:
 
 async def _finish(service: Service) -> None:
     reporter = Reporter("w", service, link=Link("here:1"))  # type: ignore[arg-type]
-    reporter.log(START, Entry(LogKind.WORKER, "well"), number=1)
+    ReporterDesk(reporter).log(START, Entry(LogKind.WORKER, "well"), number=1)
     sending = asyncio.create_task(reporter.outcomes.run())
     await reporter.outcomes.ask(FINISHED)
     sending.cancel()

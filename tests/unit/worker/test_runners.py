@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.basics import Role, SessionId
 from swarm_worker.config import Config, read_config
 from swarm_worker.lines import Line
-from swarm_worker.model import Entry, FailureClass, LogKind, Role, SessionId, Task, Usage
+from swarm_worker.model import Entry, FailureClass, LogKind, Task, Usage
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.choice import choose_runner
 from swarm_worker.runners.command_reader import CommandReader

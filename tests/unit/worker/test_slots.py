@@ -9,9 +9,10 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from support.waiting import eventually
+from swarm_worker.basics import LeaseId
 from swarm_worker.gather import Refused
 from swarm_worker.leases import Leases
-from swarm_worker.model import Assignment, CheckResult, LeaseId, Outcome, OutcomeKind, SessionEnd, Task
+from swarm_worker.model import Assignment, CheckResult, Outcome, OutcomeKind, SessionEnd, Task
 from swarm_worker.outbox import Outbox
 from swarm_worker.slots import Slots
 from swarm_worker.stop import Stop

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from swarm_worker.model import StopOrder
+from swarm_worker.basics import StopOrder
 from swarm_worker.starts import Starts
 from swarm_worker.stop import Stop
 from swarm_worker.tail import FileTail

@@ -2,8 +2,8 @@
 
 import math
 
+from swarm_worker.basics import StopOrder
 from swarm_worker.fence import Fence, OpenFence, now_s
-from swarm_worker.model import StopOrder
 from swarm_worker.stop import Stop
 
 SOFT = StopOrder("kill", graceful=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from swarm_worker.basics import StopOrder
 from swarm_worker.fence import Fence, now_s
-from swarm_worker.model import StopOrder
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.process import Ended, Launch, Limits, run_guarded
 from swarm_worker.stop import Stop

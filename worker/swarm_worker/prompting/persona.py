@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from swarm_worker.model import Role
+from swarm_worker.basics import Role
 from swarm_worker.prompting.quote import code, line
 
 AGENT_CHARS: Final = 200

@@ -12,7 +12,7 @@ from typing import Final
 
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.text import printable
-from swarm_worker.model import Role
+from swarm_worker.basics import Role
 
 FOLDER: Final = Path(".swarm/prompts")
 PACKAGED: Final = Path(__file__).parents[1] / "prompts"

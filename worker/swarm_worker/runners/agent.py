@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from swarm_worker.model import Role
+from swarm_worker.basics import Role
 from swarm_worker.runners import modes
 from swarm_worker.runners.base import Runner, SessionPlan
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from swarm_worker.model import Role, SessionId, Task
+from swarm_worker.basics import Role, SessionId
 
 if TYPE_CHECKING:
+    from swarm_worker.model import Task
     from swarm_worker.runners.reading import Reader
 
 
@@ -17,7 +18,7 @@ class SessionPlan:
 
     session_id: SessionId
     role: Role
-    task: Task
+    task: "Task"
     prompt: str
     project_root: Path
     # Where the prompt stands too, for backends that can't take a long one otherwise.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.basics import Role
 from swarm_worker.config import Config
-from swarm_worker.model import Role
 from swarm_worker.preflight.find import agent_path, cli_path, find_cli, find_engine
 from swarm_worker.runners.base import Runner
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.basics import Role
 from swarm_worker.config import Config
-from swarm_worker.model import Role
 from swarm_worker.programs import find_program
 from swarm_worker.runners.base import Runner, SessionPlan
 

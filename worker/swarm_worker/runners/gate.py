@@ -6,7 +6,8 @@ Its one rule: sessions in which no model was ever asked, or no tool ever worked,
 from pathlib import Path
 
 from amplifier_swarm.text import one_line
-from swarm_worker.model import Failure, FailureClass, Role
+from swarm_worker.basics import Role
+from swarm_worker.model import Failure, FailureClass
 from swarm_worker.runners.base import SessionPlan
 
 
