@@ -1,6 +1,11 @@
 """An idle worker costs little more than gRPC does: it loads only what it uses."""
 
+from pathlib import Path
+
+import pytest
+
 from fakes_worker import WorkerProcess
+from support.standins import install
 
 # What sessions, other runners, terminals and clients need, and what their libraries would bring along.
 # (An import that was refused is listed too: hence a part of rich and of greenlet.)
@@ -10,13 +15,23 @@ UNWANTED = {
     *("google.protobuf.json_format", "hashlib", "swarm_worker.attempt", "swarm_worker.evidence"),
     *("shutil", "tempfile", "bz2", "lzma", "ctypes", "swarm_worker.guards", "swarm_worker.process"),
     *("grpc_status", "google.rpc", "swarm_worker.events", "swarm_worker.runners.reading"),
-    *("swarm_worker.runners.agent", "swarm_worker.runners.cli", "swarm_worker.preflight.credentials"),
     *("swarm_worker.model", "swarm_worker.convert", "random"),
+}
+RUNNERS = {
+    "command": {"swarm_worker.runners.command"},
+    "amplifier-agent": {"swarm_worker.runners.agent", "swarm_worker.preflight.agent"},
+    "amplifier": {"swarm_worker.runners.cli", "swarm_worker.preflight.cli"},
 }
 
 
-async def test_an_idle_worker_has_not_loaded_what_only_some_sessions_need(worker: WorkerProcess) -> None:
-    worker.start(within=("env", "PYTHONPROFILEIMPORTTIME=1"))
+@pytest.mark.parametrize("runner", ["command", "amplifier-agent"])
+async def test_an_idle_worker_has_not_loaded_what_only_some_sessions_need(
+    worker: WorkerProcess, tmp_path: Path, runner: str
+) -> None:
+    agent = install(tmp_path / "bin") / "amplifier-agent"
+    folders = (f"HOME={tmp_path}", f"XDG_CACHE_HOME={tmp_path}", f"AMPLIFIER_AGENT_BIN={agent}")
+    within = ("env", "PYTHONPROFILEIMPORTTIME=1", "ANTHROPIC_API_KEY=none", *folders)
+    worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", within=within)
     await worker.until(lambda: "ready" in worker.out, what="it is ready")
 
     lines = (line.rpartition("|") for line in worker.err.splitlines() if line.startswith("import time:"))
@@ -24,3 +39,4 @@ async def test_an_idle_worker_has_not_loaded_what_only_some_sessions_need(worker
 
     assert "grpc.aio" in loaded
     assert loaded & UNWANTED == set()
+    assert loaded & set().union(*RUNNERS.values()) == RUNNERS[runner]

@@ -177,6 +177,17 @@ def test_what_went_well_is_remembered_for_a_while(tmp_path: Path) -> None:
     assert len(looked) == 4
 
 
+def test_two_keys_that_share_a_stamp_are_not_taken_for_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm_worker.preflight.once.crc32", lambda _: 1)
+    found = [Probe("x", "")]
+
+    assert once(tmp_path, "key", lambda: found) == found
+    assert once(tmp_path, "another", lambda: found) == found
+    assert once(tmp_path, "another", lambda: found) == ()
+
+
 def _asked(tmp_path: Path, *, own: Mapping[str, str], env: Mapping[str, str], **configs: object) -> Probe:
     paths = {}
     for role, config in configs.items():
