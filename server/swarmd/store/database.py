@@ -1,7 +1,7 @@
 """The database in use: one writer thread, readers beside it.
 
-Everything that waits to be written is one transaction with a savepoint each, so that durability costs one
-fsync a group, not one a call. A write has returned only when it is on the disk. A group that fails tells
+Everything that waits to be written is one transaction, so that durability costs one fsync a group, not one a
+call; each write can be undone by itself. A write has returned only when it is on the disk. A group that fails tells
 every caller in it the truth: nothing was stored (StorageFull), or nobody knows (StorageFailed), and then
 nothing is ever written again by this process.
 """
