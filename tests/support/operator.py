@@ -61,12 +61,14 @@ def serving(
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     handlers = {method.name: _handler(operator, method) for method in _SERVICE.methods}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)])
+    # By its number: under a name that stands for two addresses, the port of the other one may be somebody else's.
+    address = "127.0.0.1:0"
     port = (
-        server.add_insecure_port("127.0.0.1:0")
+        server.add_insecure_port(address)
         if credentials is None
-        else server.add_secure_port("localhost:0", credentials)
+        else server.add_secure_port(address, credentials)
     )
-    operator.address = f"{'127.0.0.1' if credentials is None else 'localhost'}:{port}"
+    operator.address = f"127.0.0.1:{port}"
     server.start()
     try:
         yield operator

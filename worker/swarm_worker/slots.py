@@ -152,7 +152,7 @@ class Slots:
         """Keeps the outcome and begins to deliver it."""
         try:
             await self._kept.do(finished)
-        except OSError as error:  # it is still sent, and better so than never
+        except Exception as error:  # noqa: BLE001  # whatever it was: it is still sent, and its slot is free again
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
         self._own(self._delivering, self._send(held, finished, ends))
 

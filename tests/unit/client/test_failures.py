@@ -155,7 +155,7 @@ def test_tls_is_used_where_a_certificate_is_given(alone: Ctl, authority: trustme
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     operator = FakeOperator({"GetSwarm": GetSwarmResponse()})
 
-    with serving(operator, certificate(authority, "localhost")):
+    with serving(operator, certificate(authority, "127.0.0.1")):
         good = alone("--server", operator.address, "--tls-ca", "ca.pem", "status")
         plain = alone("--server", operator.address, "status")
 
@@ -169,7 +169,7 @@ def test_a_certificate_of_somebody_else_is_said_as_such(
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     operator = FakeOperator({"GetSwarm": GetSwarmResponse()})
 
-    with serving(operator, certificate(authority, "localhost")):
+    with serving(operator, certificate(authority, "127.0.0.1")):
         result = alone("--server", operator.address, "--tls-ca", "ca.pem", "status")
 
     assert result.code == 5
@@ -200,7 +200,7 @@ def test_a_certificate_that_has_expired_is_said_as_such(
     operator = FakeOperator({"GetSwarm": GetSwarmResponse()})
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
 
-    with serving(operator, certificate(authority, "localhost", not_after=long_ago)):
+    with serving(operator, certificate(authority, "127.0.0.1", not_after=long_ago)):
         result = alone("--server", operator.address, "--tls-ca", "ca.pem", "status")
 
     assert result.code == 5

@@ -136,3 +136,19 @@ async def test_an_outbox_that_can_t_be_cleared_holds_no_lease(
 
     assert (await bench.answered("a")).kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert list(bench.folder.glob("*.outcome")), "a later life will send it once more"
+
+
+@pytest.mark.parametrize("fault", [OSError("no space left"), RuntimeError("a bug")])
+async def test_an_outbox_that_takes_nothing_keeps_neither_the_outcome_nor_the_slot(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(_finished: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(bench.slots._kept, "do", fail)
+
+    bench.take("a")
+    bench.take("b")
+
+    for name in ("a", "b"):
+        assert (await bench.answered(name)).kind == task_pb2.OUTCOME_KIND_COMPLETED
