@@ -9,7 +9,6 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from fakes_tree import STYLES, Ledger
 from fakes_worker import FakeSwarm, WorkerProcess, claim, stop
-from support.programs import alive
 from support.waiting import eventually
 from swarm_worker.processes import lookup
 
@@ -80,7 +79,7 @@ async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as
 
     worker.signal(signal.SIGSTOP)
     (worker.project / "go").touch()
-    await eventually(lambda: not alive(guard), "the session and its guard have ended")
+    await eventually(lambda: not lookup()(guard), "the session has ended, and its guard knows it")
     fake.send(orders=[stop("a")])
     worker.signal(signal.SIGCONT)
 

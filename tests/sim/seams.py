@@ -113,37 +113,38 @@ class SimGuarded(process._Guarded):
 
     async def start(self, launch: Launch, *, fence_s: float) -> None:
         self._host, self._name = host(), launch.lock.stem
-        self._process = SimpleNamespace(wait=_nothing)  # type: ignore[assignment]
         role, task_id = launch.env.get("SWARM_ROLE", ""), launch.env["SWARM_TASK_ID"]
         machine: Machine = self._hold.machine
         tree = Tree(task_id, self._name, machine.name, alone=fence_s < math.inf)
         end = self._host.plans.end(self._name, role)  # type: ignore[attr-defined]
-        self._guard = machine.spawn(tree, end, session=bool(role))
-        self._guard.fence(fence_s)
-        self._guard.ended = lambda why: self._host.enter(partial(self._hears, why))
+        self._model = machine.spawn(tree, end, session=bool(role))
+        self._model.fence(fence_s)
+        self._model.ended = lambda why: self._host.enter(partial(self._hears, why))
+        self._guard: Any = SimpleNamespace(tell=self._told, wait=_nothing)
 
     def close(self) -> None:
-        self._guard.kill("orphaned", self._limits.grace_s)
+        self._model.kill("orphaned", self._limits.grace_s)
 
     def _hears(self, why: str | None) -> None:
         if why is None:
-            self._guard_ended(self._ended)  # type: ignore[arg-type]
+            self._guard_ended()
             return
-        plan = self._guard.plan
+        plan = self._model.plan
         if why == "exit" and plan.stdout:
             self._takes(self._sink.stdout)(plan.stdout.encode() + b"\n")
         report = {
             "event": "ended", "cause": why, "containment": "subreaper", "found": 1, "terminated": 1,
             "killed": 0, "survivors": 0, "duration_s": 0.1, "code": plan.code if why == "exit" else -15,
         }  # fmt: skip
-        self._reported(json.dumps(report).encode() + b"\n")
+        self._reported(json.dumps(report).encode())
 
-    def _tell(self, line: str) -> None:
-        word, _, number = line.partition(" ")
+    def _told(self, message: str) -> bool:
+        word, _, number = message.partition(" ")
         if word == "fence":
-            self._guard.fence(float(number))
+            self._model.fence(float(number))
         else:
-            self._guard.kill("order", float(number))
+            self._model.kill("order", float(number))
+        return True
 
 
 class SimOutbox(Outbox):

@@ -27,6 +27,8 @@ class Plan(NamedTuple):
     cwd: str
     argv: list[str]
     env: dict[str, str]
+    # What becomes its stdin, stdout and stderr.
+    streams: Sequence[int]
     level: str
     # The session's own control group, which exists; empty for none.
     cgroup: str
@@ -67,14 +69,6 @@ def bear(plan: Plan) -> Born:
     return Born(pid, fault, codes)
 
 
-def let_go_of_output() -> None:
-    """Leaves the pipes to the session alone, so that their ends mean something."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-
-
 def _become_init(plan: Plan, tells: int, codes: int, coded: int) -> NoReturn:
     try:
         os.close(codes)
@@ -86,9 +80,8 @@ def _become_init(plan: Plan, tells: int, codes: int, coded: int) -> NoReturn:
         main = os.fork()
         if main == 0:
             _become_session(plan, tells, parent=INIT)
-        for fd in (*plan.private, tells):
+        for fd in (*plan.private, *plan.streams, tells):
             os.close(fd)
-        let_go_of_output()
         _bury(main, coded)
     except OSError as error:
         os.write(tells, f"can't enter a PID namespace: {error}".encode()[:FAULT_BYTES])
@@ -114,6 +107,8 @@ def _become_session(plan: Plan, tells: int, *, parent: int) -> NoReturn:
             os._exit(1)
         if plan.cgroup:
             enter_cgroup(plan.cgroup)
+        for number, stream in enumerate(plan.streams):
+            os.dup2(stream, number)
         doing = "enter " + plan.cwd
         os.chdir(plan.cwd)
         doing = "start " + plan.argv[0]

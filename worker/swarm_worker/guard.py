@@ -1,14 +1,11 @@
 """Guards one session: starts it, and ends with it everything that it has started.
 
-Runs as a program of its own with nothing but the standard library. Its one rule: it does not end before the
-last process of the session has. It is the session's child subreaper, so whatever detaches itself (a new
-session, a double fork, an emptied environment) becomes a child of the guard, and the kernel's word that
-there is no child left is the proof that the tree is gone.
+Runs in a process of its own with nothing but the standard library. Its one rule: it does not end before the
+last process of the session has. Its process is the session's child subreaper, so whatever detaches itself (a
+new session, a double fork, an emptied environment) becomes a child of it, and the kernel's word that there is
+no child left is the proof that the tree is gone.
 
-The worker writes lines to the control pipe: `kill GRACE_S` ends the session, `fence BOOT_S` says until when
-it may run, on the clock that goes on while the machine sleeps. The pipe's end, or no extension in time, ends
-the session too: the worker is dead or cut off, whatever state its event loop is in. The guard writes JSON
-lines to the report pipe.
+The worker speaks over the line (see control); the guard answers there, each message one object of JSON.
 """
 
 import contextlib
@@ -17,36 +14,14 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from swarm_worker.birth import Born, Plan, bear, let_go_of_output
+from swarm_worker.birth import Born, Plan, bear
 from swarm_worker.containment import CGROUP2, SUBREAPER, drop_cgroup, kill_cgroup, make_cgroup
-from swarm_worker.processes import (
-    PR_SET_CHILD_SUBREAPER,
-    Process,
-    boot_s,
-    descendants,
-    kill_frozen,
-    oldest_first,
-    prctl,
-    send,
-)
+from swarm_worker.control import Control
+from swarm_worker.processes import Process, descendants, kill_frozen, oldest_first, send
 
-# Those that ask a program to end are for the worker, and a shell lets what it starts in the background ignore some of
-# them; the last two are what Python itself ignores.
-DEAF_TO: Final = (
-    signal.SIGCHLD,
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-)
-# What a session leaves behind when it ends by itself had its chance already.
-LEFTOVER_GRACE_S: Final = 1.0
-# Nobody is left who could answer for the session; the next worker waits for its end.
-ORPHAN_GRACE_S: Final = 10.0
 # The death of a grandchild sends no signal here, so it is looked for.
 LOOK_S: Final = 0.02
 # No wait notices that the machine slept, so the fence is looked at.
@@ -54,35 +29,19 @@ FENCE_LOOK_S: Final = 1.0
 # A process that SIGKILL does not end in this time sits in the kernel; it is reported, and waited for.
 UNKILLABLE_S: Final = 30.0
 # JSON of words and numbers of our own: what usually makes it would take a sixth of a guard's time.
-EXITED: Final = '{"event": "exited", "code": %d}'
 ENDED: Final = (
-    '{"event": "ended", "cause": "%s", "containment": "%s", "found": %d, "terminated": %d, "killed": %d,'
-    ' "survivors": %d, "duration_s": %.6f}'
+    '{"event": "ended", "code": %s, "cause": "%s", "containment": "%s", "found": %d, "terminated": %d,'
+    ' "killed": %d, "survivors": %d, "duration_s": %.6f}'
 )
-
-
-def turn_deaf() -> None:
-    """Lets signals do no more than end a wait: before guards are borne, who inherit it.
-
-    Not by ignoring them, which a session would inherit too: handlers end with its exec.
-    """
-    for number in DEAF_TO:
-        signal.signal(number, lambda *_: None)
-
-
-def alarm_pipe() -> tuple[int, int]:
-    """A pipe that says, from now on, when a signal has come: that a child has ended, for one."""
-    alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(alarm[1], warn_on_full_buffer=False)
-    return alarm
 
 
 class Options(NamedTuple):
     """What to guard, and how."""
 
-    control: int
-    report: int
+    # Held until nothing of the session is left.
     lock: int
+    # What the session reads, prints, and prints of its errors.
+    streams: Sequence[int]
     grace_s: float
     # Until when the session may run unless the worker says more; see processes.boot_s.
     fence_s: float
@@ -95,70 +54,19 @@ class Options(NamedTuple):
     env: dict[str, str]
 
 
-class Control:
-    """What the worker says, and what its silence means."""
-
-    def __init__(self, fd: int, *, grace_s: float, fence_s: float) -> None:
-        self.cause = ""
-        self.fd = fd
-        self._grace_s = grace_s
-        self._fence_s = fence_s
-        self._kill_at: float | None = None
-        self._rest = b""
-        os.set_blocking(fd, False)
-
-    @property
-    def fence_left_s(self) -> float:
-        """How long the session may still run unless the worker says more."""
-        return max(0.0, self._fence_s - boot_s())
-
-    def read(self) -> None:
-        """Takes in what has been said so far, and what time it is."""
-        if select.select([self.fd], (), (), 0)[0]:
-            self._hear()
-        if self.fence_left_s == 0:  # the grace period is part of what the server waits for, so it began then
-            self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
-
-    def _hear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self.fd, 4096):
-                *lines, self._rest = (self._rest + chunk).split(b"\n")
-                for line in lines:
-                    self._obey(line)
-            self._end("orphaned", min(self._grace_s, ORPHAN_GRACE_S))
-
-    def grace_left_s(self) -> float:
-        """How long processes may take to end by themselves; a later order can shorten it."""
-        return 0.0 if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
-
-    def exited(self) -> None:
-        """The session has ended; what is left of an order's grace period stays."""
-        if not self.cause:
-            self._end("exit", min(self._grace_s, LEFTOVER_GRACE_S))
-
-    def _obey(self, line: bytes) -> None:
-        word, _, number = line.partition(b" ")
-        if word == b"kill":
-            self._end("order", float(number))
-        elif word == b"fence":
-            self._fence_s = float(number)
-
-    def _end(self, cause: str, grace_s: float) -> None:
-        self.cause = self.cause or cause
-        kill_at = time.monotonic() + grace_s
-        self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
-
-
 class Guard:
     """The guard of one session."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, line: int, alarm: Sequence[int]) -> None:
+        """`alarm` is a pipe that says when a signal has come."""
         self._options = options
-        self._control = Control(options.control, grace_s=options.grace_s, fence_s=options.fence_s)
+        self._line = line
+        self._alarm = alarm
+        self._control = Control(line, grace_s=options.grace_s, fence_s=options.fence_s)
         self._level = options.level
-        self._alarm = (-1, -1)
         self._born = Born(-1, "", -1)
         self._codes = -1
+        self._code: int | None = None
 
     def run(self) -> None:
         """Runs the session and returns when nothing of it is left."""
@@ -170,30 +78,26 @@ class Guard:
             raise
 
     def _guard(self) -> None:
-        self._prepare()
         self._control.read()
         if not self._control.cause:
             self._start()
+        for stream in self._options.streams:  # the session's alone, so that their ends mean something
+            os.close(stream)
         while not self._control.cause:
             self._wait(min(FENCE_LOOK_S, self._control.fence_left_s))
             self._reap()
             self._control.read()
         self._end()
 
-    def _prepare(self) -> None:
-        os.setsid()
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
-        self._alarm = alarm_pipe()
-
     def _start(self) -> None:
         options = self._options
         if self._level == CGROUP2 and not make_cgroup(options.cgroup):
             self._level = SUBREAPER  # the receipt says so
         cgroup = options.cgroup if self._level == CGROUP2 else ""
-        private = (options.control, options.report, options.lock, *self._alarm)
-        self._born = bear(Plan(options.cwd, options.argv, options.env, self._level, cgroup, private))
+        private = (self._line, options.lock, *self._alarm)
+        plan = Plan(options.cwd, options.argv, options.env, options.streams, self._level, cgroup, private)
+        self._born = bear(plan)
         self._codes = self._born.codes
-        let_go_of_output()
         if self._born.fault:
             self._complain("failed", self._born.fault)
         if self._born.pid < 0:
@@ -205,9 +109,15 @@ class Guard:
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
         took_s = time.monotonic() - began
+        code = "null" if self._code is None else self._code
         counts = (len(found), terminated, killed, survivors)
-        self._report(ENDED % (self._control.cause, self._level, *counts, took_s))
-        self._kill(until=None)
+        ended = ENDED % (code, self._control.cause, self._level, *counts, took_s)
+        if survivors:
+            self._report(ended)
+            self._kill(until=None)
+        os.close(self._options.lock)
+        if not survivors:  # whoever hears this finds the lock free
+            self._report(ended)
 
     def _terminate(self) -> int:
         """Asks every process to end, and waits for that as long as the grace period allows."""
@@ -270,7 +180,7 @@ class Guard:
             self._exited(int(code or -signal.SIGKILL))
 
     def _exited(self, code: int) -> None:
-        self._report(EXITED % code)
+        self._code = code
         self._control.exited()
 
     def _wait(self, timeout_s: float) -> None:
@@ -285,6 +195,6 @@ class Guard:
     def _complain(self, event: str, error: str) -> None:
         self._report(json.dumps({"event": event, "error": error}))
 
-    def _report(self, line: str) -> None:
+    def _report(self, message: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens when the worker has died
-            os.write(self._options.report, line.encode() + b"\n")
+            os.write(self._line, message.encode())

@@ -1,7 +1,7 @@
-"""Has guards borne: the worker's side of the nursery. Its one rule: a start whose end is unknown is no start.
+"""Has sessions guarded: the worker's side of its guards, and of the nursery that bears them.
 
-Whoever gets an error from `start` lets go of the guard's control pipe and waits until its lock is free; then
-nothing of it is left, whatever had become of it.
+A guard that is done with a session is kept for the next, as long as sessions follow each other closely. Its one
+rule: a guard has one session at a time, and one that has not said that nothing is left of its last gets no other.
 """
 
 import asyncio
@@ -12,76 +12,190 @@ import signal
 import socket
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from swarm_worker.nursery import ANSWER_BYTES, WORD
+from swarm_worker.post import SESSION, receive
 
 PACKAGES: Final = Path(__file__).parents[1]
 # As a module and not as a script: so it need not be compiled at each start.
 NURSERY: Final = "import sys; sys.path.append(sys.argv[1]); from swarm_worker import nursery; nursery.main()"
 # A fork takes a millisecond; one that does not come in this time is of a process that somebody has frozen.
 ANSWER_S: Final = 20.0
+# How long a guard that has nothing to do is kept. From a builder to its validator it is less.
+IDLE_S: Final = 5.0
+MESSAGE_BYTES: Final = 64 * 1024
+
+# Takes what a guard says of a session, a message at a time; an empty one is the end of the guard.
+Take = Callable[[bytes], None]
 
 
 class GuardProcess:
-    """A guard that was borne."""
+    """A guard that was borne. It ends, and ends its session, when nobody is there any more to speak to it."""
 
-    def __init__(self, pid: int, handle: int) -> None:
+    def __init__(
+        self, pid: int, handle: int, line: socket.socket, *, gone: Callable[["GuardProcess"], None]
+    ) -> None:
         self.pid = pid
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.idle_since_s = 0.0
         self._handle = handle
-        asyncio.get_running_loop().add_reader(handle, self._end)
+        self._line = line
+        self._gone = gone
+        self._take: Take | None = None
+        self._close_handle = weakref.finalize(self, os.close, handle)
+        self._close_line = weakref.finalize(self, line.close)
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(handle, self._end)
+        self._loop.add_reader(line.fileno(), self._hear)
+
+    def begin(self, fds: Sequence[int], take: Take) -> None:
+        """Gives it a session, with the descriptors that `post` names; raises OSError if it can't be told."""
+        socket.send_fds(self._line, [SESSION], fds)
+        self._take = take
+
+    def tell(self, message: str) -> bool:
+        """Says something; False if there is no room for it, since the guard is frozen."""
+        try:
+            self._line.send(message.encode())
+        except BlockingIOError:
+            return False
+        except OSError:  # it has ended
+            return True
+        return True
+
+    def say_no_more(self) -> None:
+        """When it has heard all that was said to it, it is to end its session."""
+        with contextlib.suppress(OSError):  # it has ended
+            self._line.shutdown(socket.SHUT_WR)
+
+    def rest(self) -> None:
+        """It has said that its session is over."""
+        self._take = None
+        self.idle_since_s = self._loop.time()
+
+    def hang_up(self) -> None:
+        """Speaks to it no more; what it guards it ends now."""
+        if self._close_line.alive:
+            self._loop.remove_reader(self._line)
+            self._close_line()
 
     async def wait(self) -> None:
-        """Returns when it has ended, and with it everything that it had open."""
+        """Returns when it has ended, and whose parent it was have another."""
         await self._ended
 
-    def close(self) -> None:
-        """Forgets it."""
-        if self._handle >= 0:
-            asyncio.get_running_loop().remove_reader(self._handle)
-            os.close(self._handle)
-            self._handle = -1
+    def _hear(self) -> None:
+        try:
+            said = self._line.recv(MESSAGE_BYTES)
+        except (
+            BlockingIOError,
+            ConnectionResetError,
+        ):  # it ended before it had heard all; the end comes next
+            return
+        if not said:
+            self._loop.remove_reader(self._line)
+        if self._take is not None:
+            self._take(said)
 
     def _end(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._handle)
+        self._loop.remove_reader(self._handle)
+        self._close_handle()
         if not self._ended.done():
             self._ended.set_result(None)
+        self._gone(self)
 
 
 class Guards:
-    """Starts guards, one after the other; and the nursery whenever there is none."""
+    """The guards of one worker; and the nursery, whenever one is needed."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         """`env` is what the nursery can be known by."""
         self._env = dict(env or {})
         self._nursery: _Nursery | None = None
         self._turn = asyncio.Lock()
+        self._alive: set[int] = set()
+        # The one that has rested longest first.
+        self._idle: deque[GuardProcess] = deque()
+        self._tidies = False
 
-    async def start(self, plan: Mapping[str, Any], fds: Sequence[int]) -> GuardProcess:
-        """Starts one with the descriptors that `nursery` names; raises OSError if that is not certain."""
-        with os.fdopen(os.memfd_create("plan"), "w+b") as file:
-            marshal.dump(dict(plan), file)
-            file.flush()
+    def __contains__(self, pid: int) -> bool:
+        return pid in self._alive
+
+    @property
+    def bearing(self) -> bool:
+        """Whether there may be a guard of which nobody knows the number yet."""
+        return self._turn.locked()
+
+    async def start(self, plan: Mapping[str, Any], fds: Sequence[int], take: Take) -> GuardProcess:
+        """Has a session guarded; raises OSError if nothing has come of that.
+
+        `fds` are its lock, stdin, stdout and stderr.
+        """
+        with _packed(plan) as packed:
+            given = (*fds, packed)
+            while self._idle:
+                guard = self._idle.pop()
+                if _begins(guard, given, take):
+                    return guard
+            guard = await self._bear()
+            guard.begin(given, take)
+            return guard
+
+    def keep(self, guard: GuardProcess) -> None:
+        """It has nothing to do; the next session is its, if that comes soon."""
+        guard.rest()
+        self._idle.append(guard)
+        if not self._tidies:
+            self._tidies = True
+            asyncio.get_running_loop().call_later(IDLE_S, self._tidy)
+
+    def _tidy(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._idle and self._idle[0].idle_since_s + IDLE_S <= loop.time():
+            self._idle.popleft().hang_up()
+        self._tidies = bool(self._idle)
+        if self._tidies:
+            loop.call_at(self._idle[0].idle_since_s + IDLE_S, self._tidy)
+
+    def _forget(self, guard: GuardProcess) -> None:
+        self._alive.discard(guard.pid)
+        if guard in self._idle:  # somebody has ended it
+            self._idle.remove(guard)
+            guard.hang_up()
+
+    async def _bear(self) -> GuardProcess:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setblocking(False)
+        try:
             async with self._turn:
                 try:
-                    return await self._ask([*fds, file.fileno()])
+                    pid, handle = await self._ask(theirs.fileno())
                 except ConnectionResetError:  # it ended with this unread, so nothing can have come of it
-                    return await self._ask([*fds, file.fileno()])
+                    pid, handle = await self._ask(theirs.fileno())
+        except BaseException:
+            ours.close()  # should there be a guard, it ends
+            raise
+        finally:
+            theirs.close()
+        self._alive.add(pid)
+        return GuardProcess(pid, handle, ours, gone=self._forget)
 
-    async def _ask(self, fds: Sequence[int]) -> GuardProcess:
+    async def _ask(self, line: int) -> tuple[int, int]:
+        """The number of a new guard, and a handle on it."""
         try:
-            self._send(fds)
+            self._send(line)
         except OSError:  # it has ended, and had not heard this
             self._drop()
-            self._send(fds)
+            self._send(line)
         assert self._nursery is not None
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._nursery.readable()
-            word, handles, _, _ = socket.recv_fds(self._nursery.line, ANSWER_BYTES, 1)
+            word, handles = receive(self._nursery.line, ANSWER_BYTES, 1)
             number = int(word or b"0")
         except BaseException:
             self._drop()
@@ -91,18 +205,39 @@ class Guards:
         if number == 0 or not handles:
             self._drop()
             raise OSError("the process that starts guards was ended")
-        os.set_inheritable(handles[0], False)
-        return GuardProcess(number, handles[0])
+        return number, handles[0]
 
-    def _send(self, fds: Sequence[int]) -> None:
+    def _send(self, line: int) -> None:
         if self._nursery is None:
             self._nursery = _Nursery(self._env)
-        socket.send_fds(self._nursery.line, [WORD], fds)
+        socket.send_fds(self._nursery.line, [WORD], [line])
 
     def _drop(self) -> None:
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
+
+
+@contextlib.contextmanager
+def _packed(plan: Mapping[str, Any]) -> Iterator[int]:
+    """A file of no folder with the plan, which may be longer than a message."""
+    fd = os.memfd_create("plan")
+    try:
+        with os.fdopen(fd, "wb", closefd=False) as file:
+            marshal.dump(dict(plan), file)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _begins(guard: GuardProcess, fds: Sequence[int], take: Take) -> bool:
+    """Whether it could be told: somebody may have ended it."""
+    try:
+        guard.begin(fds, take)
+    except OSError:
+        guard.hang_up()
+        return False
+    return True
 
 
 class _Nursery:

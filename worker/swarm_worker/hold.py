@@ -13,8 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -40,7 +40,7 @@ from swarm_worker.processes import (
 )
 
 if TYPE_CHECKING:
-    from swarm_worker.guards import Guards
+    from swarm_worker.guards import GuardProcess, Guards, Take
     from swarm_worker.model import KillReceipt
 
 AUTO: Final = "auto"
@@ -48,7 +48,7 @@ AUTO: Final = "auto"
 MARK_CHARS: Final = 12
 PROBE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.birth import Plan, bear;"
-    " sys.exit(bear(Plan('/', ['true'], {}, 'pidns', '', ())).fault or None)"
+    " sys.exit(bear(Plan('/', ['true'], {}, (0, 1, 2), 'pidns', '', ())).fault or None)"
 )
 LOOK_S: Final = 0.02
 # As for a guard: what does not end in this time sits in the kernel.
@@ -79,8 +79,6 @@ class Hold:
     def __init__(self, containment: Containment | None = None, *, instance: str = "") -> None:
         self.containment = containment or Containment()
         self._instance = instance
-        self._guards: set[int] = set()
-        self._starting = 0
         self._adopts = False
         self._sweeping = asyncio.Lock()
 
@@ -96,24 +94,11 @@ class Hold:
         parent = self.containment.cgroup
         return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
 
-    @contextlib.contextmanager
-    def starting(self) -> Iterator[None]:
-        """While a guard may exist of which nobody knows the number yet."""
+    async def guard(self, plan: Mapping[str, Any], fds: Sequence[int], take: "Take") -> "GuardProcess":
+        """Has a session guarded; see Guards.start."""
         if self._adopts:  # asked of the kernel before there is a guard to lose, since that takes ctypes
             prctl(PR_SET_CHILD_SUBREAPER, 1)
-        self._starting += 1
-        try:
-            yield
-        finally:
-            self._starting -= 1
-
-    def add(self, guard: int) -> None:
-        """A guard has started; nothing of it is ever swept while it lives."""
-        self._guards.add(guard)
-
-    def remove(self, guard: int) -> None:
-        """It has ended and is buried."""
-        self._guards.discard(guard)
+        return await self.guards.start(plan, fds, take)
 
     async def adopt(self) -> None:
         """Ends what a former process of this state folder left; from now on, orphans of guards are this one's."""
@@ -143,7 +128,7 @@ class Hold:
             if cgroup:
                 kill_cgroup(cgroup)
             while time.monotonic() < began + UNKILLABLE_S:
-                if self._starting == 0:
+                if not self.guards.bearing:
                     strays, alive = self._orphans()
                     found = len(alive) if found < 0 else found
                     hit |= alive
@@ -176,7 +161,7 @@ class Hold:
             return False, set()
         children_of = lookup()
         own, session = os.getpid(), os.getsid(0)
-        found = [stat(pid) for pid in children_of(own) if pid not in self._guards]
+        found = [stat(pid) for pid in children_of(own) if pid not in self.guards]
         strays = [each for each in found if each and each.parent == own and each.session != session]
         for each in strays:
             if each.state in ENDED:

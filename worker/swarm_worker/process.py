@@ -15,7 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from swarm_worker.containment import PIDNS
 from swarm_worker.fence import Fence
+from swarm_worker.guards import GuardProcess
 from swarm_worker.hold import Hold
 from swarm_worker.model import KillReceipt
 from swarm_worker.pipes import Pipes
@@ -103,7 +105,7 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
     try:
         await guarded.start(launch, fence_s=fence.until_s)
     except (OSError, ValueError) as error:
-        while not forget_ended_guard(launch.lock):  # noqa: ASYNC110  # it did come to be, and ends with its pipe
+        while not forget_ended_guard(launch.lock):  # noqa: ASYNC110  # one that has it still ends
             await asyncio.sleep(LOOK_S)
         return Ended(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
     fence.add(guarded)
@@ -119,12 +121,15 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
 class _Guarded:
     """A running guard."""
 
+    _guard: GuardProcess
+
     def __init__(self, sink: Sink, limits: Limits, hold: Hold) -> None:
         self._sink = sink
         self._limits = limits
         self._hold = hold
         self._cgroup = ""
-        self._control = -1
+        # Whether nothing of the session is left to the guard, and it can take the next one.
+        self._is_free = False
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         self._heard = time.monotonic()
@@ -133,13 +138,11 @@ class _Guarded:
         self._exit_code: int | None = None
         self._error = self._why = ""
         self._tail: FileTail | None = None
-        self._report = b""
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, *, fence_s: float) -> None:
         """Starts the guard, which starts the program."""
         lock = lock_for_guard(launch.lock)
-        (heard, self._control), (report, told) = os.pipe(), os.pipe()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         if launch.stdin is None:
             os.close(stdin)
@@ -155,22 +158,18 @@ class _Guarded:
             "argv": list(launch.argv),
             "env": dict(launch.env),
         }
+        fds = (lock, stdin, stdout, stderr)
         try:
-            with self._hold.starting():
-                fds = (heard, told, lock, stdin, stdout, stderr)
-                self._process = await self._hold.guards.start(plan, fds)
-                self._hold.add(self._process.pid)
+            self._guard = await self._hold.guard(plan, fds, self._reported)
         except BaseException:
-            for fd in (self._control, report, feed, out, err):
+            for fd in (feed, out, err):
                 os.close(fd)
             raise
         finally:
-            for fd in (heard, told, lock, stdin, stdout, stderr):
+            for fd in fds:
                 os.close(fd)
-        os.set_blocking(self._control, False)
         hears = ((out, self._takes(self._sink.stdout)), (err, self._takes(self._sink.stderr)))
         self._outputs = [self._pipes.listen(fd, take) for fd, take in hears]
-        self._pipes.listen(report, self._reported).add_done_callback(self._guard_ended)
         self._pipes.feed(feed, launch.stdin or b"")
 
     def order(self, grace_s: float) -> None:
@@ -179,7 +178,7 @@ class _Guarded:
 
     def fence(self, until_s: float) -> None:
         """Lets it run until then."""
-        self._tell(f"fence {until_s}")
+        self._guard.tell(f"fence {until_s}")
 
     async def ended(self) -> Ended:
         """Waits for its end, of which the guard tells, and for what it still had to say."""
@@ -189,12 +188,12 @@ class _Guarded:
         try:
             ended = await self._ended
             if ended.cause is Cause.LOST:
+                await self._guard.wait()  # only then its orphans are here
                 ended = replace(ended, receipt=await self._hold.sweep(self._cgroup))
             with contextlib.suppress(TimeoutError):  # something that holds a pipe could not be ended
                 async with asyncio.timeout(PIPES_END_S):
                     for output in self._outputs:
                         await output
-                    await self._process.wait()
         finally:
             for task in beside:
                 task.cancel()
@@ -204,10 +203,8 @@ class _Guarded:
 
     def close(self) -> None:
         """Lets go of the guard; it would end its session now if that had not ended."""
-        os.close(self._control)
         self._pipes.close()
-        self._hold.remove(self._process.pid)
-        self._process.close()
+        self._hold.guards.keep(self._guard) if self._is_free else self._guard.hang_up()
 
     def _takes(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def hear(chunk: bytes) -> None:
@@ -216,15 +213,19 @@ class _Guarded:
 
         return hear
 
-    def _reported(self, chunk: bytes) -> None:
-        *lines, self._report = (self._report + chunk).split(b"\n")
-        for report in map(json.loads, lines):
-            self._exit_code = report.get("code", self._exit_code)
-            self._error = report.get("error", self._error)
-            if report["event"] == "ended":
-                self._ended.set_result(self._end(report))
+    def _reported(self, message: bytes) -> None:
+        if not message:
+            self._guard_ended()
+            return
+        report = json.loads(message)
+        self._error = report.get("error", self._error)
+        if report["event"] == "ended":
+            self._exit_code = report["code"]
+            # A guard can start processes in one namespace only.
+            self._is_free = not report["survivors"] and report["containment"] != PIDNS
+            self._ended.set_result(self._end(report))
 
-    def _guard_ended(self, _pipe: asyncio.Future[None]) -> None:
+    def _guard_ended(self) -> None:
         if not self._ended.done():
             why = f"its guard broke: {self._error}" if self._error else "its guard was ended from outside"
             self._ended.set_result(Ended(Cause.LOST, self._exit_code, why))
@@ -276,8 +277,5 @@ class _Guarded:
         if self._cause is None:
             self._cause, self._why = cause, why
         self._killed_at = self._killed_at or time.monotonic()
-        self._tell(f"kill {grace_s}")
-
-    def _tell(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError, BlockingIOError):  # it has ended, or is frozen
-            os.write(self._control, line.encode() + b"\n")
+        if not self._guard.tell(f"kill {grace_s}"):
+            self._guard.say_no_more()

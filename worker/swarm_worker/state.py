@@ -1,8 +1,8 @@
 """The worker's own folder: at most one process has it, and what ran before in it has ended for certain.
 
 `STATE_DIR/NAME/` holds `lock` (held for as long as the process lives), `instance`, `guards/` (a lock a
-guard, held for as long as the guard lives), `sessions/` (prompts, while they run), `outbox/` and `openings`
-(the number from which this process counts its requests for streams).
+session, held by its guard until nothing of it is left), `sessions/` (prompts, while they run), `outbox/` and
+`openings` (the number from which this process counts its requests for streams).
 """
 
 import fcntl
@@ -101,7 +101,7 @@ def wait_for_guards(folder: StateFolder, *, timeout_s: float) -> None:
 
 
 def lock_for_guard(path: Path) -> int:
-    """Opens and locks a guard's file; whoever has the descriptor has the lock."""
+    """Opens and locks the file for a guard; whoever has the descriptor has the lock."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +112,7 @@ def lock_for_guard(path: Path) -> int:
 
 
 def forget_ended_guard(path: Path) -> bool:
-    """Removes a guard's file if the guard has ended, and says whether it has."""
+    """Removes a guard's file if it is done with that session, and says whether it is."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ import pytest
 from fakes_levels import LEVELS, Level, level
 from fakes_tree import Ledger
 from support.waiting import eventually
-from swarm_worker import guard
+from swarm_worker import control as controls
 from swarm_worker.basics import StopOrder
 from swarm_worker.containment import CGROUP2, PIDNS, Containment
+from swarm_worker.control import Control
 from swarm_worker.fence import Fence, OpenFence, now_s
-from swarm_worker.guard import Control
 from swarm_worker.guards import PACKAGES
 from swarm_worker.hold import Hold
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
@@ -36,7 +37,7 @@ os.setgid(user)
 os.setuid(user)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 look = 'echo $$ $(id -u) $(stat -c %u /)'
-os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, "pidns", "", ())).pid, 0)
+os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
 """
 LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
 
@@ -202,18 +203,31 @@ async def test_a_session_to_be_kept_needs_no_word_of_the_server(tmp_path: Path) 
     assert (ended.cause, ended.exit_code) == (Cause.EXIT, 4)
 
 
+@pytest.fixture
+def line() -> Iterator[tuple[int, socket.socket]]:
+    """Where a guard hears, and where the worker speaks."""
+    heard, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    heard.setblocking(False)
+    with heard, told:
+        yield heard.fileno(), told
+
+
 @pytest.mark.parametrize(
     ("slept_s", "cause", "grace_s"),
     [(0, "", 0), (99, "", 0), (102, "fence", 8), (8000, "fence", 0)],
 )
 def test_a_sleep_of_the_machine_counts_as_silence_and_uses_up_the_grace_period(
-    monkeypatch: pytest.MonkeyPatch, slept_s: float, cause: str, grace_s: float
+    monkeypatch: pytest.MonkeyPatch,
+    line: tuple[int, socket.socket],
+    slept_s: float,
+    cause: str,
+    grace_s: float,
 ) -> None:
-    heard, _told = os.pipe()
-    monkeypatch.setattr(guard, "boot_s", lambda: 1000.0)
+    heard, _ = line
+    monkeypatch.setattr(controls, "boot_s", lambda: 1000.0)
     control = Control(heard, grace_s=10, fence_s=1100.0)
 
-    monkeypatch.setattr(guard, "boot_s", lambda: 1000.0 + slept_s)
+    monkeypatch.setattr(controls, "boot_s", lambda: 1000.0 + slept_s)
     control.read()
 
     assert control.cause == cause
@@ -221,13 +235,13 @@ def test_a_sleep_of_the_machine_counts_as_silence_and_uses_up_the_grace_period(
 
 
 def test_an_answered_heartbeat_that_was_heard_first_outweighs_the_sleep(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, line: tuple[int, socket.socket]
 ) -> None:
-    heard, told = os.pipe()
-    monkeypatch.setattr(guard, "boot_s", lambda: 9000.0)
+    heard, told = line
+    monkeypatch.setattr(controls, "boot_s", lambda: 9000.0)
     control = Control(heard, grace_s=10, fence_s=1100.0)
 
-    os.write(told, b"fence 9100.0\n")
+    told.send(b"fence 9100.0")
     control.read()
 
     assert control.cause == ""

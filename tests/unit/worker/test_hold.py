@@ -64,7 +64,7 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
     guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     helper = await asyncio.create_subprocess_exec("sleep", "60", process_group=0)
     orphan = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    keep.add(guard.pid)
+    keep.guards._alive.add(guard.pid)
     try:
         receipt = await keep.sweep("")
 
@@ -81,12 +81,12 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
 async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> None:
     keep = Hold()
     await keep.adopt()
-    with keep.starting():
+    async with keep.guards._turn:
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
         sweep = asyncio.create_task(keep.sweep(""))
         for _ in range(3):
             await asyncio.sleep(hold.LOOK_S)
-        keep.add(guard.pid)
+        keep.guards._alive.add(guard.pid)
     try:
         assert (await sweep).killed == 0
         assert stat(guard.pid)

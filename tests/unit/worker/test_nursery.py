@@ -1,4 +1,7 @@
-"""The process that guards are borne by can be ended or frozen like any other; no session is harmed, none is lost."""
+"""Guards, and what bears them, can be ended or frozen like any other process; no session is harmed, none is lost.
+
+And a guard that is done with a session takes the next one, with nothing of the last.
+"""
 
 import asyncio
 import os
@@ -10,6 +13,7 @@ import pytest
 
 from support.waiting import eventually
 from swarm_worker import guards
+from swarm_worker.basics import StopOrder
 from swarm_worker.fence import Fence, now_s
 from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
 from swarm_worker.processes import children, stat
@@ -37,12 +41,25 @@ class Bench:
     def feed(self, chunk: bytes) -> None:
         pass
 
-    async def run(self, shell: str, *, name: str = "session") -> Ended:
+    async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> Ended:
         launch = Launch(
             ("/bin/sh", "-c", shell), self.folder, {"PATH": os.defpath}, self.folder / f"{name}.lock", b""
         )
-        stop = Stop(grace_s=0.2)
+        stop = stop or Stop(grace_s=0.2)
         return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=stop, sink=self)
+
+    async def guard_of(self, shell: str) -> int:
+        """The number of the guard of a session that does nothing else."""
+        self.heard.clear()
+        await self.run(f"{shell}; echo $PPID")
+        return int(self.heard)
+
+    def dismiss(self) -> None:
+        """Lets go of the guards that have nothing to do, so that the next session needs a new one."""
+        guards = self.fence.hold.guards
+        for guard in guards._idle:
+            guard.hang_up()
+        guards._idle.clear()
 
     @property
     def nursery(self) -> int:
@@ -65,8 +82,10 @@ def bench(tmp_path: Path) -> Bench:
 async def test_sessions_come_from_one_nursery_which_holds_nothing_of_theirs(bench: Bench) -> None:
     await bench.run("exit 0")
     first, held = bench.nursery, _open(bench.nursery)
+    bench.dismiss()
 
     await bench.run("exit 0")
+    bench.dismiss()
 
     assert bench.nursery == first
     assert _open(first) == held
@@ -75,6 +94,7 @@ async def test_sessions_come_from_one_nursery_which_holds_nothing_of_theirs(benc
 
 async def test_a_session_that_kills_the_nursery_goes_on_and_so_do_later_ones(bench: Bench) -> None:
     ended = await bench.run(f"{KILL_THE_NURSERY}; echo alive; exit 3")
+    bench.dismiss()
     after = await bench.run("exit 4")
 
     assert (ended.cause, ended.exit_code, bytes(bench.heard)) == (Cause.EXIT, 3, b"alive\n")
@@ -83,6 +103,7 @@ async def test_a_session_that_kills_the_nursery_goes_on_and_so_do_later_ones(ben
 
 async def test_a_start_that_a_killed_nursery_never_read_comes_from_the_next(bench: Bench) -> None:
     await bench.run("exit 0")
+    bench.dismiss()
     killed = bench.nursery
     os.kill(killed, signal.SIGSTOP)
 
@@ -98,6 +119,7 @@ async def test_a_frozen_nursery_is_replaced_and_what_it_may_have_begun_is_gone_f
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.run("exit 0")
+    bench.dismiss()
     frozen = bench.nursery
     os.kill(frozen, signal.SIGSTOP)
     monkeypatch.setattr(guards, "ANSWER_S", 0.1)
@@ -125,3 +147,65 @@ async def test_starts_that_come_together_get_a_guard_each(bench: Bench) -> None:
     ended = await asyncio.gather(*(bench.run(f"exit {n}", name=f"s{n}") for n in range(8)))
 
     assert [each.exit_code for each in ended] == list(range(8))
+
+
+async def test_a_guard_takes_one_session_after_the_other_with_nothing_of_the_last(bench: Bench) -> None:
+    first = await bench.guard_of("true")
+    held = _open(first)
+
+    for _ in range(3):
+        assert await bench.guard_of("true & sleep 600 & true") == first
+
+    assert _open(first) == held
+    assert children(first) == []
+
+
+async def test_an_order_for_one_session_says_nothing_of_the_next(bench: Bench) -> None:
+    stop = Stop(grace_s=0.2)
+    session = asyncio.create_task(bench.run("echo $PPID; exec sleep 600", stop=stop))
+    await eventually(lambda: bench.heard, "it runs")
+    guard = int(bench.heard)
+
+    for graceful in (True, False, False):
+        stop.give(StopOrder("test", graceful=graceful))
+    ended = await session
+
+    assert ended.cause is Cause.ORDER
+    assert await bench.guard_of("sleep 0.1") == guard
+
+
+async def test_a_guard_that_has_nothing_to_do_ends_after_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "IDLE_S", 0.05)
+
+    guard = await bench.guard_of("true")
+
+    await eventually(lambda: stat(guard) is None, "it has ended")
+    assert guard not in bench.fence.hold.guards
+
+
+async def test_a_guard_that_was_ended_between_two_sessions_is_not_asked(bench: Bench) -> None:
+    killed = await bench.guard_of("true")
+
+    os.kill(killed, signal.SIGKILL)
+    await eventually(lambda: killed not in bench.fence.hold.guards, "that is noticed")
+
+    assert await bench.guard_of("true") != killed
+
+
+async def test_a_kill_reaches_a_guard_that_was_frozen_for_so_long_that_its_line_is_full(bench: Bench) -> None:
+    stop = Stop(grace_s=0.2)
+    session = asyncio.create_task(bench.run("echo $PPID; exec sleep 600", stop=stop))
+    await eventually(lambda: bench.heard, "it runs")
+    guard = int(bench.heard)
+    os.kill(guard, signal.SIGSTOP)
+    for _ in range(2_000):
+        bench.fence.extend(since=now_s())
+
+    stop.give(StopOrder("test", graceful=False))
+    os.kill(guard, signal.SIGCONT)
+    ended = await session
+
+    assert (ended.cause, ended.receipt.survivors) == (Cause.ORDER, 0)
+    assert await bench.guard_of("true") != guard
