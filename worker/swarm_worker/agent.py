@@ -80,6 +80,7 @@ class Agent:
         self._starts = Starts(machine_folder(os.environ) / "starts")
         self._leases = Leases()
         self._reporter = Reporter(name, stubs, link=link)
+        self._mask = Mask(secrets_of(setup.env))
         self._slots = Slots(
             config.slots,
             leases=self._leases,
@@ -88,7 +89,7 @@ class Agent:
             attempt=self._attempt,
             grace_s=config.kill_grace,
             freed=self._leave_if_over,
-            mask=Mask(secrets_of(setup.env)),
+            mask=self._mask,
         )
         self._heartbeat = Heartbeat(
             name,
@@ -279,6 +280,7 @@ class Agent:
             swarm_id=self._swarm_id,
             stall_s=self._config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=self._config.kill_grace,
+            mask=self._mask,
             tracer=self._setup.tracer,
         )
         return Attempt(bench, self._config, assignment, stop, self._setup.templates)

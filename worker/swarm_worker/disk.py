@@ -8,12 +8,20 @@ def keep(path: Path, content: bytes) -> None:
     """Puts the content there for this user alone; durable when it returns. Blocks for the disk."""
     fresh = path.with_suffix(".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        write_all(fd, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
     fresh.rename(path)
     _sync_folder(path.parent)
+
+
+def write_all(fd: int, content: bytes) -> None:
+    """Writes all of it: the system may take a part at a time."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def _sync_folder(folder: Path) -> None:

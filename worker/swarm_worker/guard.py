@@ -9,7 +9,6 @@ The worker speaks over the line (see control); the guard answers there, each mes
 """
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -193,6 +192,8 @@ class Guard:
             os.read(self._alarm[0], 4096)  # if that was not all, the next wait is none
 
     def _complain(self, event: str, error: str) -> None:
+        import json  # noqa: PLC0415  # rare, and what is loaded before is copied for each session
+
         self._report(json.dumps({"event": event, "error": error}))
 
     def _report(self, message: str) -> None:

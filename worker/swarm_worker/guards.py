@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from swarm_worker.disk import write_all
 from swarm_worker.nursery import ANSWER_BYTES, WORD
 from swarm_worker.post import SESSION, receive
 
@@ -223,8 +224,7 @@ def _packed(plan: Mapping[str, Any]) -> Iterator[int]:
     """A file of no folder with the plan, which may be longer than a message."""
     fd = os.memfd_create("plan")
     try:
-        with os.fdopen(fd, "wb", closefd=False) as file:
-            marshal.dump(dict(plan), file)
+        write_all(fd, marshal.dumps(dict(plan)))
         yield fd
     finally:
         os.close(fd)

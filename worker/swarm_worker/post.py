@@ -4,7 +4,6 @@ To be born costs a process more than to guard a session that is soon over. Its o
 next session nothing is left of the last, and nothing of it is open here. Nothing but the standard library.
 """
 
-import array
 import marshal
 import os
 import select
@@ -20,6 +19,8 @@ from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, prctl
 # A message that begins a session brings its lock, its stdin, stdout and stderr, and the plan, in this order.
 SESSION: Final = b"session"
 DESCRIPTORS: Final = 5
+# Of each, in a message.
+NUMBER_BYTES: Final = 4
 # Those that ask a program to end are for the worker, and a shell lets what it starts in the background ignore some of
 # them; the last two are what Python itself ignores.
 DEAF_TO: Final = (
@@ -54,13 +55,9 @@ def receive(line: socket.socket, most_bytes: int, descriptors: int) -> tuple[byt
 
     What the library has for this lets every program have them.
     """
-    fds = array.array("i")
-    word, others, _, _ = line.recvmsg(
-        most_bytes, socket.CMSG_LEN(descriptors * fds.itemsize), socket.MSG_CMSG_CLOEXEC
-    )
-    for _, _, data in others:
-        fds.frombytes(data)
-    return word, fds
+    room = socket.CMSG_LEN(descriptors * NUMBER_BYTES)
+    word, others, _, _ = line.recvmsg(most_bytes, room, socket.MSG_CMSG_CLOEXEC)
+    return word, [fd for _, _, data in others for fd in memoryview(data).cast("i")]
 
 
 def serve(line: int) -> None:

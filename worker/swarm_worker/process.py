@@ -138,6 +138,7 @@ class _Guarded:
         self._exit_code: int | None = None
         self._error = self._why = ""
         self._tail: FileTail | None = None
+        self._watcher: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, *, fence_s: float) -> None:
@@ -182,9 +183,8 @@ class _Guarded:
 
     async def ended(self) -> Ended:
         """Waits for its end, of which the guard tells, and for what it still had to say."""
-        beside = [asyncio.create_task(self._watch())]
-        if self._tail is not None:
-            beside.append(asyncio.create_task(self._follow(self._tail)))
+        self._watch(time.monotonic() + self._limits.timeout_s)
+        follower = None if self._tail is None else asyncio.create_task(self._follow(self._tail))
         try:
             ended = await self._ended
             if ended.cause is Cause.LOST:
@@ -195,8 +195,9 @@ class _Guarded:
                     for output in self._outputs:
                         await output
         finally:
-            for task in beside:
-                task.cancel()
+            for running in (self._watcher, follower):
+                if running is not None:
+                    running.cancel()
         while self._tail is not None and self._read_on(self._tail):
             pass  # it was written at the very end
         return ended
@@ -246,19 +247,19 @@ class _Guarded:
             return Ended(Cause(report["cause"]), self._exit_code, receipt=receipt)
         return Ended(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
 
-    async def _watch(self) -> None:
-        """Ends it when it has run, or been silent, for too long."""
-        limits = self._limits
-        deadline = time.monotonic() + limits.timeout_s
-        while True:
-            now = time.monotonic()
-            stall_s = limits.stall_s * self._sink.patience if limits.stall_s else math.inf
-            if now >= deadline:
-                return self._kill(Cause.TIMEOUT, limits.grace_s)
-            if now >= self._heard + stall_s:
-                return self._kill(Cause.STALL, limits.grace_s, f"silent for {stall_s:g} s")
-            # Not longer than the limit: patience can end while this sleeps.
-            await asyncio.sleep(min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf))
+    def _watch(self, deadline: float) -> None:
+        """Ends it when it has run, or been silent, for too long; looks again when that could be."""
+        limits, now = self._limits, time.monotonic()
+        stall_s = limits.stall_s * self._sink.patience if limits.stall_s else math.inf
+        if now >= deadline:
+            self._kill(Cause.TIMEOUT, limits.grace_s)
+            return
+        if now >= self._heard + stall_s:
+            self._kill(Cause.STALL, limits.grace_s, f"silent for {stall_s:g} s")
+            return
+        # Not longer than the limit: patience can end meanwhile.
+        wait_s = min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf)
+        self._watcher = asyncio.get_running_loop().call_later(wait_s, self._watch, deadline)
 
     async def _follow(self, tail: FileTail) -> None:
         """Reads what the program reports in its file."""

@@ -10,7 +10,7 @@ from typing import Final
 from amplifier_swarm.masking import Mask
 from swarm_worker.basics import Role
 from swarm_worker.endings import epitaph, failure_of_end, task_document
-from swarm_worker.environment import secrets_of, session_variables, task_variables
+from swarm_worker.environment import session_variables, task_variables
 from swarm_worker.fence import Fence
 from swarm_worker.model import (
     Assignment,
@@ -54,6 +54,8 @@ class Bench:
     swarm_id: str
     stall_s: float
     grace_s: float
+    # Knows what of `env` is secret.
+    mask: Mask
     tracer: Tracer = SILENT
 
 
@@ -91,7 +93,7 @@ class Session:
         self._stop = stop
         name = session_id(assignment, work.role, run=work.run)
         self._start = SessionStart(assignment.lease_id, name, work.role, bench.runner.name)
-        self._log = SessionLog(bench.desk, self._start, mask=Mask(secrets_of(bench.env)))
+        self._log = SessionLog(bench.desk, self._start, mask=bench.mask)
         self._task_file = bench.folder.session_file(name, "task.json")
         self._usage = Usage()
         self._exit_code: int | None = None
@@ -119,10 +121,11 @@ class Session:
     async def _ask(self) -> Go:
         """The server's answer, or the order that came first."""
         asked = asyncio.create_task(self._go())
-        told = asyncio.create_task(self._stop.ordered.wait())
-        await asyncio.wait((asked, told), return_when=asyncio.FIRST_COMPLETED)
-        for task in (asked, told):
-            task.cancel()
+        try:
+            with self._stop.kills(lambda _: asked.cancel()):
+                await asyncio.wait((asked,))
+        finally:
+            asked.cancel()
         if self._stop.order is not None:
             return Go(go=False, order=self._stop.order)
         return asked.result()

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.disk import keep
+from swarm_worker.disk import keep, write_all
 from swarm_worker.names import host_name
 
 # A guard of a killed worker needs its grace period and a moment.
@@ -48,11 +48,11 @@ class StateFolder:
 
     def session_file(self, session_id: str, name: str) -> Path:
         """A file of a session. There is no folder for each: to remove one waits for the disk."""
-        return self.path / "sessions" / f"{session_id}.{name}"
+        return Path(self.path, "sessions", f"{session_id}.{name}")
 
     def guard_lock(self, guard_name: str) -> Path:
         """The file that a guard holds locked."""
-        return self.path / "guards" / f"{guard_name}.lock"
+        return Path(self.path, "guards", f"{guard_name}.lock")
 
     def forget_sessions(self) -> None:
         """Removes what the sessions of a former process left."""
@@ -153,8 +153,10 @@ def _temporary() -> Path:
 def write_private(path: Path, text: str) -> None:
     """Writes a file that only this user may read."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(text.encode(errors="replace"))
+    try:
+        write_all(fd, text.encode(errors="replace"))
+    finally:
+        os.close(fd)
 
 
 def _take(base: Path, name: str) -> tuple[str, int]:

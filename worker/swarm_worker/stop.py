@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from swarm_worker.basics import StopOrder
 
-Kill = Callable[[float], None]
+Kill = Callable[[float], object]
 
 
 class Stop:
