@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from amplifier_swarm.exits import Exit
+from amplifier_swarm.masking import Mask
 from sim.machine import GRACE_S, Machine
 from sim.network import Link
 from sim.plans import Plans, SimRunner
@@ -70,7 +71,7 @@ class SimWorker(Process):
             kill_grace=GRACE_S,
             stall_timeout=self.plans.stall_s,
         )
-        setup = Setup(folder, SimRunner(), machine.path, {}, "sim")
+        setup = Setup(folder, SimRunner(), machine.path, {}, Mask(), "sim")
         stubs = Stubs(cast("object", self.service), ())  # type: ignore[arg-type]
         self._agent = Agent(config, setup, stubs, ready=lambda: None)
         try:

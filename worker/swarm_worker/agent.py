@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.exits import Exit
-from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.basics import StopOrder
 from swarm_worker.calls import Link
 from swarm_worker.claims import ClaimStream
 from swarm_worker.config import Config
-from swarm_worker.environment import secrets_of
 from swarm_worker.fence import Fence, OpenFence
 from swarm_worker.hold import Hold, choose
 from swarm_worker.leases import INTERVAL_S, Heartbeat, Leases
@@ -80,7 +78,6 @@ class Agent:
         self._starts = Starts(machine_folder(os.environ) / "starts")
         self._leases = Leases()
         self._reporter = Reporter(name, stubs, link=link)
-        self._mask = Mask(secrets_of(setup.env))
         self._slots = Slots(
             config.slots,
             leases=self._leases,
@@ -89,7 +86,7 @@ class Agent:
             attempt=self._attempt,
             grace_s=config.kill_grace,
             freed=self._leave_if_over,
-            mask=self._mask,
+            mask=setup.mask,
         )
         self._heartbeat = Heartbeat(
             name,
@@ -280,7 +277,7 @@ class Agent:
             swarm_id=self._swarm_id,
             stall_s=self._config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=self._config.kill_grace,
-            mask=self._mask,
+            mask=self._setup.mask,
             tracer=self._setup.tracer,
         )
         return Attempt(bench, self._config, assignment, stop, self._setup.templates)

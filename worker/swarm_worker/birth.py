@@ -99,22 +99,24 @@ def _bury(main: int, coded: int) -> None:
 
 
 def _become_session(plan: Plan, tells: int, *, parent: int) -> NoReturn:
+    # All at once: what is touched between fork and exec is copied, a lookup of each by name adds pages.
+    cwd, argv, env, streams, _, cgroup, _ = plan
     doing = "enter a control group"
     try:
         os.setsid()  # so that a session which signals its group does not hit its guard
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it had died before its death could send a signal
             os._exit(1)
-        if plan.cgroup:
-            enter_cgroup(plan.cgroup)
-        for number, stream in enumerate(plan.streams):
+        if cgroup:
+            enter_cgroup(cgroup)
+        for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        doing = "enter " + plan.cwd
-        os.chdir(plan.cwd)
-        doing = "start " + plan.argv[0]
+        doing = "enter " + cwd
+        os.chdir(cwd)
+        doing = "start " + argv[0]
         # Python's own search for a program is long; it is done for those alone that need it.
-        execute = os.execve if "/" in plan.argv[0] else os.execvpe
-        execute(plan.argv[0], plan.argv, plan.env)
+        execute = os.execve if "/" in argv[0] else os.execvpe
+        execute(argv[0], argv, env)
     except (OSError, ValueError) as error:
         os.write(tells, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:FAULT_BYTES])
     finally:

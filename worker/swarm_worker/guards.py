@@ -24,6 +24,8 @@ from swarm_worker.post import SESSION, receive
 PACKAGES: Final = Path(__file__).parents[1]
 # As a module and not as a script: so it need not be compiled at each start.
 NURSERY: Final = "import sys; sys.path.append(sys.argv[1]); from swarm_worker import nursery; nursery.main()"
+# Else each session would look up anew, between fork and exec, what nobody called before in the nursery.
+BINDS: Final = {"LD_BIND_NOW": "1"}
 # A fork takes a millisecond; one that does not come in this time is of a process that somebody has frozen.
 ANSWER_S: Final = 20.0
 # How long a guard that has nothing to do is kept. From a builder to its validator it is less.
@@ -114,7 +116,7 @@ class Guards:
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         """`env` is what the nursery can be known by."""
-        self._env = dict(env or {})
+        self._env = {**BINDS, **(env or {})}
         self._nursery: _Nursery | None = None
         self._turn = asyncio.Lock()
         self._alive: set[int] = set()

@@ -64,7 +64,8 @@ def _serve(config: Config, *, version: str) -> None:
     from swarm_worker.tracing import tracer  # noqa: PLC0415  # see above
 
     env = base_environment(os.environ, passed=config.pass_env)
-    logs.configure(config.log_format, config.log_level, mask=Mask(secrets_of(env)))
+    mask = Mask(secrets_of(env))
+    logs.configure(config.log_format, config.log_level, mask=mask)
     server = check_address(config.server, what="--server")
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
@@ -76,7 +77,7 @@ def _serve(config: Config, *, version: str) -> None:
         preflight_of(runner, project_root=root, own=os.environ, env=env).start()
         spans = tracer(folder.name, version)
         try:
-            setup = Setup(folder, runner, root, env, version, templates, spans)
+            setup = Setup(folder, runner, root, env, mask, version, templates, spans)
             asyncio.run(_live(config, setup, endpoint))
         finally:
             spans.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.masking import Mask
 from swarm_worker.prompting.templates import Templates
 from swarm_worker.runners.base import Runner
 from swarm_worker.state import StateFolder
@@ -20,6 +21,8 @@ class Setup:
     runner: Runner
     project_root: Path
     env: Mapping[str, str]
+    # Knows what of `env` is secret.
+    mask: Mask
     version: str
     templates: Templates | None = None
     tracer: Tracer = SILENT
