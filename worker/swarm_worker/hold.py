@@ -40,7 +40,8 @@ from swarm_worker.processes import (
 )
 
 if TYPE_CHECKING:
-    from swarm_worker.guards import GuardProcess, Guards, Take
+    from swarm_worker.guard_process import GuardProcess, Take
+    from swarm_worker.guards import Guards
     from swarm_worker.model import KillReceipt
 
 AUTO: Final = "auto"

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from swarm_worker.containment import PIDNS
 from swarm_worker.fence import Fence
-from swarm_worker.guards import GuardProcess
+from swarm_worker.guard_process import GuardProcess
 from swarm_worker.hold import Hold
 from swarm_worker.model import KillReceipt
 from swarm_worker.pipes import Pipes
