@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
@@ -351,7 +351,20 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     connection.close()
 
 
-async def test_what_the_database_refuses_at_the_end_takes_down_nobody_else(db: Database) -> None:
+def write_only(tx: Tx) -> None:
+    record(tx, "after")
+
+
+def read_first(tx: Tx) -> None:
+    """Then what waits is made in the middle of this write."""
+    events.last_seq(tx)
+    record(tx, "after")
+
+
+@pytest.mark.parametrize("last", [write_only, read_first])
+async def test_what_the_database_refuses_of_a_write_that_waits_takes_down_nobody_else(
+    db: Database, last: Callable[[Tx], None]
+) -> None:
     gate = Gate()
     held = asyncio.create_task(db.write(gate))
     await asyncio.to_thread(gate.began.wait, 30)
@@ -359,7 +372,7 @@ async def test_what_the_database_refuses_at_the_end_takes_down_nobody_else(db: D
     broken = asyncio.create_task(
         db.write(lambda tx: sessions.add(tx, NO_LEASE, session_id="s", role=ROLE, runner="r"))
     )
-    after = asyncio.create_task(db.write(lambda tx: record(tx, "after")))
+    after = asyncio.create_task(db.write(last))
     await asyncio.sleep(0)
     gate.release.set()
 
@@ -367,27 +380,3 @@ async def test_what_the_database_refuses_at_the_end_takes_down_nobody_else(db: D
         await broken
     await asyncio.gather(held, before, after)
     assert await causes(db) == ["before", "after"]
-
-
-async def test_a_write_that_fails_over_what_others_had_to_write_does_not_lose_it(db: Database) -> None:
-    """It is the first to read, so the writes that waited are made in the middle of it, and one is refused."""
-
-    def read_first(tx: Tx) -> None:
-        events.last_seq(tx)
-        record(tx, "read")
-
-    gate = Gate()
-    held = asyncio.create_task(db.write(gate))
-    await asyncio.to_thread(gate.began.wait, 30)
-    before = asyncio.create_task(db.write(lambda tx: record(tx, "before")))
-    broken = asyncio.create_task(
-        db.write(lambda tx: sessions.add(tx, NO_LEASE, session_id="s", role=ROLE, runner="r"))
-    )
-    reader = asyncio.create_task(db.write(read_first))
-    await asyncio.sleep(0)
-    gate.release.set()
-
-    with pytest.raises(apsw.ConstraintError):
-        await broken
-    await asyncio.gather(held, before, reader)
-    assert await causes(db) == ["before", "read"]
