@@ -11,7 +11,7 @@ from programs import Running, add_tasks, echo, run, swarmd
 
 SECONDS = 3
 # More than any server does in the time of one run.
-TASKS = 14_000
+TASKS = 25_000
 
 
 def single_findings(setting: Setting) -> Iterator[Finding]:

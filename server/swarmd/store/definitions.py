@@ -9,7 +9,6 @@ from swarmd.domain.model import (
     DependencyFailurePolicy,
     DisconnectPolicy,
     TaskDefinition,
-    TaskId,
 )
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 
@@ -18,7 +17,7 @@ _FIELDS: Final = tuple(field.name for field in fields(TaskDefinition))
 _SAID: Final = (0,)
 # One for all: json.dumps makes a new one for each call that is not the plainest.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
-_LISTS = ("acceptance_criteria", "files", "design_docs", "checks")
+_LISTS: Final = ("acceptance_criteria", "files", "design_docs", "dependencies", "checks")
 
 
 def encode(definition: TaskDefinition) -> str:
@@ -33,9 +32,8 @@ def decode(text: str) -> TaskDefinition:
     """The definition that `encode` wrote."""
     body: dict[str, Any] = json.loads(text)
     for name in _LISTS:
-        body[name] = tuple(body.get(name, ()))
-    body["task_id"] = TaskId(body["task_id"])
-    body["dependencies"] = tuple(TaskId(dependency) for dependency in body.get("dependencies", ()))
+        if name in body:
+            body[name] = tuple(body[name])
     if (policy := body.get("on_dependency_failure")) is not None:
         body["on_dependency_failure"] = DependencyFailurePolicy(policy)
     if (policy := body.get("on_disconnect")) is not None:

@@ -112,7 +112,8 @@ class Tx(ReadTx):
 
         It is one of `KINDS`; `about` says all that queries may ask for which would see the change.
         """
-        self._give_way()
+        if self.gives_way is not None:
+            self._give_way()
         self._later.append((query, later.picker(query)(parameters)))
         self._about.update(about)
         if len(self._later) >= MOST_LATER:

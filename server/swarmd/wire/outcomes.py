@@ -14,6 +14,8 @@ from swarmd.wire import enums, values
 
 MAX_ERROR: Final = 4_000
 MAX_WAIT_S: Final = 86_400.0
+# A report of which nothing is kept.
+EMPTY: Final = "{}"
 _MASK: Final = Mask()
 
 
@@ -42,6 +44,8 @@ def _wait_s(asked: Duration) -> float:
 
 
 def _written(report: task_pb2.Outcome) -> str:
+    if not report.ByteSize():
+        return EMPTY
     try:
         return json_format.MessageToJson(report, indent=None, preserving_proto_field_name=True)
     except json_format.SerializeToJsonError as error:  # a duration of more than 10,000 years
@@ -50,7 +54,7 @@ def _written(report: task_pb2.Outcome) -> str:
 
 def read_report(report: str | None) -> task_pb2.Outcome:
     """What was kept of an outcome, its end aside; empty if nothing was."""
-    if not report:
+    if not report or report == EMPTY:
         return task_pb2.Outcome()
     return json_format.Parse(report, task_pb2.Outcome(), ignore_unknown_fields=True)
 
