@@ -41,9 +41,8 @@ class Control:
             self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
 
     def _hear(self) -> None:
-        with contextlib.suppress(
-            BlockingIOError, ConnectionResetError
-        ):  # that one is said once, before the end
+        # The second is said once, before the end.
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
             while message := os.read(self.fd, WORD_BYTES):
                 self._obey(message)
             self._end("orphaned", min(self._grace_s, ORPHAN_GRACE_S))

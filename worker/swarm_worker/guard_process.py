@@ -76,10 +76,8 @@ class GuardProcess:
     def _hear(self) -> None:
         try:
             said = self._line.recv(MESSAGE_BYTES)
-        except (
-            BlockingIOError,
-            ConnectionResetError,
-        ):  # it ended before it had heard all; the end comes next
+        except (BlockingIOError, ConnectionResetError):
+            # The second if it ended before it had heard all; the end comes next.
             return
         if not said:
             self._loop.remove_reader(self._line)

@@ -205,7 +205,10 @@ class _Guarded:
     def close(self) -> None:
         """Lets go of the guard; it would end its session now if that had not ended."""
         self._pipes.close()
-        self._hold.guards.keep(self._guard) if self._is_free else self._guard.hang_up()
+        if self._is_free:
+            self._hold.guards.keep(self._guard)
+        else:
+            self._guard.hang_up()
 
     def _takes(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def hear(chunk: bytes) -> None:

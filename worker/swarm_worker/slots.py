@@ -152,8 +152,10 @@ class Slots:
         """Keeps the outcome and begins to deliver it."""
         try:
             await self._kept.do(finished)
-        except Exception as error:  # noqa: BLE001  # whatever it was: it is still sent, and its slot is free again
+        except OSError as error:  # it is still sent, and better so than never
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
+        except Exception:  # noqa: BLE001  # a fault of ours must lose neither the outcome nor its slot
+            _log.exception("fault of the worker", task=held.task_id)
         self._own(self._delivering, self._send(held, finished, ends))
 
     async def _send(

@@ -240,6 +240,10 @@ class Claim:
     dependency_results: Sequence[DependencyResult] = ()
 
 
+# The report of an outcome of which nothing is kept.
+NO_REPORT: Final = "{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a worker says that an attempt ended."""

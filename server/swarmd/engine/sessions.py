@@ -127,7 +127,8 @@ def _find(
     tx: Tx, worker: WorkerName, lease_id: str, session_id: str
 ) -> tuple[LeaseRecord | None, SessionRecord | None]:
     """What the lease points at, and the session of that id if it belongs to it."""
-    record, session = leases.find(tx, worker, lease_id), sessions.find(tx, session_id)
+    record = leases.find(tx, worker, lease_id)
+    session = None if record is None else sessions.find(tx, session_id)
     if record is None or session is None or session.attempt_key != record.lease.attempt_key:
         return record, None
     return record, session

@@ -14,13 +14,12 @@ HANDOFF_CHARS: Final = 64 * 1024
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
     """The claim with everything that its builder should know."""
-    previous = claim.previous_report
     return pb.Claim(
         task=definitions.write(claim.definition),
         lease_id=claim.lease_id,
         attempt=claim.number,
         epoch=claim.epoch,
-        findings=outcomes.read_report(previous).verdict.findings if previous else (),
+        findings=outcomes.read_report(claim.previous_report).verdict.findings,
         last_error=claim.last_error,
         dependency_results=_handoff(claim.dependency_results),
         traceparent=traceparent,

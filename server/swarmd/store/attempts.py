@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
+    NO_REPORT,
     AttemptKey,
     AttemptOutcome,
     DependencyResult,
@@ -159,7 +160,9 @@ def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str
 def dependency_results(tx: ReadTx, task_key: TaskKey) -> list[DependencyResult]:
     """What came of the tasks that this one depends on, as far as workers reported it."""
     rows = tx.all("attempt_results_of_dependencies", task_key=task_key)
-    return [DependencyResult(TaskId(row[0]), row[1], row[2]) for row in rows if row[2] not in (None, "{}")]
+    return [
+        DependencyResult(TaskId(row[0]), row[1], row[2]) for row in rows if row[2] not in (None, NO_REPORT)
+    ]
 
 
 def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:

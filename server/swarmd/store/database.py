@@ -228,12 +228,14 @@ class Database:
             self._break(group, error)
         elif isinstance(error, _NO_ROOM):
             self._make_room(group, StorageFull(str(error)))
-        elif len(group) > 1 and not isinstance(error, (*_NOT_WRITABLE, OSError)):
+        elif isinstance(error, (*_NOT_WRITABLE, OSError)):
+            _fail(group, StorageFull(str(error)))
+        elif len(group) > 1:
             # A bug: it must not take down those that only share the commit.
             for job in group:
                 self._commit([job])
         else:
-            _fail(group, StorageFull(str(error)) if isinstance(error, (*_NOT_WRITABLE, OSError)) else error)
+            _fail(group, error)
 
     def _make_room(self, group: list[Job], error: StorageFull) -> None:
         """Uses the reserve for what is urgent; the rest must wait until there is room."""

@@ -33,9 +33,9 @@ from swarmd.store.epochs import Epochs
 from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.transaction import Tx
 
-# Before this one, two connections could corrupt a WAL that was just being reset.
 # Statements that stay prepared: each of those that are made for many rows at once, in each of their sizes.
 PREPARED: Final = 256
+# Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
 # "SWRM", so that a file of another program is not taken for ours.
 APPLICATION_ID: Final = 0x5357524D

@@ -9,13 +9,11 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
+from swarmd.domain.model import NO_REPORT, FailureClass, Outcome, OutcomeKind
 from swarmd.wire import enums, values
 
 MAX_ERROR: Final = 4_000
 MAX_WAIT_S: Final = 86_400.0
-# A report of which nothing is kept.
-EMPTY: Final = "{}"
 _MASK: Final = Mask()
 
 
@@ -45,7 +43,7 @@ def _wait_s(asked: Duration) -> float:
 
 def _written(report: task_pb2.Outcome) -> str:
     if not report.ByteSize():
-        return EMPTY
+        return NO_REPORT
     try:
         return json_format.MessageToJson(report, indent=None, preserving_proto_field_name=True)
     except json_format.SerializeToJsonError as error:  # a duration of more than 10,000 years
@@ -54,7 +52,7 @@ def _written(report: task_pb2.Outcome) -> str:
 
 def read_report(report: str | None) -> task_pb2.Outcome:
     """What was kept of an outcome, its end aside; empty if nothing was."""
-    if not report or report == EMPTY:
+    if not report or report == NO_REPORT:
         return task_pb2.Outcome()
     return json_format.Parse(report, task_pb2.Outcome(), ignore_unknown_fields=True)
 
