@@ -20,11 +20,12 @@ RUNNING = SwarmMode.SWARM_MODE_RUNNING
 
 # The line that every test of a run types, more or less.
 RUN = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "2")
-# Each writes down how it was called, its pid and its end; it waits for a file or for a signal.
+# Each writes down how it was called, its pid and its end; it waits for a file or for a signal. Asked twice it says so
+# once: the kernel tells of a parent's death once for each of the parent's threads that it had been handed to.
 SWARMD = """\
 #!/bin/sh
 echo "$$ $@" >> {folder}/swarmd.calls
-trap 'echo asked >> {folder}/swarmd.ends; exit 0' TERM
+trap 'trap "" TERM; echo asked >> {folder}/swarmd.ends; exit 0' TERM
 {first}
 (umask 077; printf %s {token} > {folder}/state/token)
 echo "swarmd ready grpc={address} dashboard=off db={folder}/state/swarm.db pid=$$"
@@ -35,7 +36,7 @@ exit 1
 WORKER = """\
 #!/bin/sh
 echo "$$ $@" >> {folder}/workers.calls
-trap 'echo asked >> {folder}/workers.ends; exit 0' TERM INT
+trap 'trap "" TERM INT; echo asked >> {folder}/workers.ends; exit 0' TERM INT
 {first}
 while [ ! -e {folder}/release ]; do sleep 0.02; done
 """
