@@ -16,7 +16,7 @@ from measure import Finding, Samples, Setting, at_least, at_most, timed
 from programs import folder
 
 from support.engine import Bench, bench, outcome, task
-from swarmd.store import checksums
+from swarmd.store.file import checksums
 
 SMALL: Final = 1_000
 STEPS: Final = 300

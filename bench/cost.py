@@ -17,8 +17,8 @@ from programs import folder
 
 from support.engine import FakeWorker, bench, outcome, task
 from swarmd.domain.model import Claim, SessionRole
-from swarmd.engine.sessions import SessionStart
-from swarmd.store import later
+from swarmd.engine.attempts.sessions import SessionStart
+from swarmd.store import deferred_writes
 from swarmd.store.database import Database
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -26,7 +26,7 @@ TASKS: Final = 640
 TOGETHER: Final = (1, 32)
 _PARTS: Final = (
     (ReadTx, "all", "statements"), (ReadTx, "one", "statements"), (ReadTx, "value", "statements"),
-    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (later, "write", "statements"),
+    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (deferred_writes, "write", "statements"),
     (Database, "_end", "commit"), (Database, "_commit", "all"),
 )  # fmt: skip
 

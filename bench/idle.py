@@ -19,10 +19,10 @@ from measure import Samples
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.calls import CALL_TIMEOUT_S, Link
-from swarm_worker.claims import ClaimStream
-from swarm_worker.leases import JITTER
-from swarm_worker.stubs import Stubs, connected
+from swarm_worker.rpc.claim_stream import ClaimStream
+from swarm_worker.rpc.connection import Stubs, connected
+from swarm_worker.rpc.heartbeat import JITTER
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, Link
 
 # The process looks at its own clock that often: what it stood still itself is not the server's time.
 PULSE_S = 0.01

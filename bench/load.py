@@ -18,8 +18,8 @@ from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
-from swarm_worker.calls import CALL_TIMEOUT_S, Link
-from swarm_worker.gather import Gather
+from swarm_worker.rpc.batcher import Gather
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, Link
 
 WARM_S = 1.0
 BEAT_S = 10.0

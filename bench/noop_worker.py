@@ -10,8 +10,9 @@ import sys
 import time
 from typing import Any
 
-from swarm_worker import main, session
-from swarm_worker.process import Cause, Ended, Launch
+from swarm_worker import main
+from swarm_worker.execution import session
+from swarm_worker.supervision.launch import Cause, Ended, Launch
 
 
 def stamp(word: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.waiting import until
-from swarm_worker.containment import (
+from swarm_worker.guard.containment import (
     CGROUP2,
     PIDNS,
     SUBREAPER,
@@ -21,8 +21,8 @@ from swarm_worker.containment import (
     make_cgroup,
     own_cgroup,
 )
-from swarm_worker.guards import PACKAGES
-from swarm_worker.hold import PROBE
+from swarm_worker.supervision.fork_client import PACKAGES
+from swarm_worker.supervision.orphans import PROBE
 
 LEVELS = (SUBREAPER, CGROUP2, PIDNS)
 

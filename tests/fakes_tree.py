@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.processes import ENDED, kill_frozen, pids, stat
+from swarm_worker.guard.procfs import ENDED, kill_frozen, pids, stat
 
 # In that many looks in a row nothing was seen.
 LOOKS: Final = 15

@@ -10,7 +10,7 @@ import typer
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.text import one_line, printable
-from swarmctl.options import (
+from swarmctl.cli.options import (
     DEFAULT_SERVER,
     NoColorOption,
     Output,
@@ -20,8 +20,8 @@ from swarmctl.options import (
     TokenFileOption,
     merge,
 )
-from swarmctl.talk import say
-from swarmctl.verbs import HELP, VERBS, VerbGroup
+from swarmctl.cli.registry import HELP, VERBS, VerbGroup
+from swarmctl.console import say
 
 PROGRAM: Final = "swarmctl"
 # What a shell reports of a program that SIGINT ended.

@@ -14,28 +14,30 @@ import structlog
 
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import Exit, Exits
-from swarmd.binding import host_of, is_loopback, read_tls, refuse_open
 from swarmd.config import Config
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
 from swarmd.domain.policy import Backoff, stop_after_s
-from swarmd.engine.fleet import Pace
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.workers.registry import Pace
+from swarmd.listen import host_of, is_loopback, read_tls, refuse_open
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
-from swarmd.notify.courier import courier
-from swarmd.notify.office import telling
+from swarmd.notify.sender import courier
+from swarmd.notify.service import telling
 from swarmd.notify.targets import read_targets
 from swarmd.rpc.server import RpcServer, Tls
-from swarmd.store import failpoint, files, restoring
+from swarmd.store import failpoint
 from swarmd.store.database import Database
-from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.opening import Lock
-from swarmd.store.restoring import Restored
+from swarmd.store.file import durable_files
+from swarmd.store.file import restore as restoring
+from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.file.opening import Lock
+from swarmd.store.file.restore import Restored
 from swarmd.store.sessions import LogLimits
-from swarmd.tracing.reader import traced
-from swarmd.wire.looks import Looks
+from swarmd.tracing.exporter import traced
+from swarmd.wire.reads import Looks
 
 # Calls in flight get this long; streams are ended by then.
 STOP_GRACE_S: Final = 2.0
@@ -142,7 +144,7 @@ def restore(config: Config, backup: Path) -> Restored:
 
 def _lock(path: Path) -> Lock:
     try:
-        files.make_folder(path.parent)
+        durable_files.make_folder(path.parent)
         return Lock(path.with_name(f"{path.name}.lock"))
     except DatabaseHeld as error:
         raise Exit(Exits.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db") from error
@@ -188,9 +190,9 @@ async def _token(swarm: Swarm, path: Path) -> None:
             )
         return
     token, _ = await swarm.db.write(partial(swarm.access.create, role=Role.OPERATOR, name=path.name))
-    files.make_folder(path.parent)
+    durable_files.make_folder(path.parent)
     failpoint.hit("token.before")
-    files.write(path, token + "\n")
+    durable_files.write(path, token + "\n")
     failpoint.hit("token.after")
 
 

@@ -13,7 +13,7 @@ from support.ledger import Ledger
 from support.plans import write_plan
 from support.programs import Stage, alive
 from support.waiting import until
-from swarm_worker.containment import strongest
+from swarm_worker.guard.containment import strongest
 
 pytestmark = pytest.mark.slow
 COMMAND = ("--runner", "command", "--no-validation", "--kill-grace", "0.5", "--builder-command")

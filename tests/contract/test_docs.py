@@ -17,7 +17,7 @@ from amplifier_swarm import __version__
 from contract.repository import ROOT, files, place, pyproject
 from support.standins import install
 from swarmctl import main
-from swarmctl.verbs import VERBS, load
+from swarmctl.cli.registry import VERBS, load
 
 BIN = Path(sys.executable).parent
 DAEMONS = {"swarmd": "SWARMD_", "swarm-worker": "SWARM_WORKER_"}

@@ -9,7 +9,7 @@ import pytest
 from contract.repository import ROOT
 from support.programs import environment
 from support.server import Server
-from swarm_worker import prompts
+from swarm_worker.prompts import build
 from swarmctl.plan.read import Plan, plan_of
 from swarmctl.plan.source import Source
 
@@ -68,7 +68,7 @@ def test_our_prompts_can_be_copied_as_the_guide_says_and_are_what_they_were(tmp_
         "builder.md",
         "validator.md",
     }
-    assert prompts.read_templates(tmp_path) == prompts.read_templates(tmp_path / "elsewhere")
+    assert build.read_templates(tmp_path) == build.read_templates(tmp_path / "elsewhere")
 
 
 @pytest.mark.slow

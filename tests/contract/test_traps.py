@@ -15,7 +15,7 @@ from support.server import server
 from support.waiting import eventually
 
 # The guard, and the nursery that bears it, are a small program of their own, without threads and without gRPC.
-MAY_FORK = {"worker/swarm_worker/birth.py", "worker/swarm_worker/nursery.py"}
+MAY_FORK = {"worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"}
 
 WORKER = """
 import asyncio, sys

@@ -13,8 +13,8 @@ from support.database import look
 from support.programs import alive
 from support.refusals import content, swarmd
 from support.waiting import eventually
-from swarmd.store import opening
 from swarmd.store import swarm as store_swarm
+from swarmd.store.file import opening
 from swarmd.store.transaction import ReadTx
 
 pytestmark = pytest.mark.slow

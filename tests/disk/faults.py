@@ -19,8 +19,8 @@ from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff
 from swarmd.engine.swarm import Policy, Swarm
-from swarmd.store import opening
-from swarmd.store.errors import DatabaseUnusable
+from swarmd.store.file import opening
+from swarmd.store.file.errors import DatabaseUnusable
 
 Step = Callable[[], Awaitable[object]]
 REPORT = '{"notes": "' + "y" * 6_000 + '"}'

@@ -14,7 +14,7 @@ from disk.vfs import Disk, mounted
 from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
 from support.database import faults, look
-from swarmd.store import opening
+from swarmd.store.file import opening
 
 STEPS = 40
 IMAGES_A_RUN = 100

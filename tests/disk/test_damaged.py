@@ -17,7 +17,7 @@ from support.clock import FakeClock
 from support.database import look
 from support.engine import task
 from support.refusals import content, swarmd
-from swarmd.store import opening
+from swarmd.store.file import opening
 
 PAGE = 4_096
 

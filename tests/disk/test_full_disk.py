@@ -21,9 +21,9 @@ from support.programs import environment
 from support.server import Client, next_message, refusal, server
 from support.waiting import eventually
 from swarmd.domain.errors import StorageFull
-from swarmd.store import opening
 from swarmd.store.database import Database
-from swarmd.store.reserve import RESERVE_BYTES, Reserve
+from swarmd.store.file import opening
+from swarmd.store.file.disk_reserve import RESERVE_BYTES, Reserve
 
 TESTS = Path(__file__).resolve().parents[1]
 

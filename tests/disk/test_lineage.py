@@ -13,7 +13,7 @@ from disk.workload import WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
 from support.database import look
 from support.refusals import content, swarmd
-from swarmd.store import opening
+from swarmd.store.file import opening
 
 NAME, WAL = "swarm.db", "swarm.db-wal"
 STEPS = 36

@@ -12,8 +12,8 @@ from disk.images import Loss, Platter
 from disk.powerloss import lay_out
 from disk.vfs import Disk, mounted
 from support.database import digest
-from swarmd.store import opening
-from swarmd.store.opening import Migration
+from swarmd.store.file import opening
+from swarmd.store.file.opening import Migration
 
 # Touches the table that all depends on, and rewrites a big one.
 STEPS = (

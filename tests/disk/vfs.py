@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import apsw
 
-from swarmd.store import checksums
+from swarmd.store.file import checksums
 
 _NUMBERS = itertools.count(1)
 

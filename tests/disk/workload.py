@@ -17,9 +17,9 @@ from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
-from swarmd.engine import retries
-from swarmd.engine.sessions import Progress
+from swarmd.engine.attempts.sessions import Progress
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
 from swarmd.store.sessions import LogEntry

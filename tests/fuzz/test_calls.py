@@ -7,7 +7,7 @@ import pytest
 
 from fuzz.calls import METHODS, ROUND, play, valid
 from fuzz.stand import stand
-from swarmd.rpc.guard import ROLES
+from swarmd.rpc.auth import ROLES
 
 SEED = 1
 SHARES = 4

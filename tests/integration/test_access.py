@@ -9,7 +9,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from support.server import Server, refusal
-from swarmd.rpc.guard import OPEN, ROLES
+from swarmd.rpc.auth import OPEN, ROLES
 
 SERVICES = [
     *worker_pb.DESCRIPTOR.services_by_name.values(),

@@ -13,7 +13,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes_tree import STYLES, Ledger
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
-from swarm_worker.containment import strongest
+from swarm_worker.guard.containment import strongest
 
 STAYS = (
     'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done; echo "$SWARM_TASK_ID" >> ended'

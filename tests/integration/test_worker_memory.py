@@ -12,10 +12,23 @@ from support.standins import install
 UNWANTED = {
     *("rich.console", "greenlet._greenlet", "yaml", "typer", "textual", "apprise", "opentelemetry"),
     *("amplifier_core", "_decimal", "unicodedata", "importlib.resources", "importlib.metadata"),
-    *("google.protobuf.json_format", "hashlib", "swarm_worker.attempt", "swarm_worker.evidence"),
-    *("shutil", "tempfile", "bz2", "lzma", "ctypes", "swarm_worker.guards", "swarm_worker.process"),
-    *("grpc_status", "google.rpc", "swarm_worker.events", "swarm_worker.runners.reading"),
-    *("swarm_worker.model", "swarm_worker.convert", "random"),
+    *(
+        "google.protobuf.json_format",
+        "hashlib",
+        "swarm_worker.execution.attempt",
+        "swarm_worker.workspace.changes",
+    ),
+    *(
+        "shutil",
+        "tempfile",
+        "bz2",
+        "lzma",
+        "ctypes",
+        "swarm_worker.supervision.guard_pool",
+        "swarm_worker.supervision.guarded_run",
+    ),
+    *("grpc_status", "google.rpc", "swarm_worker.output.agent_events", "swarm_worker.runners.reader"),
+    *("swarm_worker.domain.model", "swarm_worker.rpc.convert", "random"),
 }
 RUNNERS = {
     "command": {"swarm_worker.runners.command"},

@@ -10,7 +10,7 @@ from amplifier_swarm.v1 import task_pb2
 from fakes_tree import STYLES, Ledger
 from fakes_worker import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
-from swarm_worker.processes import lookup
+from swarm_worker.guard.procfs import lookup
 
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'

@@ -8,8 +8,8 @@ from fakes_levels import Level
 from fakes_tree import ESCAPES, Ledger, end_all
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
-from swarm_worker.guards import NURSERY
-from swarm_worker.processes import lookup
+from swarm_worker.guard.procfs import lookup
+from swarm_worker.supervision.fork_client import NURSERY
 
 # How long nobody may appear before a tree counts as gone: a storm is silent while it forks.
 CALM_S = 0.3

@@ -9,10 +9,11 @@ from sim.world import Violated
 from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import MAX_LOSSES
-from swarmd.store import events, tasks, views
+from swarmd.store import events, tasks
 from swarmd.store.events import Event, EventKind
+from swarmd.store.reads import views
+from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
-from swarmd.store.views import AttemptView
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 # These say nothing about the task's own budget.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sim.network import Weather
 from sim.server import jumped
 from sim.worker import SimWorker
-from swarm_worker.agent import Agent
+from swarm_worker.worker import Agent
 
 if TYPE_CHECKING:
     from sim.simulation import Simulation

@@ -9,18 +9,21 @@ import pytest
 
 from sim.machine import Guard
 from sim.simulation import Result, Setting, simulate
-from swarm_worker.agent import Agent
-from swarm_worker.outbox import Outbox
-from swarm_worker.ports import Go
-from swarm_worker.session import Session
+from swarm_worker.domain.ports import Go
+from swarm_worker.execution.session import Session
+from swarm_worker.storage.outbox import Outbox
+from swarm_worker.worker import Agent
 from swarmd.domain import policy
 from swarmd.domain.leasing import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
-from swarmd.engine import dispatch, fleet, kills, late, leases, outcomes
-from swarmd.engine.kills import Kills
-from swarmd.engine.live import Live
-from swarmd.engine.reaper import Reaper
+from swarmd.engine.attempts import kills, leases, outcomes
+from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.dispatch import dispatcher
+from swarmd.engine.live.state import Live
 from swarmd.engine.swarm import Swarm
+from swarmd.engine.tasks import late_results
+from swarmd.engine.workers import registry
+from swarmd.engine.workers.reaper import Reaper
 from swarmd.store import attempts, events, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -44,7 +47,7 @@ def claims_while_stopped(patch: pytest.MonkeyPatch) -> None:
         return replace(tasks.offer(tx), mode=SwarmMode.RUNNING)
 
     known = {name: getattr(tasks, name) for name in dir(tasks) if not name.startswith("_")}
-    patch.setattr(dispatch, "tasks", SimpleNamespace(**{**known, "offer": offer}))
+    patch.setattr(dispatcher, "tasks", SimpleNamespace(**{**known, "offer": offer}))
 
 
 def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
@@ -145,12 +148,14 @@ def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
 
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
     """The result of a lost attempt completes the task even after a kill, or under the next attempt."""
-    patch.setattr(late, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED)
+    patch.setattr(
+        late_results, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
+    )
 
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
     """A request for a stream is believed whenever it comes."""
-    patch.setattr(fleet, "_refuse_overtaken", lambda record, identity: None)
+    patch.setattr(registry, "_refuse_overtaken", lambda record, identity: None)
 
 
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)

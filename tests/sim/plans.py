@@ -4,12 +4,12 @@ import json
 import random
 from dataclasses import dataclass
 
-from swarm_worker.basics import Role
-from swarm_worker.model import Failure, FailureClass
+from swarm_worker.domain.model import Failure, FailureClass
+from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command import CommandRunner
 from swarm_worker.runners.command_reader import CommandReader
-from swarm_worker.runners.reading import Reader, Report
+from swarm_worker.runners.reader import Reader, Report
 
 # Tasks with such names succeed at the first attempt and at no other: so results that came too late matter.
 ONCE = "once"

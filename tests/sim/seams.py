@@ -21,14 +21,18 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import agent, attempt, calls, desk, fence, gather, leases, outbox, process, slots
-from swarm_worker.claims import ClaimStream
-from swarm_worker.containment import Containment
-from swarm_worker.evidence import Changes, Snapshot
-from swarm_worker.model import KillReceipt
-from swarm_worker.outbox import Outbox
-from swarm_worker.process import Launch
-from swarm_worker.watch import Listener
+from swarm_worker import worker
+from swarm_worker.domain.model import KillReceipt
+from swarm_worker.execution import attempt, slots
+from swarm_worker.guard.containment import Containment
+from swarm_worker.rpc import batcher, heartbeat, retry, session_reporter
+from swarm_worker.rpc.claim_stream import ClaimStream
+from swarm_worker.storage import outbox
+from swarm_worker.storage.outbox import Outbox
+from swarm_worker.supervision import fence, guarded_run
+from swarm_worker.supervision.host_watch import Listener
+from swarm_worker.supervision.launch import Launch
+from swarm_worker.workspace.changes import Changes, Snapshot
 from swarmd.domain.leasing import parse_lease_id
 
 # What the real worker says of itself when something is wrong with it, and never should here.
@@ -96,7 +100,7 @@ class SimWatch:
         await asyncio.get_running_loop().create_future()
 
 
-class SimGuarded(process._Guarded):
+class SimGuarded(guarded_run._Guarded):
     """The worker's side of a guard, but for the pipes and the program."""
 
     _hold: Any
@@ -197,20 +201,20 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     random.seed(world.seed)
     ids, log = world.dice("incarnations"), SimLog(world, ledger)
     places: tuple[tuple[Any, str, Any], ...] = (
-        *((module, "now_s", lambda: world.now_s) for module in (fence, leases, _module(ClaimStream))),
-        *((module, "between", random.uniform) for module in (calls, leases)),
-        *((module, "_log", log) for module in (agent, calls, gather, leases, outbox, slots)),
-        (agent, "Hold", SimHold),
-        (agent, "Outbox", SimOutbox),
+        *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
+        *((module, "between", random.uniform) for module in (retry, heartbeat)),
+        *((module, "_log", log) for module in (worker, retry, batcher, heartbeat, outbox, slots)),
+        (worker, "Hold", SimHold),
+        (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),
-        (agent, "Watch", SimWatch),
-        (agent, "choose", lambda _: Containment()),
-        (agent, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
+        (worker, "Watch", SimWatch),
+        (worker, "choose", lambda _: Containment()),
+        (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
         (attempt, "snapshot", _snapshot),
         (attempt, "changes", _changes),
-        (process, "_Guarded", SimGuarded),
-        (process, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
-        (desk, "time", SimpleNamespace(time=lambda: world.now_s)),
+        (guarded_run, "_Guarded", SimGuarded),
+        (guarded_run, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
+        (session_reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
     )
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in places:

@@ -18,7 +18,7 @@ from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.store import attempts
 from swarmd.store import swarm as swarm_row
-from swarmd.wire.looks import Looks
+from swarmd.wire.reads import Looks
 
 # What a commit, and the way back from the writer to those who wait, may take.
 COMMIT_S = 0.004

@@ -30,10 +30,11 @@ from sim.world import START_S, Violated, World
 from swarmd.domain.lifecycle import OPEN, TaskStatus, Transition, advance
 from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
-from swarmd.engine import course, kills
-from swarmd.engine.fleet import Pace
-from swarmd.engine.outcomes import Outcomes
+from swarmd.engine.attempts import kills
+from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import Policy
+from swarmd.engine.tasks import transitions
+from swarmd.engine.workers.registry import Pace
 from swarmd.store import swarm as swarm_row
 from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Tx
@@ -264,7 +265,7 @@ def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
         lose(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (course, kills):
+        for module in (transitions, kills):
             patch.setattr(module, "advance", partial(_noted, rows))
         patch.setattr(Outcomes, "lose", checked)
         yield

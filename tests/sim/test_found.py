@@ -24,8 +24,8 @@ from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StreamReplaced
 from swarmd.domain.model import DependencyFailurePolicy
 from swarmd.domain.policy import Backoff
-from swarmd.engine import plans, retries
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.tasks import plans, retries
 from swarmd.store.transaction import Tx
 
 RUN = DependencyFailurePolicy.RUN

@@ -16,11 +16,12 @@ from sim.process import Process
 from sim.seams import SimWatch
 from sim.wire import SimService
 from sim.world import Call, Violated, World
-from swarm_worker.agent import Agent
 from swarm_worker.config import Config
-from swarm_worker.setup import Setup
-from swarm_worker.state import StateFolder, private_folder
-from swarm_worker.stubs import Stubs
+from swarm_worker.rpc.connection import Stubs
+from swarm_worker.startup import Setup
+from swarm_worker.storage.files import private_folder
+from swarm_worker.storage.state_dir import StateFolder
+from swarm_worker.worker import Agent
 
 # How many requests for streams one life may make; the real one counts in the same way.
 OPENINGS = 2**32

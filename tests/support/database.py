@@ -6,8 +6,8 @@ from pathlib import Path
 
 import apsw
 
-from swarmd.store import opening
-from swarmd.store.errors import DatabaseUnusable
+from swarmd.store.file import opening
+from swarmd.store.file.errors import DatabaseUnusable
 
 # Every task is where its last event says, and the sequence of events has no gap.
 _AUDITS = {

@@ -26,13 +26,13 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
-from swarmd.engine import names, plans
-from swarmd.engine.fleet import Pace
-from swarmd.engine.live import Member
+from swarmd.engine.attempts.outcomes import FinishResult
+from swarmd.engine.attempts.sessions import SessionStart
+from swarmd.engine.live.state import Member
 from swarmd.engine.observer import Observer
-from swarmd.engine.outcomes import FinishResult
-from swarmd.engine.sessions import SessionStart
 from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.tasks import lookup, plans
+from swarmd.engine.workers.registry import Pace
 from swarmd.store import events
 from swarmd.store.database import Database
 from swarmd.store.events import Event
@@ -142,7 +142,7 @@ class Bench:
         return FakeWorker(self.swarm, member, [], [])
 
     async def task(self, task_id: str) -> Task:
-        return await self.swarm.db.read(lambda tx: names.resolve(tx, task_id))
+        return await self.swarm.db.read(lambda tx: lookup.resolve(tx, task_id))
 
     async def status(self, task_id: str) -> str:
         return (await self.task(task_id)).status.value

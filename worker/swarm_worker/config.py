@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
-from swarm_worker.names import is_worker_name
+from swarm_worker.domain.names import is_worker_name
 
 PROGRAM: Final = "swarm-worker"
 DAY_S: Final = 86_400.0

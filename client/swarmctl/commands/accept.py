@@ -6,8 +6,8 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AcceptResultRequest
-from swarmctl.arguments import TaskId
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.arguments import TaskId
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.tasks import changed_blocks
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.v1.operator_service_pb2 import BackupRequest
-from swarmctl.ctl import Ctl
-from swarmctl.files import replacing
-from swarmctl.talk import say
+from swarmctl.atomic_file import replacing
+from swarmctl.cli.context import Ctl
+from swarmctl.console import say
 
 
 def run(

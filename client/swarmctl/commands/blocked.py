@@ -2,8 +2,8 @@
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl.ctl import Ctl
-from swarmctl.pages import TaskList
+from swarmctl.api.paging import TaskList
+from swarmctl.cli.context import Ctl
 from swarmctl.render.tasks import blocked_blocks
 
 

@@ -6,9 +6,9 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AddDependencyRequest, RemoveDependencyRequest
-from swarmctl.arguments import TaskId
-from swarmctl.completion import task_ids
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.arguments import TaskId
+from swarmctl.cli.completion import task_ids
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.tasks import changed_blocks
 
 

@@ -7,14 +7,14 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import Exits
-from swarmctl.ctl import Ctl
+from swarmctl.cli.context import Ctl
+from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.doctor.check import Check, failed
 from swarmctl.doctor.machine import machine_checks
+from swarmctl.doctor.render import doctor_blocks, doctor_document
 from swarmctl.doctor.server import server_checks
 from swarmctl.doctor.worker import worker_checks
-from swarmctl.render.doctor import doctor_blocks, doctor_document
-from swarmctl.run.programs import installed
-from swarmctl.worker_flags import WorkerFlags
+from swarmctl.programs import installed
 
 _NO_FLAGS: Final = WorkerFlags()
 

@@ -8,10 +8,10 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.documents.workers import workers_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import DrainWorkerRequest
-from swarmctl.completion import worker_names
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.completion import worker_names
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.workers import workers_blocks
-from swarmctl.talk import say
 
 
 def run(

@@ -7,11 +7,12 @@ import typer
 from amplifier_swarm.documents.stops import Reach, StopReceipt, ordered, stopped_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
-from swarmctl import stopping, words
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl import text_format
+from swarmctl.api import stop_wait
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.kills import survivors
 from swarmctl.render.stops import stopped_blocks
-from swarmctl.talk import say
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
     answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
     # At once: whatever becomes of the wait, the stop is in force.
     say("swarmctl: nothing starts until `swarmctl resume`")
-    receipt = ordered(answer) if no_wait else stopping.proven(ctl.stub, answer)
+    receipt = ordered(answer) if no_wait else stop_wait.proven(ctl.stub, answer)
     ctl.printer.put(receipt, stopped_document, stopped_blocks)
     _judge(receipt)
     return Exits.OK
@@ -42,5 +43,5 @@ def _judge(receipt: StopReceipt) -> None:
         )
     late = [worker.name for worker in receipt.workers if worker.reach is Reach.LATE]
     if late:
-        told = f"no proof within {stopping.WITHIN_S:.0f} s from {words.plural(len(late), 'worker')}"
+        told = f"no proof within {stop_wait.WITHIN_S:.0f} s from {text_format.plural(len(late), 'worker')}"
         raise Exit(Exits.NEGATIVE, f"{told}: {', '.join(late)}", hint="look at their hosts and logs")

@@ -6,9 +6,9 @@ import typer
 
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
-from swarmctl import follow
-from swarmctl.completion import task_ids
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.api import streams
+from swarmctl.cli.completion import task_ids
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.events import event_line
 
 
@@ -25,5 +25,5 @@ def run(
 ) -> None:
     # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
     task_id = task and ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
-    batches = follow.events(ctl.stub, after=after, task_id=task_id, follow=follow_on)
+    batches = streams.events(ctl.stub, after=after, task_id=task_id, follow=follow_on)
     ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)

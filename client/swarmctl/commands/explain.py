@@ -2,8 +2,8 @@
 
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
-from swarmctl.arguments import TaskId
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.arguments import TaskId
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.explain import explain_blocks
 
 

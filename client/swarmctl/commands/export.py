@@ -9,13 +9,13 @@ import typer
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl import words
-from swarmctl.ctl import Ctl
-from swarmctl.files import replacing
+from swarmctl import text_format
+from swarmctl.atomic_file import replacing
+from swarmctl.cli.context import Ctl
+from swarmctl.cli.statuses import Status
 from swarmctl.plan.source import STDIN
 from swarmctl.plan.write import plan_text
-from swarmctl.printer import write
-from swarmctl.statuses import Status
+from swarmctl.render.printer import write
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
     ] = None,
 ) -> None:
     """The same tasks are the same bytes, so two exports can be compared. FILE is replaced as a whole."""
-    request = ExportTasksRequest(statuses=[words.value_of(TaskStatus, one) for one in status or ()])
+    request = ExportTasksRequest(statuses=[text_format.value_of(TaskStatus, one) for one in status or ()])
     text = "".join(plan_text(_tasks(ctl, request)))
     if file == STDIN:
         # A terminal is for eyes; a pipe gets every character as it is.

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.exits import Exit, Exits
-from swarmctl.ctl import Ctl
+from swarmctl.cli.context import Ctl
+from swarmctl.console import say
 from swarmctl.plan.faults import lines
 from swarmctl.plan.read import read_plan
 from swarmctl.plan.send import send_plan
 from swarmctl.plan.source import STDIN
 from swarmctl.render.plans import sent_blocks, sent_document
-from swarmctl.talk import say
 
 
 def run(

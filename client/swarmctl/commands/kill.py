@@ -15,12 +15,12 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     KillTaskRequest,
 )
 from amplifier_swarm.v1.task_pb2 import Task
-from swarmctl.arguments import TaskIds
-from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.killing import Proof
+from swarmctl.api.kill_wait import Proof
+from swarmctl.cli.arguments import TaskIds
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.kills import killed_blocks, survivors
 from swarmctl.render.tasks import changed_blocks
-from swarmctl.talk import say
 
 
 def run(

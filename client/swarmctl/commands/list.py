@@ -6,12 +6,12 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl import words
-from swarmctl.ctl import Ctl
-from swarmctl.pages import TaskList
+from swarmctl import text_format
+from swarmctl.api.paging import TaskList
+from swarmctl.cli.context import Ctl
+from swarmctl.cli.statuses import Status
+from swarmctl.console import say
 from swarmctl.render.tasks import list_blocks
-from swarmctl.statuses import Status
-from swarmctl.talk import say
 
 
 def run(
@@ -27,7 +27,7 @@ def run(
     ] = "",
     limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 for all.")] = 1_000,
 ) -> None:
-    statuses = [words.value_of(TaskStatus, one) for one in status or ()]
+    statuses = [text_format.value_of(TaskStatus, one) for one in status or ()]
     tasks = TaskList(ctl.stub, statuses=statuses, phase=phase, search=search)
     found = tasks.first(limit)
     ctl.printer.put(found, list_document, list_blocks)

@@ -7,9 +7,10 @@ import typer
 
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogRequest
 from amplifier_swarm.v1.session_pb2 import SessionRole
-from swarmctl import follow, words
-from swarmctl.arguments import TaskId
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl import text_format
+from swarmctl.api import streams
+from swarmctl.cli.arguments import TaskId
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.logs import line_document, line_text, log_lines
 
 
@@ -36,5 +37,5 @@ def run(
     task_id = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
     request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on)
     if role is not None:
-        request.role = words.value_of(SessionRole, role)
-    ctl.printer.stream(log_lines(follow.log(ctl.stub, request)), line_document, line_text)
+        request.role = text_format.value_of(SessionRole, role)
+    ctl.printer.stream(log_lines(streams.log(ctl.stub, request)), line_document, line_text)

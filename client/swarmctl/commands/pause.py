@@ -2,7 +2,7 @@
 
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import PauseSwarmRequest
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.swarm import mode_blocks
 
 

@@ -6,7 +6,7 @@ import typer
 
 from amplifier_swarm.documents.swarm import resumed_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmRequest
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.swarm import resumed_blocks
 
 

@@ -7,11 +7,11 @@ import typer
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
-from swarmctl import words
-from swarmctl.arguments import OptionalTaskIds
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl import text_format
+from swarmctl.cli.arguments import OptionalTaskIds
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.tasks import changed_blocks
-from swarmctl.talk import say
 
 
 def run(
@@ -29,4 +29,4 @@ def run(
     if not answer.tasks:
         say("swarmctl: no task has failed")
     if answer.revived:
-        say(f"swarmctl: {words.plural(answer.revived, 'skipped task')} revived")
+        say(f"swarmctl: {text_format.plural(answer.revived, 'skipped task')} revived")

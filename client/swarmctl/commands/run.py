@@ -7,13 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import Exit, Exits
-from swarmctl.arguments import PlanFile
-from swarmctl.ctl import Ctl
+from swarmctl.cli.arguments import PlanFile
+from swarmctl.cli.context import Ctl
+from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.plan.read import read_plan
-from swarmctl.run.conductor import RunSettings, run_plan
-from swarmctl.run.place import Place
-from swarmctl.run.programs import installed
-from swarmctl.worker_flags import WorkerFlags
+from swarmctl.programs import installed
+from swarmctl.run.paths import Place
+from swarmctl.run.supervisor import RunSettings, run_plan
 
 _NOT_HERE: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
 _NO_FLAGS: Final = WorkerFlags()

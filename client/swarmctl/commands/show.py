@@ -2,8 +2,8 @@
 
 from amplifier_swarm.documents.attempts import show_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
-from swarmctl.arguments import TaskId
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.arguments import TaskId
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.show import show_blocks
 
 

@@ -11,10 +11,10 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     RevokeTokenRequest,
     Role,
 )
-from swarmctl import words
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl import text_format
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.tokens import created_blocks, created_document, tokens_blocks, tokens_document
-from swarmctl.talk import say
 
 
 class RoleWord(StrEnum):
@@ -32,7 +32,7 @@ def create(
     name: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
 ) -> None:
     """Make a token and print it, this once."""
-    request = CreateTokenRequest(role=words.value_of(Role, role), name=name)
+    request = CreateTokenRequest(role=text_format.value_of(Role, role), name=name)
     answer = ctl.stub.CreateToken(request, timeout=DEADLINE_S)
     ctl.printer.put(answer, created_document, created_blocks)
     say(f"swarmctl: token {answer.info.token_id}; keep it secret, nobody can show it again")

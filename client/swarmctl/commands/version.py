@@ -6,10 +6,10 @@ from amplifier_swarm import __version__
 from amplifier_swarm.documents.document import Document
 from amplifier_swarm.exits import Exit
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
-from swarmctl.ctl import DEADLINE_S, Ctl
-from swarmctl.failures import explain
+from swarmctl.api.errors import explain
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.blocks import Blocks, cell, facts
-from swarmctl.talk import say
 
 
 def run(ctl: Ctl) -> None:

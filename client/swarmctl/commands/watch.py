@@ -6,10 +6,10 @@ from typing import Final
 
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
-from swarmctl import follow
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.api import streams
+from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.console import say
 from swarmctl.render.events import event_line, told
-from swarmctl.talk import say
 
 # Four looks a second are as many as an eye takes in.
 PAUSE_S: Final = 0.25
@@ -20,7 +20,7 @@ def run(ctl: Ctl) -> None:
     drain and stop; one line an event otherwise. q or Ctrl-C ends it."""
     if not ctl.printer.live:
         after = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.last_event_seq
-        batches = follow.events(ctl.stub, after=after)
+        batches = streams.events(ctl.stub, after=after)
         ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)
     elif find_spec("textual") is None:
         say("swarmctl: the full screen needs textual: pip install 'amplifier-swarm[tui]'")
@@ -31,20 +31,20 @@ def run(ctl: Ctl) -> None:
 
 def _fill_screen(ctl: Ctl) -> None:
     # Late: textual takes long to load, and only this needs it.
-    from swarmctl.watching import app, look  # noqa: PLC0415
+    from swarmctl.tui import app, snapshot  # noqa: PLC0415
 
     if ctl.options.no_color:
         # The one way in which textual can be told.
         os.environ["NO_COLOR"] = "1"
-    app.show(ctl.stub, look.take(ctl.stub, look.Query()), server=ctl.options.server)
+    app.show(ctl.stub, snapshot.take(ctl.stub, snapshot.Query()), server=ctl.options.server)
 
 
 def _draw(ctl: Ctl) -> None:
-    from swarmctl.board import LiveBoard, fetch_again, fetch_board  # noqa: PLC0415  # rich is slow to load
+    from swarmctl.render.live_board import LiveBoard, fetch_again, fetch_board  # noqa: PLC0415  # rich is slow to load
 
     board = fetch_board(ctl.stub)
-    batches = follow.events(ctl.stub, after=board.swarm.last_event_seq)
+    batches = streams.events(ctl.stub, after=board.swarm.last_event_seq)
     with LiveBoard(ctl.printer.console(), board) as live:
-        for batch in follow.gathered(batches, pause_s=PAUSE_S):
+        for batch in streams.gathered(batches, pause_s=PAUSE_S):
             board = fetch_again(ctl.stub, board)
             live.show(board, [told(event) for event in batch])

@@ -2,7 +2,7 @@
 
 from amplifier_swarm.documents.workers import workers_document
 from amplifier_swarm.v1.operator_service_pb2 import ListWorkersRequest
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.render.workers import workers_blocks
 
 

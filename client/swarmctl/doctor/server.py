@@ -16,10 +16,10 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
-from swarmctl import words
-from swarmctl.ctl import DEADLINE_S, Ctl
+from swarmctl import text_format
+from swarmctl.api.errors import explain
+from swarmctl.cli.context import DEADLINE_S, Ctl
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
-from swarmctl.failures import explain
 
 # Clocks that a network keeps differ by less; what differs by more makes logs hard to read.
 SKEW_S: Final = 2.0
@@ -57,7 +57,7 @@ def version_check(server: str) -> Check:
 
 def mode_check(swarm: Swarm) -> Check:
     """Whether tasks would be claimed at all."""
-    mode = words.word(SwarmMode, swarm.mode) or "unknown"
+    mode = text_format.word(SwarmMode, swarm.mode) or "unknown"
     if swarm.mode == SwarmMode.SWARM_MODE_RUNNING:
         return ok("mode", mode)
     return warn("mode", f"{mode}: {swarm.cause}" if swarm.cause else mode, "`swarmctl resume` ends it")

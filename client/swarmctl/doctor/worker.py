@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
+from swarmctl.cli.worker_flags import WorkerFlags
+from swarmctl.console import say
 from swarmctl.doctor.check import Check, Grade, fail, failed, ok
-from swarmctl.run.programs import Programs
-from swarmctl.talk import say
-from swarmctl.worker_flags import WorkerFlags
+from swarmctl.programs import Programs
 
 # The first preparation of a runner on a machine downloads what it needs; the worker itself allows 15 minutes.
 WITHIN_S: Final = 1_200.0

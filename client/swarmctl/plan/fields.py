@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.plan.rehearsal import rehearsal_of
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.values import (
@@ -64,18 +64,18 @@ def _criteria(field: Field, task: PlannedTask) -> None:
 
 
 def _status(field: Field, task: PlannedTask) -> None:
-    if word := word_of(field, words.words_of(TaskStatus)):
-        task.status = words.value_of(TaskStatus, word)
+    if word := word_of(field, text_format.words_of(TaskStatus)):
+        task.status = text_format.value_of(TaskStatus, word)
 
 
 def _policy(field: Field, task: PlannedTask) -> None:
-    if word := word_of(field, words.words_of(DependencyFailurePolicy)):
-        task.definition.on_dependency_failure = words.value_of(DependencyFailurePolicy, word)
+    if word := word_of(field, text_format.words_of(DependencyFailurePolicy)):
+        task.definition.on_dependency_failure = text_format.value_of(DependencyFailurePolicy, word)
 
 
 def _disconnect(field: Field, task: PlannedTask) -> None:
-    if word := word_of(field, words.words_of(DisconnectPolicy)):
-        task.definition.on_disconnect = words.value_of(DisconnectPolicy, word)
+    if word := word_of(field, text_format.words_of(DisconnectPolicy)):
+        task.definition.on_disconnect = text_format.value_of(DisconnectPolicy, word)
 
 
 def _priority(field: Field, task: PlannedTask) -> None:

@@ -6,14 +6,14 @@ from typing import Final
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from swarmctl.plan import nodes
-from swarmctl.plan.compose import Misuse, compose
 from swarmctl.plan.faults import Fault, PlanRefused, quoted
 from swarmctl.plan.fields import FIELDS, clear
 from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.source import Source, read_source
-from swarmctl.plan.unknown import known_like
+from swarmctl.plan.suggest import known_like
 from swarmctl.plan.values import Field, id_of
+from swarmctl.plan.yaml_nodes import Misuse, compose
 
 TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
 # Half of what a message may hold: the server adds to a task before it goes on to a worker.

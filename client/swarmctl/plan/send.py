@@ -9,8 +9,8 @@ import grpc
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksRequest, AddTasksResponse
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from swarmctl.plan.fault_lines import located
 from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.places import located
 from swarmctl.plan.read import Plan
 
 # Small enough for any buffer on the way, large enough that ten thousand tasks are a dozen messages.

@@ -13,9 +13,9 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskDefinition,
     TaskStatus,
 )
-from swarmctl import words
-from swarmctl.plan.quote import double_quoted, key, written
+from swarmctl import text_format
 from swarmctl.plan.vocabulary import priority_word
+from swarmctl.plan.yaml_scalars import double_quoted, key, written
 
 VERSION: Final = 1
 # A task that is under way begins anew where it is imported.
@@ -50,7 +50,7 @@ def _task(task: PlannedTask) -> Iterator[str]:
     yield f"{_INDENT}id: {double_quoted(definition.task_id)}"
     yield from _texts_of(definition, "name", "phase", "type")
     status = task.status if task.status in KEPT else TaskStatus.TASK_STATUS_NOT_STARTED
-    yield f"{_INDENT}status: {words.word(TaskStatus, status)}"
+    yield f"{_INDENT}status: {text_format.word(TaskStatus, status)}"
     if definition.HasField("priority"):
         yield f"{_INDENT}priority: {priority_word(definition.priority)}"
     if definition.HasField("estimated_hours"):
@@ -67,9 +67,9 @@ def _ours(definition: TaskDefinition) -> Iterator[str]:
     """What the predecessor's files do not have."""
     if definition.HasField("max_retries"):
         yield f"{_INDENT}max_retries: {definition.max_retries}"
-    if policy := words.word(DependencyFailurePolicy, definition.on_dependency_failure):
+    if policy := text_format.word(DependencyFailurePolicy, definition.on_dependency_failure):
         yield f"{_INDENT}on_dependency_failure: {policy}"
-    if policy := words.word(DisconnectPolicy, definition.on_disconnect):
+    if policy := text_format.word(DisconnectPolicy, definition.on_disconnect):
         yield f"{_INDENT}on_disconnect: {policy}"
     if definition.HasField("validate"):
         yield f"{_INDENT}validate: {'true' if definition.validate else 'false'}"

@@ -4,7 +4,7 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
-from swarmctl import words
+from swarmctl import text_format
 
 CAUSE_LIMIT: Final = 300
 # What ends the pause of a runner, where nothing else says which server is meant.
@@ -13,12 +13,12 @@ RESUME: Final = "swarmctl resume"
 
 def event_line(event: Event) -> str:
     """An event for people, with the number that `--after` takes."""
-    return f"{event.seq:>6}  {words.iso(event, 'happened_at') or '-'}  {told(event)}"
+    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {told(event)}"
 
 
 def told(event: Event, *, resume: str = RESUME) -> str:
     """What happened, to what, where and why; of a paused runner also what to do, `resume` being part of it."""
-    kind = (words.word(EventKind, event.kind) or "").replace("_", " ")
+    kind = (text_format.word(EventKind, event.kind) or "").replace("_", " ")
     subject, where = _place(event)
     line = f"{subject}  {kind}" if subject else kind
     line += f" ({', '.join(where)})" if where else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from amplifier_swarm.documents.findings import course
 from amplifier_swarm.v1.session_pb2 import Finding, FindingAnswer, FindingAnswerKind
 from amplifier_swarm.v1.task_pb2 import Attempt
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.render.blocks import Block, prose
 
 # Further to the right than what it answers.
@@ -42,5 +42,5 @@ def _answered(finding: Finding, answers: Sequence[FindingAnswer]) -> str:
     answer = next((a for a in answers if a.finding_id and a.finding_id == finding.finding_id), None)
     if answer is None:
         return "the next builder said nothing to it"
-    kind = words.word(FindingAnswerKind, answer.kind) or "answered"
+    kind = text_format.word(FindingAnswerKind, answer.kind) or "answered"
     return f"{kind}: {answer.why}" if answer.why else kind

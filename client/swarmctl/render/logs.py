@@ -8,7 +8,7 @@ from amplifier_swarm.documents.document import Document
 from amplifier_swarm.documents.logs import entry_document
 from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
 from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
-from swarmctl import words
+from swarmctl import text_format
 
 # What marks the kinds that are not plain output.
 _MARKS: Final = {
@@ -49,5 +49,5 @@ def line_text(line: LogLine) -> str:
     text = mark + line.entry.text.rstrip("\n").replace("\n", "\n  ")
     if not line.first:
         return text
-    role = words.word(SessionRole, line.source.role)
+    role = text_format.word(SessionRole, line.source.role)
     return f"==> {role}, attempt {line.source.attempt}, session {line.source.session_id}\n{text}"

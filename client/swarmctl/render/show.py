@@ -12,7 +12,7 @@ from amplifier_swarm.v1.task_pb2 import (
     Task,
     TaskDefinition,
 )
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.findings import course_text, findings_blocks
@@ -56,10 +56,10 @@ def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) 
         ("files", cell(", ".join(definition.files))),
         ("design docs", cell(", ".join(definition.design_docs))),
         ("labels", cell(labels)),
-        ("created", cell(words.iso(task, "created_at"))),
-        ("started", cell(words.iso(task, "started_at"))),
-        ("ended", cell(words.iso(task, "completed_at"))),
-        ("used", cell(words.tokens(task.usage))),
+        ("created", cell(text_format.iso(task, "created_at"))),
+        ("started", cell(text_format.iso(task, "started_at"))),
+        ("ended", cell(text_format.iso(task, "completed_at"))),
+        ("used", cell(text_format.tokens(task.usage))),
         ("findings", cell(course_text(attempts))),
         ("last error", cell(task.last_error, "red")),
     )
@@ -79,12 +79,12 @@ def _definition(definition: TaskDefinition) -> Iterator[Block]:
 
 
 def _attempt(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
-    took = words.span(words.between(attempt, "started_at", "ended_at"))
+    took = text_format.span(text_format.between(attempt, "started_at", "ended_at"))
     yield Heading(f"Attempt {attempt.number}")
     yield facts(
         ("outcome", _outcome(attempt)),
         ("worker", cell(attempt.worker)),
-        ("claimed", cell(words.iso(attempt, "claimed_at"))),
+        ("claimed", cell(text_format.iso(attempt, "claimed_at"))),
         ("took", cell(took)),
     )
     if attempt.error:
@@ -115,8 +115,8 @@ def _late(attempt: Attempt) -> str:
 
 
 def _outcome(attempt: Attempt) -> Cell:
-    outcome = words.word(AttemptOutcome, attempt.outcome) or "running"
-    failure = words.word(FailureClass, attempt.failure_class)
+    outcome = text_format.word(AttemptOutcome, attempt.outcome) or "running"
+    failure = text_format.word(FailureClass, attempt.failure_class)
     return cell(f"{outcome} ({failure})" if failure else outcome)
 
 
@@ -124,11 +124,11 @@ def _sessions(attempt: Attempt) -> Table:
     rows = [
         (
             cell(session.session_id),
-            cell(words.word(SessionRole, session.role)),
+            cell(text_format.word(SessionRole, session.role)),
             cell(session.runner),
-            cell(words.span(words.between(session, "started_at", "ended_at"))),
+            cell(text_format.span(text_format.between(session, "started_at", "ended_at"))),
             cell(session.exit_code if session.HasField("exit_code") else None),
-            cell(words.tokens(session.usage)),
+            cell(text_format.tokens(session.usage)),
         )
         for session in attempt.sessions
     ]
@@ -161,7 +161,7 @@ def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
         ("SIGTERM", cell(receipt.terminated)),
         ("SIGKILL", cell(receipt.killed)),
         ("survivors", cell(receipt.survivors, "red" if receipt.survivors else "")),
-        ("proven empty", cell(f"after {words.span(words.seconds(receipt.duration))}")),
+        ("proven empty", cell(f"after {text_format.span(text_format.seconds(receipt.duration))}")),
         ("containment", cell(receipt.containment)),
     )
     if receipt.last_output:

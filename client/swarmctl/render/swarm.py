@@ -7,7 +7,7 @@ from amplifier_swarm.documents.swarm import counts, total
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.render.blocks import CELL_LIMIT, Blocks, Cell, Column, Heading, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
 from swarmctl.render.tasks import status_cell
@@ -21,7 +21,7 @@ MODE_STYLES: Final = {
 
 def mode_cell(swarm: Swarm) -> Cell:
     """The mode, and why."""
-    mode = words.word(SwarmMode, swarm.mode)
+    mode = text_format.word(SwarmMode, swarm.mode)
     text = f"{mode}: {swarm.cause}" if swarm.cause else mode
     return cell(text, MODE_STYLES.get(swarm.mode, ""))
 
@@ -39,7 +39,7 @@ def paused_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
 
 
 def _refused(paused: PausedRunner) -> str:
-    at = words.iso(paused, "paused_at")
+    at = text_format.iso(paused, "paused_at")
     since = f" since {at}" if at else ""
     cause = paused.cause or "its provider refused for good"
     return one_line(f"Runner {paused.runner} is paused{since}: {cause}", CELL_LIMIT)
@@ -60,8 +60,8 @@ def swarm_blocks(swarm: Swarm) -> Blocks:
             ),
             ("tasks", cell(f"{done:,} of {total(swarm):,} completed")),
             ("hours", cell(hours)),
-            ("workers", cell(f"{swarm.workers}, with {words.plural(swarm.slots, 'slot')}")),
-            ("used", cell(words.tokens(swarm.usage))),
+            ("workers", cell(f"{swarm.workers}, with {text_format.plural(swarm.slots, 'slot')}")),
+            ("used", cell(text_format.tokens(swarm.usage))),
         ),
         Heading("Tasks by status"),
         Table((Column(""), Column("", right=True)), rows),

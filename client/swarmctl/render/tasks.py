@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell
 
@@ -22,7 +22,7 @@ STYLES: Final = {
 
 def status_cell(status: TaskStatus.ValueType) -> Cell:
     """A status in its colour."""
-    return cell(words.word(TaskStatus, status), STYLES.get(status, ""))
+    return cell(text_format.word(TaskStatus, status), STYLES.get(status, ""))
 
 
 def why(task: Task) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from amplifier_swarm.documents.document import Document
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
 
@@ -14,10 +14,10 @@ def token_document(token: Token) -> Document:
     """A token without its secret."""
     return {
         "token_id": token.token_id,
-        "role": words.word(Role, token.role),
+        "role": text_format.word(Role, token.role),
         "name": token.name or None,
-        "created_at": words.iso(token, "created_at"),
-        "revoked_at": words.iso(token, "revoked_at"),
+        "created_at": text_format.iso(token, "created_at"),
+        "revoked_at": text_format.iso(token, "revoked_at"),
     }
 
 
@@ -44,9 +44,9 @@ def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
     rows = [
         (
             cell(token.token_id),
-            cell(words.word(Role, token.role)),
-            cell(words.iso(token, "created_at")),
-            cell(words.iso(token, "revoked_at")),
+            cell(text_format.word(Role, token.role)),
+            cell(text_format.iso(token, "created_at")),
+            cell(text_format.iso(token, "revoked_at")),
             cell(token.name),
         )
         for token in tokens

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Table, cell
 
 WORKERS: Final = (
@@ -31,13 +31,13 @@ def workers_blocks(workers: Sequence[Worker]) -> Blocks:
     rows = [
         (
             cell(worker.name),
-            cell(words.word(WorkerStatus, worker.status), WORKER_STYLES.get(worker.status, "")),
+            cell(text_format.word(WorkerStatus, worker.status), WORKER_STYLES.get(worker.status, "")),
             cell(worker.slots),
             cell(worker.running),
             cell(worker.runner),
             cell(worker.host),
             cell(worker.pid or None),
-            cell(words.iso(worker, "last_seen_at")),
+            cell(text_format.iso(worker, "last_seen_at")),
             cell(", ".join(worker.task_ids)),
         )
         for worker in workers

@@ -8,11 +8,11 @@ from typing import Final, Protocol
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
-from swarmctl import words
-from swarmctl.board import FINAL, LiveBoard, fetch_board
-from swarmctl.printer import Printer
+from swarmctl import text_format
+from swarmctl.console import say
 from swarmctl.render.events import told
-from swarmctl.talk import say
+from swarmctl.render.live_board import FINAL, LiveBoard, fetch_board
+from swarmctl.render.printer import Printer
 
 # What a person who looks on wants to read; the rest is in `swarmctl events`.
 _TOLD: Final = frozenset(
@@ -64,7 +64,7 @@ class Lines:
                 (self._final.add if event.status in FINAL else self._final.discard)(event.task_id)
             if event.kind in _TOLD:
                 far = f"{len(self._final)}/{len(self._known)}"
-                say(f"{words.clock(event, 'happened_at')} [{far}] {told(event, resume=self._resume)}")
+                say(f"{text_format.clock(event, 'happened_at')} [{far}] {told(event, resume=self._resume)}")
 
 
 class Board:

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from amplifier_swarm.exits import Exit, Exits
-from swarmctl.run.child import Child
-from swarmctl.run.inbox import Inbox, Interrupted, Said
-from swarmctl.run.place import Place
-from swarmctl.run.programs import Programs
+from swarmctl.programs import Programs
+from swarmctl.run.child_process import Child
+from swarmctl.run.messages import Inbox, Interrupted, Said
+from swarmctl.run.paths import Place
 
 # It opens a database and two ports; a slow disk may have to replay a log first.
 READY_WITHIN_S: Final = 60.0

@@ -7,7 +7,7 @@ from typing import Final
 from amplifier_swarm.documents.document import Document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl import words
+from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 from swarmctl.render.tasks import status_cell
 
@@ -38,12 +38,15 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
             cell(task.task_id),
             status_cell(task.status),
             cell(task.attempt),
-            cell(words.span(words.between(task, "started_at", "completed_at"))),
-            cell(words.tokens(task.usage)),
+            cell(text_format.span(text_format.between(task, "started_at", "completed_at"))),
+            cell(text_format.tokens(task.usage)),
             cell(task.last_error or task.cause),
         )
         for task in tasks
     ]
-    counted = Counter(words.word(TaskStatus, task.status) for task in tasks)
+    counted = Counter(text_format.word(TaskStatus, task.status) for task in tasks)
     told = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
-    return [Table(COLUMNS, rows), Prose(f"{words.plural(len(tasks), 'task')}: {told or 'none'}", indent=0)]
+    return [
+        Table(COLUMNS, rows),
+        Prose(f"{text_format.plural(len(tasks), 'task')}: {told or 'none'}", indent=0),
+    ]

@@ -11,10 +11,11 @@ from typing import Final
 
 from swarmd.domain.errors import InvalidStatus, SwarmError, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
-from swarmd.engine import retries
 from swarmd.engine.swarm import Swarm
-from swarmd.store import pages, tasks
-from swarmd.store.pages import Match, TaskFilter
+from swarmd.engine.tasks import retries
+from swarmd.store import tasks
+from swarmd.store.reads import pages
+from swarmd.store.reads.pages import Match, TaskFilter
 from swarmd.store.transaction import ReadTx
 
 AT_ONCE: Final = 100

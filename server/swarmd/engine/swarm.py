@@ -13,23 +13,24 @@ from swarmd.domain.errors import StorageFull
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
 from swarmd.domain.policy import Backoff
-from swarmd.engine.access import Access
-from swarmd.engine.backoffs import Backoffs, end_wait
-from swarmd.engine.dispatch import Dispatcher
-from swarmd.engine.feed import Feed
-from swarmd.engine.fleet import Fleet, Pace
-from swarmd.engine.kills import Kills
-from swarmd.engine.live import Live, Member
-from swarmd.engine.logins import Logins
-from swarmd.engine.mailbox import Mailbox
+from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.attempts.outcomes import Outcomes
+from swarmd.engine.attempts.sessions import Sessions
+from swarmd.engine.auth.logins import Logins
+from swarmd.engine.auth.tokens import Access
+from swarmd.engine.dispatch.dispatcher import Dispatcher
+from swarmd.engine.live.mailbox import Mailbox
+from swarmd.engine.live.retry_timers import Backoffs, end_wait
+from swarmd.engine.live.state import Live, Member
+from swarmd.engine.live.wakeups import Feed
 from swarmd.engine.observer import Nobody, Observer
-from swarmd.engine.outcomes import Outcomes
 from swarmd.engine.ports import Clock, Entropy
-from swarmd.engine.reaper import Reaper
-from swarmd.engine.sessions import Sessions
-from swarmd.store import attempts, events, swarm, tasks, views, workers
+from swarmd.engine.workers.reaper import Reaper
+from swarmd.engine.workers.registry import Fleet, Pace
+from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
+from swarmd.store.reads import views
 from swarmd.store.sessions import LogLimits
 from swarmd.store.transaction import Tx
 

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from amplifier_swarm import __version__
 from swarmd.domain.model import AttemptOutcome, FailureClass, SwarmMode
 from swarmd.metrics.state import State, Stored
-from swarmd.store import connections
+from swarmd.store.file import connections
 
 _NANO: Final = 1e9
 _WITH_CLASS: Final = (AttemptOutcome.FAILED, AttemptOutcome.LOST)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, SwarmState
-from swarmd.engine.feed import ReaderKind
-from swarmd.engine.live import Member
+from swarmd.engine.live.state import Member
+from swarmd.engine.live.wakeups import ReaderKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import connections, events, swarm, totals
-from swarmd.store.totals import AttemptTotal, TaskTotal, UsageTotal
+from swarmd.store import events, swarm
+from swarmd.store.file import connections
+from swarmd.store.reads import totals
+from swarmd.store.reads.totals import AttemptTotal, TaskTotal, UsageTotal
 from swarmd.store.transaction import ReadTx
 
 

@@ -12,8 +12,9 @@ from amplifier_swarm.masking import masked
 from amplifier_swarm.text import one_line
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.notify.targets import Topic
-from swarmd.store import events, swarm, tasks, totals
+from swarmd.store import events, swarm, tasks
 from swarmd.store.events import Event, EventKind
+from swarmd.store.reads import totals
 from swarmd.store.transaction import ReadTx
 
 PAGE: Final = 500

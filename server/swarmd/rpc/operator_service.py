@@ -12,18 +12,19 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import PlannedTask
-from swarmd.engine import late, plans
-from swarmd.engine.logins import CODE_S
+from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
+from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import streams
-from swarmd.rpc.guard import bearer
+from swarmd.rpc.auth import bearer
 from swarmd.rpc.streams import EventPages
-from swarmd.store import pages, tasks
-from swarmd.store.pages import TaskFilter
+from swarmd.store import tasks
+from swarmd.store.reads import pages
+from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import definitions, enums, looks, values, views
-from swarmd.wire.looks import Looks
-from swarmd.wire.verbs import Verbs
+from swarmd.wire import definitions, enums, reads, values, views
+from swarmd.wire.actions import Verbs
+from swarmd.wire.reads import Looks
 
 Context = grpc.aio.ServicerContext[Any, Any]
 MAX_PAGE: Final = 1_000
@@ -97,7 +98,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
     ) -> pb.AcceptResultResponse:
-        verb = partial(late.accept, task_id=request.task_id, number=request.attempt)
+        verb = partial(late_results.accept, task_id=request.task_id, number=request.attempt)
         return pb.AcceptResultResponse(task=(await self._looks.tasks([await self._swarm.db.write(verb)]))[0])
 
     async def AddDependency(
@@ -182,7 +183,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:
     keys = pages.page(tx, wanted, after=after, limit=limit)
     return pb.ListTasksResponse(
-        tasks=looks.tasks(tx, keys),
+        tasks=reads.tasks(tx, keys),
         next_page_token=str(keys[-1]) if len(keys) == limit else "",
         total=pages.total(tx, wanted),
     )

@@ -11,10 +11,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc.guard import Guard
+from swarmd.rpc.auth import Guard
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
-from swarmd.wire.looks import Looks
+from swarmd.wire.reads import Looks
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
 _OPTIONS: Final = (

@@ -14,11 +14,12 @@ from typing import Final
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound
 from swarmd.domain.model import PlannedTask, TaskKey
-from swarmd.engine import logs, names
-from swarmd.engine.feed import ReaderKind
+from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
+from swarmd.engine.tasks import lookup
 from swarmd.store import events as store_events
-from swarmd.store.opening import SCRATCH
+from swarmd.store.file.opening import SCRATCH
 from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
 
@@ -48,7 +49,7 @@ async def events(
     """The events after the one named, and those to come if they are asked for."""
     task_id = request.task_id
     if task_id:
-        task_id = await swarm.db.read(lambda tx: names.resolve(tx, request.task_id).task_id)
+        task_id = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id).task_id)
     with swarm.feed.reading(ReaderKind.EVENTS, request.after_seq) as reading:
         seq = request.after_seq
         while True:
@@ -106,11 +107,11 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     """The log of a task's sessions, and what comes to it if that is asked for."""
     role = enums.SESSION_ROLE.optional(request.role, "role")
     key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
-    wanted = logs.Wanted(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
+    wanted = session_logs.Wanted(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
     with swarm.feed.reading(ReaderKind.LOG):
         while True:
             more = swarm.feed.next(task_id)
-            page = await swarm.db.read(partial(logs.page, key=key, wanted=wanted))
+            page = await swarm.db.read(partial(session_logs.page, key=key, wanted=wanted))
             if not page.begun and not request.follow:
                 more.cancel()
                 raise SessionNotFound(task_id, f"{role} session" if role else "session")
@@ -128,7 +129,7 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
 
 
 def _named(tx: ReadTx, task_id: str) -> tuple[TaskKey, str]:
-    task = names.resolve(tx, task_id)
+    task = lookup.resolve(tx, task_id)
     return task.key, task.task_id
 
 

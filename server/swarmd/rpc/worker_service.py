@@ -16,11 +16,11 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
 from swarmd.domain.traces import trace_of
-from swarmd.engine.fleet import BeatAnswer
-from swarmd.engine.mailbox import Notice, Parcel
-from swarmd.engine.outcomes import FinishResult
-from swarmd.engine.sessions import Progress, SessionEnd, SessionStart
+from swarmd.engine.attempts.outcomes import FinishResult
+from swarmd.engine.attempts.sessions import Progress, SessionEnd, SessionStart
+from swarmd.engine.live.mailbox import Notice, Parcel
 from swarmd.engine.swarm import Swarm
+from swarmd.engine.workers.registry import BeatAnswer
 from swarmd.rpc import claims
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx

@@ -18,12 +18,13 @@ from typing import Final, TypeVar
 import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
-from swarmd.store import checksums, failpoint, lineage, opening
-from swarmd.store.backlog import Backlog, Job
-from swarmd.store.connections import beside, copy, leave_as_is
-from swarmd.store.epochs import Epochs
-from swarmd.store.reserve import Reserve
+from swarmd.store import failpoint
+from swarmd.store.file import checksums, opening, wal_lineage
+from swarmd.store.file.connections import beside, copy, leave_as_is
+from swarmd.store.file.disk_reserve import Reserve
+from swarmd.store.file.epoch_file import Epochs
 from swarmd.store.transaction import ReadTx, Tx, Yielded
+from swarmd.store.write_queue import Backlog, Job
 
 T = TypeVar("T")
 
@@ -153,7 +154,7 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             tx = Tx(self._writer, self._wall_us())
             if self._folded:
-                lineage.begin(tx)
+                wal_lineage.begin(tx)
             self._apply_all(tx, group)
             self.before_commit(tx)
             tx.settle()

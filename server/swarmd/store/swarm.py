@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from swarmd.domain.model import PausedRunner, SwarmMode, SwarmState
-from swarmd.store import definitions
+from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Tx
 
 
@@ -53,7 +53,7 @@ def has_open(tx: ReadTx) -> bool:
 
 def label_set_key(tx: Tx, labels: Mapping[str, str]) -> int:
     """The key of that set of labels, stored if it is new."""
-    text = definitions.encode_labels(dict(labels))
+    text = definition_json.encode_labels(dict(labels))
     tx.run("label_set_add", labels=text)
     return int(tx.value("label_set_key", labels=text))
 

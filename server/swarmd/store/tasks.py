@@ -17,7 +17,7 @@ from swarmd.domain.model import (
     TaskDefinition,
     TaskKey,
 )
-from swarmd.store import definitions
+from swarmd.store import definition_json
 from swarmd.store.transaction import AS_STORED, ReadTx, Row, Tx, Value
 
 
@@ -101,7 +101,7 @@ def definition_text(tx: ReadTx, task_id: str) -> str:
 def export(tx: ReadTx) -> Sequence[PlannedTask]:
     """All tasks with their definitions, in the order of import."""
     return [
-        PlannedTask(definitions.decode(body), TaskStatus(status))
+        PlannedTask(definition_json.decode(body), TaskStatus(status))
         for status, body in tx.rows("definition_all")
     ]
 
@@ -190,7 +190,8 @@ def add_all(tx: Tx, fresh: Sequence[FreshTask]) -> None:
     """Stores new tasks with their dependencies, which may be among them."""
     tx.run_many("task_insert", (_fresh(task, tx.now_us) for task in fresh))
     tx.run_many(
-        "definition_set", ({"key": task.key, "body": definitions.encode(task.definition)} for task in fresh)
+        "definition_set",
+        ({"key": task.key, "body": definition_json.encode(task.definition)} for task in fresh),
     )
     tx.run_many(
         "dependency_add",
@@ -205,12 +206,12 @@ def add_all(tx: Tx, fresh: Sequence[FreshTask]) -> None:
 def redefine(tx: Tx, key: TaskKey, definition: TaskDefinition, *, label_set_key: int) -> None:
     """Changes what a task asks for, not where it is."""
     tx.run("task_redefine", key=key, label_set_key=label_set_key, **_shown(definition))
-    tx.run("definition_set", key=key, body=definitions.encode(definition))
+    tx.run("definition_set", key=key, body=definition_json.encode(definition))
 
 
 def set_definition(tx: Tx, key: TaskKey, definition: TaskDefinition) -> None:
     """Stores another definition of which nothing else is shown or sorted by."""
-    tx.run("definition_set", key=key, body=definitions.encode(definition))
+    tx.run("definition_set", key=key, body=definition_json.encode(definition))
 
 
 def clear(tx: Tx) -> int:

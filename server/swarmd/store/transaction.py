@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import apsw
 
-from swarmd.store import later
+from swarmd.store import deferred_writes
 from swarmd.store.queries import QUERIES
 
 Row = tuple[Any, ...]
@@ -86,7 +86,7 @@ class Tx(ReadTx):
         # The epoch that this write began, if it did: it must be known outside the database before.
         self.epoch: int | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self._later: list[later.Write] = []
+        self._later: list[deferred_writes.Write] = []
         # What they are about; more than that if some were undone.
         self._about: set[Hashable] = set()
         # How many of them are of the writes before this one; None outside of one.
@@ -114,7 +114,7 @@ class Tx(ReadTx):
         """
         if self.gives_way is not None:
             self._give_way()
-        self._later.append((query, later.picker(query)(parameters)))
+        self._later.append((query, deferred_writes.picker(query)(parameters)))
         self._about.update(about)
         if len(self._later) >= MOST_LATER:
             self.settle()
@@ -127,12 +127,12 @@ class Tx(ReadTx):
         if self._begun is not None and not self._saved:
             # Those before are not of this write, so they stay when it is undone.
             self.torn = True
-            later.write(self._connection, writes[:begun])
+            deferred_writes.write(self._connection, writes[:begun])
             self.torn = False
             self._connection.execute("SAVEPOINT job")
             self._begun, self._saved = 0, True
             writes = writes[begun:]
-        later.write(self._connection, writes)
+        deferred_writes.write(self._connection, writes)
 
     def waits(self, subjects: Iterable[Hashable]) -> bool:
         """Whether a write about one of these still waits."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.model import WorkerIdentity, WorkerKey, WorkerName
-from swarmd.store import definitions
+from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Row, Tx
 
 
@@ -38,7 +38,7 @@ def put(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
         incarnation=identity.incarnation,
         instance=identity.instance,
         slots=identity.slots,
-        labels=definitions.encode_labels(dict(identity.labels)),
+        labels=definition_json.encode_labels(dict(identity.labels)),
         runner=identity.runner,
         host=identity.host,
         pid=identity.pid,

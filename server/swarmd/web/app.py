@@ -13,16 +13,18 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from swarmd.domain.errors import SwarmError
-from swarmd.web import files, login, openapi
-from swarmd.web import socket as live
-from swarmd.web.answers import Json, refusal
-from swarmd.web.endpoint import endpoint
-from swarmd.web.files import Files
-from swarmd.web.guard import Guard
-from swarmd.web.refusals import Broken, MethodNotAllowed, RouteNotFound
-from swarmd.web.route import Site
+from swarmd.web import static_files
+from swarmd.web.auth import login
+from swarmd.web.auth.origin_check import Guard
+from swarmd.web.handler import endpoint
+from swarmd.web.http import openapi
+from swarmd.web.http.errors import Broken, MethodNotAllowed, RouteNotFound
+from swarmd.web.http.responses import Json, refusal
+from swarmd.web.http.route import Site
+from swarmd.web.live import websocket as live
+from swarmd.web.live.broadcaster import Stream
 from swarmd.web.routes import ROUTES, SOCKET_PATH
-from swarmd.web.stream import Stream
+from swarmd.web.static_files import Files
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -30,7 +32,7 @@ OPENAPI_PATH = "/api/openapi.json"
 def build(site: Site, stream: Stream, *, names: Collection[str], any_address: bool) -> ASGIApp:
     """The whole of it; `names` are those by which the server may be called, any address if it has them all."""
     app = Starlette(
-        routes=_routes(site, stream, files.load()),
+        routes=_routes(site, stream, static_files.load()),
         exception_handlers={SwarmError: _refused, HTTPException: _not_there, Exception: _broken},
     )
     app.router.redirect_slashes = False

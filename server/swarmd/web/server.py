@@ -17,11 +17,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.web.app import build
-from swarmd.web.guard import LOOPBACK
-from swarmd.web.route import Site
-from swarmd.web.stream import Stream
-from swarmd.wire.looks import Looks
-from swarmd.wire.verbs import Verbs
+from swarmd.web.auth.origin_check import LOOPBACK
+from swarmd.web.http.route import Site
+from swarmd.web.live.broadcaster import Stream
+from swarmd.wire.actions import Verbs
+from swarmd.wire.reads import Looks
 
 STOP_GRACE_S: Final = 1
 # More connections than viewers and scrapers ever need; each costs a few kilobytes.

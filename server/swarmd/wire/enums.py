@@ -14,7 +14,7 @@ from amplifier_swarm.v1 import (
 from swarmd.domain import model
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.engine.explain import ReasonKind
+from swarmd.engine.reports.explain import ReasonKind
 from swarmd.store.events import EventKind
 
 E = TypeVar("E", bound=StrEnum)

@@ -14,11 +14,11 @@ from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from contract.repository import ROOT
 from support.hand import RECEIPT, Hand
 from support.web import Web
-from swarmd.web import charting
+from swarmd.web.api import charts
 from swarmd.web.app import OPENAPI_PATH
-from swarmd.web.refusals import STATUS
+from swarmd.web.http.errors import STATUS
+from swarmd.web.http.schemas import SCHEMAS
 from swarmd.web.routes import ROUTES
-from swarmd.web.schemas import SCHEMAS
 from swarmd.wire.roles import OPERATOR_SERVICE
 
 BUILT = session_pb2.BuilderResult(
@@ -118,7 +118,7 @@ async def test_every_answer_is_as_the_description_says(
         )
         assert answer.status_code == 200, answer.text
         check(description, schema_of(description, "POST", path, 200), answer.json())
-    monkeypatch.setattr(charting, "MAX_NODES", 1)
+    monkeypatch.setattr(charts, "MAX_NODES", 1)
     phases = (await ask(dashboard, "GET", "/api/graph", {})).json()
     assert phases["phases"]
     check(description, schema_of(description, "GET", "/api/graph", 200), phases)

@@ -18,7 +18,7 @@ from support.hand import RECEIPT, Hand
 from support.server import Server
 from support.waiting import eventually
 from support.web import Watcher, Web, web
-from swarmd.web import frames, stream
+from swarmd.web.live import broadcaster, frames
 
 
 async def add(server: Server, *task_ids: str, **fields: Any) -> None:
@@ -212,7 +212,7 @@ async def deaf(dashboard: Web) -> AsyncIterator[None]:
 async def test_d12_a_viewer_that_never_reads_holds_up_nobody(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmd.web.viewer.MAX_CHARS", 10_000)
+    monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 10_000)
     long = "x" * 400
     await dashboard.server.client().add(
         *(TaskDefinition(task_id=f"t{n:04}", name=long, max_retries=0) for n in range(300))
@@ -265,7 +265,7 @@ def _quiet(dashboard: Web) -> bool:
 
 
 async def test_a_round_that_fails_is_not_the_last(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "PULSE_S", 0.2)
+    monkeypatch.setattr(broadcaster, "PULSE_S", 0.2)
     read, failures = frames.Frames.read, [RuntimeError("once")]
 
     def failing(self: frames.Frames, tx: Any, wanted: frames.Wanted) -> frames.Reading:

@@ -275,7 +275,7 @@ async def test_the_graph_shows_tasks_and_of_very_many_their_phases(
 
     whole = await program.get("/api/graph")
     two = await program.get("/api/graph", phase="two")
-    monkeypatch.setattr("swarmd.web.charting.MAX_NODES", 3)
+    monkeypatch.setattr("swarmd.web.api.charts.MAX_NODES", 3)
     phases = await program.get("/api/graph")
 
     assert [(node["id"], node["phase"], node["status"]) for node in whole["nodes"]] == [

@@ -17,9 +17,9 @@ from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from support.hand import Hand
 from support.web import Web
 from swarmd.domain.model import Role
-from swarmd.web.answers import HEADERS
 from swarmd.web.app import OPENAPI_PATH
-from swarmd.web.route import Route
+from swarmd.web.http.responses import HEADERS
+from swarmd.web.http.route import Route
 from swarmd.web.routes import ROUTES
 from swarmd.wire.roles import OPERATOR_SERVICE
 
@@ -309,7 +309,7 @@ async def test_who_does_not_say_what_they_want_is_hung_up_on(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarmd.web.server.HEAD_WITHIN_S", 0.1)
-    monkeypatch.setattr("swarmd.web.endpoint.BODY_WITHIN_S", 0.1)
+    monkeypatch.setattr("swarmd.web.handler.BODY_WITHIN_S", 0.1)
 
     for begun in (b"", b"GET /healthz HTT"):
         reader, writer = await asyncio.open_connection(*dashboard.address)

@@ -17,9 +17,9 @@ from amplifier_swarm.exits import Exit
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from support.server import refusal, server
 from support.web import Web, web
-from swarmd.engine.logins import LOGIN_S
-from swarmd.web import files
+from swarmd.engine.auth.logins import LOGIN_S
 from swarmd.web import server as web_server
+from swarmd.web import static_files
 
 
 async def refused(folder: Path, **settings: Any) -> str:
@@ -183,7 +183,7 @@ async def test_the_dashboards_files_are_served_as_what_they_are(
     (static / "index.html").write_text("<!doctype html><title>Swarm</title>")
     (static / "assets" / "app-abc123.js").write_text("let x = 1;\n" * 100)
     (static / ".hidden").write_text("x")
-    monkeypatch.setattr(files, "folder", lambda: static)
+    monkeypatch.setattr(static_files, "folder", lambda: static)
 
     async with web(tmp_path / "state") as found:
         page, login = await found.http.get("/"), await found.http.get("/login")
@@ -209,9 +209,9 @@ async def test_the_dashboards_files_are_served_as_what_they_are(
 async def test_an_installation_without_the_files_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "folder", lambda: tmp_path / "nothing")
+    monkeypatch.setattr(static_files, "folder", lambda: tmp_path / "nothing")
 
     async with web(tmp_path / "state") as found:
         page = await found.http.get("/")
 
-    assert (page.status_code, page.text) == (503, files.MISSING)
+    assert (page.status_code, page.text) == (503, static_files.MISSING)

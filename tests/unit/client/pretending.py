@@ -12,7 +12,7 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import TOKEN, FakeOperator
 from support.programs import alive
-from swarmctl.run.programs import Programs
+from swarmctl.programs import Programs
 
 COMPLETED = TaskStatus.TASK_STATUS_COMPLETED
 FAILED = TaskStatus.TASK_STATUS_FAILED

@@ -11,9 +11,9 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
 from support.operator import TOKEN, FakeOperator
 from support.waiting import eventually
-from swarmctl.connection import Connection
-from swarmctl.watching.app import WatchApp
-from swarmctl.watching.look import Query, take
+from swarmctl.api.connection import Connection
+from swarmctl.tui.app import WatchApp
+from swarmctl.tui.snapshot import Query, take
 
 
 @dataclass

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from swarmctl.run.child import Child
-from swarmctl.run.inbox import Inbox, Said
+from swarmctl.run.child_process import Child
+from swarmctl.run.messages import Inbox, Said
 
 LINES = 20_000
 CHATTER = f"""

@@ -13,10 +13,10 @@ from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse, ListTasksR
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
-from swarmctl import main, words
+from swarmctl import main, text_format
+from swarmctl.cli.registry import BROKEN_PIPE, VERBS, load
+from swarmctl.cli.statuses import Status
 from swarmctl.commands import logs, token
-from swarmctl.statuses import Status
-from swarmctl.verbs import BROKEN_PIPE, VERBS, load
 from unit.client.conftest import Ctl
 
 HEAVY = ("grpc", "google.protobuf", "yaml", "rich", "textual")
@@ -237,9 +237,9 @@ def test_a_reader_that_goes_away_gets_no_complaint(operator: FakeOperator, tmp_p
 
 
 def test_the_words_of_options_are_those_of_the_contract() -> None:
-    assert list(Status) == list(words.words_of(TaskStatus))
-    assert set(token.RoleWord) == set(words.words_of(Role))
-    assert list(logs.RoleWord) == list(words.words_of(SessionRole))
+    assert list(Status) == list(text_format.words_of(TaskStatus))
+    assert set(token.RoleWord) == set(text_format.words_of(Role))
+    assert list(logs.RoleWord) == list(text_format.words_of(SessionRole))
 
 
 def test_typer_errors_are_told_apart_by_their_ancestor() -> None:

@@ -19,7 +19,7 @@ from support.operator import TOKEN, FakeOperator
 from swarmctl.doctor import machine
 from swarmctl.doctor.check import Check, Grade
 from swarmctl.doctor.worker import read_line
-from swarmctl.run.programs import Programs
+from swarmctl.programs import Programs
 from unit.client.conftest import Ctl
 
 NOW = datetime.now(UTC)

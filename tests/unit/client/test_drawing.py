@@ -11,11 +11,11 @@ from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
-from swarmctl.board import Board, LiveBoard
 from swarmctl.render.align import NARROWEST, aligned
 from swarmctl.render.blocks import Column, Heading, Prose, Table, cell
+from swarmctl.render.live_board import Board, LiveBoard
 from swarmctl.render.terminal import print_blocks
-from swarmctl.words import span, tokens
+from swarmctl.text_format import span, tokens
 from unit.client.conftest import Ctl
 
 TABLE = Table(
@@ -195,7 +195,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
         raise KeyboardInterrupt
 
     # Where it would wait for the server to come back, the user has seen enough.
-    monkeypatch.setattr("swarmctl.follow.time.sleep", sleep)
+    monkeypatch.setattr("swarmctl.api.streams.time.sleep", sleep)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("swarmctl.commands.watch.find_spec", lambda _: None)
 

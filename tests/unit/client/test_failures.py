@@ -13,7 +13,7 @@ from amplifier_swarm.exits import Exits
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse
 from support.operator import FakeOperator, serving
-from swarmctl.failures import BY_REASON
+from swarmctl.api.errors import BY_REASON
 from unit.client.conftest import Ctl
 
 Code = grpc.StatusCode

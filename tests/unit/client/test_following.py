@@ -16,9 +16,9 @@ from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.session_pb2 import LogEntry
 from amplifier_swarm.v1.task_pb2 import Task
 from support.operator import TOKEN, FakeOperator
-from swarmctl import follow
-from swarmctl.connection import Connection
-from swarmctl.verbs import VERBS
+from swarmctl.api import streams
+from swarmctl.api.connection import Connection
+from swarmctl.cli.registry import VERBS
 from unit.client.conftest import Ctl
 
 GONE = WireError(grpc.StatusCode.UNAVAILABLE, "going down", "SERVER_STOPPING")
@@ -57,7 +57,7 @@ def test_events_that_are_followed_go_on_after_the_last_one_seen(
     )
 
     connection = Connection(Endpoint(server=operator.address, token=TOKEN))
-    stream = follow.events(connection.stub, after=5)
+    stream = streams.events(connection.stub, after=5)
     seen = [event.seq for _ in range(2) for event in next(stream)]
     connection.close()
 
@@ -77,7 +77,7 @@ def test_an_error_that_no_wait_heals_ends_a_stream(ctl: Ctl, operator: FakeOpera
 def test_what_comes_within_a_pause_is_one_batch() -> None:
     batches = iter([[1], [2, 3], [4]])
 
-    found = [item for batch in follow.gathered(batches, pause_s=0.0) for item in batch]
+    found = [item for batch in streams.gathered(batches, pause_s=0.0) for item in batch]
 
     assert found == [1, 2, 3, 4]
 
@@ -87,7 +87,7 @@ def test_an_error_comes_after_what_came_before_it() -> None:
         yield [1]
         raise KeyError("x")
 
-    stream = follow.gathered(batches(), pause_s=0.0)
+    stream = streams.gathered(batches(), pause_s=0.0)
 
     assert next(stream) == [1]
     with pytest.raises(KeyError):

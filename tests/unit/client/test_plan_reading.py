@@ -4,12 +4,12 @@ import pytest
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
+from swarmctl.plan.fault_lines import located
 from swarmctl.plan.faults import PlanRefused
 from swarmctl.plan.fields import FIELDS
-from swarmctl.plan.places import located
 from swarmctl.plan.read import Plan, plan_of
 from swarmctl.plan.source import Source
-from swarmctl.plan.unknown import known_like
+from swarmctl.plan.suggest import known_like
 
 WHOLE = """
 version: 2

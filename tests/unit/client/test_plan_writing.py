@@ -8,10 +8,10 @@ import yaml
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.plan.fields import FIELDS
-from swarmctl.plan.quote import written
 from swarmctl.plan.read import plan_of
 from swarmctl.plan.source import Source
 from swarmctl.plan.write import plan_text
+from swarmctl.plan.yaml_scalars import written
 
 SEEDS = range(300)
 

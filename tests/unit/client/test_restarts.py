@@ -10,8 +10,8 @@ from amplifier_swarm.exits import Exits
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from support.programs import alive
 from support.waiting import until
-from swarmctl.run.restarts import FIRST_S, MOST_S, SOUND_S, TRIES, Restarts, worth_a_restart
-from swarmctl.run.tether import NOT_STARTED
+from swarmctl.run.parent_death import NOT_STARTED
+from swarmctl.run.restart_policy import FIRST_S, MOST_S, SOUND_S, TRIES, Restarts, worth_a_restart
 from unit.client.conftest import Ctl
 from unit.client.pretending import RUN, FakeSwarm
 
@@ -133,9 +133,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Has every wait of a run be as long as the test says."""
 
     def choose(wait_s: float) -> None:
-        monkeypatch.setattr("swarmctl.run.restarts.FIRST_S", wait_s)
-        monkeypatch.setattr("swarmctl.run.restarts.MOST_S", wait_s)
-        monkeypatch.setattr("swarmctl.run.fleet.Restarts", lambda: Restarts(chance=lambda: 1.0))
+        monkeypatch.setattr("swarmctl.run.restart_policy.FIRST_S", wait_s)
+        monkeypatch.setattr("swarmctl.run.restart_policy.MOST_S", wait_s)
+        monkeypatch.setattr("swarmctl.run.workers.Restarts", lambda: Restarts(chance=lambda: 1.0))
 
     return choose
 

@@ -13,7 +13,7 @@ from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
 from support.waiting import until
-from swarmctl.run.conductor import OUR_CAUSE
+from swarmctl.run.supervisor import OUR_CAUSE
 from unit.client.conftest import Ctl
 from unit.client.pretending import FAILED, RUN, FakeSwarm
 

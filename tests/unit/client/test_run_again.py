@@ -15,10 +15,10 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task
 from support.waiting import until
 from swarm_worker.config import Config
-from swarmctl.run.conductor import OUR_CAUSE
-from swarmctl.run.fleet import crew
-from swarmctl.run.tether import NOT_STARTED
-from swarmctl.worker_flags import WorkerFlags
+from swarmctl.cli.worker_flags import WorkerFlags
+from swarmctl.run.parent_death import NOT_STARTED
+from swarmctl.run.supervisor import OUR_CAUSE
+from swarmctl.run.workers import crew
 from unit.client.conftest import Ctl
 from unit.client.pretending import COMPLETED, RUN, FakeSwarm
 
@@ -217,7 +217,7 @@ def test_a_program_that_is_not_there_is_one_line() -> None:
 
 
 def _tether(*arguments: str) -> subprocess.CompletedProcess[str]:
-    from swarmctl.run import tether  # noqa: PLC0415  # its place is all that is asked for
+    from swarmctl.run import parent_death  # noqa: PLC0415  # its place is all that is asked for
 
-    argv = [sys.executable, "-I", "-S", tether.__file__, *arguments]
+    argv = [sys.executable, "-I", "-S", parent_death.__file__, *arguments]
     return subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -253,7 +253,7 @@ def test_a_worker_that_comes_back_meanwhile_is_waited_for_again(ctl: Ctl, night:
 def test_a_worker_that_is_heard_and_proves_nothing_is_a_negative_result_in_the_end(
     ctl: Ctl, night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmctl.stopping.WITHIN_S", 0.2)
+    monkeypatch.setattr("swarmctl.api.stop_wait.WITHIN_S", 0.2)
     night.gone = {"a", "b"}
 
     result = ctl("emergency-stop")
@@ -267,7 +267,7 @@ def test_a_worker_that_is_heard_and_proves_nothing_is_a_negative_result_in_the_e
 def test_a_server_that_stays_away_does_not_hang_the_stop(
     ctl: Ctl, night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmctl.stopping.WITHIN_S", 0.2)
+    monkeypatch.setattr("swarmctl.api.stop_wait.WITHIN_S", 0.2)
     gone = WireError(grpc.StatusCode.UNAVAILABLE, "going down", "SERVER_STOPPING")
     night.operator.answers |= {"WatchEvents": gone, "GetTask": gone}
 

@@ -17,7 +17,7 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, Swarm
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
 from support.operator import FakeOperator
 from support.waiting import DEADLINE_S
-from swarmctl.watching.overview import OverviewScreen
+from swarmctl.tui.overview_screen import OverviewScreen
 from unit.client.screens import pages, screen
 
 HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x1b[2J\u202e"
@@ -56,9 +56,9 @@ WORKERS = [
 @pytest.fixture
 def swarm(operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> FakeOperator:
     """A server with four tasks and two workers, where nothing happens; it is looked at often."""
-    monkeypatch.setattr("swarmctl.watching.reader.PAUSE_S", 0.05)
-    monkeypatch.setattr("swarmctl.watching.reader.LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr("swarmctl.watching.task.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("swarmctl.tui.poller.PAUSE_S", 0.05)
+    monkeypatch.setattr("swarmctl.tui.poller.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("swarmctl.tui.task_screen.LOOK_EVERY_S", 0.2)
     operator.answers |= {
         "GetSwarm": wire.GetSwarmResponse(swarm=SWARM),
         "ListWorkers": wire.ListWorkersResponse(workers=WORKERS),

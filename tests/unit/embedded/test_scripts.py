@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from swarm_worker.embedded.default_script import MARK, content, unscripted
 from swarm_worker.embedded.task import BadTask, Call, Role, Script, Task, read_task
-from swarm_worker.embedded.unscripted import MARK, content, unscripted
 
 
 def scripts(*replies: str) -> tuple[Script, ...]:

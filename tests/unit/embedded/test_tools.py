@@ -9,8 +9,8 @@ import pytest
 
 from swarm_worker.embedded import bash
 from swarm_worker.embedded.bash import Bash
-from swarm_worker.embedded.confine import Escape, inside
 from swarm_worker.embedded.files import READ_LIMIT_BYTES, ReadFile, WriteFile
+from swarm_worker.embedded.paths import Escape, inside
 
 Until = Callable[[Callable[[], bool]], None]
 

@@ -10,8 +10,8 @@ import pytest
 
 from support.engine import Bench, FakeWorker, outcome, task
 from swarmd.domain.model import Claim, SessionRole
-from swarmd.engine.sessions import SessionStart
-from swarmd.store.later import KINDS, SIZES
+from swarmd.engine.attempts.sessions import SessionStart
+from swarmd.store.deferred_writes import KINDS, SIZES
 from swarmd.store.queries import QUERIES, Statement
 
 NAMES = {text: name for name, text in QUERIES.items()} | {

@@ -9,8 +9,8 @@ from support.engine import PACE, Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
-from swarmd.engine import overview
-from swarmd.engine.kills import Stopped
+from swarmd.engine.attempts.kills import Stopped
+from swarmd.engine.reports import overview
 
 
 async def stop(swarm: Bench, cause: str = "fire") -> Stopped:

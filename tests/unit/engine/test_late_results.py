@@ -6,11 +6,11 @@ from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus, ResultNotFound
 from swarmd.domain.model import Claim, TaskId
 from swarmd.domain.policy import MAX_LOSSES
-from swarmd.engine import late, retries
+from swarmd.engine.tasks import late_results, retries
 
 
 async def accept(swarm: Bench, task_id: str, number: int) -> TaskId:
-    return await swarm.swarm.db.write(lambda tx: late.accept(tx, task_id, number))
+    return await swarm.swarm.db.write(lambda tx: late_results.accept(tx, task_id, number))
 
 
 async def killed_but_built(swarm: Bench) -> None:

@@ -208,7 +208,7 @@ async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_double
 
 
 async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Bench) -> None:
-    from swarmd.store import views  # noqa: PLC0415
+    from swarmd.store.reads import views  # noqa: PLC0415
 
     await swarm.add(task("a"))
     worker = await swarm.worker()

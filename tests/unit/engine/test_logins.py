@@ -8,7 +8,7 @@ import pytest
 from support.engine import Bench, bench
 from swarmd.domain.errors import DashboardOff, LoginExpired
 from swarmd.domain.model import Role
-from swarmd.engine.logins import CODE_S, LOGIN_S, MAX_CODES
+from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES
 from swarmd.store.tokens import TokenRecord
 
 

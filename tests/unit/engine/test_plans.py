@@ -4,7 +4,7 @@ import pytest
 
 from support.engine import Bench, task
 from swarmd.domain.errors import InvalidStatus, InvalidTasks, TasksActive
-from swarmd.engine import plans
+from swarmd.engine.tasks import plans
 
 
 async def refused(swarm: Bench, *plan: object) -> list[tuple[str, str]]:

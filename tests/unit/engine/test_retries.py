@@ -4,7 +4,7 @@ import pytest
 
 from support.engine import Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
-from swarmd.engine import retries
+from swarmd.engine.tasks import retries
 
 
 async def retry(swarm: Bench, *task_ids: str, failed: bool = False) -> retries.Retried:

@@ -12,9 +12,9 @@ import pytest
 
 from support.engine import Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.model import Claim, SessionRole, Usage
-from swarmd.engine import retries
-from swarmd.engine.sessions import Progress, SessionEnd, SessionStart
-from swarmd.store import later
+from swarmd.engine.attempts.sessions import Progress, SessionEnd, SessionStart
+from swarmd.engine.tasks import retries
+from swarmd.store import deferred_writes
 from swarmd.store.queries import QUERIES
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx
@@ -29,7 +29,7 @@ Verb = Callable[[Tx], Any]
 
 def _at_once(tx: Tx, query: str, about: tuple[Hashable, ...], **parameters: Any) -> None:
     tx._touch()
-    tx._connection.execute(QUERIES[query], later.picker(query)(parameters))
+    tx._connection.execute(QUERIES[query], deferred_writes.picker(query)(parameters))
 
 
 class Play:

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.engine import Bench, bench, outcome, task
 from support.figures import documented
 from swarmd.domain.model import Usage
-from swarmd.engine.feed import ReaderKind
-from swarmd.engine.sessions import Progress, SessionEnd
+from swarmd.engine.attempts.sessions import Progress, SessionEnd
+from swarmd.engine.live.wakeups import ReaderKind
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 

@@ -8,9 +8,9 @@ import pytest
 from amplifier_swarm.exits import Exit
 from support.waiting import eventually
 from support.webhook import Webhook, webhook
-from swarmd.notify import courier as couriers
-from swarmd.notify.courier import Courier, courier
+from swarmd.notify import sender as couriers
 from swarmd.notify.digest import Message
+from swarmd.notify.sender import Courier, courier
 from swarmd.notify.targets import Target, read_targets
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.engine import outcome, task
-from swarmd.engine.feed import Feed
+from swarmd.engine.live.wakeups import Feed
 from swarmd.notify.notifier import GAP_S, REPEAT_AFTER_S
-from swarmd.store import events, readers
+from swarmd.store import events, feed_cursors
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 from unit.notify.conftest import Inbox, Post, posting
@@ -174,7 +174,9 @@ async def test_a_target_that_hangs_holds_up_neither_writes_nor_the_end(tmp_path:
         await post.notifier.close(0.05)
 
         # It may have it or not, so it gets it again.
-        seq = await post.on.swarm.db.read(lambda tx: readers.seq_of(tx, next(iter(readers.every(tx)))))
+        seq = await post.on.swarm.db.read(
+            lambda tx: feed_cursors.seq_of(tx, next(iter(feed_cursors.every(tx))))
+        )
         assert seq == 1
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskId, TaskKey, WorkerName
-from swarmd.store import events, opening, sessions
+from swarmd.store import events, sessions
 from swarmd.store.database import Database
-from swarmd.store.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.events import EventKind
+from swarmd.store.file import opening
+from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.queries import QUERIES, load
 from swarmd.store.transaction import Tx
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from swarmd.store import disks, opening
-from swarmd.store.errors import DatabaseUnusable
+from swarmd.store.file import filesystem, opening
+from swarmd.store.file.errors import DatabaseUnusable
 
 MOUNTINFO = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -20,7 +20,7 @@ MOUNTINFO = r"""
 @pytest.fixture(autouse=True)
 def _mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTINFO)
-    monkeypatch.setattr(disks, "MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mountinfo")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def _mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_kind_is_that_of_the_innermost_and_latest_mount(folder: str, kind: str) -> None:
-    assert disks.kind_of(Path(folder)) == kind
+    assert filesystem.kind_of(Path(folder)) == kind
 
 
 def test_a_folder_on_a_network_is_refused_by_its_kind(tmp_path: Path) -> None:
@@ -50,4 +50,4 @@ def test_a_folder_on_a_network_is_refused_by_its_kind(tmp_path: Path) -> None:
 def test_where_the_system_does_not_tell_any_folder_will_do(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").unlink()
 
-    disks.refuse_network(tmp_path)
+    filesystem.refuse_network(tmp_path)

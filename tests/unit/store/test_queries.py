@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmd.store.later import KINDS
+from swarmd.store.deferred_writes import KINDS
 from swarmd.store.queries import QUERIES, Statement
 
 

@@ -14,7 +14,7 @@ from support.engine import Bench, bench, task
 from support.waiting import eventually
 from swarmd.domain.traces import trace_of
 from swarmd.store import events
-from swarmd.tracing.reader import follow
+from swarmd.tracing.exporter import follow
 from swarmd.tracing.spans import PresetIds, Spans
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from support.engine import Bench, task
-from swarmd.web.stream import Stream
-from swarmd.web.viewer import Viewer
-from swarmd.wire.looks import Looks
+from swarmd.web.live.broadcaster import Stream
+from swarmd.web.live.subscriber import Viewer
+from swarmd.wire.reads import Looks
 
 PATIENCE_S = 30.0
 
@@ -40,7 +40,7 @@ async def change(viewer: Viewer) -> Any:
 async def test_who_falls_behind_loses_all_that_waits_and_begins_anew_when_ready(
     swarm: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmd.web.viewer.MAX_CHARS", 3_000)
+    monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 3_000)
 
     async with feeding(swarm) as stream:
         slow, quick = stream.join(None), stream.join(None)
@@ -78,7 +78,7 @@ async def test_one_who_comes_while_others_follow_is_led_to_where_they_are(swarm:
 async def test_a_large_frame_for_one_who_has_nothing_waiting_is_no_falling_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("swarmd.web.viewer.MAX_CHARS", 10)
+    monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 10)
     viewer = Viewer(None, lambda: None)
     viewer.begin("a long snapshot", "another")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.basics import Role, SessionId
-from swarm_worker.model import Task
-from swarm_worker.runners import modes
+from swarm_worker.domain.model import Task
+from swarm_worker.domain.types import Role, SessionId
+from swarm_worker.runners import validator_mode
 from swarm_worker.runners.agent import OPTIONAL, PROMPT_BYTES, AgentRunner, Engine, engine_of
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli import Cli, CliRunner, active_bundle
@@ -44,7 +44,7 @@ def test_a_validator_has_its_own_configuration_and_mode(tmp_path: Path) -> None:
     )
 
     assert argv[argv.index("--config") + 1] == "/v.json"
-    assert argv[argv.index("--mode") + 1] == modes.MODE
+    assert argv[argv.index("--mode") + 1] == validator_mode.MODE
     assert "--resume" in argv
     assert "--fresh" not in argv
 
@@ -102,25 +102,25 @@ def test_a_prompt_holds_nothing_that_a_command_line_can_not(tmp_path: Path) -> N
 
 def test_the_mode_is_laid_out_for_validators_alone(tmp_path: Path) -> None:
     runner(tmp_path).prepare(plan(tmp_path))
-    assert not (tmp_path / modes.PLACE).exists()
+    assert not (tmp_path / validator_mode.PLACE).exists()
 
     runner(tmp_path).prepare(plan(tmp_path, Role.VALIDATOR))
-    text = (tmp_path / modes.PLACE).read_text("utf-8")
+    text = (tmp_path / validator_mode.PLACE).read_text("utf-8")
     assert "default_action: block" in text
     assert "- bash\n" in text.partition("block:")[0]
     assert "- write_file" in text.partition("block:")[2]
 
 
 def test_a_mode_of_ours_is_renewed_and_one_of_the_user_s_is_kept(tmp_path: Path) -> None:
-    place = tmp_path / modes.PLACE
-    modes.lay_out(tmp_path)
+    place = tmp_path / validator_mode.PLACE
+    validator_mode.lay_out(tmp_path)
     ours = place.read_text("utf-8")
     place.write_text(ours.replace("- bash\n", ""), encoding="utf-8")
-    modes.lay_out(tmp_path)
+    validator_mode.lay_out(tmp_path)
     assert place.read_text("utf-8") == ours
 
     place.write_text("mine", encoding="utf-8")
-    modes.lay_out(tmp_path)
+    validator_mode.lay_out(tmp_path)
     assert place.read_text("utf-8") == "mine"
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.settings import flag_of, variable_of
-from swarm_worker.basics import LeaseId, Role, SessionId
 from swarm_worker.config import Config, read_config
-from swarm_worker.environment import base_environment, session_variables, task_variables
+from swarm_worker.domain.environment import base_environment, session_variables, task_variables
+from swarm_worker.domain.model import Assignment, Task
+from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.main import run
-from swarm_worker.model import Assignment, Task
 
 SERVER = ["--server", "127.0.0.1:7433"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from swarm_worker.basics import Role, SessionId
-from swarm_worker.lines import Line
-from swarm_worker.model import FailureClass, Task, Usage
+from swarm_worker.domain.model import FailureClass, Task, Usage
+from swarm_worker.domain.types import Role, SessionId
+from swarm_worker.output.lines import Line
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader
-from swarm_worker.runners.reading import MUTE, STARTING, WORKING, Report
+from swarm_worker.runners.reader import MUTE, STARTING, WORKING, Report
 
 DENIED, LIMITED = FailureClass.PROVIDER_DENIED, FailureClass.PROVIDER_LIMITED
 ERROR, CONFIG, CRASHED = FailureClass.AGENT_ERROR, FailureClass.BAD_CONFIG, FailureClass.CRASHED

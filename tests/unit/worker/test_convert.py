@@ -7,9 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker import convert
-from swarm_worker.basics import LeaseId, Role, SessionId
-from swarm_worker.model import (
+from swarm_worker.domain.model import (
     Assignment,
     BuilderResult,
     CheckResult,
@@ -26,7 +24,9 @@ from swarm_worker.model import (
     Usage,
     Verdict,
 )
-from swarm_worker.orders import stop_order
+from swarm_worker.domain.types import LeaseId, Role, SessionId
+from swarm_worker.rpc import convert
+from swarm_worker.rpc.orders import stop_order
 
 HOSTILE = "a\0b\ud800c" + "x" * 100_000
 

@@ -2,9 +2,7 @@
 
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker import convert
-from swarm_worker.basics import LeaseId
-from swarm_worker.model import (
+from swarm_worker.domain.model import (
     AnswerKind,
     BuilderResult,
     DependencyResult,
@@ -12,6 +10,8 @@ from swarm_worker.model import (
     Outcome,
     OutcomeKind,
 )
+from swarm_worker.domain.types import LeaseId
+from swarm_worker.rpc import convert
 
 
 def test_what_came_of_the_dependencies_comes_with_the_claim_in_its_order() -> None:

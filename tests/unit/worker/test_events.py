@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from swarm_worker.events import EventReader
-from swarm_worker.lines import Line
-from swarm_worker.model import Entry, LogKind, Usage
+from swarm_worker.domain.model import Entry, LogKind, Usage
+from swarm_worker.output.agent_events import EventReader
+from swarm_worker.output.lines import Line
 
 
 def _event(method: str, **params: Any) -> Line:

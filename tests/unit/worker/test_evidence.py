@@ -9,9 +9,10 @@ import pytest
 
 from support.programs import alive
 from support.waiting import eventually
-from swarm_worker import evidence, worktree
-from swarm_worker.evidence import Changes, FileChangeKind
-from swarm_worker.worktree import PathChange, TreeChanges
+from swarm_worker.workspace import changes
+from swarm_worker.workspace import git as workspace_git
+from swarm_worker.workspace.changes import Changes, FileChangeKind
+from swarm_worker.workspace.git import PathChange, TreeChanges
 
 Kind = FileChangeKind
 
@@ -47,10 +48,10 @@ def commit(root: Path) -> None:
 
 async def seen(root: Path, files: Sequence[str], *steps: tuple[str, str | None]) -> Changes:
     """What is seen of steps that write a file, or remove it."""
-    before = await evidence.snapshot(root, files)
+    before = await changes.snapshot(root, files)
     for name, text in steps:
         write(root / name, text)
-    return await evidence.changes(before)
+    return await changes.changes(before)
 
 
 def write(path: Path, text: str | None) -> None:
@@ -102,7 +103,7 @@ async def test_each_declared_file_is_told_by_what_became_of_it(tmp_path: Path) -
 async def test_a_file_too_large_to_read_is_told_by_size_and_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "HASHED_BYTES", 4)
+    monkeypatch.setattr(changes, "HASHED_BYTES", 4)
     write(tmp_path / "large", "larger")
     write(tmp_path / "left", "larger")
     os.utime(tmp_path / "large", ns=(0, 0))
@@ -171,24 +172,24 @@ async def test_work_that_is_undone_shows_too(repository: Path) -> None:
 
 
 async def test_work_that_was_committed_shows_against_the_commit_before(repository: Path) -> None:
-    before = await evidence.snapshot(repository, ["new.py"])
+    before = await changes.snapshot(repository, ["new.py"])
     head = git(repository, "rev-parse", "HEAD").strip()
     write(repository / "new.py", "a\nb\n")
     commit(repository)
 
-    found = await evidence.changes(before)
+    found = await changes.changes(before)
 
     assert tree_of(found) == TreeChanges(head, (PathChange("new.py", added=2, removed=0),), committed=True)
 
 
 async def test_a_repository_without_a_commit_is_told_from_nothing(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    before = await evidence.snapshot(tmp_path, [])
+    before = await changes.snapshot(tmp_path, [])
     write(tmp_path / "first.py", "1\n")
     write(tmp_path / "second.py", "2\n")
     git(tmp_path, "add", "first.py")
 
-    found = await evidence.changes(before)
+    found = await changes.changes(before)
 
     assert tree_of(found).paths == (
         PathChange("first.py", added=1, removed=0),
@@ -241,10 +242,10 @@ async def test_a_binary_file_and_names_of_any_kind_are_told(repository: Path) ->
 
 
 async def test_a_name_that_is_no_text_is_told(repository: Path) -> None:
-    before = await evidence.snapshot(repository, [])
+    before = await changes.snapshot(repository, [])
     write(Path(os.fsdecode(os.fsencode(repository) + b"/\xff.py")), "x")
 
-    assert paths(await evidence.changes(before)) == ["\udcff.py"]
+    assert paths(await changes.changes(before)) == ["\udcff.py"]
 
 
 async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp
 
 
 async def test_a_list_that_is_cut_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worktree, "OUTPUT_BYTES", 30)
+    monkeypatch.setattr(workspace_git, "OUTPUT_BYTES", 30)
     steps: list[tuple[str, str | None]] = [(f"a-long-name-{n}.py", "x\n") for n in range(5)]
 
     found = await seen(repository, [], *steps)
@@ -290,10 +291,10 @@ async def test_a_project_that_is_gone_tells_nothing_and_fails_nothing(tmp_path: 
 
 
 async def test_a_repository_that_breaks_meanwhile_tells_nothing(repository: Path) -> None:
-    before = await evidence.snapshot(repository, [])
+    before = await changes.snapshot(repository, [])
     write(repository / ".git" / "HEAD", "garbage")
 
-    assert (await evidence.changes(before)).tree is None
+    assert (await changes.changes(before)).tree is None
 
 
 @pytest.mark.slow
@@ -305,9 +306,9 @@ async def test_a_git_that_hangs_is_killed_with_all_that_it_started(
     write(fake, f"#!/bin/sh\nsleep 300 &\necho $! > '{pid}'\nwait\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(evidence, "GIT_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(changes, "GIT_TIMEOUT_S", 2.0)
 
-    found = await evidence.snapshot(repository, ["old.py"])
+    found = await changes.snapshot(repository, ["old.py"])
 
     assert found.tree is None
     assert found.states[0] is not None

@@ -2,8 +2,8 @@
 
 import pytest
 
-from swarm_worker.model import FailureClass
-from swarm_worker.runners.failures import DENIED, failure_of, retry_after
+from swarm_worker.domain.model import FailureClass
+from swarm_worker.runners.provider_errors import DENIED, failure_of, retry_after
 
 
 @pytest.mark.parametrize(

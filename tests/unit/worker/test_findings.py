@@ -1,8 +1,8 @@
 """Findings keep their names for as long as they come back."""
 
-from swarm_worker.basics import LeaseId
-from swarm_worker.findings import named
-from swarm_worker.model import Assignment, Finding, Task
+from swarm_worker.domain.finding_ids import named
+from swarm_worker.domain.model import Assignment, Finding, Task
+from swarm_worker.domain.types import LeaseId
 
 OLD = (
     Finding("a1f1", "a.py", "No test for  the empty list", "critical"),

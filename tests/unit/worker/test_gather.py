@@ -10,8 +10,8 @@ from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.exits import Exit, Exits
 from support.waiting import eventually
-from swarm_worker.calls import Backoff, Link
-from swarm_worker.gather import Gather, Refused
+from swarm_worker.rpc.batcher import Gather, Refused
+from swarm_worker.rpc.retry import Backoff, Link
 
 
 def _error(code: grpc.StatusCode) -> AioRpcError:
@@ -256,7 +256,7 @@ async def test_another_call_waits_for_the_one_under_way_but_not_for_ever(*, answ
 
 
 async def test_what_is_too_much_for_another_call_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarm_worker.gather.BYTES", 10)
+    monkeypatch.setattr("swarm_worker.rpc.batcher.BYTES", 10)
     server = Server()
     gather = _gather(server)
     for item in ("a" * 6, "b" * 6, "c"):
@@ -269,8 +269,8 @@ async def test_what_is_too_much_for_another_call_goes_before_it(monkeypatch: pyt
 
 
 async def test_a_call_stays_within_what_a_message_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarm_worker.gather.ITEMS", 3)
-    monkeypatch.setattr("swarm_worker.gather.BYTES", 10)
+    monkeypatch.setattr("swarm_worker.rpc.batcher.ITEMS", 3)
+    monkeypatch.setattr("swarm_worker.rpc.batcher.BYTES", 10)
     server = Server()
     gather = _gather(server)
     for item in ("1", "2", "3", "4", "x" * 50, "y" * 9, "z", "5"):

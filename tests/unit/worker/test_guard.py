@@ -12,12 +12,13 @@ import pytest
 
 from fakes_tree import STYLES, Ledger
 from support.waiting import eventually
-from swarm_worker.basics import StopOrder
-from swarm_worker.fence import Fence, now_s
-from swarm_worker.guards import NURSERY
-from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
-from swarm_worker.state import lock_for_guard
-from swarm_worker.stop import Stop
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.fork_client import NURSERY
+from swarm_worker.supervision.guard_locks import lock_for_guard
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.stop_signal import Stop
 
 LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
 FENCE_S = 600.0
@@ -311,8 +312,10 @@ async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
 
 async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else would tell it from one that was killed: what it prints is not read."""
-    breaks = "from swarm_worker.guard import Guard; Guard._start = lambda self: 1 / 0; nursery.main()"
-    monkeypatch.setattr("swarm_worker.guards.NURSERY", NURSERY.replace("nursery.main()", breaks))
+    breaks = "from swarm_worker.guard.session_guard import Guard; Guard._start = lambda self: 1 / 0; fork_server.main()"
+    monkeypatch.setattr(
+        "swarm_worker.supervision.fork_client.NURSERY", NURSERY.replace("fork_server.main()", breaks)
+    )
 
     ended = await bench.run("true")
 

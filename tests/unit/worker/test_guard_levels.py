@@ -15,22 +15,23 @@ import pytest
 from fakes_levels import LEVELS, Level, level
 from fakes_tree import Ledger
 from support.waiting import eventually
-from swarm_worker import control as controls
-from swarm_worker.basics import StopOrder
-from swarm_worker.containment import CGROUP2, PIDNS, Containment
-from swarm_worker.control import Control
-from swarm_worker.fence import Fence, OpenFence, now_s
-from swarm_worker.guards import PACKAGES
-from swarm_worker.hold import Hold
-from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
-from swarm_worker.stop import Stop
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard import control as controls
+from swarm_worker.guard.containment import CGROUP2, PIDNS, Containment
+from swarm_worker.guard.control import Control
+from swarm_worker.supervision.fence import Fence, OpenFence, now_s
+from swarm_worker.supervision.fork_client import PACKAGES
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.stop_signal import Stop
 
 NOBODY = 65534
 # After the change of user, this process can read its own files no more, and is no more its own in /proc.
 LOOKS_AROUND = """
 import ctypes, encodings.ascii, os, sys
 sys.path.append(sys.argv[2])
-from swarm_worker.birth import Plan, bear
+from swarm_worker.guard.spawn import Plan, bear
 user = int(sys.argv[1])
 os.setgroups([])
 os.setgid(user)

@@ -10,10 +10,18 @@ import pytest
 
 from amplifier_swarm.exits import Exit, Exits
 from support.waiting import eventually
-from swarm_worker import hold
-from swarm_worker.hold import Hold, choose
-from swarm_worker.leftovers import MARKER, Leftovers
-from swarm_worker.processes import PR_SET_CHILD_SUBREAPER, descendants, family, kill_frozen, prctl, send, stat
+from swarm_worker.guard.procfs import (
+    PR_SET_CHILD_SUBREAPER,
+    descendants,
+    family,
+    kill_frozen,
+    prctl,
+    send,
+    stat,
+)
+from swarm_worker.supervision import orphans
+from swarm_worker.supervision.leftovers import MARKER, Leftovers
+from swarm_worker.supervision.orphans import Hold, choose
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +93,7 @@ async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> N
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
         sweep = asyncio.create_task(keep.sweep(""))
         for _ in range(3):
-            await asyncio.sleep(hold.LOOK_S)
+            await asyncio.sleep(orphans.LOOK_S)
         keep.guards._alive.add(guard.pid)
     try:
         assert (await sweep).killed == 0
@@ -102,7 +110,7 @@ async def test_a_tree_is_seen_whole_whether_the_kernel_lists_children_or_not(
     shell = "sleep 60 & (sleep 60 & wait) & wait"
     process = await asyncio.create_subprocess_exec("/bin/sh", "-c", shell)
     if not asks:
-        monkeypatch.setattr("swarm_worker.processes.os.path.exists", lambda path: False)
+        monkeypatch.setattr("swarm_worker.guard.procfs.os.path.exists", lambda path: False)
     try:
         await eventually(lambda: len(descendants(process.pid)) == 3, "the tree stands")
     finally:
@@ -129,7 +137,7 @@ async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
 def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hold, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
+    monkeypatch.setattr(orphans, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
 
     with pytest.raises(Exit) as caught:
         choose("pidns")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from swarm_worker.lines import LINE_BYTES, Line, LineSplitter, Tail
+from swarm_worker.output.lines import LINE_BYTES, Line, LineSplitter, Tail
 
 
 def _split(*chunks: bytes) -> list[Line]:

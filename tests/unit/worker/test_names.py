@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from swarm_worker.basics import LeaseId, Role
-from swarm_worker.model import Assignment, Task
-from swarm_worker.names import check_id, host_name, is_worker_name, session_id
+from swarm_worker.domain.model import Assignment, Task
+from swarm_worker.domain.names import check_id, host_name, is_worker_name, session_id
+from swarm_worker.domain.types import LeaseId, Role
 
 GRAMMAR = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from support.waiting import eventually
-from swarm_worker import guards
-from swarm_worker.basics import StopOrder
-from swarm_worker.fence import Fence, now_s
-from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
-from swarm_worker.processes import children, stat
-from swarm_worker.stop import Stop
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard.procfs import children, stat
+from swarm_worker.supervision import guard_pool
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.stop_signal import Stop
 
 LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
 KILL_THE_NURSERY = 'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")"'
@@ -56,10 +57,10 @@ class Bench:
 
     def dismiss(self) -> None:
         """Lets go of the guards that have nothing to do, so that the next session needs a new one."""
-        guards = self.fence.hold.guards
-        for guard in guards._idle:
+        guard_pool = self.fence.hold.guards
+        for guard in guard_pool._idle:
             guard.hang_up()
-        guards._idle.clear()
+        guard_pool._idle.clear()
 
     @property
     def nursery(self) -> int:
@@ -122,7 +123,7 @@ async def test_a_frozen_nursery_is_replaced_and_what_it_may_have_begun_is_gone_f
     bench.dismiss()
     frozen = bench.nursery
     os.kill(frozen, signal.SIGSTOP)
-    monkeypatch.setattr(guards, "ANSWER_S", 0.1)
+    monkeypatch.setattr(guard_pool, "ANSWER_S", 0.1)
 
     refused = await bench.run("echo started")
     monkeypatch.undo()
@@ -177,7 +178,7 @@ async def test_an_order_for_one_session_says_nothing_of_the_next(bench: Bench) -
 async def test_a_guard_that_has_nothing_to_do_ends_after_a_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guards, "IDLE_S", 0.05)
+    monkeypatch.setattr(guard_pool, "IDLE_S", 0.05)
 
     guard = await bench.guard_of("true")
 

@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
-from swarm_worker.basics import Role
-from swarm_worker.lines import Line
-from swarm_worker.model import LogKind, Usage
-from swarm_worker.replies import read_builder_result, read_verdict
+from swarm_worker.domain.model import LogKind, Usage
+from swarm_worker.domain.types import Role
+from swarm_worker.output.lines import Line
+from swarm_worker.output.replies import read_builder_result, read_verdict
 from swarm_worker.runners.command_reader import CommandReader
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "other-agents.md"

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.basics import Role
 from swarm_worker.config import read_config
+from swarm_worker.domain.types import Role
 from swarm_worker.main import run
 from swarm_worker.preflight import machine
+from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import agent_credentials, cli_credentials
-from swarm_worker.preflight.once import REMEMBERED_S, once
-from swarm_worker.preflight.probe import Probe, ask
-from swarm_worker.preflight.run import Preflight, preflight_of
-from swarm_worker.preflight.tree import tree
+from swarm_worker.preflight.probe import Probe
+from swarm_worker.preflight.process_tree import tree
+from swarm_worker.preflight.run_once import REMEMBERED_S, once
+from swarm_worker.preflight.selection import preflight_of
 from swarm_worker.runners.agent import AgentRunner, Engine
-from swarm_worker.runners.choice import choose_runner
 from swarm_worker.runners.cli import Cli, CliRunner
+from swarm_worker.runners.programs import ask
+from swarm_worker.runners.selection import choose_runner
 
 KEY = "ANTHROPIC_API_KEY"
 
@@ -180,7 +182,7 @@ def test_what_went_well_is_remembered_for_a_while(tmp_path: Path) -> None:
 def test_two_keys_that_share_a_stamp_are_not_taken_for_one_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm_worker.preflight.once.crc32", lambda _: 1)
+    monkeypatch.setattr("swarm_worker.preflight.run_once.crc32", lambda _: 1)
     found = [Probe("x", "")]
 
     assert once(tmp_path, "key", lambda: found) == found

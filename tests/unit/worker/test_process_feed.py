@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.fence import Fence, now_s
-from swarm_worker.process import Cause, Ended, Launch, Limits, run_guarded
-from swarm_worker.stop import Stop
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.stop_signal import Stop
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Processes as the guard sees them."""
 
-from swarm_worker.processes import Process, oldest_first
+from swarm_worker.guard.procfs import Process, oldest_first
 
 
 def test_parents_come_before_children_also_within_a_tick_of_the_clock() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.programs import find_program
+from swarm_worker.runners.programs import find_program
 
 
 def _file(path: Path, mode: int) -> Path:

@@ -4,10 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarm_worker import prompts
-from swarm_worker.basics import LeaseId, Role
-from swarm_worker.evidence import Changes, FileChange, FileChangeKind
-from swarm_worker.model import (
+from swarm_worker.domain.model import (
     AnswerKind,
     Assignment,
     BuilderResult,
@@ -17,8 +14,11 @@ from swarm_worker.model import (
     FindingAnswer,
     Task,
 )
-from swarm_worker.replies import read_verdict
-from swarm_worker.worktree import PathChange, TreeChanges
+from swarm_worker.domain.types import LeaseId, Role
+from swarm_worker.output.replies import read_verdict
+from swarm_worker.prompts import build
+from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind
+from swarm_worker.workspace.git import PathChange, TreeChanges
 
 TASK = Task(
     id="auth",
@@ -39,7 +39,7 @@ def assigned(task: Task = TASK, *, findings: tuple[Finding, ...] = (), last_erro
 
 
 def built(assignment: Assignment, *, agent: str = "a") -> str:
-    return prompts.builder(assignment, agent=agent)
+    return build.builder(assignment, agent=agent)
 
 
 def judged(
@@ -50,7 +50,7 @@ def judged(
     checks: tuple[CheckResult, ...] = (),
     changes: Changes | None = None,
 ) -> str:
-    return prompts.validator(assignment, agent=agent, claimed=claimed, checks=checks, changes=changes)
+    return build.validator(assignment, agent=agent, claimed=claimed, checks=checks, changes=changes)
 
 
 def test_a_builder_s_prompt_has_all_that_the_task_says() -> None:
@@ -174,14 +174,14 @@ def test_any_other_persona_is_a_role_to_take_on() -> None:
 
 def test_no_example_can_be_taken_for_a_verdict() -> None:
     assert read_verdict(judged(assigned(findings=FINDINGS))) is None
-    assert read_verdict(prompts.repair(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
+    assert read_verdict(build.repair(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
 
 
 def test_a_repair_asks_for_the_same_json_again() -> None:
     for role, prompt in ((Role.BUILDER, built(assigned())), (Role.VALIDATOR, judged(assigned()))):
         ending = prompt.partition("# How to end")[2]
         assert ending
-        assert prompts.repair(assigned(), role).endswith(ending)
+        assert build.repair(assigned(), role).endswith(ending)
 
 
 def test_a_bare_task_makes_a_prompt_without_empty_sections() -> None:

@@ -8,10 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarm_worker import prompts
-from swarm_worker.basics import LeaseId
-from swarm_worker.evidence import Changes, FileChange, FileChangeKind
-from swarm_worker.model import (
+from swarm_worker.domain.model import (
     AnswerKind,
     Assignment,
     BuilderResult,
@@ -21,8 +18,11 @@ from swarm_worker.model import (
     FindingAnswer,
     Task,
 )
-from swarm_worker.prompting.quote import cut, fenced, quoted, section, shown_end
-from swarm_worker.worktree import PathChange, TreeChanges
+from swarm_worker.domain.types import LeaseId
+from swarm_worker.prompts import build
+from swarm_worker.prompts.quote import cut, fenced, quoted, section, shown_end
+from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind
+from swarm_worker.workspace.git import PathChange, TreeChanges
 
 MARK = "ESCAPED"
 MEGABYTES_5 = 5 * 1024 * 1024
@@ -80,8 +80,8 @@ def session_says(text: str) -> tuple[Assignment, BuilderResult, tuple[CheckResul
 def both(text: str) -> tuple[str, str]:
     assignment, result, checks, changes = session_says(text)
     return (
-        prompts.builder(assignment, agent="a"),
-        prompts.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.builder(assignment, agent="a"),
+        build.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
     )
 
 
@@ -148,8 +148,8 @@ def test_a_block_that_an_author_leaves_open_takes_in_nothing_that_is_quoted_afte
     assignment = replace(assignment, task=task)
 
     for prompt in (
-        prompts.builder(assignment, agent="a"),
-        prompts.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.builder(assignment, agent="a"),
+        build.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
     ):
         assert [line for line in outside_of_blocks(prompt) if MARK in line] == []
 
@@ -188,8 +188,8 @@ def test_a_prompt_stays_within_its_size_however_many_there_are_of_all() -> None:
     files = (FileChange("a.py", FileChangeKind.CREATED, 1),) * 500
 
     for prompt in (
-        prompts.builder(crowded, agent="a" * many),
-        prompts.validator(
+        build.builder(crowded, agent="a" * many),
+        build.validator(
             crowded,
             agent="a" * many,
             claimed=replace(result, blockers=("b",) * many),

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
-from swarm_worker import prompts
-from swarm_worker.basics import LeaseId, Role
-from swarm_worker.model import Assignment, Task
-from swarm_worker.prompting.templates import MAX_BYTES, PLACEHOLDERS, packaged
+from swarm_worker.domain.model import Assignment, Task
+from swarm_worker.domain.types import LeaseId, Role
+from swarm_worker.prompts import build
+from swarm_worker.prompts.templates import MAX_BYTES, PLACEHOLDERS, packaged
 
 ASSIGNMENT = Assignment(
     Task(id="t", document="{}", name="The $name task", files=("a.py",)), LeaseId("l"), 1, 1
@@ -25,7 +25,7 @@ def write(root: Path, name: str, text: str) -> None:
 
 def refusal(root: Path) -> str:
     with pytest.raises(Exit) as caught:
-        prompts.check_overrides(root)
+        build.check_overrides(root)
     assert caught.value.code is Exits.USAGE
     line = caught.value.line("swarm-worker")
     assert "\n" not in line
@@ -33,33 +33,33 @@ def refusal(root: Path) -> str:
 
 
 def test_a_project_without_prompts_of_its_own_gets_ours(tmp_path: Path) -> None:
-    prompts.check_overrides(tmp_path)
-    templates = prompts.read_templates(tmp_path)
+    build.check_overrides(tmp_path)
+    templates = build.read_templates(tmp_path)
 
-    ours = prompts.builder(ASSIGNMENT, agent="a")
-    assert prompts.builder(ASSIGNMENT, agent="a", templates=templates) == ours
+    ours = build.builder(ASSIGNMENT, agent="a")
+    assert build.builder(ASSIGNMENT, agent="a", templates=templates) == ours
 
 
 def test_a_project_s_prompt_replaces_ours_but_not_the_demand_for_the_json(tmp_path: Path) -> None:
     write(tmp_path, "builder.md", "Build ${id}: $name for $$5.\n$files")
-    templates = prompts.read_templates(tmp_path)
+    templates = build.read_templates(tmp_path)
 
-    builder = prompts.builder(ASSIGNMENT, agent="a", templates=templates)
-    validator = prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    builder = build.builder(ASSIGNMENT, agent="a", templates=templates)
+    validator = build.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
 
     assert builder.startswith("Build t: The $name task for $5.\n\n# Files that")
     assert builder.endswith(
-        prompts.builder(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
+        build.builder(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
     )
-    assert validator == prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=())
+    assert validator == build.validator(ASSIGNMENT, agent="a", claimed=None, checks=())
 
 
 def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prompts(tmp_path: Path) -> None:
     write(tmp_path, "validator.md", "Judge $id.")
-    templates = prompts.read_templates(tmp_path)
+    templates = build.read_templates(tmp_path)
     write(tmp_path, "validator.md", "Say PASS.")
 
-    prompt = prompts.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    prompt = build.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
 
     assert prompt.startswith("Judge t.")
 
@@ -76,7 +76,7 @@ def test_an_unknown_placeholder_is_refused_with_its_line_and_the_known_ones(tmp_
 def test_what_only_a_validator_is_told_may_stand_in_its_prompt(tmp_path: Path) -> None:
     write(tmp_path, "validator.md", " ".join(f"${name}" for name in PLACEHOLDERS[Role.VALIDATOR]))
 
-    prompts.check_overrides(tmp_path)
+    build.check_overrides(tmp_path)
 
 
 @pytest.mark.parametrize(

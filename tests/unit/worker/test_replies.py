@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from swarm_worker.model import AnswerKind, BuilderResult, Finding, FindingAnswer
-from swarm_worker.replies import last_object, objects, read_builder_result, read_verdict
+from swarm_worker.domain.model import AnswerKind, BuilderResult, Finding, FindingAnswer
+from swarm_worker.output.replies import last_object, objects, read_builder_result, read_verdict
 
 NO_VERDICTS = {
     "nothing": "",

@@ -8,11 +8,11 @@ from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.basics import Role, SessionId
-from swarm_worker.calls import Link
-from swarm_worker.desk import ReporterDesk
-from swarm_worker.model import Entry, LogKind, SessionStart
-from swarm_worker.reporter import Reporter
+from swarm_worker.domain.model import Entry, LogKind, SessionStart
+from swarm_worker.domain.types import Role, SessionId
+from swarm_worker.rpc.reporter import Reporter
+from swarm_worker.rpc.retry import Link
+from swarm_worker.rpc.session_reporter import ReporterDesk
 
 START = SessionStart("lease", SessionId("s1"), Role.BUILDER, "command")  # type: ignore[arg-type]
 FINISHED = wire.FinishedAttempt(

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.basics import Role, SessionId
 from swarm_worker.config import Config, read_config
-from swarm_worker.lines import Line
-from swarm_worker.model import Entry, FailureClass, LogKind, Task, Usage
+from swarm_worker.domain.model import Entry, FailureClass, LogKind, Task, Usage
+from swarm_worker.domain.types import Role, SessionId
+from swarm_worker.output.lines import Line
 from swarm_worker.runners.base import SessionPlan
-from swarm_worker.runners.choice import choose_runner
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.embedded import EmbeddedRunner
 from swarm_worker.runners.envelope import EnvelopeReader
-from swarm_worker.runners.reading import Report
+from swarm_worker.runners.reader import Report
+from swarm_worker.runners.selection import choose_runner
 
 USED = Line('{"method": "usage", "params": {"inputTokens": 10, "outputTokens": 2}}')
 

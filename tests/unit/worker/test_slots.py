@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from support.waiting import eventually
-from swarm_worker.basics import LeaseId
-from swarm_worker.gather import Refused
-from swarm_worker.leases import Leases
-from swarm_worker.model import Assignment, CheckResult, Outcome, OutcomeKind, SessionEnd, Task
-from swarm_worker.outbox import Outbox
-from swarm_worker.slots import Slots
-from swarm_worker.stop import Stop
+from swarm_worker.domain.model import Assignment, CheckResult, Outcome, OutcomeKind, SessionEnd
+from swarm_worker.execution.factory import AttemptFactory
+from swarm_worker.execution.slots import Slots
+from swarm_worker.rpc.batcher import Refused
+from swarm_worker.rpc.leases import Leases
+from swarm_worker.storage.outbox import Outbox
+from swarm_worker.supervision.stop_signal import Stop
 
 COMPLETED = Outcome(OutcomeKind.COMPLETED)
 
@@ -58,15 +59,17 @@ class Bench:
         self.attempts: Callable[[str], Attempt] = lambda _task: Attempt(COMPLETED)
         self.slots = Slots(
             1, leases=self.leases, outbox=Outbox(folder), reporter=self.reporter,  # type: ignore[arg-type]
-            attempt=self._make, grace_s=1.0, freed=lambda: None,
+            attempts=lambda: AttemptFactory(self._make, Mask()), grace_s=1.0, freed=lambda: None,
         )  # fmt: skip
 
     def _make(self, assignment: Assignment, _stop: Stop) -> Any:
         return self.attempts(assignment.task.id)
 
     def take(self, task: str) -> None:
-        assignment = Assignment(Task(task, "{}"), LeaseId(f"lease-{task}"), attempt=1, epoch=1)
-        self.slots.take(assignment, accept=True)
+        claim = wire.Claim(
+            task=task_pb2.TaskDefinition(task_id=task), lease_id=f"lease-{task}", attempt=1, epoch=1
+        )
+        self.slots.take(claim, accept=True)
 
     async def answered(self, task: str) -> task_pb2.Outcome:
         await eventually(lambda: not self.leases, "every lease is answered")

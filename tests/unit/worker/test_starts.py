@@ -3,10 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from swarm_worker.basics import StopOrder
-from swarm_worker.starts import Starts
-from swarm_worker.stop import Stop
-from swarm_worker.tail import FileTail
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.streams import FileTail
 
 LONG_S = 600.0
 

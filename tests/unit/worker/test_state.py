@@ -12,9 +12,11 @@ import pytest
 from amplifier_swarm.exits import Exit, Exits
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
-from swarm_worker.names import host_name
-from swarm_worker.outbox import Outbox
-from swarm_worker.state import lock_for_guard, state_folder, wait_for_guards, write_private
+from swarm_worker.domain.names import host_name
+from swarm_worker.storage.files import write_private
+from swarm_worker.storage.outbox import Outbox
+from swarm_worker.storage.state_dir import state_folder
+from swarm_worker.supervision.guard_locks import lock_for_guard, wait_for_guards
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import math
 
-from swarm_worker.basics import StopOrder
-from swarm_worker.fence import Fence, OpenFence, now_s
-from swarm_worker.stop import Stop
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.supervision.fence import Fence, OpenFence, now_s
+from swarm_worker.supervision.stop_signal import Stop
 
 SOFT = StopOrder("kill", graceful=True)
 HARD = StopOrder("emergency", graceful=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from support.waiting import eventually
-from swarm_worker.together import Together
+from swarm_worker.storage.batched_writes import Together
 
 
 class Disk:

@@ -6,8 +6,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from amplifier_swarm import tracing
-from swarm_worker.otel import OtelTracer
-from swarm_worker.tracing import SILENT, tracer
+from swarm_worker.telemetry.otel import OtelTracer
+from swarm_worker.telemetry.tracing import SILENT, tracer
 
 PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker import watch
-from swarm_worker.watch import Watch
+from swarm_worker.supervision import host_watch
+from swarm_worker.supervision.host_watch import Watch
 
 
 @dataclass
@@ -64,7 +64,7 @@ def test_the_stop_stays_for_as_long_as_one_file_is_left(tmp_path: Path) -> None:
 
 def test_a_sleep_of_the_machine_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asleep_s = 5.0
-    monkeypatch.setattr(watch, "_asleep_s", lambda: asleep_s)
+    monkeypatch.setattr(host_watch, "_asleep_s", lambda: asleep_s)
     told = Told()
     looks = Watch((tmp_path,), told)
 

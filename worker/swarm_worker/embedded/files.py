@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from amplifier_core import ToolResult
 
-from swarm_worker.embedded.confine import inside, open_inside
 from swarm_worker.embedded.kernel import Json
+from swarm_worker.embedded.paths import inside, open_inside
 from swarm_worker.embedded.results import failed
 
 # More than a model reads in one go; what exceeds it is cut and says so.

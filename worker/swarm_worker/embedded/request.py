@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from swarm_worker.embedded.default_script import unscripted
 from swarm_worker.embedded.envelope import PROTOCOL_VERSION, Fault
 from swarm_worker.embedded.task import BadTask, Role, Script, Task, read_task
-from swarm_worker.embedded.unscripted import unscripted
 
 # The mode that leaves out the tool that writes.
 VALIDATE: Final = "validate"

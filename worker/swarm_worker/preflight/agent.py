@@ -7,14 +7,15 @@ from typing import Final
 
 import structlog
 
+from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import agent_credentials
-from swarm_worker.preflight.find import ANSWER_S
-from swarm_worker.preflight.once import once
-from swarm_worker.preflight.probe import Check, Probe, ask
-from swarm_worker.preflight.run import Preflight
-from swarm_worker.runners import modes
+from swarm_worker.preflight.probe import Check, Probe
+from swarm_worker.preflight.run_once import once
+from swarm_worker.runners import validator_mode
 from swarm_worker.runners.agent import AgentRunner
-from swarm_worker.state import machine_folder
+from swarm_worker.runners.discovery import ANSWER_S
+from swarm_worker.runners.programs import ask
+from swarm_worker.storage.files import machine_folder
 
 # Dozens of clones and installs.
 PREPARE_S: Final = 900.0
@@ -55,11 +56,11 @@ class AgentPreflight(Preflight):
         if "--mode" not in self._agent.engine.options:
             return Probe("mode", "the agent has none: validators could write", warning=True)
         try:
-            modes.lay_out(self._root)
+            validator_mode.lay_out(self._root)
         except OSError as error:
-            text = f"can't write {modes.PLACE}: {error.strerror}"
+            text = f"can't write {validator_mode.PLACE}: {error.strerror}"
             return Probe("mode", text, ok=False, hint="make it writable: validators need it")
-        return Probe("mode", f"validators only read ({modes.PLACE})")
+        return Probe("mode", f"validators only read ({validator_mode.PLACE})")
 
     def _warmed(self) -> list[Probe]:
         """What takes long and must not run twice at once: cold caches race."""

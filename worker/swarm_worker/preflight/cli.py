@@ -1,8 +1,8 @@
 """The preflight of the `amplifier` runner."""
 
+from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import cli_credentials
 from swarm_worker.preflight.probe import Check, Probe
-from swarm_worker.preflight.run import Preflight
 from swarm_worker.runners.cli import CliRunner
 
 

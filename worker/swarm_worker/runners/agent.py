@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from swarm_worker.basics import Role
-from swarm_worker.runners import modes
+from swarm_worker.domain.types import Role
+from swarm_worker.runners import validator_mode
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reading import Reader
+    from swarm_worker.runners.reader import Reader
 
 # Linux takes at most 128 KiB in one argument; this leaves room.
 PROMPT_BYTES: Final = 100 * 1024
@@ -59,7 +59,7 @@ class AgentRunner(Runner):
         argv += self._if_known("--display", "ndjson")
         argv += self._if_known("--workspace", _workspace(plan))
         if plan.role is Role.VALIDATOR:
-            argv += self._if_known("--mode", modes.MODE)
+            argv += self._if_known("--mode", validator_mode.MODE)
         return [*argv, "-y", "--", _prompt(plan)]
 
     def reader(self, plan: SessionPlan) -> "Reader":
@@ -73,7 +73,7 @@ class AgentRunner(Runner):
     def prepare(self, plan: SessionPlan) -> None:
         """Each time, since a builder may have cleaned the project's folder."""
         if plan.role is Role.VALIDATOR and "--mode" in self.engine.options:
-            modes.lay_out(plan.project_root)
+            validator_mode.lay_out(plan.project_root)
 
     def resumable(self, plan: SessionPlan) -> bool:
         """The engine itself would start blank on an id that it does not know, and say nothing."""

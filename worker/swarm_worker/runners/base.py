@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from swarm_worker.basics import Role, SessionId
+from swarm_worker.domain.types import Role, SessionId
 
 if TYPE_CHECKING:
-    from swarm_worker.model import Task
-    from swarm_worker.runners.reading import Reader
+    from swarm_worker.domain.model import Task
+    from swarm_worker.runners.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)

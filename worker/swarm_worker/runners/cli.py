@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reading import Reader
+    from swarm_worker.runners.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.basics import Role
 from swarm_worker.config import Config
-from swarm_worker.programs import find_program
+from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
+from swarm_worker.runners.programs import find_program
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reading import Reader
+    from swarm_worker.runners.reader import Reader
 
 
 class CommandRunner(Runner):

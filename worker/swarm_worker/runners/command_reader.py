@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from amplifier_swarm.text import one_line
-from swarm_worker.basics import Role
-from swarm_worker.events import EventReader
-from swarm_worker.lines import Line
-from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Usage
-from swarm_worker.replies import read_verdict
-from swarm_worker.runners.reading import STARTING, WORKING, Report
+from swarm_worker.domain.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.domain.types import Role
+from swarm_worker.output.agent_events import EventReader
+from swarm_worker.output.lines import Line
+from swarm_worker.output.replies import read_verdict
+from swarm_worker.runners.reader import STARTING, WORKING, Report
 
 
 class CommandReader:

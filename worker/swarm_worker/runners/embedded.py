@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reading import Reader
+    from swarm_worker.runners.reader import Reader
 
 
 class EmbeddedRunner(Runner):

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.events import EventReader, usage_of
-from swarm_worker.lines import Line
-from swarm_worker.model import Entry, Failure, FailureClass, LogKind, Usage
-from swarm_worker.replies import Json, objects
+from swarm_worker.domain.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.output.agent_events import EventReader, usage_of
+from swarm_worker.output.lines import Line
+from swarm_worker.output.replies import Json, objects
 from swarm_worker.runners.base import SessionPlan
-from swarm_worker.runners.failures import denied, failure_of
-from swarm_worker.runners.gate import Gate, agent_error
-from swarm_worker.runners.reading import STARTING, WORKING, Report
+from swarm_worker.runners.evidence_of_work import Gate, agent_error
+from swarm_worker.runners.provider_errors import denied, failure_of
+from swarm_worker.runners.reader import STARTING, WORKING, Report
 
 # What a program says of a command line that it does not understand, and of an interrupt.
 WRONG_CALL: Final = 2

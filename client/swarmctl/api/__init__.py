@@ -1,0 +1,1 @@
+"""Calls to swarmd: connection, errors, streams, paging, and waits for receipts."""

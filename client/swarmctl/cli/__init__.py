@@ -1,0 +1,1 @@
+"""The command line: registered commands, their options and arguments, shell completion."""

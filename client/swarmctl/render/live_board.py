@@ -1,0 +1,203 @@
+"""The swarm at a glance while it works: what `run` draws on a terminal, again and again; `watch` too,
+where textual is missing."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from amplifier_swarm.documents.swarm import counts, total
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest, ListTasksRequest, ListWorkersRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
+from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from swarmctl import text_format
+from swarmctl.cli.context import DEADLINE_S
+from swarmctl.render.align import GAP
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
+from swarmctl.render.events import RESUME
+from swarmctl.render.swarm import mode_cell, paused_blocks
+from swarmctl.render.tasks import status_cell
+from swarmctl.render.terminal import group
+
+UNDER_WAY: Final = (
+    TaskStatus.TASK_STATUS_CLAIMED,
+    TaskStatus.TASK_STATUS_IN_PROGRESS,
+    TaskStatus.TASK_STATUS_KILLING,
+)
+FINAL: Final = frozenset(
+    {
+        TaskStatus.TASK_STATUS_COMPLETED,
+        TaskStatus.TASK_STATUS_FAILED,
+        TaskStatus.TASK_STATUS_KILLED,
+        TaskStatus.TASK_STATUS_SKIPPED,
+    }
+)
+# Lines of the board that are not running tasks: facts, bar, titles and the latest events.
+_FRAME_LINES: Final = 16
+_LATEST: Final = 5
+# What is said of a paused runner seldom takes more.
+_LINES_A_BLOCK: Final = 2
+_BAR_WIDTH: Final = 40
+
+RUNNING: Final = (
+    Column("TASK"),
+    Column("STATUS"),
+    Column("ATTEMPT", right=True),
+    Column("SINCE", right=True),
+    Column("WORKER"),
+    Column("NAME", flexible=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The swarm as of one moment."""
+
+    swarm: Swarm
+    running: Sequence[Task]
+    workers: Sequence[Worker]
+
+
+def fetch_board(stub: OperatorServiceStub) -> Board:
+    """Asks the server for what a board shows."""
+    swarm = stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+    # No terminal shows more than a page of running tasks.
+    running = stub.ListTasks(ListTasksRequest(statuses=UNDER_WAY), timeout=DEADLINE_S).tasks
+    workers = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
+    return Board(swarm, running, workers)
+
+
+def fetch_again(stub: OperatorServiceStub, last: Board) -> Board:
+    """A newer board; the last one while the server is away."""
+    try:
+        return fetch_board(stub)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return last
+
+
+class LiveBoard:
+    """Draws a board in place, and lets times run on between two looks at the server."""
+
+    def __init__(self, console: Console, board: Board, *, resume: str = RESUME) -> None:
+        """`resume` is the command that ends the pause of a runner."""
+        self._console = console
+        self._resume = resume
+        self._board = board
+        self._latest: list[str] = []
+        self._live = Live(
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=4,
+            transient=True,
+            # What is said meanwhile on the same terminal goes above the board; a file gets it as ever.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, board: Board, lines: Sequence[str]) -> None:
+        """Replaces the board, and adds lines to those below it."""
+        self._board = board
+        self._latest = [*self._latest, *lines][-_LATEST:]
+
+    def _draw(self) -> RenderableType:
+        board, width = self._board, self._console.width
+        paused = paused_blocks(board.swarm, resume=self._resume)
+        room = max(1, self._console.height - _FRAME_LINES - _LINES_A_BLOCK * len(paused))
+        return Group(
+            group([*paused, *_head(board)], room=width),
+            _bar(board.swarm, width),
+            group(_body(board, datetime.now(UTC), room), room=width),
+            group(
+                [Table((Column("", flexible=True),), [[cell(line, "dim")] for line in self._latest])],
+                room=width,
+            ),
+        )
+
+
+def _bar(swarm: Swarm, width: int) -> RenderableType:
+    """How far the swarm has come: a bar, and the numbers behind it."""
+    done, everything = ended(swarm), total(swarm)
+    grid = Grid.grid(padding=(0, GAP, 0, 0))
+    grid.add_row(
+        ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width // 2)),
+        Text(far(swarm, done), overflow="ellipsis", no_wrap=True),
+    )
+    return grid
+
+
+def far(swarm: Swarm, done: int) -> str:
+    """How many tasks have ended, how many that is in a hundred, and the estimated
+    hours done of all, if the plan has any."""
+    everything = total(swarm)
+    parts = [f"{done:,}/{everything:,}", f"{100 * done // max(1, everything)}%"]
+    if swarm.estimated_hours:
+        parts.append(f"{swarm.completed_hours:g} of {swarm.estimated_hours:g} h")
+    return "  ".join(parts)
+
+
+def ended(swarm: Swarm) -> int:
+    """How many tasks have come to their end."""
+    return sum(count.count for count in swarm.counts if count.status in FINAL)
+
+
+def _head(board: Board) -> Blocks:
+    found = counts(board.swarm)
+    told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+    pairs = (
+        ("mode", mode_cell(board.swarm)),
+        ("tasks", cell(told or "none")),
+        ("workers", cell(_workers(board.workers))),
+        ("used", cell(text_format.tokens(board.swarm.usage))),
+    )
+    # A line each, however long: what goes on in a second line makes the board jump.
+    return [Table((Column(""), Column("", flexible=True)), facts(*pairs).rows)]
+
+
+def _workers(workers: Sequence[Worker]) -> str:
+    busy = (f"{worker.name} {worker.running}/{worker.slots}" for worker in workers)
+    return ", ".join(busy) or "none"
+
+
+def _body(board: Board, now: datetime, room: int) -> Blocks:
+    rows = [
+        (
+            cell(task.task_id),
+            status_cell(task.status),
+            cell(task.attempt or None),
+            cell(text_format.span(since_s(task, now))),
+            cell(task.worker),
+            cell(task.name),
+        )
+        for task in board.running[:room]
+    ]
+    left = len(board.running) - len(rows)
+    more = [Prose(f"and {left} more", "dim", indent=0)] if left > 0 else []
+    return [Prose("", indent=0), Table(RUNNING, rows), *more]
+
+
+def since_s(task: Task, now: datetime) -> float | None:
+    """For how long the latest attempt has been running."""
+    if not task.HasField("started_at"):
+        return None
+    return (now - task.started_at.ToDatetime(UTC)).total_seconds()

@@ -1,0 +1,232 @@
+"""The first screen: the summary above, one table at a time below, and beside it what there is room for."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl.render.blocks import Block, Column, Heading, Table, cell
+from swarmctl.render.events import told
+from swarmctl.render.terminal import group
+from swarmctl.tui.actions import Desk
+from swarmctl.tui.snapshot import Look, Query, View
+from swarmctl.tui.summary import head, needs, tabs
+from swarmctl.tui.tables import rows_of
+from swarmctl.tui.widgets import Grid, Lines
+
+EVENTS_KEPT: Final = 500
+# From this width on, workers and events stand beside the table.
+WIDE: Final = 160
+_SIDE_ROOM: Final = 60
+# Of the workers' table, what fits beside.
+_SIDE_COLUMNS: Final = 5
+
+
+class OverviewScreen(Screen[None]):
+    """Draws what it is given; what it wants to see, it asks for."""
+
+    DEFAULT_CSS = """
+    #head, #tabs { padding: 0 1; }
+    #needs { padding: 0 1; background: $error 15%; }
+    #tabs { margin-top: 1; }
+    #search { display: none; border: none; height: 1; background: $boost; }
+    #search.-open { display: block; }
+    #overview Grid { height: 1fr; }
+    #side { display: none; width: 64; border-left: solid $primary; padding: 0 1; }
+    OverviewScreen.-wide #side { display: block; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  # as Screen declares it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("enter", "open", "Open"),
+        ("slash", "search", "Search"),
+        ("f", "filter", "Filter"),
+        ("k", "kill", "Kill"),
+        ("r", "retry", "Retry"),
+        ("d", "drain", "Drain"),
+        Binding("D", "drain_all", "Drain all", show=False),
+        Binding("escape", "leave_search", show=False),
+        *(Binding(str(number), f"view('{view.name}')", show=False) for number, view in enumerate(View, 1)),
+    ]
+
+    def __init__(
+        self,
+        look: Look,
+        desk: Desk,
+        *,
+        server: str,
+        ask: Callable[[Query], None],
+        open_: Callable[[str], None],
+    ) -> None:
+        super().__init__(id="overview")
+        self._look = look
+        self._desk = desk
+        self._server = server
+        self._ask = ask
+        self._open = open_
+        self._view = View.RUNNING
+        self._query = look.query
+        self._latest: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._away = ""
+        # What comes before all widgets are there is drawn when they are.
+        self._ready = False
+
+    def compose(self) -> ComposeResult:
+        """See Screen."""
+        yield Lines(id="head")
+        yield Lines(id="needs")
+        yield Lines(id="tabs")
+        yield Input(id="search", placeholder="part of an id or a name; Enter keeps it, Esc ends the search")
+        with Horizontal():
+            yield Grid()
+            with Vertical(id="side"):
+                yield Static(id="beside")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """See Screen."""
+        self._ready = True
+        self.query_one(Grid).focus()
+        # Ages go on between two looks.
+        self.set_interval(1.0, self.draw)
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self) -> None:
+        """See Screen."""
+        self.call_after_refresh(self.draw)
+
+    def see(self, look: Look) -> None:
+        """A newer look."""
+        self._look, self._away = look, ""
+        self.draw()
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Newer events."""
+        self._latest.extend(events)
+        self.draw()
+
+    def lose(self, away: str) -> None:
+        """The server does not answer, and why."""
+        self._away = away
+        self.draw()
+
+    def draw(self) -> None:
+        """All of it, as of now."""
+        if self._ready and self.is_attached:
+            # When the program ends, its widgets go one by one.
+            with contextlib.suppress(NoMatches):
+                self._draw()
+
+    def _draw(self) -> None:
+        now, look = datetime.now(UTC), self._look
+        away = [[cell(f"{self._away}; below is the last that was known", "bold red")]] if self._away else []
+        self.query_one("#head", Lines).show(head(look, self._server))
+        self.query_one("#needs", Lines).show([*away, *needs(look, now)])
+        self.query_one("#tabs", Lines).show([tabs(look, self._view)])
+        grid = self.query_one(Grid)
+        rows = rows_of(self._view, look, self._latest, now)
+        grid.show(rows, room=grid.size.width, subject=(self._view, look.query))
+        if self.size.width >= WIDE:
+            self.query_one("#beside", Static).update(group(self._beside(now), room=_SIDE_ROOM))
+
+    def _beside(self, now: datetime) -> Sequence[Block]:
+        workers = rows_of(View.WORKERS, self._look, (), now).table
+        shown = [row[:_SIDE_COLUMNS] for row in workers.rows]
+        latest = [[cell(told(event), "dim")] for event in reversed(self._latest)]
+        room = max(1, self.size.height - len(shown) - 12)
+        return [
+            Heading("Workers"),
+            Table(workers.columns[:_SIDE_COLUMNS], shown),
+            Heading("Events"),
+            Table((Column("", flexible=True),), latest[:room]),
+        ]
+
+    # ── keys ────────────────────────────────────────────────────────────────────────────────────
+
+    def action_view(self, name: str) -> None:
+        """Another table."""
+        self._view = View[name]
+        self.query_one(Grid).focus()
+        self.draw()
+
+    def action_search(self) -> None:
+        """Opens the search of all tasks."""
+        self.action_view(View.TASKS.name)
+        search = self.query_one("#search", Input)
+        search.add_class("-open")
+        search.focus()
+
+    def action_leave_search(self) -> None:
+        """Ends the search and the filter."""
+        self.query_one("#search", Input).value = ""
+        self._close_search()
+        self._wish(Query())
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Searches while one types."""
+        self._wish(Query(event.value.strip(), self._query.status))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Back to the table, with what was found."""
+        self._close_search()
+
+    def action_filter(self) -> None:
+        """The next status among those that tasks have; after the last, all."""
+        self.action_view(View.TASKS.name)
+        present = sorted(count.status for count in self._look.swarm.counts if count.count)
+        after = [status for status in present if status > self._query.status]
+        self._wish(Query(self._query.search, after[0] if after else TaskStatus.TASK_STATUS_UNSPECIFIED))
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter on a row."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Shows the task under the cursor."""
+        if task_id := self._selected_task():
+            self._open(task_id)
+
+    def action_kill(self) -> None:
+        """Ends the task under the cursor."""
+        if task_id := self._selected_task():
+            self._desk.kill(task_id)
+
+    def action_retry(self) -> None:
+        """Gives the task under the cursor a new start."""
+        if task_id := self._selected_task():
+            self._desk.retry(task_id)
+
+    def action_drain(self) -> None:
+        """Drains the worker under the cursor."""
+        worker = self.query_one(Grid).selected if self._view is View.WORKERS else ""
+        if worker:
+            self._desk.drain(worker)
+        else:
+            self.notify("4 lists the workers: d there drains the one under the cursor, D all", markup=False)
+
+    def action_drain_all(self) -> None:
+        """Drains every worker."""
+        self._desk.drain("")
+
+    def _selected_task(self) -> str:
+        if self._view in (View.WORKERS, View.EVENTS):
+            return ""
+        return self.query_one(Grid).selected
+
+    def _wish(self, query: Query) -> None:
+        if query != self._query:
+            self._query = query
+            self._ask(query)
+
+    def _close_search(self) -> None:
+        self.query_one("#search", Input).remove_class("-open")
+        self.query_one(Grid).focus()

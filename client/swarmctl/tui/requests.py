@@ -1,0 +1,78 @@
+"""What the keys of the screen order of the swarm; each returns what to tell the one who pressed the key.
+
+The rule: nothing here waits for a proof. The screen shows it as it comes.
+"""
+
+from google.protobuf.duration_pb2 import Duration
+
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.v1.operator_service_pb2 import (
+    DrainWorkerRequest,
+    EmergencyStopRequest,
+    EmergencyStopResponse,
+    KillTaskRequest,
+    PauseSwarmRequest,
+    ResumeSwarmRequest,
+    RetryTaskRequest,
+)
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import text_format
+from swarmctl.cli.context import DEADLINE_S
+
+
+def kill(stub: OperatorServiceStub, task_id: str, *, cause: str) -> str:
+    """Ends a task for good."""
+    request = KillTaskRequest(task_ids=[task_id], cause=cause)
+    [task] = stub.KillTask(request, timeout=DEADLINE_S).tasks
+    if task.status == TaskStatus.TASK_STATUS_KILLING:
+        return f"{task.task_id} is told to end"
+    return f"{task.task_id} is killed"
+
+
+def retry(stub: OperatorServiceStub, task_id: str) -> str:
+    """Gives a task a new start."""
+    answer = stub.RetryTask(RetryTaskRequest(task_ids=[task_id]), timeout=DEADLINE_S)
+    [task] = answer.tasks
+    revived = f"; {text_format.plural(answer.revived, 'skipped task')} revived" if answer.revived else ""
+    return f"{task.task_id} is {text_format.word(TaskStatus, task.status)}{revived}"
+
+
+def pause(stub: OperatorServiceStub, *, cause: str) -> str:
+    """Gives no more claims."""
+    stub.PauseSwarm(PauseSwarmRequest(cause=cause), timeout=DEADLINE_S)
+    return "paused: what runs goes on, nothing new starts"
+
+
+def resume(stub: OperatorServiceStub, *, requeue: bool) -> str:
+    """Ends every pause and stop."""
+    answer = stub.ResumeSwarm(ResumeSwarmRequest(requeue=requeue), timeout=DEADLINE_S)
+    put_back = f"; {text_format.plural(len(answer.requeued), 'task')} put back" if requeue else ""
+    return f"resumed{put_back}"
+
+
+def drain(stub: OperatorServiceStub, worker: str, *, deadline: str) -> str:
+    """Lets one worker, or all for an empty name, finish and exit."""
+    request = DrainWorkerRequest(worker=worker, all=not worker)
+    if deadline:
+        request.deadline.CopyFrom(_duration(deadline))
+    workers = stub.DrainWorker(request, timeout=DEADLINE_S).workers
+    names = ", ".join(one.name for one in workers)
+    return f"draining {names}" if names else "no worker is connected"
+
+
+def stop(stub: OperatorServiceStub, *, cause: str) -> EmergencyStopResponse:
+    """Ends every session."""
+    return stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
+
+
+def _duration(text: str) -> Duration:
+    try:
+        length_s = float(text)
+    except ValueError:
+        length_s = -1.0
+    if not 0 <= length_s <= 1e9:
+        raise Exit(Exits.USAGE, f"{text} is no number of seconds", hint="nothing was drained")
+    made = Duration()
+    made.FromMilliseconds(round(length_s * 1000))
+    return made

@@ -1,0 +1,51 @@
+"""What becomes of an emergency stop, worker by worker, until it is proven."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from amplifier_swarm.documents.stops import StopReceipt
+from swarmctl.render.blocks import Cell
+from swarmctl.render.stops import stopped_blocks
+from swarmctl.render.terminal import group
+from swarmctl.tui.widgets import Lines
+
+
+class StopScreen(Screen[None]):
+    """The receipts."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
+
+    def __init__(self, receipt: StopReceipt) -> None:
+        super().__init__()
+        self._receipt = receipt
+        self._proven = False
+
+    def compose(self) -> ComposeResult:
+        """See Screen."""
+        yield Lines(classes="needs")
+        yield Static(id="receipts")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """See Screen."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """See Screen."""
+        self._draw()
+
+    def show(self, receipt: StopReceipt) -> None:
+        """The end of it: who has shown that its sessions are gone, and who has not."""
+        self._receipt, self._proven = receipt, True
+        self._draw()
+
+    def _draw(self) -> None:
+        told = "EMERGENCY STOP in force: nothing starts until P resumes"
+        waiting = "" if self._proven else "; waiting for the proof that all sessions are gone"
+        self.query_one(Lines).show([[Cell(told + waiting, "bold red")]])
+        blocks = stopped_blocks(self._receipt)
+        self.query_one("#receipts", Static).update(group(blocks, room=max(20, self.size.width - 2)))

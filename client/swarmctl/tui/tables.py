@@ -1,0 +1,156 @@
+"""The table of each view: its rows, the key of each, and how it fits the width."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.message import Message
+
+from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.session_pb2 import SessionRole, Usage
+from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
+from amplifier_swarm.v1.task_pb2 import FailureClass, Task
+from swarmctl import text_format
+from swarmctl.render.align import aligned
+from swarmctl.render.blocks import Cell, Column, Table, cell
+from swarmctl.render.events import told
+from swarmctl.render.live_board import since_s
+from swarmctl.render.tasks import LIST, list_row, status_cell
+from swarmctl.render.workers import WORKER_STYLES
+from swarmctl.tui.snapshot import Look, View
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table whose rows have keys: a task's id, a worker's name, or nothing that an order could name."""
+
+    table: Table
+    keys: Sequence[str]
+
+    def fitted(self, room: int) -> tuple[Sequence[Cell], Sequence[Sequence[Cell]]]:
+        """Titles and rows in columns of `room` places at most."""
+        titles, *rows = aligned(self.table, room=room)
+        return titles, rows
+
+
+RUNNING: Final = (
+    Column("TASK"),
+    Column("STATUS"),
+    Column("ROLE"),
+    Column("TRY", right=True),
+    Column("AGE", right=True),
+    Column("SPENT", right=True),
+    Column("WORKER"),
+    Column("NAME", flexible=True),
+)
+FAILED: Final = (
+    Column("TASK"),
+    Column("FAILURE"),
+    Column("TRY", right=True),
+    Column("ENDED", right=True),
+    Column("NAME", flexible=True),
+    Column("LAST ERROR", flexible=True),
+)
+WORKERS: Final = (
+    Column("WORKER"),
+    Column("STATUS"),
+    Column("BUSY", right=True),
+    Column("HEARD", right=True),
+    Column("RUNNER"),
+    Column("HOST", flexible=True),
+    Column("LABELS", flexible=True),
+    Column("TASKS", flexible=True),
+)
+EVENTS: Final = (Column("SEQ", right=True), Column("TIME"), Column("EVENT", flexible=True))
+
+
+def rows_of(view: View, look: Look, events: Sequence[Event], now: datetime) -> Rows:
+    """The table of one view."""
+    if view is View.EVENTS:
+        # The latest on top: it is what one waits for.
+        return Rows(Table(EVENTS, [_event(event) for event in reversed(events)]), [""] * len(events))
+    if view is View.WORKERS:
+        return Rows(Table(WORKERS, [_worker(w, now) for w in look.workers]), [w.name for w in look.workers])
+    tasks, columns, row = _TASK_VIEWS[view]
+    found = tasks(look)
+    return Rows(Table(columns, [row(task, now) for task in found]), [task.task_id for task in found])
+
+
+def _running(task: Task, now: datetime) -> Sequence[Cell]:
+    return (
+        cell(task.task_id),
+        status_cell(task.status),
+        cell(role_of(task)),
+        cell(task.attempt or None),
+        cell(text_format.span(since_s(task, now))),
+        cell(spent(task.usage)),
+        cell(task.worker),
+        cell(task.name),
+    )
+
+
+def _failed(task: Task, now: datetime) -> Sequence[Cell]:
+    return (
+        cell(task.task_id),
+        cell(text_format.word(FailureClass, task.failure_class), "red"),
+        cell(task.attempt or None),
+        cell(ago(task, "completed_at", now)),
+        cell(task.name),
+        cell(task.last_error),
+    )
+
+
+def _worker(worker: Worker, now: datetime) -> Sequence[Cell]:
+    labels = ", ".join(f"{name}={text}" for name, text in sorted(worker.labels.items()))
+    return (
+        cell(worker.name),
+        cell(text_format.word(WorkerStatus, worker.status), WORKER_STYLES.get(worker.status, "")),
+        cell(f"{worker.running}/{worker.slots}"),
+        cell(ago(worker, "last_seen_at", now)),
+        cell(worker.runner),
+        cell(worker.host),
+        cell(labels),
+        cell(", ".join(worker.task_ids)),
+    )
+
+
+def _event(event: Event) -> Sequence[Cell]:
+    return cell(event.seq), cell(text_format.clock(event, "happened_at")), cell(told(event))
+
+
+_TaskRow = Callable[[Task, datetime], Sequence[Cell]]
+_TASK_VIEWS: Final[Mapping[View, tuple[Callable[[Look], Sequence[Task]], Sequence[Column], _TaskRow]]] = {
+    View.RUNNING: (lambda look: look.running, RUNNING, _running),
+    View.TASKS: (lambda look: look.tasks.tasks, LIST, lambda task, _: list_row(task)),
+    View.FAILED: (lambda look: look.failed.tasks, FAILED, _failed),
+}
+
+
+def role_of(task: Task) -> str | None:
+    """For what the latest session of the latest attempt is, or was."""
+    if task.validator_session_id:
+        return text_format.word(SessionRole, SessionRole.SESSION_ROLE_VALIDATOR)
+    return (
+        text_format.word(SessionRole, SessionRole.SESSION_ROLE_BUILDER) if task.builder_session_id else None
+    )
+
+
+def spent(usage: Usage) -> str:
+    """What it cost, else how many tokens it took."""
+    if usage.cost:
+        return text_format.dollars(usage.cost)
+    tokens = usage.input_tokens + usage.output_tokens
+    return f"{tokens:,} tok" if tokens else ""
+
+
+def ago(message: Message, field: str, now: datetime) -> str:
+    """How long ago a timestamp field was; nothing if it is unset."""
+    if not message.HasField(field):
+        return ""
+    return text_format.span((now - getattr(message, field).ToDatetime(UTC)).total_seconds())
+
+
+def silent(workers: Iterable[Worker]) -> Sequence[Worker]:
+    """Those that should be heard and are not."""
+    return [worker for worker in workers if worker.status == WorkerStatus.WORKER_STATUS_SUSPECT]

@@ -1,0 +1,1 @@
+"""Attempts: their leases, sessions, outcomes and kills."""

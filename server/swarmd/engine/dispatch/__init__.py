@@ -1,0 +1,1 @@
+"""Dispatch: ready tasks are assigned to workers with free slots."""

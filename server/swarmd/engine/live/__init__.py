@@ -1,0 +1,1 @@
+"""State in memory only: connected workers, their mailboxes, timers and wakeups."""

@@ -1,0 +1,1 @@
+"""Read-only reports: overview, explain, logs of sessions."""

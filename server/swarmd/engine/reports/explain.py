@@ -1,0 +1,131 @@
+"""Why a task is where it is, by the same facts by which claims are given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
+from swarmd.domain.model import SwarmMode, Task, TaskDefinition
+from swarmd.engine.live.retry_timers import Backoffs
+from swarmd.engine.live.state import Live, Member
+from swarmd.store import attempts, swarm, tasks
+from swarmd.store.reads import views
+from swarmd.store.transaction import ReadTx
+
+
+class ReasonKind(StrEnum):
+    """What may keep a task where it is; the wire contract says what each means."""
+
+    ENDED = "ended"
+    HELD = "held"
+    DEPENDENCY = "dependency"
+    BACKOFF = "backoff"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    NO_WORKER = "no_worker"
+    NO_LABEL = "no_label"
+    NO_SLOT = "no_slot"
+    RUNNER_PAUSED = "runner_paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that keeps a task where it is."""
+
+    kind: ReasonKind
+    message: str
+    task_ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the store says about the matter, as of one moment."""
+
+    task: Task
+    definition: TaskDefinition
+    mode: SwarmMode
+    mode_cause: str
+    unmet: Sequence[tuple[str, TaskStatus]]
+    holder: str
+    # Open leases by worker name.
+    held: dict[str, int]
+    # Why a runner is paused, by runner.
+    paused: dict[str, str]
+
+
+def gather(tx: ReadTx, task: Task, live: Live) -> Facts:
+    """Reads what the reasons are made of."""
+    state = swarm.get(tx)
+    view = views.task(tx, task.key)
+    members = list(live.members.values())
+    return Facts(
+        task=task,
+        definition=views.definition(tx, task.key),
+        mode=state.mode,
+        mode_cause=state.cause,
+        unmet=tasks.unmet_dependencies(tx, task.key),
+        holder=view.worker,
+        held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
+        paused={found.runner: found.cause for found in swarm.paused_runners(tx)},
+    )
+
+
+def reasons(facts: Facts, live: Live, backoffs: Backoffs) -> Sequence[Reason]:
+    """Every reason, the root first; none if the task can start at once."""
+    task = facts.task
+    if task.status in FINAL:
+        why = f": {task.cause}" if task.cause else f": {task.last_error}" if task.last_error else ""
+        return [Reason(ReasonKind.ENDED, f"it is {task.status}{why}")]
+    if task.status in HELD:
+        doing = {
+            TaskStatus.CLAIMED: "holds it and has not started it yet",
+            TaskStatus.IN_PROGRESS: "is working on it",
+            TaskStatus.KILLING: "was told to end it and has not yet shown that it has",
+        }[task.status]
+        return [Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")]
+    found = [*_swarm(facts), *_dependencies(facts)]
+    wait_s = backoffs.remaining_s(task.key)
+    if wait_s is not None:
+        found.append(Reason(ReasonKind.BACKOFF, f"its next attempt may start in {wait_s:.0f} s"))
+    return [*found, *_workers(facts, live)]
+
+
+def _swarm(facts: Facts) -> Sequence[Reason]:
+    why = f": {facts.mode_cause}" if facts.mode_cause else ""
+    if facts.mode is SwarmMode.STOPPED:
+        return [Reason(ReasonKind.STOPPED, f"an emergency stop is in force{why}; `swarmctl resume` ends it")]
+    if facts.mode is SwarmMode.PAUSED:
+        return [Reason(ReasonKind.PAUSED, f"the swarm is paused{why}; `swarmctl resume` ends it")]
+    return []
+
+
+def _dependencies(facts: Facts) -> Sequence[Reason]:
+    if facts.task.status is not TaskStatus.BLOCKED:
+        return []
+    ids = [task_id for task_id, _ in facts.unmet]
+    shown = ", ".join(f"{task_id} ({status})" for task_id, status in facts.unmet[:5])
+    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+    return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
+
+
+def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
+    members = [member for member in live.members.values() if member.takes_claims]
+    if not members:
+        return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
+    labels = facts.definition.labels
+    fitting = [member for member in members if labels.items() <= member.identity.labels.items()]
+    if not fitting:
+        wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+        return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
+    runners = {member.identity.runner for member in fitting}
+    if runners <= facts.paused.keys():
+        why = "; ".join(f"{runner}: {facts.paused[runner]}" for runner in sorted(runners))
+        return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
+    if all(_full(member, facts) for member in fitting):
+        slots = sum(member.identity.slots for member in fitting)
+        return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
+    return []
+
+
+def _full(member: Member, facts: Facts) -> bool:
+    return facts.held.get(member.identity.name, 0) >= member.identity.slots

@@ -1,0 +1,138 @@
+"""The swarm and its workers as people see them: what is stored, with what is only known live."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, WorkerName
+from swarmd.engine.live.state import Live, LiveLease, Member
+from swarmd.engine.ports import Clock
+from swarmd.engine.workers.registry import Pace
+from swarmd.store import attempts, events, swarm, workers
+from swarmd.store.reads import views
+from swarmd.store.reads.views import Totals
+from swarmd.store.transaction import ReadTx
+from swarmd.store.workers import WorkerRecord
+
+
+class WorkerStatus(StrEnum):
+    """How it stands with a worker."""
+
+    ONLINE = "online"
+    DRAINING = "draining"
+    SUSPECT = "suspect"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmView:
+    """The swarm as a whole."""
+
+    state: SwarmState
+    totals: Totals
+    done: bool
+    workers: int
+    slots: int
+    last_seq: int
+    paused_runners: Sequence[PausedRunner]
+    expiry_paused: bool
+    started_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker as the server knows it."""
+
+    identity: WorkerIdentity
+    status: WorkerStatus
+    heard_us: int | None
+    task_ids: Sequence[str]
+    # For one that is suspect: by when it has ended its sessions, but those to be kept, by itself; for people.
+    stopped_by_us: int | None
+
+
+def swarm_view(tx: ReadTx, live: Live, *, started_us: int) -> SwarmView:
+    """The swarm as a whole, as of one moment."""
+    members = [member for member in list(live.members.values()) if member.connected]
+    return SwarmView(
+        state=swarm.get(tx),
+        totals=views.totals(tx),
+        done=not swarm.has_open(tx),
+        workers=len(members),
+        slots=sum(member.identity.slots for member in members),
+        last_seq=events.last_seq(tx),
+        paused_runners=swarm.paused_runners(tx),
+        expiry_paused=live.expiry_paused,
+        started_us=started_us,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingWorker:
+    """A worker that was told to end its sessions."""
+
+    name: WorkerName
+    reachable: bool
+    task_ids: Sequence[str]
+    # For one that can't be reached: by when it has ended them by itself, for people; None if some are kept.
+    stopped_by_us: int | None
+
+
+def stopping_workers(live: Live, clock: Clock, pace: Pace) -> Sequence[StoppingWorker]:
+    """Who holds sessions that are ordered to end, and what to expect of each."""
+    by_worker: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
+    for found in live.leases():
+        if found.order is not None:
+            by_worker[found.lease.worker].append(found)
+    return [
+        _stopping(name, leases, live.members.get(name), clock, pace)
+        for name, leases in sorted(by_worker.items())
+    ]
+
+
+def _stopping(
+    name: WorkerName, leases: Sequence[LiveLease], member: Member | None, clock: Clock, pace: Pace
+) -> StoppingWorker:
+    reachable = member is not None and member.reachable
+    known = not reachable and not any(found.kept for found in leases)
+    by_us = _stopped_by_us(leases, clock, pace) if known else None
+    return StoppingWorker(name, reachable, [found.lease.task_id for found in leases], by_us)
+
+
+def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: Pace) -> int:
+    """By when a worker that is not heard again has ended these sessions by itself."""
+    silent_s = clock.monotonic_s() - max(found.heard_s for found in leases)
+    return clock.wall_us() + int(max(0.0, pace.stopped_after_s - silent_s) * 1_000_000)
+
+
+def worker_views(tx: ReadTx, live: Live, clock: Clock, pace: Pace) -> Sequence[WorkerView]:
+    """All workers that ever joined, by name."""
+    fenced: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
+    for lease in live.leases():
+        if not lease.kept:
+            fenced[lease.lease.worker].append(lease)
+    by_us = {name: _stopped_by_us(leases, clock, pace) for name, leases in fenced.items()}
+    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.every(tx)]
+
+
+def _worker(tx: ReadTx, record: WorkerRecord, live: Live, stopped_by_us: int | None) -> WorkerView:
+    member = live.members.get(record.identity.name)
+    status = _status(record, live)
+    return WorkerView(
+        identity=record.identity,
+        status=status,
+        heard_us=None if member is None else member.heard_us,
+        task_ids=[lease.task_id for lease in attempts.open_of_worker(tx, record.key)],
+        stopped_by_us=stopped_by_us if status is WorkerStatus.SUSPECT else None,
+    )
+
+
+def _status(record: WorkerRecord, live: Live) -> WorkerStatus:
+    if record.left:
+        return WorkerStatus.GONE
+    member = live.members.get(record.identity.name)
+    # One that has not come back since the server started, or whose stream is broken.
+    if member is None or not member.reachable:
+        return WorkerStatus.SUSPECT
+    return WorkerStatus.DRAINING if member.draining or member.leaving else WorkerStatus.ONLINE

@@ -1,0 +1,1 @@
+"""Tasks: transitions, plans, retries, late results."""

@@ -1,0 +1,190 @@
+"""Bringing tasks into the swarm and changing what they wait for. One write each, all or nothing."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NoReturn
+
+from swarmd.domain.errors import Fault, InvalidStatus, InvalidTasks, TasksActive
+from swarmd.domain.graph import shortest_cycle
+from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
+from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
+from swarmd.domain.plan import CheckedPlan, check_plan
+from swarmd.engine.tasks import inserts, lookup, transitions
+from swarmd.store import definition_json, events, swarm, tasks
+from swarmd.store.events import EventKind
+from swarmd.store.reads import views
+from swarmd.store.transaction import Tx
+
+_NOT_BEGUN = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an import did, or would do."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    warnings: Sequence[Fault]
+
+
+class DryRun(Exception):
+    """Undoes a write that was only to be tried."""
+
+    def __init__(self, result: Added) -> None:
+        super().__init__()
+        self.result = result
+
+
+def try_out(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> NoReturn:
+    """Does everything that `add` does, and then raises DryRun so that nothing stays."""
+    raise DryRun(add(tx, plan, clear=clear))
+
+
+def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> Added:
+    """Adds tasks, and changes those that exist, all or none.
+
+    Raises InvalidTasks for faults of the plan, TasksActive where a held task would change or go. Costs what the
+    plan costs, however many tasks are stored, unless it changes some of those: then cycles may lead anywhere.
+    """
+    removed = _clear(tx) if clear else 0
+    stored = tasks.named(tx, _named(plan))
+    checked = _checked(tx, plan, stored)
+    fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
+    changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
+    _refuse_held(stored, changed)
+    label_sets: dict[tuple[tuple[str, str], ...], int] = {}
+    keys = inserts.add(tx, fresh, stored, label_set=partial(_label_set, tx, label_sets))
+    for task in changed:
+        key = keys[task.definition.task_id]
+        tasks.redefine(tx, key, task.definition, label_set_key=_label_set(tx, label_sets, task.definition))
+        tasks.set_dependencies(tx, key, [keys[dependency] for dependency in task.definition.dependencies])
+    _place(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
+    return Added(
+        added=len(fresh),
+        changed=len(changed),
+        unchanged=len(plan) - len(fresh) - len(changed),
+        removed=removed,
+        warnings=[*checked.warnings, *_odd(tx, checked.tasks)],
+    )
+
+
+def depend(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
+    """Adds or removes one dependency of a task that has not begun."""
+    task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
+    definition = views.definition(tx, task.key)
+    if (other.task_id in definition.dependencies) is not remove:
+        return task.task_id
+    if task.status not in _NOT_BEGUN:
+        raise InvalidStatus(task.task_id, task.status, doing="change what is needed by")
+    if remove:
+        wanted = tuple(name for name in definition.dependencies if name != other.task_id)
+    else:
+        wanted = (*definition.dependencies, other.task_id)
+        _refuse_cycle(tx, task.task_id, wanted)
+    definition = replace(definition, dependencies=wanted)
+    tasks.set_definition(tx, task.key, definition)
+    keys = tasks.keys(tx)
+    tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
+    _place(tx, [task.key], EventKind.TASK_CHANGED)
+    return task.task_id
+
+
+def _clear(tx: Tx) -> int:
+    held = tasks.first_held(tx)
+    if held is not None:
+        task_id, status, count = held
+        raise TasksActive(task_id, status, count, doing="clear the tasks")
+    removed = tasks.clear(tx)
+    # A task of the same name is another task: none of its leases or sessions may look like an old one's.
+    swarm.next_epoch(tx)
+    events.append(tx, EventKind.TASKS_CLEARED, cause=f"{removed} tasks")
+    return removed
+
+
+def _named(plan: Sequence[PlannedTask]) -> Iterator[str]:
+    """Every id that the plan names."""
+    for task in plan:
+        yield task.definition.task_id
+        yield from task.definition.dependencies
+
+
+def _checked(
+    tx: Tx, plan: Sequence[PlannedTask], stored: Mapping[str, tuple[TaskKey, TaskStatus]]
+) -> CheckedPlan:
+    """The plan without fault; all that is stored is read only where it can matter."""
+    plan_ids = {task.definition.task_id for task in plan}
+    if plan_ids.isdisjoint(stored):
+        # Nothing that is stored waits for a task of this plan, so no cycle leads through it.
+        with contextlib.suppress(InvalidTasks):  # the faults are told with all names at hand, for the hints
+            return check_plan(plan, dict.fromkeys(stored, ()))
+    return check_plan(plan, _known_edges(tx, plan_ids))
+
+
+def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
+    """The stored tasks that the plan doesn't name; their own edges matter only if it changes stored ones."""
+    stored = tasks.keys(tx)
+    outside: dict[str, list[str]] = {task_id: [] for task_id in stored if task_id not in plan_ids}
+    if len(outside) < len(stored):
+        for task_id, dependency in tasks.edges(tx):
+            if task_id in outside:
+                outside[task_id].append(dependency)
+    return outside
+
+
+def _differs(tx: Tx, task: PlannedTask) -> bool:
+    return tasks.definition_text(tx, task.definition.task_id) != definition_json.encode(task.definition)
+
+
+def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequence[PlannedTask]) -> None:
+    held = [task.definition.task_id for task in changed if stored[task.definition.task_id][1] in HELD]
+    if held:
+        raise TasksActive(held[0], stored[held[0]][1], len(held), doing="change running tasks")
+
+
+def _label_set(tx: Tx, seen: dict[tuple[tuple[str, str], ...], int], definition: TaskDefinition) -> int:
+    wanted = tuple(sorted(definition.labels.items()))
+    if wanted not in seen:
+        seen[wanted] = swarm.label_set_key(tx, definition.labels)
+    return seen[wanted]
+
+
+def _place(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
+    """Counts what is unmet, puts each task where it belongs, and records it."""
+    for key in keys:
+        transitions.place(tx, tasks.get(tx, key), kind)
+    for key in keys:
+        transitions.skip_if_stranded(tx, tasks.get(tx, key))
+
+
+def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[Fault]:
+    """Tasks that can't run as things stand; worth saying, since the cause may lie outside the file."""
+    statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named(plan)).items()}
+    odd: list[Fault] = []
+    if DEAD.isdisjoint(statuses.values()):
+        return odd
+    for index, task in enumerate(plan):
+        policy = task.definition.on_dependency_failure or DependencyFailurePolicy.SKIP
+        if (
+            policy is DependencyFailurePolicy.RUN
+            or statuses[task.definition.task_id] is not TaskStatus.SKIPPED
+        ):
+            continue
+        for number, dependency in enumerate(task.definition.dependencies):
+            if statuses[dependency] in DEAD:
+                message = f'depends on "{dependency}", which is {statuses[dependency]}, so it is skipped'
+                odd.append(Fault(f"tasks[{index}].dependencies[{number}]", message))
+    return odd
+
+
+def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
+    edges: dict[str, list[str]] = {known: [] for known in tasks.keys(tx)}
+    for source, target in tasks.edges(tx):
+        edges[source].append(target)
+    edges[task_id] = list(wanted)
+    cycle = [task_id, task_id] if task_id in wanted else shortest_cycle(edges)
+    if cycle:
+        raise InvalidTasks([Fault("dependency", f"dependency cycle: {' -> '.join(cycle[:11])}")])

@@ -1,0 +1,73 @@
+"""A new start for ended tasks. One write each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swarmd.domain.errors import InvalidStatus
+from swarmd.domain.lifecycle import TaskStatus, Transition
+from swarmd.domain.model import DependencyFailurePolicy, Task, TaskId
+from swarmd.engine.tasks import lookup
+from swarmd.engine.tasks.transitions import change
+from swarmd.store import tasks
+from swarmd.store.events import EventKind
+from swarmd.store.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What a retry did."""
+
+    task_ids: Sequence[TaskId]
+    revived: int
+
+
+def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> Retried:
+    """Gives the tasks a new start with full budgets; all, or none if one can't have it.
+
+    Those that wait or run are left alone. A skipped one is revived by the retry of what it was skipped for,
+    so that has to be among them.
+    """
+    wanted = [lookup.resolve(tx, task_id) for task_id in task_ids]
+    if failed:
+        wanted += [task for task in tasks.with_status(tx, TaskStatus.FAILED) if task not in wanted]
+    skipped = tasks.count(tx, TaskStatus.SKIPPED)
+    for task in wanted:
+        if task.status is TaskStatus.COMPLETED:
+            raise InvalidStatus(task.task_id, task.status, doing="retry")
+        if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+            # Reopening one may have changed what another of them waits for.
+            reopen(tx, tasks.get(tx, task.key))
+    for task in wanted:
+        _check_alive(tx, tasks.get(tx, task.key))
+    revived = skipped - tasks.count(tx, TaskStatus.SKIPPED)
+    return Retried([task.task_id for task in wanted], revived)
+
+
+def reopen(tx: Tx, task: Task) -> Task:
+    """Gives one task a new start: all budgets are full again, attempt numbers go on."""
+    return change(
+        tx,
+        task,
+        Transition.REOPEN,
+        EventKind.TASK_REOPENED,
+        failures=0,
+        losses=0,
+        last_error="",
+        failure_class=None,
+        interrupted=False,
+        backoff_s=0.0,
+    )
+
+
+def _check_alive(tx: Tx, task: Task) -> None:
+    """Refuses to leave a retried task behind a dependency that can't complete."""
+    dead = tasks.dead_dependency(tx, task.key)
+    if (
+        dead is None
+        or task.policy is not DependencyFailurePolicy.SKIP
+        or task.status not in (TaskStatus.SKIPPED, TaskStatus.BLOCKED)
+    ):
+        return
+    raise InvalidStatus(
+        task.task_id, "skipped", doing="retry", hint=f"{dead[0]} is {dead[1]}: retry that one, or both"
+    )

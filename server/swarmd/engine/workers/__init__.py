@@ -1,0 +1,1 @@
+"""Workers: their registry, and the reaper of leases that expired."""

@@ -1,0 +1,1 @@
+"""The database file: opening, restore, checksums, WAL lineage, reserve."""

@@ -1,0 +1,105 @@
+"""Putting a backup in place of the database: decided in one step, after which every start carries it on.
+
+Until the decision nothing of the present database is touched; after it the present one is kept under another
+name. A crash in between leaves either the one or the other to serve, never half of each.
+"""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from swarmd.domain.model import SwarmMode
+from swarmd.store import events, failpoint, swarm
+from swarmd.store.events import EventKind
+from swarmd.store.file import checksums, durable_files, opening
+from swarmd.store.file.connections import beside, closed_on_failure, copy, fold, plainly, transaction
+from swarmd.store.file.epoch_file import Epochs
+from swarmd.store.transaction import Tx
+
+KEPT: Final = ".before-restore-"
+# The restored database, from the decision until it has the name; the number says how the old one is kept.
+_DECIDED: Final = ".restoring-"
+_CAUSE: Final = (
+    "restored from a backup; resume when the workers of the lost time are back, or known to be gone"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did."""
+
+    epoch: int
+    # Where the database is that was in place before, if there was one.
+    kept: Path | None
+
+
+def restore(path: Path, backup: Path) -> Restored:
+    """Puts a copy of the backup in place, in an epoch of its own and paused; whoever calls holds the lock.
+
+    Raises DatabaseUnusable, having changed nothing, if the backup can't serve.
+    """
+    finish(path)
+    opening.remove_leftovers(path)
+    with plainly():
+        fresh = beside(path, opening.FRESH_DATABASE)
+        _copy(backup, fresh)
+        epoch = _begin_epoch(fresh, Epochs(path))
+        number = next(n for n in range(1, 1_000_000) if not _is_taken(path, n))
+        kept = beside(path, f"{KEPT}{number}") if path.exists() else None
+        failpoint.hit("restore.before")
+        durable_files.move(fresh, beside(path, f"{_DECIDED}{number}"))
+        failpoint.hit("restore.after")
+        finish(path)
+    return Restored(epoch, kept)
+
+
+def finish(path: Path) -> None:
+    """Carries on a restore that was decided; nothing if there is none."""
+    with plainly():
+        for decided in path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"):
+            if (number := decided.name.rpartition("-")[2]).isdecimal():
+                _carry_on(path, decided, beside(path, f"{KEPT}{number}"))
+
+
+def _carry_on(path: Path, decided: Path, kept: Path) -> None:
+    for tail in ("-wal", ""):
+        if beside(path, tail).exists():
+            failpoint.hit("keep.before")
+            durable_files.move(beside(path, tail), beside(kept, tail))
+            failpoint.hit("keep.after")
+    beside(path, "-shm").unlink(missing_ok=True)
+    failpoint.hit("place.before")
+    durable_files.move(decided, path)
+    failpoint.hit("place.after")
+
+
+def _copy(backup: Path, fresh: Path) -> None:
+    """Checks the backup and copies what it holds, that of its own WAL included."""
+    with contextlib.closing(opening.open_reader(backup)) as source:
+        opening.check(source, backup, None, thorough=True)
+        copy(source, fresh)
+
+
+def _begin_epoch(fresh: Path, epochs: Epochs) -> int:
+    connection = apsw.Connection(str(fresh), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checksums.layer())
+    with closed_on_failure(connection):
+        tx = Tx(connection, time.time_ns() // 1_000)
+        epoch = max(swarm.get(tx).epoch, epochs.highest()) + 1
+        epochs.raise_to(epoch)
+        with transaction(connection, "restore"):
+            swarm.set_epoch(tx, epoch)
+            if swarm.get(tx).mode is SwarmMode.RUNNING:
+                swarm.set_mode(tx, SwarmMode.PAUSED, cause=_CAUSE)
+                events.append(tx, EventKind.SWARM_PAUSED, cause=_CAUSE)
+    fold(connection)
+    durable_files.sync(fresh)
+    return epoch
+
+
+def _is_taken(path: Path, number: int) -> bool:
+    kept = beside(path, f"{KEPT}{number}")
+    return kept.exists() or beside(kept, "-wal").exists()

@@ -1,0 +1,139 @@
+"""The routes that are drawn: the swarm and its workers now, the graph, the sessions over time, what gets done."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents.swarm import swarm_document
+from amplifier_swarm.documents.workers import workers_document
+from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.model import SessionRole
+from swarmd.store import events
+from swarmd.store.reads import charts, pages
+from swarmd.store.reads.charts import SessionBar, Stretch
+from swarmd.store.reads.pages import TaskFilter
+from swarmd.store.transaction import ReadTx
+from swarmd.web.http.params import MAX_TEXT, Field, integer
+from swarmd.web.http.route import Ask, Site
+from swarmd.wire import values
+
+# More nodes than anybody can tell apart; the phases stand for them.
+MAX_NODES: Final = 5_000
+BUCKETS: Final = 60
+_MINUTE_US: Final = 60_000_000
+_HOUR_US: Final = 60 * _MINUTE_US
+# Where SQLite's integers are far away still.
+_MAX_US: Final = 2**60
+
+
+def _read_phase(place: str, given: Any) -> str | None:
+    if not isinstance(given, str) or len(given) > MAX_TEXT:
+        raise InvalidRequest(place, f"must be a text of at most {MAX_TEXT} characters")
+    return given
+
+
+def _read_time(place: str, given: Any) -> int | None:
+    try:
+        found = datetime.fromisoformat(given)
+        at = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return int(at.timestamp() * 1_000_000)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidRequest(place, "must be a time such as 2026-01-31T12:00:00Z") from None
+
+
+_TIME: Final = {"type": "string", "format": "date-time"}
+ONE_PHASE: Final[Field[str | None]] = Field(
+    "phase", "Only this phase; empty is that of the tasks without one.",
+    {"type": "string", "maxLength": MAX_TEXT}, _read_phase, None,
+)  # fmt: skip
+SINCE: Final[Field[int | None]] = Field(
+    "since", "From when on; an hour before the end without it.", _TIME, _read_time, None
+)
+UNTIL: Final[Field[int | None]] = Field("until", "Up to when; now without it.", _TIME, _read_time, None)
+BARS: Final[Field[int]] = integer("limit", "How many at most, the newest.", low=1, high=5_000, default=500)
+MINUTES: Final[Field[int]] = integer("minutes", "How far back.", low=1, high=44_640, default=60)
+
+
+async def status(site: Site, ask: Ask) -> Document:
+    """The swarm as a whole."""
+    return swarm_document(await site.looks.swarm())
+
+
+async def workers(site: Site, ask: Ask) -> Document:
+    """All workers that ever joined."""
+    return {"workers": workers_document(await site.looks.workers())}
+
+
+async def graph(site: Site, ask: Ask) -> Document:
+    """The tasks and what they wait for; of very many tasks, their phases."""
+    return await site.read_long(partial(_graph, phase=ask.of(ONE_PHASE)))
+
+
+async def timeline(site: Site, ask: Ask) -> Document:
+    """The sessions that ran within some time."""
+    until_us = _or(ask.of(UNTIL), site.swarm.clock.wall_us())
+    since_us = _or(ask.of(SINCE), until_us - _HOUR_US)
+    read = partial(charts.sessions, since_us=since_us, until_us=until_us, limit=ask.of(BARS))
+    return {"sessions": [_bar(bar) for bar in reversed(await site.read_long(read))]}
+
+
+async def throughput(site: Site, ask: Ask) -> Document:
+    """What was done in each of sixty stretches up to now."""
+    bucket_us = ask.of(MINUTES) * _MINUTE_US // BUCKETS
+    since_us = site.swarm.clock.wall_us() - BUCKETS * bucket_us
+    read = partial(charts.throughput, since_us=since_us, bucket_us=bucket_us, buckets=BUCKETS)
+    stretches = await site.read_long(read)
+    return {"bucket_s": bucket_us / 1_000_000, "buckets": [_stretch(found) for found in stretches]}
+
+
+def _graph(tx: ReadTx, phase: str | None) -> Document:
+    seq = events.last_seq(tx)
+    if phase is None and pages.total(tx, TaskFilter()) > MAX_NODES:
+        counts = charts.phases(tx).items()
+        return {
+            "seq": seq,
+            "phases": [{"phase": name or None, "counts": dict(found)} for name, found in counts],
+            "edges": [[before or None, after or None, n] for before, after, n in charts.phase_edges(tx)],
+        }
+    nodes = charts.nodes(tx, phase)[:MAX_NODES]
+    drawn = {node.task_id for node in nodes}
+    return {
+        "seq": seq,
+        "nodes": [
+            {"id": node.task_id, "name": node.name, "phase": node.phase or None, "status": node.status}
+            for node in nodes
+        ],
+        "edges": [list(edge) for edge in charts.edges(tx, phase) if drawn.issuperset(edge)],
+    }
+
+
+def _bar(bar: SessionBar) -> Document:
+    return {
+        "task": bar.task_id,
+        "attempt": bar.attempt,
+        "role": bar.role,
+        "worker": bar.worker,
+        "started_at": values.iso(bar.started_us),
+        "ended_at": values.iso(bar.ended_us),
+        "status": bar.outcome,
+    }
+
+
+def _stretch(found: Stretch) -> Document:
+    return {
+        "at": values.iso(found.begin_us),
+        "completed": found.completed,
+        "failed": found.failed,
+        "builder_median_s": _median_s(found, SessionRole.BUILDER),
+        "validator_median_s": _median_s(found, SessionRole.VALIDATOR),
+    }
+
+
+def _median_s(found: Stretch, role: SessionRole) -> float | None:
+    took_us = found.median_us.get(role)
+    return None if took_us is None else took_us / 1_000_000
+
+
+def _or(us: int | None, otherwise: int) -> int:
+    return otherwise if us is None else max(-_MAX_US, min(us, _MAX_US))

@@ -1,0 +1,96 @@
+"""What stands before every route: by which name the server was called, and from which page.
+
+The rule: a browser is never trusted to mean it. A name that is not ours is refused for reading too (DNS
+rebinding); what acts, and the WebSocket, must come from our own page, or carry a bearer token, which no page
+of another site has.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from swarmd.domain.errors import SwarmError
+from swarmd.web.http.errors import Broken, HostRefused, OriginRefused
+from swarmd.web.http.responses import HEADERS, refusal
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?", re.IGNORECASE)
+_SAFE: Final = ("GET", "HEAD")
+# What a browser says of a request that our own page made, or that the user typed.
+_OWN_SITES: Final = ("same-origin", "none")
+
+_log = structlog.get_logger("swarmd.web")
+
+
+class Guard:
+    """Refuses, or passes on; adds the headers of every answer."""
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str], any_address: bool) -> None:
+        self._app = app
+        self._names = names
+        self._any_address = any_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, receive, send_with_headers)
+        except SwarmError as error:
+            await refusal(error)(scope, receive, send_with_headers)
+        except Exception:  # noqa: BLE001  # a bug in a route must not show its insides
+            _log.exception("a route failed", path=scope["path"])
+            if not begun:
+                await refusal(Broken())(scope, receive, send_with_headers)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            raise HostRefused(", ".join(hosts)[:100])
+        if scope["type"] == "websocket" or scope["method"] not in _SAFE:
+            _check_origin(headers, hosts[0])
+
+    def _is_ours(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        name = match[1].lower() if match else ""
+        # An address can't be rebound; it is the name of a foreign site that can.
+        return name in self._names or (self._any_address and _is_address(name))
+
+
+def _check_origin(headers: Headers, host: str) -> None:
+    origins = headers.getlist("origin")
+    if not origins:
+        # No browser acts without one, and none sends a bearer token by itself.
+        ours = headers.get("authorization", "").startswith("Bearer ")
+    else:
+        ours = [origin.lower() for origin in origins] in (
+            [f"http://{host.lower()}"],
+            [f"https://{host.lower()}"],
+        )
+    if not ours or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+        raise OriginRefused
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

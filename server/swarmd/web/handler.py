@@ -1,0 +1,94 @@
+"""Makes an endpoint of a route: who asks, whether they may, what they give, the answer."""
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from swarmd.domain.errors import InvalidRequest
+from swarmd.web.auth import authorize
+from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
+from swarmd.web.http.params import Field
+from swarmd.web.http.responses import Json
+from swarmd.web.http.route import Ask, Route, Site
+
+MAX_BODY: Final = 1024 * 1024
+BODY_WITHIN_S: Final = 10.0
+
+
+def endpoint(site: Site, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    """What Starlette calls for the route."""
+
+    async def answer(request: Request) -> Response:
+        who = None
+        if route.verb and not (route.scraped and site.metrics_open and _is_near(request)):
+            who = authorize.identify(site, request)
+            authorize.check_role(who, route.verb)
+            if route.method == "POST":
+                authorize.check_csrf(who, request.headers.getlist(authorize.CSRF_HEADER))
+        given = _query(request, route.query)
+        if route.method == "POST":
+            given |= _body(await _read(request), route.body)
+        found = await route.handle(
+            site, Ask(who, request.path_params, given, request.cookies.get(site.cookie, ""))
+        )
+        return found if isinstance(found, Response) else Json(found, status_code=route.status)
+
+    return answer
+
+
+def _is_near(request: Request) -> bool:
+    return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+
+
+def _query(request: Request, fields: Sequence[Field[Any]]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for field in fields:
+        found = request.query_params.getlist(field.name)
+        if field.repeated:
+            given[field.name] = field.read(field.name, found)
+        elif found:
+            given[field.name] = field.read(field.name, found[-1])
+    return given
+
+
+def _body(body: Mapping[str, Any], fields: Sequence[Field[Any]]) -> dict[str, Any]:
+    known = {field.name: field for field in fields}
+    for name in body:
+        if name not in known:
+            raise InvalidRequest(name[:100], f"is not known here; known are: {', '.join(known) or 'none'}")
+    return {name: known[name].read(name, value) for name, value in body.items()}
+
+
+async def _read(request: Request) -> Mapping[str, Any]:
+    """The body's object; an empty body is an empty one."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ContentTypeRefused
+    raw = await _raw(request)
+    try:
+        found = json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        raise InvalidRequest("body", "is no JSON") from None
+    if not isinstance(found, dict):
+        raise InvalidRequest("body", "must be a JSON object")
+    return found
+
+
+async def _raw(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise BodyTooLarge(MAX_BODY)
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except ClientDisconnect:
+        raise BodyTooSlow from None
+    return bytes(body)

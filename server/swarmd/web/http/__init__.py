@@ -1,0 +1,1 @@
+"""Parts of an HTTP exchange: routes, parameters, responses, errors, schemas."""

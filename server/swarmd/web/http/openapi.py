@@ -1,0 +1,72 @@
+"""The description of the routes for tools, made of the table that they are built from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amplifier_swarm import __version__
+from swarmd.web.http.route import Route
+from swarmd.web.http.schemas import SCHEMAS
+
+_SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"login": []}]
+
+
+def describe(routes: Sequence[Route], *, cookie: str) -> dict[str, Any]:
+    """The OpenAPI document."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "swarmd",
+            "version": __version__,
+            "description": "The swarm over HTTP. Bodies are what `swarmctl -o json` prints.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "login": {"type": "apiKey", "in": "cookie", "name": cookie},
+            },
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handle.__name__,
+        "summary": route.about,
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "responses": {
+            str(route.status): {"description": "Done.", "content": _content(route.answer)},
+            "default": {"description": "Refused.", "content": _content("Error")},
+        },
+        "security": _SECURITY if route.verb else [],
+    }
+    if route.method == "POST":
+        operation["requestBody"] = _body(route)
+    return operation
+
+
+def _content(schema: str) -> dict[str, Any]:
+    kind = "text/plain" if schema == "Metrics" else "application/json"
+    return {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    names = [part.strip("{}") for part in route.path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": field.name, "in": "query", "description": field.about, "schema": dict(field.schema)}
+        for field in route.query
+    ]
+
+
+def _body(route: Route) -> dict[str, Any]:
+    properties = {field.name: {**field.schema, "description": field.about} for field in route.body}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"required": False, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,207 @@
+"""The JSON schemas of all answers, by name; a test holds them against real answers, key by key."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import (
+    AttemptOutcome,
+    DependencyFailurePolicy,
+    DisconnectPolicy,
+    FailureClass,
+    OutcomeKind,
+    Role,
+    SessionRole,
+    SwarmMode,
+)
+from swarmd.engine.reports.explain import ReasonKind
+from swarmd.engine.reports.overview import WorkerStatus
+from swarmd.store.events import EventKind
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+INTEGER: Final[Schema] = {"type": "integer"}
+NUMBER: Final[Schema] = {"type": "number"}
+FLAG: Final[Schema] = {"type": "boolean"}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+TEXTS: Final[Schema] = {"type": "array", "items": TEXT}
+LABELS: Final[Schema] = {"type": "object", "additionalProperties": TEXT}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _words(kind: type[StrEnum]) -> Schema:
+    return {"type": "string", "enum": [member.value for member in kind]}
+
+
+def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
+    """An object with exactly these keys, all of which are there."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {**properties, **(optional or {})},
+        "additionalProperties": False,
+    }
+
+
+def _more(name: str, **properties: Schema) -> Schema:
+    """The object of that name, with more keys."""
+    base = SCHEMAS[name]
+    return {
+        **base,
+        "required": [*base["required"], *properties],
+        "properties": {**base["properties"], **properties},
+    }
+
+
+_NULL_TEXT: Final = _or_null(TEXT)
+_NULL_TIME: Final = _or_null(TIME)
+_COUNTS: Final[Schema] = {
+    "type": "object",
+    "properties": {status.value: INTEGER for status in TaskStatus},
+    "additionalProperties": False,
+}
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Error": _object(error=_object(reason=TEXT, message=TEXT, optional={"faults": _list(
+        _object(place=TEXT, message=TEXT))})),
+    "Usage": _object(input_tokens=INTEGER, output_tokens=INTEGER, cost=_NULL_TEXT),
+    "KillReceipt": _object(
+        containment=_NULL_TEXT, processes_found=INTEGER, terminated=INTEGER, killed=INTEGER,
+        survivors=INTEGER, duration_s=NUMBER, last_output=_NULL_TEXT,
+    ),
+    "Task": _object(
+        id=TEXT, name=TEXT, status=_words(TaskStatus), phase=_NULL_TEXT, type=_NULL_TEXT, priority=INTEGER,
+        attempt=INTEGER, max_retries=INTEGER, dependencies=TEXTS, blocked_by=TEXTS, worker=_NULL_TEXT,
+        builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
+        failure_class=_or_null(_words(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
+        created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
+        kill_receipt=_or_null(_ref("KillReceipt")),
+    ),
+    "Session": _object(
+        session_id=TEXT, role=_words(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
+        ended_at=_NULL_TIME, exit_code=_or_null(INTEGER), usage=_ref("Usage"),
+    ),
+    "Finding": _object(finding_id=_NULL_TEXT, file=_NULL_TEXT, issue=TEXT, severity=_NULL_TEXT),
+    "FindingAnswer": _object(
+        finding_id=_NULL_TEXT, kind=_or_null({"enum": ["fixed", "disputed"]}), why=_NULL_TEXT
+    ),
+    "BuilderResult": _object(
+        status=_NULL_TEXT, files_created=TEXTS, files_modified=TEXTS, tests_written=_or_null(FLAG),
+        tests_passed=_or_null(FLAG), implementation_notes=_NULL_TEXT, blockers=TEXTS,
+        answers=_list(_ref("FindingAnswer")),
+    ),
+    "Check": _object(command=TEXT, exit_code=INTEGER, output_tail=_NULL_TEXT, duration_s=NUMBER),
+    "Verdict": _object(
+        verdict={"enum": ["PASS", "FAIL"]}, confidence=_or_null(NUMBER), test_quality_score=_or_null(NUMBER),
+        recommendations=TEXTS, summary=_NULL_TEXT,
+    ),
+    "LateResult": _object(
+        received_at=_NULL_TIME, outcome=_or_null(_words(OutcomeKind)),
+        failure_class=_or_null(_words(FailureClass)), error=_NULL_TEXT,
+    ),
+    "Attempt": _object(
+        number=INTEGER, outcome=_or_null(_words(AttemptOutcome)), worker=_NULL_TEXT,
+        failure_class=_or_null(_words(FailureClass)), error=_NULL_TEXT, claimed_at=_NULL_TIME,
+        started_at=_NULL_TIME, ended_at=_NULL_TIME, sessions=_list(_ref("Session")),
+        builder_result=_or_null(_ref("BuilderResult")), checks=_list(_ref("Check")),
+        verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
+        kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
+    ),
+    "Worker": _object(
+        name=TEXT, status=_words(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
+        pid=_or_null(INTEGER), runner=_NULL_TEXT, last_seen=_NULL_TIME, stopped_by=_NULL_TIME,
+        labels=LABELS, containment=_NULL_TEXT, version=_NULL_TEXT, task_ids=TEXTS,
+    ),
+    "Swarm": _object(
+        mode=_words(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
+        slots=INTEGER, estimated_hours=_or_null(NUMBER), completed_hours=_or_null(NUMBER), usage=_ref("Usage"),
+        stop_generation=INTEGER, last_event_seq=INTEGER, version=TEXT, started_at=_NULL_TIME, epoch=INTEGER,
+        swarm_id=_NULL_TEXT, expiry_paused=FLAG,
+        paused_runners=_list(_object(runner=TEXT, cause=_NULL_TEXT, paused_at=_NULL_TIME)),
+    ),
+    "Event": _object(
+        seq=INTEGER, happened_at=_NULL_TIME, kind=_words(EventKind), task=_NULL_TEXT,
+        status=_or_null(_words(TaskStatus)), attempt=_or_null(INTEGER), worker=_NULL_TEXT,
+        session_id=_NULL_TEXT, cause=_NULL_TEXT,
+    ),
+    "LogEntry": _object(
+        session_id=TEXT, role=_words(SessionRole), attempt=INTEGER, cursor=INTEGER, number=INTEGER,
+        logged_at=_NULL_TIME, text=TEXT,
+        kind={"enum": ["output", "error_output", "tool_started", "tool_completed", "reply", "worker", "gap"]},
+    ),
+}  # fmt: skip
+
+# Made of those above.
+SCHEMAS["TaskDetail"] = _more(
+    "Task", description=_NULL_TEXT, acceptance_criteria=TEXTS, files=TEXTS, design_docs=TEXTS, checks=TEXTS,
+    on_dependency_failure=_words(DependencyFailurePolicy), on_disconnect=_words(DisconnectPolicy),
+    validate=_or_null(FLAG), builder_agent=_NULL_TEXT, validator_agent=_NULL_TEXT,
+    builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), stall_timeout=_or_null(NUMBER),
+    check_timeout=_or_null(NUMBER), labels=LABELS,
+    course=_list(INTEGER), attempts=_list(_ref("Attempt")),
+)  # fmt: skip
+SCHEMAS.update({
+    "TaskPage": _object(tasks=_list(_ref("Task")), next=_NULL_TEXT, total=INTEGER),
+    "Explanation": _object(
+        task=_ref("Task"), reasons=_list(_object(kind=_words(ReasonKind), message=TEXT, task_ids=TEXTS))
+    ),
+    "LogPage": _object(entries=_list(_ref("LogEntry")), next=INTEGER, ended=FLAG),
+    "EventPage": _object(events=_list(_ref("Event")), next=INTEGER),
+    "Workers": _object(workers=_list(_ref("Worker"))),
+    "Graph": {
+        "anyOf": [
+            _object(
+                seq=INTEGER, edges=_list(TEXTS),
+                nodes=_list(_object(id=TEXT, name=TEXT, phase=_NULL_TEXT, status=_words(TaskStatus))),
+            ),
+            _object(
+                seq=INTEGER, edges=_list(_list({"type": ["string", "integer", "null"]})),
+                phases=_list(_object(phase=_NULL_TEXT, counts=_COUNTS)),
+            ),
+        ]
+    },
+    "Timeline": _object(
+        sessions=_list(_object(
+            task=TEXT, attempt=INTEGER, role=_words(SessionRole), worker=TEXT, started_at=TIME,
+            ended_at=_NULL_TIME, status=_or_null(_words(AttemptOutcome)),
+        ))
+    ),
+    "Throughput": _object(
+        bucket_s=NUMBER,
+        buckets=_list(_object(
+            at=TIME, completed=INTEGER, failed=INTEGER, builder_median_s=_or_null(NUMBER),
+            validator_median_s=_or_null(NUMBER),
+        )),
+    ),
+    "Bulk": _object(
+        matched=INTEGER, done=INTEGER, refused=_list(_object(id=TEXT, reason=TEXT, message=TEXT))
+    ),
+    "Stopped": _more(
+        "Swarm", killing=TEXTS, killed=TEXTS,
+        receipts=_list(_object(
+            worker=TEXT, reach={"enum": ["ordered", "stopped", "unreachable", "silent", "late"]},
+            task_ids=TEXTS, stopped_at=_NULL_TIME, stopped_by=_NULL_TIME, processes_found=_or_null(INTEGER),
+            terminated=_or_null(INTEGER), killed=_or_null(INTEGER), survivors=_or_null(INTEGER),
+            tasks=_list(_object(id=TEXT, status=_words(TaskStatus), kill_receipt=_or_null(_ref("KillReceipt")))),
+        )),
+    ),
+    "Resumed": _more("Swarm", requeued=TEXTS),
+    "Me": _object(name=TEXT, role=_words(Role), csrf=TEXT, version=TEXT, swarm_id=TEXT),
+    "LoggedOut": _object(logged_out=FLAG),
+    "Health": _object(ok=FLAG),
+    "Ready": _object(ready=FLAG, why=TEXT),
+    "Metrics": TEXT,
+})  # fmt: skip

@@ -1,0 +1,1 @@
+"""The live feed: WebSocket, broadcaster, frames, subscribers."""

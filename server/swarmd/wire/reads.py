@@ -1,0 +1,79 @@
+"""What people look at, as messages: the same for every way in which they ask."""
+
+from collections.abc import Sequence
+
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import swarm_pb2, task_pb2
+from swarmd.domain.model import TaskKey
+from swarmd.engine.reports import explain, overview
+from swarmd.engine.swarm import Swarm
+from swarmd.engine.tasks import lookup
+from swarmd.store.reads import views as store_views
+from swarmd.store.transaction import ReadTx
+from swarmd.wire import definitions, views
+
+
+class Looks:
+    """Reads one swarm."""
+
+    def __init__(self, swarm: Swarm, *, started_us: int) -> None:
+        self._swarm = swarm
+        self._started_us = started_us
+
+    async def task(self, task_id: str) -> pb.GetTaskResponse:
+        """One task with its definition and its attempts."""
+        return await self._swarm.db.read(lambda tx: detail(tx, lookup.resolve(tx, task_id).key))
+
+    async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:
+        """The tasks of these ids, in this order."""
+        return await self._swarm.db.read(lambda tx: named(tx, task_ids))
+
+    async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
+        """Why a task is where it is."""
+        live, backoffs = self._swarm.live, self._swarm.backoffs
+
+        def read(tx: ReadTx) -> tuple[explain.Facts, task_pb2.Task]:
+            task = lookup.resolve(tx, task_id)
+            return explain.gather(tx, task, live), views.task(store_views.task(tx, task.key))
+
+        facts, task = await self._swarm.db.read(read)
+        return pb.ExplainTaskResponse(
+            task=task, reasons=views.reasons(explain.reasons(facts, live, backoffs))
+        )
+
+    async def swarm(self) -> swarm_pb2.Swarm:
+        """The swarm as a whole."""
+        return await self._swarm.db.read(self.swarm_in)
+
+    async def workers(self) -> list[swarm_pb2.Worker]:
+        """All workers that ever joined, by name."""
+        return await self._swarm.db.read(self.workers_in)
+
+    def swarm_in(self, tx: ReadTx) -> swarm_pb2.Swarm:
+        """The same, as of the moment of a transaction."""
+        return views.swarm(overview.swarm_view(tx, self._swarm.live, started_us=self._started_us))
+
+    def workers_in(self, tx: ReadTx) -> list[swarm_pb2.Worker]:
+        """The same, as of the moment of a transaction."""
+        known = self._swarm
+        found = overview.worker_views(tx, known.live, known.clock, known.policy.pace)
+        return [views.worker(view) for view in found]
+
+
+def named(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
+    """The tasks of these ids, in this order."""
+    return tasks(tx, [lookup.resolve(tx, task_id).key for task_id in task_ids])
+
+
+def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> list[task_pb2.Task]:
+    """The tasks of these keys, in this order."""
+    return [views.task(view) for view in store_views.tasks(tx, keys)]
+
+
+def detail(tx: ReadTx, key: TaskKey) -> pb.GetTaskResponse:
+    """One task with its definition and its attempts."""
+    return pb.GetTaskResponse(
+        task=views.task(store_views.task(tx, key)),
+        definition=definitions.write(store_views.definition(tx, key)),
+        attempts=[views.attempt(view) for view in store_views.attempts(tx, key)],
+    )

@@ -1,0 +1,1 @@
+"""Values of the worker, without I/O."""

@@ -1,0 +1,1 @@
+"""One attempt: slots, builder, checks, validator."""

@@ -1,0 +1,32 @@
+"""What every session of a worker is run with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from amplifier_swarm.masking import Mask
+from swarm_worker.domain.ports import Desk
+from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.runners.base import Runner
+from swarm_worker.storage.state_dir import StateFolder
+from swarm_worker.supervision.fence import Fence
+from swarm_worker.telemetry.tracing import SILENT, Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every session of a worker is run with."""
+
+    runner: Runner
+    desk: Desk
+    fence: Fence
+    starts: Starts
+    folder: StateFolder
+    project_root: Path
+    env: Mapping[str, str]
+    swarm_id: str
+    stall_s: float
+    grace_s: float
+    # Knows what of `env` is secret.
+    mask: Mask
+    tracer: Tracer = SILENT

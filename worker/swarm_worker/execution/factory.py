@@ -1,0 +1,97 @@
+"""Makes attempts from claims. It is loaded with the first claim, and all that only attempts need comes with it.
+
+Invariant: `worker` and `slots` import this module at run time in one place, `Worker._attempts`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from amplifier_swarm.masking import Mask
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker.config import Config
+from swarm_worker.domain.model import (
+    Assignment,
+    Failure,
+    FailureClass,
+    KillReceipt,
+    Outcome,
+    OutcomeKind,
+    SessionEnd,
+)
+from swarm_worker.domain.types import LeaseId
+from swarm_worker.execution.attempt import Attempt
+from swarm_worker.execution.context import Bench
+from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.rpc import convert
+from swarm_worker.rpc.reporter import Reporter
+from swarm_worker.rpc.session_reporter import ReporterDesk
+from swarm_worker.startup import Setup
+from swarm_worker.supervision.fence import Fence, OpenFence
+from swarm_worker.supervision.leftovers import MARKER
+from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.stop_signal import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFactory:
+    """Makes attempts by `attempt`, and the messages of how they ended, without secrets."""
+
+    attempt: Callable[[Assignment, Stop], Attempt]
+    mask: Mask
+
+    def assignment(self, claim: wire.Claim) -> Assignment:
+        """Returns what a claim asks for."""
+        return convert.assignment(claim)
+
+    def finished(
+        self, lease_id: LeaseId, outcome: Outcome, ended: Iterable[SessionEnd] = ()
+    ) -> wire.FinishedAttempt:
+        """Returns the message that is kept and sent of an outcome."""
+        finished = convert.finished(lease_id, outcome, ended)
+        self.mask.message(finished.outcome)
+        return finished
+
+    def not_run(self, lease_id: LeaseId, *, stopped: bool) -> wire.FinishedAttempt:
+        """Returns the message for a claim of which no session was started: ordered to stop, or given back."""
+        kind = OutcomeKind.STOPPED if stopped else OutcomeKind.DECLINED
+        return convert.finished(lease_id, Outcome(kind, kill_receipt=KillReceipt() if stopped else None))
+
+    def fault(self, error: Exception) -> Outcome:
+        """Returns the outcome of an attempt that failed by a defect of the worker."""
+        failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
+        return Outcome(OutcomeKind.FAILED, failure=failure)
+
+
+def attempt_factory(
+    config: Config,
+    setup: Setup,
+    *,
+    reporter: Reporter,
+    hold: Hold,
+    fence: Fence,
+    starts: Starts,
+    swarm_id: Callable[[], str],
+) -> AttemptFactory:
+    """Returns the factory of one worker; `swarm_id` is asked at each attempt, since a stream may change it."""
+    desk = ReporterDesk(reporter)
+    env: Mapping[str, str] = {**setup.env, MARKER: hold.mark}
+
+    def attempt(assignment: Assignment, stop: Stop) -> Attempt:
+        task = assignment.task
+        bench = Bench(
+            runner=setup.runner,
+            desk=desk,
+            fence=OpenFence(hold) if task.keep_on_disconnect else fence,
+            starts=starts,
+            folder=setup.folder,
+            project_root=setup.project_root,
+            env=env,
+            swarm_id=swarm_id(),
+            stall_s=config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
+            grace_s=config.kill_grace,
+            mask=setup.mask,
+            tracer=setup.tracer,
+        )
+        return Attempt(bench, config, assignment, stop, setup.templates)
+
+    return AttemptFactory(attempt, setup.mask)

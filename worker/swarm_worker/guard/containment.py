@@ -1,0 +1,132 @@
+"""What holds a session's processes together, besides their guard being their subreaper.
+
+Three levels. `subreaper` needs no right and changes nothing for the session. `cgroup2` adds a control group
+to each session, where the worker's own may have groups below it: the kernel kills what is in it at one
+stroke, also when guard and worker are dead. `pidns` gives each session a PID namespace, which dies with its
+guard whatever the session does; but the session then has its own process numbers and, without root, its own
+view of users, which not every tool stands. Nothing but the standard library: guards load it.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from swarm_worker.guard.procfs import PR_SET_PDEATHSIG, checked, libc, prctl
+
+SUBREAPER: Final = "subreaper"
+CGROUP2: Final = "cgroup2"
+PIDNS: Final = "pidns"
+
+CLONE_NEWNS: Final = 0x0002_0000
+CLONE_NEWUSER: Final = 0x1000_0000
+CLONE_NEWPID: Final = 0x2000_0000
+MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
+MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
+
+
+class Containment(NamedTuple):
+    """The level, and for `cgroup2` the group below which each session gets its own."""
+
+    level: str = SUBREAPER
+    cgroup: str = ""
+
+
+def strongest() -> Containment:
+    """The strongest level that no session can notice."""
+    cgroup = own_cgroup()
+    return Containment(CGROUP2, cgroup) if cgroup else Containment()
+
+
+def own_cgroup() -> str:
+    """The folder of this process's control group if groups can be made and killed below it, else nothing."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:  # noqa: PTH123  # see processes.stat
+            path = next(line[3:].rstrip("\n") for line in file if line.startswith("0::"))
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:  # noqa: PTH123
+            mount = next(line.split()[4] for line in file if " - cgroup2 " in line)
+    except (OSError, StopIteration):
+        return ""
+    folder = os.path.normpath(mount + path)
+    # The machine's root group has no such file, and is nobody's to use.
+    usable = os.path.exists(f"{folder}/cgroup.kill") and os.access(f"{folder}/cgroup.procs", os.W_OK)  # noqa: PTH110
+    return folder if usable and os.access(folder, os.W_OK) else ""
+
+
+def make_cgroup(folder: str) -> bool:
+    """Makes a group, and says whether it could."""
+    try:
+        os.mkdir(folder)  # noqa: PTH102  # see processes.stat
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def enter_cgroup(folder: str) -> None:
+    """Moves this process there, and with it all that it will start."""
+    _write(f"{folder}/cgroup.procs", "0")
+
+
+def kill_cgroup(folder: str) -> None:
+    """Kills everything in the group; new ones can't come to be meanwhile."""
+    with contextlib.suppress(OSError):  # it is gone already
+        _write(f"{folder}/cgroup.kill", "1")
+
+
+def drop_cgroup(folder: str) -> bool:
+    """Removes the group and those below it, if nothing is alive there; says whether they are gone."""
+    try:
+        for below, _, _ in os.walk(folder, topdown=False):
+            os.rmdir(below)  # noqa: PTH106  # see processes.stat
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def cgroups(parent: str, prefix: str) -> Iterator[str]:
+    """The groups right below `parent` whose names begin so."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):  # noqa: PTH208  # see processes.stat
+            if name.startswith(prefix):
+                yield f"{parent}/{name}"
+
+
+def unshare_pids() -> None:
+    """Lets the next child of this process be the first of a PID namespace; raises OSError if refused."""
+    try:
+        _unshare(CLONE_NEWPID)
+    except PermissionError:
+        user, group = os.getuid(), os.getgid()
+        _unshare(CLONE_NEWUSER | CLONE_NEWPID)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+
+
+def become_init() -> None:
+    """Makes this process, the first of its namespace, die with its parent and see its own /proc."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _unshare(CLONE_NEWNS)
+    _mount("none", "/", "none", MS_REC_PRIVATE)
+    _mount("proc", "/proc", "proc", MS_NOSUID_NODEV_NOEXEC)
+
+
+def _unshare(flags: int) -> None:
+    checked(libc().unshare(flags), "unshare")
+
+
+def _mount(source: str, target: str, kind: str, flags: int) -> None:
+    import ctypes  # noqa: PLC0415  # see libc
+
+    words = (source.encode(), target.encode(), kind.encode())
+    checked(libc().mount(*words, ctypes.c_ulong(flags), None), f"mount {target}")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # see processes.stat
+        file.write(text)

@@ -1,0 +1,1 @@
+"""Parses what sessions print."""

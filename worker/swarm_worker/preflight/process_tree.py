@@ -1,0 +1,62 @@
+"""Whether process trees can be ended on this machine. Only `--check` asks: it takes all that sessions need."""
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.preflight.probe import Probe
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Ended, Launch, Limits
+from swarm_worker.supervision.stop_signal import Stop
+
+TREE_S: Final = 20.0
+# One child ignores SIGTERM, one is left by its parent: both have to be gone in the end.
+TREE: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up; wait'
+
+
+def tree() -> Probe:
+    """Starts a small process tree under a guard and ends it, as a kill would."""
+    began = time.monotonic()
+    with TemporaryDirectory(prefix="swarm-check-") as folder:
+        ended = asyncio.run(_tree(Path(folder)))
+    receipt = ended.receipt
+    took = f"{receipt.processes_found} processes ended in {time.monotonic() - began:.1f} s"
+    if ended.error or receipt.survivors or receipt.processes_found < 2:
+        text = ended.error or f"{took}, {receipt.survivors} survived"
+        return Probe(
+            "kill", text, ok=False, hint="run the worker on Linux, outside of what forbids prctl and /proc"
+        )
+    return Probe("kill", took)
+
+
+class _Sink:
+    """Orders the end as soon as the tree stands."""
+
+    patience = 1.0
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def stdout(self, chunk: bytes) -> None:
+        self._stop.give(StopOrder("the check", graceful=True))
+
+    def stderr(self, chunk: bytes) -> None:
+        """Nothing to be read."""
+
+    feed = stderr
+
+
+async def _tree(folder: Path) -> Ended:
+    fence, stop = Fence(), Stop(grace_s=0.5)
+    fence.begin(stop_after_s=TREE_S, since=now_s())
+    env = {"PATH": os.environ.get("PATH", os.defpath)}
+    launch = Launch(("/bin/sh", "-c", TREE), cwd=folder, env=env, lock=folder / "guard.lock")
+    limits = Limits(TREE_S, 0, 0.5)
+    ended = await run_guarded(launch, limits=limits, fence=fence, stop=stop, sink=_Sink(stop))
+    return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

@@ -1,0 +1,84 @@
+"""The end of each prompt: the demand for the JSON, with an example. Its one rule: nothing stands behind it.
+
+No example is an answer: where a word has to be chosen all of them stand there, so that a prompt which an
+agent echoes can't be taken for its verdict.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from swarm_worker.domain.model import Finding
+from swarm_worker.prompts.quote import fenced, line
+
+FINDINGS: Final = 50
+ID_CHARS: Final = 60
+
+_ENDING: Final = """
+# How to end
+End your last message with exactly one JSON object of this form{choice}, and with nothing after it{more}:
+
+"""
+
+
+def builder_ending(findings: Sequence[Finding]) -> str:
+    """What a builder has to answer; with findings, to each of them."""
+    return _for_builder(tuple(map(_id, findings[:FINDINGS])))
+
+
+def validator_ending(findings: Sequence[Finding]) -> str:
+    """What a validator has to answer; a finding that still stands goes by the id it has."""
+    return _for_validator(_id(findings[0]) if findings else None)
+
+
+# Most attempts have no findings, and so the same end.
+@lru_cache(maxsize=16)
+def _for_builder(finding_ids: tuple[str, ...]) -> str:
+    answers = [
+        {"finding_id": finding_id, "kind": "fixed | disputed", "why": "how you mended it, or why it is wrong"}
+        for finding_id in finding_ids
+    ]
+    example: dict[str, object] = {
+        "status": "completed | partial | blocked",
+        "files_created": ["path"],
+        "files_modified": ["path"],
+        "tests_written": True,
+        "tests_passed": True,
+        "implementation_notes": "what you did, what you decided and why, and what those who build on it must know",
+        "blockers": [],
+    }
+    more = "; `answers` has an entry for each finding that you were given" if answers else ""
+    return _ending(example | ({"answers": answers} if answers else {}), choice="", more=more)
+
+
+@lru_cache(maxsize=16)
+def _for_validator(finding_id: str | None) -> str:
+    issue = {
+        "file": "path",
+        "issue": "what is wrong, and how it shows",
+        "severity": "critical | major | minor",
+    }
+    more = "; `critical_issues` is `[]` if you found none"
+    if finding_id is not None:
+        issue = {"finding_id": finding_id, **issue}
+        more += ", and `finding_id` stands only with a finding from above that still holds"
+    example: dict[str, object] = {
+        "verdict": "PASS | FAIL",
+        "confidence": 0.9,
+        "critical_issues": [issue],
+        "test_quality_score": 7,
+        "recommendations": ["what would be better"],
+        "summary": "your judgement in a few sentences",
+    }
+    choice = ", in which `verdict` is the word PASS or the word FAIL (anything else counts as no verdict)"
+    return _ending(example, choice=choice, more=more)
+
+
+def _ending(example: dict[str, object], *, choice: str, more: str) -> str:
+    block = fenced(json.dumps(example, indent=2, ensure_ascii=False)).replace("\n", "json\n", 1)
+    return f"{_ENDING.format(choice=choice, more=more)}{block}\n"
+
+
+def _id(finding: Finding) -> str:
+    return line(finding.finding_id, ID_CHARS)

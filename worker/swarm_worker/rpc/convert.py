@@ -1,0 +1,237 @@
+"""Turns wire messages into the worker's values and back. Text leaves here as valid UTF-8, within its bounds."""
+
+import json
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
+from swarm_worker.domain import model, types
+from swarm_worker.rpc.orders import seconds
+
+ISSUE_CHARS: Final = 4_000
+NOTES_CHARS: Final = 16_000
+TAIL_CHARS: Final = 8_000
+WHY_CHARS: Final = 2_000
+_Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
+# What a session says of itself is bounded, so that no outcome outgrows a message.
+ITEMS: Final = 200
+ITEM_CHARS: Final = 1_000
+LOG_TEXT_BYTES: Final = 8 * 1024
+
+_ROLES: Final = {
+    types.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
+    types.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
+}
+_KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
+
+
+def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
+    """What a claim asks for."""
+    return model.Assignment(
+        task=_task(claim.task),
+        lease_id=types.LeaseId(claim.lease_id),
+        attempt=claim.attempt,
+        epoch=claim.epoch,
+        findings=tuple(model.Finding(f.finding_id, f.file, f.issue, f.severity) for f in claim.findings),
+        last_error=claim.last_error,
+        dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
+        traceparent=claim.traceparent,
+    )
+
+
+def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
+    built = _told(result.builder_result) if result.HasField("builder_result") else None
+    return model.DependencyResult(result.task_id, result.name, built, result.verdict_summary)
+
+
+def _told(result: session_pb2.BuilderResult) -> model.BuilderResult:
+    return model.BuilderResult(
+        status=result.status,
+        files_created=tuple(result.files_created),
+        files_modified=tuple(result.files_modified),
+        tests_written=result.tests_written if result.HasField("tests_written") else None,
+        tests_passed=result.tests_passed if result.HasField("tests_passed") else None,
+        implementation_notes=result.implementation_notes,
+        blockers=tuple(result.blockers),
+    )
+
+
+def _task(task: task_pb2.TaskDefinition) -> model.Task:
+    from google.protobuf import json_format  # noqa: PLC0415  # an idle worker does without
+
+    document = json_format.MessageToDict(task, preserving_proto_field_name=True)
+    return model.Task(
+        id=task.task_id,
+        document=json.dumps(document, ensure_ascii=False),
+        name=task.name or task.task_id,
+        phase=task.phase,
+        type=task.type,
+        description=task.description,
+        acceptance_criteria=tuple(task.acceptance_criteria),
+        files=tuple(task.files),
+        design_docs=tuple(task.design_docs),
+        checks=tuple(task.checks),
+        validate=task.validate if task.HasField("validate") else None,
+        builder_agent=task.builder_agent,
+        validator_agent=task.validator_agent,
+        builder_timeout_s=_limit(task, "builder_timeout"),
+        validator_timeout_s=_limit(task, "validator_timeout"),
+        stall_timeout_s=_limit(task, "stall_timeout"),
+        check_timeout_s=_limit(task, "check_timeout"),
+        keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
+    )
+
+
+def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
+    return seconds(getattr(task, name)) if task.HasField(name) else None
+
+
+def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
+    """Asks for the go."""
+    return worker_service_pb2.SessionRecord(
+        lease_id=start.lease_id,
+        session_id=start.session_id,
+        role=_ROLES[start.role],
+        runner=start.runner,
+    )
+
+
+def session_end(end: model.SessionEnd) -> worker_service_pb2.SessionRecord:
+    """Reports a session's end."""
+    record = session_start(end.start)
+    record.end.CopyFrom(worker_service_pb2.SessionEnd(exit_code=end.exit_code, usage=usage(end.usage)))
+    return record
+
+
+def usage(used: model.Usage) -> session_pb2.Usage:
+    """What a session has used."""
+    return session_pb2.Usage(
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cost="" if used.cost is None else f"{used.cost:f}",
+    )
+
+
+def log_entry(entry: model.Entry, *, number: int, wall_s: float) -> session_pb2.LogEntry:
+    """A numbered entry, its text cut to what an entry may hold."""
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromMicroseconds(int(wall_s * 1e6))
+    return session_pb2.LogEntry(
+        number=number,
+        logged_at=stamp,
+        kind=_KINDS[entry.kind],
+        text=_bytes_cut(_clean(entry.text)),
+    )
+
+
+def finished(
+    lease_id: types.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
+) -> worker_service_pb2.FinishedAttempt:
+    """What FinishTask reports, and what the outbox keeps; `ends` are those that are not recorded yet."""
+    message = task_pb2.Outcome(kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"))
+    if outcome.failure is not None:
+        message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
+        message.error = _head(outcome.failure.error, ISSUE_CHARS)
+        if outcome.failure.retry_after_s is not None:
+            message.retry_after.CopyFrom(_duration(outcome.failure.retry_after_s))
+    if outcome.builder_result is not None:
+        message.builder_result.CopyFrom(_builder_result(outcome.builder_result))
+    message.checks.extend(_check(check) for check in outcome.checks[:ITEMS])
+    if outcome.verdict is not None:
+        message.verdict.CopyFrom(_verdict(outcome.verdict))
+    if outcome.kill_receipt is not None:
+        message.kill_receipt.CopyFrom(_receipt(outcome.kill_receipt))
+    return worker_service_pb2.FinishedAttempt(
+        lease_id=lease_id, outcome=message, ends=[session_end(end) for end in ends]
+    )
+
+
+def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
+    return session_pb2.BuilderResult(
+        status=_head(result.status, ITEM_CHARS),
+        files_created=_items(result.files_created),
+        files_modified=_items(result.files_modified),
+        tests_written=result.tests_written,
+        tests_passed=result.tests_passed,
+        implementation_notes=_head(result.implementation_notes, NOTES_CHARS),
+        blockers=_items(result.blockers),
+        answers=[_answer(answer) for answer in result.answers[:ITEMS]],
+    )
+
+
+def _answer(answer: model.FindingAnswer) -> session_pb2.FindingAnswer:
+    return session_pb2.FindingAnswer(
+        finding_id=_head(answer.finding_id, ITEM_CHARS),
+        kind=session_pb2.FindingAnswerKind.Value(f"FINDING_ANSWER_KIND_{answer.kind.name}"),
+        why=_head(answer.why, WHY_CHARS),
+    )
+
+
+def _check(check: model.CheckResult) -> session_pb2.CheckResult:
+    return session_pb2.CheckResult(
+        command=_clean(check.command),
+        exit_code=check.exit_code,
+        output_tail=_clean(check.output_tail)[-TAIL_CHARS:],
+        duration=_duration(check.duration_s),
+    )
+
+
+def _verdict(verdict: model.Verdict) -> session_pb2.Verdict:
+    return session_pb2.Verdict(
+        passed=verdict.passed,
+        confidence=verdict.confidence,
+        findings=[
+            session_pb2.Finding(
+                finding_id=finding.finding_id,
+                file=_head(finding.file, ITEM_CHARS),
+                issue=_head(finding.issue, ISSUE_CHARS),
+                severity=_head(finding.severity, ITEM_CHARS),
+            )
+            for finding in verdict.findings[:ITEMS]
+        ],
+        test_quality_score=verdict.test_quality_score,
+        recommendations=_items(verdict.recommendations),
+        summary=_head(verdict.summary, ISSUE_CHARS),
+    )
+
+
+def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
+    return session_pb2.KillReceipt(
+        containment=receipt.containment,
+        processes_found=receipt.processes_found,
+        terminated=receipt.terminated,
+        killed=receipt.killed,
+        survivors=receipt.survivors,
+        duration=_duration(receipt.duration_s),
+        last_output=_clean(receipt.last_output)[-ISSUE_CHARS:],
+    )
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    duration = duration_pb2.Duration()
+    duration.FromMicroseconds(int(seconds * 1e6))
+    return duration
+
+
+def _items(texts: Iterable[str]) -> list[str]:
+    return [_head(text, ITEM_CHARS) for text in list(texts)[:ITEMS]]
+
+
+def _head(text: str, limit: int) -> str:
+    text = _clean(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _clean(text: str) -> str:
+    """Without NULs and lone surrogates, which JSON can carry and a message can't."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _bytes_cut(text: str) -> str:
+    data = text.encode()
+    if len(data) <= LOG_TEXT_BYTES:
+        return text
+    note = f" … [{len(data)} bytes, cut]"
+    return data[: LOG_TEXT_BYTES - len(note.encode())].decode(errors="ignore") + note

@@ -1,0 +1,16 @@
+"""What the server tells every worker, as values; `convert` has what it tells one that gets a task."""
+
+from google.protobuf import duration_pb2
+
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from swarm_worker.domain.types import StopOrder
+
+
+def stop_order(order: wire.Order) -> StopOrder:
+    """What an order asks for; an unknown action counts as `STOP`."""
+    at_once = (wire.ORDER_ACTION_STOP_NOW, wire.ORDER_ACTION_ABANDON)
+    return StopOrder(cause=order.cause, graceful=order.action not in at_once)
+
+
+def seconds(duration: duration_pb2.Duration) -> float:
+    return duration.ToMicroseconds() / 1e6

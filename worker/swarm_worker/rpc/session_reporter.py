@@ -1,0 +1,42 @@
+"""Where the sessions of one worker ask and report: it makes messages of their words, for the reporter."""
+
+import time
+
+from swarm_worker.domain.model import Entry, SessionEnd, SessionStart, Usage
+from swarm_worker.domain.ports import Go
+from swarm_worker.rpc import convert
+from swarm_worker.rpc.batcher import Refused
+from swarm_worker.rpc.orders import stop_order
+from swarm_worker.rpc.reporter import News, Reporter
+
+
+class ReporterDesk:
+    """See ports.Desk; every method is safe to call whatever the server's state."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    async def ask(self, start: SessionStart) -> Go:
+        """See Desk."""
+        try:
+            answer = await self._reporter.records.ask(convert.session_start(start))
+        except Refused as error:
+            return Go(go=False, refusal=str(error))
+        order = stop_order(answer.order) if answer.HasField("order") else None
+        return Go(go=answer.go, order=order)
+
+    async def end(self, end: SessionEnd) -> None:
+        """See Desk."""
+        try:
+            await self._reporter.records.ask(convert.session_end(end))
+        except Refused:
+            return
+
+    def log(self, start: SessionStart, entry: Entry, *, number: int) -> None:
+        """See Desk; what the server can't take in time is dropped."""
+        logged = convert.log_entry(entry, number=number, wall_s=time.time())
+        self._reporter.progress.put(News(start.lease_id, start.session_id, entry=logged))
+
+    def use(self, start: SessionStart, usage: Usage) -> None:
+        """See Desk."""
+        self._reporter.progress.put(News(start.lease_id, start.session_id, usage=convert.usage(usage)))

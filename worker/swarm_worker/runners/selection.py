@@ -1,0 +1,80 @@
+"""Chooses the runner, before the worker registers: what could not start a session is an error of the flags.
+
+Its one rule: no runner is loaded but the one that is chosen.
+"""
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from amplifier_swarm.exits import Exit, Exits
+from swarm_worker.config import Config
+from swarm_worker.domain.types import Role
+from swarm_worker.runners.base import Runner
+from swarm_worker.runners.discovery import agent_path, cli_path, find_cli, find_engine
+
+if TYPE_CHECKING:
+    from swarm_worker.runners.agent import AgentRunner
+
+_log = structlog.get_logger()
+_INSTALL: Final = "pip install 'amplifier-swarm[embedded]', or use --runner command"
+
+
+def choose_runner(
+    config: Config,
+    *,
+    project_root: Path,
+    own: Mapping[str, str] = os.environ,
+    env: Mapping[str, str] | None = None,
+) -> Runner:
+    """The runner that the flags ask for; raises Exit where it can't work here.
+
+    `own` is the worker's environment, `env` that of its sessions.
+    """
+    env = own if env is None else env
+    name = config.runner if config.runner != "auto" else _automatic(own, env)
+    if name == "command":
+        from swarm_worker.runners.command import command_runner  # noqa: PLC0415  # see the module
+
+        return command_runner(config, project_root=project_root)
+    if name == "amplifier-agent":
+        return _agent_runner(config, project_root, own, env)
+    if name == "amplifier":
+        from swarm_worker.runners.cli import CliRunner  # noqa: PLC0415  # see the module
+
+        cli = find_cli(cli_path(env), env=env, cwd=project_root)
+        return CliRunner(cli, bundle=config.bundle, env=env)
+    if importlib.util.find_spec("amplifier_core") is None:
+        raise Exit(Exits.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
+    from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
+
+    return EmbeddedRunner()
+
+
+def _automatic(own: Mapping[str, str], env: Mapping[str, str]) -> str:
+    name, why = "embedded", "neither amplifier-agent nor amplifier is on PATH"
+    if path := agent_path(own, env):
+        name, why = "amplifier-agent", f"it is at {path}"
+    elif path := cli_path(env):
+        name, why = "amplifier", f"it is at {path}, and amplifier-agent is not on PATH"
+    _log.info("runner chosen", runner=name, why=why)
+    return name
+
+
+def _agent_runner(
+    config: Config, root: Path, own: Mapping[str, str], env: Mapping[str, str]
+) -> "AgentRunner":
+    from swarm_worker.runners.agent import AgentRunner  # noqa: PLC0415  # see the module
+
+    engine = find_engine(agent_path(own, env), env=env, cwd=root)
+    given = {Role.BUILDER: config.builder_config, Role.VALIDATOR: config.validator_config}
+    # Sessions run in the project root, the flags were given elsewhere.
+    configs = {role: path.absolute() for role, path in given.items() if path is not None}
+    if configs and "--config" not in engine.options:
+        text = f"amplifier-agent {engine.version} takes no --config"
+        raise Exit(Exits.USAGE, text, hint="update it, or leave --builder-config and --validator-config out")
+    return AgentRunner(engine, configs=configs, env=env, cwd=root)

@@ -1,0 +1,72 @@
+"""What must stand before the worker registers: everything here is an error of the flags if it can't."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from amplifier_swarm import logs
+from amplifier_swarm.channel import Endpoint, check_address
+from amplifier_swarm.credentials import find_token
+from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.masking import Mask
+from swarm_worker.config import Config
+from swarm_worker.domain.environment import base_environment, secrets_of
+from swarm_worker.prompts.templates import Templates, read_templates
+from swarm_worker.runners.base import Runner
+from swarm_worker.runners.selection import choose_runner
+from swarm_worker.storage.state_dir import StateFolder, state_folder
+from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
+from swarm_worker.telemetry.tracing import SILENT, Tracer, tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker starts with, besides its settings."""
+
+    folder: StateFolder
+    runner: Runner
+    project_root: Path
+    env: Mapping[str, str]
+    # Knows what of `env` is secret.
+    mask: Mask
+    version: str
+    templates: Templates | None = None
+    tracer: Tracer = SILENT
+
+
+@contextmanager
+def started(config: Config, *, version: str) -> Iterator[tuple[Setup, Endpoint]]:
+    """Takes the state folder and builds what the worker starts with; the folder is given back at the end.
+
+    Raises Exit where a flag can't be followed, or sessions of a former process do not end.
+    """
+    env = base_environment(os.environ, passed=config.pass_env)
+    mask = Mask(secrets_of(env))
+    logs.configure(config.log_format, config.log_level, mask=mask)
+    server = check_address(config.server, what="--server")
+    root = project_root(config.project_root)
+    runner = choose_runner(config, project_root=root, env=env)
+    templates = read_templates(root)
+    endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
+    with state_folder(config.state_dir, name=config.name) as folder:
+        wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
+        folder.forget_sessions()
+        spans = tracer(folder.name, version)
+        try:
+            yield Setup(folder, runner, root, env, mask, version, templates, spans), endpoint
+        finally:
+            spans.close()
+
+
+def project_root(path: Path) -> Path:
+    """The project root, absolute; raises Exit if sessions could not work in it."""
+    root = path.absolute()
+    if not root.is_dir():
+        raise Exit(Exits.USAGE, f"--project-root {root} is no folder", hint="make it or give another")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise Exit(Exits.USAGE, f"--project-root {root} can't be read", hint="check its permissions")
+    if not os.access(root, os.W_OK):
+        raise Exit(Exits.USAGE, f"--project-root {root} can't be written", hint="check its permissions")
+    return root

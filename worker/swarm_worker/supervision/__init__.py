@@ -1,0 +1,1 @@
+"""The worker's side of guards: pool, guarded runs, orphans, fence."""
