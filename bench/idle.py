@@ -20,9 +20,9 @@ from measure import Samples
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.claim_stream import ClaimStream
-from swarm_worker.rpc.connection import Stubs, connected
+from swarm_worker.rpc.connection import ServerConnection, connected
 from swarm_worker.rpc.heartbeat import JITTER
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, Link
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog
 
 # The process looks at its own clock that often: what it stood still itself is not the server's time.
 PULSE_S = 0.01
@@ -125,7 +125,7 @@ class Idle:
         self._state.open -= self._standing
         self._standing = False
 
-    async def _beat(self, stubs: Stubs) -> NoReturn:
+    async def _beat(self, stubs: ServerConnection) -> NoReturn:
         """As a real worker: when it has joined, and then with the same jitter."""
         request = wire.HeartbeatRequest(
             worker=self._name, incarnation=self._incarnation, phase=wire.WORKER_PHASE_ACTIVE
@@ -148,7 +148,7 @@ class Idle:
         )
 
 
-class _Silent(Link):
+class _Silent(OutageLog):
     """Says nothing on stderr; tells the worker instead."""
 
     def __init__(self, worker: Idle) -> None:

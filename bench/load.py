@@ -18,8 +18,8 @@ from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
-from swarm_worker.rpc.batcher import Gather
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, Link
+from swarm_worker.rpc.batcher import Batcher
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog
 
 WARM_S = 1.0
 BEAT_S = 10.0
@@ -48,9 +48,9 @@ class LoadWorker:
         self._metadata = endpoint.metadata
         self._channel = dial(endpoint)
         self._stub = WorkerServiceStub(self._channel)
-        link = Link(endpoint.server)
-        self._records = Gather("RecordSession", self._record, link=link, weigh=_size, cap_s=1.0)
-        self._outcomes = Gather("FinishTask", self._finish, link=link, weigh=_size, cap_s=1.0)
+        link = OutageLog(endpoint.server)
+        self._records = Batcher("RecordSession", self._record, link=link, weigh=_size, cap_s=1.0)
+        self._outcomes = Batcher("FinishTask", self._finish, link=link, weigh=_size, cap_s=1.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._incarnation = f"{time.monotonic_ns()}"
         self._held: set[str] = set()

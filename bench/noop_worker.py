@@ -12,7 +12,7 @@ from typing import Any
 
 from swarm_worker import main
 from swarm_worker.execution import session
-from swarm_worker.supervision.launch import Cause, Ended, Launch
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd
 
 
 def stamp(word: str) -> None:
@@ -22,7 +22,7 @@ def stamp(word: str) -> None:
     os.close(fd)
 
 
-async def no_process(launch: Launch, **_others: Any) -> Ended:
+async def no_process(launch: Launch, **_others: Any) -> RunEnd:
     """In the place of run_guarded."""
     name = launch.env["SWARM_TASK_ID"]
     if name.startswith("end-"):
@@ -30,7 +30,7 @@ async def no_process(launch: Launch, **_others: Any) -> Ended:
     stamp(name)
     if name.startswith("start-"):
         await asyncio.sleep(0.2)
-    return Ended(Cause.EXIT, 0)
+    return RunEnd(Cause.EXIT, 0)
 
 
 if __name__ == "__main__":

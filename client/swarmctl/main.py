@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from amplifier_swarm import __version__
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line, printable
 from swarmctl.cli.options import (
     DEFAULT_SERVER,
@@ -20,7 +20,7 @@ from swarmctl.cli.options import (
     TokenFileOption,
     merge,
 )
-from swarmctl.cli.registry import HELP, VERBS, VerbGroup
+from swarmctl.cli.registry import COMMANDS, HELP, VerbGroup
 from swarmctl.console import say
 
 PROGRAM: Final = "swarmctl"
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         end = _end_of(error)
         say(end.line(PROGRAM))
         return end.code
-    return int(code or Exits.OK)
+    return int(code or ExitCode.OK)
 
 
 def command() -> Any:
@@ -59,7 +59,7 @@ def command() -> Any:
         context_settings=HELP,
     )
     app.callback()(_root)
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         app.command(verb.name, help=verb.summary, rich_help_panel=verb.panel)(_stand_in)
     return typer.main.get_command(app)
 
@@ -68,7 +68,9 @@ def _check_text(arguments: Sequence[str]) -> None:
     # Bytes that are no UTF-8 come as halves of surrogate pairs, which no message can carry.
     for argument in arguments:
         if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
-            raise Exit(Exits.USAGE, f"not valid UTF-8: {printable(argument)}", hint="correct the argument")
+            raise ProgramExit(
+                ExitCode.USAGE, f"not valid UTF-8: {printable(argument)}", hint="correct the argument"
+            )
 
 
 def _stand_in() -> None:
@@ -97,24 +99,26 @@ def _root(
     context.obj = merge(context, context.params)
 
 
-def _end_of(error: Exception) -> Exit:
+def _end_of(error: Exception) -> ProgramExit:
     """What an error means to the user."""
-    if isinstance(error, Exit):
+    if isinstance(error, ProgramExit):
         return error
     if isinstance(error, _COMMAND_LINE_ERROR):
         return _usage(error)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return Exit(Exits.NEGATIVE, f"{place}{error.strerror or error}")
+        return ProgramExit(ExitCode.NEGATIVE, f"{place}{error.strerror or error}")
     if os.environ.get("SWARMCTL_DEBUG"):
         raise error
     told = f"{type(error).__name__}: {error}"
-    return Exit(Exits.NEGATIVE, f"a fault of this program: {told}", hint="SWARMCTL_DEBUG=1 shows where")
+    return ProgramExit(
+        ExitCode.NEGATIVE, f"a fault of this program: {told}", hint="SWARMCTL_DEBUG=1 shows where"
+    )
 
 
-def _usage(error: Any) -> Exit:
+def _usage(error: Any) -> ProgramExit:
     """One line for what Typer says in a box."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = one_line(error.format_message(), 500).replace("Value error, ", "").rstrip(".")
-    return Exit(Exits.USAGE, message[:1].lower() + message[1:], hint=f"see {path} --help")
+    return ProgramExit(ExitCode.USAGE, message[:1].lower() + message[1:], hint=f"see {path} --help")

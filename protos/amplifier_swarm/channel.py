@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 # A dead peer is noticed within 30 s. gRPC's keepalive timeout alone does nothing in this version: the
 # HTTP/2 ping timeout is the one that counts.
@@ -64,7 +64,9 @@ def check_address(text: str, *, what: str) -> str:
     """The `HOST:PORT` as given; raises Exit if it is not one."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
     if match is None or int(match[2]) > 65535:
-        raise Exit(Exits.USAGE, f"{what} {text!r} is no HOST:PORT", hint="for example 127.0.0.1:7433")
+        raise ProgramExit(
+            ExitCode.USAGE, f"{what} {text!r} is no HOST:PORT", hint="for example 127.0.0.1:7433"
+        )
     return text
 
 
@@ -100,8 +102,8 @@ def _read(path: Path | None) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Exit(
-            Exits.USAGE, f"can't read {path}: {error.strerror}", hint="check the --tls flags"
+        raise ProgramExit(
+            ExitCode.USAGE, f"can't read {path}: {error.strerror}", hint="check the --tls flags"
         ) from error
 
 

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 TOKEN_PLACE = Path(".swarm") / "token"
 
@@ -21,8 +21,8 @@ def find_token(token_file: Path | None) -> str:
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / TOKEN_PLACE).exists():
             return read_token(folder / TOKEN_PLACE)
-    raise Exit(
-        Exits.UNAUTHENTICATED,
+    raise ProgramExit(
+        ExitCode.UNAUTHENTICATED,
         "no token: neither --token-file nor SWARM_TOKEN is set, and there is no .swarm/token here or above",
         hint="run it where swarmd was started, or give --token-file",
     )
@@ -35,19 +35,23 @@ def read_token(path: Path) -> str:
             mode = os.fstat(file.fileno()).st_mode
             token = file.read(4096).strip()
     except OSError as error:
-        raise Exit(
-            Exits.UNAUTHENTICATED,
+        raise ProgramExit(
+            ExitCode.UNAUTHENTICATED,
             f"can't read the token file {path}: {error.strerror}",
             hint="give --token-file",
         ) from error
     except UnicodeDecodeError as error:
-        raise Exit(Exits.UNAUTHENTICATED, f"{path} holds no token", hint="give --token-file") from error
+        raise ProgramExit(
+            ExitCode.UNAUTHENTICATED, f"{path} holds no token", hint="give --token-file"
+        ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise Exit(
-            Exits.UNAUTHENTICATED,
+        raise ProgramExit(
+            ExitCode.UNAUTHENTICATED,
             f"the token file {path} may be read by others (mode {stat.S_IMODE(mode):04o})",
             hint=f"chmod 600 {path}",
         )
     if not token:
-        raise Exit(Exits.UNAUTHENTICATED, f"the token file {path} is empty", hint="give --token-file")
+        raise ProgramExit(
+            ExitCode.UNAUTHENTICATED, f"the token file {path} is empty", hint="give --token-file"
+        )
     return token

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 
-class Exits(IntEnum):
+class ExitCode(IntEnum):
     """Why a program ended."""
 
     OK = 0  # done, or it was so already
@@ -16,10 +16,10 @@ class Exits(IntEnum):
     CONFLICT = 7  # not in the present status
 
 
-class Exit(Exception):
+class ProgramExit(Exception):
     """Ends a program with one line on stderr: what is wrong, and what to do about it."""
 
-    def __init__(self, code: Exits, message: str, *, hint: str = "") -> None:
+    def __init__(self, code: ExitCode, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 S = TypeVar("S")
 
@@ -68,7 +68,7 @@ def read_settings(
     for field in fields:
         value = _value(prefix, field, given[field.name])
         if value is ...:
-            raise Exit(Exits.USAGE, f"{flag_of(field)} is missing", hint=f"see {program} --help")
+            raise ProgramExit(ExitCode.USAGE, f"{flag_of(field)} is missing", hint=f"see {program} --help")
         values[field.name] = value
     return kind(**values)
 
@@ -107,11 +107,11 @@ def _parse(field: dataclasses.Field[Any], name: str, text: str) -> Any:
     if isinstance(extra["default"], bool):
         return boolean(name, text)
     if extra["choices"] and text not in extra["choices"]:
-        raise Exit(Exits.USAGE, f"{name} {text!r} is none of {', '.join(extra['choices'])}")
+        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is none of {', '.join(extra['choices'])}")
     try:
         return extra["parse"](text)
     except ValueError as error:
-        raise Exit(Exits.USAGE, f"{name} {text!r}: {error}") from error
+        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r}: {error}") from error
 
 
 def boolean(name: str, text: str) -> bool:
@@ -120,7 +120,7 @@ def boolean(name: str, text: str) -> bool:
         return True
     if text.lower() in ("0", "false", "no", "off"):
         return False
-    raise Exit(Exits.USAGE, f"{name} {text!r} is neither true nor false")
+    raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is neither true nor false")
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
@@ -171,4 +171,4 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        raise Exit(Exits.USAGE, message, hint=f"see {self.prog} --help")
+        raise ProgramExit(ExitCode.USAGE, message, hint=f"see {self.prog} --help")

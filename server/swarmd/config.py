@@ -7,7 +7,7 @@ from amplifier_swarm.settings import integer, number, path, setting
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class ServerConfig:
     """What the operator has chosen."""
 
     db: Path = setting(

@@ -13,14 +13,14 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.credentials import read_token
-from amplifier_swarm.exits import Exit, Exits
-from swarmd.config import Config
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import Policy, Swarm
-from swarmd.engine.workers.registry import Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.listen import host_of, is_loopback, read_tls, refuse_open
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
@@ -37,7 +37,7 @@ from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 from swarmd.store.sessions import LogLimits
 from swarmd.tracing.exporter import traced
-from swarmd.wire.reads import Looks
+from swarmd.wire.reads import Reads
 
 # Calls in flight get this long; streams are ended by then.
 STOP_GRACE_S: Final = 2.0
@@ -58,7 +58,7 @@ class Serving:
     db: Path
 
 
-async def run(config: Config) -> None:
+async def run(config: ServerConfig) -> None:
     """Serves until SIGTERM or SIGINT; raises Exit if it can't, or can't go on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,14 +69,14 @@ async def run(config: Config) -> None:
         print(f"swarmd ready {line}", flush=True)  # noqa: T201  # the line that scripts wait for
         await _first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
-            raise Exit(
-                Exits.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
+            raise ProgramExit(
+                ExitCode.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
             )
         _log.info("stopping")
 
 
 @contextlib.asynccontextmanager
-async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
+async def serve(config: ServerConfig) -> AsyncIterator[tuple[Serving, Swarm]]:
     """A server that answers, for as long as the block lasts."""
     tls = read_tls(config)
     refuse_open(config.listen, "--listen", tls)
@@ -99,7 +99,7 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         await stack.enter_async_context(telling(swarm, targets, sender, entropy))
         await stack.enter_async_context(traced(swarm))
         started_us = clock.wall_us()
-        looks = Looks(swarm, started_us=started_us)
+        looks = Reads(swarm, started_us=started_us)
         server = RpcServer(swarm, looks)
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
@@ -114,9 +114,9 @@ async def serve(config: Config) -> AsyncIterator[tuple[Serving, Swarm]]:
         yield Serving(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
 
 
-def _policy(config: Config) -> Policy:
+def _policy(config: ServerConfig) -> Policy:
     return Policy(
-        Pace(
+        HeartbeatPolicy(
             heartbeat_s=config.heartbeat_interval,
             suspect_after_s=config.suspect_after,
             lost_after_s=config.lost_after,
@@ -128,16 +128,16 @@ def _policy(config: Config) -> Policy:
     )
 
 
-def restore(config: Config, backup: Path) -> Restored:
+def restore(config: ServerConfig, backup: Path) -> Restored:
     """Puts the backup in place of the database that no server has open."""
     path = config.db.absolute()
     if not backup.is_file():
-        raise Exit(Exits.USAGE, f"{backup}: there is no such file", hint="give --restore a backup")
+        raise ProgramExit(ExitCode.USAGE, f"{backup}: there is no such file", hint="give --restore a backup")
     lock = _lock(path)
     try:
         return restoring.restore(path, backup)
     except DatabaseUnusable as error:
-        raise Exit(Exits.USAGE, f"{backup} can't be restored: {error}") from error
+        raise ProgramExit(ExitCode.USAGE, f"{backup} can't be restored: {error}") from error
     finally:
         lock.release()
 
@@ -147,10 +147,12 @@ def _lock(path: Path) -> Lock:
         durable_files.make_folder(path.parent)
         return Lock(path.with_name(f"{path.name}.lock"))
     except DatabaseHeld as error:
-        raise Exit(Exits.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db") from error
+        raise ProgramExit(
+            ExitCode.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db"
+        ) from error
     except OSError as error:
-        raise Exit(
-            Exits.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
+        raise ProgramExit(
+            ExitCode.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
         ) from error
 
 
@@ -159,22 +161,22 @@ def _open(path: Path, clock: SystemClock) -> Database:
         restoring.finish(path)
         return Database(path, wall_us=clock.wall_us)
     except DatabaseUnusable as error:
-        raise Exit(Exits.NEGATIVE, f"{path}: {error}") from error
+        raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
 
 
-async def _boot(swarm: Swarm, config: Config, path: Path) -> None:
+async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
     """What must be on the disk before anybody is served."""
     try:
         await swarm.boot()
         await _token(swarm, config.token_file or path.parent / "token")
         await _look(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
-        raise Exit(
-            Exits.NEGATIVE, f"{path}: {error.message}", hint="check the disk, then start again"
+        raise ProgramExit(
+            ExitCode.NEGATIVE, f"{path}: {error.message}", hint="check the disk, then start again"
         ) from error
     except OSError as error:
-        raise Exit(
-            Exits.NEGATIVE, f"{error.filename or path}: {error.strerror}", hint="check the disk"
+        raise ProgramExit(
+            ExitCode.NEGATIVE, f"{error.filename or path}: {error.strerror}", hint="check the disk"
         ) from error
 
 
@@ -183,8 +185,8 @@ async def _token(swarm: Swarm, path: Path) -> None:
     if await asyncio.to_thread(path.exists):
         token = read_token(path)
         if not await swarm.db.write(partial(swarm.access.adopt, token=token, name=path.name)):
-            raise Exit(
-                Exits.USAGE,
+            raise ProgramExit(
+                ExitCode.USAGE,
                 f"{path} holds no token of a swarm",
                 hint="remove it or give another --token-file",
             )
@@ -200,30 +202,32 @@ async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
     try:
         return await server.start(listen, tls)
     except OSError as error:
-        raise Exit(
-            Exits.NEGATIVE,
+        raise ProgramExit(
+            ExitCode.NEGATIVE,
             f"can't listen on {listen}: the address is in use or not this machine's",
             hint="give another --listen; port 0 takes a free one",
         ) from error
 
 
 async def _start_web(
-    swarm: Swarm, looks: Looks, metrics: Metrics, config: Config, stack: contextlib.AsyncExitStack
+    swarm: Swarm, looks: Reads, metrics: Metrics, config: ServerConfig, stack: contextlib.AsyncExitStack
 ) -> str:
     """Serves the dashboard; returns where."""
     # Late: swarmd without a dashboard needs none of it.
-    from swarmd.web.server import Place, WebServer  # noqa: PLC0415
+    from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
 
     # Who asks from this host needs no TLS; it would only get warnings about the certificate's name.
     near = is_loopback(host_of(config.dashboard))
     cert, key = (None, None) if near else (config.tls_cert, config.tls_key)
-    place = Place(config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open)
+    place = ListenAddress(
+        config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open
+    )
     web = WebServer(swarm, looks, metrics, place)
     try:
         url = await web.start()
     except OSError as error:
-        raise Exit(
-            Exits.NEGATIVE,
+        raise ProgramExit(
+            ExitCode.NEGATIVE,
             f"can't serve the dashboard on {config.dashboard}: {_told(error)}",
             hint="give another --dashboard, such as 127.0.0.1:0 for a free port, or `--dashboard off`",
         ) from error

@@ -5,30 +5,30 @@ import os
 import socket
 
 from amplifier_swarm.channel import check_address
-from amplifier_swarm.exits import Exit, Exits
-from swarmd.config import Config
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarmd.config import ServerConfig
 from swarmd.rpc.server import Tls
 
 
-def read_tls(config: Config) -> Tls | None:
+def read_tls(config: ServerConfig) -> Tls | None:
     """The files that the flags name, None if they name none; raises Exit where one is wrong."""
     if config.tls_cert is None and config.tls_key is None:
         if config.tls_client_ca is not None:
-            raise Exit(Exits.USAGE, "--tls-client-ca needs --tls-cert and --tls-key")
+            raise ProgramExit(ExitCode.USAGE, "--tls-client-ca needs --tls-cert and --tls-key")
         return None
     if config.tls_cert is None or config.tls_key is None:
-        raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both")
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both")
     for file in (config.tls_cert, config.tls_key, config.tls_client_ca):
         if file is not None and not os.access(file, os.R_OK):
-            raise Exit(Exits.USAGE, f"can't read {file}", hint="check the --tls flags")
+            raise ProgramExit(ExitCode.USAGE, f"can't read {file}", hint="check the --tls flags")
     return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
 
 
 def refuse_open(address: str, flag: str, tls: Tls | None) -> None:
     """Without TLS, tokens and tasks would cross the network for anybody to read."""
     if tls is None and not is_loopback(host_of(check_address(address, what=flag))):
-        raise Exit(
-            Exits.USAGE,
+        raise ProgramExit(
+            ExitCode.USAGE,
             f"refusing to listen on {address} without TLS",
             hint="give --tls-cert and --tls-key, or listen on 127.0.0.1",
         )

@@ -7,9 +7,9 @@ import sys
 from typing import Final
 
 from amplifier_swarm import __version__, lean
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.settings import read_settings
-from swarmd.config import Config
+from swarmd.config import ServerConfig
 
 # Each collection looks through what connections hold, which is no garbage: ten thousand that join at once cost a
 # fifth more with Python's own (700, 10, 10).
@@ -24,15 +24,15 @@ def main() -> None:
     os.umask(0o077)
     try:
         config = read_settings(
-            Config, program="swarmd", prefix="SWARMD", summary=SUMMARY, version=__version__
+            ServerConfig, program="swarmd", prefix="SWARMD", summary=SUMMARY, version=__version__
         )
         _run(config)
-    except Exit as end:
+    except ProgramExit as end:
         print(end.line("swarmd"), file=sys.stderr)  # noqa: T201  # the one line
         sys.exit(end.code)
 
 
-def _run(config: Config) -> None:
+def _run(config: ServerConfig) -> None:
     lean.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after the variable above
     from swarmd import daemon  # noqa: PLC0415

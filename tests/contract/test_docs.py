@@ -17,7 +17,7 @@ from amplifier_swarm import __version__
 from contract.repository import ROOT, files, place, pyproject
 from support.standins import install
 from swarmctl import main
-from swarmctl.cli.registry import VERBS, load
+from swarmctl.cli.registry import COMMANDS, load
 
 BIN = Path(sys.executable).parent
 DAEMONS = {"swarmd": "SWARMD_", "swarm-worker": "SWARM_WORKER_"}
@@ -62,7 +62,7 @@ def test_every_flag_of_a_daemon_has_help_and_names_its_variable(program: str) ->
 
 def paths(verb: str) -> list[tuple[str, ...]]:
     """The command lines of a verb: itself, or what its noun holds."""
-    nested = getattr(load(VERBS[verb]), "commands", {})
+    nested = getattr(load(COMMANDS[verb]), "commands", {})
     return [(verb, name) for name in nested] or [(verb,)]
 
 
@@ -72,7 +72,7 @@ def rows_of(help_text: str) -> dict[str, str]:
     return {flag: text for flag, text in rows if flag not in GIVEN}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_flag_of_swarmctl_has_help_and_names_its_variable(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +89,7 @@ def test_every_flag_of_swarmctl_has_help_and_names_its_variable(
             assert described[1] in SHARED or described[1].startswith("SWARMCTL_")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_command_stands_in_the_docs(verb: str) -> None:
     text = page("README.md") + "".join(found.read_text() for found in files("docs") if found.suffix == ".md")
 
@@ -97,9 +97,9 @@ def test_every_command_stands_in_the_docs(verb: str) -> None:
         assert re.search(rf"swarmctl {' '.join(path)}\b|`{' '.join(path)}[ `]", text)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_says_in_a_sentence_what_it_does(verb: str) -> None:
-    assert re.fullmatch(r"[A-Z].* .*\.", VERBS[verb].summary)
+    assert re.fullmatch(r"[A-Z].* .*\.", COMMANDS[verb].summary)
 
 
 def dependencies() -> list[str]:

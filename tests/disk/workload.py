@@ -17,7 +17,7 @@ from support.engine import PACE, Bench, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
-from swarmd.engine.attempts.sessions import Progress
+from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.swarm import Policy, Swarm
 from swarmd.engine.tasks import retries
 from swarmd.store import database
@@ -105,7 +105,7 @@ class Work:
             self.entry += 1
             entries = [LogEntry(self.entry, 1, "LOG_KIND_OUTPUT", "z" * self.rng.choice((10, 2_000)))]
             session = f"{claim.definition.task_id}-a{claim.number}-builder-{claim.epoch}"
-            progress = Progress(claim.lease_id, session, entries, Usage(self.entry, self.entry, None))
+            progress = SessionProgress(claim.lease_id, session, entries, Usage(self.entry, self.entry, None))
             report = self.bench.swarm.sessions.report
             await self.bench.swarm.db.write(partial(report, worker=worker.name, progress=progress))
 

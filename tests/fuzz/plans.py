@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from fuzz.texts import mutated, seeds, wholes
@@ -61,7 +61,7 @@ def play(seed: int, numbers: Sequence[int], folder: Path) -> Tally:
 def _read(path: Path, data: bytes) -> str:
     try:
         plan = read_plan(str(path))
-    except Exit as refused:
+    except ProgramExit as refused:
         _check_refusal(refused, str(path))
         return "refused by the reader"
     _check_plan(plan, data)
@@ -76,8 +76,8 @@ def _read(path: Path, data: bytes) -> str:
     return "read"
 
 
-def _check_refusal(refused: Exit, file: str) -> None:
-    assert refused.code is Exits.USAGE, refused.code
+def _check_refusal(refused: ProgramExit, file: str) -> None:
+    assert refused.code is ExitCode.USAGE, refused.code
     lines = refused.line("swarmctl").split("\n")
     assert 1 <= len(lines) <= SHOWN + 1, f"{len(lines)} lines"
     for line in lines:

@@ -9,16 +9,16 @@ import pytest
 import trustme
 
 from amplifier_swarm.channel import KEEPALIVE, Endpoint, dial
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
 from support.server import Client, next_message, server
 from support.waiting import eventually
 
 
-async def start(folder: Path, **settings: object) -> Exit:
+async def start(folder: Path, **settings: object) -> ProgramExit:
     """The Exit with which a server refuses to start."""
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         async with server(folder, **settings):
             pass
     return caught.value
@@ -26,14 +26,16 @@ async def start(folder: Path, **settings: object) -> Exit:
 
 async def test_a_port_that_is_taken_is_refused_and_not_shared(tmp_path: Path) -> None:
     async with server(tmp_path / "one") as first:
-        from swarmd.config import Config  # noqa: PLC0415
+        from swarmd.config import ServerConfig  # noqa: PLC0415
         from swarmd.daemon import serve  # noqa: PLC0415
 
-        with pytest.raises(Exit) as caught:
-            async with serve(Config(db=tmp_path / "two" / "swarm.db", listen=first.address, dashboard="off")):
+        with pytest.raises(ProgramExit) as caught:
+            async with serve(
+                ServerConfig(db=tmp_path / "two" / "swarm.db", listen=first.address, dashboard="off")
+            ):
                 pass
 
-    assert caught.value.code is Exits.NEGATIVE
+    assert caught.value.code is ExitCode.NEGATIVE
     assert caught.value.line("swarmd") == (
         f"swarmd: can't listen on {first.address}: the address is in use or not this machine's;"
         " give another --listen; port 0 takes a free one"
@@ -46,19 +48,19 @@ async def test_a_second_server_on_the_same_database_is_refused_with_the_holders_
     async with server(tmp_path):
         refused = await start(tmp_path)
 
-    assert (refused.code, f"pid {os.getpid()}" in refused.message) == (Exits.NOT_FOUND, True)
+    assert (refused.code, f"pid {os.getpid()}" in refused.message) == (ExitCode.NOT_FOUND, True)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "[::ffff:0:0]:0", "192.0.2.1:0"])
 async def test_without_tls_only_loopback_is_served(tmp_path: Path, listen: str) -> None:
-    from swarmd.config import Config  # noqa: PLC0415
+    from swarmd.config import ServerConfig  # noqa: PLC0415
     from swarmd.daemon import serve  # noqa: PLC0415
 
-    with pytest.raises(Exit) as caught:
-        async with serve(Config(db=tmp_path / "swarm.db", listen=listen)):
+    with pytest.raises(ProgramExit) as caught:
+        async with serve(ServerConfig(db=tmp_path / "swarm.db", listen=listen)):
             pass
 
-    assert (caught.value.code, "without TLS" in caught.value.message) == (Exits.USAGE, True)
+    assert (caught.value.code, "without TLS" in caught.value.message) == (ExitCode.USAGE, True)
     assert not (tmp_path / "swarm.db").exists()
 
 
@@ -111,7 +113,7 @@ async def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> N
 
     refused = await start(tmp_path)
 
-    assert refused.code is Exits.UNAUTHENTICATED
+    assert refused.code is ExitCode.UNAUTHENTICATED
     assert "may be read by others (mode 0644); chmod 600" in refused.line("swarmd")
 
 
@@ -121,7 +123,7 @@ async def test_a_token_file_with_something_else_in_it_is_refused_and_kept(tmp_pa
 
     refused = await start(tmp_path)
 
-    assert refused.code is Exits.USAGE
+    assert refused.code is ExitCode.USAGE
     assert (tmp_path / "token").read_text() == "my shopping list\n"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from amplifier_swarm.exits import Exits
+from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes_tree import STYLES, Ledger
@@ -341,7 +341,7 @@ async def test_a_worker_that_is_told_to_stop_does_not_need_the_server(
     await worker.until(lambda: list((worker.state / "w1" / "outbox").glob("*.outcome")), what="it is kept")
     worker.signal(signal.SIGINT)
 
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
     assert "Traceback" not in worker.err
 
 
@@ -349,7 +349,7 @@ async def test_a_wrong_token_ends_it_at_once(fake: FakeSwarm, worker: WorkerProc
     (tmp_path / "token").write_text("wrong", encoding="ascii")
     worker.start()
 
-    assert await worker.exit_code() == Exits.UNAUTHENTICATED
+    assert await worker.exit_code() == ExitCode.UNAUTHENTICATED
     last = worker.err.splitlines()[-1]
     assert last.startswith("swarm-worker: the server does not accept the token: no such token; ")
     assert "Traceback" not in worker.err
@@ -358,10 +358,13 @@ async def test_a_wrong_token_ends_it_at_once(fake: FakeSwarm, worker: WorkerProc
 
 @pytest.mark.parametrize(
     ("code", "end"),
-    [(grpc.StatusCode.PERMISSION_DENIED, Exits.DENIED), (grpc.StatusCode.INVALID_ARGUMENT, Exits.USAGE)],
+    [
+        (grpc.StatusCode.PERMISSION_DENIED, ExitCode.DENIED),
+        (grpc.StatusCode.INVALID_ARGUMENT, ExitCode.USAGE),
+    ],
 )
 async def test_a_worker_that_the_server_will_never_have_ends(
-    fake: FakeSwarm, worker: WorkerProcess, code: grpc.StatusCode, end: Exits
+    fake: FakeSwarm, worker: WorkerProcess, code: grpc.StatusCode, end: ExitCode
 ) -> None:
     fake.failing["ClaimTask"] = code
     worker.start()
@@ -379,7 +382,7 @@ async def test_a_token_revoked_while_sessions_run_ends_them_and_keeps_their_outc
 
     fake.failing["Heartbeat"] = grpc.StatusCode.UNAUTHENTICATED
 
-    assert await worker.exit_code() == Exits.UNAUTHENTICATED
+    assert await worker.exit_code() == ExitCode.UNAUTHENTICATED
     assert ledger.alive() == []
     assert len(list((worker.state / "w1" / "outbox").glob("*.outcome"))) == 1
 
@@ -397,7 +400,7 @@ async def test_sigterm_drains(fake: FakeSwarm, worker: WorkerProcess) -> None:
     fake.send(claims=[claim("late")])
     await worker.until(lambda: "late" in fake.outcomes, what="a late claim is given back")
     (worker.project / "go").touch()
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
     assert [_kind(fake, name) for name in ("waits", "late", "runs")] == ["DECLINED", "DECLINED", "COMPLETED"]
     assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
     assert fake.held == set()
@@ -417,7 +420,7 @@ async def test_a_second_sigterm_or_a_sigint_ends_the_sessions_and_reports(
         said = "draining: no new claim" if number + 1 < len(signals) else "ending the sessions"
         await _says(worker, said)
 
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
     assert ledger.alive() == []
     assert _kind(fake, "t1") == "STOPPED"
 
@@ -428,7 +431,7 @@ async def test_the_server_can_drain_it(fake: FakeSwarm, worker: WorkerProcess) -
 
     fake.notice = wire.SwarmNotice(drain=True)
 
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
     assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
 
 
@@ -442,7 +445,7 @@ async def test_it_leaves_when_all_is_done_only_if_it_was_told_to(
     beats = len(fake.beats)
     await worker.until(lambda: len(fake.beats) > beats + 2, what="it goes on")
     worker.signal(signal.SIGTERM)
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
 
     worker.start("--exit-when-done", builder=worker.script("b.sh", STAYS))
     await worker.until(lambda: len(fake.registered) == 2, what="it registers")
@@ -450,7 +453,7 @@ async def test_it_leaves_when_all_is_done_only_if_it_was_told_to(
     await worker.until(lambda: _lines(worker, "started"), what="what it holds is finished first")
     (worker.project / "go").touch()
 
-    assert await worker.exit_code() == Exits.OK
+    assert await worker.exit_code() == ExitCode.OK
     assert _kind(fake, "t1") == "COMPLETED"
 
 
@@ -464,7 +467,7 @@ async def test_a_name_in_use_is_a_conflict(
 
     second.start()
     try:
-        assert await second.exit_code() == Exits.CONFLICT
+        assert await second.exit_code() == ExitCode.CONFLICT
     finally:
         second.end()
 

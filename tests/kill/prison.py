@@ -9,7 +9,7 @@ from fakes_tree import ESCAPES, Ledger, end_all
 from fakes_worker import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
 from swarm_worker.guard.procfs import lookup
-from swarm_worker.supervision.fork_client import NURSERY
+from swarm_worker.supervision.fork_client import FORK_SERVER
 
 # How long nobody may appear before a tree counts as gone: a storm is silent while it forks.
 CALM_S = 0.3
@@ -80,7 +80,7 @@ class Prison:
 
     def guards(self) -> list[int]:
         """The guards of the worker: what its nursery has borne."""
-        nurseries = [pid for pid in lookup()(self.worker.pid) if _runs(pid, NURSERY)]
+        nurseries = [pid for pid in lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
         return [guard for nursery in nurseries for guard in lookup()(nursery)]
 
     def guard_of(self, style: str) -> int:

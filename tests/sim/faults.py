@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sim.network import Weather
 from sim.server import jumped
 from sim.worker import SimWorker
-from swarm_worker.worker import Agent
+from swarm_worker.worker import Worker
 
 if TYPE_CHECKING:
     from sim.simulation import Simulation
@@ -109,7 +109,7 @@ class Faults:
     def _signal(self) -> None:
         _, worker = self._some()
         if worker is not None:
-            worker.order(self._dice.choice((Agent.terminate, Agent.interrupt)))
+            worker.order(self._dice.choice((Worker.terminate, Worker.interrupt)))
 
     def _file(self) -> None:
         name, _ = self._some()

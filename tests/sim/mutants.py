@@ -12,14 +12,14 @@ from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
-from swarm_worker.worker import Agent
+from swarm_worker.worker import Worker
 from swarmd.domain import policy
 from swarmd.domain.leasing import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
 from swarmd.engine.attempts import kills, leases, outcomes
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.dispatch import dispatcher
-from swarmd.engine.live.state import Live
+from swarmd.engine.live.state import LiveState
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results
 from swarmd.engine.workers import registry
@@ -79,13 +79,13 @@ def lost_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def orders_on_the_stream_only(patch: pytest.MonkeyPatch) -> None:
     """Heartbeats are answered without orders."""
-    present = Live.present
+    present = LiveState.present
 
-    def silent(self: Live, worker: Any, lease_ids: Any) -> list[Any]:
+    def silent(self: LiveState, worker: Any, lease_ids: Any) -> list[Any]:
         present(self, worker, lease_ids)
         return []
 
-    patch.setattr(Live, "present", silent)
+    patch.setattr(LiveState, "present", silent)
 
 
 def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def outbox_keeps_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
     """A worker that hears orders on its stream alone."""
-    patch.setattr(Agent, "_heard", lambda self, response: None)
+    patch.setattr(Worker, "_heard", lambda self, response: None)
 
 
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:

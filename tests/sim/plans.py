@@ -9,7 +9,7 @@ from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command import CommandRunner
 from swarm_worker.runners.command_reader import CommandReader
-from swarm_worker.runners.reader import Reader, Report
+from swarm_worker.runners.reader import OutputReader, Report
 
 # Tasks with such names succeed at the first attempt and at no other: so results that came too late matter.
 ONCE = "once"
@@ -65,7 +65,7 @@ class SimRunner(CommandRunner):
     def __init__(self) -> None:
         super().__init__(builder=("builder",), validator=("validator",))
 
-    def reader(self, plan: SessionPlan) -> Reader:
+    def reader(self, plan: SessionPlan) -> OutputReader:
         return _SimReader(plan.role)
 
 

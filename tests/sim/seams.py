@@ -30,7 +30,7 @@ from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.storage import outbox
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision import fence, guarded_run
-from swarm_worker.supervision.host_watch import Listener
+from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
 from swarmd.domain.leasing import parse_lease_id
@@ -79,7 +79,7 @@ class SimHold:
 class SimWatch:
     """The file that stops everything; whoever makes it or takes it away calls `look`."""
 
-    def __init__(self, _folders: Any, listener: Listener) -> None:
+    def __init__(self, _folders: Any, listener: HostListener) -> None:
         self.stopped = False
         self._listener = listener
         self._machine = host().machine
@@ -100,7 +100,7 @@ class SimWatch:
         await asyncio.get_running_loop().create_future()
 
 
-class SimGuarded(guarded_run._Guarded):
+class SimGuarded(guarded_run._GuardedRun):
     """The worker's side of a guard, but for the pipes and the program."""
 
     _hold: Any
@@ -212,7 +212,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
         (attempt, "snapshot", _snapshot),
         (attempt, "changes", _changes),
-        (guarded_run, "_Guarded", SimGuarded),
+        (guarded_run, "_GuardedRun", SimGuarded),
         (guarded_run, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
         (session_reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
     )

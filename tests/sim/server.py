@@ -18,7 +18,7 @@ from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.store import attempts
 from swarmd.store import swarm as swarm_row
-from swarmd.wire.reads import Looks
+from swarmd.wire.reads import Reads
 
 # What a commit, and the way back from the writer to those who wait, may take.
 COMMIT_S = 0.004
@@ -60,7 +60,7 @@ class SimServer:
         entropy = SimEntropy(self.world.dice(f"entropy {self.life}"))
         self.swarm = Swarm(self.db, clock=self.clock, entropy=entropy, policy=self.policy)
         self.workers = WorkerService(self.swarm)
-        self.operators = OperatorService(self.swarm, Looks(self.swarm, started_us=self.clock.wall_us()))
+        self.operators = OperatorService(self.swarm, Reads(self.swarm, started_us=self.clock.wall_us()))
         self._spawn(self._begin(self.life))
 
     def crash(self) -> None:

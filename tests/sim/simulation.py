@@ -34,7 +34,7 @@ from swarmd.engine.attempts import kills
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import Policy
 from swarmd.engine.tasks import transitions
-from swarmd.engine.workers.registry import Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import swarm as swarm_row
 from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Tx
@@ -278,7 +278,7 @@ def _noted(rows: Counter[Row], task_id: str, status: TaskStatus, transition: Tra
 
 
 def _policy(setting: Setting) -> Policy:
-    pace = Pace(
+    pace = HeartbeatPolicy(
         heartbeat_s=setting.heartbeat_s,
         suspect_after_s=setting.suspect_after_s,
         lost_after_s=setting.lost_after_s,

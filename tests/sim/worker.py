@@ -7,7 +7,7 @@ and what its disk has does not.
 from collections.abc import Callable
 from typing import cast
 
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.masking import Mask
 from sim.machine import GRACE_S, Machine
 from sim.network import Link
@@ -16,12 +16,12 @@ from sim.process import Process
 from sim.seams import SimWatch
 from sim.wire import SimService
 from sim.world import Call, Violated, World
-from swarm_worker.config import Config
-from swarm_worker.rpc.connection import Stubs
-from swarm_worker.startup import Setup
+from swarm_worker.config import WorkerConfig
+from swarm_worker.rpc.connection import ServerConnection
+from swarm_worker.startup import WorkerContext
 from swarm_worker.storage.files import private_folder
 from swarm_worker.storage.state_dir import StateFolder
-from swarm_worker.worker import Agent
+from swarm_worker.worker import Worker
 
 # How many requests for streams one life may make; the real one counts in the same way.
 OPENINGS = 2**32
@@ -38,7 +38,7 @@ class SimWorker(Process):
         self.service = SimService(self, link)
         self.watch: SimWatch | None = None
         self._gone = gone
-        self._agent: Agent | None = None
+        self._agent: Worker | None = None
         world.log(f"{self.name} starts")
         self.begin(self._live())
 
@@ -47,7 +47,7 @@ class SimWorker(Process):
         self.world.log(f"{self.name} is killed")
         self._end()
 
-    def order(self, what: Callable[[Agent], None]) -> None:
+    def order(self, what: Callable[[Worker], None]) -> None:
         """A signal to the real worker."""
         if self._agent is not None:
             agent = self._agent
@@ -65,19 +65,19 @@ class SimWorker(Process):
         for part in ("guards", "outbox"):
             private_folder(folder.path / part)
         folder.forget_sessions()
-        config = Config(
+        config = WorkerConfig(
             server="sim",
             name=machine.name,
             slots=machine.slots,
             kill_grace=GRACE_S,
             stall_timeout=self.plans.stall_s,
         )
-        setup = Setup(folder, SimRunner(), machine.path, {}, Mask(), "sim")
-        stubs = Stubs(cast("object", self.service), ())  # type: ignore[arg-type]
-        self._agent = Agent(config, setup, stubs, ready=lambda: None)
+        setup = WorkerContext(folder, SimRunner(), machine.path, {}, Mask(), "sim")
+        stubs = ServerConnection(cast("object", self.service), ())  # type: ignore[arg-type]
+        self._agent = Worker(config, setup, stubs, ready=lambda: None)
         try:
             await self._agent.run()
-        except (Exception, Exit) as error:  # noqa: BLE001  # whatever it is, the worker should not end by it
+        except (Exception, ProgramExit) as error:  # noqa: BLE001  # whatever it is, the worker should not end by it
             fault = Violated(f"{self.name} fails with {error!r}")
             fault.__cause__ = error
             self.world.fail(fault)

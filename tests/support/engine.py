@@ -28,16 +28,16 @@ from swarmd.domain.model import (
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import SessionStart
-from swarmd.engine.live.state import Member
+from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.observer import Observer
 from swarmd.engine.swarm import Policy, Swarm
 from swarmd.engine.tasks import lookup, plans
-from swarmd.engine.workers.registry import Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import events
 from swarmd.store.database import Database
 from swarmd.store.events import Event
 
-PACE = Pace(
+PACE = HeartbeatPolicy(
     heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1800.0, stop_after_s=1730.0, look_every_s=10.0
 )
 _DIGESTS = itertools.count(1)
@@ -65,7 +65,7 @@ class FakeWorker:
     """A worker as the engine sees one; what it was sent is in `claims` and `orders`."""
 
     swarm: Swarm
-    member: Member
+    member: ConnectedWorker
     claims: list[Claim]
     orders: list[Order]
 

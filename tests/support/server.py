@@ -13,7 +13,7 @@ from amplifier_swarm.errors import WireError, unpack
 from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2, worker_service_pb2_grpc
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
-from swarmd.config import Config
+from swarmd.config import ServerConfig
 from swarmd.daemon import serve
 from swarmd.engine.swarm import Swarm
 
@@ -92,7 +92,7 @@ class Server:
 @contextlib.asynccontextmanager
 async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """A server on `folder`; opened again, it goes on where it was."""
-    config = Config(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
+    config = ServerConfig(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
     async with serve(config) as (serving, swarm):
         token = (folder / "token").read_text().strip()
         found = Server(serving.address, token, swarm, folder, [], dashboard=serving.dashboard)

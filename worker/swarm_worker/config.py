@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
 from swarm_worker.domain.names import is_worker_name
 
@@ -40,7 +40,7 @@ def variable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class WorkerConfig:
     """What the worker was told at its start."""
 
     server: str = setting("", "the swarmd to work for", metavar="HOST:PORT", env="SWARM_SERVER")
@@ -104,10 +104,10 @@ class Config:
     log_level: str = setting("info", "what it logs", choices=LOG_LEVELS)
 
 
-def read_config(argv: Sequence[str], *, version: str) -> Config:
+def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     """Reads flags and environment; raises Exit with one line where something is wrong."""
     config = read_settings(
-        Config,
+        WorkerConfig,
         program=PROGRAM,
         prefix="SWARM_WORKER",
         summary="Claims tasks from a swarmd and runs their sessions.",
@@ -115,7 +115,7 @@ def read_config(argv: Sequence[str], *, version: str) -> Config:
         argv=argv,
     )
     if not config.server and not config.check:
-        raise Exit(Exits.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
+        raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
     if (config.tls_cert is None) != (config.tls_key is None):
-        raise Exit(Exits.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     return config

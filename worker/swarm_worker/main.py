@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from amplifier_swarm import __version__, lean
-from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.config import PROGRAM, Config, read_config
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import PROGRAM, WorkerConfig, read_config
 
 
 def main() -> None:
@@ -25,15 +25,15 @@ def run(argv: Sequence[str]) -> int:
         if config.check:
             return _check(config)
         _serve(config, version=__version__)
-    except Exit as end:
+    except ProgramExit as end:
         print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the one place where it talks
         return end.code
     except KeyboardInterrupt:  # while nothing ran yet: a worker that runs hears signals in its own way
         return 128 + signal.SIGINT
-    return Exits.OK
+    return ExitCode.OK
 
 
-def _check(config: Config) -> int:
+def _check(config: WorkerConfig) -> int:
     """Proves, a line a thing, that sessions could run here."""
     from amplifier_swarm import logs  # noqa: PLC0415  # see _serve
     from swarm_worker.preflight.report import probes  # noqa: PLC0415  # see _serve
@@ -41,10 +41,10 @@ def _check(config: Config) -> int:
     logs.configure(config.log_format, config.log_level)
     found = list(probes(config, os.environ))
     sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
-    return Exits.OK if all(probe.ok for probe in found) else Exits.NEGATIVE
+    return ExitCode.OK if all(probe.ok for probe in found) else ExitCode.NEGATIVE
 
 
-def _serve(config: Config, *, version: str) -> None:
+def _serve(config: WorkerConfig, *, version: str) -> None:
     # Not at the top: what imports grpc comes after GRPC_VERBOSITY is set, and `--check` needs none of it.
     from swarm_worker.preflight.selection import preflight_of  # noqa: PLC0415  # see above
     from swarm_worker.startup import started  # noqa: PLC0415  # see above

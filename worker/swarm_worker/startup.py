@@ -9,9 +9,9 @@ from pathlib import Path
 from amplifier_swarm import logs
 from amplifier_swarm.channel import Endpoint, check_address
 from amplifier_swarm.credentials import find_token
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
-from swarm_worker.config import Config
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment, secrets_of
 from swarm_worker.prompts.templates import Templates, read_templates
 from swarm_worker.runners.base import Runner
@@ -22,7 +22,7 @@ from swarm_worker.telemetry.tracing import SILENT, Tracer, tracer
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class WorkerContext:
     """What a worker starts with, besides its settings."""
 
     folder: StateFolder
@@ -37,7 +37,7 @@ class Setup:
 
 
 @contextmanager
-def started(config: Config, *, version: str) -> Iterator[tuple[Setup, Endpoint]]:
+def started(config: WorkerConfig, *, version: str) -> Iterator[tuple[WorkerContext, Endpoint]]:
     """Takes the state folder and builds what the worker starts with; the folder is given back at the end.
 
     Raises Exit where a flag can't be followed, or sessions of a former process do not end.
@@ -55,7 +55,7 @@ def started(config: Config, *, version: str) -> Iterator[tuple[Setup, Endpoint]]
         folder.forget_sessions()
         spans = tracer(folder.name, version)
         try:
-            yield Setup(folder, runner, root, env, mask, version, templates, spans), endpoint
+            yield WorkerContext(folder, runner, root, env, mask, version, templates, spans), endpoint
         finally:
             spans.close()
 
@@ -64,9 +64,15 @@ def project_root(path: Path) -> Path:
     """The project root, absolute; raises Exit if sessions could not work in it."""
     root = path.absolute()
     if not root.is_dir():
-        raise Exit(Exits.USAGE, f"--project-root {root} is no folder", hint="make it or give another")
+        raise ProgramExit(
+            ExitCode.USAGE, f"--project-root {root} is no folder", hint="make it or give another"
+        )
     if not os.access(root, os.R_OK | os.X_OK):
-        raise Exit(Exits.USAGE, f"--project-root {root} can't be read", hint="check its permissions")
+        raise ProgramExit(
+            ExitCode.USAGE, f"--project-root {root} can't be read", hint="check its permissions"
+        )
     if not os.access(root, os.W_OK):
-        raise Exit(Exits.USAGE, f"--project-root {root} can't be written", hint="check its permissions")
+        raise ProgramExit(
+            ExitCode.USAGE, f"--project-root {root} can't be written", hint="check its permissions"
+        )
     return root

@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.channel import Endpoint
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.config import PROGRAM, Config
+from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
-from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.rpc.claim_stream import ClaimStream
-from swarm_worker.rpc.connection import Stubs, connected
+from swarm_worker.rpc.connection import ServerConnection, connected
 from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
-from swarm_worker.rpc.retry import Link
-from swarm_worker.startup import Setup
+from swarm_worker.rpc.retry import OutageLog
+from swarm_worker.startup import WorkerContext
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
-from swarm_worker.supervision.host_watch import Watch
-from swarm_worker.supervision.orphans import Hold, choose
+from swarm_worker.supervision.host_watch import HostWatch
+from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
 
 if TYPE_CHECKING:
     from swarm_worker.execution.factory import AttemptFactory
@@ -57,10 +57,17 @@ class Phase(IntEnum):
     LEAVING = 4  # it waits for nothing any more
 
 
-class Agent:
+class Worker:
     """One worker process."""
 
-    def __init__(self, config: Config, setup: Setup, stubs: Stubs, *, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        setup: WorkerContext,
+        stubs: ServerConnection,
+        *,
+        ready: Callable[[], None],
+    ) -> None:
         self._config = config
         self._setup = setup
         self._ready = ready
@@ -73,12 +80,12 @@ class Agent:
         self._factory: AttemptFactory | None = None
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopper: asyncio.Task[None] | None = None
-        link = Link(config.server)
+        link = OutageLog(config.server)
         name = setup.folder.name
-        self._hold = Hold(choose(config.containment), instance=setup.folder.instance)
+        self._hold = ProcessSupervisor(choose_containment(config.containment), instance=setup.folder.instance)
         self._fence = Fence(self._hold)
-        self._watch = Watch((setup.folder.path.parent, setup.folder.path), self)
-        self._starts = Starts(machine_folder(os.environ) / "starts")
+        self._watch = HostWatch((setup.folder.path.parent, setup.folder.path), self)
+        self._starts = StartThrottle(machine_folder(os.environ) / "starts")
         self._leases = Leases()
         self._reporter = Reporter(name, stubs, link=link)
         self._slots = Slots(
@@ -124,7 +131,7 @@ class Agent:
             self._stream.stay_closed()
             if self._opened.is_set() and not self._leases:
                 await self._heartbeat.leave()
-        except Exit:
+        except ProgramExit:
             await self._abandon_ship()
             raise
         finally:
@@ -292,7 +299,7 @@ class Agent:
         )
 
 
-async def run_worker(config: Config, setup: Setup, endpoint: Endpoint) -> None:
+async def run_worker(config: WorkerConfig, setup: WorkerContext, endpoint: Endpoint) -> None:
     """Runs one worker until it has left; raises Exit when the server will never accept it."""
 
     def ready() -> None:
@@ -304,7 +311,7 @@ async def run_worker(config: Config, setup: Setup, endpoint: Endpoint) -> None:
         gc.freeze()  # what is loaded by now stays for good: no collection need look at it again
 
     async with connected(endpoint) as stubs:
-        agent = Agent(config, setup, stubs, ready=ready)
+        agent = Worker(config, setup, stubs, ready=ready)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, agent.terminate)
         loop.add_signal_handler(signal.SIGINT, agent.interrupt)

@@ -14,7 +14,7 @@ from swarmctl.cli.context import DEADLINE_S
 from swarmctl.console import say
 
 
-class Proof:
+class KillWait:
     """What is still to be shown of tasks that are being killed."""
 
     def __init__(self, stub: OperatorServiceStub, tasks: Iterable[Task]) -> None:

@@ -25,7 +25,7 @@ _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 
 
-class Limit:
+class FollowLimit:
     """For how long something is followed; None is for ever."""
 
     def __init__(self, within_s: float | None) -> None:
@@ -41,7 +41,7 @@ class Limit:
         return self.left_s() == 0.0
 
 
-class Hold:
+class StreamHandle:
     """Lets another thread end what is being followed."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ def events(
 
     `away` is called when the server is away and waited for."""
     request = WatchEventsRequest(after_seq=after, task_id=task_id, follow=follow)
-    limit = Limit(within_s)
+    limit = FollowLimit(within_s)
 
     def open_stream() -> Iterator[list[Event]]:
         for answer in stub.WatchEvents(request, timeout=limit.left_s()):
@@ -94,11 +94,11 @@ def log(
     stub: OperatorServiceStub,
     request: TailLogRequest,
     *,
-    hold: Hold | None = None,
+    hold: StreamHandle | None = None,
     away: Callable[[], None] = _tell_away,
 ) -> Iterator[TailLogResponse]:
     """What sessions printed; with `follow`, until the task has ended or the hold is."""
-    hold = hold or Hold()
+    hold = hold or StreamHandle()
 
     def open_stream() -> Iterator[TailLogResponse]:
         for answer in hold.take(stub.TailLog(request)):
@@ -108,16 +108,16 @@ def log(
 
     if not request.follow:
         return open_stream()
-    return _over_restarts(open_stream, limit=Limit(None), away=away, until_end=True, hold=hold)
+    return _over_restarts(open_stream, limit=FollowLimit(None), away=away, until_end=True, hold=hold)
 
 
 def _over_restarts(
     open_stream: Callable[[], Iterator[Item]],
     *,
-    limit: Limit,
+    limit: FollowLimit,
     away: Callable[[], None],
     until_end: bool = False,
-    hold: Hold | None = None,
+    hold: StreamHandle | None = None,
 ) -> Iterator[Item]:
     """Opens the stream again whenever it breaks."""
     wait_s = 0.0

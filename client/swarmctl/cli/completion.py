@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from swarmctl.cli.context import Ctl
+from swarmctl.cli.context import CommandContext
 from swarmctl.cli.options import of_completion
 
 _DEADLINE_S: Final = 1.0
@@ -20,7 +20,7 @@ def task_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from amplifier_swarm.v1.operator_service_pb2 import ListTasksRequest  # noqa: PLC0415
 
     try:
-        with Ctl(of_completion(context)) as ctl:
+        with CommandContext(of_completion(context)) as ctl:
             request = ListTasksRequest(search=incomplete, page_size=_OFFERS)
             answer = ctl.stub.ListTasks(request, timeout=_DEADLINE_S)
             return [(t.task_id, t.name) for t in answer.tasks if t.task_id.startswith(incomplete)]
@@ -33,7 +33,7 @@ def worker_names(context: typer.Context, incomplete: str) -> list[str]:
     from amplifier_swarm.v1.operator_service_pb2 import ListWorkersRequest  # noqa: PLC0415  # as above
 
     try:
-        with Ctl(of_completion(context)) as ctl:
+        with CommandContext(of_completion(context)) as ctl:
             answer = ctl.stub.ListWorkers(ListWorkersRequest(), timeout=_DEADLINE_S)
             return [worker.name for worker in answer.workers if worker.name.startswith(incomplete)]
     except Exception:  # noqa: BLE001  # as above

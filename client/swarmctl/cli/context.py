@@ -6,7 +6,7 @@ The rule: nothing is dialled, and gRPC is not even imported, before a verb asks 
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from swarmctl.cli.options import Options
+from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 DEADLINE_S: Final = 10.0
 
 
-class Ctl:
+class CommandContext:
     """One run of a verb. Turns errors of the server into the Exit that says what to do."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: GlobalOptions) -> None:
         self.options = options
         self.printer = Printer(options.output, no_color=options.no_color)
         self._connection: Connection | None = None

@@ -77,7 +77,7 @@ NoColorOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class GlobalOptions:
     """What the common options say."""
 
     server: str = DEFAULT_SERVER
@@ -96,14 +96,16 @@ _ANNOTATIONS: Final[Mapping[str, Any]] = {
     "output": OutputOption,
     "no_color": NoColorOption,
 }
-_DEFAULTS: Final = {field.name: field.default for field in fields(Options) if field.name in _ANNOTATIONS}
+_DEFAULTS: Final = {
+    field.name: field.default for field in fields(GlobalOptions) if field.name in _ANNOTATIONS
+}
 
 
-def merge(context: typer.Context, values: Mapping[str, Any]) -> Options:
+def merge(context: typer.Context, values: Mapping[str, Any]) -> GlobalOptions:
     """What holds at this place of the command line, `values` being what stands or falls back here."""
     outer = context.parent.obj if context.parent is not None else None
     if outer is None:
-        outer = Options(**{name: values[name] for name in _ANNOTATIONS})
+        outer = GlobalOptions(**{name: values[name] for name in _ANNOTATIONS})
     given = frozenset(name for name in _ANNOTATIONS if _on_the_command_line(context, name))
     here = {name: values[name] for name in given}
     return replace(outer, **here, given=outer.given | given)
@@ -162,7 +164,7 @@ def _value(hint: Any, name: str, values: Mapping[str, Any]) -> Any:
     return hint(**{field.name: values[field.name] for field in fields(hint)})  # type: ignore[operator]  # a class
 
 
-def of_completion(context: typer.Context) -> Options:
+def of_completion(context: typer.Context) -> GlobalOptions:
     """The options as far as they have been typed; completion runs no callback."""
     chain: list[typer.Context] = []
     current: Any = context

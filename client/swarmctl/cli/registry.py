@@ -15,16 +15,16 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from amplifier_swarm.exits import Exits
-from swarmctl.cli.context import Ctl
-from swarmctl.cli.options import Options, with_options
+from amplifier_swarm.exits import ExitCode
+from swarmctl.cli.context import CommandContext
+from swarmctl.cli.options import GlobalOptions, with_options
 
 # What a shell reports of a program that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
 HELP: Final = {"help_option_names": ["--help", "-h"]}
 
 
-class Panel(StrEnum):
+class CommandPanel(StrEnum):
     """The groups of the help page."""
 
     PLANS = "Plans"
@@ -35,48 +35,52 @@ class Panel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class Command:
     """One verb, or a noun with verbs of its own."""
 
     name: str
-    panel: Panel
+    panel: CommandPanel
     summary: str
 
     @property
     def module(self) -> str:
-        """Where it is written: a function `run`, or a dict `VERBS` of such functions."""
+        """Where it is written: a function `run`, or a dict `COMMANDS` of such functions."""
         plain = self.name.replace("-", "_")
         return f"swarmctl.commands.{plain}{'_' if iskeyword(plain) else ''}"
 
 
-VERBS: Final = {
+COMMANDS: Final = {
     verb.name: verb
     for verb in (
-        Verb("run", Panel.PLANS, "Run a task file to its end: server, workers and progress in one."),
-        Verb("import", Panel.PLANS, "Add the tasks of a file, or change them; all or none."),
-        Verb("export", Panel.PLANS, "Write all tasks as a task file."),
-        Verb("status", Panel.LOOK, "Show the swarm at a glance."),
-        Verb("list", Panel.LOOK, "List tasks."),
-        Verb("show", Panel.LOOK, "Show one task with all its attempts."),
-        Verb("workers", Panel.LOOK, "List the workers."),
-        Verb("blocked", Panel.LOOK, "List the tasks that wait for others."),
-        Verb("explain", Panel.LOOK, "Say why a task is where it is."),
-        Verb("watch", Panel.LOOK, "Follow the swarm as it works."),
-        Verb("events", Panel.LOOK, "List what has happened."),
-        Verb("logs", Panel.LOOK, "Show what the sessions of a task printed and did."),
-        Verb("dashboard", Panel.LOOK, "Print a link that logs a browser in to the dashboard, once."),
-        Verb("kill", Panel.CHANGE, "End tasks for good, and wait until their processes are gone."),
-        Verb("retry", Panel.CHANGE, "Give ended tasks a new start."),
-        Verb("accept", Panel.CHANGE, "Let a result that came too late count after all."),
-        Verb("depend", Panel.CHANGE, "Make a task wait for another one."),
-        Verb("pause", Panel.SWARM, "Hand out no more tasks; what runs goes on."),
-        Verb("resume", Panel.SWARM, "End a pause or an emergency stop."),
-        Verb("drain", Panel.SWARM, "Let workers finish what they run, then exit."),
-        Verb("emergency-stop", Panel.SWARM, "Kill every session and start nothing until `resume`."),
-        Verb("doctor", Panel.CARE, "Prove that work can begin, before it costs anything."),
-        Verb("backup", Panel.CARE, "Copy the database while the swarm runs."),
-        Verb("token", Panel.CARE, "Make, list and revoke tokens."),
-        Verb("version", Panel.CARE, "Show the versions of this program and of the server."),
+        Command(
+            "run", CommandPanel.PLANS, "Run a task file to its end: server, workers and progress in one."
+        ),
+        Command("import", CommandPanel.PLANS, "Add the tasks of a file, or change them; all or none."),
+        Command("export", CommandPanel.PLANS, "Write all tasks as a task file."),
+        Command("status", CommandPanel.LOOK, "Show the swarm at a glance."),
+        Command("list", CommandPanel.LOOK, "List tasks."),
+        Command("show", CommandPanel.LOOK, "Show one task with all its attempts."),
+        Command("workers", CommandPanel.LOOK, "List the workers."),
+        Command("blocked", CommandPanel.LOOK, "List the tasks that wait for others."),
+        Command("explain", CommandPanel.LOOK, "Say why a task is where it is."),
+        Command("watch", CommandPanel.LOOK, "Follow the swarm as it works."),
+        Command("events", CommandPanel.LOOK, "List what has happened."),
+        Command("logs", CommandPanel.LOOK, "Show what the sessions of a task printed and did."),
+        Command(
+            "dashboard", CommandPanel.LOOK, "Print a link that logs a browser in to the dashboard, once."
+        ),
+        Command("kill", CommandPanel.CHANGE, "End tasks for good, and wait until their processes are gone."),
+        Command("retry", CommandPanel.CHANGE, "Give ended tasks a new start."),
+        Command("accept", CommandPanel.CHANGE, "Let a result that came too late count after all."),
+        Command("depend", CommandPanel.CHANGE, "Make a task wait for another one."),
+        Command("pause", CommandPanel.SWARM, "Hand out no more tasks; what runs goes on."),
+        Command("resume", CommandPanel.SWARM, "End a pause or an emergency stop."),
+        Command("drain", CommandPanel.SWARM, "Let workers finish what they run, then exit."),
+        Command("emergency-stop", CommandPanel.SWARM, "Kill every session and start nothing until `resume`."),
+        Command("doctor", CommandPanel.CARE, "Prove that work can begin, before it costs anything."),
+        Command("backup", CommandPanel.CARE, "Copy the database while the swarm runs."),
+        Command("token", CommandPanel.CARE, "Make, list and revoke tokens."),
+        Command("version", CommandPanel.CARE, "Show the versions of this program and of the server."),
     )
 }
 
@@ -87,13 +91,13 @@ class VerbGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The verb that the first argument names."""
         name, stand_in, rest = super().resolve_command(ctx, args)
-        return name, load(VERBS[name]) if name and stand_in else None, rest
+        return name, load(COMMANDS[name]) if name and stand_in else None, rest
 
 
-def load(verb: Verb) -> Any:
+def load(verb: Command) -> Any:
     """The real command of a verb."""
     module = import_module(verb.module)
-    nested = getattr(module, "VERBS", None)
+    nested = getattr(module, "COMMANDS", None)
     # By verb: a SWARMCTL_ALL that drains where it was meant to list would be a trap.
     settings = {**HELP, "auto_envvar_prefix": f"SWARMCTL_{verb.name}".replace("-", "_").upper()}
     if nested is None:
@@ -117,11 +121,11 @@ def _nothing() -> None:
     """A noun does nothing by itself."""
 
 
-def call(options: Options, function: Any, values: dict[str, Any]) -> int:
+def call(options: GlobalOptions, function: Any, values: dict[str, Any]) -> int:
     """Runs a verb; the exit code is its answer."""
     try:
-        with Ctl(options) as ctl:
-            code = int(function(ctl, **values) or Exits.OK)
+        with CommandContext(options) as ctl:
+            code = int(function(ctl, **values) or ExitCode.OK)
             sys.stdout.flush()
             return code
     except BrokenPipeError:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class StatusFlag(StrEnum):
     """See TaskStatus of the contract, which takes too long to load for a help page."""
 
     BLOCKED = "blocked"

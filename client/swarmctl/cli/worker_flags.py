@@ -14,7 +14,7 @@ import typer
 PANEL: Final = "What goes on to each swarm-worker"
 
 
-class Runner(StrEnum):
+class RunnerFlag(StrEnum):
     """What runs the sessions."""
 
     AUTO = "auto"
@@ -24,7 +24,7 @@ class Runner(StrEnum):
     COMMAND = "command"
 
 
-class Containment(StrEnum):
+class ContainmentFlag(StrEnum):
     """What holds a session's processes together."""
 
     AUTO = "auto"
@@ -47,7 +47,7 @@ class WorkerFlags:
     """One field a flag, by the flag's name."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
-    runner: Annotated[Runner | None, _option("What runs the sessions.", "RUNNER")] = None
+    runner: Annotated[RunnerFlag | None, _option("What runs the sessions.", "RUNNER")] = None
     builder_agent: Annotated[str | None, _option("The builder's persona.", "NAME")] = None
     validator_agent: Annotated[str | None, _option("The validator's persona.", "NAME")] = None
     builder_config: Annotated[
@@ -70,7 +70,7 @@ class WorkerFlags:
         list[str] | None, _option("A variable that sessions get too; repeatable.", "NAME")
     ] = None
     containment: Annotated[
-        Containment | None, _option("What holds a session's processes together.", "LEVEL")
+        ContainmentFlag | None, _option("What holds a session's processes together.", "LEVEL")
     ] = None
 
     def argv(self) -> Iterator[str]:

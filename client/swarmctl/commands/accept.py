@@ -7,12 +7,12 @@ import typer
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AcceptResultRequest
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.tasks import changed_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     task: TaskId,
     *,
     attempt: Annotated[

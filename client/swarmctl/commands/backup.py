@@ -6,12 +6,13 @@ import typer
 
 from amplifier_swarm.v1.operator_service_pb2 import BackupRequest
 from swarmctl.atomic_file import replacing
-from swarmctl.cli.context import Ctl
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 
 
 def run(
-    ctl: Ctl, file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced if it exists.")]
+    ctl: CommandContext,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced if it exists.")],
 ) -> None:
     """FILE is the whole database as of one moment, or is not touched at all."""
     written = 0

@@ -3,10 +3,10 @@
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import Ctl
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.tasks import blocked_blocks
 
 
-def run(ctl: Ctl) -> None:
+def run(ctl: CommandContext) -> None:
     tasks = TaskList(ctl.stub, statuses=[TaskStatus.TASK_STATUS_BLOCKED])
     ctl.printer.put(tasks.first(0), list_document, blocked_blocks)

@@ -2,12 +2,12 @@
 
 from amplifier_swarm.v1.operator_service_pb2 import CreateLoginCodeRequest
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.dashboard import link_blocks, link_document
 
 
-def run(ctl: Ctl) -> None:
+def run(ctl: CommandContext) -> None:
     """Whoever opens it first acts as you do, for half a day. Opens no browser itself."""
     answer = ctl.stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
     ctl.printer.put(answer, link_document, link_blocks)

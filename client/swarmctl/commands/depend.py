@@ -8,12 +8,12 @@ from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AddDependencyRequest, RemoveDependencyRequest
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.completion import task_ids
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.tasks import changed_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     task: TaskId,
     *,
     on: Annotated[

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from amplifier_swarm.exits import Exits
-from swarmctl.cli.context import Ctl
+from amplifier_swarm.exits import ExitCode
+from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.doctor.check import Check, failed
 from swarmctl.doctor.machine import machine_checks
@@ -20,7 +20,7 @@ _NO_FLAGS: Final = WorkerFlags()
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     project_root: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the work would be done.", file_okay=False)
@@ -32,16 +32,16 @@ def run(
         bool, typer.Option("--no-server", help="Look for no server, as before a `swarmctl run`.")
     ] = False,
     flags: WorkerFlags = _NO_FLAGS,
-) -> Exits:
+) -> ExitCode:
     """Looks at this machine, at the server, and at what a worker with the same flags would need: its runner,
     credentials, a process tree that it can end. Starts no session. Ends with 1 if anything failed."""
     checks = list(_checks(ctl, project_root, db, no_server=no_server, flags=flags))
     ctl.printer.put(checks, doctor_document, doctor_blocks)
-    return Exits.NEGATIVE if failed(checks) else Exits.OK
+    return ExitCode.NEGATIVE if failed(checks) else ExitCode.OK
 
 
 def _checks(
-    ctl: Ctl, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
+    ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
 ) -> Iterator[Check]:
     yield from machine_checks(project_root=project_root, state=db.parent, token_file=ctl.options.token_file)
     if not no_server:

@@ -6,16 +6,16 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.documents.workers import workers_document
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import DrainWorkerRequest
 from swarmctl.cli.completion import worker_names
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.workers import workers_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     worker: Annotated[
         str, typer.Argument(metavar="[WORKER]", help="Its name.", autocompletion=worker_names)
     ] = "",
@@ -29,7 +29,9 @@ def run(
     ] = None,
 ) -> None:
     if bool(worker) == everyone:
-        raise Exit(Exits.USAGE, "give one worker, or --all", hint="`swarmctl workers` shows the names")
+        raise ProgramExit(
+            ExitCode.USAGE, "give one worker, or --all", hint="`swarmctl workers` shows the names"
+        )
     request = DrainWorkerRequest(worker=worker, all=everyone)
     if deadline is not None:
         request.deadline.CopyFrom(_duration(deadline))

@@ -5,22 +5,22 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.documents.stops import Reach, StopReceipt, ordered, stopped_document
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
 from swarmctl import text_format
 from swarmctl.api import stop_wait
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.kills import survivors
 from swarmctl.render.stops import stopped_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     cause: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the proof.")] = False,
-) -> Exits:
+) -> ExitCode:
     """In force, over restarts too, until `swarmctl resume`; `resume --requeue` puts back what it ended.
 
     Prints for each worker how its sessions were ended, once it has shown that nothing of them is left. One
@@ -31,17 +31,19 @@ def run(
     receipt = ordered(answer) if no_wait else stop_wait.proven(ctl.stub, answer)
     ctl.printer.put(receipt, stopped_document, stopped_blocks)
     _judge(receipt)
-    return Exits.OK
+    return ExitCode.OK
 
 
 def _judge(receipt: StopReceipt) -> None:
     """Raises Exit where something that could be reached did not end."""
     left = survivors([task for worker in receipt.workers for task in worker.tasks])
     if left:
-        raise Exit(
-            Exits.NEGATIVE, f"processes outlived the stop of {', '.join(left)}", hint="look at the hosts"
+        raise ProgramExit(
+            ExitCode.NEGATIVE, f"processes outlived the stop of {', '.join(left)}", hint="look at the hosts"
         )
     late = [worker.name for worker in receipt.workers if worker.reach is Reach.LATE]
     if late:
         told = f"no proof within {stop_wait.WITHIN_S:.0f} s from {text_format.plural(len(late), 'worker')}"
-        raise Exit(Exits.NEGATIVE, f"{told}: {', '.join(late)}", hint="look at their hosts and logs")
+        raise ProgramExit(
+            ExitCode.NEGATIVE, f"{told}: {', '.join(late)}", hint="look at their hosts and logs"
+        )

@@ -8,12 +8,12 @@ from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
 from swarmctl.api import streams
 from swarmctl.cli.completion import task_ids
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.events import event_line
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
     task: Annotated[

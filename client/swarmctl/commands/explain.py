@@ -3,11 +3,11 @@
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.explain import explain_blocks
 
 
-def run(ctl: Ctl, task: TaskId) -> None:
+def run(ctl: CommandContext, task: TaskId) -> None:
     """By the same rules by which claims are given: open dependencies, who holds it, until when it backs off,
     a pause or stop in force, no worker that fits."""
     answer = ctl.stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)

@@ -11,19 +11,19 @@ from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedT
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
 from swarmctl.atomic_file import replacing
-from swarmctl.cli.context import Ctl
-from swarmctl.cli.statuses import Status
+from swarmctl.cli.context import CommandContext
+from swarmctl.cli.statuses import StatusFlag
 from swarmctl.plan.source import STDIN
 from swarmctl.plan.write import plan_text
 from swarmctl.render.printer import write
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = STDIN,
     *,
     status: Annotated[
-        list[Status] | None,
+        list[StatusFlag] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
 ) -> None:
@@ -38,6 +38,6 @@ def run(
         out.write(text.encode())
 
 
-def _tasks(ctl: Ctl, request: ExportTasksRequest) -> Iterator[PlannedTask]:
+def _tasks(ctl: CommandContext, request: ExportTasksRequest) -> Iterator[PlannedTask]:
     for answer in ctl.stub.ExportTasks(request):
         yield from answer.tasks

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from amplifier_swarm.exits import Exit, Exits
-from swarmctl.cli.context import Ctl
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.plan.faults import lines
 from swarmctl.plan.read import read_plan
@@ -16,7 +16,7 @@ from swarmctl.render.plans import sent_blocks, sent_document
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A task file; - is stdin.")] = "",
     *,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all tasks that exist first.")] = False,
@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """A task that exists keeps its status; with the same definition it is left alone."""
     if not file and sys.stdin.isatty():
-        raise Exit(Exits.USAGE, "no FILE given", hint="name a task file, or - to type one")
+        raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - to type one")
     plan = read_plan(file or STDIN, strict=strict)
     for line in lines(plan.file, plan.warnings):
         say(f"warning: {line}")

@@ -8,17 +8,17 @@ from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import Ctl
-from swarmctl.cli.statuses import Status
+from swarmctl.cli.context import CommandContext
+from swarmctl.cli.statuses import StatusFlag
 from swarmctl.console import say
 from swarmctl.render.tasks import list_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     status: Annotated[
-        list[Status] | None,
+        list[StatusFlag] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
     phase: Annotated[str, typer.Option(metavar="PHASE", help="Only tasks of this phase.")] = "",

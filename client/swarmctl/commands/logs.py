@@ -10,11 +10,11 @@ from amplifier_swarm.v1.session_pb2 import SessionRole
 from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.logs import line_document, line_text, log_lines
 
 
-class RoleWord(StrEnum):
+class SessionRoleWord(StrEnum):
     """The role of a session, as a word; a test holds them equal to the wire's."""
 
     BUILDER = "builder"
@@ -22,13 +22,13 @@ class RoleWord(StrEnum):
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     task: TaskId,
     *,
     follow_on: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the task has ended.")
     ] = False,
-    role: Annotated[RoleWord | None, typer.Option(help="Only sessions of this role.")] = None,
+    role: Annotated[SessionRoleWord | None, typer.Option(help="Only sessions of this role.")] = None,
     attempt: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, metavar="N", help="This attempt; 0 is the latest.")
     ] = 0,

@@ -2,11 +2,11 @@
 
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import PauseSwarmRequest
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.swarm import mode_blocks
 
 
-def run(ctl: Ctl) -> None:
+def run(ctl: CommandContext) -> None:
     """In force, over restarts too, until `swarmctl resume`."""
     swarm = ctl.stub.PauseSwarm(PauseSwarmRequest(), timeout=DEADLINE_S).swarm
     ctl.printer.put(swarm, swarm_document, mode_blocks)

@@ -6,12 +6,12 @@ import typer
 
 from amplifier_swarm.documents.swarm import resumed_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmRequest
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.render.swarm import resumed_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     requeue: Annotated[
         bool, typer.Option("--requeue", help="Retry exactly those tasks that stops and drains have ended.")

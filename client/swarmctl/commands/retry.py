@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.documents.tasks import list_document
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
 from swarmctl import text_format
 from swarmctl.cli.arguments import OptionalTaskIds
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.tasks import changed_blocks
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     tasks: OptionalTaskIds = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All tasks that have failed.")] = False,
@@ -23,7 +23,7 @@ def run(
     """Failed, killed and skipped tasks get full budgets again, and what was skipped because of them waits
     for them again. Attempt numbers go on. A task that waits or runs is left alone."""
     if not tasks and not failed:
-        raise Exit(Exits.USAGE, "no task given", hint="name tasks, or say --failed")
+        raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
     answer = ctl.stub.RetryTask(RetryTaskRequest(task_ids=tasks, failed=failed), timeout=DEADLINE_S)
     ctl.printer.put(answer.tasks, list_document, changed_blocks)
     if not answer.tasks:

@@ -6,13 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl.cli.arguments import PlanFile
-from swarmctl.cli.context import Ctl
+from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
-from swarmctl.run.paths import Place
+from swarmctl.run.paths import RunPaths
 from swarmctl.run.supervisor import RunSettings, run_plan
 
 _NOT_HERE: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
@@ -20,7 +20,7 @@ _NO_FLAGS: Final = WorkerFlags()
 
 
 def run(
-    ctl: Ctl,
+    ctl: CommandContext,
     file: PlanFile,
     *,
     workers: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="How many workers.")] = 3,
@@ -40,7 +40,7 @@ def run(
         ),
     ] = None,
     flags: WorkerFlags = _NO_FLAGS,
-) -> Exits:
+) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every one is completed.
 
     Ctrl-C lets the running tasks end; a second one kills them. The same command on the same --db goes on
@@ -49,7 +49,7 @@ def run(
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
-        place=Place(db.absolute()),
+        place=RunPaths(db.absolute()),
         workers=workers,
         project_root=project_root,
         dashboard=dashboard,
@@ -59,14 +59,20 @@ def run(
     return run_plan(plan, settings, ctl.printer)
 
 
-def _refuse(ctl: Ctl, project_root: Path) -> None:
+def _refuse(ctl: CommandContext, project_root: Path) -> None:
     """Says what can't work, before anything is started."""
     for name, flag in _NOT_HERE.items():
         if name in ctl.options.given:
             hint = "to use a server that runs, `swarmctl import FILE` and `swarmctl watch`"
-            raise Exit(Exits.USAGE, f"run starts a server of its own and takes no {flag}", hint=hint)
+            raise ProgramExit(
+                ExitCode.USAGE, f"run starts a server of its own and takes no {flag}", hint=hint
+            )
     if not project_root.is_dir():
-        raise Exit(Exits.USAGE, f"the project root {project_root} is no folder", hint="give --project-root")
+        raise ProgramExit(
+            ExitCode.USAGE, f"the project root {project_root} is no folder", hint="give --project-root"
+        )
     if not os.access(project_root, os.R_OK | os.W_OK | os.X_OK):
         hint = "see who owns it, and its mode"
-        raise Exit(Exits.USAGE, f"the project root {project_root} can't be read and written", hint=hint)
+        raise ProgramExit(
+            ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
+        )

@@ -12,7 +12,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     Role,
 )
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.tokens import created_blocks, created_document, tokens_blocks, tokens_document
 
@@ -26,7 +26,7 @@ class RoleWord(StrEnum):
 
 
 def create(
-    ctl: Ctl,
+    ctl: CommandContext,
     *,
     role: Annotated[RoleWord, typer.Option(help="What the token may do.")],
     name: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
@@ -38,14 +38,15 @@ def create(
     say(f"swarmctl: token {answer.info.token_id}; keep it secret, nobody can show it again")
 
 
-def show_all(ctl: Ctl) -> None:
+def show_all(ctl: CommandContext) -> None:
     """List the tokens, without their secrets."""
     tokens = ctl.stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S).tokens
     ctl.printer.put(tokens, tokens_document, tokens_blocks)
 
 
 def revoke(
-    ctl: Ctl, token: Annotated[str, typer.Argument(metavar="ID", help="The id that `token list` shows.")]
+    ctl: CommandContext,
+    token: Annotated[str, typer.Argument(metavar="ID", help="The id that `token list` shows.")],
 ) -> None:
     """Make a token worthless at once."""
     info = ctl.stub.RevokeToken(RevokeTokenRequest(token_id=token), timeout=DEADLINE_S).info

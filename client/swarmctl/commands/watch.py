@@ -7,7 +7,7 @@ from typing import Final
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.api import streams
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.console import say
 from swarmctl.render.events import event_line, told
 
@@ -15,7 +15,7 @@ from swarmctl.render.events import event_line, told
 PAUSE_S: Final = 0.25
 
 
-def run(ctl: Ctl) -> None:
+def run(ctl: CommandContext) -> None:
     """On a terminal a full screen, where keys search, show a task with its live log, kill, retry, pause,
     drain and stop; one line an event otherwise. q or Ctrl-C ends it."""
     if not ctl.printer.live:
@@ -29,7 +29,7 @@ def run(ctl: Ctl) -> None:
         _fill_screen(ctl)
 
 
-def _fill_screen(ctl: Ctl) -> None:
+def _fill_screen(ctl: CommandContext) -> None:
     # Late: textual takes long to load, and only this needs it.
     from swarmctl.tui import app, snapshot  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def _fill_screen(ctl: Ctl) -> None:
     app.show(ctl.stub, snapshot.take(ctl.stub, snapshot.Query()), server=ctl.options.server)
 
 
-def _draw(ctl: Ctl) -> None:
+def _draw(ctl: CommandContext) -> None:
     from swarmctl.render.live_board import LiveBoard, fetch_again, fetch_board  # noqa: PLC0415  # rich is slow to load
 
     board = fetch_board(ctl.stub)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 
 
 class Grade(StrEnum):
@@ -40,7 +40,7 @@ def fail(name: str, found: str, hint: str) -> Check:
     return Check(name, Grade.FAIL, found, hint)
 
 
-def failed_by(name: str, end: Exit) -> Check:
+def failed_by(name: str, end: ProgramExit) -> Check:
     """What would have ended another verb."""
     return Check(name, Grade.FAIL, end.message, end.hint)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.credentials import TOKEN_PLACE, find_token
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.text import one_line
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
 
@@ -100,7 +100,7 @@ def token_check(token_file: Path | None) -> Check | None:
         return None
     try:
         find_token(token_file)
-    except Exit as end:
+    except ProgramExit as end:
         return failed_by("token file", end)
     of_variable = token_file is None and os.environ.get("SWARM_TOKEN")
     return ok("token file", "SWARM_TOKEN holds it" if of_variable else "there is one, for its owner alone")

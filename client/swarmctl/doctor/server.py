@@ -8,7 +8,7 @@ import grpc
 
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import unpack
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import (
     GetSwarmRequest,
     GetSwarmResponse,
@@ -18,7 +18,7 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from swarmctl import text_format
 from swarmctl.api.errors import explain
-from swarmctl.cli.context import DEADLINE_S, Ctl
+from swarmctl.cli.context import DEADLINE_S, CommandContext
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
 
 # Clocks that a network keeps differ by less; what differs by more makes logs hard to read.
@@ -26,7 +26,7 @@ SKEW_S: Final = 2.0
 _RESUME: Final = "`swarmctl resume`, when it is mended"
 
 
-def server_checks(ctl: Ctl) -> Iterator[Check]:
+def server_checks(ctl: CommandContext) -> Iterator[Check]:
     """All of them, or the one that keeps us from the others."""
     where = ctl.options.server
     try:
@@ -42,7 +42,7 @@ def server_checks(ctl: Ctl) -> Iterator[Check]:
         yield clock_check(answer, asked, answered)
     except grpc.RpcError as error:
         yield _refused(error, where)
-    except Exit as end:
+    except ProgramExit as end:
         yield failed_by("server", end)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from swarmctl.plan.faults import Fault
-from swarmctl.plan.nodes import Entry, Listing
+from swarmctl.plan.nodes import Listing, MappingEntry
 from swarmctl.plan.read import Plan, label
 
 # The place of a fault: the task by its number in the order sent, then a field of the message.
@@ -33,7 +33,7 @@ def located(plan: Plan, place: str, problem: str) -> Fault:
     return Fault(line, task, field, problem.removeprefix(f"{field} "))
 
 
-def _line(entry: Entry, rest: str) -> int:
+def _line(entry: MappingEntry, rest: str) -> int:
     index = _INDEX.match(rest)
     if index is None or not isinstance(entry.value, Listing):
         return entry.line

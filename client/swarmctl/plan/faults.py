@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line, printable
 
 # What fits a screen; who has more has made one mistake many times.
@@ -30,11 +30,11 @@ class Fault:
         return ": ".join(one_line(part, PROBLEM_LIMIT) for part in parts if part)
 
 
-class PlanRefused(Exit):
+class PlanRefused(ProgramExit):
     """The file is refused: its faults, 20 of them shown, and how many are known beside them."""
 
     def __init__(self, file: str, faults: Sequence[Fault], *, more: int = 0) -> None:
-        super().__init__(Exits.USAGE, f"{file} is not imported")
+        super().__init__(ExitCode.USAGE, f"{file} is not imported")
         self._lines = list(lines(file, faults, more=more))
 
     def line(self, program: str) -> str:

@@ -15,7 +15,7 @@ from swarmctl import text_format
 from swarmctl.plan.rehearsal import rehearsal_of
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.values import (
-    Field,
+    ValueField,
     boolean_of,
     entries_of,
     id_of,
@@ -33,52 +33,52 @@ _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIO
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
 
-Setter = Callable[[Field, PlannedTask], None]
+Setter = Callable[[ValueField, PlannedTask], None]
 
 
-def _id(field: Field, task: PlannedTask) -> None:
+def _id(field: ValueField, task: PlannedTask) -> None:
     task.definition.task_id = id_of(field) or ""
 
 
-def _text(field: Field, task: PlannedTask) -> None:
+def _text(field: ValueField, task: PlannedTask) -> None:
     setattr(task.definition, field.name, text_of(field) or "")
 
 
-def _paths(field: Field, task: PlannedTask) -> None:
+def _paths(field: ValueField, task: PlannedTask) -> None:
     getattr(task.definition, field.name).extend(texts_of(field, "paths"))
 
 
-def _dependencies(field: Field, task: PlannedTask) -> None:
+def _dependencies(field: ValueField, task: PlannedTask) -> None:
     task.definition.dependencies.extend(texts_of(field, "task ids", id_of))
 
 
-def _checks(field: Field, task: PlannedTask) -> None:
+def _checks(field: ValueField, task: PlannedTask) -> None:
     task.definition.checks.extend(texts_of(field, "commands"))
 
 
-def _criteria(field: Field, task: PlannedTask) -> None:
+def _criteria(field: ValueField, task: PlannedTask) -> None:
     if kind_of(field.node) in (Kind.LIST, Kind.MAPPING):
         task.definition.acceptance_criteria.extend(texts_of(field, "texts"))
     elif text := text_of(field):
         task.definition.acceptance_criteria.append(text)
 
 
-def _status(field: Field, task: PlannedTask) -> None:
+def _status(field: ValueField, task: PlannedTask) -> None:
     if word := word_of(field, text_format.words_of(TaskStatus)):
         task.status = text_format.value_of(TaskStatus, word)
 
 
-def _policy(field: Field, task: PlannedTask) -> None:
+def _policy(field: ValueField, task: PlannedTask) -> None:
     if word := word_of(field, text_format.words_of(DependencyFailurePolicy)):
         task.definition.on_dependency_failure = text_format.value_of(DependencyFailurePolicy, word)
 
 
-def _disconnect(field: Field, task: PlannedTask) -> None:
+def _disconnect(field: ValueField, task: PlannedTask) -> None:
     if word := word_of(field, text_format.words_of(DisconnectPolicy)):
         task.definition.on_disconnect = text_format.value_of(DisconnectPolicy, word)
 
 
-def _priority(field: Field, task: PlannedTask) -> None:
+def _priority(field: ValueField, task: PlannedTask) -> None:
     word = text_of(field) if kind_of(field.node) is Kind.TEXT else None
     value = PRIORITIES.get(word.lower()) if word else None
     if value is None:
@@ -87,25 +87,25 @@ def _priority(field: Field, task: PlannedTask) -> None:
         task.definition.priority = value
 
 
-def _retries(field: Field, task: PlannedTask) -> None:
+def _retries(field: ValueField, task: PlannedTask) -> None:
     value = integer_of(field, "an integer from 0 to 100", low=_INT32_LOW, high=_INT32_HIGH)
     if value is not None:
         task.definition.max_retries = value
 
 
-def _hours(field: Field, task: PlannedTask) -> None:
+def _hours(field: ValueField, task: PlannedTask) -> None:
     value = number_of(field, "a number of hours")
     if value is not None:
         task.definition.estimated_hours = value
 
 
-def _validate(field: Field, task: PlannedTask) -> None:
+def _validate(field: ValueField, task: PlannedTask) -> None:
     value = boolean_of(field)
     if value is not None:
         task.definition.validate = value
 
 
-def _timeout(field: Field, task: PlannedTask) -> None:
+def _timeout(field: ValueField, task: PlannedTask) -> None:
     value_s = number_of(field, "a number of seconds")
     if value_s is None:
         return
@@ -118,13 +118,13 @@ def _timeout(field: Field, task: PlannedTask) -> None:
     duration.SetInParent()
 
 
-def _labels(field: Field, task: PlannedTask) -> None:
+def _labels(field: ValueField, task: PlannedTask) -> None:
     for name, entry in entries_of(field, "a mapping of names to texts"):
         text = text_of(entry)
         task.definition.labels[name] = text or ""
 
 
-def _rehearsal(field: Field, task: PlannedTask) -> None:
+def _rehearsal(field: ValueField, task: PlannedTask) -> None:
     rehearsal = rehearsal_of(field)
     if rehearsal is not None:
         task.definition.rehearsal.CopyFrom(rehearsal)

@@ -26,7 +26,7 @@ class Listing:
 
 
 @dataclass(slots=True)
-class Entry:
+class MappingEntry:
     """A value of a mapping, with the line of its key."""
 
     line: Line
@@ -38,7 +38,7 @@ class Mapping:
     """Keys with their values; of a key that stands there twice, the first."""
 
     line: Line
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, MappingEntry] = field(default_factory=dict)
 
 
 Node = Scalar | Listing | Mapping

@@ -12,8 +12,8 @@ from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.source import Source, read_source
 from swarmctl.plan.suggest import known_like
-from swarmctl.plan.values import Field, id_of
-from swarmctl.plan.yaml_nodes import Misuse, compose
+from swarmctl.plan.values import ValueField, id_of
+from swarmctl.plan.yaml_nodes import UnsupportedYaml, compose
 
 TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
 # Half of what a message may hold: the server adds to a task before it goes on to a worker.
@@ -81,7 +81,7 @@ class _Reading:
         # Where each unknown key stands: its line and its task.
         self._ignored: dict[tuple[str, str], list[tuple[Line, str]]] = {}
 
-    def add_misuse(self, misuse: Misuse) -> None:
+    def add_misuse(self, misuse: UnsupportedYaml) -> None:
         """Puts a misuse of YAML where the reader looks for it: at its task."""
         match misuse.path:
             case ["tasks", int(index), *rest]:
@@ -180,8 +180,8 @@ class _Reading:
                 clear(task, key)
                 setter(self._field(key, entry.value, name), task)
 
-    def _field(self, key: str, node: Node, name: str) -> Field:
-        return Field(key, node, lambda line, field, problem: self._fault(line, name, field, problem))
+    def _field(self, key: str, node: Node, name: str) -> ValueField:
+        return ValueField(key, node, lambda line, field, problem: self._fault(line, name, field, problem))
 
     def _unknown(self, line: Line, name: str, key: str, known: Sequence[str]) -> None:
         what = "field" if name else "key"

@@ -3,12 +3,12 @@
 from amplifier_swarm.v1.task_pb2 import Rehearsal, RehearsalCall, RehearsalScript
 from swarmctl.plan.faults import quoted
 from swarmctl.plan.scalars import described
-from swarmctl.plan.values import Field, entries_of, items_of, text_of
+from swarmctl.plan.values import ValueField, entries_of, items_of, text_of
 
 SHAPE = "a mapping with builder and validator"
 
 
-def rehearsal_of(field: Field) -> Rehearsal | None:
+def rehearsal_of(field: ValueField) -> Rehearsal | None:
     """The scripts of both roles; None if there are none."""
     made = Rehearsal()
     for key, entry in entries_of(field, SHAPE):
@@ -20,7 +20,7 @@ def rehearsal_of(field: Field) -> Rehearsal | None:
     return made if made.builder or made.validator else None
 
 
-def _script(field: Field) -> RehearsalScript:
+def _script(field: ValueField) -> RehearsalScript:
     made = RehearsalScript()
     for key, entry in entries_of(field, "a mapping with calls and reply"):
         if key == "calls":
@@ -32,7 +32,7 @@ def _script(field: Field) -> RehearsalScript:
     return made
 
 
-def _call(field: Field) -> RehearsalCall:
+def _call(field: ValueField) -> RehearsalCall:
     entries = entries_of(field, "TOOL: {argument: text}")
     if len(entries) != 1:
         if entries:
@@ -49,6 +49,6 @@ def _call(field: Field) -> RehearsalCall:
     return made
 
 
-def _report_missing(argument: Field) -> None:
+def _report_missing(argument: ValueField) -> None:
     if described(argument.node) == "null":
         argument.fault('must be text, got nothing; write "" for an empty one')

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import printable
 from swarmctl.plan.faults import Fault, PlanRefused
 
@@ -31,8 +31,8 @@ def read_source(place: str) -> Source:
     try:
         data = _read_stdin() if place == STDIN else _read_file(place, name)
     except OSError as error:
-        raise Exit(
-            Exits.USAGE, f"can't read {name}: {error.strerror or error}", hint="check the path"
+        raise ProgramExit(
+            ExitCode.USAGE, f"can't read {name}: {error.strerror or error}", hint="check the path"
         ) from error
     if len(data) > MAX_BYTES:
         raise PlanRefused(

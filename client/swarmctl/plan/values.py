@@ -16,7 +16,7 @@ Report = Callable[[Line, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ValueField:
     """A value in the making: its name in the file, its YAML, and where its faults go."""
 
     name: str
@@ -27,15 +27,15 @@ class Field:
         """Reports what is wrong with it."""
         self.report(self.node.line, self.name, problem)
 
-    def under(self, name: str, node: Node) -> "Field":
+    def under(self, name: str, node: Node) -> "ValueField":
         """A value inside of this one."""
-        return Field(f"{self.name}{name}", node, self.report)
+        return ValueField(f"{self.name}{name}", node, self.report)
 
 
-Reader = Callable[[Field], str | None]
+Reader = Callable[[ValueField], str | None]
 
 
-def text_of(field: Field) -> str | None:
+def text_of(field: ValueField) -> str | None:
     """A text as it is written in the file, whatever YAML would make of it; None for nothing."""
     kind = kind_of(field.node)
     if kind is Kind.NULL:
@@ -47,7 +47,7 @@ def text_of(field: Field) -> str | None:
     return _clean(field, field.node)
 
 
-def id_of(field: Field) -> str | None:
+def id_of(field: ValueField) -> str | None:
     """A text that YAML reads as text: an id must mean the same to every reader of the file."""
     node, kind = field.node, kind_of(field.node)
     if isinstance(node, Scalar) and kind is Kind.TEXT:
@@ -59,7 +59,7 @@ def id_of(field: Field) -> str | None:
     return None
 
 
-def _clean(field: Field, node: Scalar) -> str | None:
+def _clean(field: ValueField, node: Scalar) -> str | None:
     found = _CONTROL.search(node.text)
     if found is None:
         return node.text
@@ -67,7 +67,7 @@ def _clean(field: Field, node: Scalar) -> str | None:
     return None
 
 
-def texts_of(field: Field, what: str, read: Reader = text_of) -> list[str]:
+def texts_of(field: ValueField, what: str, read: Reader = text_of) -> list[str]:
     """A list of texts, `what` by name."""
     if kind_of(field.node) is Kind.NULL:
         return []
@@ -80,14 +80,14 @@ def texts_of(field: Field, what: str, read: Reader = text_of) -> list[str]:
     return [text for text in found if text is not None]
 
 
-def _entry_of(field: Field, read: Reader) -> str | None:
+def _entry_of(field: ValueField, read: Reader) -> str | None:
     if kind_of(field.node) is Kind.NULL:
         field.fault("must be text; YAML read it as null. Write it out, or remove it")
         return None
     return read(field)
 
 
-def word_of(field: Field, choices: Iterable[str]) -> str | None:
+def word_of(field: ValueField, choices: Iterable[str]) -> str | None:
     """One of a few words, in either case."""
     text = text_of(field)
     if text is None or text.lower() in (known := list(choices)):
@@ -96,7 +96,7 @@ def word_of(field: Field, choices: Iterable[str]) -> str | None:
     return None
 
 
-def boolean_of(field: Field) -> bool | None:
+def boolean_of(field: ValueField) -> bool | None:
     """True or false."""
     node, kind = field.node, kind_of(field.node)
     if isinstance(node, Scalar) and kind is Kind.BOOLEAN:
@@ -106,7 +106,7 @@ def boolean_of(field: Field) -> bool | None:
     return None
 
 
-def integer_of(field: Field, what: str, *, low: int, high: int) -> int | None:
+def integer_of(field: ValueField, what: str, *, low: int, high: int) -> int | None:
     """A whole number within bounds, `what` by name."""
     node, kind = field.node, kind_of(field.node)
     if kind is Kind.NULL:
@@ -118,7 +118,7 @@ def integer_of(field: Field, what: str, *, low: int, high: int) -> int | None:
     return value
 
 
-def number_of(field: Field, what: str) -> float | None:
+def number_of(field: ValueField, what: str) -> float | None:
     """A finite number, `what` by name."""
     node, kind = field.node, kind_of(field.node)
     if kind is Kind.NULL:
@@ -129,7 +129,7 @@ def number_of(field: Field, what: str) -> float | None:
     return value
 
 
-def entries_of(field: Field, what: str) -> list[tuple[str, Field]]:
+def entries_of(field: ValueField, what: str) -> list[tuple[str, ValueField]]:
     """The keys and values of a mapping, `what` by name."""
     if kind_of(field.node) is Kind.NULL:
         return []
@@ -139,7 +139,7 @@ def entries_of(field: Field, what: str) -> list[tuple[str, Field]]:
     return [(key, field.under(f".{key}", entry.value)) for key, entry in field.node.entries.items()]
 
 
-def items_of(field: Field, what: str) -> list[Field]:
+def items_of(field: ValueField, what: str) -> list[ValueField]:
     """The items of a list, `what` by name."""
     if kind_of(field.node) is Kind.NULL:
         return []

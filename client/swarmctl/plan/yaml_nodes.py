@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from swarmctl.plan.faults import Fault, PlanRefused, quoted
-from swarmctl.plan.nodes import Entry, Line, Listing, Mapping, Node, Path, Scalar
+from swarmctl.plan.nodes import Line, Listing, Mapping, MappingEntry, Node, Path, Scalar
 from swarmctl.plan.source import Source
 
 MAX_DEPTH: Final = 20
@@ -27,7 +27,7 @@ NO_TAGS: Final = "YAML tags are not allowed; remove it"
 
 
 @dataclass(frozen=True, slots=True)
-class Misuse:
+class UnsupportedYaml:
     """Something that plans may not use, and where."""
 
     line: Line
@@ -40,7 +40,7 @@ class Composed:
     """A document; no root if the text holds no value."""
 
     root: Node | None
-    misuses: list[Misuse]
+    misuses: list[UnsupportedYaml]
 
 
 def compose(source: Source) -> Composed:
@@ -59,7 +59,7 @@ class _Composer:
 
     def __init__(self, file: str) -> None:
         self.root: Node | None = None
-        self.misuses: list[Misuse] = []
+        self.misuses: list[UnsupportedYaml] = []
         self._file = file
         self._stack: list[Listing | Mapping] = []
         # The key that waits for its value, for each open mapping; None where a key comes next.
@@ -116,23 +116,25 @@ class _Composer:
         if key is None:
             self._keys[-1] = self._key(node)
             return
-        parent.entries.setdefault(key.text, Entry(key.line, node))
+        parent.entries.setdefault(key.text, MappingEntry(key.line, node))
         self._keys[-1] = None
 
     def _key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
-            self.misuses.append(Misuse(node.line, tuple(self._path()), "a key must be text; quote it"))
+            self.misuses.append(
+                UnsupportedYaml(node.line, tuple(self._path()), "a key must be text; quote it")
+            )
             return Scalar(node.line, "", plain=False)
         parent = self._stack[-1]
         if node.plain and node.text == "<<":
-            self.misuses.append(Misuse(node.line, tuple(self._path()), NO_MERGES))
+            self.misuses.append(UnsupportedYaml(node.line, tuple(self._path()), NO_MERGES))
         elif isinstance(parent, Mapping) and (first := parent.entries.get(node.text)):
             problem = f"duplicate key {quoted(node.text)} (first at line {first.line}); keep one"
-            self.misuses.append(Misuse(node.line, (*self._path(), node.text), problem))
+            self.misuses.append(UnsupportedYaml(node.line, (*self._path(), node.text), problem))
         return node
 
     def _misuse(self, event: Any, problem: str) -> None:
-        self.misuses.append(Misuse(_line(event), tuple(self._path()), problem))
+        self.misuses.append(UnsupportedYaml(_line(event), tuple(self._path()), problem))
 
     def _path(self) -> Iterator[str | int]:
         for node, key in zip(self._stack, self._keys, strict=True):

@@ -60,7 +60,7 @@ RUNNING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class BoardState:
     """The swarm as of one moment."""
 
     swarm: Swarm
@@ -68,16 +68,16 @@ class Board:
     workers: Sequence[Worker]
 
 
-def fetch_board(stub: OperatorServiceStub) -> Board:
+def fetch_board(stub: OperatorServiceStub) -> BoardState:
     """Asks the server for what a board shows."""
     swarm = stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
     # No terminal shows more than a page of running tasks.
     running = stub.ListTasks(ListTasksRequest(statuses=UNDER_WAY), timeout=DEADLINE_S).tasks
     workers = stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
-    return Board(swarm, running, workers)
+    return BoardState(swarm, running, workers)
 
 
-def fetch_again(stub: OperatorServiceStub, last: Board) -> Board:
+def fetch_again(stub: OperatorServiceStub, last: BoardState) -> BoardState:
     """A newer board; the last one while the server is away."""
     try:
         return fetch_board(stub)
@@ -90,7 +90,7 @@ def fetch_again(stub: OperatorServiceStub, last: Board) -> Board:
 class LiveBoard:
     """Draws a board in place, and lets times run on between two looks at the server."""
 
-    def __init__(self, console: Console, board: Board, *, resume: str = RESUME) -> None:
+    def __init__(self, console: Console, board: BoardState, *, resume: str = RESUME) -> None:
         """`resume` is the command that ends the pause of a runner."""
         self._console = console
         self._resume = resume
@@ -115,7 +115,7 @@ class LiveBoard:
     ) -> None:
         self._live.stop()
 
-    def show(self, board: Board, lines: Sequence[str]) -> None:
+    def show(self, board: BoardState, lines: Sequence[str]) -> None:
         """Replaces the board, and adds lines to those below it."""
         self._board = board
         self._latest = [*self._latest, *lines][-_LATEST:]
@@ -161,7 +161,7 @@ def ended(swarm: Swarm) -> int:
     return sum(count.count for count in swarm.counts if count.status in FINAL)
 
 
-def _head(board: Board) -> Blocks:
+def _head(board: BoardState) -> Blocks:
     found = counts(board.swarm)
     told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
     pairs = (
@@ -179,7 +179,7 @@ def _workers(workers: Sequence[Worker]) -> str:
     return ", ".join(busy) or "none"
 
 
-def _body(board: Board, now: datetime, room: int) -> Blocks:
+def _body(board: BoardState, now: datetime, room: int) -> Blocks:
     rows = [
         (
             cell(task.task_id),

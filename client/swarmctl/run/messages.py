@@ -21,14 +21,14 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class EventsReceived:
     """Something changed in the swarm."""
 
     events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ChildExited:
     """A child has ended."""
 
     child: Child
@@ -36,7 +36,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StdoutLine:
     """A line of a child's stdout; empty at its end."""
 
     line: str
@@ -48,14 +48,14 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class Deafened:
+class EventStreamBroken:
     """The event stream broke for good; what else ends will say why."""
 
 
-Message = Happened | Ended | Said | Interrupted | Deafened
+Message = EventsReceived | ChildExited | StdoutLine | Interrupted | EventStreamBroken
 
 
-class Inbox:
+class MessageQueue:
     """The messages, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Inbox:
 
         def wait() -> None:
             code = child.wait()
-            self._queue.put(Ended(child, 0 if code is None else code))
+            self._queue.put(ChildExited(child, 0 if code is None else code))
 
         threading.Thread(target=wait, name=f"wait-{child.name}", daemon=True).start()
 
@@ -85,8 +85,8 @@ class Inbox:
         def read() -> None:
             with os.fdopen(descriptor, errors="replace") as lines:
                 for line in lines:
-                    self._queue.put(Said(line))
-            self._queue.put(Said(""))
+                    self._queue.put(StdoutLine(line))
+            self._queue.put(StdoutLine(""))
 
         threading.Thread(target=read, name="lines", daemon=True).start()
 
@@ -96,9 +96,9 @@ class Inbox:
         def read() -> None:
             try:
                 for batch in batches:
-                    self._queue.put(Happened(batch))
+                    self._queue.put(EventsReceived(batch))
             except Exception:  # noqa: BLE001  # the loop goes on without events, and ends with the children
-                self._queue.put(Deafened())
+                self._queue.put(EventStreamBroken())
 
         threading.Thread(target=read, name="events", daemon=True).start()
 

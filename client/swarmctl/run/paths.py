@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPaths:
     """Where a run keeps what must outlast it: all of it beside the database."""
 
     db: Path

@@ -41,13 +41,13 @@ _TOLD: Final = frozenset(
 )
 
 
-class Progress(Protocol):
+class ProgressDisplay(Protocol):
     """Something that shows events."""
 
     def show(self, events: Sequence[Event]) -> None: ...  # see the class
 
 
-class Lines:
+class EventLines:
     """One line an event, with how far the run has come."""
 
     def __init__(self, tasks: Sequence[Task], *, resume: str) -> None:
@@ -67,7 +67,7 @@ class Lines:
                 say(f"{text_format.clock(event, 'happened_at')} [{far}] {told(event, resume=self._resume)}")
 
 
-class Board:
+class RunBoard:
     """The live board."""
 
     def __init__(self, stub: OperatorServiceStub, live: LiveBoard) -> None:
@@ -83,10 +83,10 @@ class Board:
 @contextmanager
 def showing(
     stub: OperatorServiceStub, printer: Printer, tasks: Sequence[Task], *, resume: str
-) -> Iterator[Progress]:
+) -> Iterator[ProgressDisplay]:
     """What fits the place where stderr goes; `resume` is the command that ends the pause of a runner."""
     if not sys.stderr.isatty():
-        yield Lines(tasks, resume=resume)
+        yield EventLines(tasks, resume=resume)
         return
     with LiveBoard(printer.console(stderr=True), fetch_board(stub), resume=resume) as live:
-        yield Board(stub, live)
+        yield RunBoard(stub, live)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from amplifier_swarm.exits import Exits
+from amplifier_swarm.exits import ExitCode
 from swarmctl.run.parent_death import NOT_STARTED
 
 FIRST_S: Final = 1.0
@@ -23,7 +23,9 @@ TRIES: Final = 5
 _MOST_DOUBLINGS: Final = 16
 
 # Ends that another start would only repeat, or that are none of a worker in need.
-_FINAL_CODES: Final = frozenset({Exits.OK, Exits.USAGE, Exits.DENIED, Exits.UNAUTHENTICATED, NOT_STARTED})
+_FINAL_CODES: Final = frozenset(
+    {ExitCode.OK, ExitCode.USAGE, ExitCode.DENIED, ExitCode.UNAUTHENTICATED, NOT_STARTED}
+)
 
 
 # Signals that a process brings upon itself; others come from outside, such as from a task that kills its worker.
@@ -37,7 +39,7 @@ def worth_a_restart(code: int) -> bool:
     return code not in _FINAL_CODES
 
 
-class Restarts:
+class RestartPolicy:
     """The workers that are to be started again, each at its moment."""
 
     def __init__(self, chance: Callable[[], float] = random.random) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl.programs import Programs
 from swarmctl.run.child_process import Child
-from swarmctl.run.messages import Inbox, Interrupted, Said
-from swarmctl.run.paths import Place
+from swarmctl.run.messages import Interrupted, MessageQueue, StdoutLine
+from swarmctl.run.paths import RunPaths
 
 # It opens a database and two ports; a slow disk may have to replay a log first.
 READY_WITHIN_S: Final = 60.0
@@ -22,12 +22,12 @@ _HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
 _READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
 
 
-class ChildFailed(Exit):
+class ChildFailed(ProgramExit):
     """A child ended where it should not; its own last line says why."""
 
     def __init__(self, child: Child, code: int) -> None:
-        known = code in set(Exits) and code != Exits.OK
-        super().__init__(Exits(code) if known else Exits.NEGATIVE, child.last_line())
+        known = code in set(ExitCode) and code != ExitCode.OK
+        super().__init__(ExitCode(code) if known else ExitCode.NEGATIVE, child.last_line())
         self._fallback = f"{child.name} ended with exit code {code}; see {child.log}"
 
     def line(self, program: str) -> str:
@@ -39,7 +39,13 @@ class PrivateServer:
     """Runs for as long as the context does."""
 
     def __init__(
-        self, programs: Programs, place: Place, dashboard: str, inbox: Inbox, *, notify: Sequence[str] = ()
+        self,
+        programs: Programs,
+        place: RunPaths,
+        dashboard: str,
+        inbox: MessageQueue,
+        *,
+        notify: Sequence[str] = (),
     ) -> None:
         self.address = ""
         self.dashboard = ""
@@ -77,23 +83,25 @@ class PrivateServer:
 
     def _wait_until_ready(self) -> None:
         match self._inbox.take(time.monotonic() + READY_WITHIN_S):
-            case Said(line) if found := _READY.match(line):
+            case StdoutLine(line) if found := _READY.match(line):
                 self.address, self.dashboard = found["grpc"], found["dashboard"]
-            case Said(""):
+            case StdoutLine(""):
                 code = self.child.wait(STOP_WITHIN_S)
                 raise self._failed(1 if code is None else code)
             case Interrupted():
                 raise KeyboardInterrupt
             case None:
                 told = f"swarmd did not get ready within {READY_WITHIN_S:.0f} s"
-                raise Exit(Exits.UNREACHABLE, told, hint=f"see {self._log}")
+                raise ProgramExit(ExitCode.UNREACHABLE, told, hint=f"see {self._log}")
             case _:
-                raise Exit(Exits.NEGATIVE, "swarmd did not say that it is ready", hint=f"see {self._log}")
+                raise ProgramExit(
+                    ExitCode.NEGATIVE, "swarmd did not say that it is ready", hint=f"see {self._log}"
+                )
 
-    def _failed(self, code: int) -> Exit:
-        held = _HELD.search(self.child.last_line()) if code == Exits.NOT_FOUND else None
+    def _failed(self, code: int) -> ProgramExit:
+        held = _HELD.search(self.child.last_line()) if code == ExitCode.NOT_FOUND else None
         if held is None:
             return ChildFailed(self.child, code)
         pid, told = held["pid"], f"a swarmd that runs already has {self._db} open (pid {held['pid']})"
         hint = f"let that run end, or end its server with `kill {pid}`; or give another --db"
-        return Exit(Exits.NOT_FOUND, told, hint=hint)
+        return ProgramExit(ExitCode.NOT_FOUND, told, hint=hint)

@@ -12,7 +12,7 @@ import grpc
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.credentials import read_token
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import (
     CreateLoginCodeRequest,
@@ -38,13 +38,13 @@ from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import sent_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
-from swarmctl.run.messages import Ended, Happened, Inbox, Interrupted
-from swarmctl.run.paths import Place
-from swarmctl.run.progress import Progress, showing
+from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
+from swarmctl.run.paths import RunPaths
+from swarmctl.run.progress import ProgressDisplay, showing
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
-from swarmctl.run.workers import Fleet, crew
+from swarmctl.run.workers import WorkerProcesses, crew
 
 # Both causes begin like this, so that the next run knows its own pause and its own stop.
 OUR_CAUSE: Final = "swarmctl run was interrupted"
@@ -61,7 +61,7 @@ class RunSettings:
     """What the command line asks for."""
 
     programs: Programs
-    place: Place
+    place: RunPaths
     workers: int
     project_root: Path
     dashboard: str
@@ -69,7 +69,7 @@ class RunSettings:
     worker_flags: Sequence[str]
 
 
-class Patience(IntEnum):
+class StopLevel(IntEnum):
     """How often the user has asked for an end, and so how soon it is to be."""
 
     UNASKED = 0
@@ -78,9 +78,9 @@ class Patience(IntEnum):
     NOW = 3
 
 
-def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> Exits:
+def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
     """Runs a plan to its end; OK only if every task is completed then."""
-    inbox, place = Inbox(), settings.place
+    inbox, place = MessageQueue(), settings.place
     place.make()
     with inbox.catching_signals(), ExitStack() as stack:
         server = stack.enter_context(
@@ -97,21 +97,21 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> Exits:
             connection.raise_for_people(error)
             raise
     printer.put(tasks, summary_document, summary_blocks)
-    return Exits.OK if all_completed(tasks) else Exits.NEGATIVE
+    return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
 
 
 class _Run:
     """One run, with its server up."""
 
     def __init__(
-        self, settings: RunSettings, server: PrivateServer, connection: Connection, inbox: Inbox
+        self, settings: RunSettings, server: PrivateServer, connection: Connection, inbox: MessageQueue
     ) -> None:
         self._settings = settings
         self._place = settings.place
         self._server = server
         self._stub = connection.stub
         self._inbox = inbox
-        self._patience = Patience.UNASKED
+        self._patience = StopLevel.UNASKED
         # Of the monotonic clock: when the workers are no longer waited for.
         self._deadline: float | None = None
         self._told: set[str] = set()
@@ -139,11 +139,11 @@ class _Run:
         here = f"--server {self._server.address} --token-file {self._place.token}"
         say(f"swarmctl: for another link, `swarmctl dashboard {here}`")
 
-    def server_lost(self) -> Exit:
+    def server_lost(self) -> ProgramExit:
         """What to say when swarmd is gone."""
         last = self._server.child.last_line()
         told = f"swarmd ended in the middle of the run{': ' if last else ''}{last}"
-        return Exit(Exits.NEGATIVE, told, hint="the same command goes on where it was")
+        return ProgramExit(ExitCode.NEGATIVE, told, hint="the same command goes on where it was")
 
     def _swarm(self) -> Swarm:
         return self._stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
@@ -153,8 +153,8 @@ class _Run:
         swarm = self._swarm()
         stopped = swarm.mode == SwarmMode.SWARM_MODE_STOPPED
         if stopped and not swarm.cause.startswith(OUR_CAUSE):
-            raise Exit(
-                Exits.CONFLICT,
+            raise ProgramExit(
+                ExitCode.CONFLICT,
                 f"an emergency stop is in force: {swarm.cause or 'no cause given'}",
                 hint=f"start `swarmd --db {self._place.db}` and end the stop with `swarmctl resume`",
             )
@@ -189,7 +189,7 @@ class _Run:
         batches = streams.events(self._stub, after=after)
         self._inbox.watch_child(self._server.child)
         with (
-            Fleet(
+            WorkerProcesses(
                 self._settings.programs,
                 self._place,
                 server=self._server.address,
@@ -205,20 +205,20 @@ class _Run:
             # The last worker may leave before its last event is here.
             for rest in streams.events(self._stub, after=self._seen, follow=False):
                 progress.show(rest)
-        if self._patience is Patience.UNASKED and not self._swarm().done:
+        if self._patience is StopLevel.UNASKED and not self._swarm().done:
             logs = self._place.log("worker-1").parent
             say(
                 f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"
             )
 
-    def _loop(self, fleet: Fleet, progress: Progress) -> None:
+    def _loop(self, fleet: WorkerProcesses, progress: ProgressDisplay) -> None:
         while fleet.working:
             match self._inbox.take(_earlier(self._deadline, fleet.next_s)):
-                case Happened(events):
+                case EventsReceived(events):
                     self._seen = events[-1].seq
                     progress.show(events)
                     self._look_for_the_end(events)
-                case Ended(child, code):
+                case ChildExited(child, code):
                     self._on_end(fleet, child, code)
                 case Interrupted():
                     self._hurry(fleet)
@@ -228,14 +228,14 @@ class _Run:
                     fleet.restart()
                 case _:
                     continue
-            if self._patience is Patience.NOW:
+            if self._patience is StopLevel.NOW:
                 return
 
     def _waited_enough(self) -> bool:
         """Whether the deadline has come, and still has its reason."""
         if self._deadline is None or time.monotonic() < self._deadline:
             return False
-        if self._patience is not Patience.UNASKED or self._swarm().done:
+        if self._patience is not StopLevel.UNASKED or self._swarm().done:
             return True
         self._deadline = None
         return False
@@ -245,12 +245,12 @@ class _Run:
         if self._deadline is None and any(event.status in FINAL for event in events) and self._swarm().done:
             self._deadline = time.monotonic() + EXIT_WITHIN_S
 
-    def _on_end(self, fleet: Fleet, child: Child, code: int) -> None:
+    def _on_end(self, fleet: WorkerProcesses, child: Child, code: int) -> None:
         if child is self._server.child:
             raise self.server_lost()
         fleet.alive.remove(child)
         # One that we have told to end, or that has nothing left to do, may end as it likes.
-        if self._patience is not Patience.UNASKED or self._swarm().done:
+        if self._patience is not StopLevel.UNASKED or self._swarm().done:
             fleet.restart_none()
         elif worth_a_restart(code):
             again_s = fleet.died(child, code)
@@ -266,14 +266,14 @@ class _Run:
             self._told.add(last)
             say(f"swarmctl: {child.ending(code)}")
 
-    def _hurry(self, fleet: Fleet) -> None:
+    def _hurry(self, fleet: WorkerProcesses) -> None:
         """One step further than the last time."""
-        self._patience = Patience(min(self._patience + 1, Patience.NOW))
-        if self._patience is Patience.WHEN_RUNNING_TASKS_END:
+        self._patience = StopLevel(min(self._patience + 1, StopLevel.NOW))
+        if self._patience is StopLevel.WHEN_RUNNING_TASKS_END:
             say("swarmctl: stopping when the running tasks have ended; Ctrl-C again kills them")
             self._stub.PauseSwarm(PauseSwarmRequest(cause=OUR_CAUSE), timeout=DEADLINE_S)
             fleet.drain()
-        elif self._patience is Patience.WHEN_SESSIONS_ARE_KILLED:
+        elif self._patience is StopLevel.WHEN_SESSIONS_ARE_KILLED:
             say("swarmctl: emergency stop; the same command later puts back what it kills")
             self._stub.EmergencyStop(EmergencyStopRequest(cause=f"{OUR_CAUSE} twice"), timeout=DEADLINE_S)
             self._deadline = time.monotonic() + STOPPED_WITHIN_S

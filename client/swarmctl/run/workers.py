@@ -9,9 +9,9 @@ from typing import Final, Self
 
 from swarmctl.programs import Programs
 from swarmctl.run.child_process import Child
-from swarmctl.run.messages import Inbox
-from swarmctl.run.paths import Place
-from swarmctl.run.restart_policy import Restarts
+from swarmctl.run.messages import MessageQueue
+from swarmctl.run.paths import RunPaths
+from swarmctl.run.restart_policy import RestartPolicy
 
 # Told twice, a worker kills its sessions: their grace and a little more.
 STOP_WITHIN_S: Final = 15.0
@@ -27,7 +27,7 @@ def crew(size: int, holders: Sequence[str]) -> Sequence[str]:
     return [*holders, *rest[: max(0, size - len(holders))]]
 
 
-class Fleet:
+class WorkerProcesses:
     """Runs until each worker has ended by itself, or to the end of the context.
 
     One that died is started again, after a while: under its name and with its state, for only then can it
@@ -37,20 +37,20 @@ class Fleet:
     def __init__(
         self,
         programs: Programs,
-        place: Place,
+        place: RunPaths,
         *,
         server: str,
         project_root: Path,
         flags: Sequence[str],
         names: Sequence[str],
-        inbox: Inbox,
+        inbox: MessageQueue,
     ) -> None:
         self._programs = programs
         self._place = place
         self._flags = ("--server", server, "--project-root", str(project_root), *flags)
         self._names = names
         self._inbox = inbox
-        self._restarts = Restarts()
+        self._restarts = RestartPolicy()
         self.alive: list[Child] = []
 
     def __enter__(self) -> Self:

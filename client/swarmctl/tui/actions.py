@@ -7,13 +7,13 @@ import grpc
 from textual.app import App
 
 from amplifier_swarm.documents.stops import StopReceipt, ordered
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api import stop_wait
 from swarmctl.api.errors import explain
 from swarmctl.tui import requests
-from swarmctl.tui.confirm_dialog import Ask
+from swarmctl.tui.confirm_dialog import ConfirmDialog
 from swarmctl.tui.poller import background
 from swarmctl.tui.stop_screen import StopScreen
 
@@ -23,7 +23,7 @@ REQUEUE_WORD: Final = "requeue"
 _MESSAGE_LIMIT: Final = 400
 
 
-class Desk:
+class TuiActions:
     """The orders that a person may give from the screen of one server."""
 
     def __init__(
@@ -37,23 +37,29 @@ class Desk:
 
     def kill(self, task_id: str) -> None:
         """Ends a task for good."""
-        ask = Ask(f"Kill {task_id}?", ["It is never run again unless it is retried."], hint=CAUSE, yes="kill")
+        ask = ConfirmDialog(
+            f"Kill {task_id}?", ["It is never run again unless it is retried."], hint=CAUSE, yes="kill"
+        )
         self._ask(ask, lambda cause: requests.kill(self._stub, task_id, cause=cause))
 
     def retry(self, task_id: str) -> None:
         """Gives a task a new start."""
-        ask = Ask(f"Retry {task_id}?", ["It gets full budgets again."], hint="Enter does it", yes="retry")
+        ask = ConfirmDialog(
+            f"Retry {task_id}?", ["It gets full budgets again."], hint="Enter does it", yes="retry"
+        )
         self._ask(ask, lambda _: requests.retry(self._stub, task_id))
 
     def pause(self) -> None:
         """Gives no more claims."""
-        ask = Ask("Pause the swarm?", ["What runs goes on; nothing new starts."], hint=CAUSE, yes="pause")
+        ask = ConfirmDialog(
+            "Pause the swarm?", ["What runs goes on; nothing new starts."], hint=CAUSE, yes="pause"
+        )
         self._ask(ask, lambda cause: requests.pause(self._stub, cause=cause))
 
     def resume(self) -> None:
         """Ends every pause and stop."""
         told = [f"Type {REQUEUE_WORD} to put back what stops and drains have ended."]
-        ask = Ask(
+        ask = ConfirmDialog(
             "End the pause or the emergency stop?", told, hint=f"empty, or {REQUEUE_WORD}", yes="resume"
         )
         self._ask(ask, lambda typed: requests.resume(self._stub, requeue=typed == REQUEUE_WORD))
@@ -61,7 +67,7 @@ class Desk:
     def drain(self, worker: str) -> None:
         """Lets one worker, or all for an empty name, finish and exit."""
         told = ["It finishes what it runs, takes nothing more and exits."]
-        ask = Ask(
+        ask = ConfirmDialog(
             f"Drain {worker or 'ALL workers'}?",
             told,
             hint="seconds until what still runs is killed; empty: it may end",
@@ -75,7 +81,7 @@ class Desk:
             "Every session is killed, and nothing starts until it is resumed.",
             "What follows the word is the cause, for the log.",
         ]
-        self._app.push_screen(Ask("EMERGENCY STOP?", told, word=STOP_WORD), self._stop)
+        self._app.push_screen(ConfirmDialog("EMERGENCY STOP?", told, word=STOP_WORD), self._stop)
 
     def _stop(self, cause: str | None) -> None:
         if cause is not None:
@@ -89,7 +95,7 @@ class Desk:
         self._app.call_later(screen.show, receipt)
         return "stopped: nothing starts until P resumes"
 
-    def _ask(self, ask: Ask, order: Callable[[str], str]) -> None:
+    def _ask(self, ask: ConfirmDialog, order: Callable[[str], str]) -> None:
         def answered(typed: str | None) -> None:
             if typed is not None:
                 background("watch-order", lambda: self._try(lambda: order(typed)))
@@ -101,7 +107,7 @@ class Desk:
             self._tell(order())
         except grpc.RpcError as error:
             self._tell(explain(error, server=self._server).line("refused"), bad=True)
-        except Exit as error:
+        except ProgramExit as error:
             self._tell(error.line("refused"), bad=True)
         except ValueError:
             # gRPC's word for a connection that is closed: the screen has been left.

@@ -10,10 +10,10 @@ from textual.binding import BindingType
 
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.errors import explain
-from swarmctl.tui.actions import Desk
+from swarmctl.tui.actions import TuiActions
 from swarmctl.tui.overview_screen import OverviewScreen
-from swarmctl.tui.poller import Broken, Happened, Looked, News, Reader
-from swarmctl.tui.snapshot import Look
+from swarmctl.tui.poller import EventsSeen, News, Poller, ReadFailed, SnapshotTaken
+from swarmctl.tui.snapshot import SwarmSnapshot
 from swarmctl.tui.task_screen import TaskScreen
 
 
@@ -28,13 +28,13 @@ class WatchApp(App[None]):
         ("q,ctrl+c", "quit", "Quit"),
     ]
 
-    def __init__(self, stub: OperatorServiceStub, look: Look, *, server: str) -> None:
+    def __init__(self, stub: OperatorServiceStub, look: SwarmSnapshot, *, server: str) -> None:
         super().__init__()
         self._stub = stub
         self._server = server
         self._seq = look.swarm.last_event_seq
-        self._reader = Reader(stub, self._post)
-        self._desk = Desk(self, stub, server=server, done=self._reader.wake)
+        self._reader = Poller(stub, self._post)
+        self._desk = TuiActions(self, stub, server=server, done=self._reader.wake)
         self._overview = OverviewScreen(
             look, self._desk, server=server, ask=self._reader.ask, open_=self._open_task
         )
@@ -66,17 +66,17 @@ class WatchApp(App[None]):
 
     def _take(self, news: News) -> None:
         match news:
-            case Looked(look):
+            case SnapshotTaken(look):
                 self._overview.see(look)
-            case Happened(events):
+            case EventsSeen(events):
                 self._overview.hear(events)
-            case Broken(error):
+            case ReadFailed(error):
                 self._overview.lose(explain(error, server=self._server).message)
 
     def _open_task(self, task_id: str) -> None:
         self.push_screen(TaskScreen(self._stub, task_id, kill=self._desk.kill, retry=self._desk.retry))
 
 
-def show(stub: OperatorServiceStub, look: Look, *, server: str) -> None:
+def show(stub: OperatorServiceStub, look: SwarmSnapshot, *, server: str) -> None:
     """Fills the terminal until the user has seen enough."""
     WatchApp(stub, look, server=server).run()

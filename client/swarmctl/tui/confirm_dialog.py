@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 
-class Ask(ModalScreen[str | None]):
+class ConfirmDialog(ModalScreen[str | None]):
     """Ends with what was typed, or with None."""
 
     DEFAULT_CSS = """

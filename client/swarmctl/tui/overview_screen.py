@@ -18,11 +18,11 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.render.blocks import Block, Column, Heading, Table, cell
 from swarmctl.render.events import told
 from swarmctl.render.terminal import group
-from swarmctl.tui.actions import Desk
-from swarmctl.tui.snapshot import Look, Query, View
+from swarmctl.tui.actions import TuiActions
+from swarmctl.tui.snapshot import Query, SwarmSnapshot, View
 from swarmctl.tui.summary import head, needs, tabs
 from swarmctl.tui.tables import rows_of
-from swarmctl.tui.widgets import Grid, Lines
+from swarmctl.tui.widgets import Grid, TextLines
 
 EVENTS_KEPT: Final = 500
 # From this width on, workers and events stand beside the table.
@@ -60,8 +60,8 @@ class OverviewScreen(Screen[None]):
 
     def __init__(
         self,
-        look: Look,
-        desk: Desk,
+        look: SwarmSnapshot,
+        desk: TuiActions,
         *,
         server: str,
         ask: Callable[[Query], None],
@@ -82,9 +82,9 @@ class OverviewScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """See Screen."""
-        yield Lines(id="head")
-        yield Lines(id="needs")
-        yield Lines(id="tabs")
+        yield TextLines(id="head")
+        yield TextLines(id="needs")
+        yield TextLines(id="tabs")
         yield Input(id="search", placeholder="part of an id or a name; Enter keeps it, Esc ends the search")
         with Horizontal():
             yield Grid()
@@ -104,7 +104,7 @@ class OverviewScreen(Screen[None]):
         """See Screen."""
         self.call_after_refresh(self.draw)
 
-    def see(self, look: Look) -> None:
+    def see(self, look: SwarmSnapshot) -> None:
         """A newer look."""
         self._look, self._away = look, ""
         self.draw()
@@ -129,9 +129,9 @@ class OverviewScreen(Screen[None]):
     def _draw(self) -> None:
         now, look = datetime.now(UTC), self._look
         away = [[cell(f"{self._away}; below is the last that was known", "bold red")]] if self._away else []
-        self.query_one("#head", Lines).show(head(look, self._server))
-        self.query_one("#needs", Lines).show([*away, *needs(look, now)])
-        self.query_one("#tabs", Lines).show([tabs(look, self._view)])
+        self.query_one("#head", TextLines).show(head(look, self._server))
+        self.query_one("#needs", TextLines).show([*away, *needs(look, now)])
+        self.query_one("#tabs", TextLines).show([tabs(look, self._view)])
         grid = self.query_one(Grid)
         rows = rows_of(self._view, look, self._latest, now)
         grid.show(rows, room=grid.size.width, subject=(self._view, look.query))

@@ -18,7 +18,7 @@ from amplifier_swarm.v1.operator_service_pb2 import TailLogRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api import streams
 from swarmctl.render.logs import line_text, log_lines
-from swarmctl.tui.snapshot import Look, Query, take
+from swarmctl.tui.snapshot import Query, SwarmSnapshot, take
 
 # Two looks a second are as many as an eye follows.
 PAUSE_S: Final = 0.5
@@ -32,27 +32,27 @@ LOG_LINES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class SnapshotTaken:
     """A newer look."""
 
-    look: Look
+    look: SwarmSnapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class EventsSeen:
     """Events, in order."""
 
     events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ReadFailed:
     """A read failed."""
 
     error: grpc.RpcError
 
 
-News = Looked | Happened | Broken
+News = SnapshotTaken | EventsSeen | ReadFailed
 
 
 def background(name: str, work: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ def background(name: str, work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
-class Reader:
+class Poller:
     """Two threads: one follows the events, one looks whenever they say so."""
 
     def __init__(self, stub: OperatorServiceStub, post: Callable[[News], None]) -> None:
@@ -93,21 +93,21 @@ class Reader:
         try:
             # What is away is told by the looks.
             for batch in streams.events(self._stub, after=after, away=self.wake):
-                self._post(Happened(batch))
+                self._post(EventsSeen(batch))
                 self.wake()
         except (grpc.RpcError, ValueError) as error:
             # A ValueError is gRPC's word for a connection that we have closed.
             if isinstance(error, grpc.RpcError) and not self._over.is_set():
-                self._post(Broken(error))
+                self._post(ReadFailed(error))
 
     def _look(self) -> None:
         while not self._over.is_set():
             self._wake.clear()
             try:
-                self._post(Looked(take(self._stub, self._query)))
+                self._post(SnapshotTaken(take(self._stub, self._query)))
             except grpc.RpcError as error:
                 if not self._over.is_set():
-                    self._post(Broken(error))
+                    self._post(ReadFailed(error))
             except ValueError:
                 return
             self._over.wait(PAUSE_S)
@@ -118,7 +118,7 @@ class LogReader:
     """A thread that follows what the sessions of one attempt print; `take` what has come, now and then."""
 
     def __init__(self, stub: OperatorServiceStub, task_id: str, attempt: int) -> None:
-        self._hold = streams.Hold()
+        self._hold = streams.StreamHandle()
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         request = TailLogRequest(task_id=task_id, attempt=attempt, follow=True, tail=ENTRIES_BEFORE)
         background("watch-log", lambda: self._read(stub, request))

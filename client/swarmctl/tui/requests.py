@@ -5,7 +5,7 @@ The rule: nothing here waits for a proof. The screen shows it as it comes.
 
 from google.protobuf.duration_pb2 import Duration
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import (
     DrainWorkerRequest,
     EmergencyStopRequest,
@@ -72,7 +72,7 @@ def _duration(text: str) -> Duration:
     except ValueError:
         length_s = -1.0
     if not 0 <= length_s <= 1e9:
-        raise Exit(Exits.USAGE, f"{text} is no number of seconds", hint="nothing was drained")
+        raise ProgramExit(ExitCode.USAGE, f"{text} is no number of seconds", hint="nothing was drained")
     made = Duration()
     made.FromMilliseconds(round(length_s * 1000))
     return made

@@ -40,7 +40,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """A part of a list, and how long the whole is."""
 
     tasks: Sequence[Task] = ()
@@ -48,26 +48,26 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SwarmSnapshot:
     """The swarm as of one moment."""
 
     swarm: Swarm
     running: Sequence[Task]
     workers: Sequence[Worker]
-    failed: Page
-    tasks: Page
+    failed: ListPage
+    tasks: ListPage
     query: Query
 
 
-def take(stub: OperatorServiceStub, query: Query) -> Look:
+def take(stub: OperatorServiceStub, query: Query) -> SwarmSnapshot:
     """Asks the server."""
     board = fetch_board(stub)
     failed = _page(stub, Query(status=TaskStatus.TASK_STATUS_FAILED), FAILED_PAGE)
-    return Look(board.swarm, board.running, board.workers, failed, _page(stub, query, PAGE), query)
+    return SwarmSnapshot(board.swarm, board.running, board.workers, failed, _page(stub, query, PAGE), query)
 
 
-def _page(stub: OperatorServiceStub, query: Query, size: int) -> Page:
+def _page(stub: OperatorServiceStub, query: Query, size: int) -> ListPage:
     statuses = [query.status] if query.status else []
     request = ListTasksRequest(statuses=statuses, search=query.search, page_size=size)
     answer = stub.ListTasks(request, timeout=DEADLINE_S)
-    return Page(answer.tasks, answer.total)
+    return ListPage(answer.tasks, answer.total)

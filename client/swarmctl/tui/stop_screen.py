@@ -11,7 +11,7 @@ from amplifier_swarm.documents.stops import StopReceipt
 from swarmctl.render.blocks import Cell
 from swarmctl.render.stops import stopped_blocks
 from swarmctl.render.terminal import group
-from swarmctl.tui.widgets import Lines
+from swarmctl.tui.widgets import TextLines
 
 
 class StopScreen(Screen[None]):
@@ -26,7 +26,7 @@ class StopScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """See Screen."""
-        yield Lines(classes="needs")
+        yield TextLines(classes="needs")
         yield Static(id="receipts")
         yield Footer(compact=True)
 
@@ -46,6 +46,6 @@ class StopScreen(Screen[None]):
     def _draw(self) -> None:
         told = "EMERGENCY STOP in force: nothing starts until P resumes"
         waiting = "" if self._proven else "; waiting for the proof that all sessions are gone"
-        self.query_one(Lines).show([[Cell(told + waiting, "bold red")]])
+        self.query_one(TextLines).show([[Cell(told + waiting, "bold red")]])
         blocks = stopped_blocks(self._receipt)
         self.query_one("#receipts", Static).update(group(blocks, room=max(20, self.size.width - 2)))

@@ -11,7 +11,7 @@ from swarmctl.render.blocks import Cell, Prose, cell
 from swarmctl.render.live_board import ended, far
 from swarmctl.render.swarm import mode_cell, paused_blocks
 from swarmctl.render.tasks import STYLES
-from swarmctl.tui.snapshot import Look, View
+from swarmctl.tui.snapshot import SwarmSnapshot, View
 from swarmctl.tui.tables import ago, silent
 
 Line = Sequence[Cell]
@@ -22,7 +22,7 @@ _NEEDS_LIMIT: Final = 6
 _NAMED: Final = 5
 
 
-def head(look: Look, server: str) -> Sequence[Line]:
+def head(look: SwarmSnapshot, server: str) -> Sequence[Line]:
     """Four lines: the mode, how far, how many of each status, workers and spending."""
     swarm = look.swarm
     used = text_format.tokens(swarm.usage)
@@ -64,7 +64,7 @@ def _counts(swarm: Swarm) -> Line:
     return line
 
 
-def needs(look: Look, now: datetime) -> Sequence[Line]:
+def needs(look: SwarmSnapshot, now: datetime) -> Sequence[Line]:
     """What needs a person, the gravest first; nothing if all is well."""
     found = list(_needs(look, now))
     if len(found) <= _NEEDS_LIMIT:
@@ -72,7 +72,7 @@ def needs(look: Look, now: datetime) -> Sequence[Line]:
     return [*found[: _NEEDS_LIMIT - 1], [cell(f"and {len(found) - _NEEDS_LIMIT + 1} more", "dim")]]
 
 
-def _needs(look: Look, now: datetime) -> Iterator[Line]:
+def _needs(look: SwarmSnapshot, now: datetime) -> Iterator[Line]:
     swarm = look.swarm
     if swarm.mode == SwarmMode.SWARM_MODE_STOPPED:
         yield [cell(f"EMERGENCY STOP in force: {swarm.cause or 'no cause given'}; P ends it", "bold red")]
@@ -97,7 +97,7 @@ def _needs(look: Look, now: datetime) -> Iterator[Line]:
         ]
 
 
-def tabs(look: Look, view: View) -> Line:
+def tabs(look: SwarmSnapshot, view: View) -> Line:
     """The views, with how much is in each."""
     present = sum(worker.status != WorkerStatus.WORKER_STATUS_GONE for worker in look.workers)
     sizes = {
@@ -113,7 +113,7 @@ def tabs(look: Look, view: View) -> Line:
     return [*line, *_asked(look, view)]
 
 
-def _asked(look: Look, view: View) -> Iterator[Cell]:
+def _asked(look: SwarmSnapshot, view: View) -> Iterator[Cell]:
     """What limits the list of all tasks, and that it is a part."""
     if view is not View.TASKS:
         return

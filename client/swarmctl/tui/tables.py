@@ -18,7 +18,7 @@ from swarmctl.render.events import told
 from swarmctl.render.live_board import since_s
 from swarmctl.render.tasks import LIST, list_row, status_cell
 from swarmctl.render.workers import WORKER_STYLES
-from swarmctl.tui.snapshot import Look, View
+from swarmctl.tui.snapshot import SwarmSnapshot, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ WORKERS: Final = (
 EVENTS: Final = (Column("SEQ", right=True), Column("TIME"), Column("EVENT", flexible=True))
 
 
-def rows_of(view: View, look: Look, events: Sequence[Event], now: datetime) -> Rows:
+def rows_of(view: View, look: SwarmSnapshot, events: Sequence[Event], now: datetime) -> Rows:
     """The table of one view."""
     if view is View.EVENTS:
         # The latest on top: it is what one waits for.
@@ -120,7 +120,9 @@ def _event(event: Event) -> Sequence[Cell]:
 
 
 _TaskRow = Callable[[Task, datetime], Sequence[Cell]]
-_TASK_VIEWS: Final[Mapping[View, tuple[Callable[[Look], Sequence[Task]], Sequence[Column], _TaskRow]]] = {
+_TASK_VIEWS: Final[
+    Mapping[View, tuple[Callable[[SwarmSnapshot], Sequence[Task]], Sequence[Column], _TaskRow]]
+] = {
     View.RUNNING: (lambda look: look.running, RUNNING, _running),
     View.TASKS: (lambda look: look.tasks.tasks, LIST, lambda task, _: list_row(task)),
     View.FAILED: (lambda look: look.failed.tasks, FAILED, _failed),

@@ -32,7 +32,7 @@ from swarmctl.render.tasks import attempt_text, status_cell
 from swarmctl.render.terminal import group
 from swarmctl.tui.poller import LOG_LINES, LOOK_EVERY_S, LogReader, background
 from swarmctl.tui.tables import role_of
-from swarmctl.tui.widgets import Lines
+from swarmctl.tui.widgets import TextLines
 
 # How many reasons are shown, and how many entries are drawn at once.
 _REASONS: Final = 4
@@ -105,7 +105,7 @@ class TaskScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """See Screen."""
-        yield Lines(id="about")
+        yield TextLines(id="about")
         # Scrolled up, it stays where it is; at the end, it follows.
         yield RichLog(id="log", max_lines=LOG_LINES, wrap=True, markup=False, highlight=False)
         with VerticalScroll(id="details"):
@@ -160,7 +160,7 @@ class TaskScreen(Screen[None]):
         if not self.is_attached:
             return
         self._answer = answer
-        self.query_one("#about", Lines).show(list(about(answer, why, datetime.now(UTC))))
+        self.query_one("#about", TextLines).show(list(about(answer, why, datetime.now(UTC))))
         self._draw_details()
         if answer.task.attempt > self._attempt:
             self._read(answer.task.attempt)

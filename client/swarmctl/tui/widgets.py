@@ -16,7 +16,7 @@ def text_of(line: Sequence[Cell]) -> Text:
     return Text.assemble(*((one.text, one.style) for one in line))
 
 
-class Lines(Static):
+class TextLines(Static):
     """A few lines, each cut at the edge; takes no room if there are none."""
 
     DEFAULT_CSS = """

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldFault:
     """One fault of a request: where, as in `tasks[3].dependencies[0]`, and what."""
 
     place: str
@@ -34,7 +34,7 @@ class SwarmError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata = dict(metadata or {})
-        self.faults: Sequence[Fault] = ()
+        self.faults: Sequence[FieldFault] = ()
 
 
 class TaskNotFound(SwarmError):
@@ -104,7 +104,7 @@ class InvalidTasks(SwarmError):
 
     reason = "INVALID_TASKS"
 
-    def __init__(self, faults: Sequence[Fault], *, total: int | None = None) -> None:
+    def __init__(self, faults: Sequence[FieldFault], *, total: int | None = None) -> None:
         count = len(faults) if total is None else total
         plural = "" if count == 1 else "s"
         super().__init__(f"{count} fault{plural}, nothing was stored", {"count": str(count)})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
-from swarmd.domain.errors import Fault
+from swarmd.domain.errors import FieldFault
 from swarmd.domain.model import PlannedTask, TaskDefinition
 from swarmd.domain.rehearsal import Rehearsal
 
@@ -15,7 +15,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 _TOOLS: Final = ("read_file", "write_file", "bash")
 
 
-def field_faults(place: str, task: PlannedTask) -> Iterator[Fault]:
+def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
     """Every fault of one task but those of its id and its dependencies."""
     definition = task.definition
     yield from _texts(place, definition)
@@ -27,7 +27,7 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[Fault]:
         yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
 
 
-def _texts(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+def _texts(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
     lines: tuple[tuple[str, str, int], ...] = (
         ("name", definition.name, 500),
         ("phase", definition.phase, 128),
@@ -43,27 +43,27 @@ def _texts(place: str, definition: TaskDefinition) -> Iterator[Fault]:
     lists = (("acceptance_criteria", definition.acceptance_criteria), ("checks", definition.checks))
     for name, texts in lists:
         if len(texts) > MAX_ENTRIES:
-            yield Fault(f"{place}.{name}", f"{name} has {len(texts)} entries; at most {MAX_ENTRIES}")
+            yield FieldFault(f"{place}.{name}", f"{name} has {len(texts)} entries; at most {MAX_ENTRIES}")
         for index, text in enumerate(texts):
             what = f"{name}[{index}]"
             yield from _text(f"{place}.{what}", what, text, most=65_536, newlines=True)
             if not text.strip():
-                yield Fault(f"{place}.{what}", f"{what} is empty; remove it")
+                yield FieldFault(f"{place}.{what}", f"{what} is empty; remove it")
 
 
-def _text(place: str, name: str, text: str, *, most: int, newlines: bool) -> Iterator[Fault]:
+def _text(place: str, name: str, text: str, *, most: int, newlines: bool) -> Iterator[FieldFault]:
     if len(text) > most:
-        yield Fault(place, f"{name} has {len(text)} characters; at most {most}")
+        yield FieldFault(place, f"{name} has {len(text)} characters; at most {most}")
     if not text or text.isprintable():
         return
     allowed = "\t\n\r" if newlines else ""
     # Categories C* draw nothing; of those, only the control characters C0 and C1 can harm a reader.
     bad = next((c for c in text if (c < " " or "\x7f" <= c <= "\x9f") and c not in allowed), None)
     if bad is not None:
-        yield Fault(place, f"control character U+{ord(bad):04X} not allowed in {name}")
+        yield FieldFault(place, f"control character U+{ord(bad):04X} not allowed in {name}")
 
 
-def _numbers(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+def _numbers(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
     ranges: tuple[tuple[str, float | None, float, float, str], ...] = (
         ("priority", definition.priority, -1000, 1000, "critical/high/medium/low or an integer -1000..1000"),
         ("estimated_hours", definition.estimated_hours, 0, 100_000, "a number of hours from 0 to 100000"),
@@ -76,35 +76,35 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[Fault]:
     for name, value, low, high, wanted in ranges:
         # Written so that a NaN, which no comparison admits, is refused too.
         if value is not None and not low <= value <= high:
-            yield Fault(f"{place}.{name}", f"{name} must be {wanted}, got {value:g}")
+            yield FieldFault(f"{place}.{name}", f"{name} must be {wanted}, got {value:g}")
 
 
-def _paths(place: str, name: str, paths: Sequence[str]) -> Iterator[Fault]:
+def _paths(place: str, name: str, paths: Sequence[str]) -> Iterator[FieldFault]:
     if len(paths) > MAX_ENTRIES:
-        yield Fault(place, f"{name} has {len(paths)} entries; at most {MAX_ENTRIES}")
+        yield FieldFault(place, f"{name} has {len(paths)} entries; at most {MAX_ENTRIES}")
         return
     for index, text in enumerate(paths):
         what = f"{name}[{index}]"
         path = PurePosixPath(text)
         if not text.strip() or path.is_absolute() or ".." in path.parts or text.startswith("~"):
-            yield Fault(f"{place}[{index}]", f"{what} must be a relative path inside the project")
+            yield FieldFault(f"{place}[{index}]", f"{what} must be a relative path inside the project")
         else:
             yield from _text(f"{place}[{index}]", what, text, most=1024, newlines=False)
 
 
-def _labels(place: str, definition: TaskDefinition) -> Iterator[Fault]:
+def _labels(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
     for key, value in definition.labels.items():
         if not _LABEL.fullmatch(key) or not (value == "" or _LABEL.fullmatch(value)):
-            yield Fault(place, "labels may contain only letters, digits, . _ / - (max 63 each)")
+            yield FieldFault(place, "labels may contain only letters, digits, . _ / - (max 63 each)")
             return
 
 
-def _rehearsal(place: str, rehearsal: Rehearsal) -> Iterator[Fault]:
+def _rehearsal(place: str, rehearsal: Rehearsal) -> Iterator[FieldFault]:
     for role, scripts in (("builder", rehearsal.builder), ("validator", rehearsal.validator)):
         for number, script in enumerate(scripts):
             for index, call in enumerate(script.calls):
                 if call.tool not in _TOOLS:
-                    yield Fault(
+                    yield FieldFault(
                         f"{place}.{role}[{number}].calls[{index}]",
                         f'rehearsal calls unknown tool "{call.tool}"; known: {", ".join(_TOOLS)}',
                     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from swarmd.domain.errors import Fault, InvalidTasks
+from swarmd.domain.errors import FieldFault, InvalidTasks
 from swarmd.domain.fields import field_faults
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
@@ -23,7 +23,7 @@ class CheckedPlan:
     """A plan without fault, each dependency named once, and what is odd about it."""
 
     tasks: Sequence[PlannedTask]
-    warnings: Sequence[Fault]
+    warnings: Sequence[FieldFault]
 
 
 def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> CheckedPlan:
@@ -32,8 +32,8 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     `known` maps the tasks that are stored already to their dependencies, as far as they may take part in a
     cycle with the plan.
     """
-    faults: list[Fault] = []
-    warnings: list[Fault] = []
+    faults: list[FieldFault] = []
+    warnings: list[FieldFault] = []
     ids = {task.definition.task_id for task in plan}
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
@@ -48,36 +48,36 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     return CheckedPlan(tasks, warnings)
 
 
-def _id_faults(plan: Sequence[PlannedTask], known: Collection[str]) -> Iterator[Fault]:
+def _id_faults(plan: Sequence[PlannedTask], known: Collection[str]) -> Iterator[FieldFault]:
     first_at: dict[str, int] = {}
     folded: dict[str, str] = {task_id.casefold(): task_id for task_id in known}
     for index, task in enumerate(plan):
         task_id, place = task.definition.task_id, f"tasks[{index}].task_id"
         if not task_id:
-            yield Fault(place, 'id is required; add for example id: "task-1"')
+            yield FieldFault(place, 'id is required; add for example id: "task-1"')
         elif not ID_PATTERN.fullmatch(task_id):
-            yield Fault(
+            yield FieldFault(
                 place,
                 "id may contain only letters, digits, . _ - (max 128), starting with a letter or digit",
             )
         elif task_id in first_at:
-            yield Fault(place, f'duplicate task id "{task_id}"; first at tasks[{first_at[task_id]}]')
+            yield FieldFault(place, f'duplicate task id "{task_id}"; first at tasks[{first_at[task_id]}]')
         elif (other := folded.setdefault(task_id.casefold(), task_id)) != task_id:
-            yield Fault(place, f'id "{task_id}" collides with "{other}"; they differ only in case')
+            yield FieldFault(place, f'id "{task_id}" collides with "{other}"; they differ only in case')
         first_at.setdefault(task_id, index)
 
 
 def _dependency_faults(
     index: int, definition: TaskDefinition, ids: Collection[str], known: Collection[str]
-) -> Iterator[Fault]:
+) -> Iterator[FieldFault]:
     for number, dependency in enumerate(definition.dependencies):
         place = f"tasks[{index}].dependencies[{number}]"
         if dependency == definition.task_id:
-            yield Fault(
+            yield FieldFault(
                 place, f"dependency cycle: {dependency} -> {dependency}; a task can't wait for itself"
             )
         elif dependency not in ids and dependency not in known:
-            yield Fault(
+            yield FieldFault(
                 place, f'depends on unknown task "{dependency}"{_did_you_mean(dependency, ids, known)}'
             )
 
@@ -89,11 +89,11 @@ def _did_you_mean(name: str, ids: Collection[str], known: Collection[str]) -> st
     return f'; did you mean "{close[0]}"?' if close else "; add it to the file or correct the name"
 
 
-def _repeated(index: int, definition: TaskDefinition) -> Iterator[Fault]:
+def _repeated(index: int, definition: TaskDefinition) -> Iterator[FieldFault]:
     seen: set[str] = set()
     for number, dependency in enumerate(definition.dependencies):
         if dependency in seen:
-            yield Fault(f"tasks[{index}].dependencies[{number}]", f'"{dependency}" is named twice')
+            yield FieldFault(f"tasks[{index}].dependencies[{number}]", f'"{dependency}" is named twice')
         seen.add(dependency)
 
 
@@ -104,7 +104,7 @@ def _without_repeats(task: PlannedTask) -> PlannedTask:
     return replace(task, definition=replace(task.definition, dependencies=tuple(dict.fromkeys(wanted))))
 
 
-def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> Iterator[FieldFault]:
     edges: dict[str, Sequence[str]] = dict(known)
     places: dict[str, int] = {}
     for index, task in enumerate(tasks):
@@ -114,7 +114,7 @@ def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str
     if cycle:
         start = next((task_id for task_id in cycle if task_id in places), cycle[0])
         place = f"tasks[{places[start]}].dependencies" if start in places else "dependencies"
-        yield Fault(place, f"dependency cycle: {_drawn(cycle)}; remove one of these dependencies")
+        yield FieldFault(place, f"dependency cycle: {_drawn(cycle)}; remove one of these dependencies")
 
 
 def _drawn(cycle: Sequence[str]) -> str:

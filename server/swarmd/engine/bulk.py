@@ -32,7 +32,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedTask:
     """A task that was left as it is, and why."""
 
     task_id: str
@@ -45,16 +45,16 @@ class BulkResult:
 
     matched: int
     done: int
-    refused: Sequence[Refused]
+    refused: Sequence[RefusedTask]
 
 
-def match(tx: ReadTx, choice: Choice) -> tuple[Sequence[Match], Sequence[Refused]]:
+def match(tx: ReadTx, choice: Choice) -> tuple[Sequence[Match], Sequence[RefusedTask]]:
     """The tasks that are chosen, and what of those named is not there."""
     if choice.filter is not None:
         return pages.matches(tx, choice.filter), []
     found = pages.matches_named(tx, choice.task_ids)
     known = {one.task_id for one in found}
-    return found, [Refused(name, TaskNotFound(name)) for name in choice.task_ids if name not in known]
+    return found, [RefusedTask(name, TaskNotFound(name)) for name in choice.task_ids if name not in known]
 
 
 async def kill(swarm: Swarm, choice: Choice, cause: str) -> BulkResult:
@@ -116,18 +116,18 @@ def _dead_dependencies(tx: ReadTx, task: Match) -> Iterator[str]:
             yield task_id
 
 
-def _refusal(task: Match, doing: str) -> Refused:
-    return Refused(task.task_id, InvalidStatus(task.task_id, task.status, doing=doing))
+def _refusal(task: Match, doing: str) -> RefusedTask:
+    return RefusedTask(task.task_id, InvalidStatus(task.task_id, task.status, doing=doing))
 
 
-async def _each(task_ids: Sequence[str], one: Callable[[str], Awaitable[None]]) -> list[Refused]:
-    refused: list[Refused] = []
+async def _each(task_ids: Sequence[str], one: Callable[[str], Awaitable[None]]) -> list[RefusedTask]:
+    refused: list[RefusedTask] = []
     for begin in range(0, len(task_ids), AT_ONCE):
         chunk = task_ids[begin : begin + AT_ONCE]
         ended = await asyncio.gather(*map(one, chunk), return_exceptions=True)
         for task_id, error in zip(chunk, ended, strict=True):
             if isinstance(error, _EXPECTED):
-                refused.append(Refused(task_id, error))
+                refused.append(RefusedTask(task_id, error))
             elif error is not None:
                 raise error
     return refused

@@ -35,7 +35,7 @@ class Observer(Protocol):
         """A message went to somebody outside."""
 
 
-class Nobody:
+class NullObserver:
     """Looks away."""
 
     def committed(self, lasted_s: float, writes: int) -> None:

@@ -20,13 +20,13 @@ from swarmd.engine.auth.logins import Logins
 from swarmd.engine.auth.tokens import Access
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox
-from swarmd.engine.live.retry_timers import Backoffs, end_wait
-from swarmd.engine.live.state import Live, Member
-from swarmd.engine.live.wakeups import Feed
-from swarmd.engine.observer import Nobody, Observer
+from swarmd.engine.live.retry_timers import RetryTimers, end_wait
+from swarmd.engine.live.state import ConnectedWorker, LiveState
+from swarmd.engine.live.wakeups import Wakeups
+from swarmd.engine.observer import NullObserver, Observer
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.engine.workers.reaper import Reaper
-from swarmd.engine.workers.registry import Fleet, Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
@@ -42,7 +42,7 @@ FULL_RETRY_S: Final = 5.0
 class Policy:
     """What the operator of the server has chosen."""
 
-    pace: Pace
+    pace: HeartbeatPolicy
     backoff: Backoff
     log: LogLimits = LogLimits()  # noqa: RUF009  # it never changes
 
@@ -65,10 +65,10 @@ class Swarm:
         self.db = db
         self.clock = clock
         self.policy = policy
-        self.observer = observer or Nobody()
+        self.observer = observer or NullObserver()
         self.swarm_id = ""
-        self.feed = Feed()
-        self.live = Live(clock)
+        self.feed = Wakeups()
+        self.live = LiveState(clock)
         self.access = Access(entropy)
         self.logins = Logins(self.access, clock, entropy)
         self.dispatcher = Dispatcher(
@@ -77,7 +77,7 @@ class Swarm:
             stranded=lambda lease: self._spawn(self._give_back(lease)),
             observer=self.observer,
         )
-        self.backoffs = Backoffs(clock, self._backoff_over)
+        self.backoffs = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
             dispatcher=self.dispatcher,
@@ -97,7 +97,7 @@ class Swarm:
         """Takes up what the database holds: leases with full deadlines, backoffs and drains in full, tokens."""
         await self.db.write(self._boot)
 
-    async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> Member:
+    async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> ConnectedWorker:
         """Opens a worker's stream."""
         mailbox = Mailbox()
         try:
@@ -107,7 +107,7 @@ class Swarm:
             mailbox.close()
             raise
 
-    async def part(self, member: Member) -> None:
+    async def part(self, member: ConnectedWorker) -> None:
         """A worker's stream has ended: claims that never left are free again."""
         member.mailbox.close()
         for lease in member.mailbox.untaken():
@@ -141,8 +141,8 @@ class Swarm:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _fleet(self, pace: Pace) -> Fleet:
-        return Fleet(
+    def _fleet(self, pace: HeartbeatPolicy) -> WorkerRegistry:
+        return WorkerRegistry(
             live=self.live,
             dispatcher=self.dispatcher,
             outcomes=self.outcomes,

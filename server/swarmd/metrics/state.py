@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, SwarmState
-from swarmd.engine.live.state import Member
+from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import ReaderKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
@@ -82,7 +82,7 @@ def _stored(tx: ReadTx) -> Stored:
     )
 
 
-def _workers(members: Sequence[Member]) -> Mapping[str, int]:
+def _workers(members: Sequence[ConnectedWorker]) -> Mapping[str, int]:
     """Those that have joined since the server started and are not gone, by how it stands with them."""
     found = dict.fromkeys(("online", "draining", "suspect"), 0)
     for member in members:

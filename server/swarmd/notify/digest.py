@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from swarmd.notify.notices import Notice, Page
+from swarmd.notify.notices import Notice, NoticePage
 from swarmd.notify.targets import Topic
 
 LINES: Final = 10
@@ -29,7 +29,7 @@ class Digest:
     count: int = 0
     keys: set[str] = field(default_factory=set)
 
-    def take(self, page: Page, known: frozenset[str]) -> None:
+    def take(self, page: NoticePage, known: frozenset[str]) -> None:
         """Adds what is not known yet, and notes how far the page goes."""
         self.last_seq = page.last_seq
         for notice in page.notices:

@@ -39,7 +39,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class NoticePage:
     """What some events give to tell, and how far they go; `full` if there are more."""
 
     notices: Sequence[Notice]
@@ -47,14 +47,14 @@ class Page:
     full: bool
 
 
-def read(tx: ReadTx, seq: int, topics: frozenset[Topic]) -> Page:
+def read(tx: ReadTx, seq: int, topics: frozenset[Topic]) -> NoticePage:
     """The next events after that one."""
     found = events.after(tx, seq, limit=PAGE)
     notices = [notice for event in found for notice in _notices(tx, event)]
     full = len(found) == PAGE
     if not full and any(event.kind in _ENDS for event in found):
         notices += _finished(tx, found[-1].seq)
-    return Page(
+    return NoticePage(
         [notice for notice in notices if notice.topic in topics], found[-1].seq if found else seq, full
     )
 

@@ -14,7 +14,7 @@ import structlog
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.policy import Backoff
-from swarmd.engine.live.wakeups import ReaderKind, Reading
+from swarmd.engine.live.wakeups import ReaderKind, Subscription
 from swarmd.engine.ports import Entropy
 from swarmd.engine.swarm import Swarm
 from swarmd.notify.digest import Digest, Message
@@ -87,7 +87,7 @@ class Notifier:
         with self._feed.reading(ReaderKind.NOTIFY, seq) as reading:
             await self._follow(seq, reading)
 
-    async def _follow(self, seq: int, reading: Reading) -> None:
+    async def _follow(self, seq: int, reading: Subscription) -> None:
         while True:
             reading.seq = seq
             more, last = self._feed.next(), self._closing.is_set()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.notify.digest import Message
 from swarmd.notify.targets import Target
 
@@ -24,7 +24,7 @@ _CHILD: Final = (sys.executable, "-m", "swarmd.notify.apprise_process")
 _log = structlog.get_logger("swarmd.notify")
 
 
-class Courier:
+class AppriseSender:
     """The child, started again when it is needed and gone."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
@@ -47,8 +47,8 @@ class Courier:
             unknown = json.loads(await self._stdout().readline() or '{"unknown": []}')["unknown"]
         if unknown:
             target = self._targets[unknown[0]]
-            raise Exit(
-                Exits.USAGE,
+            raise ProgramExit(
+                ExitCode.USAGE,
                 f"--notify {target.number} is no address that Apprise knows ({target.scheme[:20]}://…)",
                 hint="see the list of services in Apprise's documentation",
             )
@@ -112,11 +112,13 @@ class Courier:
 
 
 @contextlib.asynccontextmanager
-async def courier(targets: Sequence[Target]) -> AsyncIterator[Courier]:
+async def courier(targets: Sequence[Target]) -> AsyncIterator[AppriseSender]:
     """One for these targets, if there are any; raises Exit where a target can't be."""
     if targets and find_spec("apprise") is None:
-        raise Exit(Exits.USAGE, "--notify needs apprise", hint="pip install 'amplifier-swarm[notify]'")
-    found = Courier(targets)
+        raise ProgramExit(
+            ExitCode.USAGE, "--notify needs apprise", hint="pip install 'amplifier-swarm[notify]'"
+        )
+    found = AppriseSender(targets)
     try:
         if targets:
             await found.start()

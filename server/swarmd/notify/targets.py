@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 _FILTER: Final = "#events="
 
@@ -48,8 +48,8 @@ def read_targets(texts: Sequence[str]) -> Sequence[Target]:
     urls = [target.url for target in found]
     for target in found:
         if urls.count(target.url) > 1:
-            raise Exit(
-                Exits.USAGE, f"--notify {target.number} is given twice", hint="name all its events in one"
+            raise ProgramExit(
+                ExitCode.USAGE, f"--notify {target.number} is given twice", hint="name all its events in one"
             )
     return found
 
@@ -64,7 +64,9 @@ def _lines(texts: Sequence[str]) -> Iterator[str]:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             told = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise Exit(Exits.USAGE, f"--notify: can't read {path}: {told}", hint="check the path") from error
+            raise ProgramExit(
+                ExitCode.USAGE, f"--notify: can't read {path}: {told}", hint="check the path"
+            ) from error
         yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
@@ -75,8 +77,8 @@ def _target(number: int, text: str) -> Target:
     wanted = names.split(",")
     unknown = [name for name in wanted if name not in set(Topic)]
     if unknown:
-        raise Exit(
-            Exits.USAGE,
+        raise ProgramExit(
+            ExitCode.USAGE,
             f"--notify {number}: {unknown[0]!r} is no event",
             hint=f"known are {', '.join(Topic)}",
         )

@@ -36,7 +36,7 @@ OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health
 _log = structlog.get_logger("swarmd.rpc")
 
 
-class Guard:
+class AuthWrapper:
     """Wraps each method once: checks the caller, then maps every refusal in this one place.
 
     It does so where methods are registered: an interceptor would cost every call a search of its own.

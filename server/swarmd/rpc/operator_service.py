@@ -23,8 +23,8 @@ from swarmd.store.reads import pages
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, reads, values, views
-from swarmd.wire.actions import Verbs
-from swarmd.wire.reads import Looks
+from swarmd.wire.actions import Actions
+from swarmd.wire.reads import Reads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 MAX_PAGE: Final = 1_000
@@ -34,11 +34,11 @@ _PAGE_TOKEN: Final = re.compile(r"[0-9]{0,15}")
 class OperatorService(pb_grpc.OperatorServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, swarm: Swarm, looking: Looks) -> None:
+    def __init__(self, swarm: Swarm, looking: Reads) -> None:
         self._swarm = swarm
         self._looks = looking
         self._pages = EventPages(swarm)
-        self._verbs = Verbs(swarm, looking)
+        self._verbs = Actions(swarm, looking)
 
     async def AddTasks(
         self, request_iterator: AsyncIterator[pb.AddTasksRequest], context: Context

@@ -11,10 +11,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
-from swarmd.rpc.auth import Guard
+from swarmd.rpc.auth import AuthWrapper
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
-from swarmd.wire.reads import Looks
+from swarmd.wire.reads import Reads
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
 _OPTIONS: Final = (
@@ -45,9 +45,9 @@ class Tls:
 class RpcServer:
     """Serves one swarm on one address."""
 
-    def __init__(self, swarm: Swarm, looks: Looks) -> None:
+    def __init__(self, swarm: Swarm, looks: Reads) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
-        guarded = Guard(swarm.access, swarm.observer).before(self._server)
+        guarded = AuthWrapper(swarm.access, swarm.observer).before(self._server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), guarded)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorService(swarm, looks), guarded

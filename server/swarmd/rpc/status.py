@@ -47,7 +47,7 @@ def wire_error(error: errors.SwarmError) -> WireError:
     )
 
 
-def _violations(faults: Sequence[errors.Fault]) -> Iterator[Violation]:
+def _violations(faults: Sequence[errors.FieldFault]) -> Iterator[Violation]:
     """The first faults, as many as there is room for; one at least."""
     room = MAX_FAULTS
     for number, fault in enumerate(faults):

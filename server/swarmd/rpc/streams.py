@@ -107,7 +107,7 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     """The log of a task's sessions, and what comes to it if that is asked for."""
     role = enums.SESSION_ROLE.optional(request.role, "role")
     key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
-    wanted = session_logs.Wanted(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
+    wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
     with swarm.feed.reading(ReaderKind.LOG):
         while True:
             more = swarm.feed.next(task_id)

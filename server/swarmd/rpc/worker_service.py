@@ -17,8 +17,8 @@ from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
 from swarmd.domain.traces import trace_of
 from swarmd.engine.attempts.outcomes import FinishResult
-from swarmd.engine.attempts.sessions import Progress, SessionEnd, SessionStart
-from swarmd.engine.live.mailbox import Notice, Parcel
+from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
+from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import BeatAnswer
 from swarmd.rpc import claims
@@ -100,7 +100,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
 
         return write
 
-    def _parcel(self, parcel: Parcel) -> pb.ClaimTaskResponse:
+    def _parcel(self, parcel: Batch) -> pb.ClaimTaskResponse:
         return pb.ClaimTaskResponse(
             claims=[claims.write(claim, traceparent=self._traceparent(claim)) for _, claim in parcel.claims],
             orders=[_order(order) for order in parcel.orders],
@@ -171,7 +171,7 @@ def _order(order: Order) -> pb.Order:
     return pb.Order(lease_id=order.lease_id, action=action, cause=order.cause)
 
 
-def _notice(notice: Notice) -> pb.SwarmNotice:
+def _notice(notice: WorkerNotice) -> pb.SwarmNotice:
     return pb.SwarmNotice(done=notice.done, drain=notice.drain)
 
 
@@ -187,7 +187,7 @@ def _beat(answer: BeatAnswer) -> pb.HeartbeatResponse:
 
 
 @lru_cache(maxsize=16)
-def _calm_beat(heartbeat_s: float, notice: Notice) -> pb.HeartbeatResponse:
+def _calm_beat(heartbeat_s: float, notice: WorkerNotice) -> pb.HeartbeatResponse:
     """What nearly every heartbeat is answered: one message, sent again and again, changed by nobody."""
     return pb.HeartbeatResponse(heartbeat_interval=values.duration(heartbeat_s), notice=_notice(notice))
 
@@ -196,7 +196,7 @@ def _answer(order: Order | None) -> pb.SessionAnswer:
     return pb.SessionAnswer(go=order is None, order=None if order is None else _order(order))
 
 
-def _progress(message: pb.SessionProgress) -> Progress:
+def _progress(message: pb.SessionProgress) -> SessionProgress:
     mask = LineMask()
     entries = [
         LogEntry(
@@ -213,7 +213,7 @@ def _progress(message: pb.SessionProgress) -> Progress:
     if any(entry.number < 1 for entry in entries):
         raise InvalidRequest("sessions.entries.number", "counts from 1")
     usage = values.read_usage(message.usage) if message.HasField("usage") else None
-    return Progress(message.lease_id, message.session_id, entries, usage)
+    return SessionProgress(message.lease_id, message.session_id, entries, usage)
 
 
 def _result(result: FinishResult) -> pb.FinishResult:

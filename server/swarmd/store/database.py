@@ -23,8 +23,8 @@ from swarmd.store.file import checksums, opening, wal_lineage
 from swarmd.store.file.connections import beside, copy, leave_as_is
 from swarmd.store.file.disk_reserve import Reserve
 from swarmd.store.file.epoch_file import Epochs
-from swarmd.store.transaction import ReadTx, Tx, Yielded
-from swarmd.store.write_queue import Backlog, Job
+from swarmd.store.transaction import ReadTx, Tx, YieldToUrgent
+from swarmd.store.write_queue import Job, WriteQueue
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Database:
         # Whether the file has taken in all of the WAL: then the next commit may begin a new one.
         self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
-        self._backlog = Backlog()
+        self._backlog = WriteQueue()
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -199,7 +199,7 @@ class Database:
         finally:
             tx.gives_way = None
         tx.end()
-        return not isinstance(job.error, Yielded)
+        return not isinstance(job.error, YieldToUrgent)
 
     def _end(self, group: list[Job]) -> None:
         failpoint.hit("commit.before")

@@ -52,7 +52,7 @@ class ReadTx:
         """Is told before each query what it reads, None for anything."""
 
 
-class Yielded(Exception):
+class YieldToUrgent(Exception):
     """A patient write gives way to an urgent one: it is undone, and done again after it."""
 
 
@@ -180,4 +180,4 @@ class Tx(ReadTx):
 
     def _give_way(self) -> None:
         if self.gives_way is not None and self.gives_way():
-            raise Yielded
+            raise YieldToUrgent

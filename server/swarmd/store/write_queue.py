@@ -24,7 +24,7 @@ class Job:
     callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 
-class Backlog:
+class WriteQueue:
     """Filled by any thread, emptied by one."""
 
     def __init__(self) -> None:

@@ -15,31 +15,31 @@ from starlette.websockets import WebSocket
 from swarmd.domain.errors import SwarmError
 from swarmd.web import static_files
 from swarmd.web.auth import login
-from swarmd.web.auth.origin_check import Guard
+from swarmd.web.auth.origin_check import OriginCheck
 from swarmd.web.handler import endpoint
 from swarmd.web.http import openapi
-from swarmd.web.http.errors import Broken, MethodNotAllowed, RouteNotFound
+from swarmd.web.http.errors import InternalFault, MethodNotAllowed, RouteNotFound
 from swarmd.web.http.responses import Json, refusal
-from swarmd.web.http.route import Site
+from swarmd.web.http.route import AppState
 from swarmd.web.live import websocket as live
-from swarmd.web.live.broadcaster import Stream
+from swarmd.web.live.broadcaster import Broadcaster
 from swarmd.web.routes import ROUTES, SOCKET_PATH
 from swarmd.web.static_files import Files
 
 OPENAPI_PATH = "/api/openapi.json"
 
 
-def build(site: Site, stream: Stream, *, names: Collection[str], any_address: bool) -> ASGIApp:
+def build(site: AppState, stream: Broadcaster, *, names: Collection[str], any_address: bool) -> ASGIApp:
     """The whole of it; `names` are those by which the server may be called, any address if it has them all."""
     app = Starlette(
         routes=_routes(site, stream, static_files.load()),
         exception_handlers={SwarmError: _refused, HTTPException: _not_there, Exception: _broken},
     )
     app.router.redirect_slashes = False
-    return Guard(app, names=names, any_address=any_address)
+    return OriginCheck(app, names=names, any_address=any_address)
 
 
-def _routes(site: Site, stream: Stream, found: Files) -> list[BaseRoute]:
+def _routes(site: AppState, stream: Broadcaster, found: Files) -> list[BaseRoute]:
     description = openapi.describe(ROUTES, cookie=site.cookie)
 
     async def describe(request: Request) -> Response:
@@ -70,7 +70,7 @@ async def _refused(_request: Request | WebSocket, error: Exception) -> Any:
 
 async def _broken(_request: Request, _error: Exception) -> Response:
     """The guard logs it."""
-    return refusal(Broken())
+    return refusal(InternalFault())
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

@@ -12,15 +12,15 @@ from starlette.responses import Response
 from swarmd.domain.errors import InvalidRequest
 from swarmd.web.auth import authorize
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
-from swarmd.web.http.params import Field
+from swarmd.web.http.params import Param
 from swarmd.web.http.responses import Json
-from swarmd.web.http.route import Ask, Route, Site
+from swarmd.web.http.route import ApiRequest, AppState, Route
 
 MAX_BODY: Final = 1024 * 1024
 BODY_WITHIN_S: Final = 10.0
 
 
-def endpoint(site: Site, route: Route) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(site: AppState, route: Route) -> Callable[[Request], Awaitable[Response]]:
     """What Starlette calls for the route."""
 
     async def answer(request: Request) -> Response:
@@ -34,7 +34,7 @@ def endpoint(site: Site, route: Route) -> Callable[[Request], Awaitable[Response
         if route.method == "POST":
             given |= _body(await _read(request), route.body)
         found = await route.handle(
-            site, Ask(who, request.path_params, given, request.cookies.get(site.cookie, ""))
+            site, ApiRequest(who, request.path_params, given, request.cookies.get(site.cookie, ""))
         )
         return found if isinstance(found, Response) else Json(found, status_code=route.status)
 
@@ -45,7 +45,7 @@ def _is_near(request: Request) -> bool:
     return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
 
 
-def _query(request: Request, fields: Sequence[Field[Any]]) -> dict[str, Any]:
+def _query(request: Request, fields: Sequence[Param[Any]]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for field in fields:
         found = request.query_params.getlist(field.name)
@@ -56,7 +56,7 @@ def _query(request: Request, fields: Sequence[Field[Any]]) -> dict[str, Any]:
     return given
 
 
-def _body(body: Mapping[str, Any], fields: Sequence[Field[Any]]) -> dict[str, Any]:
+def _body(body: Mapping[str, Any], fields: Sequence[Param[Any]]) -> dict[str, Any]:
     known = {field.name: field for field in fields}
     for name in body:
         if name not in known:

@@ -18,10 +18,10 @@ from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.web.app import build
 from swarmd.web.auth.origin_check import LOOPBACK
-from swarmd.web.http.route import Site
-from swarmd.web.live.broadcaster import Stream
-from swarmd.wire.actions import Verbs
-from swarmd.wire.reads import Looks
+from swarmd.web.http.route import AppState
+from swarmd.web.live.broadcaster import Broadcaster
+from swarmd.wire.actions import Actions
+from swarmd.wire.reads import Reads
 
 STOP_GRACE_S: Final = 1
 # More connections than viewers and scrapers ever need; each costs a few kilobytes.
@@ -35,7 +35,7 @@ _ALL_ADDRESSES: Final = ("0.0.0.0", "[::]")  # noqa: S104  # only with TLS, whic
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListenAddress:
     """Where to serve, and by which names."""
 
     address: str
@@ -49,12 +49,12 @@ class Place:
 class WebServer:
     """Serves one swarm over HTTP."""
 
-    def __init__(self, swarm: Swarm, looks: Looks, metrics: Metrics, place: Place) -> None:
+    def __init__(self, swarm: Swarm, looks: Reads, metrics: Metrics, place: ListenAddress) -> None:
         self._swarm = swarm
         self._looks = looks
         self._metrics = metrics
         self._place = place
-        self._stream = Stream(swarm, looks)
+        self._stream = Broadcaster(swarm, looks)
 
     async def start(self) -> str:
         """Serves; returns where. Raises OSError if the address can't be had, or the certificate can't be read."""
@@ -85,11 +85,11 @@ class WebServer:
 
     def _config(self, host: str, port: int, *, secure: bool) -> uvicorn.Config:
         cookie = f"swarm-{port}"
-        site = Site(
+        site = AppState(
             swarm=self._swarm,
             looks=self._looks,
             metrics=self._metrics,
-            verbs=Verbs(self._swarm, self._looks),
+            verbs=Actions(self._swarm, self._looks),
             cookie=f"__Host-{cookie}" if secure else cookie,
             secure=secure,
             metrics_open=self._place.metrics_open,
@@ -99,7 +99,7 @@ class WebServer:
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
         return uvicorn.Config(
             build(site, self._stream, names=names, any_address=host in _ALL_ADDRESSES),
-            http=_Impatient,
+            http=_HeaderTimeoutProtocol,
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
@@ -139,7 +139,7 @@ class _Server(uvicorn.Server):
         await self.down.wait()
 
 
-class _Impatient(H11Protocol):
+class _HeaderTimeoutProtocol(H11Protocol):
     """Hangs up on those who open a connection and don't say what they want."""
 
     _timer: asyncio.TimerHandle | None = None

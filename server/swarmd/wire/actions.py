@@ -17,17 +17,17 @@ from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import retries
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
-from swarmd.wire.reads import Looks, named
+from swarmd.wire.reads import Reads, named
 
 MAX_CAUSE: Final = 500
 # A year: longer than anything that is waited for.
 MAX_DEADLINE_S: Final = 31_536_000
 
 
-class Verbs:
+class Actions:
     """Acts on one swarm."""
 
-    def __init__(self, swarm: Swarm, looks: Looks) -> None:
+    def __init__(self, swarm: Swarm, looks: Reads) -> None:
         self._swarm = swarm
         self._looks = looks
 

@@ -13,7 +13,7 @@ from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, views
 
 
-class Looks:
+class Reads:
     """Reads one swarm."""
 
     def __init__(self, swarm: Swarm, *, started_us: int) -> None:

@@ -235,7 +235,7 @@ async def test_a_hundred_viewers_cost_the_database_what_one_costs_and_nobody_loo
     reads: list[str] = []
     read = frames.Frames.read
 
-    def counted(self: frames.Frames, tx: Any, wanted: frames.Wanted) -> frames.Reading:
+    def counted(self: frames.Frames, tx: Any, wanted: frames.ReadRequest) -> frames.FeedRead:
         reads.append("round")
         return read(self, tx, wanted)
 
@@ -268,7 +268,7 @@ async def test_a_round_that_fails_is_not_the_last(dashboard: Web, monkeypatch: p
     monkeypatch.setattr(broadcaster, "PULSE_S", 0.2)
     read, failures = frames.Frames.read, [RuntimeError("once")]
 
-    def failing(self: frames.Frames, tx: Any, wanted: frames.Wanted) -> frames.Reading:
+    def failing(self: frames.Frames, tx: Any, wanted: frames.ReadRequest) -> frames.FeedRead:
         if failures:
             raise failures.pop()
         return read(self, tx, wanted)

@@ -13,7 +13,7 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from support.server import refusal, server
 from support.web import Web, web
@@ -24,7 +24,7 @@ from swarmd.web import static_files
 
 async def refused(folder: Path, **settings: Any) -> str:
     """The line with which the start is refused."""
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         async with server(folder, **settings):
             pass
     return caught.value.line("swarmd")

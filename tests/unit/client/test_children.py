@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from swarmctl.run.child_process import Child
-from swarmctl.run.messages import Inbox, Said
+from swarmctl.run.messages import MessageQueue, StdoutLine
 
 LINES = 20_000
 CHATTER = f"""
@@ -17,7 +17,7 @@ for number in range({LINES}):
 
 
 def test_d12_a_child_that_says_a_lot_before_anybody_listens_is_not_held_up(tmp_path: Path) -> None:
-    inbox = Inbox()
+    inbox = MessageQueue()
     reading, writing = os.pipe()
     child = Child("chatter", [sys.executable, "-c", CHATTER], log=tmp_path / "logs" / "log", stdout=writing)
     os.close(writing)
@@ -25,7 +25,7 @@ def test_d12_a_child_that_says_a_lot_before_anybody_listens_is_not_held_up(tmp_p
 
     assert child.wait(60) == 0
     said = 0
-    while inbox.take(None) != Said(""):
+    while inbox.take(None) != StdoutLine(""):
         said += 1
     assert said == LINES
     assert child.log.read_bytes().count(b"\n") == LINES

@@ -14,8 +14,8 @@ from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl import main, text_format
-from swarmctl.cli.registry import BROKEN_PIPE, VERBS, load
-from swarmctl.cli.statuses import Status
+from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, load
+from swarmctl.cli.statuses import StatusFlag
 from swarmctl.commands import logs, token
 from unit.client.conftest import Ctl
 
@@ -49,14 +49,14 @@ def test_help_shows_the_verbs_in_their_groups(alone: Ctl) -> None:
     result = alone("--help")
 
     assert result.code == 0
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         assert f" {verb.name} " in result.out
         assert verb.panel in result.out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_and_every_option_has_help(verb: str) -> None:
-    command = load(VERBS[verb])
+    command = load(COMMANDS[verb])
     commands = [*getattr(command, "commands", {"": command}).values()]
 
     for found in commands:
@@ -237,9 +237,9 @@ def test_a_reader_that_goes_away_gets_no_complaint(operator: FakeOperator, tmp_p
 
 
 def test_the_words_of_options_are_those_of_the_contract() -> None:
-    assert list(Status) == list(text_format.words_of(TaskStatus))
+    assert list(StatusFlag) == list(text_format.words_of(TaskStatus))
     assert set(token.RoleWord) == set(text_format.words_of(Role))
-    assert list(logs.RoleWord) == list(text_format.words_of(SessionRole))
+    assert list(logs.SessionRoleWord) == list(text_format.words_of(SessionRole))
 
 
 def test_typer_errors_are_told_apart_by_their_ancestor() -> None:

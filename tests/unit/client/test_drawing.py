@@ -13,7 +13,7 @@ from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl.render.align import NARROWEST, aligned
 from swarmctl.render.blocks import Column, Heading, Prose, Table, cell
-from swarmctl.render.live_board import Board, LiveBoard
+from swarmctl.render.live_board import BoardState, LiveBoard
 from swarmctl.render.terminal import print_blocks
 from swarmctl.text_format import span, tokens
 from unit.client.conftest import Ctl
@@ -77,7 +77,7 @@ def test_what_looks_like_markup_is_text() -> None:
     assert printed(on)[:3] == ["", "[red]a[/red]", "    [link=x]b[/link] :smile:"]
 
 
-def board(running: int, **fields: Any) -> Board:
+def board(running: int, **fields: Any) -> BoardState:
     swarm = Swarm(
         **fields,
         mode=SwarmMode.SWARM_MODE_RUNNING,
@@ -96,7 +96,7 @@ def board(running: int, **fields: Any) -> Board:
         )
         for i in range(running)
     ]
-    return Board(swarm, tasks, [Worker(name="w1", running=running, slots=4)])
+    return BoardState(swarm, tasks, [Worker(name="w1", running=running, slots=4)])
 
 
 def test_a_board_shows_counts_workers_and_what_runs() -> None:
@@ -139,7 +139,7 @@ def test_the_bar_has_its_numbers(running: int, hours: dict[str, float], numbers:
 def test_a_plan_without_tasks_has_a_bar_too() -> None:
     on = console(100)
 
-    assert any(line.endswith("0/0  0%") for line in drawn(LiveBoard(on, Board(Swarm(), [], [])), on))
+    assert any(line.endswith("0/0  0%") for line in drawn(LiveBoard(on, BoardState(Swarm(), [], [])), on))
 
 
 PAUSED = PausedRunner(runner="amplifier-agent", cause="no credit\x1b[2J left")
@@ -162,7 +162,7 @@ def test_what_is_too_long_for_a_line_of_the_board_is_cut() -> None:
     on = console(40)
     crowd = [Worker(name=f"worker-{i}", running=1, slots=1) for i in range(50)]
 
-    lines = drawn(LiveBoard(on, Board(Swarm(), [], crowd)), on)
+    lines = drawn(LiveBoard(on, BoardState(Swarm(), [], crowd)), on)
 
     [workers] = [line for line in lines if line.startswith("workers")]
     assert workers.endswith("…")

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from amplifier_swarm.errors import Violation, WireError
-from amplifier_swarm.exits import Exits
+from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse
 from support.operator import FakeOperator, serving
@@ -62,18 +62,18 @@ def test_a_reason_gives_its_exit_code_and_its_hint(ctl: Ctl, operator: FakeOpera
 @pytest.mark.parametrize(
     ("code", "exit_code"),
     [
-        (Code.NOT_FOUND, Exits.NOT_FOUND),
-        (Code.INVALID_ARGUMENT, Exits.USAGE),
-        (Code.FAILED_PRECONDITION, Exits.CONFLICT),
-        (Code.UNAUTHENTICATED, Exits.UNAUTHENTICATED),
-        (Code.PERMISSION_DENIED, Exits.DENIED),
-        (Code.UNIMPLEMENTED, Exits.UNREACHABLE),
-        (Code.DEADLINE_EXCEEDED, Exits.UNREACHABLE),
-        (Code.INTERNAL, Exits.NEGATIVE),
+        (Code.NOT_FOUND, ExitCode.NOT_FOUND),
+        (Code.INVALID_ARGUMENT, ExitCode.USAGE),
+        (Code.FAILED_PRECONDITION, ExitCode.CONFLICT),
+        (Code.UNAUTHENTICATED, ExitCode.UNAUTHENTICATED),
+        (Code.PERMISSION_DENIED, ExitCode.DENIED),
+        (Code.UNIMPLEMENTED, ExitCode.UNREACHABLE),
+        (Code.DEADLINE_EXCEEDED, ExitCode.UNREACHABLE),
+        (Code.INTERNAL, ExitCode.NEGATIVE),
     ],
 )
 def test_an_error_of_another_kind_of_server_goes_by_its_status(
-    ctl: Ctl, operator: FakeOperator, code: grpc.StatusCode, exit_code: Exits
+    ctl: Ctl, operator: FakeOperator, code: grpc.StatusCode, exit_code: ExitCode
 ) -> None:
     operator.answers["GetTask"] = WireError(code, "oh", "A_NEW_REASON" if code is Code.NOT_FOUND else "")
 

@@ -18,7 +18,7 @@ from amplifier_swarm.v1.task_pb2 import Task
 from support.operator import TOKEN, FakeOperator
 from swarmctl.api import streams
 from swarmctl.api.connection import Connection
-from swarmctl.cli.registry import VERBS
+from swarmctl.cli.registry import COMMANDS
 from unit.client.conftest import Ctl
 
 GONE = WireError(grpc.StatusCode.UNAVAILABLE, "going down", "SERVER_STOPPING")
@@ -111,7 +111,7 @@ def completed(words: str, server: str = "127.0.0.1:1") -> subprocess.CompletedPr
 def test_a_shell_is_offered_the_verbs() -> None:
     done = completed("swarmctl ")
 
-    assert set(VERBS) <= set(done.stdout.split())
+    assert set(COMMANDS) <= set(done.stdout.split())
 
 
 def test_a_shell_is_offered_the_tasks_that_the_server_knows(operator: FakeOperator) -> None:

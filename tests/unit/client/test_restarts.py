@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from amplifier_swarm.exits import Exits
+from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from support.programs import alive
 from support.waiting import until
 from swarmctl.run.parent_death import NOT_STARTED
-from swarmctl.run.restart_policy import FIRST_S, MOST_S, SOUND_S, TRIES, Restarts, worth_a_restart
+from swarmctl.run.restart_policy import FIRST_S, MOST_S, SOUND_S, TRIES, RestartPolicy, worth_a_restart
 from unit.client.conftest import Ctl
 from unit.client.pretending import RUN, FakeSwarm
 
@@ -23,7 +23,7 @@ ONE = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "1")
 
 
 def test_d18_a_worker_that_dies_again_and_again_waits_longer_each_time() -> None:
-    restarts, now_s, waits = Restarts(chance=lambda: 1.0), 0.0, []
+    restarts, now_s, waits = RestartPolicy(chance=lambda: 1.0), 0.0, []
 
     for _ in range(9):
         restarts.began("w", now_s)
@@ -38,7 +38,7 @@ def test_d18_a_worker_that_dies_again_and_again_waits_longer_each_time() -> None
 
 
 def test_d18_no_number_of_deaths_is_too_large() -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     restarts.began("w", 0.0)
 
     waits = {restarts.died("w", 0.0, KILLED) for _ in range(5_000)}
@@ -48,14 +48,14 @@ def test_d18_no_number_of_deaths_is_too_large() -> None:
 
 def test_a_wait_is_anything_up_to_its_longest() -> None:
     chances = iter([0.0, 0.5, 0.25])
-    restarts = Restarts(chance=lambda: next(chances))
+    restarts = RestartPolicy(chance=lambda: next(chances))
     restarts.began("w", 0.0)
 
     assert [restarts.died("w", 0.0, KILLED) for _ in range(3)] == [0.0, 1.0, 1.0]
 
 
 def test_a_worker_that_has_lived_for_long_starts_a_new_count() -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     restarts.began("w", 0.0)
     assert [restarts.died("w", 1.0, KILLED), restarts.died("w", 1.0, KILLED)] == [1.0, 2.0]
 
@@ -67,7 +67,7 @@ def test_a_worker_that_has_lived_for_long_starts_a_new_count() -> None:
 
 @pytest.mark.parametrize("code", [1, -11])
 def test_a_worker_that_keeps_ending_by_itself_is_given_up(code: int) -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     restarts.began("w", 0.0)
 
     waits = [restarts.died("w", 0.0, code) for _ in range(TRIES)]
@@ -78,7 +78,7 @@ def test_a_worker_that_keeps_ending_by_itself_is_given_up(code: int) -> None:
 
 
 def test_neither_deaths_from_outside_nor_those_of_a_sound_worker_use_up_its_tries() -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     restarts.began("w", 0.0)
 
     assert None not in {restarts.died("w", 0.0, KILLED) for _ in range(3 * TRIES)}
@@ -87,7 +87,7 @@ def test_neither_deaths_from_outside_nor_those_of_a_sound_worker_use_up_its_trie
 
 
 def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     for name in ("a", "b"):
         restarts.began(name, 0.0)
 
@@ -101,7 +101,7 @@ def test_each_worker_has_its_own_count_and_the_earliest_is_next() -> None:
 
 
 def test_what_is_forgotten_is_never_due() -> None:
-    restarts = Restarts(chance=lambda: 1.0)
+    restarts = RestartPolicy(chance=lambda: 1.0)
     restarts.began("w", 0.0)
     restarts.died("w", 0.0, KILLED)
 
@@ -113,13 +113,13 @@ def test_what_is_forgotten_is_never_due() -> None:
 @pytest.mark.parametrize(
     ("code", "again"),
     [
-        (Exits.OK, False),
-        (Exits.USAGE, False),
-        (Exits.DENIED, False),
-        (Exits.UNAUTHENTICATED, False),
+        (ExitCode.OK, False),
+        (ExitCode.USAGE, False),
+        (ExitCode.DENIED, False),
+        (ExitCode.UNAUTHENTICATED, False),
         (NOT_STARTED, False),
-        (Exits.NEGATIVE, True),
-        (Exits.CONFLICT, True),
+        (ExitCode.NEGATIVE, True),
+        (ExitCode.CONFLICT, True),
         (-9, True),
         (-11, True),
     ],
@@ -135,7 +135,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     def choose(wait_s: float) -> None:
         monkeypatch.setattr("swarmctl.run.restart_policy.FIRST_S", wait_s)
         monkeypatch.setattr("swarmctl.run.restart_policy.MOST_S", wait_s)
-        monkeypatch.setattr("swarmctl.run.workers.Restarts", lambda: Restarts(chance=lambda: 1.0))
+        monkeypatch.setattr("swarmctl.run.workers.RestartPolicy", lambda: RestartPolicy(chance=lambda: 1.0))
 
     return choose
 

@@ -14,7 +14,7 @@ from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task
 from support.waiting import until
-from swarm_worker.config import Config
+from swarm_worker.config import WorkerConfig
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.run.parent_death import NOT_STARTED
 from swarmctl.run.supervisor import OUR_CAUSE
@@ -30,7 +30,9 @@ OWN = {
 
 
 def test_every_other_flag_of_a_worker_can_be_given_to_a_run() -> None:
-    assert {field.name for field in fields(WorkerFlags)} == {field.name for field in fields(Config)} - OWN
+    assert {field.name for field in fields(WorkerFlags)} == {
+        field.name for field in fields(WorkerConfig)
+    } - OWN
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from swarm_worker.embedded.envelope import Envelope, Fault
+from swarm_worker.embedded.envelope import Envelope, EnvelopeFault
 from swarm_worker.embedded.hooks import Translator
-from swarm_worker.embedded.ndjson import LINE_LIMIT_BYTES, TEXT_LIMITS_CHARS, ErrorLog, Stream
+from swarm_worker.embedded.ndjson import LINE_LIMIT_BYTES, TEXT_LIMITS_CHARS, ErrorLog, NdjsonStream
 
 NAMES = {"sessionId": "s-1", "turnId": "turn-1"}
 
 
 @pytest.fixture
-def stream() -> Stream:
-    return Stream("s-1", "turn-1", io.StringIO())
+def stream() -> NdjsonStream:
+    return NdjsonStream("s-1", "turn-1", io.StringIO())
 
 
 @pytest.fixture
-def translated(stream: Stream, coordinator: Any) -> Any:
+def translated(stream: NdjsonStream, coordinator: Any) -> Any:
     Translator(stream).attach(coordinator.hooks)
     return coordinator.hooks
 
 
-def sent(stream: Stream) -> list[dict[str, Any]]:
+def sent(stream: NdjsonStream) -> list[dict[str, Any]]:
     assert isinstance(stream.file, io.StringIO)
     return [json.loads(line) for line in stream.file.getvalue().splitlines()]
 
@@ -56,7 +56,7 @@ def test_the_envelope_of_a_reply() -> None:
 
 
 def test_the_envelope_of_a_fault_has_no_reply() -> None:
-    fault = Fault("internal", "RuntimeError: Execution failed: RateLimitError: slow down")
+    fault = EnvelopeFault("internal", "RuntimeError: Execution failed: RateLimitError: slow down")
     envelope = Envelope("s-1", "2.0.2", reply="half", fault=fault, correlation_id="c")
 
     document = json.loads(envelope.line())
@@ -73,7 +73,7 @@ def test_the_envelope_of_a_fault_has_no_reply() -> None:
 
 
 def test_a_wrong_call_is_exit_2_and_names_no_session() -> None:
-    fault = Fault("prompt_required", "no prompt", "protocol", "give one")
+    fault = EnvelopeFault("prompt_required", "no prompt", "protocol", "give one")
     envelope = Envelope("", "", fault=fault)
 
     document = json.loads(envelope.line())
@@ -83,7 +83,7 @@ def test_a_wrong_call_is_exit_2_and_names_no_session() -> None:
     assert document["error"]["remediation"] == "give one"
 
 
-async def test_a_tool_call_becomes_two_events(translated: Any, stream: Stream) -> None:
+async def test_a_tool_call_becomes_two_events(translated: Any, stream: NdjsonStream) -> None:
     about = {"tool_name": "bash", "tool_call_id": "c1", "tool_input": {"command": "true"}}
     result = {"success": True, "output": {"exit_code": 0}, "error": None}
 
@@ -97,7 +97,7 @@ async def test_a_tool_call_becomes_two_events(translated: Any, stream: Stream) -
     assert completed == {"method": "tool/completed", "params": call | {"result": result}}
 
 
-async def test_an_answer_becomes_usage_text_and_an_empty_final(translated: Any, stream: Stream) -> None:
+async def test_an_answer_becomes_usage_text_and_an_empty_final(translated: Any, stream: NdjsonStream) -> None:
     usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
     block = {"type": "text", "text": "hello"}
 
@@ -116,7 +116,7 @@ async def test_an_answer_becomes_usage_text_and_an_empty_final(translated: Any, 
     ]
 
 
-async def test_a_broken_provider_becomes_an_error_event(translated: Any, stream: Stream) -> None:
+async def test_a_broken_provider_becomes_an_error_event(translated: Any, stream: NdjsonStream) -> None:
     await translated.emit("provider:error", {"provider": "p", "error": "ValueError: x"})
 
     assert sent(stream) == [
@@ -127,7 +127,7 @@ async def test_a_broken_provider_becomes_an_error_event(translated: Any, stream:
     ]
 
 
-def test_a_long_text_is_cut_wherever_it_stands(stream: Stream) -> None:
+def test_a_long_text_is_cut_wherever_it_stands(stream: NdjsonStream) -> None:
     stream.send("x", args={"content": "é" * 10_000}, result={"output": ["y" * 10_000]})
 
     params = sent(stream)[0]["params"]
@@ -136,7 +136,7 @@ def test_a_long_text_is_cut_wherever_it_stands(stream: Stream) -> None:
     assert len(params["result"]["output"][0]) < TEXT_LIMITS_CHARS[0] + 50
 
 
-def test_an_event_fits_into_a_line_whatever_its_letters_are(stream: Stream) -> None:
+def test_an_event_fits_into_a_line_whatever_its_letters_are(stream: NdjsonStream) -> None:
     stream.send("x", args={"path": "😀" * 10_000, "content": "😀" * 10_000})
 
     params = sent(stream)[0]["params"]
@@ -144,14 +144,14 @@ def test_an_event_fits_into_a_line_whatever_its_letters_are(stream: Stream) -> N
     assert len(json.dumps(params)) < LINE_LIMIT_BYTES
 
 
-def test_hostile_text_stays_within_its_line(stream: Stream) -> None:
+def test_hostile_text_stays_within_its_line(stream: NdjsonStream) -> None:
     stream.send("x", text='\n{"method":"usage"}\r\x1b[2J\u2028\ud800')
 
     assert len(sent(stream)) == 1
 
 
 @pytest.fixture
-def logger(stream: Stream) -> Iterator[logging.Logger]:
+def logger(stream: NdjsonStream) -> Iterator[logging.Logger]:
     own = logging.getLogger("swarm-test-errors")
     handler = ErrorLog(stream)
     own.addHandler(handler)
@@ -160,7 +160,7 @@ def logger(stream: Stream) -> Iterator[logging.Logger]:
     own.removeHandler(handler)
 
 
-def test_of_the_log_only_errors_come_through(logger: logging.Logger, stream: Stream) -> None:
+def test_of_the_log_only_errors_come_through(logger: logging.Logger, stream: NdjsonStream) -> None:
     logger.warning("quiet")
     logger.error("loud %d", 1)
 

@@ -14,7 +14,7 @@ from swarm_worker.embedded.context import MemoryContext
 from swarm_worker.embedded.files import ReadFile, WriteFile
 from swarm_worker.embedded.loop import Loop
 from swarm_worker.embedded.provider import RehearsalProvider
-from swarm_worker.embedded.task import Call, Role, Script
+from swarm_worker.embedded.task import Call, EmbeddedRole, Script
 
 
 @dataclass
@@ -39,7 +39,11 @@ class Slow:
 
 
 async def play(
-    coordinator: Any, script: Script, *, role: Role = Role.BUILDER, tools: tuple[Any, ...] = ()
+    coordinator: Any,
+    script: Script,
+    *,
+    role: EmbeddedRole = EmbeddedRole.BUILDER,
+    tools: tuple[Any, ...] = (),
 ) -> str:
     provider = RehearsalProvider(script, role, hooks=coordinator.hooks)
     return await Loop().execute(
@@ -96,7 +100,7 @@ async def test_the_events_of_a_turn_come_in_the_kernels_order(coordinator: Any, 
 async def test_a_scripted_reply_is_given_word_for_word(coordinator: Any) -> None:
     reply = 'Good.\n{"verdict": "PASS"}\n'
 
-    assert await play(coordinator, Script((), reply), role=Role.VALIDATOR) == reply
+    assert await play(coordinator, Script((), reply), role=EmbeddedRole.VALIDATOR) == reply
 
 
 async def test_a_builder_without_a_reply_says_what_it_wrote(
@@ -119,7 +123,7 @@ async def test_a_builder_without_a_reply_says_what_it_wrote(
 
 
 async def test_a_validator_without_a_reply_passes(coordinator: Any, tools: Any) -> None:
-    reply = await play(coordinator, Script((shell("true"),)), role=Role.VALIDATOR, tools=tools)
+    reply = await play(coordinator, Script((shell("true"),)), role=EmbeddedRole.VALIDATOR, tools=tools)
 
     assert ending(reply)["verdict"] == "PASS"
 
@@ -147,7 +151,7 @@ async def test_a_path_escape_blocks_the_builder(coordinator: Any, tools: Any, tm
 async def test_a_scripted_pass_does_not_survive_a_failed_call(coordinator: Any, tools: Any) -> None:
     script = Script((shell("exit 1"),), '{"verdict": "PASS"}')
 
-    reply = await play(coordinator, script, role=Role.VALIDATOR, tools=tools)
+    reply = await play(coordinator, script, role=EmbeddedRole.VALIDATOR, tools=tools)
 
     assert ending(reply)["verdict"] == "FAIL"
     assert "exit 1" in ending(reply)["critical_issues"][0]["issue"]
@@ -160,7 +164,7 @@ async def test_scripted_findings_stand_with_the_failed_call_as_their_proof(
     told = json.dumps({"verdict": "FAIL", "critical_issues": [finding], "summary": "no"}, indent=1)
     script = Script((shell("echo ZeroDivisionError; exit 1"),), f"I looked.\n{told}\n")
 
-    verdict = ending(await play(coordinator, script, role=Role.VALIDATOR, tools=tools))
+    verdict = ending(await play(coordinator, script, role=EmbeddedRole.VALIDATOR, tools=tools))
 
     assert verdict["summary"] == "no"
     assert verdict["critical_issues"][0] == finding
@@ -248,7 +252,7 @@ async def test_a_cancel_aborts_a_provider_that_does_not_answer(coordinator: Any)
             coordinator.cancellation.cancel(immediate=True)
             await asyncio.Event().wait()
 
-    provider = Silent(Script(()), Role.BUILDER, hooks=coordinator.hooks)
+    provider = Silent(Script(()), EmbeddedRole.BUILDER, hooks=coordinator.hooks)
 
     reply = await Loop().execute(
         "hi", MemoryContext(), {"p": provider}, {}, coordinator.hooks, coordinator=coordinator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm_worker.embedded.request import Refusal, Request, read_request
-from swarm_worker.embedded.task import Role
+from swarm_worker.embedded.task import EmbeddedRole
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_prompt_comes_from_stdin(tmp_path: Path, environ: dict[str, str]) ->
 
     assert request.prompt.startswith("grün ")
     assert request.prompt.isprintable()
-    assert request.role is Role.VALIDATOR
+    assert request.role is EmbeddedRole.VALIDATOR
     assert request.script.reply == "second"
     assert request.mode is None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swarm_worker.embedded.default_script import MARK, content, unscripted
-from swarm_worker.embedded.task import BadTask, Call, Role, Script, Task, read_task
+from swarm_worker.embedded.task import BadTask, Call, EmbeddedRole, EmbeddedTask, Script, read_task
 
 
 def scripts(*replies: str) -> tuple[Script, ...]:
@@ -15,16 +15,16 @@ def scripts(*replies: str) -> tuple[Script, ...]:
 
 @pytest.mark.parametrize(("attempt", "reply"), [(1, "one"), (2, "two"), (3, "two"), (99, "two")])
 def test_each_attempt_has_its_script_and_the_last_serves_all_later_ones(attempt: int, reply: str) -> None:
-    task = Task("t", builder=scripts("one", "two"), validator=scripts("other"))
+    task = EmbeddedTask("t", builder=scripts("one", "two"), validator=scripts("other"))
 
-    script = task.script(Role.BUILDER, attempt=attempt)
+    script = task.script(EmbeddedRole.BUILDER, attempt=attempt)
 
     assert script is not None
     assert script.reply == reply
 
 
 def test_a_role_without_scripts_has_none() -> None:
-    assert Task("t", builder=scripts("one")).script(Role.VALIDATOR, attempt=1) is None
+    assert EmbeddedTask("t", builder=scripts("one")).script(EmbeddedRole.VALIDATOR, attempt=1) is None
 
 
 def test_a_task_file_is_read_by_the_names_of_the_proto(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_malformed_task_file_is_refused_with_the_place(tmp_path: Path, text: s
 
 def test_without_a_script_the_builder_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "old.py").write_text("kept\n")
-    task = Task("7.a", files=("old.py", "new.py", "docs/"))
+    task = EmbeddedTask("7.a", files=("old.py", "new.py", "docs/"))
 
-    script = unscripted(task, Role.BUILDER, root=tmp_path)
+    script = unscripted(task, EmbeddedRole.BUILDER, root=tmp_path)
 
     assert [call.tool for call in script.calls] == ["write_file", "write_file"]
     assert [call.arguments["path"] for call in script.calls] == ["new.py", "docs/REHEARSAL.md"]
@@ -83,7 +83,7 @@ def test_without_a_script_the_builder_writes_what_is_missing_and_nothing_else(tm
 
 
 def test_without_a_script_the_validator_reads_every_declared_file(tmp_path: Path) -> None:
-    script = unscripted(Task("t", files=("a.py", "b.py")), Role.VALIDATOR, root=tmp_path)
+    script = unscripted(EmbeddedTask("t", files=("a.py", "b.py")), EmbeddedRole.VALIDATOR, root=tmp_path)
 
     assert script.calls == (Call("read_file", {"path": "a.py"}), Call("read_file", {"path": "b.py"}))
 

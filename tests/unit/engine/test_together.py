@@ -12,7 +12,7 @@ import pytest
 
 from support.engine import Bench, FakeWorker, bench, outcome, task
 from swarmd.domain.model import Claim, SessionRole, Usage
-from swarmd.engine.attempts.sessions import Progress, SessionEnd, SessionStart
+from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
 from swarmd.store import deferred_writes
 from swarmd.store.queries import QUERIES
@@ -97,7 +97,7 @@ class Play:
             partial(
                 sessions.report,
                 worker=name,
-                progress=Progress(claim.lease_id, session_id, entries, usages[0]),
+                progress=SessionProgress(claim.lease_id, session_id, entries, usages[0]),
             ),
             partial(sessions.end, worker=name, end=SessionEnd(claim.lease_id, session_id, 0, usages[1])),
             lambda tx: self._swarm.swarm.outcomes.finish(tx, name, claim.lease_id, ended),

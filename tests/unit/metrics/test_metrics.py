@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.engine import Bench, bench, outcome, task
 from support.figures import documented
 from swarmd.domain.model import Usage
-from swarmd.engine.attempts.sessions import Progress, SessionEnd
+from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress
 from swarmd.engine.live.wakeups import ReaderKind
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
@@ -161,7 +161,7 @@ async def test_no_label_holds_what_a_task_or_a_worker_says_of_itself(measured: S
     worker = await on.worker(odd, runner=odd, host=odd, labels={odd: odd})
     claim = await worker.claim(odd)
     await worker.start(claim, session_id=odd)
-    progress = Progress(claim.lease_id, odd, (), Usage(1, 1, 1))
+    progress = SessionProgress(claim.lease_id, odd, (), Usage(1, 1, 1))
     await on.swarm.db.write(lambda tx: on.swarm.sessions.report(tx, worker.name, progress))
     await worker.finish(claim, outcome("failed", failure="crashed", error=odd))
 

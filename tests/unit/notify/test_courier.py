@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from amplifier_swarm.exits import Exit
+from amplifier_swarm.exits import ProgramExit
 from support.waiting import eventually
 from support.webhook import Webhook, webhook
 from swarmd.notify import sender as couriers
 from swarmd.notify.digest import Message
-from swarmd.notify.sender import Courier, courier
+from swarmd.notify.sender import AppriseSender, courier
 from swarmd.notify.targets import Target, read_targets
 
 pytestmark = pytest.mark.slow
@@ -29,12 +29,12 @@ def target(hook: Webhook) -> Target:
 
 
 @pytest.fixture
-async def sender(target: Target) -> AsyncIterator[Courier]:
+async def sender(target: Target) -> AsyncIterator[AppriseSender]:
     async with courier([target]) as found:
         yield found
 
 
-async def test_a_message_is_taken_or_not(hook: Webhook, target: Target, sender: Courier) -> None:
+async def test_a_message_is_taken_or_not(hook: Webhook, target: Target, sender: AppriseSender) -> None:
     assert await sender.send(target, HELLO)
     hook.status = 500
     assert not await sender.send(target, HELLO)
@@ -43,7 +43,7 @@ async def test_a_message_is_taken_or_not(hook: Webhook, target: Target, sender: 
     assert (message["title"], message["message"], message["type"]) == ("Title", "body", "warning")
 
 
-async def test_a_child_that_is_gone_is_replaced(hook: Webhook, target: Target, sender: Courier) -> None:
+async def test_a_child_that_is_gone_is_replaced(hook: Webhook, target: Target, sender: AppriseSender) -> None:
     hook.open.clear()
     sending = asyncio.create_task(sender.send(target, HELLO))
     await eventually(lambda: hook.callers, "it is being sent")
@@ -56,7 +56,7 @@ async def test_a_child_that_is_gone_is_replaced(hook: Webhook, target: Target, s
 
 
 async def test_a_target_that_never_answers_is_given_up(
-    hook: Webhook, target: Target, sender: Courier, monkeypatch: pytest.MonkeyPatch
+    hook: Webhook, target: Target, sender: AppriseSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(couriers, "SEND_WITHIN_S", 0.2)
     hook.open.clear()
@@ -72,7 +72,7 @@ async def test_an_address_that_apprise_does_not_know_is_refused_without_showing_
 ) -> None:
     targets = read_targets([target.url, "carrierpigeon://T0KEN/s3cret"])
 
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         async with courier(targets):
             pass
 
@@ -88,7 +88,7 @@ async def test_without_apprise_the_line_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(couriers, "find_spec", lambda _: None)
 
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         async with courier([target]):
             pass
 

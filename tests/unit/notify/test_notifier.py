@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.engine import outcome, task
-from swarmd.engine.live.wakeups import Feed
+from swarmd.engine.live.wakeups import Wakeups
 from swarmd.notify.notifier import GAP_S, REPEAT_AFTER_S
 from swarmd.store import events, feed_cursors
 from swarmd.store.events import EventKind
@@ -214,7 +214,7 @@ async def test_it_ends_whether_the_feed_has_ended_or_not(
     tmp_path: Path, inbox: Inbox, *, closed_first: bool
 ) -> None:
     async with posting(tmp_path / "swarm.db", inbox) as post:
-        feed: Feed = post.on.swarm.feed
+        feed: Wakeups = post.on.swarm.feed
         if closed_first:
             feed.close()
         await post.notifier.close(10.0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.notify.targets import Topic, read_targets
 
 SECRET = "T0KEN/s3cret"
@@ -56,7 +56,7 @@ def test_what_is_wrong_is_one_line_without_the_address(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         read_targets(texts)
 
-    assert (caught.value.code, caught.value.line("swarmd")) == (Exits.USAGE, line)
+    assert (caught.value.code, caught.value.line("swarmd")) == (ExitCode.USAGE, line)

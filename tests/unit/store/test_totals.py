@@ -9,7 +9,7 @@ from typing import Any
 from support.engine import Bench, bench, outcome, task
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, Usage
-from swarmd.engine.attempts.sessions import Progress
+from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.tasks import retries
 from swarmd.store import feed_cursors
 from swarmd.store.file import opening
@@ -101,7 +101,7 @@ async def test_usage_is_counted_by_role_and_goes_with_its_tasks(tmp_path: Path) 
             assert await worker.start(claim, role, session_id=session_id) is None
             # A report that comes twice counts once.
             for _ in range(2):
-                progress = Progress(claim.lease_id, session_id, (), usage)
+                progress = SessionProgress(claim.lease_id, session_id, (), usage)
                 await on.swarm.db.write(
                     lambda tx, progress=progress: on.swarm.sessions.report(tx, worker.name, progress)  # type: ignore[misc]
                 )

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from support.engine import Bench, task
-from swarmd.web.live.broadcaster import Stream
-from swarmd.web.live.subscriber import Viewer
-from swarmd.wire.reads import Looks
+from swarmd.web.live.broadcaster import Broadcaster
+from swarmd.web.live.subscriber import Subscriber
+from swarmd.wire.reads import Reads
 
 PATIENCE_S = 30.0
 
 
 @contextlib.asynccontextmanager
-async def feeding(bench: Bench) -> AsyncIterator[Stream]:
-    stream = Stream(bench.swarm, Looks(bench.swarm, started_us=0))
+async def feeding(bench: Bench) -> AsyncIterator[Broadcaster]:
+    stream = Broadcaster(bench.swarm, Reads(bench.swarm, started_us=0))
     running = asyncio.create_task(stream.run())
     yield stream
     running.cancel()
@@ -26,11 +26,11 @@ async def feeding(bench: Bench) -> AsyncIterator[Stream]:
         await running
 
 
-async def frame(viewer: Viewer) -> Any:
+async def frame(viewer: Subscriber) -> Any:
     return json.loads(await asyncio.wait_for(viewer.next(), PATIENCE_S))
 
 
-async def change(viewer: Viewer) -> Any:
+async def change(viewer: Subscriber) -> Any:
     """The next frame that is no pulse."""
     while (found := await frame(viewer))["type"] == "pulse":
         pass
@@ -79,7 +79,7 @@ async def test_a_large_frame_for_one_who_has_nothing_waiting_is_no_falling_behin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 10)
-    viewer = Viewer(None, lambda: None)
+    viewer = Subscriber(None, lambda: None)
     viewer.begin("a long snapshot", "another")
 
     assert [await viewer.next(), await viewer.next()] == ["a long snapshot", "another"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import flag_of, variable_of
-from swarm_worker.config import Config, read_config
+from swarm_worker.config import WorkerConfig, read_config
 from swarm_worker.domain.environment import base_environment, session_variables, task_variables
 from swarm_worker.domain.model import Assignment, Task
 from swarm_worker.domain.types import LeaseId, Role, SessionId
@@ -24,7 +24,7 @@ def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_has_its_documented_flag_and_variable() -> None:
-    fields = {field.name: field for field in dataclasses.fields(Config)}
+    fields = {field.name: field for field in dataclasses.fields(WorkerConfig)}
 
     assert {flag_of(field) for field in fields.values()} == {
         "--server", "--name", "--slots", "--project-root", "--runner", "--builder-agent",
@@ -82,7 +82,7 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_flag_is_one_line_and_exit_2(
     argv: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(argv) == Exits.USAGE
+    assert run(argv) == ExitCode.USAGE
 
     said = capsys.readouterr()
     assert said.out == ""
@@ -99,7 +99,7 @@ def test_a_missing_token_is_exit_6(
 
     argv = [*SERVER, "--runner", "command", "--no-validation", "--builder-command", "true"]
 
-    assert run([*argv, "--token-file", "absent"]) == Exits.UNAUTHENTICATED
+    assert run([*argv, "--token-file", "absent"]) == ExitCode.UNAUTHENTICATED
     assert "can't read the token file absent" in capsys.readouterr().err
 
 
@@ -143,5 +143,5 @@ def test_a_session_learns_what_it_is_and_never_its_lease() -> None:
 
 
 def test_a_bad_setting_raises_before_anything_is_touched() -> None:
-    with pytest.raises(Exit, match="--kill-grace"):
+    with pytest.raises(ProgramExit, match="--kill-grace"):
         read_config([*SERVER, "--kill-grace", "-1"], version="0")

@@ -9,7 +9,7 @@ import pytest
 
 from swarm_worker.domain.model import FailureClass, Task, Usage
 from swarm_worker.domain.types import Role, SessionId
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader
@@ -92,14 +92,14 @@ ENGINE = [
 def test_d14_how_amplifier_agent_ends_is_typed(tmp_path: Path, row: Row) -> None:
     reader = EnvelopeReader(plan(tmp_path))
     for line in row.err:
-        reader.stderr(Line(line))
+        reader.stderr(OutputLine(line))
 
     _expect(reader.report(row.out, exit_code=row.code), row)
 
 
 def test_2_5_all_tools_failing_is_no_work_where_a_file_was_declared(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path, Role.BUILDER, "made.py"))
-    reader.stderr(Line(USED))
+    reader.stderr(OutputLine(USED))
 
     _expect(reader.report(envelope(), exit_code=0), Row("", "", 0, ERROR, "declared but not there: made.py"))
 
@@ -107,14 +107,14 @@ def test_2_5_all_tools_failing_is_no_work_where_a_file_was_declared(tmp_path: Pa
 def test_a_declared_file_that_was_removed_is_work(tmp_path: Path) -> None:
     (tmp_path / "old.py").touch()
     reader = EnvelopeReader(plan(tmp_path, Role.BUILDER, "old.py"))
-    reader.stderr(Line(USED))
+    reader.stderr(OutputLine(USED))
     (tmp_path / "old.py").unlink()
 
     assert reader.report(envelope(), exit_code=0).failure is None
 
 
-def event(method: str, **params: Any) -> Line:
-    return Line(json.dumps({"method": method, "params": params}))
+def event(method: str, **params: Any) -> OutputLine:
+    return OutputLine(json.dumps({"method": method, "params": params}))
 
 
 def test_2_3_usage_counts_children_and_no_roll_up(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_2_2_an_envelope_s_sums_count_only_where_no_event_did(tmp_path: Path) ->
     assert (reader.usage.input_tokens, str(reader.usage.cost)) == (7, "0.5")
 
     reader = EnvelopeReader(plan(tmp_path))
-    reader.stderr(Line(USED))
+    reader.stderr(OutputLine(USED))
     reader.report(envelope(tokensIn=7, tokensOut=1), exit_code=0)
     assert reader.usage == Usage(10, 5)
 
 
 def test_2_3_silence_before_the_first_event_is_no_stall_yet(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path))
-    reader.stderr(Line("INFO booting"))
+    reader.stderr(OutputLine("INFO booting"))
     assert reader.patience == STARTING
 
     reader.stderr(event("tool/started", name="bash"))
@@ -185,13 +185,13 @@ PROGRAM = [
 def test_d14_how_amplifier_ends_is_typed(tmp_path: Path, row: Row) -> None:
     reader = CliReader(plan(tmp_path))
     for line in row.err:
-        reader.stderr(Line(line))
+        reader.stderr(OutputLine(line))
 
     _expect(reader.report(row.out, exit_code=row.code), row)
 
 
-def kernel(name: str, **data: object) -> Line:
-    return Line(json.dumps({"ts": "now", "event": name, "session_id": "S", "data": data}))
+def kernel(name: str, **data: object) -> OutputLine:
+    return OutputLine(json.dumps({"ts": "now", "event": name, "session_id": "S", "data": data}))
 
 
 def test_1_3_usage_and_progress_come_from_the_events_where_there_are_some(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_1_3_usage_and_progress_come_from_the_events_where_there_are_some(tmp_pa
     assert reader.patience == STARTING
     reader.fed(kernel("llm:response", usage={"input_tokens": 5, "output_tokens": 2, "cost_usd": 0.25}))
     (started,) = reader.fed(kernel("tool:pre", tool_name="bash", tool_input={"command": "ls"}))
-    reader.fed(Line("{broken"))
+    reader.fed(OutputLine("{broken"))
 
     assert started.text == 'bash {"command": "ls"}'
     assert reader.patience == WORKING

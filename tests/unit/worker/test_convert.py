@@ -11,7 +11,6 @@ from swarm_worker.domain.model import (
     Assignment,
     BuilderResult,
     CheckResult,
-    Entry,
     Failure,
     FailureClass,
     Finding,
@@ -20,6 +19,7 @@ from swarm_worker.domain.model import (
     Outcome,
     OutcomeKind,
     SessionEnd,
+    SessionLogLine,
     SessionStart,
     Usage,
     Verdict,
@@ -109,16 +109,16 @@ def test_every_kind_and_class_has_its_word_on_the_wire() -> None:
         outcome = Outcome(OutcomeKind.FAILED, failure=Failure(failure, ""))
         assert convert.finished(LeaseId("l"), outcome).outcome.failure_class > 0
     for log in LogKind:
-        assert convert.log_entry(Entry(log, ""), number=1, wall_s=0).kind > 0
+        assert convert.log_entry(SessionLogLine(log, ""), number=1, wall_s=0).kind > 0
 
 
 def test_a_log_entry_is_cut_at_8_kib_and_says_so() -> None:
-    entry = convert.log_entry(Entry(LogKind.OUTPUT, "\u00fc" * 5_000), number=7, wall_s=1.5)
+    entry = convert.log_entry(SessionLogLine(LogKind.OUTPUT, "\u00fc" * 5_000), number=7, wall_s=1.5)
 
     assert len(entry.text.encode()) <= 8 * 1024
     assert entry.text.endswith("\u2026 [10000 bytes, cut]")
     assert (entry.number, entry.logged_at.ToMilliseconds()) == (7, 1500)
-    exact = convert.log_entry(Entry(LogKind.OUTPUT, "x" * 8192), number=8, wall_s=0)
+    exact = convert.log_entry(SessionLogLine(LogKind.OUTPUT, "x" * 8192), number=8, wall_s=0)
     assert exact.text == "x" * 8192
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from swarm_worker.domain.model import Entry, LogKind, Usage
+from swarm_worker.domain.model import LogKind, SessionLogLine, Usage
 from swarm_worker.output.agent_events import EventReader
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 
 
-def _event(method: str, **params: Any) -> Line:
-    return Line(json.dumps({"method": method, "params": params}))
+def _event(method: str, **params: Any) -> OutputLine:
+    return OutputLine(json.dumps({"method": method, "params": params}))
 
 
-def _read(*lines: Line) -> tuple[list[Entry], EventReader]:
+def _read(*lines: OutputLine) -> tuple[list[SessionLogLine], EventReader]:
     reader = EventReader()
     entries = [entry for line in lines for entry in reader.read(line)]
     return entries + reader.end(), reader
@@ -24,9 +24,9 @@ def _read(*lines: Line) -> tuple[list[Entry], EventReader]:
 def test_noise_is_logged_as_it_is() -> None:
     noise = ["Traceback (most recent call last):", "{not json", '["a list"]', '{"method": 7}', "{}", "1"]
 
-    entries, reader = _read(*map(Line, noise))
+    entries, reader = _read(*map(OutputLine, noise))
 
-    assert entries == [Entry(LogKind.ERROR_OUTPUT, text) for text in noise]
+    assert entries == [SessionLogLine(LogKind.ERROR_OUTPUT, text) for text in noise]
     assert not reader.used
 
 
@@ -39,10 +39,10 @@ def test_tools_are_told_with_their_arguments_and_results() -> None:
     )
 
     assert entries == [
-        Entry(LogKind.TOOL_STARTED, 'bash {"command": "ls"}'),
-        Entry(LogKind.TOOL_COMPLETED, "bash done (12 ms): a b"),
-        Entry(LogKind.TOOL_COMPLETED, "bash failed: no"),
-        Entry(LogKind.TOOL_COMPLETED, " done: "),
+        SessionLogLine(LogKind.TOOL_STARTED, 'bash {"command": "ls"}'),
+        SessionLogLine(LogKind.TOOL_COMPLETED, "bash done (12 ms): a b"),
+        SessionLogLine(LogKind.TOOL_COMPLETED, "bash failed: no"),
+        SessionLogLine(LogKind.TOOL_COMPLETED, " done: "),
     ]
 
 
@@ -53,7 +53,10 @@ def test_the_pieces_of_a_reply_make_one_entry() -> None:
         _event("result/delta", text="and more"),
     )
 
-    assert entries == [Entry(LogKind.REPLY, "Hello\nworld"), Entry(LogKind.REPLY, "and more")]
+    assert entries == [
+        SessionLogLine(LogKind.REPLY, "Hello\nworld"),
+        SessionLogLine(LogKind.REPLY, "and more"),
+    ]
 
 
 def test_usage_is_added_up_and_a_roll_up_is_not_added_again() -> None:
@@ -88,17 +91,17 @@ def test_usage_that_makes_no_sense_counts_as_none(params: dict[str, Any]) -> Non
 
 
 def test_a_line_that_was_cut_is_no_event() -> None:
-    line = Line('{"method": "usage", "params": {"inputTokens": 5}}', cut=True)
+    line = OutputLine('{"method": "usage", "params": {"inputTokens": 5}}', cut=True)
 
     entries, reader = _read(line)
 
     assert reader.usage == Usage()
-    assert entries == [Entry(LogKind.ERROR_OUTPUT, line.text)]
+    assert entries == [SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
 
 
 def test_values_nested_beyond_reason_harm_nobody() -> None:
     nested = "[" * 900 + "]" * 900
 
-    entries, _ = _read(Line('{"method": "error", "params": {"code": "x", "message": ' + nested + "}}"))
+    entries, _ = _read(OutputLine('{"method": "error", "params": {"code": "x", "message": ' + nested + "}}"))
 
     assert len(entries) == 1

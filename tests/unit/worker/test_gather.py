@@ -8,10 +8,10 @@ import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from support.waiting import eventually
-from swarm_worker.rpc.batcher import Gather, Refused
-from swarm_worker.rpc.retry import Backoff, Link
+from swarm_worker.rpc.batcher import Batcher, ItemRefused
+from swarm_worker.rpc.retry import OutageLog, RetryBackoff
 
 
 def _error(code: grpc.StatusCode) -> AioRpcError:
@@ -39,7 +39,7 @@ class Server:
 
 
 @asynccontextmanager
-async def _running(gather: Gather[str, str]) -> AsyncIterator[asyncio.Task[None]]:
+async def _running(gather: Batcher[str, str]) -> AsyncIterator[asyncio.Task[None]]:
     task: asyncio.Task[None] = asyncio.create_task(gather.run())
     try:
         yield task
@@ -50,15 +50,15 @@ async def _running(gather: Gather[str, str]) -> AsyncIterator[asyncio.Task[None]
 
 def _gather(
     server: Server, *, bound: int | None = None, linger_s: float = 0.0, pause_s: float = 0.0
-) -> Gather[str, str]:
-    return Gather(
-        "Test", server.send, link=Link("here:1"), weigh=len, cap_s=0.01, bound=bound, linger_s=linger_s,
+) -> Batcher[str, str]:
+    return Batcher(
+        "Test", server.send, link=OutageLog("here:1"), weigh=len, cap_s=0.01, bound=bound, linger_s=linger_s,
         pause_s=pause_s,
     )  # fmt: skip
 
 
 @asynccontextmanager
-async def _pausing() -> AsyncIterator[tuple[Server, Gather[str, str]]]:
+async def _pausing() -> AsyncIterator[tuple[Server, Batcher[str, str]]]:
     """A gather that has just sent "a", and pauses until somebody is in a hurry."""
     server = Server()
     gather = _gather(server, pause_s=600)
@@ -110,24 +110,24 @@ async def test_one_refused_item_does_not_hold_up_the_others() -> None:
         answers = await asyncio.gather(*map(gather.ask, ("a", "bad", "b")), return_exceptions=True)
 
     assert answers[0] == "answer to a"
-    assert isinstance(answers[1], Refused)
+    assert isinstance(answers[1], ItemRefused)
     assert answers[2] == "answer to b"
 
 
 @pytest.mark.parametrize(
     ("code", "end"),
     [
-        (grpc.StatusCode.UNAUTHENTICATED, Exits.UNAUTHENTICATED),
-        (grpc.StatusCode.PERMISSION_DENIED, Exits.DENIED),
+        (grpc.StatusCode.UNAUTHENTICATED, ExitCode.UNAUTHENTICATED),
+        (grpc.StatusCode.PERMISSION_DENIED, ExitCode.DENIED),
     ],
 )
-async def test_a_token_that_is_not_accepted_ends_the_loop(code: grpc.StatusCode, end: Exits) -> None:
+async def test_a_token_that_is_not_accepted_ends_the_loop(code: grpc.StatusCode, end: ExitCode) -> None:
     server = Server()
     server.faults = [code]
     gather = _gather(server)
     gather.put("a")
 
-    with pytest.raises(Exit) as ended:
+    with pytest.raises(ProgramExit) as ended:
         await gather.run()
 
     assert ended.value.code is end
@@ -283,7 +283,7 @@ async def test_a_call_stays_within_what_a_message_may_hold(monkeypatch: pytest.M
 
 
 def test_backoff_grows_to_its_cap_with_full_jitter() -> None:
-    backoff = Backoff(cap_s=5)
+    backoff = RetryBackoff(cap_s=5)
     bounds = [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5]
 
     assert all(0 <= backoff.next_s() <= bound for bound in bounds)

@@ -14,13 +14,13 @@ from fakes_tree import STYLES, Ledger
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.supervision.fence import Fence, now_s
-from swarm_worker.supervision.fork_client import NURSERY
+from swarm_worker.supervision.fork_client import FORK_SERVER
 from swarm_worker.supervision.guard_locks import lock_for_guard
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
-LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 FENCE_S = 600.0
 
 
@@ -55,8 +55,8 @@ class Bench:
         return self.folder / "session.lock"
 
     async def run(
-        self, *argv: str, limits: Limits = LIMITS, stdin: bytes = b"", env: dict[str, str] | None = None
-    ) -> Ended:
+        self, *argv: str, limits: RunLimits = LIMITS, stdin: bytes = b"", env: dict[str, str] | None = None
+    ) -> RunEnd:
         launch = Launch(argv, self.folder, {"PATH": os.defpath} if env is None else env, self.lock, stdin)
         return await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=self.heard)
 
@@ -184,7 +184,7 @@ async def test_the_prompt_comes_over_stdin_and_stdin_then_ends(bench: Bench) -> 
 async def test_a_session_may_leave_its_stdin_unread(bench: Bench) -> None:
     ended = await bench.run("/bin/sh", "-c", "exit 0", stdin=b"x" * 1_000_000)
 
-    assert ended == Ended(Cause.EXIT, 0, receipt=ended.receipt)
+    assert ended == RunEnd(Cause.EXIT, 0, receipt=ended.receipt)
 
 
 async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_block(bench: Bench) -> None:
@@ -197,10 +197,10 @@ async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_blo
 
 async def test_a_program_that_can_not_be_started_says_why(bench: Bench) -> None:
     absent = await bench.run("no-such-program")
-    assert absent == Ended(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+    assert absent == RunEnd(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
 
     too_long = await bench.run("/bin/echo", "x" * 200_000)
-    assert too_long == Ended(Cause.SPAWN, error="can't start /bin/echo: Argument list too long")
+    assert too_long == RunEnd(Cause.SPAWN, error="can't start /bin/echo: Argument list too long")
 
 
 async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path: Path) -> None:
@@ -209,11 +209,11 @@ async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path:
 
     ended = await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.heard)
 
-    assert ended == Ended(Cause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
+    assert ended == RunEnd(Cause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
 
 
 async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
-    ended = await bench.run("sleep", "600", limits=Limits(timeout_s=0.2, stall_s=0, grace_s=5))
+    ended = await bench.run("sleep", "600", limits=RunLimits(timeout_s=0.2, stall_s=0, grace_s=5))
 
     assert ended.cause is Cause.TIMEOUT
     assert ended.exit_code == -signal.SIGTERM
@@ -224,7 +224,7 @@ async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
 async def test_a_silent_session_is_ended_and_a_talking_one_is_not(bench: Bench) -> None:
     talking = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; exec sleep 600"
 
-    ended = await bench.run("/bin/sh", "-c", talking, limits=Limits(timeout_s=60, stall_s=0.5, grace_s=5))
+    ended = await bench.run("/bin/sh", "-c", talking, limits=RunLimits(timeout_s=60, stall_s=0.5, grace_s=5))
 
     assert ended.cause is Cause.STALL
     assert bench.heard.out.endswith(b"8\n")
@@ -314,7 +314,7 @@ async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.Mo
     """Nothing else would tell it from one that was killed: what it prints is not read."""
     breaks = "from swarm_worker.guard.session_guard import Guard; Guard._start = lambda self: 1 / 0; fork_server.main()"
     monkeypatch.setattr(
-        "swarm_worker.supervision.fork_client.NURSERY", NURSERY.replace("fork_server.main()", breaks)
+        "swarm_worker.supervision.fork_client.FORK_SERVER", FORK_SERVER.replace("fork_server.main()", breaks)
     )
 
     ended = await bench.run("true")

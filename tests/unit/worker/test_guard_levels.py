@@ -22,8 +22,8 @@ from swarm_worker.guard.control import Control
 from swarm_worker.supervision.fence import Fence, OpenFence, now_s
 from swarm_worker.supervision.fork_client import PACKAGES
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
-from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
 NOBODY = 65534
@@ -40,7 +40,7 @@ ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 look = 'echo $$ $(id -u) $(stat -c %u /)'
 os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
 """
-LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 
 
 @dataclass
@@ -65,13 +65,13 @@ class Bench:
     def cgroup(self) -> str:
         return self.fence.hold.cgroup("session")
 
-    async def run(self, *argv: str, stdin: bytes | None = None) -> Ended:
+    async def run(self, *argv: str, stdin: bytes | None = None) -> RunEnd:
         launch = Launch(argv, self.folder, {"PATH": os.defpath}, self.folder / "session.lock", stdin)
         return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=self.stop, sink=self.heard)
 
 
 def _bench(folder: Path, containment: Containment) -> Bench:
-    fence = Fence(Hold(containment, instance="test"))
+    fence = Fence(ProcessSupervisor(containment, instance="test"))
     fence.begin(stop_after_s=600, since=now_s())
     return Bench(folder, fence)
 
@@ -95,7 +95,7 @@ def ledger(tmp_path: Path) -> Ledger:
 async def test_it_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
     ended = await bench.run("/bin/sh", "-c", "cat; echo two >&2; exit 7", stdin=b"one\n")
 
-    assert ended == Ended(Cause.EXIT, 7, receipt=ended.receipt)
+    assert ended == RunEnd(Cause.EXIT, 7, receipt=ended.receipt)
     assert sorted(bench.heard.out.split()) == [b"one", b"two"]
     assert ended.receipt.containment == reached.containment.level
     assert (ended.receipt.terminated, ended.receipt.killed) == (0, 0)
@@ -110,7 +110,7 @@ async def test_its_signals_are_its_own(bench: Bench) -> None:
 async def test_what_can_not_be_started_says_why(bench: Bench) -> None:
     ended = await bench.run("no-such-program")
 
-    assert ended == Ended(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+    assert ended == RunEnd(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
 
 
 async def test_what_it_leaves_behind_ends_with_it(bench: Bench, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from support.waiting import eventually
 from swarm_worker.guard.procfs import (
     PR_SET_CHILD_SUBREAPER,
@@ -21,7 +21,7 @@ from swarm_worker.guard.procfs import (
 )
 from swarm_worker.supervision import orphans
 from swarm_worker.supervision.leftovers import MARKER, Leftovers
-from swarm_worker.supervision.orphans import Hold, choose
+from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def _no_heir() -> Iterator[None]:
 
 
 async def _sleeper(instance: str, *wrap: str) -> asyncio.subprocess.Process:
-    env = {"PATH": os.defpath, MARKER: Hold(instance=instance).mark}
+    env = {"PATH": os.defpath, MARKER: ProcessSupervisor(instance=instance).mark}
     return await asyncio.create_subprocess_exec(*wrap, "sleep", "60", env=env, start_new_session=True)
 
 
@@ -47,7 +47,7 @@ async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it(
         await eventually(lambda: descendants(unmarked.pid), "the shell has a child")
         [child] = descendants(unmarked.pid)
 
-        await Hold(instance=instance).adopt()
+        await ProcessSupervisor(instance=instance).adopt()
 
         assert await ours.wait() == await unmarked.wait() == -9
         found = stat(child.pid)
@@ -61,13 +61,13 @@ async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it(
 async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Leftovers, "_has", lambda self, pid: pid in {os.getpid(), os.getppid()})
 
-    await Hold(instance="any").adopt()
+    await ProcessSupervisor(instance="any").adopt()
 
     assert stat(os.getppid())
 
 
 async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
-    keep = Hold()
+    keep = ProcessSupervisor()
     await keep.adopt()
     guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     helper = await asyncio.create_subprocess_exec("sleep", "60", process_group=0)
@@ -87,7 +87,7 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
 
 
 async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> None:
-    keep = Hold()
+    keep = ProcessSupervisor()
     await keep.adopt()
     async with keep.guards._turn:
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
@@ -139,10 +139,10 @@ def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
 ) -> None:
     monkeypatch.setattr(orphans, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
 
-    with pytest.raises(Exit) as caught:
-        choose("pidns")
+    with pytest.raises(ProgramExit) as caught:
+        choose_containment("pidns")
 
-    assert caught.value.code == Exits.USAGE
+    assert caught.value.code == ExitCode.USAGE
     assert "--containment pidns is refused here: unshare: Operation not permitted" in caught.value.line(
         "worker"
     )
@@ -150,7 +150,9 @@ def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
 
 def test_sessions_see_too_little_of_the_instance_to_guess_it_and_enough_to_tell_folders_apart() -> None:
     instances = [uuid.uuid4().hex for _ in range(1_000)]
-    marks = {Hold(instance=instance).mark for instance in instances}
+    marks = {ProcessSupervisor(instance=instance).mark for instance in instances}
 
     assert len(marks) == len(instances)
-    assert all(4 * (len(instance) - len(Hold(instance=instance).mark)) >= 64 for instance in instances)
+    assert all(
+        4 * (len(instance) - len(ProcessSupervisor(instance=instance).mark)) >= 64 for instance in instances
+    )

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from swarm_worker.output.lines import LINE_BYTES, Line, LineSplitter, Tail
+from swarm_worker.output.lines import LINE_BYTES, LineSplitter, OutputLine, Tail
 
 
-def _split(*chunks: bytes) -> list[Line]:
+def _split(*chunks: bytes) -> list[OutputLine]:
     splitter = LineSplitter()
     lines = [line for chunk in chunks for line in splitter.feed(chunk)]
     return lines + splitter.end()
@@ -21,11 +21,11 @@ def test_lines_do_not_depend_on_the_chunks_they_come_in(seed: int) -> None:
     chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
     assert _split(*chunks) == [
-        Line("one"),
-        Line("two"),
-        Line(""),
-        Line("\u00fcmlaut \u2014 dash"),
-        Line("last without end"),
+        OutputLine("one"),
+        OutputLine("two"),
+        OutputLine(""),
+        OutputLine("\u00fcmlaut \u2014 dash"),
+        OutputLine("last without end"),
     ]
 
 
@@ -36,12 +36,12 @@ def test_a_line_is_cut_at_64_kib_and_says_so(size: int, chunk: int) -> None:
 
     long, after = _split(*(text[at : at + chunk] for at in range(0, len(text), chunk)))
 
-    assert long == Line("x" * min(size, LINE_BYTES), cut=size > LINE_BYTES)
-    assert after == Line("next")
+    assert long == OutputLine("x" * min(size, LINE_BYTES), cut=size > LINE_BYTES)
+    assert after == OutputLine("next")
 
 
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:
-    assert _split(b"\xff\xfe ok\n") == [Line("\ufffd\ufffd ok")]
+    assert _split(b"\xff\xfe ok\n") == [OutputLine("\ufffd\ufffd ok")]
 
 
 def test_a_tail_keeps_everything_up_to_its_limit() -> None:

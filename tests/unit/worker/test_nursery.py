@@ -17,10 +17,10 @@ from swarm_worker.guard.procfs import children, stat
 from swarm_worker.supervision import guard_pool
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
-LIMITS = Limits(timeout_s=60, stall_s=0, grace_s=0.2)
+LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 KILL_THE_NURSERY = 'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")"'
 
 
@@ -42,7 +42,7 @@ class Bench:
     def feed(self, chunk: bytes) -> None:
         pass
 
-    async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> Ended:
+    async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> RunEnd:
         launch = Launch(
             ("/bin/sh", "-c", shell), self.folder, {"PATH": os.defpath}, self.folder / f"{name}.lock", b""
         )

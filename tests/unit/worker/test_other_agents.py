@@ -14,7 +14,7 @@ import pytest
 
 from swarm_worker.domain.model import LogKind, Usage
 from swarm_worker.domain.types import Role
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.replies import read_builder_result, read_verdict
 from swarm_worker.runners.command_reader import CommandReader
 
@@ -170,7 +170,7 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Stage:
 def read(done: subprocess.CompletedProcess[str], role: Role) -> tuple[CommandReader, list[str]]:
     """What the command runner makes of it: its reader, and what it would log that a tool did."""
     reader = CommandReader(role)
-    entries = [entry for line in done.stderr.splitlines() for entry in reader.stderr(Line(line))]
+    entries = [entry for line in done.stderr.splitlines() for entry in reader.stderr(OutputLine(line))]
     return reader, [entry.text for entry in entries if entry.kind is LogKind.TOOL_STARTED]
 
 

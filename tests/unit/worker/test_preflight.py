@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.config import read_config
 from swarm_worker.domain.types import Role
 from swarm_worker.main import run
@@ -96,10 +96,10 @@ def test_the_agent_s_own_variable_says_where_it_is(tmp_path: Path) -> None:
 def test_a_program_that_is_another_one_stops_the_worker(tmp_path: Path, body: str, said: str) -> None:
     _program(tmp_path / "bin", "amplifier-agent", body)
 
-    with pytest.raises(Exit, match=said) as refused:
+    with pytest.raises(ProgramExit, match=said) as refused:
         _runner(tmp_path)
 
-    assert refused.value.code is Exits.USAGE
+    assert refused.value.code is ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_an_agent_that_is_not_well_stops_every_start(
     _agent(tmp_path / "bin", **codes)
 
     for _ in range(2):
-        with pytest.raises(Exit, match=said) as refused:
+        with pytest.raises(ProgramExit, match=said) as refused:
             _preflight(tmp_path, _runner(tmp_path)).start()
-        assert refused.value.code is Exits.USAGE
+        assert refused.value.code is ExitCode.USAGE
 
 
 def test_a_configuration_that_can_not_be_read_stops_the_start(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_configuration_that_can_not_be_read_stops_the_start(tmp_path: Path) ->
     (tmp_path / "b.json").write_text("{broken", encoding="utf-8")
     runner = _runner(tmp_path, "--builder-config", str(tmp_path / "b.json"))
 
-    with pytest.raises(Exit, match=r"configuration: .*b\.json can't be read"):
+    with pytest.raises(ProgramExit, match=r"configuration: .*b\.json can't be read"):
         _preflight(tmp_path, runner).start()
 
 
@@ -265,7 +265,7 @@ def test_check_needs_no_server_and_says_every_thing_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--check", "--project-root", str(tmp_path), "--runner", "command", "--no-validation"]
-    assert run([*argv, "--builder-command", "true"]) == Exits.OK
+    assert run([*argv, "--builder-command", "true"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0].split()[-1] for line in lines] == [
         "root",
@@ -275,6 +275,6 @@ def test_check_needs_no_server_and_says_every_thing_in_a_line(
         "command",
     ]
 
-    assert run([*argv, "--builder-command", "no-such-agent"]) == Exits.NEGATIVE
+    assert run([*argv, "--builder-command", "no-such-agent"]) == ExitCode.NEGATIVE
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("FAIL  runner: --builder-command: there is no program 'no-such-agent'")

@@ -8,7 +8,7 @@ import pytest
 
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 
@@ -31,14 +31,14 @@ class Heard:
         self.fed += chunk
 
 
-async def _run(folder: Path, script: str, heard: Heard, *, stall_s: float) -> Ended:
+async def _run(folder: Path, script: str, heard: Heard, *, stall_s: float) -> RunEnd:
     fence = Fence()
     fence.begin(stop_after_s=60, since=now_s())
     feed = folder / "events.jsonl"
     launch = Launch(
         ("/bin/sh", "-c", script), folder, {"PATH": os.defpath}, folder / "session.lock", feed=feed
     )
-    limits = Limits(30, stall_s, 0.2)
+    limits = RunLimits(30, stall_s, 0.2)
     return await run_guarded(launch, limits=limits, fence=fence, stop=Stop(grace_s=0.2), sink=heard)
 
 

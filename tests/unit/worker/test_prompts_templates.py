@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.model import Assignment, Task
 from swarm_worker.domain.types import LeaseId, Role
 from swarm_worker.prompts import build
@@ -24,9 +24,9 @@ def write(root: Path, name: str, text: str) -> None:
 
 
 def refusal(root: Path) -> str:
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(ProgramExit) as caught:
         build.check_overrides(root)
-    assert caught.value.code is Exits.USAGE
+    assert caught.value.code is ExitCode.USAGE
     line = caught.value.line("swarm-worker")
     assert "\n" not in line
     return line

@@ -8,11 +8,11 @@ from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.domain.model import Entry, LogKind, SessionStart
+from swarm_worker.domain.model import LogKind, SessionLogLine, SessionStart
 from swarm_worker.domain.types import Role, SessionId
 from swarm_worker.rpc.reporter import Reporter
-from swarm_worker.rpc.retry import Link
-from swarm_worker.rpc.session_reporter import ReporterDesk
+from swarm_worker.rpc.retry import OutageLog
+from swarm_worker.rpc.session_reporter import RpcSessionReporter
 
 START = SessionStart("lease", SessionId("s1"), Role.BUILDER, "command")  # type: ignore[arg-type]
 FINISHED = wire.FinishedAttempt(
@@ -49,8 +49,8 @@ class Service:
 
 
 async def _finish(service: Service) -> None:
-    reporter = Reporter("w", service, link=Link("here:1"))  # type: ignore[arg-type]
-    ReporterDesk(reporter).log(START, Entry(LogKind.WORKER, "well"), number=1)
+    reporter = Reporter("w", service, link=OutageLog("here:1"))  # type: ignore[arg-type]
+    RpcSessionReporter(reporter).log(START, SessionLogLine(LogKind.WORKER, "well"), number=1)
     sending = asyncio.create_task(reporter.outcomes.run())
     await reporter.outcomes.ask(FINISHED)
     sending.cancel()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.config import Config, read_config
-from swarm_worker.domain.model import Entry, FailureClass, LogKind, Task, Usage
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import WorkerConfig, read_config
+from swarm_worker.domain.model import FailureClass, LogKind, SessionLogLine, Task, Usage
 from swarm_worker.domain.types import Role, SessionId
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.embedded import EmbeddedRunner
@@ -19,10 +19,10 @@ from swarm_worker.runners.envelope import EnvelopeReader
 from swarm_worker.runners.reader import Report
 from swarm_worker.runners.selection import choose_runner
 
-USED = Line('{"method": "usage", "params": {"inputTokens": 10, "outputTokens": 2}}')
+USED = OutputLine('{"method": "usage", "params": {"inputTokens": 10, "outputTokens": 2}}')
 
 
-def _config(*argv: str) -> Config:
+def _config(*argv: str) -> WorkerConfig:
     return read_config(["--server", "127.0.0.1:1", *argv], version="0")
 
 
@@ -140,9 +140,9 @@ def test_a_command_s_builder_is_done_when_it_exits_0_whatever_it_prints() -> Non
 
 def test_a_command_s_failure_says_what_it_said_last() -> None:
     reader = CommandReader(Role.BUILDER)
-    reader.stdout(Line("working"))
-    reader.stderr(Line("fatal: no space left"))
-    reader.stderr(Line(""))
+    reader.stdout(OutputLine("working"))
+    reader.stderr(OutputLine("fatal: no space left"))
+    reader.stderr(OutputLine(""))
 
     report = reader.report("working\n", exit_code=3)
 
@@ -162,7 +162,7 @@ def test_a_validator_s_rejection_counts_with_any_exit_code_and_its_approval_only
 def test_a_command_s_usage_is_counted() -> None:
     reader = CommandReader(Role.BUILDER)
 
-    assert reader.stdout(USED) == (Entry(LogKind.OUTPUT, USED.text),)
+    assert reader.stdout(USED) == (SessionLogLine(LogKind.OUTPUT, USED.text),)
     assert reader.usage == Usage()
     assert reader.stderr(USED) == []
     assert reader.usage == Usage(10, 2)
@@ -189,10 +189,10 @@ def test_a_command_s_usage_is_counted() -> None:
 def test_a_runner_that_can_not_work_is_refused_in_one_line(
     tmp_path: Path, argv: list[str], line: str
 ) -> None:
-    with pytest.raises(Exit, match=line) as refused:
+    with pytest.raises(ProgramExit, match=line) as refused:
         choose_runner(_config(*argv), project_root=tmp_path)
 
-    assert refused.value.code is Exits.USAGE
+    assert refused.value.code is ExitCode.USAGE
     assert "\n" not in refused.value.line("swarm-worker")
 
 
@@ -215,10 +215,10 @@ def test_without_amplifier_core_the_worker_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
-    with pytest.raises(Exit, match="amplifier-core") as refused:
+    with pytest.raises(ProgramExit, match="amplifier-core") as refused:
         choose_runner(_config("--runner", asked), project_root=tmp_path)
 
-    assert refused.value.code is Exits.USAGE
+    assert refused.value.code is ExitCode.USAGE
     assert "pip install 'amplifier-swarm[embedded]'" in refused.value.hint
 
 

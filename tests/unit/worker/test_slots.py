@@ -13,7 +13,7 @@ from support.waiting import eventually
 from swarm_worker.domain.model import Assignment, CheckResult, Outcome, OutcomeKind, SessionEnd
 from swarm_worker.execution.factory import AttemptFactory
 from swarm_worker.execution.slots import Slots
-from swarm_worker.rpc.batcher import Refused
+from swarm_worker.rpc.batcher import ItemRefused
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.stop_signal import Stop
@@ -32,7 +32,7 @@ class Reporter:
     async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
         self.told[finished.lease_id] = finished.outcome
         if self.refuses:
-            raise Refused("no")
+            raise ItemRefused("no")
         return wire.FinishResult(disposition=wire.FINISH_DISPOSITION_ACCEPTED)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from swarm_worker.domain.types import StopOrder
-from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.streams import FileTail
 
@@ -16,7 +16,7 @@ def _stop() -> Stop:
 
 
 async def test_as_many_start_at_once_as_there_are_cores(tmp_path: Path) -> None:
-    one, other = (Starts(tmp_path / "starts", cores=2) for _ in range(2))  # two workers of one machine
+    one, other = (StartThrottle(tmp_path / "starts", cores=2) for _ in range(2))  # two workers of one machine
     first, second = await one.take(LONG_S, _stop()), await other.take(LONG_S, _stop())
     third = asyncio.create_task(one.take(LONG_S, _stop()))
 
@@ -30,7 +30,7 @@ async def test_as_many_start_at_once_as_there_are_cores(tmp_path: Path) -> None:
 
 
 async def test_a_turn_ends_by_itself(tmp_path: Path) -> None:
-    starts = Starts(tmp_path, cores=1)
+    starts = StartThrottle(tmp_path, cores=1)
 
     await starts.take(0.05, _stop())
 
@@ -38,7 +38,7 @@ async def test_a_turn_ends_by_itself(tmp_path: Path) -> None:
 
 
 async def test_what_boots_at_once_takes_no_turn(tmp_path: Path) -> None:
-    starts = Starts(tmp_path / "starts", cores=1)
+    starts = StartThrottle(tmp_path / "starts", cores=1)
 
     for _ in range(3):
         await starts.take(0, _stop())
@@ -47,7 +47,7 @@ async def test_what_boots_at_once_takes_no_turn(tmp_path: Path) -> None:
 
 
 async def test_an_order_to_end_is_heard_while_waiting(tmp_path: Path) -> None:
-    starts, stop = Starts(tmp_path, cores=1), _stop()
+    starts, stop = StartThrottle(tmp_path, cores=1), _stop()
     turn = await starts.take(LONG_S, _stop())
     waiting = asyncio.create_task(starts.take(LONG_S, stop))
     await asyncio.sleep(0)
@@ -61,7 +61,7 @@ async def test_an_order_to_end_is_heard_while_waiting(tmp_path: Path) -> None:
 async def test_where_no_file_can_be_locked_nobody_waits(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    (await Starts(tmp_path / "file" / "starts", cores=1).take(LONG_S, _stop())).over()
+    (await StartThrottle(tmp_path / "file" / "starts", cores=1).take(LONG_S, _stop())).over()
 
 
 def test_a_file_is_read_on_from_where_it_was(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from swarm_worker.domain.names import host_name
@@ -58,10 +58,10 @@ def test_each_process_counts_on_from_where_no_former_one_has_come_to(tmp_path: P
 def test_a_name_that_is_taken_is_a_conflict_that_names_the_process(tmp_path: Path, stack: ExitStack) -> None:
     stack.enter_context(state_folder(tmp_path, name="w1"))
 
-    with pytest.raises(Exit, match=rf"'w1' runs here already \(pid {os.getpid()}\)") as refused:
+    with pytest.raises(ProgramExit, match=rf"'w1' runs here already \(pid {os.getpid()}\)") as refused:
         stack.enter_context(state_folder(tmp_path, name="w1"))
 
-    assert refused.value.code is Exits.CONFLICT
+    assert refused.value.code is ExitCode.CONFLICT
 
 
 def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack) -> None:
@@ -77,10 +77,10 @@ def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack
 def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path, stack: ExitStack) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(Exit, match=r"can't use --state-dir .*: Not a directory") as refused:
+    with pytest.raises(ProgramExit, match=r"can't use --state-dir .*: Not a directory") as refused:
         stack.enter_context(state_folder(tmp_path / "file" / "below", name="w1"))
 
-    assert refused.value.code is Exits.USAGE
+    assert refused.value.code is ExitCode.USAGE
 
 
 def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, stack: ExitStack) -> None:
@@ -89,9 +89,9 @@ def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, st
     ended = lock_for_guard(folder.guard_lock("t-a2-builder-1"))
     os.close(ended)
 
-    with pytest.raises(Exit, match="the session t-a1-builder-1 of the former process") as refused:
+    with pytest.raises(ProgramExit, match="the session t-a1-builder-1 of the former process") as refused:
         wait_for_guards(folder, timeout_s=0.1)
-    assert refused.value.code is Exits.CONFLICT
+    assert refused.value.code is ExitCode.CONFLICT
     os.close(guard)
     wait_for_guards(folder, timeout_s=0.1)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from support.waiting import eventually
-from swarm_worker.storage.batched_writes import Together
+from swarm_worker.storage.batched_writes import BatchedWrites
 
 
 class Disk:
@@ -27,7 +27,7 @@ class Disk:
 
 async def test_what_comes_during_a_call_shares_the_next() -> None:
     disk = Disk()
-    together = Together(disk.put)
+    together = BatchedWrites(disk.put)
 
     first = asyncio.create_task(together.do("a"))
     await eventually(lambda: disk.calls, "the first call runs")
@@ -45,7 +45,7 @@ async def test_a_call_that_fails_is_told_to_all_who_shared_it_and_to_no_other(fa
     disk = Disk()
     disk.may.set()
     disk.fault = fault
-    together = Together(disk.put)
+    together = BatchedWrites(disk.put)
 
     for said in await asyncio.gather(together.do("a"), together.do("b"), return_exceptions=True):
         assert said is fault
@@ -57,7 +57,7 @@ async def test_a_call_that_fails_is_told_to_all_who_shared_it_and_to_no_other(fa
 
 async def test_whoever_has_gone_keeps_no_other_waiting() -> None:
     disk = Disk()
-    together = Together(disk.put)
+    together = BatchedWrites(disk.put)
     gone = asyncio.create_task(together.do("a"))
     stays = asyncio.create_task(together.do("b"))
     await eventually(lambda: disk.calls, "the call runs")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swarm_worker.supervision import host_watch
-from swarm_worker.supervision.host_watch import Watch
+from swarm_worker.supervision.host_watch import HostWatch
 
 
 @dataclass
@@ -31,7 +31,7 @@ def test_a_file_in_either_folder_is_told_once_when_it_comes_and_once_when_it_goe
     for each in folders:
         each.mkdir()
     told = Told()
-    looks = Watch(folders, told)
+    looks = HostWatch(folders, told)
 
     looks.look()
     (tmp_path / folder / "EMERGENCY_STOP").touch()
@@ -52,7 +52,7 @@ def test_the_stop_stays_for_as_long_as_one_file_is_left(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "EMERGENCY_STOP").touch()
     told = Told()
-    looks = Watch((first, second), told)
+    looks = HostWatch((first, second), told)
 
     looks.look()
     (first / "EMERGENCY_STOP").unlink()
@@ -66,7 +66,7 @@ def test_a_sleep_of_the_machine_is_noticed_once(tmp_path: Path, monkeypatch: pyt
     asleep_s = 5.0
     monkeypatch.setattr(host_watch, "_asleep_s", lambda: asleep_s)
     told = Told()
-    looks = Watch((tmp_path,), told)
+    looks = HostWatch((tmp_path,), told)
 
     looks.look()
     asleep_s = 3605.0

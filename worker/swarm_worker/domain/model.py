@@ -229,7 +229,7 @@ class SessionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SessionLogLine:
     """A piece of what a session did or printed, before it has a number."""
 
     kind: LogKind

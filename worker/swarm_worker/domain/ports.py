@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from swarm_worker.domain.model import Entry, SessionEnd, SessionStart, Usage
+from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.types import StopOrder
 
 
@@ -16,7 +16,7 @@ class Go:
     refusal: str = ""
 
 
-class Desk(Protocol):
+class SessionReporter(Protocol):
     """Where an attempt asks and reports."""
 
     async def ask(self, start: SessionStart) -> Go:
@@ -25,7 +25,7 @@ class Desk(Protocol):
     async def end(self, end: SessionEnd) -> None:
         """Records an end; returns when the server has it, or never will."""
 
-    def log(self, start: SessionStart, entry: Entry, *, number: int) -> None:
+    def log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
         """Passes on what a session did, without waiting; entries are numbered from 1."""
 
     def use(self, start: SessionStart, usage: Usage) -> None:

@@ -9,11 +9,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, NoReturn
 
-from swarm_worker.embedded.envelope import TURN_ID, Envelope, Fault
-from swarm_worker.embedded.ndjson import Stream, take_over_logging
+from swarm_worker.embedded.envelope import TURN_ID, Envelope, EnvelopeFault
+from swarm_worker.embedded.ndjson import NdjsonStream, take_over_logging
 from swarm_worker.embedded.request import Refusal, Request, read_request
 
-_NO_KERNEL: Final = Fault(
+_NO_KERNEL: Final = EnvelopeFault(
     "agent_not_ready",
     "amplifier-core is not installed",
     remediation="Install it with: pip install 'amplifier-swarm[embedded]'",
@@ -30,7 +30,7 @@ def main() -> NoReturn:
 
 
 def _turn(request: Request) -> Envelope:
-    stream = Stream(request.session_id, TURN_ID, sys.stderr)
+    stream = NdjsonStream(request.session_id, TURN_ID, sys.stderr)
     take_over_logging(stream)
     try:
         # Not at the top: a wrong call is answered at once, and a missing kernel by an envelope.

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from swarm_worker.embedded.paths import Escape, inside
-from swarm_worker.embedded.task import Call, Role, Script, Task
+from swarm_worker.embedded.task import Call, EmbeddedRole, EmbeddedTask, Script
 
 MARK: Final = "Rehearsal output of Amplifier Swarm's offline provider; no model wrote this."
 # What stands in for a declared folder, which nothing else would make.
@@ -33,9 +33,9 @@ _COMMENTS: Final = {
 _BY_SUFFIX: Final = {suffix: marks for suffixes, marks in _COMMENTS.items() for suffix in suffixes.split()}
 
 
-def unscripted(task: Task, role: Role, *, root: Path) -> Script:
+def unscripted(task: EmbeddedTask, role: EmbeddedRole, *, root: Path) -> Script:
     """The script that stands in for a missing one."""
-    if role is Role.VALIDATOR:
+    if role is EmbeddedRole.VALIDATOR:
         return Script(calls=tuple(Call("read_file", {"path": name}) for name in task.files))
     missing = [name for name in task.files if not _is_there(root, name)]
     return Script(calls=tuple(Call("write_file", _write(task, name)) for name in missing))
@@ -53,7 +53,7 @@ def content(task_id: str, name: str) -> str:
     return f"{before}{harmless}{after}\n"
 
 
-def _write(task: Task, name: str) -> dict[str, str]:
+def _write(task: EmbeddedTask, name: str) -> dict[str, str]:
     path = name + FOLDER_FILE if name.endswith("/") else name
     return {"path": path, "content": content(task.task_id, path)}
 

@@ -11,7 +11,7 @@ TURN_ID: Final = "turn-1"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class EnvelopeFault:
     """Why there is no reply. `code` and `classification` are theirs."""
 
     code: str
@@ -32,7 +32,7 @@ class Envelope:
     session_id: str
     engine_version: str
     reply: str = ""
-    fault: Fault | None = None
+    fault: EnvelopeFault | None = None
     duration_ms: int = 0
     mode: str | None = None
     correlation_id: str = field(default_factory=lambda: str(uuid4()))

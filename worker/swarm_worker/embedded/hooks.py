@@ -11,13 +11,13 @@ from amplifier_core import HookResult
 from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.kernel import Hooks, Json
-from swarm_worker.embedded.ndjson import Stream
+from swarm_worker.embedded.ndjson import NdjsonStream
 
 
 class Translator:
     """Listens at one session's hooks; it only looks, and lets everything happen."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: NdjsonStream) -> None:
         self._stream = stream
         self._begun_s: dict[str, float] = {}
 

@@ -26,7 +26,7 @@ NOTICE_S: Final = 0.05
 T = TypeVar("T")
 
 
-class Status(Enum):
+class TurnStatus(Enum):
     """How a turn ended, in the kernel's words."""
 
     SUCCESS = "success"
@@ -66,33 +66,33 @@ class _Turn:
     answers: int = 0
 
     async def run(self) -> str:
-        text, status = "", Status.ERROR
+        text, status = "", TurnStatus.ERROR
         await self.hooks.emit(kernel_events.EXECUTION_START, {"prompt": self.prompt})
         try:
             text, status = await self._converse()
         finally:
             done = {"orchestrator": NAME, "turn_count": self.answers, "status": status.value}
             await self.hooks.emit(kernel_events.ORCHESTRATOR_COMPLETE, done)
-            word = "completed" if status is Status.SUCCESS else status.value
+            word = "completed" if status is TurnStatus.SUCCESS else status.value
             await self.hooks.emit(kernel_events.EXECUTION_END, {"response": text, "status": word})
         return text
 
-    async def _converse(self) -> tuple[str, Status]:
+    async def _converse(self) -> tuple[str, TurnStatus]:
         denial = await self._denial(kernel_events.PROMPT_SUBMIT, {"prompt": self.prompt})
         if denial is not None:
-            return f"Error: denied: {denial}", Status.DENIED
+            return f"Error: denied: {denial}", TurnStatus.DENIED
         await self.context.add_message({"role": "user", "content": self.prompt})
         while self.answers < MAX_ANSWERS:
             if self._token.is_cancelled:
-                return "", Status.CANCELLED
+                return "", TurnStatus.CANCELLED
             self.answers += 1
             response = await self._ask()
             if response is None:
-                return "", Status.CANCELLED
+                return "", TurnStatus.CANCELLED
             text, calls = await self._take(response)
             if not calls:
                 await self.hooks.emit(kernel_events.PROMPT_COMPLETE, {"response": text})
-                return text, Status.SUCCESS
+                return text, TurnStatus.SUCCESS
             for call in calls:
                 await self._call(call)
         raise RuntimeError(f"no end after {MAX_ANSWERS:,} answers")

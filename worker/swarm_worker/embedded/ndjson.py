@@ -17,7 +17,7 @@ LINE_LIMIT_BYTES: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class NdjsonStream:
     """Where the events of one turn of one session go."""
 
     session_id: str
@@ -42,7 +42,7 @@ class Stream:
 class ErrorLog(logging.Handler):
     """Turns what Python code logs as an error into `error` events."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: NdjsonStream) -> None:
         super().__init__(logging.ERROR)
         self._stream = stream
 
@@ -50,7 +50,7 @@ class ErrorLog(logging.Handler):
         self._stream.error("internal", record.getMessage(), recoverable=True)
 
 
-def take_over_logging(stream: Stream) -> None:
+def take_over_logging(stream: NdjsonStream) -> None:
     """Sends the whole process's log to the stream; called once, before the kernel starts."""
     logging.basicConfig(level=logging.ERROR, handlers=[ErrorLog(stream)], force=True)
     logging.captureWarnings(capture=True)

@@ -24,7 +24,7 @@ from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.kernel import Hooks
 from swarm_worker.embedded.replies import Played, reply
-from swarm_worker.embedded.task import Call, Role, Script
+from swarm_worker.embedded.task import Call, EmbeddedRole, Script
 
 NAME: Final = "rehearsal"
 MODEL: Final = "rehearsal"
@@ -37,7 +37,7 @@ class RehearsalProvider:
 
     name = NAME
 
-    def __init__(self, script: Script, role: Role, *, hooks: Hooks) -> None:
+    def __init__(self, script: Script, role: EmbeddedRole, *, hooks: Hooks) -> None:
         self._script = script
         self._role = role
         self._hooks = hooks

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from swarm_worker.embedded.task import Call, Role
+from swarm_worker.embedded.task import Call, EmbeddedRole
 
 PLAYED: Final = "Rehearsal: the script was played to its end."
 STOPPED: Final = "Rehearsal: the script was left at its first failed call."
@@ -33,22 +33,22 @@ class Played:
         return f"{self.call.tool} {first!r} failed: {self.error or 'no reason given'}"
 
 
-def reply(role: Role, played: Sequence[Played], *, scripted: str) -> str:
+def reply(role: EmbeddedRole, played: Sequence[Played], *, scripted: str) -> str:
     """The final answer after the calls made so far, of which only the last may have failed."""
     if played and not played[-1].success:
         return _stopped(role, played, scripted)
     if scripted.strip():
         return scripted
-    if role is Role.BUILDER:
+    if role is EmbeddedRole.BUILDER:
         return _ending(PLAYED, _built(played, status="completed", notes=PLAYED, blockers=[]))
     verdict = {"verdict": "PASS", "critical_issues": [], "recommendations": [], "summary": PASSED}
     return _ending(PASSED, verdict)
 
 
-def _stopped(role: Role, played: Sequence[Played], scripted: str) -> str:
+def _stopped(role: EmbeddedRole, played: Sequence[Played], scripted: str) -> str:
     fault = played[-1].fault
     said = f"{STOPPED}\n{fault}"
-    if role is Role.BUILDER:
+    if role is EmbeddedRole.BUILDER:
         return _ending(said, _built(played, status="blocked", notes=STOPPED, blockers=[fault]))
     # A script that expects the failure has findings of its own; they stand, and the proof with them.
     expected = _last_object(scripted)

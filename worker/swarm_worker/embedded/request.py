@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from swarm_worker.embedded.default_script import unscripted
-from swarm_worker.embedded.envelope import PROTOCOL_VERSION, Fault
-from swarm_worker.embedded.task import BadTask, Role, Script, Task, read_task
+from swarm_worker.embedded.envelope import PROTOCOL_VERSION, EnvelopeFault
+from swarm_worker.embedded.task import BadTask, EmbeddedRole, EmbeddedTask, Script, read_task
 
 # The mode that leaves out the tool that writes.
 VALIDATE: Final = "validate"
@@ -21,7 +21,7 @@ class Refusal(Exception):
 
     def __init__(self, code: str, message: str, *, remediation: str = "") -> None:
         super().__init__(message)
-        self.fault = Fault(code, message, "protocol", remediation)
+        self.fault = EnvelopeFault(code, message, "protocol", remediation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Request:
 
     session_id: str
     root: Path
-    role: Role
+    role: EmbeddedRole
     script: Script
     prompt: str
     mode: str | None = None
@@ -89,7 +89,7 @@ def _prompt(given: str | None, stdin: BinaryIO) -> str:
     return prompt
 
 
-def _task(environ: Mapping[str, str]) -> Task:
+def _task(environ: Mapping[str, str]) -> EmbeddedTask:
     name = environ.get("SWARM_TASK_FILE", "")
     if not name:
         hint = "Set it to a JSON file of the task; a swarm-worker does."
@@ -102,9 +102,9 @@ def _task(environ: Mapping[str, str]) -> Task:
         raise Refusal("config_invalid_type", f"SWARM_TASK_FILE {name!r}: {error}") from error
 
 
-def _role(environ: Mapping[str, str]) -> Role:
+def _role(environ: Mapping[str, str]) -> EmbeddedRole:
     try:
-        return Role(environ.get("SWARM_ROLE", ""))
+        return EmbeddedRole(environ.get("SWARM_ROLE", ""))
     except ValueError:
         raise Refusal("config_invalid_type", "SWARM_ROLE must be builder or validator") from None
 

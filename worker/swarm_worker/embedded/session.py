@@ -13,13 +13,13 @@ from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.bash import Bash
 from swarm_worker.embedded.context import MemoryContext
-from swarm_worker.embedded.envelope import Fault
+from swarm_worker.embedded.envelope import EnvelopeFault
 from swarm_worker.embedded.files import ReadFile, WriteFile
 from swarm_worker.embedded.hooks import Translator
 from swarm_worker.embedded.kernel import Coordinator, Json, Tool
 from swarm_worker.embedded.loader import LocalLoader, Mount
 from swarm_worker.embedded.loop import Loop
-from swarm_worker.embedded.ndjson import Stream
+from swarm_worker.embedded.ndjson import NdjsonStream
 from swarm_worker.embedded.provider import NAME as PROVIDER
 from swarm_worker.embedded.provider import RehearsalProvider
 from swarm_worker.embedded.request import VALIDATE, Request
@@ -28,12 +28,12 @@ from swarm_worker.embedded.request import VALIDATE, Request
 class SessionFault(Exception):
     """The session could not be run; carries what the envelope says."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: EnvelopeFault) -> None:
         super().__init__(fault.message)
         self.fault = fault
 
 
-def modules(request: Request, stream: Stream) -> dict[str, Mount]:
+def modules(request: Request, stream: NdjsonStream) -> dict[str, Mount]:
     """Every module of a session by its id."""
 
     async def loop(coordinator: Coordinator) -> None:
@@ -74,13 +74,13 @@ def _plan(available: Mapping[str, Mount]) -> Json:
 
 
 @dataclass(slots=True)
-class Session:
+class EmbeddedSession:
     """One session, to be run once."""
 
     request: Request
     available: Mapping[str, Mount]
     _kernel: Any = field(init=False)
-    _unmounted: list[Fault] = field(init=False, default_factory=list)
+    _unmounted: list[EnvelopeFault] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._kernel = AmplifierSession(
@@ -98,7 +98,7 @@ class Session:
                     raise SessionFault(self._unmounted[0])
                 return str(await self._kernel.execute(prompt))
         except RuntimeError as error:  # what the kernel raises, whatever the cause was
-            raise SessionFault(Fault("internal", f"RuntimeError: {error}")) from error
+            raise SessionFault(EnvelopeFault("internal", f"RuntimeError: {error}")) from error
 
     async def cancel(self) -> None:
         """Asks for an immediate end. `run` then returns soon."""
@@ -107,5 +107,5 @@ class Session:
     async def _load_failed(self, event: str, data: Json) -> Any:
         code = "provider_init_failed" if data["module_type"] == "provider" else "bundle_load_failed"
         message = f"the module {data['module_id']!r} does not load: {data['error']}"
-        self._unmounted.append(Fault(code, message))
+        self._unmounted.append(EnvelopeFault(code, message))
         return HookResult(action="continue")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Role(Enum):
+class EmbeddedRole(Enum):
     """What the session is for."""
 
     BUILDER = "builder"
@@ -32,7 +32,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class EmbeddedTask:
     """The part of a TaskDefinition that a rehearsal looks at."""
 
     task_id: str
@@ -40,9 +40,9 @@ class Task:
     builder: tuple[Script, ...] = ()
     validator: tuple[Script, ...] = ()
 
-    def script(self, role: Role, *, attempt: int) -> Script | None:
+    def script(self, role: EmbeddedRole, *, attempt: int) -> Script | None:
         """The script of an attempt, from 1; the last one serves all later attempts."""
-        scripts = self.builder if role is Role.BUILDER else self.validator
+        scripts = self.builder if role is EmbeddedRole.BUILDER else self.validator
         return scripts[min(attempt, len(scripts)) - 1] if scripts else None
 
 
@@ -50,7 +50,7 @@ class BadTask(ValueError):
     """The task file is not what it must be."""
 
 
-def read_task(path: Path) -> Task:
+def read_task(path: Path) -> EmbeddedTask:
     """Reads the JSON of a TaskDefinition, by the field names of the proto; others are ignored."""
     try:
         document = json.loads(path.read_bytes())
@@ -58,15 +58,15 @@ def read_task(path: Path) -> Task:
         raise BadTask(f"the task file is no JSON: {error}") from error
     task = _object(document, "the task")
     rehearsal = _object(task.get("rehearsal", {}), "rehearsal")
-    return Task(
+    return EmbeddedTask(
         task_id=_text(task.get("task_id", ""), "task_id"),
         files=tuple(_text(name, "files") for name in _list(task.get("files", []), "files")),
-        builder=_scripts(rehearsal, Role.BUILDER),
-        validator=_scripts(rehearsal, Role.VALIDATOR),
+        builder=_scripts(rehearsal, EmbeddedRole.BUILDER),
+        validator=_scripts(rehearsal, EmbeddedRole.VALIDATOR),
     )
 
 
-def _scripts(rehearsal: Mapping[str, Any], role: Role) -> tuple[Script, ...]:
+def _scripts(rehearsal: Mapping[str, Any], role: EmbeddedRole) -> tuple[Script, ...]:
     where = f"rehearsal.{role.value}"
     return tuple(_script(entry, where) for entry in _list(rehearsal.get(role.value, []), where))
 

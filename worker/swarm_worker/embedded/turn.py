@@ -11,16 +11,16 @@ from types import FrameType
 from typing import Final
 
 from swarm_worker.embedded.envelope import Envelope
-from swarm_worker.embedded.ndjson import Stream
+from swarm_worker.embedded.ndjson import NdjsonStream
 from swarm_worker.embedded.request import Request
-from swarm_worker.embedded.session import Session, SessionFault, modules
+from swarm_worker.embedded.session import EmbeddedSession, SessionFault, modules
 
 # How long a cancelled session may take to end. Then an alarm that nothing catches ends the process,
 # even out of a call that does not return.
 CANCEL_S: Final = 1.0
 
 
-def run(request: Request, stream: Stream, *, engine_version: str) -> Envelope:
+def run(request: Request, stream: NdjsonStream, *, engine_version: str) -> Envelope:
     """The envelope of the turn. Does not return if a signal came."""
     begun_s = time.monotonic()
     reply, fault = "", None
@@ -39,8 +39,8 @@ def run(request: Request, stream: Stream, *, engine_version: str) -> Envelope:
     )
 
 
-async def _turn(request: Request, stream: Stream) -> str:
-    session = Session(request, modules(request, stream))
+async def _turn(request: Request, stream: NdjsonStream) -> str:
+    session = EmbeddedSession(request, modules(request, stream))
     stop = _Stop(session, asyncio.get_running_loop())
     for signum in (signal.SIGTERM, signal.SIGINT):
         # Not the loop's own way: that one waits for a loop that may be blocked.
@@ -54,7 +54,7 @@ async def _turn(request: Request, stream: Stream) -> str:
 class _Stop:
     """Ends the process by the signal that came, as soon as the session has let go."""
 
-    def __init__(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, session: EmbeddedSession, loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
         self._loop = loop
         self._signum: int | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.config import Config
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.finding_ids import named
 from swarm_worker.domain.model import (
     Assignment,
@@ -24,9 +24,9 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.names import session_id
 from swarm_worker.domain.types import Role
-from swarm_worker.execution.checks import Checked, findings_of, red, run_checks, summary_of
-from swarm_worker.execution.context import Bench
-from swarm_worker.execution.session import Session, SessionResult, Work
+from swarm_worker.execution.checks import ChecksResult, findings_of, red, run_checks, summary_of
+from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.replies import read_builder_result, read_verdict
 from swarm_worker.prompts import build
@@ -51,8 +51,8 @@ LIMITED_MOST_S: Final = 300.0
 class Attempt:
     """One attempt; `run` is called once."""
 
-    bench: Bench
-    config: Config
+    bench: SessionContext
+    config: WorkerConfig
     assignment: Assignment
     stop: Stop
     templates: build.Templates | None = None
@@ -97,7 +97,7 @@ class Attempt:
         work = self._validator(claimed, checked.results, changed)
         return replace(self._judged(await self._judgement(work)), checks=checked.results)
 
-    async def _checked(self, log: SessionLog) -> Checked:
+    async def _checked(self, log: SessionLog) -> ChecksResult:
         timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
         if self.assignment.task.checks:
             self._tell_ends()
@@ -109,7 +109,7 @@ class Attempt:
                 span.fail(f"{len(failed)} red")
             return checked
 
-    async def _judgement(self, work: Work) -> SessionResult:
+    async def _judgement(self, work: SessionSpec) -> SessionResult:
         """What a validator came to; one that crashed or hung is no reason to build anew."""
         judged = await self._session(work)
         for run in range(2, VALIDATOR_RUNS + 1):
@@ -129,7 +129,7 @@ class Attempt:
             async with asyncio.timeout(min(asked_s, LIMITED_MOST_S)):
                 await self.stop.ordered.wait()
 
-    async def _session(self, work: Work) -> SessionResult:
+    async def _session(self, work: SessionSpec) -> SessionResult:
         name = session_id(self.assignment, work.role, run=work.run)
         # In one message with what this one asks.
         self._tell_ends()
@@ -145,14 +145,14 @@ class Attempt:
         self.ends += [asyncio.create_task(self.bench.desk.end(end)) for end in self.ended]
         self.ended.clear()
 
-    def _builder(self) -> Work:
+    def _builder(self) -> SessionSpec:
         agent = self.assignment.task.builder_agent or self.config.builder_agent
         prompt = build.builder(self.assignment, agent=agent, templates=self.templates)
-        return Work(Role.BUILDER, prompt, self._builder_timeout_s)
+        return SessionSpec(Role.BUILDER, prompt, self._builder_timeout_s)
 
     def _validator(
         self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
-    ) -> Work:
+    ) -> SessionSpec:
         task = self.assignment.task
         prompt = build.validator(
             self.assignment,
@@ -164,7 +164,7 @@ class Attempt:
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair(self.assignment, Role.VALIDATOR)
-        return Work(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
+        return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
 
     def _red(self, failed: list[CheckResult], results: tuple[CheckResult, ...]) -> Outcome:
         """A rejection without a validator: it has nothing to add to a red check."""

@@ -9,11 +9,11 @@ from amplifier_swarm.text import one_line
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment, CheckResult, Finding, KillReceipt
 from swarm_worker.domain.names import check_id
-from swarm_worker.execution.context import Bench
+from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 TAIL_CHARS: Final = 8_000
@@ -26,7 +26,7 @@ KILLED: Final = -9
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ChecksResult:
     """What the checks gave; `stopped` is set if they were ended before their end."""
 
     results: tuple[CheckResult, ...]
@@ -52,25 +52,25 @@ class _Recorder:
 
 
 async def run_checks(
-    bench: Bench, assignment: Assignment, *, timeout_s: float, stop: Stop, log: SessionLog
-) -> Checked:
+    bench: SessionContext, assignment: Assignment, *, timeout_s: float, stop: Stop, log: SessionLog
+) -> ChecksResult:
     """Runs every check, also after a red one: the next builder should see all that is wrong."""
     results: list[CheckResult] = []
     for number, command in enumerate(assignment.task.checks, 1):
         begun, recorder = time.monotonic(), _Recorder()
         ended = await run_guarded(
             _launch(bench, assignment, command, number),
-            limits=Limits(timeout_s, 0, bench.grace_s),
+            limits=RunLimits(timeout_s, 0, bench.grace_s),
             fence=bench.fence,
             stop=stop,
             sink=recorder,
         )
         if stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
-            return Checked(tuple(results), replace(ended.receipt, last_output=recorder.text[-4_000:]))
+            return ChecksResult(tuple(results), replace(ended.receipt, last_output=recorder.text[-4_000:]))
         result = _result(command, ended, recorder.text, time.monotonic() - begun, timeout_s)
         log.note(f"check exited with {result.exit_code} after {result.duration_s:.1f} s: {command}")
         results.append(result)
-    return Checked(tuple(results))
+    return ChecksResult(tuple(results))
 
 
 def red(results: Sequence[CheckResult]) -> list[CheckResult]:
@@ -89,7 +89,7 @@ def summary_of(failed: Sequence[CheckResult], *, total: int) -> str:
     return f"{len(failed)} of {total} checks failed: {one_line(first.command, 200)!r} exited with {first.exit_code}"
 
 
-def _launch(bench: Bench, assignment: Assignment, command: str, number: int) -> Launch:
+def _launch(bench: SessionContext, assignment: Assignment, command: str, number: int) -> Launch:
     return Launch(
         argv=("/bin/sh", "-c", command),
         cwd=bench.project_root,
@@ -98,7 +98,7 @@ def _launch(bench: Bench, assignment: Assignment, command: str, number: int) -> 
     )
 
 
-def _result(command: str, ended: Ended, output: str, duration_s: float, timeout_s: float) -> CheckResult:
+def _result(command: str, ended: RunEnd, output: str, duration_s: float, timeout_s: float) -> CheckResult:
     if ended.cause is Cause.EXIT and ended.exit_code is not None:
         return CheckResult(command, ended.exit_code, output, duration_s)
     if ended.cause is Cause.SPAWN:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.masking import Mask
-from swarm_worker.domain.ports import Desk
-from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.supervision.fence import Fence
@@ -14,13 +14,13 @@ from swarm_worker.telemetry.tracing import SILENT, Tracer
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class SessionContext:
     """What every session of a worker is run with."""
 
     runner: Runner
-    desk: Desk
+    desk: SessionReporter
     fence: Fence
-    starts: Starts
+    starts: StartThrottle
     folder: StateFolder
     project_root: Path
     env: Mapping[str, str]

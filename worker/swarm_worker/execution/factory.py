@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.config import Config
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.model import (
     Assignment,
     Failure,
@@ -20,15 +20,15 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.attempt import Attempt
-from swarm_worker.execution.context import Bench
-from swarm_worker.execution.start_throttle import Starts
+from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.reporter import Reporter
-from swarm_worker.rpc.session_reporter import ReporterDesk
-from swarm_worker.startup import Setup
+from swarm_worker.rpc.session_reporter import RpcSessionReporter
+from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.leftovers import MARKER
-from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
 
@@ -63,22 +63,22 @@ class AttemptFactory:
 
 
 def attempt_factory(
-    config: Config,
-    setup: Setup,
+    config: WorkerConfig,
+    setup: WorkerContext,
     *,
     reporter: Reporter,
-    hold: Hold,
+    hold: ProcessSupervisor,
     fence: Fence,
-    starts: Starts,
+    starts: StartThrottle,
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is asked at each attempt, since a stream may change it."""
-    desk = ReporterDesk(reporter)
+    desk = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, MARKER: hold.mark}
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
-        bench = Bench(
+        bench = SessionContext(
             runner=setup.runner,
             desk=desk,
             fence=OpenFence(hold) if task.keep_on_disconnect else fence,

@@ -20,16 +20,16 @@ from swarm_worker.domain.model import (
 from swarm_worker.domain.names import session_id
 from swarm_worker.domain.ports import Go
 from swarm_worker.domain.types import Role
-from swarm_worker.execution.context import Bench
+from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import epitaph, failure_of_end, task_document
-from swarm_worker.execution.start_throttle import Turn
+from swarm_worker.execution.start_throttle import StartPermit
 from swarm_worker.output.replies import read_verdict
 from swarm_worker.runners.base import SessionPlan
-from swarm_worker.runners.reader import Reader
+from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 NOT_STARTED: Final = KillReceipt()
@@ -38,7 +38,7 @@ REPAIR_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class SessionSpec:
     """What one session is to do, and for how long at most; `run` counts the sessions of its role."""
 
     role: Role
@@ -64,7 +64,9 @@ class SessionResult:
 class Session:
     """One session of one attempt."""
 
-    def __init__(self, bench: Bench, assignment: Assignment, work: Work, *, stop: Stop) -> None:
+    def __init__(
+        self, bench: SessionContext, assignment: Assignment, work: SessionSpec, *, stop: Stop
+    ) -> None:
         self._bench = bench
         self._assignment = assignment
         self._work = work
@@ -158,20 +160,20 @@ class Session:
         return result
 
     async def _launch(
-        self, plan: SessionPlan, output: SessionOutput, *, timeout_s: float, turn: Turn
-    ) -> Ended:
+        self, plan: SessionPlan, output: SessionOutput, *, timeout_s: float, turn: StartPermit
+    ) -> RunEnd:
         try:
             launch = self._prepared(plan)
             self._log.note(f"{plan.role} session started, runner {self._bench.runner.name}")
             return await run_guarded(
                 launch,
-                limits=Limits(timeout_s, self._bench.stall_s, self._bench.grace_s),
+                limits=RunLimits(timeout_s, self._bench.stall_s, self._bench.grace_s),
                 fence=self._bench.fence,
                 stop=self._stop,
                 sink=output,
             )
         except OSError as error:
-            return Ended(Cause.SPAWN, error=f"can't write the session's files: {error}")
+            return RunEnd(Cause.SPAWN, error=f"can't write the session's files: {error}")
         finally:
             turn.over()
             output.end()
@@ -199,7 +201,7 @@ class Session:
         )
 
     def _result(
-        self, ended: Ended, output: SessionOutput, reader: Reader, *, timeout_s: float
+        self, ended: RunEnd, output: SessionOutput, reader: OutputReader, *, timeout_s: float
     ) -> SessionResult:
         receipt = replace(ended.receipt, last_output=output.last)
         ordered = self._stop.order is not None

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from amplifier_swarm.masking import LineMask, Mask
-from swarm_worker.domain.model import Entry, LogKind, SessionStart, Usage
-from swarm_worker.domain.ports import Desk
+from swarm_worker.domain.model import LogKind, SessionLogLine, SessionStart, Usage
+from swarm_worker.domain.ports import SessionReporter
 from swarm_worker.output.lines import LineSplitter, Tail
-from swarm_worker.runners.reader import WORKING, Reader
+from swarm_worker.runners.reader import WORKING, OutputReader
 
 # An envelope or a reply longer than this is no reply.
 REPLY_BYTES: Final = 1024 * 1024
@@ -17,22 +17,22 @@ LAST_CHARS: Final = 4_000
 class SessionLog:
     """The log of one session: numbers what is passed on, so that a gap shows."""
 
-    def __init__(self, desk: Desk, start: SessionStart, *, mask: Mask | None = None) -> None:
+    def __init__(self, desk: SessionReporter, start: SessionStart, *, mask: Mask | None = None) -> None:
         self._desk = desk
         self._start = start
         self._mask = LineMask(mask)
         self._number = 0
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[SessionLogLine]) -> None:
         """Adds entries, without the secrets in them."""
         for entry in entries:
             self._number += 1
-            shown = Entry(entry.kind, self._mask.text(entry.text))
+            shown = SessionLogLine(entry.kind, self._mask.text(entry.text))
             self._desk.log(self._start, shown, number=self._number)
 
     def note(self, text: str) -> None:
         """Adds a line by the worker itself."""
-        self.write([Entry(LogKind.WORKER, text)])
+        self.write([SessionLogLine(LogKind.WORKER, text)])
 
 
 class SessionOutput:
@@ -40,10 +40,10 @@ class SessionOutput:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: OutputReader,
         *,
         log: SessionLog,
-        desk: Desk,
+        desk: SessionReporter,
         start: SessionStart,
         spent: Usage | None = None,
         begun: Callable[[], None] = lambda: None,

@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 from swarm_worker.domain.model import Assignment, BuilderResult, Failure, FailureClass
 from swarm_worker.domain.types import Role
-from swarm_worker.supervision.launch import Cause, Ended
+from swarm_worker.supervision.launch import Cause, RunEnd
 
 
-def failure_of_end(role: Role, ended: Ended, *, timeout_s: float) -> Failure | None:
+def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
     """What is wrong whatever the session printed."""
     if ended.cause is Cause.SPAWN:
         return Failure(FailureClass.BAD_CONFIG, ended.error)
@@ -24,7 +24,7 @@ def failure_of_end(role: Role, ended: Ended, *, timeout_s: float) -> Failure | N
     return None
 
 
-def epitaph(role: Role, ended: Ended, failure: Failure | None) -> str:
+def epitaph(role: Role, ended: RunEnd, failure: Failure | None) -> str:
     """The last line of a session's log."""
     code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
     left = ended.receipt.terminated + ended.receipt.killed

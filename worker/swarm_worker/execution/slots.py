@@ -13,10 +13,10 @@ import structlog
 
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.domain.types import LeaseId, StopOrder
-from swarm_worker.rpc.batcher import Refused
+from swarm_worker.rpc.batcher import ItemRefused
 from swarm_worker.rpc.leases import Held, Leases
 from swarm_worker.rpc.reporter import Reporter
-from swarm_worker.storage.batched_writes import Together
+from swarm_worker.storage.batched_writes import BatchedWrites
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.stop_signal import Stop
 
@@ -51,7 +51,7 @@ class Slots:
         self._free = count
         self._leases = leases
         self._outbox = outbox
-        self._kept = Together(outbox.put)
+        self._kept = BatchedWrites(outbox.put)
         self._reporter = reporter
         self._attempts = attempts
         self._grace_s = grace_s
@@ -160,7 +160,7 @@ class Slots:
         await asyncio.gather(*ends, return_exceptions=True)
         try:
             result = await self._reporter.outcomes.ask(finished)
-        except Refused:
+        except ItemRefused:
             self._forget(held, self._outbox.set_aside)
         else:
             _log.info("outcome answered", task=held.task_id, answer=_answer(result))

@@ -17,7 +17,7 @@ from swarm_worker.supervision.stop_signal import Stop
 LOOK_S: Final = 0.1
 
 
-class Turn:
+class StartPermit:
     """The right to boot; given back once, by whoever is first."""
 
     def __init__(self, fd: int = -1) -> None:
@@ -30,17 +30,17 @@ class Turn:
             self._fd = -1
 
 
-class Starts:
+class StartThrottle:
     """As many turns as there are cores, each a locked file: those of a dead worker are free at once."""
 
     def __init__(self, folder: Path, *, cores: int | None = None) -> None:
         self._places = [folder / f"{number}.lock" for number in range(cores or os.cpu_count() or 1)]
         self._folder = folder
 
-    async def take(self, boot_s: float, stop: Stop) -> Turn:
+    async def take(self, boot_s: float, stop: Stop) -> StartPermit:
         """Waits for a turn, or for an order to end; where no file can be locked, nobody waits."""
         if boot_s == 0:
-            return Turn()
+            return StartPermit()
         try:
             private_folder(self._folder)
             while (fd := self._free()) is None and not stop.ordered.is_set():
@@ -48,10 +48,10 @@ class Starts:
                     async with asyncio.timeout(LOOK_S):
                         await stop.ordered.wait()
         except OSError:
-            return Turn()
+            return StartPermit()
         if fd is None:
-            return Turn()
-        turn = Turn(fd)
+            return StartPermit()
+        turn = StartPermit(fd)
         asyncio.get_running_loop().call_later(boot_s, turn.over)
         return turn
 

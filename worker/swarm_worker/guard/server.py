@@ -14,7 +14,7 @@ from typing import Final
 
 from swarm_worker.guard.containment import PIDNS
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, prctl
-from swarm_worker.guard.session_guard import Guard, Options
+from swarm_worker.guard.session_guard import GuardOptions, SessionGuard
 
 # A message that begins a session brings its lock, its stdin, stdout and stderr, and the plan, in this order.
 SESSION: Final = b"session"
@@ -68,7 +68,7 @@ def serve(line: int) -> None:
     ear = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=line)
     while fds := _next(ear):
         options = _options(fds)
-        Guard(options, line=line, alarm=alarm).run()
+        SessionGuard(options, line=line, alarm=alarm).run()
         if options.level == PIDNS:  # a process can have children in one other namespace only
             return
 
@@ -85,8 +85,8 @@ def _next(ear: socket.socket) -> Sequence[int]:
             return fds
 
 
-def _options(fds: Sequence[int]) -> Options:
+def _options(fds: Sequence[int]) -> GuardOptions:
     lock, *streams, plan = fds
     wanted = marshal.loads(os.pread(plan, os.fstat(plan).st_size, 0))  # noqa: S302  # the worker has sent it
     os.close(plan)
-    return Options(lock, streams, **wanted)
+    return GuardOptions(lock, streams, **wanted)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, drop_cgroup, kill_cgroup, make_cgroup
 from swarm_worker.guard.control import Control
 from swarm_worker.guard.procfs import Process, descendants, kill_frozen, oldest_first, send
-from swarm_worker.guard.spawn import Born, Plan, bear
+from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 
 # The death of a grandchild sends no signal here, so it is looked for.
 LOOK_S: Final = 0.02
@@ -34,7 +34,7 @@ ENDED: Final = (
 )
 
 
-class Options(NamedTuple):
+class GuardOptions(NamedTuple):
     """What to guard, and how."""
 
     # Held until nothing of the session is left.
@@ -53,17 +53,17 @@ class Options(NamedTuple):
     env: dict[str, str]
 
 
-class Guard:
+class SessionGuard:
     """The guard of one session."""
 
-    def __init__(self, options: Options, *, line: int, alarm: Sequence[int]) -> None:
+    def __init__(self, options: GuardOptions, *, line: int, alarm: Sequence[int]) -> None:
         """`alarm` is a pipe that says when a signal has come."""
         self._options = options
         self._line = line
         self._alarm = alarm
         self._control = Control(line, grace_s=options.grace_s, fence_s=options.fence_s)
         self._level = options.level
-        self._born = Born(-1, "", -1)
+        self._born = Spawned(-1, "", -1)
         self._codes = -1
         self._code: int | None = None
 
@@ -94,8 +94,10 @@ class Guard:
             self._level = SUBREAPER  # the receipt says so
         cgroup = options.cgroup if self._level == CGROUP2 else ""
         private = (self._line, options.lock, *self._alarm)
-        plan = Plan(options.cwd, options.argv, options.env, options.streams, self._level, cgroup, private)
-        self._born = bear(plan)
+        plan = SpawnPlan(
+            options.cwd, options.argv, options.env, options.streams, self._level, cgroup, private
+        )
+        self._born = spawn(plan)
         self._codes = self._born.codes
         if self._born.fault:
             self._complain("failed", self._born.fault)

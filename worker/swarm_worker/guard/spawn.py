@@ -21,7 +21,7 @@ FAULT_BYTES: Final = 4096
 INIT: Final = 1
 
 
-class Plan(NamedTuple):
+class SpawnPlan(NamedTuple):
     """What to start, and in what."""
 
     cwd: str
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
     private: Sequence[int]
 
 
-class Born(NamedTuple):
+class Spawned(NamedTuple):
     """The guard's child, and what became of the start."""
 
     pid: int
@@ -45,7 +45,7 @@ class Born(NamedTuple):
     codes: int
 
 
-def bear(plan: Plan) -> Born:
+def spawn(plan: SpawnPlan) -> Spawned:
     """Starts the session; there is a fault, at once, if that can't be done."""
     told, tells = os.pipe()
     codes, coded = os.pipe() if plan.level == PIDNS else (-1, -1)
@@ -53,7 +53,7 @@ def bear(plan: Plan) -> Born:
         if plan.level == PIDNS:
             unshare_pids()
     except OSError as error:
-        return Born(-1, f"can't start a PID namespace: {error}", -1)
+        return Spawned(-1, f"can't start a PID namespace: {error}", -1)
     guard = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -66,10 +66,10 @@ def bear(plan: Plan) -> Born:
         os.close(coded)
     fault = os.read(told, FAULT_BYTES).decode(errors="replace")  # or empty, when the exec closes it
     os.close(told)
-    return Born(pid, fault, codes)
+    return Spawned(pid, fault, codes)
 
 
-def _become_init(plan: Plan, tells: int, codes: int, coded: int) -> NoReturn:
+def _become_init(plan: SpawnPlan, tells: int, codes: int, coded: int) -> NoReturn:
     try:
         os.close(codes)
         signal.set_wakeup_fd(-1)
@@ -98,7 +98,7 @@ def _bury(main: int, coded: int) -> None:
                 os.write(coded, str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become_session(plan: Plan, tells: int, *, parent: int) -> NoReturn:
+def _become_session(plan: SpawnPlan, tells: int, *, parent: int) -> NoReturn:
     # All at once: what is touched between fork and exec is copied, a lookup of each by name adds pages.
     cwd, argv, env, streams, _, cgroup, _ = plan
     doing = "enter a control group"

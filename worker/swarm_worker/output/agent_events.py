@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from swarm_worker.domain.model import Entry, LogKind, Usage
-from swarm_worker.output.lines import Line
+from swarm_worker.domain.model import LogKind, SessionLogLine, Usage
+from swarm_worker.output.lines import OutputLine
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -26,41 +26,47 @@ class EventReader:
     begun: bool = False
     _said: str = ""
 
-    def read(self, line: Line) -> list[Entry]:
+    def read(self, line: OutputLine) -> list[SessionLogLine]:
         """What the line says that is worth keeping."""
         event = None if line.cut else _event(line.text)
         if event is None:
-            return [*self.end(), Entry(LogKind.ERROR_OUTPUT, line.text)]
+            return [*self.end(), SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
         method, params = event
         self.begun = True
         if method == "result/delta":
             return self._say(params.get("text"))
         return [*self.end(), *self._entry(method, params)]
 
-    def end(self) -> list[Entry]:
+    def end(self) -> list[SessionLogLine]:
         """What the model had begun to say."""
         said, self._said = self._said, ""
-        return [Entry(LogKind.REPLY, said)] if said.strip() else []
+        return [SessionLogLine(LogKind.REPLY, said)] if said.strip() else []
 
-    def _say(self, text: object) -> list[Entry]:
+    def _say(self, text: object) -> list[SessionLogLine]:
         if isinstance(text, str):
             self._said += text
         return self.end() if len(self._said) >= REPLY_CHARS else []
 
-    def _entry(self, method: str, params: Mapping[str, Any]) -> list[Entry]:
+    def _entry(self, method: str, params: Mapping[str, Any]) -> list[SessionLogLine]:
         if method == "usage":
             self._add(params)
             return []
         if method == "tool/started":
-            return [Entry(LogKind.TOOL_STARTED, f"{_text(params.get('name'))} {_text(params.get('args'))}")]
+            return [
+                SessionLogLine(
+                    LogKind.TOOL_STARTED, f"{_text(params.get('name'))} {_text(params.get('args'))}"
+                )
+            ]
         if method == "tool/completed":
-            return [Entry(LogKind.TOOL_COMPLETED, _completed(params))]
+            return [SessionLogLine(LogKind.TOOL_COMPLETED, _completed(params))]
         if method == "error":
             return [
-                Entry(LogKind.ERROR_OUTPUT, f"{_text(params.get('code'))}: {_text(params.get('message'))}")
+                SessionLogLine(
+                    LogKind.ERROR_OUTPUT, f"{_text(params.get('code'))}: {_text(params.get('message'))}"
+                )
             ]
         if method == "progress":
-            return [Entry(LogKind.OUTPUT, _text(params.get("message") or params))]
+            return [SessionLogLine(LogKind.OUTPUT, _text(params.get("message") or params))]
         return []  # result/final and thinking: nothing that is not in the reply
 
     def _add(self, params: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ LINE_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutputLine:
     """A line without its end; `cut` says that there was more of it."""
 
     text: str
@@ -21,7 +21,7 @@ class LineSplitter:
         self._begun = bytearray()
         self._cut = False
 
-    def feed(self, chunk: bytes) -> list[Line]:
+    def feed(self, chunk: bytes) -> list[OutputLine]:
         """The lines that the chunk completes."""
         first, *rest = chunk.split(b"\n")
         if not rest:
@@ -33,7 +33,7 @@ class LineSplitter:
         self._extend(rest[-1])
         return lines
 
-    def end(self) -> list[Line]:
+    def end(self) -> list[OutputLine]:
         """What is left when nothing more comes."""
         return [self._take()] if self._begun else []
 
@@ -42,7 +42,7 @@ class LineSplitter:
         self._begun += part[:room]
         self._cut = self._cut or len(part) > room
 
-    def _take(self) -> Line:
+    def _take(self) -> OutputLine:
         line = _line(bytes(self._begun), cut=self._cut)
         self._begun.clear()
         self._cut = False
@@ -81,5 +81,7 @@ class Tail:
         self.cut = True
 
 
-def _line(raw: bytes, *, cut: bool = False) -> Line:
-    return Line(raw[:LINE_BYTES].rstrip(b"\r").decode(errors="replace"), cut=cut or len(raw) > LINE_BYTES)
+def _line(raw: bytes, *, cut: bool = False) -> OutputLine:
+    return OutputLine(
+        raw[:LINE_BYTES].rstrip(b"\r").decode(errors="replace"), cut=cut or len(raw) > LINE_BYTES
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Probe:
         hint = f"; {self.hint}" if self.hint else ""
         return f"{word:<4}  {self.name}: {self.text}{hint}"
 
-    def exit(self) -> Exit:
+    def exit(self) -> ProgramExit:
         """For a worker that can't start."""
-        return Exit(Exits.USAGE, f"{self.name}: {self.text}", hint=self.hint)
+        return ProgramExit(ExitCode.USAGE, f"{self.name}: {self.text}", hint=self.hint)
 
 
 Check = Callable[[], Probe]

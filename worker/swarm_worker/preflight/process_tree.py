@@ -12,7 +12,7 @@ from swarm_worker.domain.types import StopOrder
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Ended, Launch, Limits
+from swarm_worker.supervision.launch import Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 TREE_S: Final = 20.0
@@ -52,11 +52,11 @@ class _Sink:
     feed = stderr
 
 
-async def _tree(folder: Path) -> Ended:
+async def _tree(folder: Path) -> RunEnd:
     fence, stop = Fence(), Stop(grace_s=0.5)
     fence.begin(stop_after_s=TREE_S, since=now_s())
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE), cwd=folder, env=env, lock=folder / "guard.lock")
-    limits = Limits(TREE_S, 0, 0.5)
+    limits = RunLimits(TREE_S, 0, 0.5)
     ended = await run_guarded(launch, limits=limits, fence=fence, stop=stop, sink=_Sink(stop))
     return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

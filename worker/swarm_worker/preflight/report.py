@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from amplifier_swarm.exits import Exit
-from swarm_worker.config import Config
+from amplifier_swarm.exits import ProgramExit
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.selection import preflight_of
@@ -12,14 +12,14 @@ from swarm_worker.runners.selection import choose_runner
 from swarm_worker.startup import project_root
 
 
-def probes(config: Config, own: Mapping[str, str]) -> Iterator[Probe]:
+def probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     """What was found; raises Exit where the project root itself is none."""
     root = project_root(config.project_root)
     env = base_environment(own, passed=config.pass_env)
     try:
         check_overrides(root)
         runner = choose_runner(config, project_root=root, own=own, env=env)
-    except Exit as end:
+    except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
     yield from preflight_of(runner, project_root=root, own=own, env=env).all()

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import printable
 from swarm_worker.domain.types import Role
 
@@ -61,15 +61,17 @@ def _override(project_root: Path, role: Role) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise Exit(Exits.USAGE, f"can't read {file}: {error.strerror}", hint="mend or remove it") from error
+        raise ProgramExit(
+            ExitCode.USAGE, f"can't read {file}: {error.strerror}", hint="mend or remove it"
+        ) from error
     if len(data) > MAX_BYTES:
-        raise Exit(Exits.USAGE, f"{file} is larger than {MAX_BYTES // 1024} KiB", hint="shorten it")
+        raise ProgramExit(ExitCode.USAGE, f"{file} is larger than {MAX_BYTES // 1024} KiB", hint="shorten it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Exit(Exits.USAGE, f"{file} is not valid UTF-8", hint="save it as UTF-8") from error
+        raise ProgramExit(ExitCode.USAGE, f"{file} is not valid UTF-8", hint="save it as UTF-8") from error
     if not text.strip():
-        raise Exit(Exits.USAGE, f"{file} is empty", hint="write a prompt, or remove it")
+        raise ProgramExit(ExitCode.USAGE, f"{file} is empty", hint="write a prompt, or remove it")
     _check(file, text, PLACEHOLDERS[role])
     return text
 
@@ -81,9 +83,9 @@ def _check(file: Path, text: str, known: frozenset[str]) -> None:
             continue
         place = f"{file}:{text.count(chr(10), 0, found.start()) + 1}"
         if name is None:
-            raise Exit(Exits.USAGE, f"{place}: a lone $", hint="write $$ for a dollar sign")
-        raise Exit(
-            Exits.USAGE,
+            raise ProgramExit(ExitCode.USAGE, f"{place}: a lone $", hint="write $$ for a dollar sign")
+        raise ProgramExit(
+            ExitCode.USAGE,
             f"{place}: unknown placeholder ${printable(name)[:60]}",
             hint=f"known are {', '.join(f'${name}' for name in sorted(known))}",
         )

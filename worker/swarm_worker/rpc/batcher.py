@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from amplifier_swarm.errors import WireError, unpack
-from swarm_worker.rpc.retry import REFUSED, Backoff, Link, fatal
+from swarm_worker.rpc.retry import REFUSED, OutageLog, RetryBackoff, exit_for
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -26,12 +26,12 @@ BYTES: Final = 2 * 1024 * 1024
 _log = structlog.get_logger()
 
 
-class Refused(Exception):  # it is the server's answer
+class ItemRefused(Exception):  # it is the server's answer
     """The server will never take this item."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter(Generic[Item, Answer]):
+class _PendingItem(Generic[Item, Answer]):
     item: Item
     answer: asyncio.Future[Answer] | None
 
@@ -41,7 +41,7 @@ class _Letter(Generic[Item, Answer]):
         return self.answer is not None and self.answer.done()
 
 
-class Gather(Generic[Item, Answer]):
+class Batcher(Generic[Item, Answer]):
     """Sends items of one kind, and again until they are answered.
 
     `bound` is how many items may wait: beyond it the oldest is dropped, so only items that nobody asks
@@ -54,7 +54,7 @@ class Gather(Generic[Item, Answer]):
         name: str,
         send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
-        link: Link,
+        link: OutageLog,
         weigh: Callable[[Item], int],
         cap_s: float,
         bound: int | None = None,
@@ -65,11 +65,11 @@ class Gather(Generic[Item, Answer]):
         self._send = send
         self._link = link
         self._weigh = weigh
-        self._backoff = Backoff(cap_s=cap_s)
+        self._backoff = RetryBackoff(cap_s=cap_s)
         self._bound = bound
         self._linger_s = linger_s
         self._pause_s = pause_s
-        self._waiting: deque[_Letter[Item, Answer]] = deque(maxlen=bound)
+        self._waiting: deque[_PendingItem[Item, Answer]] = deque(maxlen=bound)
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -132,12 +132,12 @@ class Gather(Generic[Item, Answer]):
                 await self._rest(self._pause_s)
 
     def _put(self, item: Item, answer: asyncio.Future[Answer] | None) -> None:
-        self._waiting.append(_Letter(item, answer))
+        self._waiting.append(_PendingItem(item, answer))
         self._some.set()
         self._idle.clear()
 
-    def _take(self) -> list[_Letter[Item, Answer]]:
-        batch: list[_Letter[Item, Answer]] = []
+    def _take(self) -> list[_PendingItem[Item, Answer]]:
+        batch: list[_PendingItem[Item, Answer]] = []
         limit, room = (1 if self._singly else ITEMS), BYTES
         while self._waiting and len(batch) < limit and (room > 0 or not batch):
             letter = self._waiting.popleft()
@@ -147,7 +147,7 @@ class Gather(Generic[Item, Answer]):
         self._singly = max(0, self._singly - 1)
         return batch
 
-    async def _try(self, batch: list[_Letter[Item, Answer]]) -> None:
+    async def _try(self, batch: list[_PendingItem[Item, Answer]]) -> None:
         try:
             answers = await self._send([letter.item for letter in batch])
         except grpc.RpcError as error:
@@ -161,8 +161,8 @@ class Gather(Generic[Item, Answer]):
             if letter.answer is not None and not letter.forgotten:
                 letter.answer.set_result(answer)
 
-    async def _failed(self, batch: list[_Letter[Item, Answer]], error: WireError) -> None:
-        if end := fatal(error):
+    async def _failed(self, batch: list[_PendingItem[Item, Answer]], error: WireError) -> None:
+        if end := exit_for(error):
             raise end
         if error.code is REFUSED and len(batch) == 1:
             self._refuse(batch[0], error)
@@ -174,17 +174,17 @@ class Gather(Generic[Item, Answer]):
         self._link.failed(self._name, error)
         await asyncio.sleep(self._backoff.next_s())
 
-    def _wait_first(self, batch: Sequence[_Letter[Item, Answer]]) -> None:
+    def _wait_first(self, batch: Sequence[_PendingItem[Item, Answer]]) -> None:
         self._waiting = deque([*batch, *self._waiting], maxlen=self._bound)
 
     def _went_well(self) -> None:
         self._link.answered(self._name)
         self._backoff.reset()
 
-    def _refuse(self, letter: _Letter[Item, Answer], error: WireError) -> None:
+    def _refuse(self, letter: _PendingItem[Item, Answer], error: WireError) -> None:
         _log.error("the server refuses an item", call=self._name, code=error.code.name, error=error.message)
         if letter.answer is not None and not letter.forgotten:
-            letter.answer.set_exception(Refused(error.message))
+            letter.answer.set_exception(ItemRefused(error.message))
 
     async def _rest(self, pause_s: float) -> None:
         if pause_s == 0 or self._hurry.is_set():

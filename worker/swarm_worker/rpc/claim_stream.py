@@ -8,10 +8,10 @@ import grpc
 import structlog
 
 from amplifier_swarm.errors import WireError, unpack
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.rpc.connection import Stubs
-from swarm_worker.rpc.retry import Backoff, Link, fatal
+from swarm_worker.rpc.connection import ServerConnection
+from swarm_worker.rpc.retry import OutageLog, RetryBackoff, exit_for
 from swarm_worker.supervision.fence import now_s
 
 RECONNECT_CAP_S: Final = 5.0
@@ -19,7 +19,7 @@ RECONNECT_CAP_S: Final = 5.0
 _log = structlog.get_logger()
 
 
-class Listener(Protocol):
+class ClaimListener(Protocol):
     """What hears the stream."""
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
@@ -33,13 +33,18 @@ class ClaimStream:
     """The stream of one worker. Every call it makes is cancelled when it is done with it."""
 
     def __init__(
-        self, stubs: Stubs, *, request: Callable[[], wire.ClaimTaskRequest], listener: Listener, link: Link
+        self,
+        stubs: ServerConnection,
+        *,
+        request: Callable[[], wire.ClaimTaskRequest],
+        listener: ClaimListener,
+        link: OutageLog,
     ) -> None:
         self._stubs = stubs
         self._request = request
         self._listener = listener
         self._link = link
-        self._backoff = Backoff(cap_s=RECONNECT_CAP_S)
+        self._backoff = RetryBackoff(cap_s=RECONNECT_CAP_S)
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._call: grpc.aio.Call | None = None
@@ -63,7 +68,7 @@ class ClaimStream:
         while True:
             await self._wanted.wait()
             error = await self._listen()
-            if end := fatal(error) or _wrong(error):
+            if end := exit_for(error) or _wrong(error):
                 raise end
             if not self._wanted.is_set():
                 continue
@@ -93,10 +98,10 @@ class ClaimStream:
         return WireError(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
 
 
-def _wrong(error: WireError) -> Exit | None:
+def _wrong(error: WireError) -> ProgramExit | None:
     """What this worker is set to can't be right."""
     if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
         return None
-    return Exit(
-        Exits.USAGE, f"the server does not accept this worker: {error.message}", hint="check its flags"
+    return ProgramExit(
+        ExitCode.USAGE, f"the server does not accept this worker: {error.message}", hint="check its flags"
     )

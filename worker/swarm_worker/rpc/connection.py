@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # it exists for type checkers alone
 
 
 @dataclass(frozen=True, slots=True)
-class Stubs:
+class ServerConnection:
     """What calls are made with."""
 
     service: "WorkerServiceAsyncStub"
@@ -21,7 +21,7 @@ class Stubs:
 
 
 @asynccontextmanager
-async def connected(endpoint: Endpoint) -> AsyncIterator[Stubs]:
+async def connected(endpoint: Endpoint) -> AsyncIterator[ServerConnection]:
     """A channel for as long as it is needed; nothing is dialled before the first call."""
     async with dial(endpoint) as channel:
-        yield Stubs(WorkerServiceStub(channel), endpoint.metadata)
+        yield ServerConnection(WorkerServiceStub(channel), endpoint.metadata)

@@ -114,7 +114,7 @@ def usage(used: model.Usage) -> session_pb2.Usage:
     )
 
 
-def log_entry(entry: model.Entry, *, number: int, wall_s: float) -> session_pb2.LogEntry:
+def log_entry(entry: model.SessionLogLine, *, number: int, wall_s: float) -> session_pb2.LogEntry:
     """A numbered entry, its text cut to what an entry may hold."""
     stamp = timestamp_pb2.Timestamp()
     stamp.FromMicroseconds(int(wall_s * 1e6))

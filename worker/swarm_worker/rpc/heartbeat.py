@@ -14,9 +14,9 @@ import structlog
 
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from swarm_worker.rpc.connection import Stubs
+from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.rpc.leases import Leases
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, Backoff, Link, between, fatal
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog, RetryBackoff, exit_for, uniform
 from swarm_worker.supervision.fence import Fence, now_s
 
 # Changes that come close together share a beat.
@@ -37,11 +37,11 @@ class Heartbeat:
         self,
         worker: str,
         incarnation: str,
-        stubs: Stubs,
+        stubs: ServerConnection,
         *,
         leases: Leases,
         fence: Fence,
-        link: Link,
+        link: OutageLog,
         heard: Callable[[wire.HeartbeatResponse], None],
     ) -> None:
         self.phase: wire.WorkerPhase.ValueType = wire.WORKER_PHASE_ACTIVE
@@ -53,7 +53,7 @@ class Heartbeat:
         self._fence = fence
         self._link = link
         self._heard = heard
-        self._backoff = Backoff(cap_s=RETRY_CAP_S)
+        self._backoff = RetryBackoff(cap_s=RETRY_CAP_S)
 
     async def run(self) -> NoReturn:
         """Beats until it is cancelled; raises Exit when the server will never listen."""
@@ -62,7 +62,7 @@ class Heartbeat:
             answered = await self._beat(self.phase, timeout_s=min(self.interval_s, CALL_TIMEOUT_S))
             await asyncio.sleep(GAP_S if answered else min(self._backoff.next_s(), self.interval_s))
             if answered:
-                await self._rest(self.interval_s * between(1 - JITTER, 1 + JITTER) - GAP_S)
+                await self._rest(self.interval_s * uniform(1 - JITTER, 1 + JITTER) - GAP_S)
 
     async def leave(self) -> None:
         """Says, as well as it can, that this process ends and holds nothing."""
@@ -79,7 +79,7 @@ class Heartbeat:
             )
         except grpc.RpcError as error:
             failure = unpack(error)
-            if end := fatal(failure):
+            if end := exit_for(failure):
                 raise end from error
             self._link.failed("Heartbeat", failure)
             return False

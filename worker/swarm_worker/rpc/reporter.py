@@ -9,9 +9,9 @@ import grpc
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import LogEntry, Usage
-from swarm_worker.rpc.batcher import Gather
-from swarm_worker.rpc.connection import Stubs
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, REFUSED, Link
+from swarm_worker.rpc.batcher import Batcher
+from swarm_worker.rpc.connection import ServerConnection
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, REFUSED, OutageLog
 
 RECORD_CAP_S: Final = 5.0
 FINISH_CAP_S: Final = 30.0
@@ -24,7 +24,7 @@ PROGRESS_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ProgressItem:
     """One piece of news about a session."""
 
     lease_id: str
@@ -36,12 +36,12 @@ class News:
 class Reporter:
     """Speaks for one worker; every method is safe to call whatever the server's state."""
 
-    def __init__(self, worker: str, stubs: Stubs, *, link: Link) -> None:
+    def __init__(self, worker: str, stubs: ServerConnection, *, link: OutageLog) -> None:
         self._worker = worker
         self._stubs = stubs
-        self.records = Gather("RecordSession", self._record, link=link, weigh=_size, cap_s=RECORD_CAP_S)
-        self.outcomes = Gather("FinishTask", self._finish, link=link, weigh=_size, cap_s=FINISH_CAP_S)
-        self.progress = Gather(
+        self.records = Batcher("RecordSession", self._record, link=link, weigh=_size, cap_s=RECORD_CAP_S)
+        self.outcomes = Batcher("FinishTask", self._finish, link=link, weigh=_size, cap_s=FINISH_CAP_S)
+        self.progress = Batcher(
             "ReportProgress",
             self._report,
             link=link,
@@ -72,7 +72,7 @@ class Reporter:
         return await self._deliver([wire.FinishedAttempt(lease_id=item.lease_id, outcome=item.outcome)], ())
 
     async def _deliver(
-        self, items: Sequence[wire.FinishedAttempt], news: Sequence[News]
+        self, items: Sequence[wire.FinishedAttempt], news: Sequence[ProgressItem]
     ) -> Sequence[wire.FinishResult]:
         request = wire.FinishTaskRequest(worker=self._worker, finished=items, sessions=_progress(news))
         response = await self._stubs.service.FinishTask(
@@ -80,7 +80,7 @@ class Reporter:
         )
         return response.results
 
-    async def _report(self, items: Sequence[News]) -> Sequence[None]:
+    async def _report(self, items: Sequence[ProgressItem]) -> Sequence[None]:
         request = wire.ReportProgressRequest(worker=self._worker, sessions=_progress(items))
         await self._stubs.service.ReportProgress(
             request, timeout=CALL_TIMEOUT_S, metadata=self._stubs.metadata
@@ -88,7 +88,7 @@ class Reporter:
         return [None] * len(items)
 
 
-def _progress(items: Sequence[News]) -> Iterable[wire.SessionProgress]:
+def _progress(items: Sequence[ProgressItem]) -> Iterable[wire.SessionProgress]:
     """The news by session."""
     sessions: dict[tuple[str, str], wire.SessionProgress] = {}
     for news in items:
@@ -105,5 +105,5 @@ def _size(message: wire.SessionRecord | wire.FinishedAttempt) -> int:
     return message.ByteSize()
 
 
-def _news_size(news: News) -> int:
+def _news_size(news: ProgressItem) -> int:
     return 64 if news.entry is None else len(news.entry.text) + 64

@@ -7,7 +7,7 @@ import grpc
 import structlog
 
 from amplifier_swarm.errors import WireError
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 
 CALL_TIMEOUT_S: Final = 10.0
 # A request that the server finds wrong does not get better by repeating it.
@@ -16,29 +16,29 @@ REFUSED: Final = grpc.StatusCode.INVALID_ARGUMENT
 _log = structlog.get_logger()
 
 
-def fatal(error: WireError) -> Exit | None:
+def exit_for(error: WireError) -> ProgramExit | None:
     """The end of the worker, if the error means that; everything else may pass."""
     if error.code is grpc.StatusCode.UNAUTHENTICATED:
-        return Exit(
-            Exits.UNAUTHENTICATED,
+        return ProgramExit(
+            ExitCode.UNAUTHENTICATED,
             f"the server does not accept the token: {error.message}",
             hint="give the --token-file of that server",
         )
     if error.code is grpc.StatusCode.PERMISSION_DENIED:
-        return Exit(
-            Exits.DENIED,
+        return ProgramExit(
+            ExitCode.DENIED,
             f"the token is not one for a worker: {error.message}",
             hint="give a worker's or an operator's token",
         )
     return None
 
 
-def between(low: float, high: float) -> float:
+def uniform(low: float, high: float) -> float:
     """Any number from one to the other: what spreads load. The module `random` would be 170 KiB for it."""
     return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-class Backoff:
+class RetryBackoff:
     """Full jitter: the next wait is anything from nothing to a bound that doubles up to the cap."""
 
     def __init__(self, *, cap_s: float, base_s: float = 0.2) -> None:
@@ -48,7 +48,7 @@ class Backoff:
 
     def next_s(self) -> float:
         """How long to wait before the next try."""
-        wait_s = between(0, self._bound_s)
+        wait_s = uniform(0, self._bound_s)
         self._bound_s = min(self._cap_s, 2 * self._bound_s)
         return wait_s
 
@@ -57,7 +57,7 @@ class Backoff:
         self._bound_s = self._base_s
 
 
-class Link:
+class OutageLog:
     """Says once when calls begin to fail, and once when all of them work again."""
 
     def __init__(self, server: str) -> None:

@@ -2,15 +2,15 @@
 
 import time
 
-from swarm_worker.domain.model import Entry, SessionEnd, SessionStart, Usage
+from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.ports import Go
 from swarm_worker.rpc import convert
-from swarm_worker.rpc.batcher import Refused
+from swarm_worker.rpc.batcher import ItemRefused
 from swarm_worker.rpc.orders import stop_order
-from swarm_worker.rpc.reporter import News, Reporter
+from swarm_worker.rpc.reporter import ProgressItem, Reporter
 
 
-class ReporterDesk:
+class RpcSessionReporter:
     """See ports.Desk; every method is safe to call whatever the server's state."""
 
     def __init__(self, reporter: Reporter) -> None:
@@ -20,7 +20,7 @@ class ReporterDesk:
         """See Desk."""
         try:
             answer = await self._reporter.records.ask(convert.session_start(start))
-        except Refused as error:
+        except ItemRefused as error:
             return Go(go=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
         return Go(go=answer.go, order=order)
@@ -29,14 +29,16 @@ class ReporterDesk:
         """See Desk."""
         try:
             await self._reporter.records.ask(convert.session_end(end))
-        except Refused:
+        except ItemRefused:
             return
 
-    def log(self, start: SessionStart, entry: Entry, *, number: int) -> None:
+    def log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
         """See Desk; what the server can't take in time is dropped."""
         logged = convert.log_entry(entry, number=number, wall_s=time.time())
-        self._reporter.progress.put(News(start.lease_id, start.session_id, entry=logged))
+        self._reporter.progress.put(ProgressItem(start.lease_id, start.session_id, entry=logged))
 
     def use(self, start: SessionStart, usage: Usage) -> None:
         """See Desk."""
-        self._reporter.progress.put(News(start.lease_id, start.session_id, usage=convert.usage(usage)))
+        self._reporter.progress.put(
+            ProgressItem(start.lease_id, start.session_id, usage=convert.usage(usage))
+        )

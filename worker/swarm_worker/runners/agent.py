@@ -14,7 +14,7 @@ from swarm_worker.runners import validator_mode
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reader import Reader
+    from swarm_worker.runners.reader import OutputReader
 
 # Linux takes at most 128 KiB in one argument; this leaves room.
 PROMPT_BYTES: Final = 100 * 1024
@@ -62,7 +62,7 @@ class AgentRunner(Runner):
             argv += self._if_known("--mode", validator_mode.MODE)
         return [*argv, "-y", "--", _prompt(plan)]
 
-    def reader(self, plan: SessionPlan) -> "Reader":
+    def reader(self, plan: SessionPlan) -> "OutputReader":
         from swarm_worker.runners.envelope import EnvelopeReader  # noqa: PLC0415  # see Runner.reader
 
         return EnvelopeReader(plan)

@@ -9,7 +9,7 @@ from swarm_worker.domain.types import Role, SessionId
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import Task
-    from swarm_worker.runners.reader import Reader
+    from swarm_worker.runners.reader import OutputReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Runner:
         """The program and its arguments."""
         raise NotImplementedError
 
-    def reader(self, plan: SessionPlan) -> "Reader":
+    def reader(self, plan: SessionPlan) -> "OutputReader":
         """A reader for that turn. No runner loads its readers sooner: an idle worker does without."""
         raise NotImplementedError
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reader import Reader
+    from swarm_worker.runners.reader import OutputReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CliRunner(Runner):
         session = ["--session-id" if by_id else "--resume", plan.session_id]
         return [self.cli.path, "run", *bundle, "--mode", "single", "--output-format", "json", *session]
 
-    def reader(self, plan: SessionPlan) -> "Reader":
+    def reader(self, plan: SessionPlan) -> "OutputReader":
         from swarm_worker.runners.cli_reader import CliReader  # noqa: PLC0415  # see Runner.reader
 
         return CliReader(plan)

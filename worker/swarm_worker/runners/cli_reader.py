@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
 from swarm_worker.output.agent_events import EventReader, usage_of
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.replies import Json, objects
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.envelope import WRONG_CALL
-from swarm_worker.runners.evidence_of_work import Gate, agent_error
+from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error
 from swarm_worker.runners.provider_errors import failure_of
 from swarm_worker.runners.reader import MUTE, STARTING, WORKING, Report
 
@@ -28,7 +28,7 @@ class CliReader:
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
-        self._gate = Gate(plan)
+        self._gate = EvidenceOfWork(plan)
         self._events = EventReader()
         self._fed = Usage()
         self._seen = False
@@ -47,20 +47,20 @@ class CliReader:
             return MUTE
         return WORKING if self._begun else STARTING
 
-    def stdout(self, line: Line) -> Sequence[Entry]:
+    def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Its JSON is spread over lines; what is no line of it is worth a log entry."""
         if not line.text.strip() or line.text.lstrip()[:1] in '{}"[]':
             return ()
         self._last = line.text.strip()
-        return (Entry(LogKind.OUTPUT, line.text),)
+        return (SessionLogLine(LogKind.OUTPUT, line.text),)
 
-    def stderr(self, line: Line) -> Sequence[Entry]:
+    def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
         entries = self._events.read(line)
         for entry in entries:
             self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: Line) -> Sequence[Entry]:
+    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """An event of the kernel."""
         event = None if line.cut else _event(line.text)
         if event is None:
@@ -73,7 +73,7 @@ class CliReader:
             self._fed = self._fed.plus(_usage(data))
         return _entries(name, data)
 
-    def end(self) -> Sequence[Entry]:
+    def end(self) -> Sequence[SessionLogLine]:
         return self._events.end()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
@@ -134,15 +134,15 @@ def _usage(data: Mapping[str, Any]) -> Usage:
     )
 
 
-def _entries(name: str, data: Mapping[str, Any]) -> Sequence[Entry]:
+def _entries(name: str, data: Mapping[str, Any]) -> Sequence[SessionLogLine]:
     tool = str(data.get("tool_name", data.get("tool", "")))
     if name == "tool:pre":
         text = json.dumps(data.get("tool_input", data.get("arguments")), ensure_ascii=False, default=str)
-        return (Entry(LogKind.TOOL_STARTED, f"{tool} {text}"),)
+        return (SessionLogLine(LogKind.TOOL_STARTED, f"{tool} {text}"),)
     if name == "tool:post":
         result = data.get("result")
         failed = isinstance(result, dict) and result.get("success") is False
-        return (Entry(LogKind.TOOL_COMPLETED, f"{tool} failed" if failed else f"{tool} done"),)
+        return (SessionLogLine(LogKind.TOOL_COMPLETED, f"{tool} failed" if failed else f"{tool} done"),)
     if name == "tool:error":
-        return (Entry(LogKind.TOOL_COMPLETED, f"{tool} failed: {data.get('error', '')}"),)
+        return (SessionLogLine(LogKind.TOOL_COMPLETED, f"{tool} failed: {data.get('error', '')}"),)
     return ()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.config import Config
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
 from swarm_worker.runners.programs import find_program
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reader import Reader
+    from swarm_worker.runners.reader import OutputReader
 
 
 class CommandRunner(Runner):
@@ -27,13 +27,13 @@ class CommandRunner(Runner):
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         return self._argv[plan.role]
 
-    def reader(self, plan: SessionPlan) -> "Reader":
+    def reader(self, plan: SessionPlan) -> "OutputReader":
         from swarm_worker.runners.command_reader import CommandReader  # noqa: PLC0415  # see Runner.reader
 
         return CommandReader(plan.role)
 
 
-def command_runner(config: Config, *, project_root: Path) -> CommandRunner:
+def command_runner(config: WorkerConfig, *, project_root: Path) -> CommandRunner:
     """The runner as configured; raises Exit where it could not start a session."""
     builder = _argv(config.builder_command, "--builder-command", project_root)
     if config.no_validation and not config.validator_command:
@@ -47,13 +47,13 @@ def _argv(text: str, flag: str, project_root: Path) -> Sequence[str]:
     try:
         argv = shlex.split(text)
     except ValueError as error:
-        raise Exit(Exits.USAGE, f"{flag} can't be split into words: {error}") from error
+        raise ProgramExit(ExitCode.USAGE, f"{flag} can't be split into words: {error}") from error
     if not argv:
-        raise Exit(Exits.USAGE, f"--runner command needs {flag} 'PROGRAM ARGUMENT…'", hint=hint)
+        raise ProgramExit(ExitCode.USAGE, f"--runner command needs {flag} 'PROGRAM ARGUMENT…'", hint=hint)
     if not _can_start(argv[0], project_root):
         where = ", seen from the project root" if os.sep in argv[0] else " on PATH"
-        raise Exit(
-            Exits.USAGE,
+        raise ProgramExit(
+            ExitCode.USAGE,
             f"{flag}: there is no program {argv[0]!r}{where}",
             hint="install it or correct the flag",
         )

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
 from swarm_worker.domain.types import Role
 from swarm_worker.output.agent_events import EventReader
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.replies import read_verdict
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 
@@ -28,22 +28,22 @@ class CommandReader:
     def patience(self) -> float:
         return WORKING if self._begun else STARTING
 
-    def stdout(self, line: Line) -> Sequence[Entry]:
+    def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         self._begun = True
         self._last = line.text.strip() or self._last
-        return (Entry(LogKind.OUTPUT, line.text),)
+        return (SessionLogLine(LogKind.OUTPUT, line.text),)
 
-    def stderr(self, line: Line) -> Sequence[Entry]:
+    def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
         self._begun = True
         entries = self._events.read(line)
         for entry in entries:
             self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: Line) -> Sequence[Entry]:
+    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
         return ()
 
-    def end(self) -> Sequence[Entry]:
+    def end(self) -> Sequence[SessionLogLine]:
         return self._events.end()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:

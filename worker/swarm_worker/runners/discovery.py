@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.runners.programs import ask, find_program
 
 if TYPE_CHECKING:
@@ -33,18 +33,20 @@ def find_engine(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Engi
     from swarm_worker.runners.agent import engine_of  # noqa: PLC0415  # a worker has one runner
 
     if path is None:
-        raise Exit(Exits.USAGE, f"there is no program {AGENT!r} on PATH", hint=f"install it, {_OTHER}")
+        raise ProgramExit(
+            ExitCode.USAGE, f"there is no program {AGENT!r} on PATH", hint=f"install it, {_OTHER}"
+        )
     version = ask([path, "version", "--json"], env=env, cwd=cwd, timeout_s=ANSWER_S)
     if version.code != 0:
-        raise Exit(
-            Exits.USAGE, f"{path} does not tell its version: {version.said}", hint=f"update it, {_OTHER}"
+        raise ProgramExit(
+            ExitCode.USAGE, f"{path} does not tell its version: {version.said}", hint=f"update it, {_OTHER}"
         )
     help_text = ask([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
     try:
         return engine_of(path, version=version.out, help_text=help_text.out if help_text.code == 0 else "")
     except ValueError as error:
         text = f"{path} can't be driven by this version: {error}"
-        raise Exit(Exits.USAGE, text, hint=f"update it, {_OTHER}") from error
+        raise ProgramExit(ExitCode.USAGE, text, hint=f"update it, {_OTHER}") from error
 
 
 def find_cli(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Cli":
@@ -52,9 +54,11 @@ def find_cli(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Cli":
     from swarm_worker.runners.cli import Cli  # noqa: PLC0415  # a worker has one runner
 
     if path is None:
-        raise Exit(Exits.USAGE, f"there is no program {CLI!r} on PATH", hint=f"install it, {_OTHER}")
+        raise ProgramExit(
+            ExitCode.USAGE, f"there is no program {CLI!r} on PATH", hint=f"install it, {_OTHER}"
+        )
     told = ask([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
     if told.code != 0 or "--output-format" not in told.out:
         text = f"{path} can't be driven: `run --help` gave {told.said!r}"
-        raise Exit(Exits.USAGE, text, hint=f"update it, {_OTHER}")
+        raise ProgramExit(ExitCode.USAGE, text, hint=f"update it, {_OTHER}")
     return Cli(path, takes_id="--session-id" in told.out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
-    from swarm_worker.runners.reader import Reader
+    from swarm_worker.runners.reader import OutputReader
 
 
 class EmbeddedRunner(Runner):
@@ -33,7 +33,7 @@ class EmbeddedRunner(Runner):
             "ndjson",
         )
 
-    def reader(self, plan: SessionPlan) -> "Reader":
+    def reader(self, plan: SessionPlan) -> "OutputReader":
         from swarm_worker.runners.envelope import EnvelopeReader  # noqa: PLC0415  # see Runner.reader
 
         return EnvelopeReader(plan)

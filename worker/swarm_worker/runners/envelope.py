@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.model import Entry, Failure, FailureClass, LogKind, Usage
+from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
 from swarm_worker.output.agent_events import EventReader, usage_of
-from swarm_worker.output.lines import Line
+from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.replies import Json, objects
 from swarm_worker.runners.base import SessionPlan
-from swarm_worker.runners.evidence_of_work import Gate, agent_error
+from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error
 from swarm_worker.runners.provider_errors import denied, failure_of
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 
@@ -29,7 +29,7 @@ class EnvelopeReader:
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
-        self._gate = Gate(plan)
+        self._gate = EvidenceOfWork(plan)
         self._events = EventReader()
         self._last = ""
         self._told = Usage()
@@ -43,22 +43,22 @@ class EnvelopeReader:
     def patience(self) -> float:
         return WORKING if self._events.begun else STARTING
 
-    def stdout(self, line: Line) -> Sequence[Entry]:
+    def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
             return ()
-        return (Entry(LogKind.OUTPUT, line.text),)
+        return (SessionLogLine(LogKind.OUTPUT, line.text),)
 
-    def stderr(self, line: Line) -> Sequence[Entry]:
+    def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
         entries = self._events.read(line)
         for entry in entries:
             if entry.kind is LogKind.ERROR_OUTPUT:
                 self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: Line) -> Sequence[Entry]:
+    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
         return ()
 
-    def end(self) -> Sequence[Entry]:
+    def end(self) -> Sequence[SessionLogLine]:
         return self._events.end()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:

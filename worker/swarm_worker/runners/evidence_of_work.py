@@ -11,7 +11,7 @@ from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import SessionPlan
 
 
-class Gate:
+class EvidenceOfWork:
     """The gate of one session; made before it starts."""
 
     def __init__(self, plan: SessionPlan) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from swarm_worker.domain.model import Entry, Failure, Usage
-from swarm_worker.output.lines import Line
+from swarm_worker.domain.model import Failure, SessionLogLine, Usage
+from swarm_worker.output.lines import OutputLine
 
 # It works, and would be heard of.
 WORKING: Final = 1.0
@@ -24,7 +24,7 @@ class Report:
     failure: Failure | None = None
 
 
-class Reader(Protocol):
+class OutputReader(Protocol):
     """Reads the output of one session as it comes."""
 
     @property
@@ -35,16 +35,16 @@ class Reader(Protocol):
     def patience(self) -> float:
         """How many times the stall limit it may be silent for now; see the constants."""
 
-    def stdout(self, line: Line) -> Sequence[Entry]:
+    def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Takes in a line of standard output."""
 
-    def stderr(self, line: Line) -> Sequence[Entry]:
+    def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Takes in a line of standard error."""
 
-    def fed(self, line: Line) -> Sequence[Entry]:
+    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Takes in a line of the file that the session reports its progress in."""
 
-    def end(self) -> Sequence[Entry]:
+    def end(self) -> Sequence[SessionLogLine]:
         """What is left to log when nothing more comes."""
 
     def report(self, stdout: str, *, exit_code: int) -> Report:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from amplifier_swarm.exits import Exit, Exits
-from swarm_worker.config import Config
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner
 from swarm_worker.runners.discovery import agent_path, cli_path, find_cli, find_engine
@@ -25,7 +25,7 @@ _INSTALL: Final = "pip install 'amplifier-swarm[embedded]', or use --runner comm
 
 
 def choose_runner(
-    config: Config,
+    config: WorkerConfig,
     *,
     project_root: Path,
     own: Mapping[str, str] = os.environ,
@@ -49,7 +49,7 @@ def choose_runner(
         cli = find_cli(cli_path(env), env=env, cwd=project_root)
         return CliRunner(cli, bundle=config.bundle, env=env)
     if importlib.util.find_spec("amplifier_core") is None:
-        raise Exit(Exits.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
+        raise ProgramExit(ExitCode.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
     from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
 
     return EmbeddedRunner()
@@ -66,7 +66,7 @@ def _automatic(own: Mapping[str, str], env: Mapping[str, str]) -> str:
 
 
 def _agent_runner(
-    config: Config, root: Path, own: Mapping[str, str], env: Mapping[str, str]
+    config: WorkerConfig, root: Path, own: Mapping[str, str], env: Mapping[str, str]
 ) -> "AgentRunner":
     from swarm_worker.runners.agent import AgentRunner  # noqa: PLC0415  # see the module
 
@@ -76,5 +76,7 @@ def _agent_runner(
     configs = {role: path.absolute() for role, path in given.items() if path is not None}
     if configs and "--config" not in engine.options:
         text = f"amplifier-agent {engine.version} takes no --config"
-        raise Exit(Exits.USAGE, text, hint="update it, or leave --builder-config and --validator-config out")
+        raise ProgramExit(
+            ExitCode.USAGE, text, hint="update it, or leave --builder-config and --validator-config out"
+        )
     return AgentRunner(engine, configs=configs, env=env, cwd=root)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Together(Generic[Item]):
+class BatchedWrites(Generic[Item]):
     """Makes a call for all items that wait."""
 
     def __init__(self, call: Callable[[Sequence[Item]], None]) -> None:

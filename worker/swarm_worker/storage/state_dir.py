@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.names import host_name
 from swarm_worker.storage.files import keep, private_folder, write_private
 
@@ -71,8 +71,10 @@ def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
         private_folder(base)
         taken, lock = _take(base, name) if name else _take_free(base)
     except OSError as error:
-        raise Exit(
-            Exits.USAGE, f"can't use --state-dir {base}: {error.strerror}", hint="give one that is writable"
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"can't use --state-dir {base}: {error.strerror}",
+            hint="give one that is writable",
         ) from error
     try:
         yield _opened(taken, base / taken)
@@ -85,8 +87,8 @@ def _take(base: Path, name: str) -> tuple[str, int]:
     lock = _locked(base / name)
     if lock is None:
         pid = (base / name / "lock").read_text(encoding="ascii", errors="replace").strip()
-        raise Exit(
-            Exits.CONFLICT,
+        raise ProgramExit(
+            ExitCode.CONFLICT,
             f"a worker named {name!r} runs here already (pid {pid or 'unknown'})",
             hint="give another --name or --state-dir",
         )
@@ -100,7 +102,9 @@ def _take_free(base: Path) -> tuple[str, int]:
         lock = _locked(base / name)
         if lock is not None:
             return name, lock
-    raise Exit(Exits.CONFLICT, f"{WORKERS} workers run in {base} already", hint="give another --state-dir")
+    raise ProgramExit(
+        ExitCode.CONFLICT, f"{WORKERS} workers run in {base} already", hint="give another --state-dir"
+    )
 
 
 def _locked(folder: Path) -> int | None:

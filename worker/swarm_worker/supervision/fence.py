@@ -6,7 +6,7 @@ import math
 from typing import Protocol
 
 from swarm_worker.guard.procfs import boot_s
-from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.orphans import ProcessSupervisor
 
 # The clock of all times here. It goes on while the machine sleeps, as the server's does elsewhere.
 now_s = boot_s
@@ -22,8 +22,8 @@ class Fenced(Protocol):
 class Fence:
     """Knows until when sessions may run and tells the guards; and what holds them until then."""
 
-    def __init__(self, hold: Hold | None = None) -> None:
-        self.hold = hold or Hold()
+    def __init__(self, hold: ProcessSupervisor | None = None) -> None:
+        self.hold = hold or ProcessSupervisor()
         self._heard_s = now_s()
         self._stop_after_s = 0.0
         self._guards: set[Fenced] = set()

@@ -13,7 +13,7 @@ from typing import Final
 
 PACKAGES: Final = Path(__file__).parents[2]
 # As a module and not as a script: so it need not be compiled at each start.
-NURSERY: Final = (
+FORK_SERVER: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard import fork_server; fork_server.main()"
 )
 # Else each session would look up anew, between fork and exec, what nobody called before in the nursery.
@@ -28,7 +28,7 @@ class ForkServer:
     def __init__(self, env: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        argv = [sys.executable, "-I", "-S", "-c", NURSERY, str(PACKAGES)]
+        argv = [sys.executable, "-I", "-S", "-c", FORK_SERVER, str(PACKAGES)]
         try:
             null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, null, 1)]

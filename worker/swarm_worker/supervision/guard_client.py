@@ -19,11 +19,11 @@ MESSAGE_BYTES: Final = 64 * 1024
 Take = Callable[[bytes], None]
 
 
-class GuardProcess:
+class GuardClient:
     """A guard that was borne. It ends, and ends its session, when nobody is there any more to speak to it."""
 
     def __init__(
-        self, pid: int, handle: int, line: socket.socket, *, gone: Callable[["GuardProcess"], None]
+        self, pid: int, handle: int, line: socket.socket, *, gone: Callable[["GuardClient"], None]
     ) -> None:
         self.pid = pid
         self.idle_since_s = 0.0

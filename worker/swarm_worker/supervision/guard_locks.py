@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.storage.state_dir import StateFolder
 
 _log = structlog.get_logger()
@@ -27,8 +27,8 @@ def wait_for_guards(folder: StateFolder, *, timeout_s: float) -> None:
             _log.info("waiting for the sessions of the former process to end", sessions=len(alive))
             waiting = True
         if time.monotonic() > deadline:
-            raise Exit(
-                Exits.CONFLICT,
+            raise ProgramExit(
+                ExitCode.CONFLICT,
                 f"the session {alive[0].stem} of the former process of {folder.name!r} does not end",
                 hint="give another --name, or end it",
             )

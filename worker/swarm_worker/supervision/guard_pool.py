@@ -17,13 +17,13 @@ from swarm_worker.guard.fork_server import ANSWER_BYTES, WORD
 from swarm_worker.guard.server import receive
 from swarm_worker.storage.files import write_all
 from swarm_worker.supervision.fork_client import ANSWER_S, BINDS, ForkServer
-from swarm_worker.supervision.guard_client import GuardProcess, Take
+from swarm_worker.supervision.guard_client import GuardClient, Take
 
 # How long a guard that has nothing to do is kept. From a builder to its validator it is less.
 IDLE_S: Final = 5.0
 
 
-class Guards:
+class GuardPool:
     """The guards of one worker; and the nursery, whenever one is needed."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
@@ -33,7 +33,7 @@ class Guards:
         self._turn = asyncio.Lock()
         self._alive: set[int] = set()
         # The one that has rested longest first.
-        self._idle: deque[GuardProcess] = deque()
+        self._idle: deque[GuardClient] = deque()
         self._tidies = False
 
     def __contains__(self, pid: int) -> bool:
@@ -44,7 +44,7 @@ class Guards:
         """Whether there may be a guard of which nobody knows the number yet."""
         return self._turn.locked()
 
-    async def start(self, plan: Mapping[str, Any], fds: Sequence[int], take: Take) -> GuardProcess:
+    async def start(self, plan: Mapping[str, Any], fds: Sequence[int], take: Take) -> GuardClient:
         """Has a session guarded; raises OSError if nothing has come of that.
 
         `fds` are its lock, stdin, stdout and stderr.
@@ -59,7 +59,7 @@ class Guards:
             guard.begin(given, take)
             return guard
 
-    def keep(self, guard: GuardProcess) -> None:
+    def keep(self, guard: GuardClient) -> None:
         """It has nothing to do; the next session is its, if that comes soon."""
         guard.rest()
         self._idle.append(guard)
@@ -75,13 +75,13 @@ class Guards:
         if self._tidies:
             loop.call_at(self._idle[0].idle_since_s + IDLE_S, self._tidy)
 
-    def _forget(self, guard: GuardProcess) -> None:
+    def _forget(self, guard: GuardClient) -> None:
         self._alive.discard(guard.pid)
         if guard in self._idle:  # somebody has ended it
             self._idle.remove(guard)
             guard.hang_up()
 
-    async def _bear(self) -> GuardProcess:
+    async def _bear(self) -> GuardClient:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setblocking(False)
@@ -97,7 +97,7 @@ class Guards:
         finally:
             theirs.close()
         self._alive.add(pid)
-        return GuardProcess(pid, handle, ours, gone=self._forget)
+        return GuardClient(pid, handle, ours, gone=self._forget)
 
     async def _ask(self, line: int) -> tuple[int, int]:
         """The number of a new guard, and a handle on it."""
@@ -144,7 +144,7 @@ def _packed(plan: Mapping[str, Any]) -> Iterator[int]:
         os.close(fd)
 
 
-def _begins(guard: GuardProcess, fds: Sequence[int], take: Take) -> bool:
+def _begins(guard: GuardClient, fds: Sequence[int], take: Take) -> bool:
     """Whether it could be told: somebody may have ended it."""
     try:
         guard.begin(fds, take)

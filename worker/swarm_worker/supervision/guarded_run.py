@@ -16,10 +16,10 @@ from typing import Any, Final
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.guard.containment import PIDNS
 from swarm_worker.supervision.fence import Fence
-from swarm_worker.supervision.guard_client import GuardProcess
+from swarm_worker.supervision.guard_client import GuardClient
 from swarm_worker.supervision.guard_locks import forget_ended_guard, lock_for_guard
-from swarm_worker.supervision.launch import Cause, Ended, Launch, Limits, Sink
-from swarm_worker.supervision.orphans import Hold
+from swarm_worker.supervision.launch import Cause, Launch, OutputSink, RunEnd, RunLimits
+from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.streams import FileTail, Pipes
 
@@ -31,19 +31,21 @@ LOOK_S: Final = 0.02
 FEED_S: Final = 0.5
 
 
-async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Stop, sink: Sink) -> Ended:
+async def run_guarded(
+    launch: Launch, *, limits: RunLimits, fence: Fence, stop: Stop, sink: OutputSink
+) -> RunEnd:
     """Runs the program to its end, or ends it; nothing of it is left when this returns."""
     if stop.order is not None:
-        return Ended(Cause.ORDER)
+        return RunEnd(Cause.ORDER)
     if fence.left_s == 0:
-        return Ended(Cause.FENCE)
-    guarded = _Guarded(sink, limits, fence.hold)
+        return RunEnd(Cause.FENCE)
+    guarded = _GuardedRun(sink, limits, fence.hold)
     try:
         await guarded.start(launch, fence_s=fence.until_s)
     except (OSError, ValueError) as error:
         while not forget_ended_guard(launch.lock):  # noqa: ASYNC110  # one that has it still ends
             await asyncio.sleep(LOOK_S)
-        return Ended(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
+        return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
     fence.add(guarded)
     try:
         with stop.kills(guarded.order):
@@ -54,12 +56,12 @@ async def run_guarded(launch: Launch, *, limits: Limits, fence: Fence, stop: Sto
         forget_ended_guard(launch.lock)  # one that holds on to what can't be killed keeps it
 
 
-class _Guarded:
+class _GuardedRun:
     """A running guard."""
 
-    _guard: GuardProcess
+    _guard: GuardClient
 
-    def __init__(self, sink: Sink, limits: Limits, hold: Hold) -> None:
+    def __init__(self, sink: OutputSink, limits: RunLimits, hold: ProcessSupervisor) -> None:
         self._sink = sink
         self._limits = limits
         self._hold = hold
@@ -75,7 +77,7 @@ class _Guarded:
         self._error = self._why = ""
         self._tail: FileTail | None = None
         self._watcher: asyncio.TimerHandle | None = None
-        self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, *, fence_s: float) -> None:
         """Starts the guard, which starts the program."""
@@ -117,7 +119,7 @@ class _Guarded:
         """Lets it run until then."""
         self._guard.tell(f"fence {until_s}")
 
-    async def ended(self) -> Ended:
+    async def ended(self) -> RunEnd:
         """Waits for its end, of which the guard tells, and for what it still had to say."""
         self._watch(time.monotonic() + self._limits.timeout_s)
         follower = None if self._tail is None else asyncio.create_task(self._follow(self._tail))
@@ -168,9 +170,9 @@ class _Guarded:
     def _guard_ended(self) -> None:
         if not self._ended.done():
             why = f"its guard broke: {self._error}" if self._error else "its guard was ended from outside"
-            self._ended.set_result(Ended(Cause.LOST, self._exit_code, why))
+            self._ended.set_result(RunEnd(Cause.LOST, self._exit_code, why))
 
-    def _end(self, report: Mapping[str, Any]) -> Ended:
+    def _end(self, report: Mapping[str, Any]) -> RunEnd:
         now = time.monotonic()
         receipt = KillReceipt(
             containment=report["containment"],
@@ -181,10 +183,10 @@ class _Guarded:
             duration_s=report["duration_s"] if self._killed_at is None else now - self._killed_at,
         )
         if self._error:
-            return Ended(Cause.SPAWN, error=self._error)
+            return RunEnd(Cause.SPAWN, error=self._error)
         if report["cause"] in (Cause.EXIT, Cause.FENCE):
-            return Ended(Cause(report["cause"]), self._exit_code, receipt=receipt)
-        return Ended(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
+            return RunEnd(Cause(report["cause"]), self._exit_code, receipt=receipt)
+        return RunEnd(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
 
     def _watch(self, deadline: float) -> None:
         """Ends it when it has run, or been silent, for too long; looks again when that could be."""

@@ -17,7 +17,7 @@ LOOK_S: Final = 1.0
 SLEPT_S: Final = 0.5
 
 
-class Listener(Protocol):
+class HostListener(Protocol):
     """What is told."""
 
     def stopped_by_file(self, file: Path) -> None:
@@ -30,10 +30,10 @@ class Listener(Protocol):
         """The machine slept for that long."""
 
 
-class Watch:
+class HostWatch:
     """Looks each second, and whenever it is asked to."""
 
-    def __init__(self, folders: Sequence[Path], listener: Listener) -> None:
+    def __init__(self, folders: Sequence[Path], listener: HostListener) -> None:
         self.stopped = False
         self._files = [folder / FILE for folder in folders]
         self._listener = listener

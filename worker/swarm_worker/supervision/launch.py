@@ -36,7 +36,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """How long it may run, be silent (0 is for ever), and take to end."""
 
     timeout_s: float
@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunEnd:
     """How it ended; `exit_code` is None if no process came to be or nobody saw its end."""
 
     cause: Cause
@@ -54,7 +54,7 @@ class Ended:
     receipt: KillReceipt = field(default_factory=KillReceipt)
 
 
-class Sink(Protocol):
+class OutputSink(Protocol):
     """Takes output as it comes, without waiting."""
 
     @property

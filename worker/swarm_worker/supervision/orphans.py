@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from amplifier_swarm.exits import Exit, Exits
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.guard.containment import PIDNS, Containment, cgroups, drop_cgroup, kill_cgroup, strongest
 from swarm_worker.guard.procfs import (
     ENDED,
@@ -34,8 +34,8 @@ from swarm_worker.supervision.leftovers import MARKER, Leftovers
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
-    from swarm_worker.supervision.guard_client import GuardProcess, Take
-    from swarm_worker.supervision.guard_pool import Guards
+    from swarm_worker.supervision.guard_client import GuardClient, Take
+    from swarm_worker.supervision.guard_pool import GuardPool
 
 AUTO: Final = "auto"
 # Of 32: enough that no two are the same, and too few to guess the rest from.
@@ -51,7 +51,7 @@ UNKILLABLE_S: Final = 30.0
 _log = structlog.get_logger()
 
 
-def choose(wanted: str) -> Containment:
+def choose_containment(wanted: str) -> Containment:
     """The containment that was asked for; raises Exit if the kernel refuses it."""
     if wanted != PIDNS:
         return strongest() if wanted == AUTO else Containment()
@@ -61,13 +61,15 @@ def choose(wanted: str) -> Containment:
     done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"its probe ended with {done.returncode}"])[-1]
-        raise Exit(
-            Exits.USAGE, f"--containment pidns is refused here: {said}", hint="use auto, or allow namespaces"
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"--containment pidns is refused here: {said}",
+            hint="use auto, or allow namespaces",
         )
     return Containment(PIDNS)
 
 
-class Hold:
+class ProcessSupervisor:
     """The guards of this process, and the orphans of those that are gone."""
 
     def __init__(self, containment: Containment | None = None, *, instance: str = "") -> None:
@@ -77,19 +79,19 @@ class Hold:
         self._sweeping = asyncio.Lock()
 
     @functools.cached_property
-    def guards(self) -> "Guards":
+    def guards(self) -> "GuardPool":
         """What starts them."""
-        from swarm_worker.supervision.guard_pool import Guards  # noqa: PLC0415  # loaded with the first session
+        from swarm_worker.supervision.guard_pool import GuardPool  # noqa: PLC0415  # loaded with the first session
 
-        return Guards({MARKER: self.mark} if self._instance else {})
+        return GuardPool({MARKER: self.mark} if self._instance else {})
 
     def cgroup(self, name: str) -> str:
         """Where the control group of a guard's session is to be; nothing if there is none."""
         parent = self.containment.cgroup
         return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
 
-    async def guard(self, plan: Mapping[str, Any], fds: Sequence[int], take: "Take") -> "GuardProcess":
-        """Has a session guarded; see Guards.start."""
+    async def guard(self, plan: Mapping[str, Any], fds: Sequence[int], take: "Take") -> "GuardClient":
+        """Has a session guarded; see GuardPool.start."""
         if self._adopts:  # asked of the kernel before there is a guard to lose, since that takes ctypes
             prctl(PR_SET_CHILD_SUBREAPER, 1)
         return await self.guards.start(plan, fds, take)
@@ -105,7 +107,7 @@ class Hold:
         while (alive := leftovers.look()) or not leftovers.sure:
             if alive and time.monotonic() > until:
                 text = f"process {next(iter(alive)).pid} of a former worker's session does not end"
-                raise Exit(Exits.CONFLICT, text, hint="end it, or give another --name")
+                raise ProgramExit(ExitCode.CONFLICT, text, hint="end it, or give another --name")
             hit |= alive
             kill_frozen(alive)
             await asyncio.sleep(LOOK_S)

@@ -8,7 +8,7 @@ from swarmd.domain.errors import WorkerNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, OrderAction, SwarmMode, Task, TaskId, WorkerName
 from swarmd.engine.dispatch.dispatcher import Dispatcher
-from swarmd.engine.live.state import Live
+from swarmd.engine.live.state import LiveState
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.retries import reopen
 from swarmd.engine.tasks.transitions import change
@@ -30,7 +30,7 @@ class Stopped:
 class Kills:
     """Ends tasks, and keeps the swarm from starting any."""
 
-    def __init__(self, live: Live, dispatcher: Dispatcher) -> None:
+    def __init__(self, live: LiveState, dispatcher: Dispatcher) -> None:
         self._live = live
         self._dispatcher = dispatcher
 

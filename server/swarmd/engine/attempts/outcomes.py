@@ -20,9 +20,9 @@ from swarmd.domain.model import (
 from swarmd.domain.policy import Backoff, came_back_twice, judge
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
-from swarmd.engine.live.retry_timers import Backoffs
-from swarmd.engine.live.state import Live
-from swarmd.engine.live.wakeups import Feed
+from swarmd.engine.live.retry_timers import RetryTimers
+from swarmd.engine.live.state import LiveState
+from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import change
@@ -51,10 +51,10 @@ class Outcomes:
     def __init__(
         self,
         *,
-        live: Live,
+        live: LiveState,
         dispatcher: Dispatcher,
-        backoffs: Backoffs,
-        feed: Feed,
+        backoffs: RetryTimers,
+        feed: Wakeups,
         entropy: Entropy,
         backoff: Backoff,
     ) -> None:

@@ -7,8 +7,8 @@ from functools import partial
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import LeaseId, Order, OrderAction, SessionRole, SwarmMode, Task, Usage, WorkerName
 from swarmd.engine.attempts import leases
-from swarmd.engine.live.state import Live
-from swarmd.engine.live.wakeups import Feed
+from swarmd.engine.live.state import LiveState
+from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.tasks.transitions import change
 from swarmd.store import attempts, events, sessions, swarm
@@ -39,7 +39,7 @@ class SessionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SessionProgress:
     """What is new about one session."""
 
     lease_id: str
@@ -51,7 +51,7 @@ class Progress:
 class Sessions:
     """The gate before every process, and what becomes of it. Each method is one write."""
 
-    def __init__(self, live: Live, feed: Feed, observer: Observer, limits: LogLimits) -> None:
+    def __init__(self, live: LiveState, feed: Wakeups, observer: Observer, limits: LogLimits) -> None:
         self._limits = limits
         self._live = live
         self._feed = feed
@@ -111,7 +111,7 @@ class Sessions:
             )
         return None if record.outcome is None else leases.abandon(end.lease_id)
 
-    def report(self, tx: Tx, worker: WorkerName, progress: Progress) -> None:
+    def report(self, tx: Tx, worker: WorkerName, progress: SessionProgress) -> None:
         """Stores what is new; of a session that is not known, nothing."""
         record, session = _find(tx, worker, progress.lease_id, progress.session_id)
         if record is None or session is None:

@@ -12,8 +12,8 @@ from functools import partial
 from swarmd.domain.leasing import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
-from swarmd.engine.dispatch.ready_queue import Line
-from swarmd.engine.live.state import Live, Member
+from swarmd.engine.dispatch.ready_queue import ReadyQueue
+from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks.transitions import change
@@ -28,18 +28,18 @@ class Dispatcher:
     """Runs on the writer thread; `members` is a hint of who may have room, the store has the truth."""
 
     def __init__(
-        self, live: Live, entropy: Entropy, *, stranded: Callable[[Lease], None], observer: Observer
+        self, live: LiveState, entropy: Entropy, *, stranded: Callable[[Lease], None], observer: Observer
     ) -> None:
         """`stranded` is told, on the event loop, of a claim whose stream closed before it could be sent."""
         self._live = live
         self._stranded = stranded
         self._entropy = entropy
         self._observer = observer
-        self._hungry: dict[WorkerName, Member] = {}
+        self._hungry: dict[WorkerName, ConnectedWorker] = {}
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
 
-    def feed(self, member: Member) -> None:
+    def feed(self, member: ConnectedWorker) -> None:
         """The worker may have a free slot. Said once too often does no harm; not said, it idles."""
         self._hungry[member.identity.name] = member
 
@@ -56,14 +56,14 @@ class Dispatcher:
         if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
             return
         self._learn_labels(tx, offer)
-        line = Line(tx, ready, workers=len(self._hungry))
+        line = ReadyQueue(tx, ready, workers=len(self._hungry))
         matches = list(self._match(line, _Room(tx), offer.paused_runners))
         for attempt, (member, task) in enumerate(matches, offer.last_attempt + 1):
             self._claim(tx, member, task, AttemptKey(attempt), epoch=offer.epoch)
 
     def _match(
-        self, line: Line, room: "_Room", paused_runners: Container[str]
-    ) -> Iterator[tuple[Member, Task]]:
+        self, line: ReadyQueue, room: "_Room", paused_runners: Container[str]
+    ) -> Iterator[tuple[ConnectedWorker, Task]]:
         """Who gets what. Only reads, so that all claims may be written together."""
         turn = deque(self._hungry.values())
         while turn and line.ready:
@@ -80,7 +80,7 @@ class Dispatcher:
                 yield member, task
                 turn.append(member)
 
-    def fits(self, member: Member, labels: Mapping[str, str]) -> bool:
+    def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
         """Whether the worker has every label that is asked for."""
         return labels.items() <= member.identity.labels.items()
 
@@ -88,7 +88,7 @@ class Dispatcher:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _may_have(self, member: Member, ready: set[int]) -> Sequence[int]:
+    def _may_have(self, member: ConnectedWorker, ready: set[int]) -> Sequence[int]:
         """The label sets of which the worker may have a task; asked of every idle worker, so without the store."""
         found = []
         for label_set in sorted(ready):
@@ -104,7 +104,7 @@ class Dispatcher:
             other.takes_claims and not other.unanswered and self.fits(other, labels) for other in members
         )
 
-    def _claim(self, tx: Tx, member: Member, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
+    def _claim(self, tx: Tx, member: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
         number, secret = task.attempt + 1, self._entropy.secret()
         worker = member.identity.name
         lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
@@ -123,7 +123,7 @@ class Dispatcher:
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
 
-    def _deliver(self, member: Member, lease: Lease, claim: Claim, waited_s: float) -> None:
+    def _deliver(self, member: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
         self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
         if member.connected:
@@ -139,13 +139,13 @@ class _Room:
         self._tx = tx
         self._free: dict[WorkerName, int] = {}
 
-    def of(self, member: Member) -> int:
+    def of(self, member: ConnectedWorker) -> int:
         """The free slots of the worker."""
         name = member.identity.name
         if name not in self._free:
             self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
         return self._free[name]
 
-    def less(self, member: Member) -> None:
+    def less(self, member: ConnectedWorker) -> None:
         """One of them has been given a task."""
         self._free[member.identity.name] -= 1

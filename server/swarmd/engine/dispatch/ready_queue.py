@@ -12,7 +12,7 @@ from swarmd.store.transaction import Tx
 PAGE: Final = 64
 
 
-class Line:
+class ReadyQueue:
     """Reads no more of the line than is likely to be taken. What is taken stays ready until the look is over."""
 
     def __init__(self, tx: Tx, ready: set[int], *, workers: int) -> None:

@@ -9,7 +9,7 @@ from swarmd.domain.model import Claim, Lease, Order
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class WorkerNotice:
     """What concerns a worker beyond its leases."""
 
     done: bool
@@ -17,12 +17,12 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Batch:
     """Everything that waited, for one message."""
 
     claims: Sequence[tuple[Lease, Claim]]
     orders: Sequence[Order]
-    notice: Notice | None
+    notice: WorkerNotice | None
 
 
 class Mailbox:
@@ -31,7 +31,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._claims: list[tuple[Lease, Claim]] = []
         self._orders: list[Order] = []
-        self._notice: Notice | None = None
+        self._notice: WorkerNotice | None = None
         self._wake = asyncio.Event()
         self._error: SwarmError | None = None
         self.closed = False
@@ -46,7 +46,7 @@ class Mailbox:
         self._orders.append(order)
         self._wake.set()
 
-    def notice(self, notice: Notice) -> None:
+    def notice(self, notice: WorkerNotice) -> None:
         """Replaces the notice that waits."""
         self._notice = notice
         self._wake.set()
@@ -57,7 +57,7 @@ class Mailbox:
         self._error = self._error or error
         self._wake.set()
 
-    async def take(self) -> Parcel | None:
+    async def take(self) -> Batch | None:
         """Waits for something and takes all of it; None, or the error, when the mailbox is closed."""
         while not (self._claims or self._orders or self._notice or self.closed):
             self._wake.clear()
@@ -66,7 +66,7 @@ class Mailbox:
             if self._error is not None:
                 raise self._error
             return None
-        parcel = Parcel(self._claims, self._orders, self._notice)
+        parcel = Batch(self._claims, self._orders, self._notice)
         self._claims, self._orders, self._notice = [], [], None
         return parcel
 

@@ -9,7 +9,7 @@ from swarmd.store import tasks
 from swarmd.store.transaction import Tx
 
 
-class Backoffs:
+class RetryTimers:
     """One timer a waiting task. `due` is told which task's wait is over."""
 
     def __init__(self, clock: Clock, due: Callable[[TaskKey], None]) -> None:

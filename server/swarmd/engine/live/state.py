@@ -19,7 +19,7 @@ from swarmd.domain.model import (
     WorkerKey,
     WorkerName,
 )
-from swarmd.engine.live.mailbox import Mailbox, Notice
+from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.ports import Clock
 
 _Key = tuple[TaskKey, int]
@@ -40,7 +40,7 @@ class LiveLease:
 
 
 @dataclass(slots=True)
-class Member:
+class ConnectedWorker:
     """A worker that has joined since the server started."""
 
     key: WorkerKey
@@ -72,13 +72,13 @@ class Member:
         return self.reachable and not (self.draining or self.leaving)
 
 
-class Live:
+class LiveState:
     """The living side of the swarm."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[_Key, LiveLease] = {}
-        self.members: dict[WorkerName, Member] = {}
+        self.members: dict[WorkerName, ConnectedWorker] = {}
         self.done = False
         # Nobody is given up: most workers fell silent at once.
         self.expiry_paused = False
@@ -160,12 +160,12 @@ class Live:
 
     # ── workers ─────────────────────────────────────────────────────────────────────────────────
 
-    def join(self, member: Member) -> None:
+    def join(self, member: ConnectedWorker) -> None:
         """The worker's stream is open; it gets to know how things stand first."""
         self.members[member.identity.name] = member
-        member.mailbox.notice(Notice(self.done, member.draining))
+        member.mailbox.notice(WorkerNotice(self.done, member.draining))
 
-    def hear(self, member: Member) -> None:
+    def hear(self, member: ConnectedWorker) -> None:
         """The worker is alive."""
         member.heard_s, member.heard_us = self._clock.monotonic_s(), self._clock.wall_us()
         member.suspect = False
@@ -175,7 +175,7 @@ class Live:
         if (member := self.members.get(lease.worker)) is not None:
             member.unanswered.add((lease.task_key, lease.number))
 
-    def answers(self, member: Member, lease_ids: Iterable[str]) -> bool:
+    def answers(self, member: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
         """Whether a worker that seemed to be deaf speaks of what it was sent."""
         if not member.unanswered:
             return False
@@ -194,7 +194,7 @@ class Live:
         """The worker gets no more claims and is told to leave when it has finished."""
         if (member := self.members.get(name)) is not None:
             member.draining = True
-            member.mailbox.notice(Notice(self.done, drain=True))
+            member.mailbox.notice(WorkerNotice(self.done, drain=True))
 
     def set_done(self, done: bool) -> None:  # noqa: FBT001  # it is the value itself
         """Whether nothing is left to do; tells everybody when that changes."""
@@ -202,7 +202,7 @@ class Live:
             return
         self.done = done
         for member in self.members.values():
-            member.mailbox.notice(Notice(done, member.draining))
+            member.mailbox.notice(WorkerNotice(done, member.draining))
 
     def _post(self, worker: WorkerName, order: Order) -> None:
         if (member := self.members.get(worker)) is not None and member.connected:

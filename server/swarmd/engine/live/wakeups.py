@@ -22,14 +22,14 @@ class ReaderKind(StrEnum):
 
 
 @dataclass(eq=False, slots=True)
-class Reading:
+class Subscription:
     """One who follows, and up to which event; None for one who follows something else."""
 
     kind: ReaderKind
     seq: int | None = None
 
 
-class Feed:
+class Wakeups:
     """One condition a subject: the events as a whole, or the log of one task."""
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Feed:
         # How often there was something new.
         self.wakes = 0
         # For those who measure how many follow, and how far behind they are.
-        self.readings: set[Reading] = set()
+        self.readings: set[Subscription] = set()
 
     @contextlib.contextmanager
-    def reading(self, kind: ReaderKind, seq: int | None = None) -> Iterator[Reading]:
+    def reading(self, kind: ReaderKind, seq: int | None = None) -> Iterator[Subscription]:
         """Counts somebody who follows for as long as the block lasts; they keep `seq` true."""
-        reading = Reading(kind, seq)
+        reading = Subscription(kind, seq)
         self.readings.add(reading)
         try:
             yield reading

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
 from swarmd.domain.model import SwarmMode, Task, TaskDefinition
-from swarmd.engine.live.retry_timers import Backoffs
-from swarmd.engine.live.state import Live, Member
+from swarmd.engine.live.retry_timers import RetryTimers
+from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.store import attempts, swarm, tasks
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
@@ -53,7 +53,7 @@ class Facts:
     paused: dict[str, str]
 
 
-def gather(tx: ReadTx, task: Task, live: Live) -> Facts:
+def gather(tx: ReadTx, task: Task, live: LiveState) -> Facts:
     """Reads what the reasons are made of."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
@@ -70,7 +70,7 @@ def gather(tx: ReadTx, task: Task, live: Live) -> Facts:
     )
 
 
-def reasons(facts: Facts, live: Live, backoffs: Backoffs) -> Sequence[Reason]:
+def reasons(facts: Facts, live: LiveState, backoffs: RetryTimers) -> Sequence[Reason]:
     """Every reason, the root first; none if the task can start at once."""
     task = facts.task
     if task.status in FINAL:
@@ -108,7 +108,7 @@ def _dependencies(facts: Facts) -> Sequence[Reason]:
     return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
 
 
-def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
+def _workers(facts: Facts, live: LiveState) -> Sequence[Reason]:
     members = [member for member in live.members.values() if member.takes_claims]
     if not members:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
@@ -127,5 +127,5 @@ def _workers(facts: Facts, live: Live) -> Sequence[Reason]:
     return []
 
 
-def _full(member: Member, facts: Facts) -> bool:
+def _full(member: ConnectedWorker, facts: Facts) -> bool:
     return facts.held.get(member.identity.name, 0) >= member.identity.slots

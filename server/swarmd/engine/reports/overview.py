@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, WorkerName
-from swarmd.engine.live.state import Live, LiveLease, Member
+from swarmd.engine.live.state import ConnectedWorker, LiveLease, LiveState
 from swarmd.engine.ports import Clock
-from swarmd.engine.workers.registry import Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.reads import views
 from swarmd.store.reads.views import Totals
@@ -52,7 +52,7 @@ class WorkerView:
     stopped_by_us: int | None
 
 
-def swarm_view(tx: ReadTx, live: Live, *, started_us: int) -> SwarmView:
+def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
     """The swarm as a whole, as of one moment."""
     members = [member for member in list(live.members.values()) if member.connected]
     return SwarmView(
@@ -79,7 +79,7 @@ class StoppingWorker:
     stopped_by_us: int | None
 
 
-def stopping_workers(live: Live, clock: Clock, pace: Pace) -> Sequence[StoppingWorker]:
+def stopping_workers(live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Sequence[StoppingWorker]:
     """Who holds sessions that are ordered to end, and what to expect of each."""
     by_worker: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for found in live.leases():
@@ -92,7 +92,11 @@ def stopping_workers(live: Live, clock: Clock, pace: Pace) -> Sequence[StoppingW
 
 
 def _stopping(
-    name: WorkerName, leases: Sequence[LiveLease], member: Member | None, clock: Clock, pace: Pace
+    name: WorkerName,
+    leases: Sequence[LiveLease],
+    member: ConnectedWorker | None,
+    clock: Clock,
+    pace: HeartbeatPolicy,
 ) -> StoppingWorker:
     reachable = member is not None and member.reachable
     known = not reachable and not any(found.kept for found in leases)
@@ -100,13 +104,13 @@ def _stopping(
     return StoppingWorker(name, reachable, [found.lease.task_id for found in leases], by_us)
 
 
-def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: Pace) -> int:
+def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: HeartbeatPolicy) -> int:
     """By when a worker that is not heard again has ended these sessions by itself."""
     silent_s = clock.monotonic_s() - max(found.heard_s for found in leases)
     return clock.wall_us() + int(max(0.0, pace.stopped_after_s - silent_s) * 1_000_000)
 
 
-def worker_views(tx: ReadTx, live: Live, clock: Clock, pace: Pace) -> Sequence[WorkerView]:
+def worker_views(tx: ReadTx, live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Sequence[WorkerView]:
     """All workers that ever joined, by name."""
     fenced: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for lease in live.leases():
@@ -116,7 +120,7 @@ def worker_views(tx: ReadTx, live: Live, clock: Clock, pace: Pace) -> Sequence[W
     return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.every(tx)]
 
 
-def _worker(tx: ReadTx, record: WorkerRecord, live: Live, stopped_by_us: int | None) -> WorkerView:
+def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: int | None) -> WorkerView:
     member = live.members.get(record.identity.name)
     status = _status(record, live)
     return WorkerView(
@@ -128,7 +132,7 @@ def _worker(tx: ReadTx, record: WorkerRecord, live: Live, stopped_by_us: int | N
     )
 
 
-def _status(record: WorkerRecord, live: Live) -> WorkerStatus:
+def _status(record: WorkerRecord, live: LiveState) -> WorkerStatus:
     if record.left:
         return WorkerStatus.GONE
     member = live.members.get(record.identity.name)

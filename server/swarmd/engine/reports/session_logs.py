@@ -20,7 +20,7 @@ _NUMBER_BITS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LogQuery:
     """What of a task's log to read."""
 
     role: SessionRole | None = None
@@ -52,7 +52,7 @@ class LogPage:
     full: bool
 
 
-def page(tx: ReadTx, key: TaskKey, wanted: Wanted) -> LogPage:
+def page(tx: ReadTx, key: TaskKey, wanted: LogQuery) -> LogPage:
     """The next entries."""
     task = tasks.get(tx, key)
     chosen = list(_chosen(sessions.of_task(tx, key), wanted, latest=task.attempt))
@@ -65,7 +65,9 @@ def page(tx: ReadTx, key: TaskKey, wanted: Wanted) -> LogPage:
     return LogPage(shown, bool(chosen), ended, len(shown) >= wanted.limit)
 
 
-def _chosen(found: Sequence[SessionRef], wanted: Wanted, *, latest: int) -> Iterator[tuple[int, SessionRef]]:
+def _chosen(
+    found: Sequence[SessionRef], wanted: LogQuery, *, latest: int
+) -> Iterator[tuple[int, SessionRef]]:
     first = wanted.after >> _NUMBER_BITS
     for place, session in enumerate(found, start=1):
         fits = wanted.role in (None, session.role) and place >= first
@@ -78,7 +80,7 @@ def _chosen(found: Sequence[SessionRef], wanted: Wanted, *, latest: int) -> Iter
 
 
 def _of_session(
-    tx: ReadTx, place: int, session: SessionRef, wanted: Wanted, *, limit: int
+    tx: ReadTx, place: int, session: SessionRef, wanted: LogQuery, *, limit: int
 ) -> Iterator[Shown]:
     base = place << _NUMBER_BITS
     seen = max(0, wanted.after - base)

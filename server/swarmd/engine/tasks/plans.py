@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
-from swarmd.domain.errors import Fault, InvalidStatus, InvalidTasks, TasksActive
+from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
@@ -28,7 +28,7 @@ class Added:
     changed: int
     unchanged: int
     removed: int
-    warnings: Sequence[Fault]
+    warnings: Sequence[FieldFault]
 
 
 class DryRun(Exception):
@@ -160,10 +160,10 @@ def _place(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
         transitions.skip_if_stranded(tx, tasks.get(tx, key))
 
 
-def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[Fault]:
+def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
     """Tasks that can't run as things stand; worth saying, since the cause may lie outside the file."""
     statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named(plan)).items()}
-    odd: list[Fault] = []
+    odd: list[FieldFault] = []
     if DEAD.isdisjoint(statuses.values()):
         return odd
     for index, task in enumerate(plan):
@@ -176,7 +176,7 @@ def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[Fault]:
         for number, dependency in enumerate(task.definition.dependencies):
             if statuses[dependency] in DEAD:
                 message = f'depends on "{dependency}", which is {statuses[dependency]}, so it is skipped'
-                odd.append(Fault(f"tasks[{index}].dependencies[{number}]", message))
+                odd.append(FieldFault(f"tasks[{index}].dependencies[{number}]", message))
     return odd
 
 
@@ -187,4 +187,4 @@ def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
     edges[task_id] = list(wanted)
     cycle = [task_id, task_id] if task_id in wanted else shortest_cycle(edges)
     if cycle:
-        raise InvalidTasks([Fault("dependency", f"dependency cycle: {' -> '.join(cycle[:11])}")])
+        raise InvalidTasks([FieldFault("dependency", f"dependency cycle: {' -> '.join(cycle[:11])}")])

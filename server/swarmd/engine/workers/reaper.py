@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, Final
 
 from swarmd.domain.model import Lease, WorkerName
-from swarmd.engine.live.state import Live, LiveLease
+from swarmd.engine.live.state import LiveLease, LiveState
 from swarmd.engine.ports import Clock
-from swarmd.engine.workers.registry import Fleet, Pace
+from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import events
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -24,7 +24,9 @@ Write = Callable[[Callable[[Tx], None]], Coroutine[Any, Any, None]]
 class Reaper:
     """Looks once in a while; `look` does one round and is given the write to use."""
 
-    def __init__(self, *, live: Live, fleet: Fleet, clock: Clock, pace: Pace) -> None:
+    def __init__(
+        self, *, live: LiveState, fleet: WorkerRegistry, clock: Clock, pace: HeartbeatPolicy
+    ) -> None:
         self._live = live
         self._fleet = fleet
         self._clock = clock

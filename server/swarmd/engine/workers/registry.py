@@ -11,8 +11,8 @@ from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerNam
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
-from swarmd.engine.live.mailbox import Mailbox, Notice
-from swarmd.engine.live.state import Live, Member
+from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
+from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer
 from swarmd.engine.ports import Clock
 from swarmd.store import attempts, events, workers
@@ -27,7 +27,7 @@ COUNT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class HeartbeatPolicy:
     """What the server demands of workers' heartbeats."""
 
     heartbeat_s: float
@@ -49,20 +49,20 @@ class BeatAnswer:
 
     orders: Sequence[Order]
     heartbeat_s: float
-    notice: Notice
+    notice: WorkerNotice
 
 
-class Fleet:
+class WorkerRegistry:
     """Keeps the list of workers true, in the store and in memory."""
 
     def __init__(
         self,
         *,
-        live: Live,
+        live: LiveState,
         dispatcher: Dispatcher,
         outcomes: Outcomes,
         clock: Clock,
-        pace: Pace,
+        pace: HeartbeatPolicy,
         nudge: Callable[[], None],
         observer: Observer,
     ) -> None:
@@ -77,7 +77,9 @@ class Fleet:
         self._nudge = nudge
         self._observer = observer
 
-    def join(self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox) -> Member:
+    def join(
+        self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox
+    ) -> ConnectedWorker:
         """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name, and
         StreamReplaced if a newer request of the same worker came first.
 
@@ -95,7 +97,7 @@ class Fleet:
         if record is None or record.left or record.identity.incarnation != identity.incarnation:
             events.append(tx, EventKind.WORKER_JOINED, worker=identity.name, cause=f"host {identity.host}")
         same = record is not None and record.identity.incarnation == identity.incarnation
-        member = Member(
+        member = ConnectedWorker(
             key=key,
             identity=identity,
             mailbox=mailbox,
@@ -125,7 +127,7 @@ class Fleet:
             self._hear(member, lease_ids, leaving=leaving)
         orders = self._live.present(name, lease_ids)
         drain = member is not None and member.draining
-        return BeatAnswer(orders, self.heartbeat_s(), Notice(self._live.done, drain))
+        return BeatAnswer(orders, self.heartbeat_s(), WorkerNotice(self._live.done, drain))
 
     def heartbeat_s(self) -> float:
         """The interval for a fleet of the present size, which is counted once in a while: every beat asks."""
@@ -151,7 +153,7 @@ class Fleet:
         for lease in leases:
             self._outcomes.lose(tx, lease, cause=f"worker {name} was lost")
 
-    def _hear(self, member: Member, lease_ids: Sequence[str], *, leaving: bool) -> None:
+    def _hear(self, member: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
         was_out = self._live.answers(member, lease_ids) or member.suspect
         self._observer.beat(self._clock.monotonic_s() - member.heard_s)
         self._live.hear(member)
@@ -170,7 +172,7 @@ class Fleet:
         if connected or attempts.open_count(tx, record.key):
             raise WorkerNameTaken(identity.name, record.identity.host, record.identity.pid)
 
-    def _seat(self, member: Member, held: Sequence[str]) -> None:
+    def _seat(self, member: ConnectedWorker, held: Sequence[str]) -> None:
         old = self._live.members.get(member.identity.name)
         self._live.join(member)
         # Since the commit, the end of a lease may have fed the stream that this one replaces.

@@ -37,7 +37,7 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SortKey:
     """A task's place in a sorted list; no two have the same."""
 
     value: str | int
@@ -58,7 +58,7 @@ class SortedPage:
     """The keys of one page, and the place of its last task."""
 
     keys: Sequence[TaskKey]
-    last: Place | None
+    last: SortKey | None
 
 
 def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[TaskKey]:
@@ -68,7 +68,7 @@ def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[
 
 
 def sorted_page(
-    tx: ReadTx, wanted: TaskFilter, *, sort: Sort, down: bool, after: Place | None, limit: int
+    tx: ReadTx, wanted: TaskFilter, *, sort: Sort, down: bool, after: SortKey | None, limit: int
 ) -> SortedPage:
     """The next tasks after that place, in that order."""
     rows = tx.all(
@@ -80,7 +80,7 @@ def sorted_page(
         limit=limit,
         **wanted.parameters(),
     )
-    last = Place(rows[-1][1], rows[-1][0]) if rows else None
+    last = SortKey(rows[-1][1], rows[-1][0]) if rows else None
     return SortedPage([TaskKey(row[0]) for row in rows], last)
 
 

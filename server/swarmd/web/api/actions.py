@@ -14,21 +14,21 @@ from swarmd.engine import bulk
 from swarmd.engine.bulk import BulkResult, Choice
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
-from swarmd.web.http.params import Field, flag, number, text
-from swarmd.web.http.route import Ask, Site
+from swarmd.web.http.params import Param, flag, number, text
+from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S
 
 MAX_IDS: Final = 100_000
 # More refusals than anybody reads; the counts tell of the others.
 SHOWN_REFUSALS: Final = 1_000
 
-CAUSE: Final[Field[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
-DEADLINE_S: Final[Field[float | None]] = number(
+CAUSE: Final[Param[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
+DEADLINE_S: Final[Param[float | None]] = number(
     "deadline_s", "How long what runs may still run before it is killed; as long as it takes without it.",
     high=MAX_DEADLINE_S,
 )  # fmt: skip
-REQUEUE: Final[Field[bool]] = flag("requeue", "Retries what emergency stops and drains have ended.")
-DRY_RUN: Final[Field[bool]] = flag("dry_run", "Only says what would be done.")
+REQUEUE: Final[Param[bool]] = flag("requeue", "Retries what emergency stops and drains have ended.")
+DRY_RUN: Final[Param[bool]] = flag("dry_run", "Only says what would be done.")
 
 
 def _read_ids(place: str, given: Any) -> Sequence[str]:
@@ -48,10 +48,10 @@ def _read_filter(place: str, given: Any) -> TaskFilter:
     return TaskFilter(found[STATUS.name], found[PHASE.name], found[Q.name])
 
 
-IDS: Final[Field[Sequence[str]]] = Field(
+IDS: Final[Param[Sequence[str]]] = Param(
     "ids", "These tasks.", {"type": "array", "items": {"type": "string"}, "maxItems": MAX_IDS}, _read_ids, ()
 )
-FILTER: Final[Field[TaskFilter | None]] = Field(
+FILTER: Final[Param[TaskFilter | None]] = Param(
     "filter", "All tasks that fit, as GET /api/tasks reads it; an empty one fits all.",
     {"type": "object", "properties": {field.name: field.schema for field in (STATUS, PHASE, Q)},
      "additionalProperties": False},
@@ -59,19 +59,19 @@ FILTER: Final[Field[TaskFilter | None]] = Field(
 )  # fmt: skip
 
 
-async def kill(site: Site, ask: Ask) -> Document:
+async def kill(site: AppState, ask: ApiRequest) -> Document:
     """Ends a task; the answer does not wait for the proof, the task tells of it."""
     [task] = await site.verbs.kill([ask.path["id"]], ask.of(CAUSE))
     return task_document(task)
 
 
-async def retry(site: Site, ask: Ask) -> Document:
+async def retry(site: AppState, ask: ApiRequest) -> Document:
     """Gives a task a new start."""
     retried = await site.verbs.retry([ask.path["id"]], failed=False)
     return task_document(retried.tasks[0])
 
 
-async def kill_many(site: Site, ask: Ask) -> Document:
+async def kill_many(site: AppState, ask: ApiRequest) -> Document:
     """Ends many tasks, or says what that would do."""
     choice = _choice(ask)
     if ask.of(DRY_RUN):
@@ -79,7 +79,7 @@ async def kill_many(site: Site, ask: Ask) -> Document:
     return _bulk_document(await bulk.kill(site.swarm, choice, ask.of(CAUSE)))
 
 
-async def retry_many(site: Site, ask: Ask) -> Document:
+async def retry_many(site: AppState, ask: ApiRequest) -> Document:
     """Gives many tasks a new start, or says what that would do."""
     choice = _choice(ask)
     if ask.of(DRY_RUN):
@@ -87,33 +87,33 @@ async def retry_many(site: Site, ask: Ask) -> Document:
     return _bulk_document(await bulk.retry(site.swarm, choice))
 
 
-async def drain(site: Site, ask: Ask) -> Document:
+async def drain(site: AppState, ask: ApiRequest) -> Document:
     """Tells a worker to finish and to exit."""
     [worker] = await site.verbs.drain(ask.path["name"], ask.of(DEADLINE_S))
     return worker_document(worker)
 
 
-async def shut_down(site: Site, ask: Ask) -> Document:
+async def shut_down(site: AppState, ask: ApiRequest) -> Document:
     """Tells all workers to finish and to exit."""
     return {"workers": workers_document(await site.verbs.drain(None, ask.of(DEADLINE_S)))}
 
 
-async def pause(site: Site, ask: Ask) -> Document:
+async def pause(site: AppState, ask: ApiRequest) -> Document:
     """Gives no claims from now on."""
     return swarm_document(await site.verbs.pause(ask.of(CAUSE)))
 
 
-async def stop(site: Site, ask: Ask) -> Document:
+async def stop(site: AppState, ask: ApiRequest) -> Document:
     """Stops everything; the receipts follow in the tasks."""
     return stopped_document(ordered(await site.verbs.stop(ask.of(CAUSE))))
 
 
-async def resume(site: Site, ask: Ask) -> Document:
+async def resume(site: AppState, ask: ApiRequest) -> Document:
     """Ends every pause and stop."""
     return resumed_document(await site.verbs.resume(requeue=ask.of(REQUEUE)))
 
 
-def _choice(ask: Ask) -> Choice:
+def _choice(ask: ApiRequest) -> Choice:
     fits, ids = ask.of(FILTER), ask.of(IDS)
     if (fits is None) == (not ids):
         raise InvalidRequest("filter", "give either a filter or ids")

@@ -14,8 +14,8 @@ from swarmd.store.reads import charts, pages
 from swarmd.store.reads.charts import SessionBar, Stretch
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
-from swarmd.web.http.params import MAX_TEXT, Field, integer
-from swarmd.web.http.route import Ask, Site
+from swarmd.web.http.params import MAX_TEXT, Param, integer
+from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire import values
 
 # More nodes than anybody can tell apart; the phases stand for them.
@@ -43,34 +43,34 @@ def _read_time(place: str, given: Any) -> int | None:
 
 
 _TIME: Final = {"type": "string", "format": "date-time"}
-ONE_PHASE: Final[Field[str | None]] = Field(
+ONE_PHASE: Final[Param[str | None]] = Param(
     "phase", "Only this phase; empty is that of the tasks without one.",
     {"type": "string", "maxLength": MAX_TEXT}, _read_phase, None,
 )  # fmt: skip
-SINCE: Final[Field[int | None]] = Field(
+SINCE: Final[Param[int | None]] = Param(
     "since", "From when on; an hour before the end without it.", _TIME, _read_time, None
 )
-UNTIL: Final[Field[int | None]] = Field("until", "Up to when; now without it.", _TIME, _read_time, None)
-BARS: Final[Field[int]] = integer("limit", "How many at most, the newest.", low=1, high=5_000, default=500)
-MINUTES: Final[Field[int]] = integer("minutes", "How far back.", low=1, high=44_640, default=60)
+UNTIL: Final[Param[int | None]] = Param("until", "Up to when; now without it.", _TIME, _read_time, None)
+BARS: Final[Param[int]] = integer("limit", "How many at most, the newest.", low=1, high=5_000, default=500)
+MINUTES: Final[Param[int]] = integer("minutes", "How far back.", low=1, high=44_640, default=60)
 
 
-async def status(site: Site, ask: Ask) -> Document:
+async def status(site: AppState, ask: ApiRequest) -> Document:
     """The swarm as a whole."""
     return swarm_document(await site.looks.swarm())
 
 
-async def workers(site: Site, ask: Ask) -> Document:
+async def workers(site: AppState, ask: ApiRequest) -> Document:
     """All workers that ever joined."""
     return {"workers": workers_document(await site.looks.workers())}
 
 
-async def graph(site: Site, ask: Ask) -> Document:
+async def graph(site: AppState, ask: ApiRequest) -> Document:
     """The tasks and what they wait for; of very many tasks, their phases."""
     return await site.read_long(partial(_graph, phase=ask.of(ONE_PHASE)))
 
 
-async def timeline(site: Site, ask: Ask) -> Document:
+async def timeline(site: AppState, ask: ApiRequest) -> Document:
     """The sessions that ran within some time."""
     until_us = _or(ask.of(UNTIL), site.swarm.clock.wall_us())
     since_us = _or(ask.of(SINCE), until_us - _HOUR_US)
@@ -78,7 +78,7 @@ async def timeline(site: Site, ask: Ask) -> Document:
     return {"sessions": [_bar(bar) for bar in reversed(await site.read_long(read))]}
 
 
-async def throughput(site: Site, ask: Ask) -> Document:
+async def throughput(site: AppState, ask: ApiRequest) -> Document:
     """What was done in each of sixty stretches up to now."""
     bucket_us = ask.of(MINUTES) * _MINUTE_US // BUCKETS
     since_us = site.swarm.clock.wall_us() - BUCKETS * bucket_us

@@ -20,14 +20,14 @@ from swarmd.engine.reports.session_logs import LogPage
 from swarmd.engine.tasks import lookup
 from swarmd.store import events
 from swarmd.store.reads import pages
-from swarmd.store.reads.pages import Place, Sort, TaskFilter
+from swarmd.store.reads.pages import Sort, SortKey, TaskFilter
 from swarmd.store.transaction import ReadTx
-from swarmd.web.http.params import Field, cursor, integer, text, word, words, write_cursor
-from swarmd.web.http.route import Ask, Site
+from swarmd.web.http.params import Param, cursor, integer, text, word, words, write_cursor
+from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire import reads, views
 
 
-class Order(StrEnum):
+class SortOrder(StrEnum):
     """Which end of a sorted list comes first."""
 
     ASC = "asc"
@@ -35,32 +35,32 @@ class Order(StrEnum):
 
 
 MAX_PAGE: Final = 500
-STATUS: Final[Field[Sequence[TaskStatus]]] = words("status", "Only tasks of these statuses.", TaskStatus)
-PHASE: Final[Field[str]] = text("phase", "Only tasks of this phase.")
-Q: Final[Field[str]] = text("q", "Only tasks with this in their id or name.")
-SORT: Final[Field[Sort | None]] = word("sort", "By what to sort; in the order of import without it.", Sort)
-ORDER: Final[Field[Order | None]] = word("order", "`asc`, unless said.", Order)
-LIMIT: Final[Field[int]] = integer("limit", "How many at most.", low=1, high=MAX_PAGE, default=100)
-AFTER: Final[Field[Sequence[str | int] | None]] = cursor("after", "The `next` of the page before.")
+STATUS: Final[Param[Sequence[TaskStatus]]] = words("status", "Only tasks of these statuses.", TaskStatus)
+PHASE: Final[Param[str]] = text("phase", "Only tasks of this phase.")
+Q: Final[Param[str]] = text("q", "Only tasks with this in their id or name.")
+SORT: Final[Param[Sort | None]] = word("sort", "By what to sort; in the order of import without it.", Sort)
+ORDER: Final[Param[SortOrder | None]] = word("order", "`asc`, unless said.", SortOrder)
+LIMIT: Final[Param[int]] = integer("limit", "How many at most.", low=1, high=MAX_PAGE, default=100)
+AFTER: Final[Param[Sequence[str | int] | None]] = cursor("after", "The `next` of the page before.")
 
-ROLE: Final[Field[SessionRole | None]] = word("role", "Only sessions of this role.", SessionRole)
-ATTEMPT: Final[Field[int]] = integer(
+ROLE: Final[Param[SessionRole | None]] = word("role", "Only sessions of this role.", SessionRole)
+ATTEMPT: Final[Param[int]] = integer(
     "attempt", "Only this attempt; the latest without it.", high=2**31 - 1, default=0
 )
-CURSOR: Final[Field[int]] = integer("after", "The `cursor` of the last entry seen.", default=0)
-ENTRIES: Final[Field[int]] = integer("limit", "How many at most.", low=1, high=5_000, default=500)
-TAIL: Final[Field[int]] = integer(
+CURSOR: Final[Param[int]] = integer("after", "The `cursor` of the last entry seen.", default=0)
+ENTRIES: Final[Param[int]] = integer("limit", "How many at most.", low=1, high=5_000, default=500)
+TAIL: Final[Param[int]] = integer(
     "tail", "Begins with the newest so many of each session.", high=100_000, default=0
 )
-WAIT_S: Final[Field[int]] = integer(
+WAIT_S: Final[Param[int]] = integer(
     "wait_s", "If there is nothing new, waits so long for it before it answers.", high=30, default=0
 )
 
-SEQ: Final[Field[int]] = integer("after", "The `seq` of the last event seen.", default=0)
-TASK: Final[Field[str]] = text("task", "Only events of this task.")
+SEQ: Final[Param[int]] = integer("after", "The `seq` of the last event seen.", default=0)
+TASK: Final[Param[str]] = text("task", "Only events of this task.")
 
 
-async def tasks(site: Site, ask: Ask) -> Document:
+async def tasks(site: AppState, ask: ApiRequest) -> Document:
     """A page of the tasks that fit."""
     wanted = TaskFilter(ask.of(STATUS), ask.of(PHASE), ask.of(Q))
     limit = ask.of(LIMIT)
@@ -76,19 +76,19 @@ async def tasks(site: Site, ask: Ask) -> Document:
     return await site.read_long(read)
 
 
-async def task(site: Site, ask: Ask) -> Document:
+async def task(site: AppState, ask: ApiRequest) -> Document:
     """One task with its attempts."""
     return show_document(await site.looks.task(ask.path["id"]))
 
 
-async def explain(site: Site, ask: Ask) -> Document:
+async def explain(site: AppState, ask: ApiRequest) -> Document:
     """Why a task is where it is."""
     return explain_document(await site.looks.explain(ask.path["id"]))
 
 
-async def log(site: Site, ask: Ask) -> Document:
+async def log(site: AppState, ask: ApiRequest) -> Document:
     """The next of what a task's sessions printed."""
-    wanted = session_logs.Wanted(
+    wanted = session_logs.LogQuery(
         role=ask.of(ROLE),
         attempt=ask.of(ATTEMPT),
         after=ask.of(CURSOR),
@@ -108,7 +108,7 @@ async def log(site: Site, ask: Ask) -> Document:
     return _log_document(page, after=wanted.after)
 
 
-async def log_of_events(site: Site, ask: Ask) -> Document:
+async def log_of_events(site: AppState, ask: ApiRequest) -> Document:
     """The next events."""
     after = ask.of(SEQ)
     task_id = ask.of(TASK)
@@ -122,7 +122,7 @@ async def log_of_events(site: Site, ask: Ask) -> Document:
     }
 
 
-def _page(tx: ReadTx, wanted: TaskFilter, ask: Ask) -> tuple[Sequence[TaskKey], str | None]:
+def _page(tx: ReadTx, wanted: TaskFilter, ask: ApiRequest) -> tuple[Sequence[TaskKey], str | None]:
     """The keys of a page, and the cursor behind it."""
     sort, after, limit = ask.of(SORT), ask.of(AFTER), ask.of(LIMIT)
     if sort is None:
@@ -130,7 +130,7 @@ def _page(tx: ReadTx, wanted: TaskFilter, ask: Ask) -> tuple[Sequence[TaskKey], 
         return keys, write_cursor(keys[-1]) if keys else None
     place = None if after is None else _place(after)
     page = pages.sorted_page(
-        tx, wanted, sort=sort, down=ask.of(ORDER) is Order.DESC, after=place, limit=limit
+        tx, wanted, sort=sort, down=ask.of(ORDER) is SortOrder.DESC, after=place, limit=limit
     )
     return page.keys, write_cursor(page.last.value, page.last.key) if page.last else None
 
@@ -142,12 +142,12 @@ def _key(after: Sequence[str | int]) -> int:
     raise _foreign()
 
 
-def _place(after: Sequence[str | int]) -> Place:
+def _place(after: Sequence[str | int]) -> SortKey:
     match after:
         case [str() as value, int() as key] if 0 <= key < 2**62:
-            return Place(value, key)
+            return SortKey(value, key)
         case [int() as value, int() as key] if abs(value) < 2**62 and 0 <= key < 2**62:
-            return Place(value, key)
+            return SortKey(value, key)
     raise _foreign()
 
 

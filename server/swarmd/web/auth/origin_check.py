@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swarmd.domain.errors import SwarmError
-from swarmd.web.http.errors import Broken, HostRefused, OriginRefused
+from swarmd.web.http.errors import HostRefused, InternalFault, OriginRefused
 from swarmd.web.http.responses import HEADERS, refusal
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
@@ -27,7 +27,7 @@ _OWN_SITES: Final = ("same-origin", "none")
 _log = structlog.get_logger("swarmd.web")
 
 
-class Guard:
+class OriginCheck:
     """Refuses, or passes on; adds the headers of every answer."""
 
     def __init__(self, app: ASGIApp, *, names: Collection[str], any_address: bool) -> None:
@@ -57,7 +57,7 @@ class Guard:
         except Exception:  # noqa: BLE001  # a bug in a route must not show its insides
             _log.exception("a route failed", path=scope["path"])
             if not begun:
-                await refusal(Broken())(scope, receive, send_with_headers)
+                await refusal(InternalFault())(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

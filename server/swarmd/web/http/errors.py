@@ -83,7 +83,7 @@ class MethodNotAllowed(HttpRefusal):
         super().__init__(f"{method[:20]} is not for this route; /api/openapi.json says what is")
 
 
-class Broken(HttpRefusal):
+class InternalFault(HttpRefusal):
     """A bug in the server."""
 
     reason, status = "INTERNAL", 500

@@ -19,7 +19,7 @@ MAX_INTEGER: Final = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Field(Generic[T]):
+class Param(Generic[T]):
     """One value that may be given; `read` gets the text of a query or the value of a body."""
 
     name: str
@@ -30,7 +30,7 @@ class Field(Generic[T]):
     repeated: bool = False
 
 
-def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> Field[str]:
+def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> Param[str]:
     """Any text of some length."""
 
     def read(place: str, given: Any) -> str:
@@ -40,10 +40,10 @@ def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> 
             raise InvalidRequest(place, f"has {len(given)} characters; at most {limit}")
         return given
 
-    return Field(name, about, {"type": "string", "maxLength": limit}, read, default)
+    return Param(name, about, {"type": "string", "maxLength": limit}, read, default)
 
 
-def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, default: int) -> Field[int]:
+def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, default: int) -> Param[int]:
     """A whole number within bounds, both allowed."""
 
     def read(place: str, given: Any) -> int:
@@ -54,10 +54,10 @@ def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, def
         return value
 
     schema = {"type": "integer", "minimum": low, "maximum": high, "default": default}
-    return Field(name, about, schema, read, default)
+    return Param(name, about, schema, read, default)
 
 
-def number(name: str, about: str, *, high: float) -> Field[float | None]:
+def number(name: str, about: str, *, high: float) -> Param[float | None]:
     """A number from 0; None if it is not given, or null."""
 
     def read(place: str, given: Any) -> float | None:
@@ -69,10 +69,10 @@ def number(name: str, about: str, *, high: float) -> Field[float | None]:
         return float(given)
 
     schema = {"type": ["number", "null"], "minimum": 0, "maximum": high}
-    return Field(name, about, schema, read, None)
+    return Param(name, about, schema, read, None)
 
 
-def flag(name: str, about: str) -> Field[bool]:
+def flag(name: str, about: str) -> Param[bool]:
     """Yes or no; no if it is not given."""
 
     def read(place: str, given: Any) -> bool:
@@ -80,19 +80,19 @@ def flag(name: str, about: str) -> Field[bool]:
             raise InvalidRequest(place, "must be true or false")
         return given
 
-    return Field(name, about, {"type": "boolean", "default": False}, read, False)
+    return Param(name, about, {"type": "boolean", "default": False}, read, False)
 
 
-def word(name: str, about: str, kind: type[E]) -> Field[E | None]:
+def word(name: str, about: str, kind: type[E]) -> Param[E | None]:
     """One of some words."""
 
     def read(place: str, given: Any) -> E | None:
         return None if given == "" else _member(kind, place, given)
 
-    return Field(name, about, {"type": "string", "enum": [member.value for member in kind]}, read, None)
+    return Param(name, about, {"type": "string", "enum": [member.value for member in kind]}, read, None)
 
 
-def words(name: str, about: str, kind: type[E]) -> Field[Sequence[E]]:
+def words(name: str, about: str, kind: type[E]) -> Param[Sequence[E]]:
     """Any number of some words; in a query the name is repeated."""
 
     def read(place: str, given: Any) -> Sequence[E]:
@@ -101,10 +101,10 @@ def words(name: str, about: str, kind: type[E]) -> Field[Sequence[E]]:
         return [_member(kind, place, one) for one in given]
 
     schema = {"type": "array", "items": {"type": "string", "enum": [member.value for member in kind]}}
-    return Field(name, about, schema, read, (), repeated=True)
+    return Param(name, about, schema, read, (), repeated=True)
 
 
-def cursor(name: str, about: str) -> Field[Sequence[str | int] | None]:
+def cursor(name: str, about: str) -> Param[Sequence[str | int] | None]:
     """Where a list goes on, as the page before said."""
 
     def read(place: str, given: Any) -> Sequence[str | int] | None:
@@ -118,7 +118,7 @@ def cursor(name: str, about: str) -> Field[Sequence[str | int] | None]:
             raise InvalidRequest(place, "is none that this server gave")
         return found
 
-    return Field(name, about, {"type": "string", "maxLength": 4_000}, read, None)
+    return Param(name, about, {"type": "string", "maxLength": 4_000}, read, None)
 
 
 def write_cursor(*parts: str | int) -> str:

@@ -12,15 +12,15 @@ from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import ReadTx
-from swarmd.web.http.params import Field
-from swarmd.wire.actions import Verbs
-from swarmd.wire.reads import Looks
+from swarmd.web.http.params import Param
+from swarmd.wire.actions import Actions
+from swarmd.wire.reads import Reads
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Principal:
     """Who asks: the holder of a token, or a browser that logged in with one."""
 
     token: TokenRecord
@@ -30,13 +30,13 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AppState:
     """What the routes work on."""
 
     swarm: Swarm
-    looks: Looks
+    looks: Reads
     metrics: Metrics
-    verbs: Verbs
+    verbs: Actions
     # The name of the login cookie: other servers of this host have theirs.
     cookie: str
     secure: bool
@@ -52,23 +52,23 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ApiRequest:
     """One request, checked."""
 
     # None where nobody has to say who they are.
-    who: Who | None
+    who: Principal | None
     path: Mapping[str, str]
     given: Mapping[str, Any]
     # The login cookie that came along, good or not.
     cookie: str = ""
 
-    def of(self, field: Field[T]) -> T:
+    def of(self, field: Param[T]) -> T:
         """What was given for the field, else its default."""
         value: T = self.given.get(field.name, field.default)
         return value
 
 
-Handle = Callable[[Site, Ask], Awaitable[Document | Response]]
+Handle = Callable[[AppState, ApiRequest], Awaitable[Document | Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Route:
     about: str
     # The schema of the answer: a name of schemas.py.
     answer: str
-    query: Sequence[Field[Any]] = ()
-    body: Sequence[Field[Any]] = ()
+    query: Sequence[Param[Any]] = ()
+    body: Sequence[Param[Any]] = ()
     status: int = 200
     # Whether --metrics-open lets programs of this host ask without a token.
     scraped: bool = False

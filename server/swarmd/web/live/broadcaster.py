@@ -13,9 +13,9 @@ import structlog
 
 from swarmd.engine.swarm import Swarm
 from swarmd.web.http.responses import encode
-from swarmd.web.live.frames import Frames, Reading, Wanted
-from swarmd.web.live.subscriber import Viewer
-from swarmd.wire.reads import Looks
+from swarmd.web.live.frames import FeedRead, Frames, ReadRequest
+from swarmd.web.live.subscriber import Subscriber
+from swarmd.wire.reads import Reads
 
 # At most five rounds a second, and never more than a tenth of the time.
 ROUND_S: Final = 0.2
@@ -29,13 +29,13 @@ _TOO_MUCH: Final = encode({"type": "resync", "reason": "too much has changed at 
 _log = structlog.get_logger("swarmd.web")
 
 
-class Stream:
+class Broadcaster:
     """Feeds every viewer of one swarm."""
 
-    def __init__(self, swarm: Swarm, looks: Looks) -> None:
+    def __init__(self, swarm: Swarm, looks: Reads) -> None:
         self._swarm = swarm
         self._frames = Frames(looks)
-        self._viewers: set[Viewer] = set()
+        self._viewers: set[Subscriber] = set()
         self._stirred = asyncio.Event()
         # Up to where those who follow have been told, and when.
         self._seq = 0
@@ -46,14 +46,14 @@ class Stream:
         """How many look on."""
         return len(self._viewers)
 
-    def join(self, after: int | None) -> Viewer:
+    def join(self, after: int | None) -> Subscriber:
         """One more looks on, from that number or from a snapshot on."""
-        viewer = Viewer(after, self._stirred.set)
+        viewer = Subscriber(after, self._stirred.set)
         self._viewers.add(viewer)
         self._stirred.set()
         return viewer
 
-    def leave(self, viewer: Viewer) -> None:
+    def leave(self, viewer: Subscriber) -> None:
         """One looks no more."""
         self._viewers.discard(viewer)
 
@@ -96,7 +96,7 @@ class Stream:
         following = [viewer for viewer in self._viewers if viewer.follows]
         now_s = asyncio.get_running_loop().time()
         pulse = bool(following) and now_s - self._told_s >= PULSE_S
-        wanted = Wanted(
+        wanted = ReadRequest(
             base=self._seq if following else None,
             afters={viewer.after for viewer in fresh if viewer.after is not None},
             snapshot=any(viewer.after is None for viewer in fresh),
@@ -109,7 +109,7 @@ class Stream:
         self._seq = reading.seq
         return reading.took_s
 
-    async def _tell(self, following: Sequence[Viewer], reading: Reading) -> None:
+    async def _tell(self, following: Sequence[Subscriber], reading: FeedRead) -> None:
         """Hands on what is new, or the pulse if nothing is."""
         if not following:
             self._told_s = asyncio.get_running_loop().time()
@@ -129,7 +129,7 @@ class Stream:
             await asyncio.sleep(0)
 
 
-def _welcome(viewer: Viewer, reading: Reading) -> None:
+def _welcome(viewer: Subscriber, reading: FeedRead) -> None:
     delta = None if viewer.after is None else reading.deltas[viewer.after]
     if viewer.fell_behind:
         viewer.begin(_BEHIND, reading.snapshot)

@@ -19,7 +19,7 @@ from swarmd.store.reads import pages
 from swarmd.store.transaction import ReadTx
 from swarmd.web.http.responses import encode
 from swarmd.wire import reads, values, views
-from swarmd.wire.reads import Looks
+from swarmd.wire.reads import Reads
 
 # More at once than this is told as a new snapshot: to read it costs less than to follow it.
 MAX_EVENTS: Final = 5_000
@@ -45,7 +45,7 @@ _ENDINGS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadRequest:
     """What to read."""
 
     # From where those who follow must be led on; None if nobody does.
@@ -58,7 +58,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FeedRead:
     """What was read at one moment."""
 
     seq: int
@@ -72,12 +72,12 @@ class Reading:
 class Frames:
     """Makes frames of one swarm. Used by one reading at a time."""
 
-    def __init__(self, looking: Looks) -> None:
+    def __init__(self, looking: Reads) -> None:
         self._looks = looking
         self._workers_sent_s = 0.0
         self._workers_changed = False
 
-    def read(self, tx: ReadTx, wanted: Wanted) -> Reading:
+    def read(self, tx: ReadTx, wanted: ReadRequest) -> FeedRead:
         """The deltas, and a snapshot or a pulse where one is wanted or needed."""
         begun_s = time.monotonic()
         seq = events.last_seq(tx)
@@ -86,7 +86,7 @@ class Frames:
             deltas[wanted.base] = self._delta(tx, wanted.base, seq, whole=False)
         needed = wanted.snapshot or None in deltas.values()
         idle = wanted.pulse_us is not None and wanted.base == seq
-        return Reading(
+        return FeedRead(
             seq=seq,
             deltas=deltas,
             snapshot=self._snapshot(tx, seq) if needed else "",

@@ -9,7 +9,7 @@ from typing import Final
 MAX_CHARS: Final = 4 * 1024 * 1024
 
 
-class Viewer:
+class Subscriber:
     """A queue between the feed and one WebSocket."""
 
     def __init__(self, after: int | None, stir: Callable[[], None]) -> None:

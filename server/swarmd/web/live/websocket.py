@@ -8,24 +8,24 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from swarmd.engine.live.wakeups import ReaderKind
 from swarmd.web.auth import authorize
-from swarmd.web.http.params import Field, integer
-from swarmd.web.http.route import Site, Who
-from swarmd.web.live.broadcaster import Stream
-from swarmd.web.live.subscriber import Viewer
+from swarmd.web.http.params import Param, integer
+from swarmd.web.http.route import AppState, Principal
+from swarmd.web.live.broadcaster import Broadcaster
+from swarmd.web.live.subscriber import Subscriber
 
 PROTOCOL: Final = "swarm.v1"
 VERB: Final = "WatchEvents"
-AFTER: Final[Field[int]] = integer(
+AFTER: Final[Param[int]] = integer(
     "after", "The `seq` or `to` of the last frame seen; a snapshot comes first without it.", default=0
 )
-EPOCH: Final[Field[int]] = integer(
+EPOCH: Final[Param[int]] = integer(
     "epoch", "The `epoch` of the status seen last; of another one a snapshot comes first.", default=0
 )
 # The code by which a page knows that it has to log in again.
 LOGIN_OVER: Final = 1008
 
 
-async def watch(site: Site, stream: Stream, socket: WebSocket) -> None:
+async def watch(site: AppState, stream: Broadcaster, socket: WebSocket) -> None:
     """Follows until the viewer goes, the login ends or the server stops."""
     who = authorize.identify(site, socket)
     authorize.check_role(who, VERB)
@@ -55,7 +55,7 @@ async def watch(site: Site, stream: Stream, socket: WebSocket) -> None:
                 await task
 
 
-async def _after(site: Site, socket: WebSocket) -> int | None:
+async def _after(site: AppState, socket: WebSocket) -> int | None:
     given = socket.query_params
     if AFTER.name not in given:
         return None
@@ -67,7 +67,7 @@ async def _after(site: Site, socket: WebSocket) -> int | None:
     return after
 
 
-async def _send(site: Site, who: Who, socket: WebSocket, viewer: Viewer) -> None:
+async def _send(site: AppState, who: Principal, socket: WebSocket, viewer: Subscriber) -> None:
     while True:
         frame = await viewer.next()
         if not authorize.still_holds(site, who):
