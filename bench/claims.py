@@ -15,7 +15,7 @@ import apsw
 from measure import Finding, Samples, Setting, at_least, at_most, timed
 from programs import folder
 
-from support.engine import Bench, bench, outcome, task
+from support.engine import EngineHarness, bench, outcome, task
 from swarmd.store.file import checksums
 
 SMALL: Final = 1_000
@@ -89,7 +89,7 @@ async def _pair(where: Path, shape: str, large: int, rounds: int) -> tuple[list[
     return few, many
 
 
-async def _steps(swarm: Bench) -> Samples:
+async def _steps(swarm: EngineHarness) -> Samples:
     samples = Samples()
     worker = await swarm.worker()
     for number in range(STEPS + 20):

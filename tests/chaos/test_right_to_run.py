@@ -8,7 +8,7 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_worker import WorkerProcess, claim, fake_swarm
+from fakes.swarm_server import WorkerProcess, claim, fake_swarm
 
 STAYS = '[ "$SWARM_TASK_ID" = quick ] || exec sleep 600'
 

@@ -15,7 +15,7 @@ from disk.vfs import Disk, Kind, Op, mounted
 from disk.workload import WatchedDatabase, checkpoints_at
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest, look
-from support.engine import PACE, Bench, FakeWorker, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff
 from swarmd.engine.swarm import Policy, Swarm
@@ -115,7 +115,7 @@ class Life:
 
     def __init__(self, db: WatchedDatabase, clock: FakeClock) -> None:
         swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=Policy(PACE, Backoff(2.0, 300.0)))
-        self._bench = Bench(db.path, clock, swarm)
+        self._bench = EngineHarness(db.path, clock, swarm)
         self._worker: FakeWorker | None = None
 
     def steps(self) -> list[Step]:

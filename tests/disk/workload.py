@@ -13,7 +13,7 @@ from unittest import mock
 from disk.vfs import Disk
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest
-from support.engine import PACE, Bench, FakeWorker, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
@@ -55,7 +55,7 @@ class WatchedDatabase(Database):
 class Work:
     """A swarm and those who use it."""
 
-    bench: Bench
+    bench: EngineHarness
     rng: random.Random
     number: int = 0
     workers: list[FakeWorker] = field(default_factory=list)
@@ -152,7 +152,7 @@ async def at_work(db: Database, clock: FakeClock, seed: int) -> AsyncIterator[Wo
     """The swarm of that database."""
     swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=Policy(PACE, Backoff(2.0, 300.0)))
     await swarm.boot()
-    work = Work(Bench(db.path, clock, swarm), random.Random(seed))
+    work = Work(EngineHarness(db.path, clock, swarm), random.Random(seed))
     try:
         yield work
     finally:

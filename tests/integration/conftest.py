@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes_worker import Address, FakeSwarm, WorkerProcess, fake_swarm
+from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, fake_swarm
 
 
 @pytest.fixture

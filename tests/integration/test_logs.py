@@ -7,16 +7,16 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
-from support.hand import Hand
+from support.grpc_worker import GrpcWorker
 from support.server import Client, Server, server
 
 KEY = "sk-ant-" + "a" * 40
 
 
-async def begun(client: Client) -> tuple[Hand, worker_pb.Claim, str]:
+async def begun(client: Client) -> tuple[GrpcWorker, worker_pb.Claim, str]:
     """A worker in the middle of a session."""
     await client.add(TaskDefinition(task_id="a"))
-    hand = Hand(client)
+    hand = GrpcWorker(client)
     claim = await hand.claim()
     return hand, claim, await hand.start(claim)
 

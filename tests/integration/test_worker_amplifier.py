@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.programs import alive
 from support.standins import install
 

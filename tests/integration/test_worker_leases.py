@@ -10,8 +10,8 @@ import pytest
 from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_tree import STYLES, Ledger
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim, stop
+from fakes.process_tree import STYLES, Ledger
+from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
 from swarm_worker.guard.containment import strongest
 

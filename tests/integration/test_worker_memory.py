@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes_worker import WorkerProcess
+from fakes.swarm_server import WorkerProcess
 from support.standins import install
 
 # What sessions, other runners, terminals and clients need, and what their libraries would bring along.

@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from fakes_tree import STYLES, Ledger
-from fakes_worker import FakeSwarm, WorkerProcess, claim, stop
+from fakes.process_tree import STYLES, Ledger
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
 from swarm_worker.guard.procfs import lookup
 

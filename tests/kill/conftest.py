@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes_levels import Level, level
-from fakes_worker import fake_swarm
+from fakes.containment_levels import Level, level
+from fakes.swarm_server import fake_swarm
 from kill.prison import Prison
 
 TOOK = "took"

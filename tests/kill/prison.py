@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from fakes_levels import Level
-from fakes_tree import ESCAPES, Ledger, end_all
-from fakes_worker import Address, FakeSwarm, WorkerProcess, claim
+from fakes.containment_levels import Level
+from fakes.process_tree import ESCAPES, Ledger, end_all
+from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
 from swarm_worker.guard.procfs import lookup
 from swarm_worker.supervision.fork_client import FORK_SERVER

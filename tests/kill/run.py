@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fakes_levels import LEVELS, Level, level
-from fakes_tree import ESCAPES
-from fakes_worker import fake_swarm
+from fakes.containment_levels import LEVELS, Level, level
+from fakes.process_tree import ESCAPES
+from fakes.swarm_server import fake_swarm
 from kill.prison import Prison
 from kill.ways import WAYS, Ending, Way, end_all_by
 

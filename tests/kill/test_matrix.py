@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from fakes_levels import LEVELS
+from fakes.containment_levels import LEVELS
 from kill.prison import Prison
 from kill.ways import WAYS, Way, end_all_by, outcomes
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes_tree import ESCAPES
-from fakes_worker import stop
+from fakes.process_tree import ESCAPES
+from fakes.swarm_server import stop
 from kill.prison import Prison
 
 Way = Callable[[Prison], Awaitable[None]]

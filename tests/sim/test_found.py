@@ -20,7 +20,7 @@ import pytest
 
 from sim.storage import SteppedDatabase
 from support.clock import FakeClock, FakeEntropy
-from support.engine import PACE, Bench, FakeWorker, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StreamReplaced
 from swarmd.domain.model import DependencyFailurePolicy
 from swarmd.domain.policy import Backoff
@@ -36,13 +36,15 @@ async def holds(worker: FakeWorker, task_id: str) -> bool:
     return any(claim.definition.task_id == task_id for claim in worker.claims)
 
 
-async def fail_for_good(swarm: Bench, worker: FakeWorker, task_id: str) -> None:
+async def fail_for_good(swarm: EngineHarness, worker: FakeWorker, task_id: str) -> None:
     while await swarm.status(task_id) != "failed":
         await worker.fail(task_id)
         await swarm.after_backoff()
 
 
-async def test_a_retry_of_a_task_and_of_one_that_waits_for_it_starts_them_in_order(swarm: Bench) -> None:
+async def test_a_retry_of_a_task_and_of_one_that_waits_for_it_starts_them_in_order(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b", "a", on_dependency_failure=RUN))
     await swarm.kill("b", "a")
 
@@ -53,7 +55,9 @@ async def test_a_retry_of_a_task_and_of_one_that_waits_for_it_starts_them_in_ord
     assert await swarm.status("b") == "claimed"
 
 
-async def test_a_requeue_of_a_task_and_of_one_that_waits_for_it_starts_them_in_order(swarm: Bench) -> None:
+async def test_a_requeue_of_a_task_and_of_one_that_waits_for_it_starts_them_in_order(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b", "a", on_dependency_failure=RUN))
     worker = await swarm.worker(slots=2)
     await fail_for_good(swarm, worker, "a")
@@ -69,7 +73,7 @@ async def test_a_requeue_of_a_task_and_of_one_that_waits_for_it_starts_them_in_o
 
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_task_that_is_blocked_again_during_its_backoff_is_claimed_in_the_end(
-    swarm: Bench, *, restarted: bool
+    swarm: EngineHarness, *, restarted: bool
 ) -> None:
     await swarm.add(task("a", max_retries=0), task("b", "a", on_dependency_failure=RUN))
     worker = await swarm.worker()
@@ -85,7 +89,7 @@ async def test_a_task_that_is_blocked_again_during_its_backoff_is_claimed_in_the
     assert await swarm.status("b") == "claimed"
 
 
-async def test_what_an_operator_kills_while_a_stop_ends_it_is_not_requeued(swarm: Bench) -> None:
+async def test_what_an_operator_kills_while_a_stop_ends_it_is_not_requeued(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     worker = await swarm.worker(slots=2)
     claim = await worker.claim("a")
@@ -99,7 +103,7 @@ async def test_what_an_operator_kills_while_a_stop_ends_it_is_not_requeued(swarm
     assert await swarm.statuses("a", "b") == ["killed", "killed"]
 
 
-async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Bench) -> None:
+async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -122,7 +126,7 @@ async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Bench
 @pytest.mark.parametrize("overtaken", ["w1-1", "w1-0"], ids=["of this process", "of the process before"])
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_request_for_a_stream_that_was_overtaken_ends_nothing(
-    swarm: Bench, overtaken: str, *, restarted: bool
+    swarm: EngineHarness, overtaken: str, *, restarted: bool
 ) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker(incarnation="w1-1", opening=7)
@@ -139,7 +143,9 @@ async def test_a_request_for_a_stream_that_was_overtaken_ends_nothing(
     assert (await swarm.task("a")).losses == 1, "a newer one is the proof that it is"
 
 
-async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_could_have(swarm: Bench) -> None:
+async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_could_have(
+    swarm: EngineHarness,
+) -> None:
     deaf, busy = await swarm.worker("deaf"), await swarm.worker("busy")
     await swarm.add(task("b", priority=5))
     (owner,) = [worker for worker in (deaf, busy) if await holds(worker, "b")]
@@ -160,7 +166,9 @@ async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_cou
     assert (await busy.claim("a")).number == 2
 
 
-async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_else_is(swarm: Bench) -> None:
+async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_else_is(
+    swarm: EngineHarness,
+) -> None:
     deaf = await swarm.worker("deaf")
     await swarm.add(task("a"))
     for _ in range(4):
@@ -173,7 +181,7 @@ async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_el
     assert (await deaf.claim("a")).number == 2
 
 
-async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: Bench) -> None:
+async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: EngineHarness) -> None:
     slow = await swarm.worker("slow")
     await swarm.add(task("a"))
     other = await swarm.worker("other")
@@ -230,7 +238,7 @@ async def test_done_is_not_said_of_a_swarm_that_has_got_new_work_meanwhile(stepp
     await together(stepped.db, stepped.swarm.boot())
     assert stepped.swarm.live.done
     add = partial(plans.add, clear=False)
-    bench = Bench(stepped.db.path, stepped.clock, stepped.swarm)
+    bench = EngineHarness(stepped.db.path, stepped.clock, stepped.swarm)
     await together(stepped.db, stepped.db.write(partial(add, plan=[task("a")])))
     (worker,) = await together(stepped.db, bench.worker())
     claim = await worker.claim("a")
@@ -245,7 +253,7 @@ async def test_done_is_not_said_of_a_swarm_that_has_got_new_work_meanwhile(stepp
 async def test_a_worker_that_reconnects_while_its_outcome_comes_in_is_given_the_next_task(
     stepped: Stepped,
 ) -> None:
-    bench = Bench(stepped.db.path, stepped.clock, stepped.swarm)
+    bench = EngineHarness(stepped.db.path, stepped.clock, stepped.swarm)
     add = partial(plans.add, clear=False)
     await together(stepped.db, stepped.swarm.boot())
     await together(stepped.db, stepped.db.write(partial(add, plan=[task("a")])))

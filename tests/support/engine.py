@@ -121,7 +121,7 @@ class FakeWorker:
 
 
 @dataclass
-class Bench:
+class EngineHarness:
     """A swarm under test."""
 
     path: Path
@@ -174,7 +174,7 @@ class Bench:
 @contextlib.asynccontextmanager
 async def bench(
     path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[EngineHarness]:
     """A swarm on the database at `path`; opened again, it goes on where it was."""
     clock = clock or FakeClock()
     db = Database(path, wall_us=clock.wall_us)
@@ -187,7 +187,7 @@ async def bench(
     )
     await swarm.boot()
     try:
-        yield Bench(path, clock, swarm)
+        yield EngineHarness(path, clock, swarm)
     finally:
         await swarm.close()
         await db.close()

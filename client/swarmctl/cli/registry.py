@@ -31,7 +31,7 @@ class CommandPanel(StrEnum):
     LOOK = "Look"
     CHANGE = "Change tasks"
     SWARM = "The whole swarm"
-    CARE = "Care"
+    ADMIN = "Care"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,10 @@ COMMANDS: Final = {
         Command("resume", CommandPanel.SWARM, "End a pause or an emergency stop."),
         Command("drain", CommandPanel.SWARM, "Let workers finish what they run, then exit."),
         Command("emergency-stop", CommandPanel.SWARM, "Kill every session and start nothing until `resume`."),
-        Command("doctor", CommandPanel.CARE, "Prove that work can begin, before it costs anything."),
-        Command("backup", CommandPanel.CARE, "Copy the database while the swarm runs."),
-        Command("token", CommandPanel.CARE, "Make, list and revoke tokens."),
-        Command("version", CommandPanel.CARE, "Show the versions of this program and of the server."),
+        Command("doctor", CommandPanel.ADMIN, "Prove that work can begin, before it costs anything."),
+        Command("backup", CommandPanel.ADMIN, "Copy the database while the swarm runs."),
+        Command("token", CommandPanel.ADMIN, "Make, list and revoke tokens."),
+        Command("version", CommandPanel.ADMIN, "Show the versions of this program and of the server."),
     )
 }
 

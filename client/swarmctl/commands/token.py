@@ -53,4 +53,4 @@ def revoke(
     ctl.printer.put([info], tokens_document, tokens_blocks)
 
 
-VERBS = {"create": create, "list": show_all, "revoke": revoke}
+COMMANDS = {"create": create, "list": show_all, "revoke": revoke}

@@ -12,7 +12,7 @@ from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason, HttpErrorReason
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from contract.repository import ROOT
-from support.hand import RECEIPT, Hand
+from support.grpc_worker import RECEIPT, GrpcWorker
 from support.web import Web
 from swarmd.web.api import charts
 from swarmd.web.app import OPENAPI_PATH
@@ -42,7 +42,7 @@ async def live(dashboard: Web) -> None:
         TaskDefinition(task_id="runs", priority=3),
         TaskDefinition(task_id="waits", dependencies=["runs", "built"], phase="one"),
     )  # fmt: skip
-    hand = Hand(client)
+    hand = GrpcWorker(client)
     claim = await hand.claim()
     session = await hand.start(claim)
     await hand.say(claim, session, "one", cost="0.5")

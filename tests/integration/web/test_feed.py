@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
-from support.hand import RECEIPT, Hand
+from support.grpc_worker import RECEIPT, GrpcWorker
 from support.server import Server
 from support.waiting import eventually
 from support.web import Watcher, Web, web
@@ -57,7 +57,7 @@ async def last_seq(dashboard: Web) -> int:
 
 async def test_first_comes_what_there_is_then_what_changes(dashboard: Web) -> None:
     await add(dashboard.server, "a", "b", max_retries=0)
-    hand = Hand(dashboard.server.client(), slots=1)
+    hand = GrpcWorker(dashboard.server.client(), slots=1)
     await hand.work("failed", error="no")
     claim = await hand.claim()
     session = await hand.start(claim)
@@ -89,7 +89,7 @@ async def test_a_delta_has_what_waits_too_once_it_waits_for_less(dashboard: Web)
 
     async with dashboard.watch() as watcher:
         page.take(await watcher.frame("snapshot"))
-        await Hand(dashboard.server.client()).work()
+        await GrpcWorker(dashboard.server.client()).work()
         await page.follow(watcher, await last_seq(dashboard))
 
     assert (page.tasks["c"]["status"], page.tasks["c"]["blocked_by"]) == ("blocked", ["b"])
@@ -97,7 +97,7 @@ async def test_a_delta_has_what_waits_too_once_it_waits_for_less(dashboard: Web)
 
 async def test_a_kill_and_its_receipt_come_by_themselves(dashboard: Web) -> None:
     await add(dashboard.server, "a")
-    hand, page = Hand(dashboard.server.client()), Page()
+    hand, page = GrpcWorker(dashboard.server.client()), Page()
     claim = await hand.claim()
     await hand.start(claim)
 
@@ -117,7 +117,7 @@ async def test_while_much_happens_a_page_ends_as_the_server_is_and_is_told_every
 ) -> None:
     program, page = dashboard.program(), Page()
 
-    hand = Hand(dashboard.server.client(), slots=4)
+    hand = GrpcWorker(dashboard.server.client(), slots=4)
 
     async with dashboard.watch() as watcher:
         page.take(await watcher.frame("snapshot"))
@@ -217,7 +217,7 @@ async def test_d12_a_viewer_that_never_reads_holds_up_nobody(
     await dashboard.server.client().add(
         *(TaskDefinition(task_id=f"t{n:04}", name=long, max_retries=0) for n in range(300))
     )
-    hand, page = Hand(dashboard.server.client(), slots=8), Page()
+    hand, page = GrpcWorker(dashboard.server.client(), slots=8), Page()
 
     async with deaf(dashboard), dashboard.watch() as watcher:
         page.take(await watcher.frame("snapshot"))

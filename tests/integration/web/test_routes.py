@@ -10,7 +10,7 @@ from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
-from support.hand import RECEIPT, Hand
+from support.grpc_worker import RECEIPT, GrpcWorker
 from support.waiting import eventually
 from support.web import Web
 
@@ -146,7 +146,7 @@ async def test_refusals_carry_the_reasons_of_the_contract(dashboard: Web) -> Non
 
 async def test_a_kill_answers_at_once_and_the_task_tells_of_its_proof(dashboard: Web) -> None:
     await add(dashboard, *some(1))
-    hand, program = Hand(dashboard.server.client()), dashboard.program()
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     claim = await hand.claim()
     await hand.start(claim)
 
@@ -166,7 +166,7 @@ async def test_a_kill_answers_at_once_and_the_task_tells_of_its_proof(dashboard:
 
 async def test_the_whole_swarm_is_paused_stopped_resumed_and_drained(dashboard: Web) -> None:
     await add(dashboard, *some(1))
-    hand, program = Hand(dashboard.server.client()), dashboard.program()
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     claim = await hand.claim()
     await hand.start(claim)
 
@@ -190,7 +190,7 @@ async def test_many_are_killed_or_retried_each_on_its_own_and_a_dry_run_says_how
     chain = [TaskDefinition(task_id="c0", max_retries=0)]
     chain += [TaskDefinition(task_id=f"c{n}", dependencies=[f"c{n - 1}"]) for n in (1, 2)]
     await add(dashboard, *chain, *some(2, phase="p"))
-    hand, program = Hand(dashboard.server.client()), dashboard.program()
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     assert await hand.work("failed", error="no") == "c0"
     assert await hand.work() == "t000"
 
@@ -218,7 +218,7 @@ async def test_a_log_is_read_on_from_its_cursor_and_waited_for(dashboard: Web) -
     import asyncio  # noqa: PLC0415
 
     await add(dashboard, *some(1))
-    hand, program = Hand(dashboard.server.client()), dashboard.program()
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     claim = await hand.claim()
     session = await hand.start(claim)
     await hand.say(claim, session, "one", "two")
@@ -293,7 +293,7 @@ async def test_the_graph_shows_tasks_and_of_very_many_their_phases(
 
 async def test_what_ran_and_what_got_done_is_told_for_charts(dashboard: Web) -> None:
     await add(dashboard, *some(3, max_retries=0))
-    hand, program = Hand(dashboard.server.client()), dashboard.program()
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     await hand.work()
     await hand.work("failed", error="no")
     await hand.start(await hand.claim())

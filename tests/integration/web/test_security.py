@@ -14,7 +14,7 @@ from websockets.typing import Origin
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
-from support.hand import Hand
+from support.grpc_worker import GrpcWorker
 from support.web import Web
 from swarmd.domain.model import Role
 from swarmd.web.app import OPENAPI_PATH
@@ -230,7 +230,7 @@ async def test_d13_whatever_a_task_or_a_session_is_called_stays_data(dashboard: 
         for n, text in enumerate(XSS[:-3])
     ]
     await client.add(*tasks)
-    hand, program = Hand(client), dashboard.program()
+    hand, program = GrpcWorker(client), dashboard.program()
     claim = await hand.claim()
     session = await hand.start(claim)
     await hand.say(claim, session, *XSS)

@@ -11,9 +11,9 @@ import yaml
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
+from fakes.operator_server import FakeOperatorServer
 from support.operator import TOKEN, FakeOperator, serving
 from swarmctl import main
-from unit.client.pretending import FakeSwarm
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,11 @@ def in_every_form(ctl: Ctl, *arguments: str) -> tuple[Any, str]:
 
 
 @pytest.fixture
-def fake(operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwarm]:
+def fake(
+    operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeOperatorServer]:
     """What `run` starts only pretends; the plan has two tasks."""
-    made = FakeSwarm(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
+    made = FakeOperatorServer(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
     made.write()
     monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)
     (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")

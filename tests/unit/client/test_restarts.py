@@ -8,12 +8,12 @@ import pytest
 
 from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1 import operator_service_pb2 as wire
+from fakes.operator_server import RUN, FakeOperatorServer
 from support.programs import alive
 from support.waiting import until
 from swarmctl.run.parent_death import NOT_STARTED
 from swarmctl.run.restart_policy import FIRST_S, MOST_S, SOUND_S, TRIES, RestartPolicy, worth_a_restart
 from unit.client.conftest import Ctl
-from unit.client.pretending import RUN, FakeSwarm
 
 # Dies so often, and then works; each start of it is one line of `workers.calls`.
 DIES = "[ $(grep -c -- '--name worker-1' {folder}/workers.calls) -gt {times} ] || kill -9 $$"
@@ -140,7 +140,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return choose
 
 
-def complete_when(fake: FakeSwarm, condition: Callable[[], object], what: str) -> None:
+def complete_when(fake: FakeOperatorServer, condition: Callable[[], object], what: str) -> None:
     """All tasks are completed as soon as the condition holds."""
 
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
@@ -152,7 +152,7 @@ def complete_when(fake: FakeSwarm, condition: Callable[[], object], what: str) -
 
 
 def test_d18_a_worker_that_died_comes_back_under_its_name_and_with_its_state(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(0.05)
     fake.write(worker=DIES.format(folder=fake.folder, times=3))
@@ -170,7 +170,7 @@ def test_d18_a_worker_that_died_comes_back_under_its_name_and_with_its_state(
 
 
 def test_a_worker_that_fails_comes_back_and_its_last_words_are_told_each_time(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(0.05)
     fake.write(worker=DIES.format(folder=fake.folder, times=2).replace("kill -9 $$", FAILS))
@@ -185,7 +185,7 @@ def test_a_worker_that_fails_comes_back_and_its_last_words_are_told_each_time(
 
 
 def test_a_run_whose_workers_always_fail_gives_them_up_and_says_what_to_do(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(0.05)
     fake.write(worker=FAILS)
@@ -207,7 +207,7 @@ def test_a_run_whose_workers_always_fail_gives_them_up_and_says_what_to_do(
 
 
 def test_a_worker_that_waits_for_its_restart_does_not_keep_a_run_that_is_done(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(10_000)
     fake.write(worker='case "$*" in *worker-1*) kill -9 $$;; esac')
@@ -219,7 +219,7 @@ def test_a_worker_that_waits_for_its_restart_does_not_keep_a_run_that_is_done(
 
 
 def test_a_worker_that_dies_after_an_interrupt_stays_dead(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(0)
     fake.write(worker="trap 'kill -9 $$' TERM")
@@ -239,7 +239,7 @@ def test_a_worker_that_dies_after_an_interrupt_stays_dead(
 
 
 def test_an_interrupt_ends_a_run_all_of_whose_workers_wait_for_their_restart(
-    alone: Ctl, fake: FakeSwarm, waits: Callable[[float], None]
+    alone: Ctl, fake: FakeOperatorServer, waits: Callable[[float], None]
 ) -> None:
     waits(10_000)
     fake.write(worker="kill -9 $$")
@@ -258,6 +258,6 @@ def test_an_interrupt_ends_a_run_all_of_whose_workers_wait_for_their_restart(
     assert fake.ends("swarmd") == 1
 
 
-def dead(fake: FakeSwarm) -> list[int]:
+def dead(fake: FakeOperatorServer) -> list[int]:
     """The workers that have ended."""
     return [int(call[0]) for call in fake.calls("workers") if not alive(int(call[0]))]

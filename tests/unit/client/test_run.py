@@ -12,13 +12,13 @@ import grpc
 from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
+from fakes.operator_server import FAILED, RUN, FakeOperatorServer
 from support.waiting import until
 from swarmctl.run.supervisor import OUR_CAUSE
 from unit.client.conftest import Ctl
-from unit.client.pretending import FAILED, RUN, FakeSwarm
 
 
-def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeOperatorServer) -> None:
     result = alone(*RUN)
 
     assert result.code == 0
@@ -36,7 +36,7 @@ def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeSw
     assert [line[9:] for line in talk[2:]] == ["[1/2] a task completed", "[2/2] b task completed"]
 
 
-def test_each_child_is_told_where_everything_is(alone: Ctl, fake: FakeSwarm) -> None:
+def test_each_child_is_told_where_everything_is(alone: Ctl, fake: FakeOperatorServer) -> None:
     alone(*RUN, "--project-root", ".", "--dashboard", "127.0.0.1:0")
 
     state = f"{fake.folder}/state"
@@ -52,7 +52,7 @@ def test_each_child_is_told_where_everything_is(alone: Ctl, fake: FakeSwarm) -> 
 
 
 def test_the_flags_of_workers_go_on_to_them_and_what_was_not_given_does_not(
-    alone: Ctl, fake: FakeSwarm
+    alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     flags = [
         *("--slots", "2", "--runner", "command", "--builder-agent", "b", "--validator-agent", "v"),
@@ -70,14 +70,14 @@ def test_the_flags_of_workers_go_on_to_them_and_what_was_not_given_does_not(
     assert call[begin : begin + len(flags)] == flags
 
 
-def test_its_summary_is_data(alone: Ctl, fake: FakeSwarm) -> None:
+def test_its_summary_is_data(alone: Ctl, fake: FakeOperatorServer) -> None:
     document = json.loads(alone(*RUN, "-o", "json").out)
 
     assert document["completed"] is True
     assert [task["status"] for task in document["tasks"]] == ["completed", "completed"]
 
 
-def test_a_task_that_failed_makes_it_a_negative_result(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_task_that_failed_makes_it_a_negative_result(alone: Ctl, fake: FakeOperatorServer) -> None:
     failed = Task(task_id="a", status=FAILED, attempt=3, last_error="boom")
     fake.operator.answers["WatchEvents"] = lambda request: fake.end(request, failed)
 
@@ -87,7 +87,7 @@ def test_a_task_that_failed_makes_it_a_negative_result(alone: Ctl, fake: FakeSwa
     assert result.out.splitlines()[1:] == ["a     failed         3                boom", "1 task: 1 failed"]
 
 
-def test_a_plan_with_a_fault_starts_nothing(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_plan_with_a_fault_starts_nothing(alone: Ctl, fake: FakeOperatorServer) -> None:
     (fake.folder / "plan.yaml").write_text("tasks:\n  - id: 1\n")
 
     result = alone(*RUN)
@@ -98,7 +98,7 @@ def test_a_plan_with_a_fault_starts_nothing(alone: Ctl, fake: FakeSwarm) -> None
     assert not (fake.folder / "state").exists()
 
 
-def test_a_fault_that_the_server_finds_starts_no_worker(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_fault_that_the_server_finds_starts_no_worker(alone: Ctl, fake: FakeOperatorServer) -> None:
     faults = [Violation("tasks[1].task_id", "no good; choose another")]
     fake.operator.answers["AddTasks"] = WireError(
         grpc.StatusCode.INVALID_ARGUMENT, "1 fault", "INVALID_TASKS", {"count": "1"}, faults
@@ -111,7 +111,7 @@ def test_a_fault_that_the_server_finds_starts_no_worker(alone: Ctl, fake: FakeSw
     assert (fake.calls("workers"), fake.ends("swarmd")) == ([], 1)
 
 
-def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: FakeSwarm) -> None:
+def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.write(swarmd='echo noise >&2; echo "swarmd: pid 7 has it; stop that one" >&2; exit 3')
 
     result = alone(*RUN)
@@ -119,7 +119,7 @@ def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: 
     assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop that one\n")
 
 
-def test_a_swarmd_that_dies_without_a_word_is_told_with_its_log(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_swarmd_that_dies_without_a_word_is_told_with_its_log(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.write(swarmd="kill -9 $$")
 
     result = alone(*RUN)
@@ -130,7 +130,7 @@ def test_a_swarmd_that_dies_without_a_word_is_told_with_its_log(alone: Ctl, fake
     )
 
 
-def test_a_swarmd_that_says_something_else_is_stopped(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_swarmd_that_says_something_else_is_stopped(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.write(swarmd="echo hello")
 
     result = alone(*RUN)
@@ -140,7 +140,7 @@ def test_a_swarmd_that_says_something_else_is_stopped(alone: Ctl, fake: FakeSwar
     assert fake.ends("swarmd") == 1
 
 
-def test_an_interrupt_before_the_server_is_ready_stops_it(alone: Ctl, fake: FakeSwarm) -> None:
+def test_an_interrupt_before_the_server_is_ready_stops_it(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.write(swarmd=f"kill -INT {os.getpid()}; while true; do sleep 0.02; done")
 
     result = alone(*RUN)
@@ -149,7 +149,7 @@ def test_an_interrupt_before_the_server_is_ready_stops_it(alone: Ctl, fake: Fake
     assert fake.ends("swarmd") == 1
 
 
-def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeSwarm) -> None:
+def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.write(worker='echo "swarm-worker: no runner here; install one" >&2; exit 2')
     fake.operator.answers["WatchEvents"] = lambda request: fake.happen() if request.follow else ()
 
@@ -162,7 +162,9 @@ def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeSwar
     assert len(fake.calls("workers")) == 2, "what is configured wrongly is not tried again"
 
 
-def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
     def crash(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         until(lambda: len(fake.calls("workers")) == 2, "both workers run")
         (fake.folder / "crash").touch()
@@ -180,7 +182,7 @@ def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(alone: Ctl, 
     assert fake.ends("workers") == 2
 
 
-def interrupting(fake: FakeSwarm, times: int) -> None:
+def interrupting(fake: FakeOperatorServer, times: int) -> None:
     """Has the user press Ctrl-C so often, each time when the last has had its effect."""
 
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
@@ -195,7 +197,9 @@ def interrupting(fake: FakeSwarm, times: int) -> None:
     fake.operator.answers["WatchEvents"] = watch
 
 
-def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(alone: Ctl, fake: FakeSwarm) -> None:
+def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
     interrupting(fake, times=1)
 
     result = alone(*RUN)
@@ -208,7 +212,7 @@ def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(alone: C
     assert "work left" not in result.err
 
 
-def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeSwarm) -> None:
+def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeOperatorServer) -> None:
     # Workers that are busy do not leave when they are first asked.
     fake.write(worker="trap : TERM INT")
     interrupting(fake, times=2)
@@ -226,7 +230,7 @@ def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeSwarm) 
     assert request.cause.startswith(OUR_CAUSE)
 
 
-def test_what_it_makes_is_for_its_owner_alone(alone: Ctl, fake: FakeSwarm) -> None:
+def test_what_it_makes_is_for_its_owner_alone(alone: Ctl, fake: FakeOperatorServer) -> None:
     alone(*RUN)
 
     state = fake.folder / "state"
@@ -235,7 +239,7 @@ def test_what_it_makes_is_for_its_owner_alone(alone: Ctl, fake: FakeSwarm) -> No
     assert {"swarmd.log", "worker-1.log", "worker-2.log"} <= set(modes)
 
 
-def test_signals_are_as_before_when_it_has_ended(alone: Ctl, fake: FakeSwarm) -> None:
+def test_signals_are_as_before_when_it_has_ended(alone: Ctl, fake: FakeOperatorServer) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
     alone(*RUN)

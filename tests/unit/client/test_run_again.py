@@ -13,6 +13,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task
+from fakes.operator_server import COMPLETED, RUN, FakeOperatorServer
 from support.waiting import until
 from swarm_worker.config import WorkerConfig
 from swarmctl.cli.worker_flags import WorkerFlags
@@ -20,7 +21,6 @@ from swarmctl.run.parent_death import NOT_STARTED
 from swarmctl.run.supervisor import OUR_CAUSE
 from swarmctl.run.workers import crew
 from unit.client.conftest import Ctl
-from unit.client.pretending import COMPLETED, RUN, FakeSwarm
 
 # What a worker of a run is told by the run itself, or has no use for.
 OWN = {
@@ -44,7 +44,7 @@ def test_every_other_flag_of_a_worker_can_be_given_to_a_run() -> None:
     ],
 )
 def test_a_run_goes_on_where_one_was_interrupted(
-    alone: Ctl, fake: FakeSwarm, mode: SwarmMode.ValueType, cause: str, *, requeue: bool
+    alone: Ctl, fake: FakeOperatorServer, mode: SwarmMode.ValueType, cause: str, *, requeue: bool
 ) -> None:
     fake.mode, fake.cause = mode, cause
 
@@ -52,7 +52,7 @@ def test_a_run_goes_on_where_one_was_interrupted(
     assert [request.requeue for request in fake.operator.asked("ResumeSwarm")] == [requeue]
 
 
-def test_the_emergency_stop_of_somebody_else_stands(alone: Ctl, fake: FakeSwarm) -> None:
+def test_the_emergency_stop_of_somebody_else_stands(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.mode, fake.cause = SwarmMode.SWARM_MODE_STOPPED, "the building burns"
 
     result = alone(*RUN)
@@ -62,7 +62,7 @@ def test_the_emergency_stop_of_somebody_else_stands(alone: Ctl, fake: FakeSwarm)
     assert (fake.operator.asked("ResumeSwarm"), fake.calls("workers")) == ([], [])
 
 
-def test_a_run_with_nothing_left_to_do_starts_no_worker(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_run_with_nothing_left_to_do_starts_no_worker(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.done = True
     fake.tasks = [Task(task_id="a", status=COMPLETED)]
     fake.operator.answers["AddTasks"] = wire.AddTasksResponse(unchanged=1)
@@ -74,7 +74,7 @@ def test_a_run_with_nothing_left_to_do_starts_no_worker(alone: Ctl, fake: FakeSw
     assert fake.calls("workers") == []
 
 
-def test_a_runner_that_was_paused_is_tried_again(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_runner_that_was_paused_is_tried_again(alone: Ctl, fake: FakeOperatorServer) -> None:
     fake.paused = [PausedRunner(runner="amplifier", cause="no credit left")]
     fake.operator.answers["ResumeSwarm"] = wire.ResumeSwarmResponse()
 
@@ -87,7 +87,7 @@ def test_a_runner_that_was_paused_is_tried_again(alone: Ctl, fake: FakeSwarm) ->
 
 
 def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it(
-    alone: Ctl, fake: FakeSwarm
+    alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         kind = EventKind.EVENT_KIND_RUNNER_PAUSED
@@ -108,7 +108,7 @@ def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it
     )
 
 
-def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeSwarm) -> None:
+def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeOperatorServer) -> None:
     kind = EventKind.EVENT_KIND_TASK_COMPLETED
     first, last = (
         Event(seq=seq, kind=kind, task_id=task_id, status=COMPLETED) for seq, task_id in ((2, "a"), (3, "b"))
@@ -131,7 +131,7 @@ def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeS
     assert [line[9:] for line in lines[2:]] == ["[1/2] a task completed", "[2/2] b task completed"]
 
 
-def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: FakeSwarm) -> None:
+def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: FakeOperatorServer) -> None:
     (fake.folder / "state" / "workers" / "worker-7").mkdir(parents=True)
     fake.workers = [
         Worker(name="worker-1"),
@@ -162,7 +162,9 @@ def test_the_crew_is_as_large_as_asked_for_and_has_all_holders(
     assert crew(size, holders) == names
 
 
-def test_a_database_that_is_in_use_is_told_with_what_to_do_about_it(alone: Ctl, fake: FakeSwarm) -> None:
+def test_a_database_that_is_in_use_is_told_with_what_to_do_about_it(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
     said = "swarmd: here/swarm.db: another swarmd has this database open (pid 4711); use that one"
     fake.write(swarmd=f'echo "{said}" >&2; exit 3')
 
@@ -188,7 +190,7 @@ main.run(sys.argv[3:])
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_outright_leaves_nothing_behind(fake: FakeSwarm) -> None:
+def test_a_run_that_is_killed_outright_leaves_nothing_behind(fake: FakeOperatorServer) -> None:
     fake.operator.answers["WatchEvents"] = lambda request: fake.happen()
     programs = [*fake.programs().swarmd, *fake.programs().worker]
     with subprocess.Popen(

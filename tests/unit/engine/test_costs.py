@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.engine import Bench, FakeWorker, outcome, task
+from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.store.deferred_writes import KINDS, SIZES
@@ -41,7 +41,7 @@ SMALL = (
 
 
 @contextmanager
-def counted(swarm: Bench) -> Iterator[Counter[str]]:
+def counted(swarm: EngineHarness) -> Iterator[Counter[str]]:
     """Counts the statements of the writer by name."""
     counts: Counter[str] = Counter()
     writer = swarm.swarm.db._writer
@@ -66,7 +66,7 @@ async def _life(worker: FakeWorker) -> None:
 
 @pytest.mark.parametrize("waiting", [10, 2_000])
 async def test_the_life_of_a_task_costs_the_same_statements_however_many_wait(
-    swarm: Bench, waiting: int
+    swarm: EngineHarness, waiting: int
 ) -> None:
     await swarm.add(*(task(f"t{n}") for n in range(waiting)))
     worker = await swarm.worker()
@@ -78,7 +78,7 @@ async def test_the_life_of_a_task_costs_the_same_statements_however_many_wait(
     assert counts == LIFE
 
 
-async def test_writes_that_wait_together_share_their_statements(swarm: Bench) -> None:
+async def test_writes_that_wait_together_share_their_statements(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{n}") for n in range(40)))
     worker = await swarm.worker(slots=20)
     await worker.take()
@@ -95,7 +95,7 @@ async def test_writes_that_wait_together_share_their_statements(swarm: Bench) ->
     assert "SAVEPOINT job" not in counts
 
 
-async def test_claims_that_are_given_together_share_their_statements(swarm: Bench) -> None:
+async def test_claims_that_are_given_together_share_their_statements(swarm: EngineHarness) -> None:
     await swarm.worker(slots=16)
 
     with counted(swarm) as counts:
@@ -105,7 +105,7 @@ async def test_claims_that_are_given_together_share_their_statements(swarm: Benc
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_no_statement_for_many_rows_scans_what_grows(swarm: Bench, name: str) -> None:
+async def test_no_statement_for_many_rows_scans_what_grows(swarm: EngineHarness, name: str) -> None:
     query = Statement(QUERIES[name]).text(8)
     blank = [1] * 8 * len(Statement(QUERIES[name]).names)
 
@@ -114,7 +114,7 @@ async def test_no_statement_for_many_rows_scans_what_grows(swarm: Bench, name: s
     assert scans == []
 
 
-async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: Bench) -> None:
+async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{n}") for n in range(50)))
 
     with counted(swarm) as counts:
@@ -125,7 +125,9 @@ async def test_a_submit_reads_no_task_but_those_that_it_names(swarm: Bench) -> N
     assert counts["task_insert"] == counts["event_add"] == counts["definition_set"] == 1
 
 
-async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_worker(swarm: Bench) -> None:
+async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_worker(
+    swarm: EngineHarness,
+) -> None:
     for number in range(30):
         await swarm.worker(f"idle-{number}")
     await swarm.add(task("odd", labels={"gpu": "yes"}))
@@ -137,7 +139,7 @@ async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_work
     assert counts["attempt_open_count"] == counts["task_ready"] == 0
 
 
-async def test_a_beat_does_not_count_the_fleet(swarm: Bench) -> None:
+async def test_a_beat_does_not_count_the_fleet(swarm: EngineHarness) -> None:
     class Members(dict[Any, Any]):
         walks = 0
 
@@ -155,7 +157,7 @@ async def test_a_beat_does_not_count_the_fleet(swarm: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", HOT)
-async def test_no_step_scans_what_grows(swarm: Bench, name: str) -> None:
+async def test_no_step_scans_what_grows(swarm: EngineHarness, name: str) -> None:
     blank = dict.fromkeys(re.findall(r":(\w+)", QUERIES[name]), 1)
     scans = await swarm.swarm.db.read(lambda tx: _scans(tx, QUERIES[name], blank))
 

@@ -5,10 +5,10 @@ import contextlib
 
 import pytest
 
-from support.engine import Bench, task
+from support.engine import EngineHarness, task
 
 
-async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(swarm: Bench) -> None:
+async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(swarm: EngineHarness) -> None:
     worker = await swarm.worker()
 
     await swarm.add(task("a"))
@@ -18,7 +18,9 @@ async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(sw
     assert await swarm.status("a") == "claimed"
 
 
-async def test_a_dependent_is_claimed_in_the_write_that_completes_its_dependency(swarm: Bench) -> None:
+async def test_a_dependent_is_claimed_in_the_write_that_completes_its_dependency(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b", "a"))
     worker = await swarm.worker()
 
@@ -29,7 +31,7 @@ async def test_a_dependent_is_claimed_in_the_write_that_completes_its_dependency
     assert worker.claims[-1].definition.task_id == "b"
 
 
-async def test_higher_priority_goes_first_and_then_the_order_of_import(swarm: Bench) -> None:
+async def test_higher_priority_goes_first_and_then_the_order_of_import(swarm: EngineHarness) -> None:
     await swarm.add(task("low", priority=1), task("first"), task("high", priority=4), task("second"))
 
     worker = await swarm.worker(slots=4)
@@ -38,7 +40,7 @@ async def test_higher_priority_goes_first_and_then_the_order_of_import(swarm: Be
     assert [claim.definition.task_id for claim in worker.claims] == ["high", "first", "second", "low"]
 
 
-async def test_a_worker_never_holds_more_than_its_slots(swarm: Bench) -> None:
+async def test_a_worker_never_holds_more_than_its_slots(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{number}") for number in range(5)))
 
     worker = await swarm.worker(slots=2)
@@ -50,7 +52,7 @@ async def test_a_worker_never_holds_more_than_its_slots(swarm: Bench) -> None:
     assert [claim.definition.task_id for claim in worker.claims] == ["t0", "t1", "t2"]
 
 
-async def test_tasks_spread_over_the_workers_that_wait(swarm: Bench) -> None:
+async def test_tasks_spread_over_the_workers_that_wait(swarm: EngineHarness) -> None:
     workers = [await swarm.worker(f"w{number}", slots=3) for number in range(3)]
 
     await swarm.add(*(task(f"t{number}") for number in range(3)))
@@ -60,7 +62,7 @@ async def test_tasks_spread_over_the_workers_that_wait(swarm: Bench) -> None:
         assert len(worker.claims) == 1
 
 
-async def test_a_task_waits_for_a_worker_with_its_labels_and_holds_nobody_up(swarm: Bench) -> None:
+async def test_a_task_waits_for_a_worker_with_its_labels_and_holds_nobody_up(swarm: EngineHarness) -> None:
     plain = await swarm.worker("plain", slots=2)
 
     await swarm.add(task("gpu-task", labels={"gpu": "yes"}, priority=4), task("any"))
@@ -72,7 +74,7 @@ async def test_a_task_waits_for_a_worker_with_its_labels_and_holds_nobody_up(swa
     assert [claim.definition.task_id for claim in fitting.claims] == ["gpu-task"]
 
 
-async def test_a_claim_that_never_left_the_server_is_free_again(swarm: Bench) -> None:
+async def test_a_claim_that_never_left_the_server_is_free_again(swarm: EngineHarness) -> None:
     worker = await swarm.worker()
     await swarm.add(task("a"))
 
@@ -82,7 +84,7 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: Bench) ->
     assert "task_released" in await swarm.kinds("a")
 
 
-async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: Bench) -> None:
+async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
 
     joining = asyncio.create_task(swarm.worker("gone"))
@@ -97,7 +99,9 @@ async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: Bench)
     assert (await other.complete("a")).status == "completed"
 
 
-async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started(swarm: Bench) -> None:
+async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started(
+    swarm: EngineHarness,
+) -> None:
     worker = await swarm.worker(slots=2)
     await swarm.add(task("started"), task("claimed"))
     assert await worker.start(await worker.claim("started")) is None
@@ -112,7 +116,7 @@ async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started
     assert await swarm.status("claimed") == "claimed"
 
 
-async def test_a_drained_worker_gets_no_claim(swarm: Bench) -> None:
+async def test_a_drained_worker_gets_no_claim(swarm: EngineHarness) -> None:
     worker = await swarm.worker()
     await swarm.swarm.drain(worker.name, None)
 
@@ -122,7 +126,9 @@ async def test_a_drained_worker_gets_no_claim(swarm: Bench) -> None:
 
 
 @pytest.mark.parametrize("shape", ["chain", "independent", "fan-in"])
-async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(swarm: Bench, shape: str) -> None:
+async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
+    swarm: EngineHarness, shape: str
+) -> None:
     """The predecessor scanned all tasks for each claim; here the plan of the claim's query is an index look-up."""
     count = 300
     plans = {
@@ -149,7 +155,7 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(swarm: Ben
     assert steps[0].startswith("SEARCH tasks USING INDEX ready_tasks (label_set_key=?)")
 
 
-async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: Bench) -> None:
+async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarness) -> None:
     await swarm.add(task("task_1"), task("taskA1"), task("task.1"), task("after", "task_1"))
     worker = await swarm.worker(slots=3)
 

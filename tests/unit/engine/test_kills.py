@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import PACE, Bench, FakeWorker, bench, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
@@ -13,11 +13,11 @@ from swarmd.engine.attempts.kills import Stopped
 from swarmd.engine.reports import overview
 
 
-async def stop(swarm: Bench, cause: str = "fire") -> Stopped:
+async def stop(swarm: EngineHarness, cause: str = "fire") -> Stopped:
     return await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=cause))
 
 
-async def test_a_task_killed_while_it_waits_is_never_claimed(swarm: Bench) -> None:
+async def test_a_task_killed_while_it_waits_is_never_claimed(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
 
     await swarm.kill("a", cause="not needed")
@@ -27,7 +27,7 @@ async def test_a_task_killed_while_it_waits_is_never_claimed(swarm: Bench) -> No
     assert (await swarm.task("a")).cause == "not needed"
 
 
-async def test_a_claimed_task_is_killed_at_once_and_its_go_is_refused(swarm: Bench) -> None:
+async def test_a_claimed_task_is_killed_at_once_and_its_go_is_refused(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -40,7 +40,7 @@ async def test_a_claimed_task_is_killed_at_once_and_its_go_is_refused(swarm: Ben
     assert refused.action == "abandon"
 
 
-async def test_a_running_task_is_killing_until_its_worker_shows_that_it_is_dead(swarm: Bench) -> None:
+async def test_a_running_task_is_killing_until_its_worker_shows_that_it_is_dead(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -56,7 +56,9 @@ async def test_a_running_task_is_killing_until_its_worker_shows_that_it_is_dead(
     assert (result.disposition, result.status) == ("accepted", "killed")
 
 
-async def test_a_kill_wins_over_a_result_that_comes_later_and_the_result_is_kept(swarm: Bench) -> None:
+async def test_a_kill_wins_over_a_result_that_comes_later_and_the_result_is_kept(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b", "a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -70,7 +72,7 @@ async def test_a_kill_wins_over_a_result_that_comes_later_and_the_result_is_kept
     assert "result_archived" in await swarm.kinds("a")
 
 
-async def test_d10_a_killed_task_is_not_run_again_by_itself(swarm: Bench) -> None:
+async def test_d10_a_killed_task_is_not_run_again_by_itself(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -84,7 +86,7 @@ async def test_d10_a_killed_task_is_not_run_again_by_itself(swarm: Bench) -> Non
     assert swarm.swarm.live.done
 
 
-async def test_killing_twice_changes_nothing(swarm: Bench) -> None:
+async def test_killing_twice_changes_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     await swarm.kill("a")
     before = await swarm.events()
@@ -94,7 +96,9 @@ async def test_killing_twice_changes_nothing(swarm: Bench) -> None:
     assert await swarm.events() == before
 
 
-async def test_an_ended_task_can_not_be_killed_and_none_of_those_named_with_it_is(swarm: Bench) -> None:
+async def test_an_ended_task_can_not_be_killed_and_none_of_those_named_with_it_is(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b"))
     worker = await swarm.worker()
     await worker.complete("a")
@@ -105,7 +109,7 @@ async def test_an_ended_task_can_not_be_killed_and_none_of_those_named_with_it_i
     assert await swarm.status("b") == "claimed"
 
 
-async def test_a_task_and_its_dependent_can_be_killed_together(swarm: Bench) -> None:
+async def test_a_task_and_its_dependent_can_be_killed_together(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
 
     await swarm.kill("a", "b")
@@ -113,7 +117,7 @@ async def test_a_task_and_its_dependent_can_be_killed_together(swarm: Bench) -> 
     assert await swarm.statuses("a", "b") == ["killed", "killed"]
 
 
-async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: Bench) -> None:
+async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: EngineHarness) -> None:
     await swarm.add(task("running"), task("claimed"), task("waiting"))
     worker = await swarm.worker(slots=2)
     running, claimed = await worker.claim("running"), await worker.claim("claimed")
@@ -151,7 +155,9 @@ async def test_d11_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp
         assert await after.statuses("running", "waiting") == ["claimed", "not_started"]
 
 
-async def test_requeue_puts_back_what_the_stop_ended_and_not_what_an_operator_killed(swarm: Bench) -> None:
+async def test_requeue_puts_back_what_the_stop_ended_and_not_what_an_operator_killed(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("mine"), task("theirs"))
     worker = await swarm.worker(slots=2)
     await worker.claim("mine")
@@ -164,7 +170,7 @@ async def test_requeue_puts_back_what_the_stop_ended_and_not_what_an_operator_ki
     assert await swarm.status("theirs") == "killed"
 
 
-async def test_repeating_an_emergency_stop_adds_no_generation(swarm: Bench) -> None:
+async def test_repeating_an_emergency_stop_adds_no_generation(swarm: EngineHarness) -> None:
     from swarmd.store import swarm as store  # noqa: PLC0415
 
     await stop(swarm)
@@ -173,7 +179,7 @@ async def test_repeating_an_emergency_stop_adds_no_generation(swarm: Bench) -> N
     assert (await swarm.swarm.db.read(store.get)).stop_generation == 1
 
 
-async def test_a_killing_task_whose_worker_is_lost_is_killed(swarm: Bench) -> None:
+async def test_a_killing_task_whose_worker_is_lost_is_killed(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
@@ -184,7 +190,7 @@ async def test_a_killing_task_whose_worker_is_lost_is_killed(swarm: Bench) -> No
     assert await swarm.status("a") == "killed"
 
 
-async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) -> None:
+async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -204,7 +210,7 @@ async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: Bench) 
 
 
 async def test_a_drain_of_all_stops_them_all_at_the_deadline_and_nothing_starts_meanwhile(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(*[task(name) for name in "abcd"])
     workers = await _running(swarm, "w1", "w2")
@@ -236,7 +242,9 @@ async def test_a_restart_of_the_server_gives_a_drain_its_full_time_again(tmp_pat
         assert await after.status("a") == "killing"
 
 
-async def test_the_deadline_of_a_drain_is_nothing_to_the_next_process_of_that_worker(swarm: Bench) -> None:
+async def test_the_deadline_of_a_drain_is_nothing_to_the_next_process_of_that_worker(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"))
     [first] = await _running(swarm, "w1")
     await swarm.swarm.drain(first.name, 60.0)
@@ -251,7 +259,7 @@ async def test_the_deadline_of_a_drain_is_nothing_to_the_next_process_of_that_wo
     assert await swarm.status("b") == "in_progress"
 
 
-async def test_the_latest_word_on_a_drain_counts(swarm: Bench) -> None:
+async def test_the_latest_word_on_a_drain_counts(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     [worker] = await _running(swarm, "w1")
     await swarm.swarm.drain(worker.name, 60.0)
@@ -263,7 +271,7 @@ async def test_the_latest_word_on_a_drain_counts(swarm: Bench) -> None:
     assert await swarm.status("a") == "in_progress"
 
 
-async def _running(swarm: Bench, *names: str) -> list[FakeWorker]:
+async def _running(swarm: EngineHarness, *names: str) -> list[FakeWorker]:
     """Workers of these names, each with a session of the next task."""
     found = [await swarm.worker(name) for name in names]
     for worker in found:
@@ -272,17 +280,17 @@ async def _running(swarm: Bench, *names: str) -> list[FakeWorker]:
     return found
 
 
-def _by_us(swarm: Bench, *, silent_s: float) -> int:
+def _by_us(swarm: EngineHarness, *, silent_s: float) -> int:
     """When the sessions of a worker that has been silent for so long have ended at the latest."""
     return swarm.clock.wall_us() + int((PACE.stop_after_s + GRACE_ROOM_S - silent_s) * 1e6)
 
 
-def _expected(swarm: Bench) -> list[tuple[str, bool, int | None]]:
+def _expected(swarm: EngineHarness) -> list[tuple[str, bool, int | None]]:
     found = overview.stopping_workers(swarm.swarm.live, swarm.clock, PACE)
     return [(worker.name, worker.reachable, worker.stopped_by_us) for worker in found]
 
 
-async def _told(swarm: Bench) -> dict[str, tuple[str, int | None]]:
+async def _told(swarm: EngineHarness) -> dict[str, tuple[str, int | None]]:
     look = partial(overview.worker_views, live=swarm.swarm.live, clock=swarm.clock, pace=PACE)
     return {
         worker.identity.name: (worker.status.value, worker.stopped_by_us)
@@ -290,7 +298,7 @@ async def _told(swarm: Bench) -> dict[str, tuple[str, int | None]]:
     }
 
 
-async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: Bench) -> None:
+async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     _, far = await _running(swarm, "near", "far")
     await swarm.swarm.part(far.member)
@@ -300,7 +308,9 @@ async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: Bench
     assert _expected(swarm) == [("far", False, _by_us(swarm, silent_s=100)), ("near", True, None)]
 
 
-async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_open(swarm: Bench) -> None:
+async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_open(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b"))
     heard, silent = await _running(swarm, "heard", "silent")
     for _ in range(4):
@@ -320,7 +330,7 @@ async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_op
     assert _expected(swarm) == [("heard", True, None), ("silent", True, None)]
 
 
-async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Bench) -> None:
+async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
     workers = await _running(swarm, "fences", "keeps")
     for worker in workers:

@@ -2,18 +2,18 @@
 
 import pytest
 
-from support.engine import PACE, Bench, FakeWorker, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus, ResultNotFound
 from swarmd.domain.model import Claim, TaskId
 from swarmd.domain.policy import MAX_LOSSES
 from swarmd.engine.tasks import late_results, retries
 
 
-async def accept(swarm: Bench, task_id: str, number: int) -> TaskId:
+async def accept(swarm: EngineHarness, task_id: str, number: int) -> TaskId:
     return await swarm.swarm.db.write(lambda tx: late_results.accept(tx, task_id, number))
 
 
-async def killed_but_built(swarm: Bench) -> None:
+async def killed_but_built(swarm: EngineHarness) -> None:
     """Task `a` was killed, and its completed result came after that."""
     worker = await swarm.worker("w")
     claim = await worker.claim("a")
@@ -22,7 +22,9 @@ async def killed_but_built(swarm: Bench) -> None:
     await worker.finish(claim, outcome("completed", report='{"builder_result": {"status": "completed"}}'))
 
 
-async def test_an_accepted_result_completes_the_task_and_revives_what_was_skipped(swarm: Bench) -> None:
+async def test_an_accepted_result_completes_the_task_and_revives_what_was_skipped(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(
         task("a"), task("b", "a"), task("c", "b"), task("late", "a", on_dependency_failure="block"),
         task("done", "a", on_dependency_failure="run"),
@@ -39,7 +41,7 @@ async def test_an_accepted_result_completes_the_task_and_revives_what_was_skippe
     assert "result_accepted" in await swarm.kinds("a")
 
 
-async def test_an_attempt_without_an_archived_result_can_not_be_accepted(swarm: Bench) -> None:
+async def test_an_attempt_without_an_archived_result_can_not_be_accepted(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -50,7 +52,7 @@ async def test_an_attempt_without_an_archived_result_can_not_be_accepted(swarm: 
     assert await swarm.status("a") == "failed"
 
 
-async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: Bench) -> None:
+async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     await killed_but_built(swarm)
     await swarm.swarm.db.write(lambda tx: retries.retry(tx, ["a"], failed=False))
@@ -62,7 +64,7 @@ async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: Bench) -> 
     assert await swarm.status("a") == "claimed"
 
 
-async def lost(swarm: Bench, worker: FakeWorker, task_id: str = "a") -> Claim:
+async def lost(swarm: EngineHarness, worker: FakeWorker, task_id: str = "a") -> Claim:
     """A session of the task ran at the worker when that was given up; it may have come to its end there."""
     claim = await worker.claim(task_id)
     await worker.start(claim)
@@ -72,7 +74,7 @@ async def lost(swarm: Bench, worker: FakeWorker, task_id: str = "a") -> Claim:
     return claim
 
 
-async def test_a_result_of_a_lost_worker_counts_if_nothing_has_started_since(swarm: Bench) -> None:
+async def test_a_result_of_a_lost_worker_counts_if_nothing_has_started_since(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
     worker = await swarm.worker()
     claim = await lost(swarm, worker)
@@ -88,7 +90,9 @@ async def test_a_result_of_a_lost_worker_counts_if_nothing_has_started_since(swa
     assert (await swarm.task("a")).attempt == 1
 
 
-async def test_a_result_of_a_lost_worker_takes_back_a_claim_that_has_not_started(swarm: Bench) -> None:
+async def test_a_result_of_a_lost_worker_takes_back_a_claim_that_has_not_started(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await lost(swarm, worker)
@@ -105,7 +109,7 @@ async def test_a_result_of_a_lost_worker_takes_back_a_claim_that_has_not_started
     assert [order.action for order in again.beat(fresh)] == ["abandon"]
 
 
-async def test_a_result_of_the_last_worker_that_a_task_has_cost_completes_it(swarm: Bench) -> None:
+async def test_a_result_of_the_last_worker_that_a_task_has_cost_completes_it(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
     for _ in range(MAX_LOSSES + 1):
         worker = await swarm.worker()
@@ -118,7 +122,7 @@ async def test_a_result_of_the_last_worker_that_a_task_has_cost_completes_it(swa
     assert await swarm.statuses("a", "b") == ["completed", "not_started"]
 
 
-async def test_a_late_failure_changes_nothing(swarm: Bench) -> None:
+async def test_a_late_failure_changes_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await lost(swarm, worker)
@@ -135,7 +139,9 @@ async def test_a_late_failure_changes_nothing(swarm: Bench) -> None:
 
 
 @pytest.mark.parametrize("retried", [False, True])
-async def test_a_result_of_a_lost_worker_counts_no_more_after_a_kill(swarm: Bench, *, retried: bool) -> None:
+async def test_a_result_of_a_lost_worker_counts_no_more_after_a_kill(
+    swarm: EngineHarness, *, retried: bool
+) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await lost(swarm, worker)
@@ -151,7 +157,7 @@ async def test_a_result_of_a_lost_worker_counts_no_more_after_a_kill(swarm: Benc
 
 
 async def test_a_result_of_a_lost_worker_counts_no_more_once_another_attempt_has_started(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()

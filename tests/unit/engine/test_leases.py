@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeClock
-from support.engine import Bench, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, bench, outcome, task
 from swarmd.domain.errors import WorkerNameTaken
 from swarmd.domain.model import LeaseId
 
 
-async def test_the_same_outcome_twice_gets_the_same_answer_and_changes_nothing(swarm: Bench) -> None:
+async def test_the_same_outcome_twice_gets_the_same_answer_and_changes_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -26,7 +26,9 @@ async def test_the_same_outcome_twice_gets_the_same_answer_and_changes_nothing(s
     assert await swarm.events() == before
 
 
-async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_ends_it(swarm: Bench) -> None:
+async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_ends_it(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"))
     old = await swarm.worker("old")
     stale = await old.claim("a")
@@ -51,7 +53,7 @@ async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_e
     assert (await new.finish(fresh, outcome("completed"))).status == "completed"
 
 
-async def test_d7_a_lease_of_another_worker_is_worth_nothing(swarm: Bench) -> None:
+async def test_d7_a_lease_of_another_worker_is_worth_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     owner, thief = await swarm.worker("owner"), await swarm.worker("thief")
     claim = await owner.claim("a")
@@ -65,7 +67,7 @@ async def test_d7_a_lease_of_another_worker_is_worth_nothing(swarm: Bench) -> No
     assert await swarm.status("a") == "in_progress"
 
 
-async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm: Bench) -> None:
+async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -82,7 +84,9 @@ async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm:
     assert "worker_suspect" not in await swarm.kinds()
 
 
-async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_task(swarm: Bench) -> None:
+async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_task(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"), task("b"))
     worker = await swarm.worker(slots=2)
     await worker.start(await worker.claim("a"))
@@ -99,7 +103,7 @@ async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_ta
     assert "worker_lost" in await swarm.kinds()
 
 
-async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: Bench) -> None:
+async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: EngineHarness) -> None:
     worker = await swarm.worker()
     for _ in range(4):
         swarm.clock.pass_s(10)
@@ -113,7 +117,7 @@ async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: 
     assert await swarm.status("a") == "claimed"
 
 
-async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: Bench) -> None:
+async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
@@ -125,7 +129,7 @@ async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: Bench) -> N
     assert await swarm.status("a") == "in_progress"
 
 
-async def test_a_new_process_of_the_same_instance_proves_the_old_sessions_dead(swarm: Bench) -> None:
+async def test_a_new_process_of_the_same_instance_proves_the_old_sessions_dead(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
@@ -137,7 +141,7 @@ async def test_a_new_process_of_the_same_instance_proves_the_old_sessions_dead(s
 
 
 async def test_a_reconnect_of_the_same_process_keeps_what_it_lists_and_frees_what_it_never_got(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a"), task("b"))
     worker = await swarm.worker(slots=2)
@@ -152,7 +156,7 @@ async def test_a_reconnect_of_the_same_process_keeps_what_it_lists_and_frees_wha
     assert worker.member.mailbox.closed
 
 
-async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Bench) -> None:
+async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker("w")
     await worker.start(await worker.claim("a"))
@@ -183,7 +187,7 @@ async def test_a_restart_of_the_server_gives_every_lease_a_full_fresh_deadline(t
         assert (await again.finish(claim, outcome("completed"))).status == "completed"
 
 
-async def test_no_wall_clock_causes_a_transition(swarm: Bench) -> None:
+async def test_no_wall_clock_causes_a_transition(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
@@ -196,7 +200,9 @@ async def test_no_wall_clock_causes_a_transition(swarm: Bench) -> None:
     assert await swarm.events() == before
 
 
-async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_doubled(swarm: Bench) -> None:
+async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_doubled(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     claim = await worker.claim("a")
@@ -207,7 +213,7 @@ async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_double
     assert (await swarm.kinds("a")).count("session_started") == 1
 
 
-async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Bench) -> None:
+async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: EngineHarness) -> None:
     from swarmd.store.reads import views  # noqa: PLC0415
 
     await swarm.add(task("a"))
@@ -224,7 +230,7 @@ async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Bench
     assert (later.builder_session_id, later.validator_session_id) == ("a-builder", "a-validator")
 
 
-async def fleet(swarm: Bench, count: int) -> list[FakeWorker]:
+async def fleet(swarm: EngineHarness, count: int) -> list[FakeWorker]:
     """Workers that each run a task of their own."""
     await swarm.add(*(task(f"t{n}") for n in range(count)))
     workers = [await swarm.worker(f"w{n}") for n in range(count)]
@@ -234,7 +240,7 @@ async def fleet(swarm: Bench, count: int) -> list[FakeWorker]:
     return workers
 
 
-async def pass_with(swarm: Bench, seconds: int, *alive: FakeWorker) -> None:
+async def pass_with(swarm: EngineHarness, seconds: int, *alive: FakeWorker) -> None:
     """Lets time pass in which only these workers are heard."""
     for _ in range(seconds // 10):
         swarm.clock.pass_s(10)
@@ -243,7 +249,7 @@ async def pass_with(swarm: Bench, seconds: int, *alive: FakeWorker) -> None:
         await swarm.swarm.look()
 
 
-async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: Bench) -> None:
+async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: EngineHarness) -> None:
     workers = await fleet(swarm, 4)
 
     await pass_with(swarm, 6 * 3600, workers[0])
@@ -253,7 +259,7 @@ async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: B
     assert "expiry_paused" in await swarm.kinds()
 
 
-async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: Bench) -> None:
+async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: EngineHarness) -> None:
     workers = await fleet(swarm, 4)
     await pass_with(swarm, 6 * 3600, workers[0])
 
@@ -265,7 +271,7 @@ async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: Ben
     assert await swarm.statuses("t0", "t1", "t2") == ["in_progress"] * 3
 
 
-async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: Bench) -> None:
+async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: EngineHarness) -> None:
     workers = await fleet(swarm, 4)
     await pass_with(swarm, 3600, workers[0])
 
@@ -275,7 +281,7 @@ async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: B
     assert await swarm.statuses("t0", "t1", "t2", "t3") == ["in_progress"] + ["not_started"] * 3
 
 
-async def test_of_two_workers_one_may_be_dead_and_of_two_both(swarm: Bench) -> None:
+async def test_of_two_workers_one_may_be_dead_and_of_two_both(swarm: EngineHarness) -> None:
     await fleet(swarm, 2)
 
     await pass_with(swarm, 1900)

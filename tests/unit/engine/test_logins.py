@@ -5,30 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import Bench, bench
+from support.engine import EngineHarness, bench
 from swarmd.domain.errors import DashboardOff, LoginExpired
 from swarmd.domain.model import Role
 from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES
 from swarmd.store.tokens import TokenRecord
 
 
-async def token(swarm: Bench, role: Role = Role.OPERATOR) -> TokenRecord:
+async def token(swarm: EngineHarness, role: Role = Role.OPERATOR) -> TokenRecord:
     create = partial(swarm.swarm.access.create, role=role, name="me")
     return (await swarm.swarm.db.write(create))[1]
 
 
-def code(swarm: Bench, holder: TokenRecord) -> str:
+def code(swarm: EngineHarness, holder: TokenRecord) -> str:
     swarm.swarm.logins.url = "http://127.0.0.1:8765"
     link = swarm.swarm.logins.link(holder)
     assert link.startswith("http://127.0.0.1:8765/login?code=")
     return link.partition("=")[2]
 
 
-async def log_in(swarm: Bench, holder: TokenRecord, instead_of: str = "") -> str:
+async def log_in(swarm: EngineHarness, holder: TokenRecord, instead_of: str = "") -> str:
     return await swarm.swarm.db.write(partial(swarm.swarm.logins.begin, token=holder, instead_of=instead_of))
 
 
-async def test_a_code_is_good_once(swarm: Bench) -> None:
+async def test_a_code_is_good_once(swarm: EngineHarness) -> None:
     holder = await token(swarm, Role.VIEWER)
     found = code(swarm, holder)
 
@@ -37,7 +37,7 @@ async def test_a_code_is_good_once(swarm: Bench) -> None:
         swarm.swarm.logins.redeem(found)
 
 
-async def test_a_code_is_good_for_a_minute(swarm: Bench) -> None:
+async def test_a_code_is_good_for_a_minute(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     early, late = code(swarm, holder), code(swarm, holder)
 
@@ -49,13 +49,13 @@ async def test_a_code_is_good_for_a_minute(swarm: Bench) -> None:
         swarm.swarm.logins.redeem(late)
 
 
-async def test_a_code_that_nobody_made_is_refused(swarm: Bench) -> None:
+async def test_a_code_that_nobody_made_is_refused(swarm: EngineHarness) -> None:
     for guess in ("", "x", "0" * 32):
         with pytest.raises(LoginExpired):
             swarm.swarm.logins.redeem(guess)
 
 
-async def test_codes_do_not_pile_up(swarm: Bench) -> None:
+async def test_codes_do_not_pile_up(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     first, *_, last = [code(swarm, holder) for _ in range(MAX_CODES + 1)]
 
@@ -64,12 +64,12 @@ async def test_codes_do_not_pile_up(swarm: Bench) -> None:
     swarm.swarm.logins.redeem(last)
 
 
-async def test_without_a_dashboard_there_is_no_link(swarm: Bench) -> None:
+async def test_without_a_dashboard_there_is_no_link(swarm: EngineHarness) -> None:
     with pytest.raises(DashboardOff):
         swarm.swarm.logins.link(await token(swarm))
 
 
-async def test_a_login_ends_by_itself_and_is_not_kept(swarm: Bench) -> None:
+async def test_a_login_ends_by_itself_and_is_not_kept(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     cookie = await log_in(swarm, holder)
 
@@ -81,7 +81,9 @@ async def test_a_login_ends_by_itself_and_is_not_kept(swarm: Bench) -> None:
     assert await swarm.swarm.db.read(lambda tx: len(tx.all("login_all"))) == 1
 
 
-async def test_a_login_ends_with_its_token_and_with_the_next_login_and_with_a_logout(swarm: Bench) -> None:
+async def test_a_login_ends_with_its_token_and_with_the_next_login_and_with_a_logout(
+    swarm: EngineHarness,
+) -> None:
     logins, holder = swarm.swarm.logins, await token(swarm)
     first = await log_in(swarm, holder)
     second = await log_in(swarm, holder, instead_of=first)
@@ -94,7 +96,7 @@ async def test_a_login_ends_with_its_token_and_with_the_next_login_and_with_a_lo
     assert logins.find(second) is None
 
 
-async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: Bench) -> None:
+async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     found = code(swarm, holder)
 

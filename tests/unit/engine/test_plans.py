@@ -2,12 +2,12 @@
 
 import pytest
 
-from support.engine import Bench, task
+from support.engine import EngineHarness, task
 from swarmd.domain.errors import InvalidStatus, InvalidTasks, TasksActive
 from swarmd.engine.tasks import plans
 
 
-async def refused(swarm: Bench, *plan: object) -> list[tuple[str, str]]:
+async def refused(swarm: EngineHarness, *plan: object) -> list[tuple[str, str]]:
     """The faults for which the plan is refused; nothing of it may be stored."""
     with pytest.raises(InvalidTasks) as caught:
         await swarm.add(*plan)  # type: ignore[arg-type]
@@ -15,7 +15,7 @@ async def refused(swarm: Bench, *plan: object) -> list[tuple[str, str]]:
     return [(fault.place, fault.message) for fault in caught.value.faults]
 
 
-async def test_d3_a_missing_dependency_is_refused_and_a_near_name_offered(swarm: Bench) -> None:
+async def test_d3_a_missing_dependency_is_refused_and_a_near_name_offered(swarm: EngineHarness) -> None:
     faults = await refused(swarm, task("node"), task("b", "nope", "zzz"))
 
     assert faults == [
@@ -24,7 +24,7 @@ async def test_d3_a_missing_dependency_is_refused_and_a_near_name_offered(swarm:
     ]
 
 
-async def test_d5_cycles_are_refused_and_the_shortest_is_shown(swarm: Bench) -> None:
+async def test_d5_cycles_are_refused_and_the_shortest_is_shown(swarm: EngineHarness) -> None:
     faults = await refused(swarm, task("a", "b"), task("b", "c"), task("c", "a", "d"), task("d", "c"))
 
     assert faults == [
@@ -32,13 +32,13 @@ async def test_d5_cycles_are_refused_and_the_shortest_is_shown(swarm: Bench) -> 
     ]
 
 
-async def test_d5_a_task_that_waits_for_itself_is_refused(swarm: Bench) -> None:
+async def test_d5_a_task_that_waits_for_itself_is_refused(swarm: EngineHarness) -> None:
     faults = await refused(swarm, task("a", "a"))
 
     assert faults == [("tasks[0].dependencies[0]", "dependency cycle: a -> a; a task can't wait for itself")]
 
 
-async def test_a_long_cycle_is_shown_with_ten_names(swarm: Bench) -> None:
+async def test_a_long_cycle_is_shown_with_ten_names(swarm: EngineHarness) -> None:
     faults = await refused(swarm, *(task(f"t{n}", f"t{(n + 1) % 1000}") for n in range(1000)))
 
     assert faults[0][1] == (
@@ -47,7 +47,7 @@ async def test_a_long_cycle_is_shown_with_ten_names(swarm: Bench) -> None:
     )
 
 
-async def test_the_same_file_again_changes_nothing_whatever_has_run_meanwhile(swarm: Bench) -> None:
+async def test_the_same_file_again_changes_nothing_whatever_has_run_meanwhile(swarm: EngineHarness) -> None:
     plan = [task("a"), task("b", "a"), task("c")]
     await swarm.add(*plan)
     worker = await swarm.worker()
@@ -60,7 +60,7 @@ async def test_the_same_file_again_changes_nothing_whatever_has_run_meanwhile(sw
     assert await swarm.events() == before
 
 
-async def test_a_waiting_task_is_changed_and_a_running_one_is_not(swarm: Bench) -> None:
+async def test_a_waiting_task_is_changed_and_a_running_one_is_not(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
     worker = await swarm.worker()
     await worker.claim("a")
@@ -73,7 +73,9 @@ async def test_a_waiting_task_is_changed_and_a_running_one_is_not(swarm: Bench) 
     assert len(await swarm.kinds("new")) == 0
 
 
-async def test_statuses_of_a_file_that_are_ends_are_kept_and_all_else_begins_anew(swarm: Bench) -> None:
+async def test_statuses_of_a_file_that_are_ends_are_kept_and_all_else_begins_anew(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(
         task("done", status="completed"),
         task("bad", status="failed"),
@@ -89,7 +91,7 @@ async def test_statuses_of_a_file_that_are_ends_are_kept_and_all_else_begins_ane
     ]  # fmt: skip
 
 
-async def test_an_import_warns_of_what_it_has_to_skip_and_of_repetitions(swarm: Bench) -> None:
+async def test_an_import_warns_of_what_it_has_to_skip_and_of_repetitions(swarm: EngineHarness) -> None:
     added = await swarm.add(task("bad", status="failed"), task("b", "bad"), task("c", "bad", "bad"))
 
     assert [(odd.place, odd.message) for odd in added.warnings] == [
@@ -99,7 +101,7 @@ async def test_an_import_warns_of_what_it_has_to_skip_and_of_repetitions(swarm: 
     ]
 
 
-async def test_clear_replaces_everything_and_begins_a_new_epoch(swarm: Bench) -> None:
+async def test_clear_replaces_everything_and_begins_a_new_epoch(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     old = await worker.claim("a")
@@ -113,7 +115,7 @@ async def test_clear_replaces_everything_and_begins_a_new_epoch(swarm: Bench) ->
     assert (old.number, new.number, new.epoch) == (1, 1, old.epoch + 1)
 
 
-async def test_clear_is_refused_while_a_task_is_held(swarm: Bench) -> None:
+async def test_clear_is_refused_while_a_task_is_held(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.claim("a")
@@ -124,7 +126,7 @@ async def test_clear_is_refused_while_a_task_is_held(swarm: Bench) -> None:
     assert await swarm.status("a") == "claimed"
 
 
-async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: Bench) -> None:
+async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarness) -> None:
     before = await swarm.events()
 
     with pytest.raises(plans.DryRun) as tried:
@@ -134,7 +136,7 @@ async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: Bench) -> N
     assert await swarm.events() == before
 
 
-async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: Bench) -> None:
+async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
 
     await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=False))
@@ -148,7 +150,7 @@ async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm:
     assert await swarm.status("b") == "not_started"
 
 
-async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Bench) -> None:
+async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", status="completed"))
     await swarm.worker()
 
@@ -156,7 +158,7 @@ async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Bench)
         await swarm.swarm.db.write(lambda tx: plans.depend(tx, "a", "b", remove=False))
 
 
-async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: Bench) -> None:
+async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b", "a"))
 
     with pytest.raises(InvalidTasks) as caught:
@@ -200,14 +202,14 @@ async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: Benc
     ],
 )  # fmt: skip
 async def test_bad_plans_are_refused_with_one_clear_line(
-    swarm: Bench, plan: list[object], message: str
+    swarm: EngineHarness, plan: list[object], message: str
 ) -> None:
     faults = await refused(swarm, *plan)
 
     assert [text for _, text in faults] == [message]
 
 
-async def test_at_most_twenty_faults_are_listed_and_all_are_counted(swarm: Bench) -> None:
+async def test_at_most_twenty_faults_are_listed_and_all_are_counted(swarm: EngineHarness) -> None:
     with pytest.raises(InvalidTasks) as caught:
         await swarm.add(*(task(f"t{n}", "missing") for n in range(50)))
 
@@ -215,7 +217,7 @@ async def test_at_most_twenty_faults_are_listed_and_all_are_counted(swarm: Bench
     assert caught.value.metadata == {"count": "50"}
 
 
-async def test_hostile_but_harmless_text_is_kept_as_it_is(swarm: Bench) -> None:
+async def test_hostile_but_harmless_text_is_kept_as_it_is(swarm: EngineHarness) -> None:
     text = "</textarea><script>{{}}```\n\ttab, ünïcode, \u202e and a trailing space "
 
     await swarm.add(task("a", description=text))

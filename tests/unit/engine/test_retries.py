@@ -2,17 +2,17 @@
 
 import pytest
 
-from support.engine import Bench, FakeWorker, outcome, task
+from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.engine.tasks import retries
 
 
-async def retry(swarm: Bench, *task_ids: str, failed: bool = False) -> retries.Retried:
+async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.Retried:
     return await swarm.swarm.db.write(lambda tx: retries.retry(tx, task_ids, failed=failed))
 
 
 async def test_d1_a_task_fails_for_good_when_its_budget_is_used_up_and_the_swarm_is_done(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a", max_retries=2))
     worker = await swarm.worker()
@@ -29,7 +29,7 @@ async def test_d1_a_task_fails_for_good_when_its_budget_is_used_up_and_the_swarm
 
 
 async def test_d2_a_retry_by_an_operator_gives_full_budgets_and_the_task_is_claimed_again(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a", max_retries=0))
     worker = await swarm.worker()
@@ -44,7 +44,7 @@ async def test_d2_a_retry_by_an_operator_gives_full_budgets_and_the_task_is_clai
 
 
 async def test_d5_dependents_of_a_failed_task_are_skipped_with_the_cause_and_revived_by_its_retry(
-    swarm: Bench,
+    swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a", max_retries=0), task("b", "a"), task("c", "b"))
     worker = await swarm.worker()
@@ -62,7 +62,7 @@ async def test_d5_dependents_of_a_failed_task_are_skipped_with_the_cause_and_rev
     assert await swarm.statuses("a", "b", "c") == ["completed"] * 3
 
 
-async def test_the_policy_run_takes_any_end_of_a_dependency(swarm: Bench) -> None:
+async def test_the_policy_run_takes_any_end_of_a_dependency(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("report", "a", on_dependency_failure="run"))
     worker = await swarm.worker()
 
@@ -71,7 +71,7 @@ async def test_the_policy_run_takes_any_end_of_a_dependency(swarm: Bench) -> Non
     assert (await worker.complete("report")).status == "completed"
 
 
-async def test_the_policy_block_waits_for_a_retry(swarm: Bench) -> None:
+async def test_the_policy_block_waits_for_a_retry(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("b", "a", on_dependency_failure="block"))
     worker = await swarm.worker()
 
@@ -85,7 +85,7 @@ async def test_the_policy_block_waits_for_a_retry(swarm: Bench) -> None:
     assert await swarm.status("b") == "claimed"
 
 
-async def test_a_skipped_task_waits_for_all_that_it_was_skipped_for(swarm: Bench) -> None:
+async def test_a_skipped_task_waits_for_all_that_it_was_skipped_for(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("b", max_retries=0), task("c", "a", "b"))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -98,7 +98,7 @@ async def test_a_skipped_task_waits_for_all_that_it_was_skipped_for(swarm: Bench
     assert await swarm.status("c") == "blocked"
 
 
-async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(swarm: Bench) -> None:
+async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("b", "a"))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -111,7 +111,9 @@ async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(
     assert await swarm.statuses("a", "b") == ["claimed", "blocked"]
 
 
-async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_it_is(swarm: Bench) -> None:
+async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_it_is(
+    swarm: EngineHarness,
+) -> None:
     await swarm.add(task("done"), task("bad", max_retries=0))
     worker = await swarm.worker()
     await worker.complete("done")
@@ -123,7 +125,7 @@ async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_
     assert await swarm.status("bad") == "failed"
 
 
-async def test_retry_failed_takes_all_that_failed(swarm: Bench) -> None:
+async def test_retry_failed_takes_all_that_failed(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("b", max_retries=0))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -134,7 +136,7 @@ async def test_retry_failed_takes_all_that_failed(swarm: Bench) -> None:
     assert list(retried.task_ids) == ["a", "b"]
 
 
-async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: Bench) -> None:
+async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.fail("a", "validation_failed")
@@ -153,7 +155,7 @@ async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: Be
     assert again.previous_report == "{}"
 
 
-async def test_a_provider_that_asks_to_wait_uses_up_no_retry(swarm: Bench) -> None:
+async def test_a_provider_that_asks_to_wait_uses_up_no_retry(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0))
     worker = await swarm.worker()
 
@@ -165,7 +167,7 @@ async def test_a_provider_that_asks_to_wait_uses_up_no_retry(swarm: Bench) -> No
     assert (found.failures, found.status) == (0, "claimed")
 
 
-async def test_lost_workers_have_a_budget_of_their_own(swarm: Bench) -> None:
+async def test_lost_workers_have_a_budget_of_their_own(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0))
     seen = []
     for number in range(3):
@@ -180,7 +182,7 @@ async def test_lost_workers_have_a_budget_of_their_own(swarm: Bench) -> None:
     assert (found.failures, found.losses, found.failure_class) == (0, 3, "worker_lost")
 
 
-async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm: Bench) -> None:
+async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -190,7 +192,7 @@ async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm
     assert (found.ready, found.backoff_s) == (False, 2.0)
 
 
-async def reject(swarm: Bench, worker: FakeWorker, *findings: str) -> None:
+async def reject(swarm: EngineHarness, worker: FakeWorker, *findings: str) -> None:
     """Lets the validator reject the next attempt with these findings."""
     claim = await worker.claim("a")
     await worker.start(claim)
@@ -200,7 +202,7 @@ async def reject(swarm: Bench, worker: FakeWorker, *findings: str) -> None:
     await swarm.after_backoff()
 
 
-async def test_a_finding_that_comes_back_twice_ends_the_attempts_and_is_named(swarm: Bench) -> None:
+async def test_a_finding_that_comes_back_twice_ends_the_attempts_and_is_named(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=9))
     worker = await swarm.worker()
 
@@ -214,7 +216,7 @@ async def test_a_finding_that_comes_back_twice_ends_the_attempts_and_is_named(sw
     assert found.last_error == "a1f1 came back unchanged twice: no"
 
 
-async def test_other_findings_each_time_use_up_the_budget_and_no_more(swarm: Bench) -> None:
+async def test_other_findings_each_time_use_up_the_budget_and_no_more(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=3))
     worker = await swarm.worker()
 
@@ -223,7 +225,7 @@ async def test_other_findings_each_time_use_up_the_budget_and_no_more(swarm: Ben
         assert await swarm.status("a") == "claimed"
 
 
-async def test_a_new_start_forgets_the_findings_of_the_old_one(swarm: Bench) -> None:
+async def test_a_new_start_forgets_the_findings_of_the_old_one(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=9))
     worker = await swarm.worker()
     for _ in range(3):
@@ -236,7 +238,7 @@ async def test_a_new_start_forgets_the_findings_of_the_old_one(swarm: Bench) -> 
     assert await swarm.status("a") == "claimed"
 
 
-async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm: Bench) -> None:
+async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm: EngineHarness) -> None:
     await swarm.add(task("a", max_retries=0), task("b"))
     worker = await swarm.worker("paid", runner="amplifier-agent")
 
@@ -254,7 +256,7 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
     await other.complete("b")
 
 
-async def test_a_runner_goes_on_after_a_resume(swarm: Bench) -> None:
+async def test_a_runner_goes_on_after_a_resume(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker(runner="amplifier-agent")
     await worker.fail("a", "provider_denied")
@@ -265,7 +267,7 @@ async def test_a_runner_goes_on_after_a_resume(swarm: Bench) -> None:
     assert await swarm.status("a") == "claimed"
 
 
-async def test_a_claim_carries_what_came_of_its_dependencies(swarm: Bench) -> None:
+async def test_a_claim_carries_what_came_of_its_dependencies(swarm: EngineHarness) -> None:
     await swarm.add(task("x"), task("y"), task("silent"), task("z", "y", "x", "silent"))
     worker = await swarm.worker()
     for task_id in ("x", "y"):

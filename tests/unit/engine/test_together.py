@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.engine import Bench, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, bench, outcome, task
 from swarmd.domain.model import Claim, SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
@@ -35,7 +35,7 @@ def _at_once(tx: Tx, query: str, about: tuple[Hashable, ...], **parameters: Any)
 class Play:
     """Workers that do by chance what workers may do, all of it known to the seed."""
 
-    def __init__(self, swarm: Bench, seed: int) -> None:
+    def __init__(self, swarm: EngineHarness, seed: int) -> None:
         self._swarm = swarm
         self._rng = random.Random(seed)
         self._workers: list[FakeWorker] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.engine import Bench, bench, outcome, task
+from support.engine import EngineHarness, bench, outcome, task
 from support.figures import documented
 from swarmd.domain.model import Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress
@@ -23,7 +23,7 @@ Samples = Mapping[str, float]
 class Scraped:
     """A swarm that is measured."""
 
-    on: Bench
+    on: EngineHarness
     metrics: Metrics
 
     async def scrape(self) -> Samples:

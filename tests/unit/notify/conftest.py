@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeEntropy
-from support.engine import Bench, bench
+from support.engine import EngineHarness, bench
 from support.waiting import eventually
 from swarmd.notify.digest import Message
 from swarmd.notify.notifier import Notifier
@@ -46,7 +46,7 @@ class Inbox:
 class Post:
     """The swarm, its notifier, and the target."""
 
-    on: Bench
+    on: EngineHarness
     inbox: Inbox
     notifier: Notifier
 

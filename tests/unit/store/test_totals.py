@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support.engine import Bench, bench, outcome, task
+from support.engine import EngineHarness, bench, outcome, task
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionProgress
@@ -48,7 +48,7 @@ SELECT json_group_array(json_array(outcome, failure_class, attempts)) FROM (
 READY_SINCE = "SELECT count(*) FROM tasks WHERE (ready_us IS NOT NULL) <> ready"
 
 
-async def judge(on: Bench) -> None:
+async def judge(on: EngineHarness) -> None:
     """Fails where a total is not what the rows say."""
 
     def read(tx: ReadTx) -> None:

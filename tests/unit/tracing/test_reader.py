@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from support.engine import Bench, bench, task
+from support.engine import EngineHarness, bench, task
 from support.waiting import eventually
 from swarmd.domain.traces import trace_of
 from swarmd.store import events
@@ -21,7 +21,7 @@ from swarmd.tracing.spans import PresetIds, Spans
 class Traced:
     """A swarm with its spans in memory."""
 
-    def __init__(self, on: Bench) -> None:
+    def __init__(self, on: EngineHarness) -> None:
         self.on = on
         self._memory = InMemorySpanExporter()
         ids = PresetIds()

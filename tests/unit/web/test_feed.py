@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.engine import Bench, task
+from support.engine import EngineHarness, task
 from swarmd.web.live.broadcaster import Broadcaster
 from swarmd.web.live.subscriber import Subscriber
 from swarmd.wire.reads import Reads
@@ -17,7 +17,7 @@ PATIENCE_S = 30.0
 
 
 @contextlib.asynccontextmanager
-async def feeding(bench: Bench) -> AsyncIterator[Broadcaster]:
+async def feeding(bench: EngineHarness) -> AsyncIterator[Broadcaster]:
     stream = Broadcaster(bench.swarm, Reads(bench.swarm, started_us=0))
     running = asyncio.create_task(stream.run())
     yield stream
@@ -38,7 +38,7 @@ async def change(viewer: Subscriber) -> Any:
 
 
 async def test_who_falls_behind_loses_all_that_waits_and_begins_anew_when_ready(
-    swarm: Bench, monkeypatch: pytest.MonkeyPatch
+    swarm: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 3_000)
 
@@ -59,7 +59,7 @@ async def test_who_falls_behind_loses_all_that_waits_and_begins_anew_when_ready(
     assert (delta["from"], [one["id"] for one in delta["tasks"]]) == (snapshot["seq"], ["later"])
 
 
-async def test_one_who_comes_while_others_follow_is_led_to_where_they_are(swarm: Bench) -> None:
+async def test_one_who_comes_while_others_follow_is_led_to_where_they_are(swarm: EngineHarness) -> None:
     async with feeding(swarm) as stream:
         first = stream.join(None)
         await frame(first)

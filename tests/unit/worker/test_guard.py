@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes_tree import STYLES, Ledger
+from fakes.process_tree import STYLES, Ledger
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.supervision.fence import Fence, now_s
@@ -312,7 +312,10 @@ async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
 
 async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else would tell it from one that was killed: what it prints is not read."""
-    breaks = "from swarm_worker.guard.session_guard import Guard; Guard._start = lambda self: 1 / 0; fork_server.main()"
+    breaks = (
+        "from swarm_worker.guard.session_guard import SessionGuard;"
+        " SessionGuard._start = lambda self: 1 / 0; fork_server.main()"
+    )
     monkeypatch.setattr(
         "swarm_worker.supervision.fork_client.FORK_SERVER", FORK_SERVER.replace("fork_server.main()", breaks)
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes_levels import LEVELS, Level, level
-from fakes_tree import Ledger
+from fakes.containment_levels import LEVELS, Level, level
+from fakes.process_tree import Ledger
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard import control as controls

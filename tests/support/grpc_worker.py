@@ -16,7 +16,7 @@ OUTCOMES = {
 RECEIPT = session_pb2.KillReceipt(containment="subreaper", processes_found=3, terminated=3, killed=1)
 
 
-class Hand:
+class GrpcWorker:
     """One connected worker, and what it holds."""
 
     def __init__(self, client: Client, name: str = "w1", *, slots: int = 1) -> None:

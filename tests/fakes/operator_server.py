@@ -43,7 +43,7 @@ while [ ! -e {folder}/release ]; do sleep 0.02; done
 
 
 @dataclass
-class FakeSwarm:
+class FakeOperatorServer:
     """A private server and its workers, as `run` sees them; what they do is up to the test."""
 
     folder: Path
