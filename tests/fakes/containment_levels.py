@@ -16,10 +16,10 @@ from swarm_worker.guard.containment import (
     PIDNS,
     SUBREAPER,
     Containment,
-    drop_cgroup,
     kill_cgroup,
     make_cgroup,
     own_cgroup,
+    remove_cgroup,
 )
 from swarm_worker.supervision.fork_client import PACKAGES
 from swarm_worker.supervision.orphans import PROBE
@@ -73,4 +73,4 @@ def _made(parent: str) -> str | None:
 
 def _emptied(group: str) -> bool:
     kill_cgroup(group)
-    return drop_cgroup(group)
+    return remove_cgroup(group)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.guard.procfs import ENDED, kill_frozen, pids, stat
+from swarm_worker.guard.procfs import DEAD_STATES, kill_frozen, pids, stat
 
 # In that many looks in a row nothing was seen.
 LOOKS: Final = 15
@@ -132,7 +132,7 @@ def end_all(folder: Path) -> None:
     quiet = 0
     while quiet < LOOKS:
         of_it = [stat(pid) for pid in pids() if _is_of(pid, folder)]
-        alive = [found.process for found in of_it if found and found.state not in ENDED]
+        alive = [found.process for found in of_it if found and found.state not in DEAD_STATES]
         kill_frozen(alive)
         quiet = 0 if alive else quiet + 1
         time.sleep(0.01)

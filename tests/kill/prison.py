@@ -8,7 +8,7 @@ from fakes.containment_levels import Level
 from fakes.process_tree import ESCAPES, Ledger, end_all
 from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
-from swarm_worker.guard.procfs import lookup
+from swarm_worker.guard.procfs import children_lookup
 from swarm_worker.supervision.fork_client import FORK_SERVER
 
 # How long nobody may appear before a tree counts as gone: a storm is silent while it forks.
@@ -80,8 +80,8 @@ class Prison:
 
     def guards(self) -> list[int]:
         """The guards of the worker: what its nursery has borne."""
-        nurseries = [pid for pid in lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
-        return [guard for nursery in nurseries for guard in lookup()(nursery)]
+        nurseries = [pid for pid in children_lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
+        return [guard for nursery in nurseries for guard in children_lookup()(nursery)]
 
     def guard_of(self, style: str) -> int:
         """The guard of that session: the one that holds its lock."""

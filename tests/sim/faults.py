@@ -119,7 +119,7 @@ class Faults:
     def _stop_file(self, name: str, *, there: bool) -> None:
         self._all.machines[name].stop_file = there
         if (worker := self._all.workers[name]) is not None:
-            worker.look()
+            worker.check_stop_file()
 
     def _lose_guard(self) -> None:
         """Worse than this, the loss of a guard and its worker at once, is not promised to do no harm."""

@@ -146,7 +146,9 @@ class Simulation:
         def start() -> None:
             if self.workers[name] is None:
                 gone = partial(self._left, name)
-                self.workers[name] = SimWorker(self.world, machine, self.links[name], self.plans, gone=gone)
+                self.workers[name] = SimWorker(
+                    self.world, machine, self.links[name], self.plans, on_exit=gone
+                )
 
         machine.when_quiet(start)
 

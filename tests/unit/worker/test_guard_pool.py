@@ -31,7 +31,7 @@ class Bench:
     folder: Path
     fence: Fence = field(default_factory=Fence)
     heard: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def stdout(self, chunk: bytes) -> None:
         self.heard += chunk
@@ -39,7 +39,7 @@ class Bench:
     def stderr(self, chunk: bytes) -> None:
         pass
 
-    def feed(self, chunk: bytes) -> None:
+    def progress(self, chunk: bytes) -> None:
         pass
 
     async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> RunEnd:
@@ -57,14 +57,14 @@ class Bench:
 
     def dismiss(self) -> None:
         """Lets go of the guards that have nothing to do, so that the next session needs a new one."""
-        guard_pool = self.fence.hold.guards
+        guard_pool = self.fence.supervisor.guards
         for guard in guard_pool._idle:
-            guard.hang_up()
+            guard.close()
         guard_pool._idle.clear()
 
     @property
     def nursery(self) -> int:
-        found = self.fence.hold.guards._nursery
+        found = self.fence.supervisor.guards._fork_server
         assert found is not None
         return found.pid
 
@@ -76,7 +76,7 @@ def _open(pid: int) -> int:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     bench = Bench(tmp_path)
-    bench.fence.begin(stop_after_s=600, since=now_s())
+    bench.fence.set_stop_after(600, since=now_s())
     return bench
 
 
@@ -109,7 +109,7 @@ async def test_a_start_that_a_killed_nursery_never_read_comes_from_the_next(benc
     os.kill(killed, signal.SIGSTOP)
 
     starts = asyncio.create_task(bench.run("exit 4"))
-    await eventually(bench.fence.hold.guards._turn.locked, "it is asked")
+    await eventually(bench.fence.supervisor.guards._fork_lock.locked, "it is asked")
     os.kill(killed, signal.SIGKILL)
 
     assert (await starts).exit_code == 4
@@ -123,7 +123,7 @@ async def test_a_frozen_nursery_is_replaced_and_what_it_may_have_begun_is_gone_f
     bench.dismiss()
     frozen = bench.nursery
     os.kill(frozen, signal.SIGSTOP)
-    monkeypatch.setattr(guard_pool, "ANSWER_S", 0.1)
+    monkeypatch.setattr(guard_pool, "REPLY_S", 0.1)
 
     refused = await bench.run("echo started")
     monkeypatch.undo()
@@ -139,7 +139,7 @@ async def test_the_nursery_ends_with_its_worker_s_last_word_to_it(bench: Bench) 
     await bench.run("exit 0")
     nursery = bench.nursery
 
-    bench.fence.hold.guards._drop()
+    bench.fence.supervisor.guards._drop_fork_server()
 
     assert stat(nursery) is None
 
@@ -168,7 +168,7 @@ async def test_an_order_for_one_session_says_nothing_of_the_next(bench: Bench) -
     guard = int(bench.heard)
 
     for graceful in (True, False, False):
-        stop.give(StopOrder("test", graceful=graceful))
+        stop.request(StopOrder("test", graceful=graceful))
     ended = await session
 
     assert ended.cause is Cause.ORDER
@@ -183,14 +183,14 @@ async def test_a_guard_that_has_nothing_to_do_ends_after_a_time(
     guard = await bench.guard_of("true")
 
     await eventually(lambda: stat(guard) is None, "it has ended")
-    assert guard not in bench.fence.hold.guards
+    assert guard not in bench.fence.supervisor.guards
 
 
 async def test_a_guard_that_was_ended_between_two_sessions_is_not_asked(bench: Bench) -> None:
     killed = await bench.guard_of("true")
 
     os.kill(killed, signal.SIGKILL)
-    await eventually(lambda: killed not in bench.fence.hold.guards, "that is noticed")
+    await eventually(lambda: killed not in bench.fence.supervisor.guards, "that is noticed")
 
     assert await bench.guard_of("true") != killed
 
@@ -204,7 +204,7 @@ async def test_a_kill_reaches_a_guard_that_was_frozen_for_so_long_that_its_line_
     for _ in range(2_000):
         bench.fence.extend(since=now_s())
 
-    stop.give(StopOrder("test", graceful=False))
+    stop.request(StopOrder("test", graceful=False))
     os.kill(guard, signal.SIGCONT)
     ended = await session
 

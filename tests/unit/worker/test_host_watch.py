@@ -13,13 +13,13 @@ from swarm_worker.supervision.host_watch import HostWatch
 class Told:
     words: list[str] = field(default_factory=list)
 
-    def stopped_by_file(self, file: Path) -> None:
+    def on_stop_file(self, file: Path) -> None:
         self.words.append(file.parent.name)
 
-    def file_gone(self) -> None:
+    def on_stop_file_removed(self) -> None:
         self.words.append("gone")
 
-    def woken(self, slept_s: float) -> None:
+    def resumed_from_sleep(self, slept_s: float) -> None:
         self.words.append(f"slept {slept_s:.0f}")
 
 
@@ -31,19 +31,19 @@ def test_a_file_in_either_folder_is_told_once_when_it_comes_and_once_when_it_goe
     for each in folders:
         each.mkdir()
     told = Told()
-    looks = HostWatch(folders, told)
+    watch = HostWatch(folders, told)
 
-    looks.look()
+    watch.check()
     (tmp_path / folder / "EMERGENCY_STOP").touch()
-    looks.look()
-    looks.look()
-    assert looks.stopped
+    watch.check()
+    watch.check()
+    assert watch.stopped
     (tmp_path / folder / "EMERGENCY_STOP").unlink()
-    looks.look()
-    looks.look()
+    watch.check()
+    watch.check()
 
     assert told.words == [folder, "gone"]
-    assert not looks.stopped
+    assert not watch.stopped
 
 
 def test_the_stop_stays_for_as_long_as_one_file_is_left(tmp_path: Path) -> None:
@@ -52,25 +52,25 @@ def test_the_stop_stays_for_as_long_as_one_file_is_left(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "EMERGENCY_STOP").touch()
     told = Told()
-    looks = HostWatch((first, second), told)
+    watch = HostWatch((first, second), told)
 
-    looks.look()
+    watch.check()
     (first / "EMERGENCY_STOP").unlink()
-    looks.look()
+    watch.check()
 
     assert told.words == ["first"]
-    assert looks.stopped
+    assert watch.stopped
 
 
 def test_a_sleep_of_the_machine_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asleep_s = 5.0
     monkeypatch.setattr(host_watch, "_asleep_s", lambda: asleep_s)
     told = Told()
-    looks = HostWatch((tmp_path,), told)
+    watch = HostWatch((tmp_path,), told)
 
-    looks.look()
+    watch.check()
     asleep_s = 3605.0
-    looks.look()
-    looks.look()
+    watch.check()
+    watch.check()
 
     assert told.words == ["slept 3600"]

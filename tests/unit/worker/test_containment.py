@@ -31,14 +31,14 @@ NOBODY = 65534
 LOOKS_AROUND = """
 import ctypes, encodings.ascii, os, sys
 sys.path.append(sys.argv[2])
-from swarm_worker.guard.spawn import Plan, bear
+from swarm_worker.guard.spawn import SpawnPlan, spawn
 user = int(sys.argv[1])
 os.setgroups([])
 os.setgid(user)
 os.setuid(user)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 look = 'echo $$ $(id -u) $(stat -c %u /)'
-os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
+os.waitpid(spawn(SpawnPlan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
 """
 LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 
@@ -46,12 +46,12 @@ LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 @dataclass
 class Heard:
     out: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
 
-    stderr = feed = stdout
+    stderr = progress = stdout
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Bench:
 
     @property
     def cgroup(self) -> str:
-        return self.fence.hold.cgroup("session")
+        return self.fence.supervisor.cgroup_for("session")
 
     async def run(self, *argv: str, stdin: bytes | None = None) -> RunEnd:
         launch = Launch(argv, self.folder, {"PATH": os.defpath}, self.folder / "session.lock", stdin)
@@ -72,7 +72,7 @@ class Bench:
 
 def _bench(folder: Path, containment: Containment) -> Bench:
     fence = Fence(ProcessSupervisor(containment, instance="test"))
-    fence.begin(stop_after_s=600, since=now_s())
+    fence.set_stop_after(600, since=now_s())
     return Bench(folder, fence)
 
 
@@ -130,7 +130,7 @@ async def test_an_order_without_grace_counts_the_session_s_processes_alone(
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
     await eventually(lambda: ledger.signed == 2, "the tree stands")
 
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("emergency", graceful=False))
     ended = await session
 
     receipt = ended.receipt
@@ -229,7 +229,7 @@ def test_a_sleep_of_the_machine_counts_as_silence_and_uses_up_the_grace_period(
     control = Control(heard, grace_s=10, fence_s=1100.0)
 
     monkeypatch.setattr(controls, "boot_s", lambda: 1000.0 + slept_s)
-    control.read()
+    control.update()
 
     assert control.cause == cause
     assert control.grace_left_s() == pytest.approx(grace_s, abs=0.5)
@@ -243,7 +243,7 @@ def test_an_answered_heartbeat_that_was_heard_first_outweighs_the_sleep(
     control = Control(heard, grace_s=10, fence_s=1100.0)
 
     told.send(b"fence 9100.0")
-    control.read()
+    control.update()
 
     assert control.cause == ""
     assert control.fence_left_s == 100.0

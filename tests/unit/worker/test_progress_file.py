@@ -19,7 +19,7 @@ class Heard:
     fed: bytearray = field(default_factory=bytearray)
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         return 1.0 if b"begun" in self.fed else 3.0
 
     def stdout(self, chunk: bytes) -> None:
@@ -27,16 +27,20 @@ class Heard:
 
     stderr = stdout
 
-    def feed(self, chunk: bytes) -> None:
+    def progress(self, chunk: bytes) -> None:
         self.fed += chunk
 
 
 async def _run(folder: Path, script: str, heard: Heard, *, stall_s: float) -> RunEnd:
     fence = Fence()
-    fence.begin(stop_after_s=60, since=now_s())
-    feed = folder / "events.jsonl"
+    fence.set_stop_after(60, since=now_s())
+    progress_file = folder / "events.jsonl"
     launch = Launch(
-        ("/bin/sh", "-c", script), folder, {"PATH": os.defpath}, folder / "session.lock", feed=feed
+        ("/bin/sh", "-c", script),
+        folder,
+        {"PATH": os.defpath},
+        folder / "session.lock",
+        progress_file=progress_file,
     )
     limits = RunLimits(30, stall_s, 0.2)
     return await run_guarded(launch, limits=limits, fence=fence, stop=Stop(grace_s=0.2), sink=heard)

@@ -13,9 +13,9 @@ HARD = StopOrder("emergency", graceful=False)
 def test_a_repeated_order_changes_nothing() -> None:
     stop, kills = Stop(grace_s=5), list[float]()
 
-    with stop.kills(kills.append):
-        stop.give(SOFT)
-        stop.give(StopOrder("again", graceful=True))
+    with stop.on_order(kills.append):
+        stop.request(SOFT)
+        stop.request(StopOrder("again", graceful=True))
 
     assert kills == [5]
     assert stop.order == SOFT
@@ -25,9 +25,9 @@ def test_a_repeated_order_changes_nothing() -> None:
 def test_an_order_grows_harder_and_never_softer() -> None:
     stop, kills = Stop(grace_s=5), list[float]()
 
-    with stop.kills(kills.append):
+    with stop.on_order(kills.append):
         for order in (SOFT, HARD, SOFT, HARD):
-            stop.give(order)
+            stop.request(order)
 
     assert kills == [5, 0]
     assert stop.order == HARD
@@ -35,11 +35,11 @@ def test_an_order_grows_harder_and_never_softer() -> None:
 
 def test_an_order_that_came_before_the_process_meets_it_at_once() -> None:
     stop, kills = Stop(grace_s=5), list[float]()
-    stop.give(HARD)
+    stop.request(HARD)
 
-    with stop.kills(kills.append):
+    with stop.on_order(kills.append):
         pass
-    stop.give(HARD)
+    stop.request(HARD)
 
     assert kills == [0]
 
@@ -48,13 +48,13 @@ class Guard:
     def __init__(self) -> None:
         self.told: list[float] = []
 
-    def fence(self, until_s: float) -> None:
+    def set_fence(self, until_s: float) -> None:
         self.told.append(until_s)
 
 
 def test_the_right_to_run_counts_from_when_a_heartbeat_was_sent() -> None:
     fence, guard, now = Fence(), Guard(), now_s()
-    fence.begin(stop_after_s=100, since=now)
+    fence.set_stop_after(100, since=now)
     fence.add(guard)
 
     fence.extend(since=now - 20)
@@ -72,9 +72,9 @@ def test_there_is_no_right_to_run_before_the_server_has_given_one() -> None:
 
 def test_a_stream_that_opens_again_is_no_heartbeat() -> None:
     fence, now = Fence(), now_s()
-    fence.begin(stop_after_s=100, since=now)
+    fence.set_stop_after(100, since=now)
 
-    fence.begin(stop_after_s=60, since=now + 1000)
+    fence.set_stop_after(60, since=now + 1000)
 
     assert 50 < fence.left_s <= 60
 

@@ -15,7 +15,7 @@ from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.fork_client import FORK_SERVER
-from swarm_worker.supervision.guard_locks import lock_for_guard
+from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -31,9 +31,9 @@ class Heard:
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
     fed: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
-    def feed(self, chunk: bytes) -> None:
+    def progress(self, chunk: bytes) -> None:
         self.fed += chunk
 
     def stdout(self, chunk: bytes) -> None:
@@ -64,7 +64,7 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
     bench = Bench(tmp_path)
-    bench.fence.begin(stop_after_s=FENCE_S, since=now_s())
+    bench.fence.set_stop_after(FENCE_S, since=now_s())
     return bench
 
 
@@ -80,7 +80,7 @@ async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
     session = asyncio.create_task(bench.run(*ledger.argv(style)))
     await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree stands")
 
-    bench.stop.give(StopOrder("test", graceful=True))
+    bench.stop.request(StopOrder("test", graceful=True))
     ended = await session
 
     assert ledger.alive() == []
@@ -110,7 +110,7 @@ async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Led
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
     await eventually(lambda: ledger.signed == 2, "the tree stands")
 
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("emergency", graceful=False))
     ended = await session
 
     assert (ended.receipt.terminated, ended.receipt.killed) == (0, 2)
@@ -123,9 +123,9 @@ async def test_a_harder_order_cuts_the_grace_period_short(bench: Bench, ledger: 
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
     await eventually(lambda: ledger.signed == 2, "the tree stands")
 
-    bench.stop.give(StopOrder("kill", graceful=True))
+    bench.stop.request(StopOrder("kill", graceful=True))
     await eventually(lambda: len(ledger.alive()) == 1, "only the deaf one is left")
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("emergency", graceful=False))
     await session
 
     assert ledger.alive() == []
@@ -231,7 +231,7 @@ async def test_a_silent_session_is_ended_and_a_talking_one_is_not(bench: Bench) 
 
 
 async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger: Ledger) -> None:
-    bench.stop.give(StopOrder("killed meanwhile", graceful=True))
+    bench.stop.request(StopOrder("killed meanwhile", graceful=True))
 
     ended = await bench.run(*ledger.argv("plain"))
 
@@ -244,7 +244,7 @@ async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
     bench: Bench, ledger: Ledger
 ) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.5, since=now_s())
+    bench.fence.set_stop_after(0.5, since=now_s())
 
     ended = await bench.run(*ledger.argv("deaf"))
 
@@ -267,7 +267,7 @@ async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path
 
 async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.3, since=now_s())
+    bench.fence.set_stop_after(0.3, since=now_s())
     session = asyncio.create_task(bench.run("/bin/sh", "-c", "sleep 0.8"))
 
     while not session.done():
@@ -279,7 +279,7 @@ async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Benc
 
 async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: Ledger) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=5, since=now_s() - 6)
+    bench.fence.set_stop_after(5, since=now_s() - 6)
 
     ended = await bench.run(*ledger.argv("plain"))
 
@@ -293,10 +293,10 @@ async def test_the_guard_holds_its_lock_for_as_long_as_it_lives_and_the_session_
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
     await eventually(lambda: ledger.signed == 2, "the tree stands")
 
-    with pytest.raises(BlockingIOError):
-        lock_for_guard(bench.lock)
+    with pytest.raises(BlockingIOError), GuardLock(bench.lock) as lock:
+        lock.acquire()
     holders = _holders(bench.lock)
-    bench.stop.give(StopOrder("test", graceful=False))
+    bench.stop.request(StopOrder("test", graceful=False))
     await session
 
     assert len(holders) == 1
@@ -351,10 +351,10 @@ print((env, fds))
 _WORKER = """
 import asyncio, os, sys
 from pathlib import Path
-from swarm_worker.fence import Fence, now_s
-from swarm_worker.guards import NURSERY
-from swarm_worker.process import Launch, Limits, run_guarded
-from swarm_worker.stop import Stop
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Launch, RunLimits
+from swarm_worker.supervision.stop_signal import Stop
 
 class Deaf:
     def stdout(self, chunk): pass
@@ -362,9 +362,9 @@ class Deaf:
 
 async def main(folder, fence_s, *argv):
     fence = Fence()
-    fence.begin(stop_after_s=float(fence_s), since=now_s())
+    fence.set_stop_after(float(fence_s), since=now_s())
     launch = Launch(argv, Path(folder), {"PATH": os.defpath}, Path(folder) / "lock")
-    await run_guarded(launch, limits=Limits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=Deaf())
+    await run_guarded(launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=Deaf())
 
 asyncio.run(main(*sys.argv[1:]))
 """
