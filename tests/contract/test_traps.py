@@ -14,7 +14,7 @@ from contract.repository import python_files
 from support.server import server
 from support.waiting import eventually
 
-# The guard, and the nursery that bears it, are a small program of their own, without threads and without gRPC.
+# Fork server and guards are a small program of their own, without threads and without gRPC.
 MAY_FORK = {"worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"}
 
 WORKER = """

@@ -74,8 +74,8 @@ async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("a")])
     await worker.until(lambda: _started(worker), what="it runs")
-    [nursery] = children_lookup()(worker.pid)
-    [guard] = children_lookup()(nursery)
+    [fork_server] = children_lookup()(worker.pid)
+    [guard] = children_lookup()(fork_server)
 
     worker.signal(signal.SIGSTOP)
     (worker.project / "go").touch()

@@ -92,7 +92,7 @@ class Guard:
 
     @property
     def untouched(self) -> bool:
-        """Whether the session runs and nobody has ordered its end."""
+        """True while the session runs and nobody has ordered its end."""
         return self.alive and not self._ending
 
     def set_fence(self, until_s: float) -> None:

@@ -40,7 +40,7 @@ class SimWorker(Process):
         self._on_exit = on_exit
         self._worker: Worker | None = None
         world.log(f"{self.name} starts")
-        self.begin(self._live())
+        self.run(self._live())
 
     def crash(self) -> None:
         """Kills the process by SIGKILL."""

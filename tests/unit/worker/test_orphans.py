@@ -1,4 +1,4 @@
-"""Nothing that a former process's sessions left is alive once the next one begins; nobody else is touched."""
+"""Orphans and leftovers of former processes are killed before a session starts; other processes are not touched."""
 
 import asyncio
 import os
@@ -25,8 +25,8 @@ from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containme
 
 
 @pytest.fixture(autouse=True)
-def _no_heir() -> Iterator[None]:
-    """The test process stops being a subreaper."""
+def _no_subreaper() -> Iterator[None]:
+    """Makes the test process an ordinary parent again after each test."""
     yield
     prctl(PR_SET_CHILD_SUBREAPER, 0)
 
@@ -36,7 +36,7 @@ async def _sleeper(instance: str, *wrap: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*wrap, "sleep", "60", env=env, start_new_session=True)
 
 
-async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it() -> None:
+async def test_processes_with_the_mark_of_the_state_folder_are_killed_with_their_descendants() -> None:
     instance, other = uuid.uuid4().hex, uuid.uuid4().hex
     ours, unmarked, foreign = (
         await _sleeper(instance),
@@ -67,14 +67,14 @@ async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: 
 
 
 async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
-    keep = ProcessSupervisor()
-    await keep.kill_leftovers()
+    supervisor = ProcessSupervisor()
+    await supervisor.kill_leftovers()
     guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     helper = await asyncio.create_subprocess_exec("sleep", "60", process_group=0)
     orphan = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    keep.guards._alive.add(guard.pid)
+    supervisor.guards._alive.add(guard.pid)
     try:
-        receipt = await keep.kill_orphans("")
+        receipt = await supervisor.kill_orphans("")
 
         assert (receipt.processes_found, receipt.killed, receipt.survivors) == (1, 1, 0)
         assert stat(orphan.pid) is None
@@ -86,17 +86,17 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
             await process.wait()
 
 
-async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> None:
-    keep = ProcessSupervisor()
-    await keep.kill_leftovers()
-    async with keep.guards._fork_lock:
+async def test_orphans_are_not_killed_while_a_guard_without_a_known_number_may_start() -> None:
+    supervisor = ProcessSupervisor()
+    await supervisor.kill_leftovers()
+    async with supervisor.guards._fork_lock:
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-        sweep = asyncio.create_task(keep.kill_orphans(""))
+        killing = asyncio.create_task(supervisor.kill_orphans(""))
         for _ in range(3):
             await asyncio.sleep(orphans.ORPHAN_POLL_S)
-        keep.guards._alive.add(guard.pid)
+        supervisor.guards._alive.add(guard.pid)
     try:
-        assert (await sweep).killed == 0
+        assert (await killing).killed == 0
         assert stat(guard.pid)
     finally:
         guard.kill()
@@ -112,7 +112,7 @@ async def test_a_tree_is_seen_whole_whether_the_kernel_lists_children_or_not(
     if not asks:
         monkeypatch.setattr("swarm_worker.guard.procfs.os.path.exists", lambda path: False)
     try:
-        await eventually(lambda: len(descendants(process.pid)) == 3, "the tree stands")
+        await eventually(lambda: len(descendants(process.pid)) == 3, "the tree is complete")
     finally:
         kill_frozen([*descendants(process.pid), *with_descendants([process.pid])])
         await process.wait()
@@ -134,7 +134,7 @@ async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
             process.kill()
 
 
-def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
+def test_refused_namespaces_end_the_worker_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(orphans, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
@@ -148,7 +148,7 @@ def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
     )
 
 
-def test_sessions_see_too_little_of_the_instance_to_guess_it_and_enough_to_tell_folders_apart() -> None:
+def test_a_mark_is_unique_to_its_state_folder_and_does_not_reveal_the_instance() -> None:
     instances = [uuid.uuid4().hex for _ in range(1_000)]
     marks = {ProcessSupervisor(instance=instance).state_mark for instance in instances}
 

@@ -41,14 +41,14 @@ _ENDED_REPORT: Final = (
 
 
 class Packet(NamedTuple):
-    """One received message; `data` is empty if the other end is closed."""
+    """A received message; `data` is empty if the other end is closed."""
 
     data: bytes
     fds: Sequence[int]
 
 
 class SessionPlan(NamedTuple):
-    """What to guard, and how."""
+    """A session's program, containment and limits, as its guard needs them."""
 
     grace_s: float
     # End of the right to run, in seconds since boot, unless a later fence order extends the right.

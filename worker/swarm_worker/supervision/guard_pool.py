@@ -47,7 +47,7 @@ class GuardPool:
 
     @property
     def fork_pending(self) -> bool:
-        """Whether a guard may exist whose number has not arrived yet."""
+        """True while a guard may exist whose number has not arrived yet."""
         return self._fork_lock.locked()
 
     async def start_session(
