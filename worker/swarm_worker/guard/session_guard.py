@@ -74,7 +74,7 @@ class SessionGuard:
         while not self._control.cause:
             self._wait(min(FENCE_POLL_S, self._control.fence_left_s))
             self._reap()
-            self._control.update()
+            self._update()
         self._end_session()
 
     def _start(self) -> None:
@@ -117,7 +117,7 @@ class SessionGuard:
                 send_signal(process, signal.SIGCONT)  # a stopped process handles no SIGTERM
                 asked.add(process)
             self._wait(min(POLL_S, self._control.grace_left_s()))
-            self._control.update()
+            self._update()
         return len(asked)
 
     def _kill(self, *, until: float | None) -> Killed:
@@ -126,15 +126,24 @@ class SessionGuard:
         while self._reap():
             alive = descendants(os.getpid())
             if until is not None and time.monotonic() > until:
-                return Killed(len(hit), len(alive))
+                # A child that /proc does not show is a survivor all the same.
+                return Killed(len(hit), max(1, len(alive)))
             hit |= self._without_init(alive)
             if self._level == CGROUP2:
                 kill_cgroup(self._plan.cgroup)
             kill_frozen(alive)
             self._wait(POLL_S if until is not None else UNKILLABLE_S)
+            self._update()
         if self._level == CGROUP2:
             remove_cgroup(self._plan.cgroup)
         return Killed(len(hit), 0)
+
+    def _update(self) -> None:
+        """Applies the worker's orders, and answers its ping."""
+        self._control.update()
+        if self._control.pinged:
+            self._control.pinged = False
+            self._report(protocol.ALIVE_REPORT)
 
     def _members(self) -> set[Process]:
         return self._without_init(descendants(os.getpid()))
