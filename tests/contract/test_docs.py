@@ -143,7 +143,9 @@ def test_the_layer_table_names_folders_that_exist() -> None:
 
 def test_contributing_lists_every_suite() -> None:
     listed = set(re.findall(r"^\| `tests/(\w+)` \|", page("CONTRIBUTING.md"), re.MULTILINE))
-    suites = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    suites = {
+        path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")
+    }
 
     assert listed == suites
 
