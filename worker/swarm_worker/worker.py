@@ -82,8 +82,10 @@ class Worker:
         self._stopper: asyncio.Task[None] | None = None
         link = OutageLog(config.server)
         name = setup.folder.name
-        self._hold = ProcessSupervisor(choose_containment(config.containment), instance=setup.folder.instance)
-        self._fence = Fence(self._hold)
+        self._supervisor = ProcessSupervisor(
+            choose_containment(config.containment), instance=setup.folder.instance
+        )
+        self._fence = Fence(self._supervisor)
         self._watch = HostWatch((setup.folder.path.parent, setup.folder.path), self)
         self._starts = StartThrottle(machine_folder(os.environ) / "starts")
         self._leases = Leases()
@@ -110,9 +112,9 @@ class Worker:
 
     async def run(self) -> None:
         """Works until it is told to leave; raises Exit when the server will never have it."""
-        await self._hold.adopt()
+        await self._supervisor.kill_leftovers()
         self._slots.resume()
-        self._watch.look()
+        self._watch.check()
         loops = [
             asyncio.create_task(loop)
             for loop in (
@@ -167,7 +169,7 @@ class Worker:
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
         """Hears that it is registered."""
-        self._fence.begin(stop_after_s=seconds(opened.stop_after) or STOP_AFTER_S, since=since)
+        self._fence.set_stop_after(seconds(opened.stop_after) or STOP_AFTER_S, since=since)
         self._heartbeat.interval_s = seconds(opened.heartbeat_interval) or INTERVAL_S
         self._swarm_id = opened.swarm_id
         if not self._opened.is_set():
@@ -179,7 +181,7 @@ class Worker:
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Hears the stream."""
         if response.claims:
-            self._watch.look()
+            self._watch.check()
             accept = self._phase is Phase.ACTIVE and not self._watch.stopped
             for claim in response.claims:
                 self._slots.take(claim, accept=accept)
@@ -187,7 +189,7 @@ class Worker:
         if response.HasField("notice"):
             self._notice(response.notice)
 
-    def stopped_by_file(self, file: Path) -> None:
+    def on_stop_file(self, file: Path) -> None:
         """Ends every session at once and takes no claims."""
         _log.error("emergency stop: nothing runs here until the file is gone", file=str(file))
         self._slots.stop(StopOrder(f"the file {file} exists", graceful=False))
@@ -195,7 +197,7 @@ class Worker:
         self._stream.close()
         self._leases.changed.set()
 
-    def file_gone(self) -> None:
+    def on_stop_file_removed(self) -> None:
         """Takes claims again."""
         _log.info("the emergency stop is over")
         if self._phase is Phase.ACTIVE:
@@ -203,7 +205,7 @@ class Worker:
             self._stream.open()
             self._leases.changed.set()
 
-    def woken(self, slept_s: float) -> None:
+    def resumed_from_sleep(self, slept_s: float) -> None:
         """Asks the server, before anything else, what still holds."""
         _log.warning("the machine slept", slept_s=round(slept_s))
         self._leases.changed.set()
@@ -275,7 +277,7 @@ class Worker:
                 self._config,
                 self._setup,
                 reporter=self._reporter,
-                hold=self._hold,
+                supervisor=self._supervisor,
                 fence=self._fence,
                 starts=self._starts,
                 swarm_id=lambda: self._swarm_id,
@@ -293,7 +295,7 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._setup.version,
-            containment=self._hold.containment.level,
+            containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids,
             opening=next(self._openings),
         )

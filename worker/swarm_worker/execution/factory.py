@@ -67,21 +67,21 @@ def attempt_factory(
     setup: WorkerContext,
     *,
     reporter: Reporter,
-    hold: ProcessSupervisor,
+    supervisor: ProcessSupervisor,
     fence: Fence,
     starts: StartThrottle,
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is asked at each attempt, since a stream may change it."""
     desk = RpcSessionReporter(reporter)
-    env: Mapping[str, str] = {**setup.env, MARKER: hold.mark}
+    env: Mapping[str, str] = {**setup.env, MARKER: supervisor.state_mark}
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
         bench = SessionContext(
             runner=setup.runner,
             desk=desk,
-            fence=OpenFence(hold) if task.keep_on_disconnect else fence,
+            fence=OpenFence(supervisor) if task.keep_on_disconnect else fence,
             starts=starts,
             folder=setup.folder,
             project_root=setup.project_root,

@@ -95,14 +95,14 @@ class Session:
         return result, SessionEnd(self._start, self._exit_code, self._usage)
 
     async def _go(self) -> Go:
-        await self._bench.fence.open()
+        await self._bench.fence.wait_open()
         return await self._bench.desk.ask(self._start)
 
     async def _ask(self) -> Go:
         """The server's answer, or the order that came first."""
         asked = asyncio.create_task(self._go())
         try:
-            with self._stop.kills(lambda _: asked.cancel()):
+            with self._stop.on_order(lambda _: asked.cancel()):
                 await asyncio.wait((asked,))
         finally:
             asked.cancel()
@@ -197,7 +197,7 @@ class Session:
             },
             lock=self._bench.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            feed=runner.feed(plan),
+            progress_file=runner.feed(plan),
         )
 
     def _result(

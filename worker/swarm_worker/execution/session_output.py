@@ -70,7 +70,7 @@ class SessionOutput:
         return self._recent.end(LAST_CHARS)
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         """How many times the stall limit it may be silent for now."""
         return self._reader.patience
 
@@ -86,7 +86,7 @@ class SessionOutput:
             self._log.write(self._reader.stderr(line))
         self._news()
 
-    def feed(self, chunk: bytes) -> None:
+    def progress(self, chunk: bytes) -> None:
         for line in self._lines[2].feed(chunk):
             self._log.write(self._reader.fed(line))
         self._news()
