@@ -21,7 +21,7 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import worker
+from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import Containment
@@ -156,8 +156,8 @@ class SimOutbox(Outbox):
 
     ledger: Ledger | None = None
 
-    def put(self, finished: Sequence[FinishedAttempt]) -> None:
-        super().put(finished)
+    def write(self, finished: Sequence[FinishedAttempt]) -> None:
+        super().write(finished)
         for each in finished:
             lease = parse_lease_id(each.lease_id)
             if self.ledger and lease and each.outcome.kind == OUTCOME_KIND_COMPLETED:
@@ -202,8 +202,8 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     ids, log = world.dice("incarnations"), SimLog(world, ledger)
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
-        *((module, "between", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, retry, batcher, heartbeat, outbox, slots)),
+        *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
         (worker, "Hold", SimHold),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),

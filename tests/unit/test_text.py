@@ -2,7 +2,7 @@
 
 import pytest
 
-from amplifier_swarm.text import printable, settled
+from amplifier_swarm.text import printable, strip_terminal_drawing
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from amplifier_swarm.text import printable, settled
     ],
 )
 def test_what_only_draws_goes_and_what_would_do_more_is_seen(drawn: str, text: str) -> None:
-    assert settled(drawn) == text
-    assert settled(text) == text
+    assert strip_terminal_drawing(drawn) == text
+    assert strip_terminal_drawing(text) == text
 
 
 def test_one_value_forges_no_second_line() -> None:

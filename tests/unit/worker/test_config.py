@@ -70,13 +70,13 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--slots", "two"], "not a whole number"),
         ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
-        ([*SERVER, "--runner", "magic"], "--runner 'magic' is none of"),
+        ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),
         ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),
         ([*SERVER, "--pass-env", "SWARM_TOKEN"], "not the name of a variable that a session may have"),
         ([*SERVER, "--builder-timeout", "nan"], "must be from 1 to"),
         ([*SERVER, "--nonsense"], "unrecognized arguments: --nonsense"),
-        (["--server", "localhost"], "--server 'localhost' is no HOST:PORT"),
-        ([*SERVER, "--project-root", "/nowhere/at/all"], "--project-root /nowhere/at/all is no folder"),
+        (["--server", "localhost"], "--server 'localhost' is not a HOST:PORT address"),
+        ([*SERVER, "--project-root", "/nowhere/at/all"], "--project-root /nowhere/at/all is not a directory"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(

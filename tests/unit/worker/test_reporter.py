@@ -49,10 +49,10 @@ class Service:
 
 
 async def _finish(service: Service) -> None:
-    reporter = Reporter("w", service, link=OutageLog("here:1"))  # type: ignore[arg-type]
+    reporter = Reporter("w", service, outages=OutageLog("here:1"))  # type: ignore[arg-type]
     RpcSessionReporter(reporter).log(START, SessionLogLine(LogKind.WORKER, "well"), number=1)
     sending = asyncio.create_task(reporter.outcomes.run())
-    await reporter.outcomes.ask(FINISHED)
+    await reporter.outcomes.request(FINISHED)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     reporting = asyncio.create_task(reporter.progress.run())

@@ -43,7 +43,7 @@ def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack
 def test_each_process_counts_on_from_where_no_former_one_has_come_to(tmp_path: Path) -> None:
     def begin() -> int:
         with state_folder(tmp_path, name="w1") as folder:
-            return folder.openings
+            return folder.stream_seq
 
     first, second = begin(), begin()
     (tmp_path / "w1" / "openings").write_text(f"{2**60}\n")
@@ -123,9 +123,9 @@ def _finished(lease_id: str) -> FinishedAttempt:
 def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) -> None:
     first, second = _finished("1.1.secret/../x"), _finished("lease two")
     outbox = Outbox(tmp_path)
-    outbox.put([first])
-    outbox.put([second])
-    outbox.put([second])
+    outbox.write([first])
+    outbox.write([second])
+    outbox.write([second])
 
     found = Outbox(tmp_path).load()
     assert sorted(item.lease_id for item in found) == ["1.1.secret/../x", "lease two"]
@@ -139,7 +139,7 @@ def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) 
 
 def test_outcomes_that_are_kept_at_once_share_a_file_until_the_last_is_removed(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("first"), _finished("second"), _finished("third")])
+    outbox.write([_finished("first"), _finished("second"), _finished("third")])
 
     outbox.remove("first")
     outbox.set_aside("second")
@@ -169,14 +169,14 @@ def test_an_outcome_is_on_disk_before_it_has_its_name(
     monkeypatch.setattr("os.fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
 
-    Outbox(tmp_path).put([_finished("lease")])
+    Outbox(tmp_path).write([_finished("lease")])
 
     assert steps == ["file", "rename", "folder"]
 
 
 def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("lease")])
+    outbox.write([_finished("lease")])
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-3])
     (tmp_path / "begun.new").write_bytes(b"x")
@@ -188,7 +188,7 @@ def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
 
 def test_a_refused_outcome_is_set_aside_and_not_sent_again(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("lease")])
+    outbox.write([_finished("lease")])
 
     outbox.set_aside("lease")
     outbox.set_aside("lease")
