@@ -29,7 +29,7 @@ class Reporter:
         self.refuses = False
         self.outcomes = self
 
-    async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
+    async def request(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
         self.told[finished.lease_id] = finished.outcome
         if self.refuses:
             raise ItemRefused("no")
