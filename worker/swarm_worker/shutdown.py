@@ -48,7 +48,7 @@ class Shutdown:
 
     @property
     def active(self) -> bool:
-        """Whether the worker takes claims."""
+        """True as long as the worker takes claims."""
         return self.phase is Phase.ACTIVE
 
     def on_sigterm(self) -> None:

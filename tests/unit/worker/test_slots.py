@@ -148,7 +148,7 @@ async def test_an_outbox_that_takes_nothing_keeps_neither_the_outcome_nor_the_sl
     def fail(_finished: object) -> None:
         raise fault
 
-    monkeypatch.setattr(bench.slots._kept, "do", fail)
+    monkeypatch.setattr(bench.slots._kept, "run", fail)
 
     bench.take("a")
     bench.take("b")

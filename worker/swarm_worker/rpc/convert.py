@@ -112,7 +112,7 @@ def usage(used: model.Usage) -> session_pb2.Usage:
     return session_pb2.Usage(
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
-        cost="" if used.cost is None else f"{used.cost:f}",
+        cost=f"{used.cost:f}" if used.cost is not None else "",
     )
 
 

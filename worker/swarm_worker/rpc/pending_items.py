@@ -1,4 +1,4 @@
-"""Items that wait to be sent, and how they are cut into batches that one message holds."""
+"""The queue of items that wait to be sent, cut into batches that fit into one message."""
 
 import asyncio
 from collections import deque
@@ -23,7 +23,7 @@ class PendingItem(Generic[Item, Answer]):
 
     @property
     def abandoned(self) -> bool:
-        """Whether the caller asked for an answer and no longer waits."""
+        """True if the caller asked for an answer and no longer waits."""
         return self.answer is not None and self.answer.done()
 
 
@@ -66,5 +66,5 @@ class PendingItems(Generic[Item, Answer]):
 
     @property
     def fit_one_message(self) -> bool:
-        """Whether one message holds all items."""
+        """True if one message holds all items."""
         return len(self._queue) <= ITEMS and sum(self._size_of(each.item) for each in self._queue) <= BYTES
