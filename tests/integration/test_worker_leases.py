@@ -419,7 +419,7 @@ async def test_a_second_sigterm_or_a_sigint_ends_the_sessions_and_reports(
 
     for number, sent in enumerate(signals):
         worker.signal(sent)
-        said = "draining: no new claim" if number + 1 < len(signals) else "ending the sessions"
+        said = "draining: accepting no new tasks" if number + 1 < len(signals) else "ending the sessions"
         await _logged(worker, said)
 
     assert await worker.exit_code() == ExitCode.OK
