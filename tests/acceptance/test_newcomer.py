@@ -64,15 +64,15 @@ WITH_SERVER: dict[str, Case] = {
     "unknown verb": (("swarmctl", "stop"), 2, "swarmctl: no such command 'stop'; see swarmctl --help"),
     "no port": (
         ("swarmctl", "--server", "localhost", "status"), 2,
-        "swarmctl: --server 'localhost' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'localhost' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "port out of range": (
         ("swarmctl", "--server", ":99999", "status"), 2,
-        "swarmctl: --server ':99999' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server ':99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "a URL": (
         ("swarmctl", "--server", "http://x:1", "status"), 2,
-        "swarmctl: --server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "no such file": (
         ("swarmctl", "import", "ghost.yaml"), 2,
@@ -110,7 +110,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "no project root": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "embedded", "--project-root", "ghost"), 2,
-        "swarm-worker: --project-root FOLDER/ghost is no folder; make it or give another",
+        "swarm-worker: --project-root FOLDER/ghost is not a directory; create it or pass another path",
     ),
     "no slots": (
         ("swarm-worker", "--server", "ADDRESS", "--slots", "0"), 2,

@@ -138,12 +138,12 @@ def worker_without_go(patch: pytest.MonkeyPatch) -> None:
 
 def outbox_keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     """Keeps a worker's outcomes in memory only."""
-    patch.setattr(Outbox, "put", lambda self, finished: None)
+    patch.setattr(Outbox, "write", lambda self, finished: None)
 
 
 def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
     """Makes a worker ignore the orders in heartbeats."""
-    patch.setattr(Worker, "_heard", lambda self, response: None)
+    patch.setattr(Worker, "_on_heartbeat", lambda self, response: None)
 
 
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import worker
+from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import SUBREAPER, Containment
@@ -155,8 +155,8 @@ class SimOutbox(Outbox):
 
     ledger: Ledger | None = None
 
-    def put(self, finished: Sequence[FinishedAttempt]) -> None:
-        super().put(finished)
+    def write(self, finished: Sequence[FinishedAttempt]) -> None:
+        super().write(finished)
         for each in finished:
             lease = parse_lease_id(each.lease_id)
             if self.ledger and lease and each.outcome.kind == OUTCOME_KIND_COMPLETED:
@@ -202,7 +202,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, retry, batcher, heartbeat, outbox, slots)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),

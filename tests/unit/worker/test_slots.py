@@ -29,7 +29,7 @@ class Reporter:
         self.refuses = False
         self.outcomes = self
 
-    async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
+    async def request(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
         self.told[finished.lease_id] = finished.outcome
         if self.refuses:
             raise ItemRefused("no")
@@ -148,7 +148,7 @@ async def test_an_outbox_that_takes_nothing_keeps_neither_the_outcome_nor_the_sl
     def fail(_finished: object) -> None:
         raise fault
 
-    monkeypatch.setattr(bench.slots._kept, "do", fail)
+    monkeypatch.setattr(bench.slots._kept, "run", fail)
 
     bench.take("a")
     bench.take("b")

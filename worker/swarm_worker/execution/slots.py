@@ -51,7 +51,7 @@ class Slots:
         self._free = count
         self._leases = leases
         self._outbox = outbox
-        self._kept = BatchedWrites(outbox.put)
+        self._kept = BatchedWrites(outbox.write)
         self._reporter = reporter
         self._attempts = attempts
         self._grace_s = grace_s
@@ -64,7 +64,7 @@ class Slots:
         """Sends what a former process could not; its leases count as held until then."""
         for finished in self._outbox.load():
             held = Held(LeaseId(finished.lease_id), "of a former process", Stop(grace_s=self._grace_s))
-            self._leases.hold(held)
+            self._leases.add(held)
             self._own(self._delivering, self._send(held, finished))
 
     def take(self, claim: wire.Claim, *, accept: bool) -> None:
@@ -73,7 +73,7 @@ class Slots:
             return
         assignment = self._attempts().assignment(claim)
         held = Held(assignment.lease_id, assignment.task.id, Stop(grace_s=self._grace_s))
-        self._leases.hold(held)
+        self._leases.add(held)
         self._waiting.append(_Waiting(held, assignment))
         if accept:
             self._fill()
@@ -146,7 +146,7 @@ class Slots:
     ) -> None:
         """Keeps the outcome and begins to deliver it."""
         try:
-            await self._kept.do(finished)
+            await self._kept.run(finished)
         except OSError as error:  # it is still sent, and better so than never
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
         except Exception:  # noqa: BLE001  # a fault of ours must lose neither the outcome nor its slot
@@ -159,7 +159,7 @@ class Slots:
         # The outcome goes even if an end before it could not.
         await asyncio.gather(*ends, return_exceptions=True)
         try:
-            result = await self._reporter.outcomes.ask(finished)
+            result = await self._reporter.outcomes.request(finished)
         except ItemRefused:
             self._forget(held, self._outbox.set_aside)
         else:
@@ -171,7 +171,7 @@ class Slots:
             clear(held.lease_id)
         except OSError as error:  # a later life sends it once more, which does no harm
             _log.error("can't clear the outbox", task=held.task_id, error=str(error))
-        self._leases.drop(held)
+        self._leases.remove(held)
         self._freed()
 
     def _own(self, owner: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:

@@ -1,4 +1,4 @@
-"""Where the sessions of one worker ask and report: it makes messages of their words, for the reporter."""
+"""The sessions' way to the server: it converts their values to messages and passes the messages to the reporter."""
 
 import time
 
@@ -11,7 +11,7 @@ from swarm_worker.rpc.reporter import ProgressItem, Reporter
 
 
 class RpcSessionReporter:
-    """See ports.Desk; every method is safe to call whatever the server's state."""
+    """A SessionReporter over gRPC; every method is safe to call whatever the state of the server."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -19,7 +19,7 @@ class RpcSessionReporter:
     async def ask(self, start: SessionStart) -> Go:
         """See Desk."""
         try:
-            answer = await self._reporter.records.ask(convert.session_start(start))
+            answer = await self._reporter.records.request(convert.session_start(start))
         except ItemRefused as error:
             return Go(go=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
@@ -28,17 +28,17 @@ class RpcSessionReporter:
     async def end(self, end: SessionEnd) -> None:
         """See Desk."""
         try:
-            await self._reporter.records.ask(convert.session_end(end))
+            await self._reporter.records.request(convert.session_end(end))
         except ItemRefused:
             return
 
     def log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
         """See Desk; what the server can't take in time is dropped."""
         logged = convert.log_entry(entry, number=number, wall_s=time.time())
-        self._reporter.progress.put(ProgressItem(start.lease_id, start.session_id, entry=logged))
+        self._reporter.progress.enqueue(ProgressItem(start.lease_id, start.session_id, entry=logged))
 
     def use(self, start: SessionStart, usage: Usage) -> None:
         """See Desk."""
-        self._reporter.progress.put(
+        self._reporter.progress.enqueue(
             ProgressItem(start.lease_id, start.session_id, usage=convert.usage(usage))
         )
