@@ -182,7 +182,7 @@ class Worker:
             self._watch.look()
             accept = self._phase is Phase.ACTIVE and not self._watch.stopped
             for claim in response.claims:
-                self._slots.take(claim, accept=accept)
+                self._slots.enqueue(claim, accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
             self._notice(response.notice)
@@ -277,7 +277,7 @@ class Worker:
                 reporter=self._reporter,
                 hold=self._hold,
                 fence=self._fence,
-                starts=self._starts,
+                throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
             )
         return self._factory
