@@ -130,10 +130,10 @@ def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
 def worker_without_go(patch: pytest.MonkeyPatch) -> None:
     """Starts sessions without waiting for the go."""
 
-    async def ask(self: Session) -> Go:
+    async def await_go(self: Session) -> Go:
         return Go(go=True)
 
-    patch.setattr(Session, "_ask", ask)
+    patch.setattr(Session, "_await_go", await_go)
 
 
 def outbox_keeps_nothing(patch: pytest.MonkeyPatch) -> None:

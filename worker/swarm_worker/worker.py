@@ -147,7 +147,7 @@ class Worker:
             self._watch.check()
             accept = self._shutdown.active and not self._watch.stopped
             for claim in response.claims:
-                self._slots.take(claim, accept=accept)
+                self._slots.enqueue(claim, accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
             self._on_notice(response.notice)
@@ -228,7 +228,7 @@ class Worker:
                 reporter=self._reporter,
                 supervisor=self._supervisor,
                 fence=self._fence,
-                starts=self._starts,
+                throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
             )
         return self._factory
