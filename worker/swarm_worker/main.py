@@ -36,22 +36,24 @@ def run(argv: Sequence[str]) -> int:
 def _check(config: WorkerConfig) -> int:
     """Proves, a line a thing, that sessions could run here."""
     from amplifier_swarm import logs  # noqa: PLC0415  # see _serve
-    from swarm_worker.preflight.report import probes  # noqa: PLC0415  # see _serve
+    from swarm_worker.preflight.report import run_probes  # noqa: PLC0415  # see _serve
 
     logs.configure(config.log_format, config.log_level)
-    found = list(probes(config, os.environ))
+    found = list(run_probes(config, os.environ))
     sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
     return ExitCode.OK if all(probe.ok for probe in found) else ExitCode.NEGATIVE
 
 
 def _serve(config: WorkerConfig, *, version: str) -> None:
     # Not at the top: what imports grpc comes after GRPC_VERBOSITY is set, and `--check` needs none of it.
-    from swarm_worker.preflight.selection import preflight_of  # noqa: PLC0415  # see above
+    from swarm_worker.preflight.selection import create_preflight  # noqa: PLC0415  # see above
     from swarm_worker.startup import started  # noqa: PLC0415  # see above
     from swarm_worker.worker import run_worker  # noqa: PLC0415  # see above
 
     with started(config, version=version) as (setup, endpoint):
-        preflight_of(setup.runner, project_root=setup.project_root, own=os.environ, env=setup.env).start()
+        create_preflight(
+            setup.runner, project_root=setup.project_root, own=os.environ, env=setup.env
+        ).require()
         asyncio.run(run_worker(config, setup, endpoint))
 
 

@@ -31,7 +31,7 @@ class Heard:
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
     fed: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def feed(self, chunk: bytes) -> None:
         self.fed += chunk

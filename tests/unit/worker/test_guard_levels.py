@@ -46,7 +46,7 @@ LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 @dataclass
 class Heard:
     out: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk

@@ -31,7 +31,7 @@ class Bench:
     folder: Path
     fence: Fence = field(default_factory=Fence)
     heard: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def stdout(self, chunk: bytes) -> None:
         self.heard += chunk

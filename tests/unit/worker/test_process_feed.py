@@ -19,7 +19,7 @@ class Heard:
     fed: bytearray = field(default_factory=bytearray)
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         return 1.0 if b"begun" in self.fed else 3.0
 
     def stdout(self, chunk: bytes) -> None:

@@ -31,7 +31,7 @@ from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.replies import read_builder_result, read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, changes, snapshot
+from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
 
 ERROR_CHARS: Final = 1_000
 # A validator that came to nothing is run again alone: the builder's work has been paid for.
@@ -64,22 +64,22 @@ class Attempt:
     async def run(self) -> Outcome:
         """Works on the task until it is done, has failed or is ordered to end."""
         task, attempt = self.assignment.task, self.assignment.attempt
-        with self.bench.tracer.work(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
+        with self.bench.tracer.attempt(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
             outcome = await self._run()
-            span.note(outcome=outcome.kind)
+            span.set_attributes(outcome=outcome.kind)
             if outcome.failure is not None:
                 span.fail(outcome.failure.kind)
             return outcome
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        before = await snapshot(self.bench.project_root, task.files) if self._validates else None
+        before = await take_snapshot(self.bench.project_root, task.files) if self._validates else None
         built = await self._session(self._builder())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED:
             return replace(_unfinished(built), builder_result=claimed)
         # Before the checks: what they write is not the builder's work.
-        changed = None if before is None else await changes(before)
+        changed = None if before is None else await changes_since(before)
         outcome = await self._proven(built.log, claimed, changed)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
 

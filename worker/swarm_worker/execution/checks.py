@@ -36,7 +36,7 @@ class ChecksResult:
 class _Recorder:
     """Keeps the end of what a check prints."""
 
-    patience = 1.0
+    stall_factor = 1.0
 
     def __init__(self) -> None:
         self._tail = Tail(4 * TAIL_CHARS)

@@ -197,7 +197,7 @@ class Session:
             },
             lock=self._bench.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            feed=runner.feed(plan),
+            feed=runner.progress_file(plan),
         )
 
     def _result(

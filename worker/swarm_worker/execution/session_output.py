@@ -70,9 +70,9 @@ class SessionOutput:
         return self._recent.end(LAST_CHARS)
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         """How many times the stall limit it may be silent for now."""
-        return self._reader.patience
+        return self._reader.stall_factor
 
     def stdout(self, chunk: bytes) -> None:
         self._stdout.feed(chunk)
@@ -88,7 +88,7 @@ class SessionOutput:
 
     def feed(self, chunk: bytes) -> None:
         for line in self._lines[2].feed(chunk):
-            self._log.write(self._reader.fed(line))
+            self._log.write(self._reader.progress(line))
         self._news()
 
     def end(self) -> None:
@@ -98,12 +98,12 @@ class SessionOutput:
         for line in self._lines[1].end():
             self._log.write(self._reader.stderr(line))
         for line in self._lines[2].end():
-            self._log.write(self._reader.fed(line))
-        self._log.write(self._reader.end())
+            self._log.write(self._reader.progress(line))
+        self._log.write(self._reader.finish())
         self._news()
 
     def _news(self) -> None:
-        if self._reader.patience == WORKING:
+        if self._reader.stall_factor == WORKING:
             self._begun()
         if self._reader.usage != self._usage:
             self._usage = self._reader.usage

@@ -191,14 +191,14 @@ class _GuardedRun:
     def _watch(self, deadline: float) -> None:
         """Ends it when it has run, or been silent, for too long; looks again when that could be."""
         limits, now = self._limits, time.monotonic()
-        stall_s = limits.stall_s * self._sink.patience if limits.stall_s else math.inf
+        stall_s = limits.stall_s * self._sink.stall_factor if limits.stall_s else math.inf
         if now >= deadline:
             self._kill(Cause.TIMEOUT, limits.grace_s)
             return
         if now >= self._heard + stall_s:
             self._kill(Cause.STALL, limits.grace_s, f"silent for {stall_s:g} s")
             return
-        # Not longer than the limit: patience can end meanwhile.
+        # Not longer than the limit: stall_factor can end meanwhile.
         wait_s = min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf)
         self._watcher = asyncio.get_running_loop().call_later(wait_s, self._watch, deadline)
 

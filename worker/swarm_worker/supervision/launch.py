@@ -58,7 +58,7 @@ class OutputSink(Protocol):
     """Takes output as it comes, without waiting."""
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         """How many times the stall limit the program may be silent for now."""
 
     def stdout(self, chunk: bytes) -> None:
