@@ -21,7 +21,7 @@ from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
-from swarm_worker.preflight.selection import preflight_of
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.rpc.connection import ServerConnection, connected
 from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, WorkerIdentity
@@ -257,9 +257,9 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
     with started(config, version=version) as (context, endpoint):
-        preflight_of(
+        create_preflight(
             context.runner, project_root=context.project_root, own=os.environ, env=context.env
-        ).start()
+        ).require()
         asyncio.run(run_worker(config, context, endpoint))
 
 
