@@ -15,7 +15,7 @@ from unittest.mock import patch
 from measure import Finding, Setting
 from programs import folder
 
-from support.engine import FakeWorker, bench, outcome, task
+from support.engine import FakeWorker, engine_harness, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.store import deferred_writes
@@ -45,7 +45,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 async def _round(together: int) -> dict[str, float]:
     spent: dict[str, float] = {}
     with folder() as where, ExitStack() as stack:
-        async with bench(where / "swarm.db") as swarm:
+        async with engine_harness(where / "swarm.db") as swarm:
             await swarm.add(*(task(f"t{n}") for n in range(TASKS)))
             worker = await swarm.worker(slots=together)
             for owner, name, part in _PARTS:
@@ -60,7 +60,9 @@ async def _round(together: int) -> dict[str, float]:
 async def _lives(worker: FakeWorker, claims: list[Claim]) -> None:
     """Every go in one write, as one message of a worker's makes, and then every outcome."""
     swarm = worker.swarm
-    starts = [partial(swarm.sessions.start, worker=worker.name, start=_start(claim)) for claim in claims]
+    starts = [
+        partial(swarm.sessions.record_start, worker=worker.name, start=_start(claim)) for claim in claims
+    ]
     await swarm.db.write(lambda tx: [start(tx) for start in starts])
     ends = [(claim.lease_id, outcome("completed")) for claim in claims]
     await swarm.db.write(lambda tx: [swarm.outcomes.finish(tx, worker.name, *end) for end in ends])

@@ -18,7 +18,7 @@ from support.database import digest, look
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseUnusable
 
@@ -114,7 +114,7 @@ class Life:
     """Import, claim, go, finish, kill, stop, resume: each step may be taken again when it was refused."""
 
     def __init__(self, db: WatchedDatabase, clock: FakeClock) -> None:
-        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=Policy(PACE, Backoff(2.0, 300.0)))
+        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
         self._bench = EngineHarness(db.path, clock, swarm)
         self._worker: FakeWorker | None = None
 

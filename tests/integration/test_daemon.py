@@ -144,7 +144,7 @@ async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(t
     async with server(tmp_path) as served:
         found = (await served.client().call("GetSwarm", pb.GetSwarmRequest())).swarm
         assert (found.mode, found.stop_generation) == (swarm_pb2.SWARM_MODE_STOPPED, 2)
-        assert found.cause == "the file EMERGENCY_STOP is there"
+        assert found.cause == "the file EMERGENCY_STOP exists"
 
 
 async def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:

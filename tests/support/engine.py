@@ -30,7 +30,7 @@ from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.observer import Observer
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import lookup, plans
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import events
@@ -77,7 +77,7 @@ class FakeWorker:
         """Takes what waits in the mailbox, if anything does."""
         box = self.member.mailbox
         if not box.closed and (box._claims or box._orders or box._notice):
-            parcel = await box.take()
+            parcel = await box.next_batch()
             assert parcel is not None
             self.claims += [claim for _, claim in parcel.claims]
             self.orders += parcel.orders
@@ -91,7 +91,9 @@ class FakeWorker:
         """Asks for the go."""
         session_id = session_id or f"{claim.definition.task_id}-a{claim.number}-{role}-{claim.epoch}"
         start = SessionStart(claim.lease_id, session_id, SessionRole(role), "command")
-        return await self.swarm.db.write(partial(self.swarm.sessions.start, worker=self.name, start=start))
+        return await self.swarm.db.write(
+            partial(self.swarm.sessions.record_start, worker=self.name, start=start)
+        )
 
     async def finish(self, claim: Claim, result: Outcome) -> FinishResult:
         """Reports an outcome."""
@@ -116,7 +118,7 @@ class FakeWorker:
         """Sends a heartbeat that lists the claims; returns the orders."""
         identity = self.member.identity
         lease_ids = [claim.lease_id for claim in claims]
-        answer = self.swarm.fleet.beat(identity.name, identity.incarnation, lease_ids, leaving=False)
+        answer = self.swarm.workers.heartbeat(identity.name, identity.incarnation, lease_ids, leaving=False)
         return answer.orders
 
 
@@ -128,7 +130,7 @@ class EngineHarness:
     clock: FakeClock
     swarm: Swarm
 
-    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.Added:
+    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.ImportResult:
         return await self.swarm.db.write(partial(plans.add, plan=plan, clear=clear))
 
     async def worker(
@@ -138,7 +140,7 @@ class EngineHarness:
             name=WorkerName(name), incarnation=f"{name}-1", instance=f"{name}-instance", slots=slots, labels={},
             runner="command", host="host", pid=1, version="0", containment="subreaper",
         )  # fmt: skip
-        member = await self.swarm.join(replace(whole, **identity), held)
+        member = await self.swarm.open_stream(replace(whole, **identity), held)
         return FakeWorker(self.swarm, member, [], [])
 
     async def task(self, task_id: str) -> Task:
@@ -172,7 +174,7 @@ class EngineHarness:
 
 
 @contextlib.asynccontextmanager
-async def bench(
+async def engine_harness(
     path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
 ) -> AsyncIterator[EngineHarness]:
     """A swarm on the database at `path`; opened again, it goes on where it was."""
@@ -182,7 +184,7 @@ async def bench(
         db,
         clock=clock,
         entropy=FakeEntropy(chance),
-        policy=Policy(PACE, Backoff(2.0, 300.0)),
+        policy=EnginePolicy(PACE, Backoff(2.0, 300.0)),
         observer=observer,
     )
     await swarm.boot()

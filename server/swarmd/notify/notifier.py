@@ -14,7 +14,7 @@ import structlog
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.policy import Backoff
-from swarmd.engine.live.wakeups import ReaderKind, Subscription
+from swarmd.engine.live.wakeups import SubscriberKind, Subscription
 from swarmd.engine.ports import Entropy
 from swarmd.engine.swarm import Swarm
 from swarmd.notify.digest import Digest, Message
@@ -49,7 +49,7 @@ class Notifier:
         self._target = target
         self._sender = sender
         self._db = swarm.db
-        self._feed = swarm.feed
+        self._wakeups = swarm.wakeups
         self._clock = swarm.clock
         self._observer = swarm.observer
         self._entropy = entropy
@@ -84,13 +84,13 @@ class Notifier:
         return seq
 
     async def _run(self, seq: int) -> None:
-        with self._feed.reading(ReaderKind.NOTIFY, seq) as reading:
+        with self._wakeups.subscribe(SubscriberKind.NOTIFY, seq) as reading:
             await self._follow(seq, reading)
 
     async def _follow(self, seq: int, reading: Subscription) -> None:
         while True:
             reading.seq = seq
-            more, last = self._feed.next(), self._closing.is_set()
+            more, last = self._wakeups.wait_next(), self._closing.is_set()
             digest = await self._gather(seq)
             if digest.count:
                 more.cancel()

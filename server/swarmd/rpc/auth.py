@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from amplifier_swarm.errors import pack
 from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
 from swarmd.domain.model import Role
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
@@ -42,8 +42,8 @@ class AuthWrapper:
     It does so where methods are registered: an interceptor would cost every call a search of its own.
     """
 
-    def __init__(self, access: Access, observer: Observer) -> None:
-        self._access = access
+    def __init__(self, tokens: TokenRegistry, observer: Observer) -> None:
+        self._tokens = tokens
         self._observer = observer
 
     def before(self, server: grpc.aio.Server) -> grpc.aio.Server:
@@ -120,7 +120,7 @@ class AuthWrapper:
         return call
 
     def _check(self, method: str, context: Context) -> None:
-        role = self._access.record_of(bearer(context)).role
+        role = self._tokens.verify(bearer(context)).role
         if role not in ROLES.get(method, frozenset()):
             raise RoleDenied(role, method.rpartition("/")[2])
 

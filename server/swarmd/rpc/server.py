@@ -47,7 +47,7 @@ class RpcServer:
 
     def __init__(self, swarm: Swarm, looks: Reads) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
-        guarded = AuthWrapper(swarm.access, swarm.observer).before(self._server)
+        guarded = AuthWrapper(swarm.tokens, swarm.observer).before(self._server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), guarded)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorService(swarm, looks), guarded

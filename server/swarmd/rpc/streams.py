@@ -14,7 +14,7 @@ from typing import Final
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound
 from swarmd.domain.model import PlannedTask, TaskKey
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
@@ -50,10 +50,10 @@ async def events(
     task_id = request.task_id
     if task_id:
         task_id = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id).task_id)
-    with swarm.feed.reading(ReaderKind.EVENTS, request.after_seq) as reading:
+    with swarm.wakeups.subscribe(SubscriberKind.EVENTS, request.after_seq) as reading:
         seq = request.after_seq
         while True:
-            more = swarm.feed.next()
+            more = swarm.wakeups.wait_next()
             page = await (pages.after if request.follow else pages.read)(seq, task_id)
             if page.message.events:
                 reading.seq = seq = page.message.events[-1].seq
@@ -62,7 +62,7 @@ async def events(
             if not (request.follow or behind):
                 more.cancel()
                 return
-            if behind or page.wakes != swarm.feed.wakes:
+            if behind or page.wakes != swarm.wakeups.count:
                 more.cancel()
             else:
                 await more
@@ -97,7 +97,7 @@ class EventPages:
 
     async def read(self, seq: int, task_id: str) -> _Page:
         """The same as of now, for one alone."""
-        wakes = self._swarm.feed.wakes
+        wakes = self._swarm.wakeups.count
         read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
         found = await self._swarm.db.read(read)
         return _Page(pb.WatchEventsResponse(events=[views.event(event) for event in found]), wakes)
@@ -108,9 +108,9 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     role = enums.SESSION_ROLE.optional(request.role, "role")
     key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
     wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
-    with swarm.feed.reading(ReaderKind.LOG):
+    with swarm.wakeups.subscribe(SubscriberKind.LOG):
         while True:
-            more = swarm.feed.next(task_id)
+            more = swarm.wakeups.wait_next(task_id)
             page = await swarm.db.read(partial(session_logs.page, key=key, wanted=wanted))
             if not page.begun and not request.follow:
                 more.cancel()

@@ -63,7 +63,7 @@ async def traced(swarm: Swarm) -> AsyncIterator[None]:
 async def follow(swarm: Swarm, spans: "Spans", seq: int) -> None:
     """Makes the spans of what ends after that event, for ever."""
     while True:
-        more = swarm.feed.next()
+        more = swarm.wakeups.wait_next()
         try:
             seq, ended, full = await swarm.db.read(partial(_read, seq=seq))
             for attempt in ended:

@@ -261,7 +261,7 @@ async def test_a_hundred_viewers_cost_the_database_what_one_costs_and_nobody_loo
 
 def _quiet(dashboard: Web) -> bool:
     """Whether the feed waits for somebody to look on, and for nothing else."""
-    return "" not in dashboard.server.swarm.feed._waiting
+    return "" not in dashboard.server.swarm.wakeups._waiting
 
 
 async def test_a_round_that_fails_is_not_the_last(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ async def test_writes_that_wait_together_share_their_statements(swarm: EngineHar
     await worker.take()
     claims = worker.claims[:20]
     await swarm.settle()
-    write, start = swarm.swarm.db.write, swarm.swarm.sessions.start
+    write, start = swarm.swarm.db.write, swarm.swarm.sessions.record_start
 
     with counted(swarm) as counts:
         await write(lambda tx: [start(tx, worker.name, _start(claim)) for claim in claims])

@@ -78,7 +78,7 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: EngineHar
     worker = await swarm.worker()
     await swarm.add(task("a"))
 
-    await swarm.swarm.part(worker.member)
+    await swarm.swarm.close_stream(worker.member)
 
     assert await swarm.status("a") == "not_started"
     assert "task_released" in await swarm.kinds("a")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import PACE, EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
-from swarmd.engine.attempts.kills import Stopped
+from swarmd.engine.attempts.kills import EmergencyStopResult
 from swarmd.engine.reports import overview
 
 
-async def stop(swarm: EngineHarness, cause: str = "fire") -> Stopped:
+async def stop(swarm: EngineHarness, cause: str = "fire") -> EmergencyStopResult:
     return await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=cause))
 
 
@@ -136,14 +136,14 @@ async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: E
 
 
 async def test_d11_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("running"), task("waiting"))
         worker = await before.worker()
         claim = await worker.claim("running")
         await worker.start(claim)
         await stop(before)
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         again = await after.worker(held=[claim.lease_id])
         await again.take()
         assert [order.action for order in again.orders] == ["stop_now"]
@@ -226,13 +226,13 @@ async def test_a_drain_of_all_stops_them_all_at_the_deadline_and_nothing_starts_
 
 
 async def test_a_restart_of_the_server_gives_a_drain_its_full_time_again(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("a"))
         await _running(before, "w1")
         await before.swarm.drain(WorkerName("w1"), 60.0)
         before.clock.pass_s(59)
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         after.clock.pass_s(59)
         await after.settle()
         assert await after.status("a") == "in_progress"
@@ -301,7 +301,7 @@ async def _told(swarm: EngineHarness) -> dict[str, tuple[str, int | None]]:
 async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     _, far = await _running(swarm, "near", "far")
-    await swarm.swarm.part(far.member)
+    await swarm.swarm.close_stream(far.member)
     swarm.clock.pass_s(100)
     await stop(swarm)
 
@@ -316,7 +316,7 @@ async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_op
     for _ in range(4):
         swarm.clock.pass_s(PACE.heartbeat_s)
         heard.beat(heard.claims[0])
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     await stop(swarm)
 
     assert silent.member.connected
@@ -334,7 +334,7 @@ async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Engin
     await swarm.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
     workers = await _running(swarm, "fences", "keeps")
     for worker in workers:
-        await swarm.swarm.part(worker.member)
+        await swarm.swarm.close_stream(worker.member)
     await stop(swarm)
 
     assert _expected(swarm) == [("fences", False, _by_us(swarm, silent_s=0)), ("keeps", False, None)]
@@ -342,11 +342,11 @@ async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Engin
 
 
 async def test_after_a_restart_the_times_count_from_the_start(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
         await _running(before, "fences", "keeps")
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         after.clock.pass_s(7)
         await stop(after)
 

@@ -70,7 +70,7 @@ async def lost(swarm: EngineHarness, worker: FakeWorker, task_id: str = "a") -> 
     await worker.start(claim)
     while await swarm.status(task_id) == "in_progress":
         swarm.clock.pass_s(PACE.look_every_s)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     return claim
 
 

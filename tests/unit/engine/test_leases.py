@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeClock
-from support.engine import EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.errors import WorkerNameTaken
 from swarmd.domain.model import LeaseId
 
@@ -34,10 +34,10 @@ async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_e
     stale = await old.claim("a")
     await old.start(stale)
     swarm.clock.pass_s(10)
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
     for _ in range(200):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     await swarm.after_backoff()
     new = await swarm.worker("new")
     fresh = await new.claim("a")
@@ -77,9 +77,9 @@ async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm:
         swarm.clock.pass_s(10)
         assert worker.beat(claim) == []
         if _ % 100 == 0:
-            await swarm.swarm.look()
+            await swarm.swarm.check_leases()
 
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
     assert await swarm.status("a") == "in_progress"
     assert "worker_suspect" not in await swarm.kinds()
 
@@ -92,13 +92,13 @@ async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_ta
     await worker.start(await worker.claim("a"))
     for _ in range(4):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     assert await swarm.statuses("a", "b") == ["in_progress", "not_started"], "an unstarted claim is free"
     assert "worker_suspect" in await swarm.kinds()
     for _ in range(180):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     assert await swarm.status("a") == "not_started"
     assert "worker_lost" in await swarm.kinds()
 
@@ -107,7 +107,7 @@ async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: 
     worker = await swarm.worker()
     for _ in range(4):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     await swarm.add(task("a"))
 
@@ -121,10 +121,10 @@ async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: EngineHarne
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
 
     swarm.clock.pass_s(6 * 3600)
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
 
     assert await swarm.status("a") == "in_progress"
 
@@ -164,7 +164,7 @@ async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Engi
     with pytest.raises(WorkerNameTaken, match="give this one another --name"):
         await swarm.worker("w", instance="another machine", incarnation="x")
 
-    await swarm.swarm.part(worker.member)
+    await swarm.swarm.close_stream(worker.member)
     with pytest.raises(WorkerNameTaken):
         await swarm.worker("w", instance="another machine", incarnation="x")
     assert await swarm.status("a") == "in_progress"
@@ -172,15 +172,15 @@ async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Engi
 
 async def test_a_restart_of_the_server_gives_every_lease_a_full_fresh_deadline(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with bench(tmp_path / "swarm.db", clock=clock) as before:
+    async with engine_harness(tmp_path / "swarm.db", clock=clock) as before:
         await before.add(task("a"))
         worker = await before.worker()
         claim = await worker.claim("a")
         await worker.start(claim)
     clock.pass_s(6 * 3600)
 
-    async with bench(tmp_path / "swarm.db", clock=clock) as after:
-        await after.swarm.look()
+    async with engine_harness(tmp_path / "swarm.db", clock=clock) as after:
+        await after.swarm.check_leases()
         assert await after.status("a") == "in_progress"
         again = await after.worker(held=[claim.lease_id])
         assert again.beat(claim) == []
@@ -195,7 +195,7 @@ async def test_no_wall_clock_causes_a_transition(swarm: EngineHarness) -> None:
 
     for jump_s in (-3600, 3600, 10 * 365 * 24 * 3600, -20 * 365 * 24 * 3600):
         swarm.clock.wall_offset_us = jump_s * 1_000_000
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     assert await swarm.events() == before
 
@@ -246,7 +246,7 @@ async def pass_with(swarm: EngineHarness, seconds: int, *alive: FakeWorker) -> N
         swarm.clock.pass_s(10)
         for worker in alive:
             worker.beat(*worker.claims)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
 
 async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: EngineHarness) -> None:

@@ -129,7 +129,7 @@ async def test_clear_is_refused_while_a_task_is_held(swarm: EngineHarness) -> No
 async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarness) -> None:
     before = await swarm.events()
 
-    with pytest.raises(plans.DryRun) as tried:
+    with pytest.raises(plans.DryRunDone) as tried:
         await swarm.swarm.db.write(lambda tx: plans.try_out(tx, [task("a")], clear=False))
 
     assert tried.value.result.added == 1
@@ -139,12 +139,12 @@ async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarne
 async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
 
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
     blocked = await swarm.status("b")
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
     with pytest.raises(InvalidTasks, match="1 fault"):
-        await swarm.swarm.db.write(lambda tx: plans.depend(tx, "a", "b", remove=False))
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=True))
+        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=True))
 
     assert blocked == "blocked"
     assert await swarm.status("b") == "not_started"
@@ -155,7 +155,7 @@ async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Engine
     await swarm.worker()
 
     with pytest.raises(InvalidStatus, match="it is claimed"):
-        await swarm.swarm.db.write(lambda tx: plans.depend(tx, "a", "b", remove=False))
+        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
 
 
 async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: EngineHarness) -> None:

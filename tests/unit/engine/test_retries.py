@@ -7,7 +7,7 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.engine.tasks import retries
 
 
-async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.Retried:
+async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.RetryResult:
     return await swarm.swarm.db.write(lambda tx: retries.retry(tx, task_ids, failed=failed))
 
 
@@ -103,7 +103,7 @@ async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(
     worker = await swarm.worker()
     await worker.fail("a")
 
-    with pytest.raises(InvalidStatus, match="a is failed: retry that one, or both"):
+    with pytest.raises(InvalidStatus, match="a is failed: retry a, or both"):
         await retry(swarm, "b")
 
     assert await swarm.statuses("a", "b") == ["failed", "skipped"]

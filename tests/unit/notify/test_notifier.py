@@ -214,7 +214,7 @@ async def test_it_ends_whether_the_feed_has_ended_or_not(
     tmp_path: Path, inbox: Inbox, *, closed_first: bool
 ) -> None:
     async with posting(tmp_path / "swarm.db", inbox) as post:
-        feed: Wakeups = post.on.swarm.feed
+        feed: Wakeups = post.on.swarm.wakeups
         if closed_first:
             feed.close()
         await post.notifier.close(10.0)

@@ -11,7 +11,7 @@ from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.documents.workers import worker_document, workers_document
 from swarmd.domain.errors import InvalidRequest
 from swarmd.engine import bulk
-from swarmd.engine.bulk import BulkResult, Choice
+from swarmd.engine.bulk import BulkResult, TaskSelection
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
 from swarmd.web.http.params import Param, flag, number, text
@@ -75,7 +75,7 @@ async def kill_many(site: AppState, ask: ApiRequest) -> Document:
     """Ends many tasks, or says what that would do."""
     choice = _choice(ask)
     if ask.of(DRY_RUN):
-        return _bulk_document(await site.read_long(partial(bulk.would_kill, choice=choice)))
+        return _bulk_document(await site.read_long(partial(bulk.preview_kill, selection=choice)))
     return _bulk_document(await bulk.kill(site.swarm, choice, ask.of(CAUSE)))
 
 
@@ -83,7 +83,7 @@ async def retry_many(site: AppState, ask: ApiRequest) -> Document:
     """Gives many tasks a new start, or says what that would do."""
     choice = _choice(ask)
     if ask.of(DRY_RUN):
-        return _bulk_document(await site.read_long(partial(bulk.would_retry, choice=choice)))
+        return _bulk_document(await site.read_long(partial(bulk.preview_retry, selection=choice)))
     return _bulk_document(await bulk.retry(site.swarm, choice))
 
 
@@ -113,11 +113,11 @@ async def resume(site: AppState, ask: ApiRequest) -> Document:
     return resumed_document(await site.verbs.resume(requeue=ask.of(REQUEUE)))
 
 
-def _choice(ask: ApiRequest) -> Choice:
+def _choice(ask: ApiRequest) -> TaskSelection:
     fits, ids = ask.of(FILTER), ask.of(IDS)
     if (fits is None) == (not ids):
         raise InvalidRequest("filter", "give either a filter or ids")
-    return Choice(fits, ids)
+    return TaskSelection(fits, ids)
 
 
 def _bulk_document(result: BulkResult) -> Document:

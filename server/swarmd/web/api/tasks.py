@@ -97,7 +97,7 @@ async def log(site: AppState, ask: ApiRequest) -> Document:
     )
     key, task_id = await site.swarm.db.read(partial(_named, name=ask.path["id"]))
     look = partial(session_logs.page, key=key, wanted=wanted)
-    more = site.swarm.feed.next(task_id)
+    more = site.swarm.wakeups.wait_next(task_id)
     try:
         page = await site.swarm.db.read(look)
         if not page.shown and not page.ended and ask.of(WAIT_S):

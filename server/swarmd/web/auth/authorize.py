@@ -21,7 +21,7 @@ def identify(site: AppState, connection: HTTPConnection) -> Principal:
     """Who asks; raises TokenInvalid for nobody."""
     given = connection.headers.get("authorization", "")
     if given.startswith(_BEARER):
-        return Principal(site.swarm.access.record_of(given.removeprefix(_BEARER)))
+        return Principal(site.swarm.tokens.verify(given.removeprefix(_BEARER)))
     cookie = connection.cookies.get(site.cookie, "")
     login = site.swarm.logins.find(cookie)
     if login is None:
@@ -45,4 +45,4 @@ def still_holds(site: AppState, who: Principal) -> bool:
     """Whether the token is not revoked, and the login not over."""
     if who.cookie:
         return site.swarm.logins.find(who.cookie) is not None
-    return site.swarm.access.by_id(who.token.token_id) is not None
+    return site.swarm.tokens.find(who.token.token_id) is not None

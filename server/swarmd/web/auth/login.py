@@ -27,7 +27,7 @@ async def me(site: AppState, ask: ApiRequest) -> Document:
 
 async def log_in(site: AppState, ask: ApiRequest) -> Response:
     """Takes a pasted token."""
-    token = site.swarm.access.record_of(ask.of(TOKEN).strip())
+    token = site.swarm.tokens.verify(ask.of(TOKEN).strip())
     authorize.check_role(Principal(token), "GetSwarm")
     secret = await _begin(site, token, ask.cookie)
     return _with_cookie(site, Json(_me(site, Principal(token, secret, csrf_of(secret)))), secret)
@@ -36,7 +36,7 @@ async def log_in(site: AppState, ask: ApiRequest) -> Response:
 async def log_out(site: AppState, ask: ApiRequest) -> Response:
     """Ends the login."""
     if ask.cookie:
-        await site.swarm.db.write(partial(site.swarm.logins.end, secret=ask.cookie))
+        await site.swarm.db.write(partial(site.swarm.logins.log_out, secret=ask.cookie))
     response = Json({"logged_out": True})
     response.delete_cookie(site.cookie, path="/", secure=site.secure, httponly=True, samesite="strict")
     return response
@@ -53,7 +53,7 @@ async def redeem(site: AppState, request: Request) -> Response:
 
 
 async def _begin(site: AppState, token: TokenRecord, old: str) -> str:
-    return await site.swarm.db.write(partial(site.swarm.logins.begin, token=token, instead_of=old))
+    return await site.swarm.db.write(partial(site.swarm.logins.log_in, token=token, instead_of=old))
 
 
 def _with_cookie(site: AppState, response: Response, secret: str) -> Response:

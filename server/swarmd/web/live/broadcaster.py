@@ -63,7 +63,7 @@ class Broadcaster:
             await self._stirred.wait()
             while self._viewers:
                 self._stirred.clear()
-                news = self._swarm.feed.next()
+                news = self._swarm.wakeups.wait_next()
                 await asyncio.sleep(await self._turn())
                 await self._rest(news)
             self._stirred.clear()

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.web.auth import authorize
 from swarmd.web.http.params import Param, integer
 from swarmd.web.http.route import AppState, Principal
@@ -41,7 +41,7 @@ async def watch(site: AppState, stream: Broadcaster, socket: WebSocket) -> None:
     after = await _after(site, socket)
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     viewer = stream.join(after)
-    reading = site.swarm.feed.reading(ReaderKind.WEBSOCKET)
+    reading = site.swarm.wakeups.subscribe(SubscriberKind.WEBSOCKET)
     sending = asyncio.create_task(_send(site, who, socket, viewer))
     hearing = asyncio.create_task(_hear(socket))
     try:
