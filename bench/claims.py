@@ -93,7 +93,7 @@ async def _steps(swarm: EngineHarness) -> Samples:
     samples = Samples()
     worker = await swarm.worker()
     for number in range(STEPS + 20):
-        await worker.take()
+        await worker.receive()
         claim = worker.claims.pop()
         await worker.start(claim)
         finish = partial(worker.finish, claim, outcome("completed"))
@@ -137,7 +137,7 @@ async def _chain(where: Path) -> tuple[float, float]:
         with timed() as timer:
             for _ in plan:
                 with samples.one():
-                    await worker.take()
+                    await worker.receive()
                     claim = worker.claims.pop()
                     await worker.start(claim)
                     await worker.finish(claim, outcome("completed"))

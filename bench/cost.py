@@ -51,7 +51,7 @@ async def _round(together: int) -> dict[str, float]:
             for owner, name, part in _PARTS:
                 stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
             for _ in range(TASKS // together):
-                await worker.take()
+                await worker.receive()
                 await _lives(worker, worker.claims)
                 worker.claims.clear()
     return {part: 1e6 * seconds / TASKS for part, seconds in spent.items()}

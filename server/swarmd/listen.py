@@ -51,7 +51,7 @@ def host_of(address: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tells if only this machine can reach the host."""
+    """Returns whether only this machine can reach the host."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError:

@@ -15,7 +15,7 @@ from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from disk.small_disk import fill, small_disk
 from support.clock import FakeClock
-from support.database import look
+from support.database import read_content
 from support.engine import engine_harness, task
 from support.programs import environment
 from support.server import Client, next_message, refusal, server
@@ -74,7 +74,7 @@ async def test_on_a_full_disk_the_server_answers_kills_and_stops_and_goes_on_whe
             ballast.unlink()
             await client.call("ResumeSwarm", pb.ResumeSwarmRequest())
             await client.add(*(planned(f"t{n}", 20_000) for n in range(50)))
-        assert look(disk / "state" / "swarm.db").faults == []
+        assert read_content(disk / "state" / "swarm.db").faults == []
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker = await swarm.worker(slots=1_000)
         await swarm.add(*(task(f"t{number}", description="x" * 500) for number in range(1_000)))
-        await worker.take()
+        await worker.receive()
         for claim in worker.claims:
             assert await worker.start(claim) is None
         swarm.swarm.db._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -204,4 +204,4 @@ def test_a_disk_that_fails_to_sync_ends_the_server_with_one_line(
     assert said.count("\n") == 1, said
     assert said.startswith(f"swarmd: {'' if when == 'before the start' else 'writing '}{db}")
     assert said.endswith(f"; {hint}\n")
-    assert look(db).faults == []
+    assert read_content(db).faults == []

@@ -135,7 +135,7 @@ class Work:
 
     async def _held(self) -> list[tuple[FakeWorker, Claim]]:
         for worker in self.workers:
-            await worker.take()
+            await worker.receive()
         held = [(worker, claim) for worker in self.workers for claim in worker.claims[-3:]]
         return self.rng.sample(held, min(len(held), 2))
 

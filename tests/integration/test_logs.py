@@ -1,4 +1,4 @@
-"""What sessions print: bounded, without secrets, harmless, and read on by one cursor."""
+"""Logs of sessions: bounded, masked, harmless to terminals, and read by one cursor."""
 
 from pathlib import Path
 from typing import Any

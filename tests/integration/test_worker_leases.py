@@ -1,4 +1,4 @@
-"""A real worker holds on to its leases, lets go when it is told to, and delivers every outcome once."""
+"""A real worker keeps its leases, gives them up on orders, and delivers every outcome once."""
 
 import signal
 from collections import Counter

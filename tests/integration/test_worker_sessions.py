@@ -295,8 +295,8 @@ async def test_what_a_check_writes_is_not_shown_as_the_builder_s_work(
     outcome = await _outcome(fake, worker, sent)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    told = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
-    assert told == ["declared: built.txt: created, 1 bytes", "declared: report.xml: missing"]
+    declared = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
+    assert declared == ["declared: built.txt: created, 1 bytes", "declared: report.xml: missing"]
 
 
 async def test_the_embedded_runner_s_rehearsal_goes_the_same_way(

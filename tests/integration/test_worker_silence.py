@@ -1,4 +1,4 @@
-"""What a real worker does without its server: it fences what must not run twice, and obeys a file."""
+"""A real worker without its server: it fences sessions that must not run twice, and obeys the stop file."""
 
 import signal
 from pathlib import Path
@@ -69,7 +69,7 @@ async def test_a_session_to_be_kept_still_ends_with_its_worker(
 async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as_it_ended(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
-    """Found by the chaos run: what a worker that stood still had finished was reported as stopped, and lost."""
+    """Checks a regression: a worker that had been stopped reported its finished work as stopped, and lost it."""
     worker.start(builder=worker.script("b.sh", STAYS))
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("a")])

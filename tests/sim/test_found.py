@@ -32,7 +32,7 @@ RUN = DependencyFailurePolicy.RUN
 
 
 async def holds(worker: FakeWorker, task_id: str) -> bool:
-    await worker.take()
+    await worker.receive()
     return any(claim.definition.task_id == task_id for claim in worker.claims)
 
 
@@ -159,7 +159,7 @@ async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_cou
         deaf.beat()
         busy.beat(running)
         await swarm.swarm.check_leases()
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.status("a") == "not_started", "taken back, and kept for one who hears"
     await busy.finish(running, outcome("completed"))
@@ -176,7 +176,7 @@ async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_el
         deaf.beat()
         await swarm.swarm.check_leases()
     deaf.beat()
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert (await deaf.claim("a")).number == 2
 
@@ -196,7 +196,7 @@ async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: EngineHarn
     assert await swarm.status("b") == "not_started"
 
     orders = slow.beat(taken_back)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert [order.action for order in orders] == ["abandon"]
     assert (await slow.claim("b")).number == 1

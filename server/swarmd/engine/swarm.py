@@ -71,8 +71,7 @@ class Swarm:
         self.live = LiveState(clock)
         self.tokens = TokenRegistry(entropy)
         self.logins = Logins(self.tokens, clock, entropy)
-        # The dispatcher reports an undeliverable claim, and that release is a write, which dispatches again: the
-        # cycle is cut here by a task of its own.
+        # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
         self.dispatcher = Dispatcher(
             self.live,
             entropy,
@@ -90,14 +89,7 @@ class Swarm:
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.kills = Kills(self.live, self.dispatcher)
-        self.workers = WorkerRegistry(
-            live=self.live,
-            dispatcher=self.dispatcher,
-            outcomes=self.outcomes,
-            ports=Ports(clock, entropy, self.observer),
-            pace=policy.pace,
-            request_dispatch=self.request_dispatch,
-        )
+        self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()
         self._hook_commits()
@@ -164,6 +156,16 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _worker_registry(self, ports: Ports) -> WorkerRegistry:
+        return WorkerRegistry(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            outcomes=self.outcomes,
+            ports=ports,
+            pace=self.policy.pace,
+            request_dispatch=self.request_dispatch,
+        )
 
     def _hook_commits(self) -> None:
         # The database is built before the engine, so it learns its hooks here.

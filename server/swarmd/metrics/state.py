@@ -22,7 +22,7 @@ from swarmd.store.transaction import ReadTx
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """The totals that one transaction reads."""
+    """The totals, read in one transaction."""
 
     state: SwarmState
     tasks: Mapping[TaskStatus, TaskTotal]

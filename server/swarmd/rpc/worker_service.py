@@ -120,8 +120,9 @@ def _attempt_report(item: pb.FinishedAttempt) -> AttemptReport:
 def _session_record(record: pb.SessionRecord) -> SessionStart | SessionEnd:
     if record.HasField("end"):
         return _session_end(record)
+    session_id = _session_id(record)
     role = enums.SESSION_ROLE.from_wire(record.role, "records.role")
-    return SessionStart(record.lease_id, _session_id(record), role, record.runner[:64])
+    return SessionStart(record.lease_id, session_id, role, record.runner[:64])
 
 
 def _session_end(record: pb.SessionRecord) -> SessionEnd:

@@ -1,4 +1,4 @@
-"""Why nothing runs twice: leases, silence, and results that come too late."""
+"""Leases, silence and late results: no task runs twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +113,7 @@ async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: 
 
     assert await swarm.status("a") == "not_started"
     worker.beat()
-    await swarm.settle()
+    await swarm.drain_writes()
     assert await swarm.status("a") == "claimed"
 
 
@@ -200,7 +200,7 @@ async def test_no_wall_clock_causes_a_transition(swarm: EngineHarness) -> None:
     assert await swarm.events() == before
 
 
-async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_doubled(
+async def test_a_repeated_start_gets_the_go_again_and_no_second_event(
     swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a"))
@@ -230,18 +230,18 @@ async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Engin
     assert (later.builder_session_id, later.validator_session_id) == ("a-builder", "a-validator")
 
 
-async def fleet(swarm: EngineHarness, count: int) -> list[FakeWorker]:
-    """Workers that each run a task of their own."""
+async def running_workers(swarm: EngineHarness, count: int) -> list[FakeWorker]:
+    """Starts workers that each run one task."""
     await swarm.add(*(task(f"t{n}") for n in range(count)))
     workers = [await swarm.worker(f"w{n}") for n in range(count)]
     for worker in workers:
-        await worker.take()
+        await worker.receive()
         await worker.start(worker.claims[0])
     return workers
 
 
 async def pass_with(swarm: EngineHarness, seconds: int, *alive: FakeWorker) -> None:
-    """Lets time pass in which only these workers are heard."""
+    """Moves the clock; only these workers send heartbeats."""
     for _ in range(seconds // 10):
         swarm.clock.pass_s(10)
         for worker in alive:
@@ -249,8 +249,8 @@ async def pass_with(swarm: EngineHarness, seconds: int, *alive: FakeWorker) -> N
         await swarm.swarm.check_leases()
 
 
-async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+async def test_no_lease_expires_while_most_workers_are_silent(swarm: EngineHarness) -> None:
+    workers = await running_workers(swarm, 4)
 
     await pass_with(swarm, 6 * 3600, workers[0])
 
@@ -260,7 +260,7 @@ async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: E
 
 
 async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+    workers = await running_workers(swarm, 4)
     await pass_with(swarm, 6 * 3600, workers[0])
 
     await pass_with(swarm, 1790, *workers[:3])
@@ -271,8 +271,8 @@ async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: Eng
     assert await swarm.statuses("t0", "t1", "t2") == ["in_progress"] * 3
 
 
-async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+async def test_an_operator_can_resume_expiry_of_silent_workers(swarm: EngineHarness) -> None:
+    workers = await running_workers(swarm, 4)
     await pass_with(swarm, 3600, workers[0])
 
     await swarm.swarm.resume(requeue=False)
@@ -282,7 +282,7 @@ async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: E
 
 
 async def test_of_two_workers_one_may_be_dead_and_of_two_both(swarm: EngineHarness) -> None:
-    await fleet(swarm, 2)
+    await running_workers(swarm, 2)
 
     await pass_with(swarm, 1900)
 

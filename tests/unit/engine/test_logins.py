@@ -1,4 +1,4 @@
-"""Links that are good once, and logins that end."""
+"""Login links that work once, and logins that end."""
 
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ async def log_in(swarm: EngineHarness, holder: TokenRecord, instead_of: str = ""
     return await swarm.swarm.db.write(partial(swarm.swarm.logins.log_in, token=holder, instead_of=instead_of))
 
 
-async def test_a_code_is_good_once(swarm: EngineHarness) -> None:
+async def test_a_code_works_once(swarm: EngineHarness) -> None:
     holder = await token(swarm, Role.VIEWER)
     found = code(swarm, holder)
 
@@ -37,7 +37,7 @@ async def test_a_code_is_good_once(swarm: EngineHarness) -> None:
         swarm.swarm.logins.redeem(found)
 
 
-async def test_a_code_is_good_for_a_minute(swarm: EngineHarness) -> None:
+async def test_a_code_works_for_a_minute(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     early, late = code(swarm, holder), code(swarm, holder)
 
@@ -49,7 +49,7 @@ async def test_a_code_is_good_for_a_minute(swarm: EngineHarness) -> None:
         swarm.swarm.logins.redeem(late)
 
 
-async def test_a_code_that_nobody_made_is_refused(swarm: EngineHarness) -> None:
+async def test_an_unknown_code_is_refused(swarm: EngineHarness) -> None:
     for guess in ("", "x", "0" * 32):
         with pytest.raises(LoginExpired):
             swarm.swarm.logins.redeem(guess)

@@ -1,4 +1,4 @@
-"""Bringing tasks in: all or nothing, and what becomes of those that exist."""
+"""Imports of plans: all or nothing, and changes of stored tasks."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from swarmd.engine.tasks import plans
 
 
 async def refused(swarm: EngineHarness, *plan: object) -> list[tuple[str, str]]:
-    """The faults for which the plan is refused; nothing of it may be stored."""
+    """Imports a plan that must be refused and not stored; returns its faults."""
     with pytest.raises(InvalidTasks) as caught:
         await swarm.add(*plan)  # type: ignore[arg-type]
     assert await swarm.events() == [event for event in await swarm.events() if event.kind == "server_started"]
@@ -73,7 +73,7 @@ async def test_a_waiting_task_is_changed_and_a_running_one_is_not(swarm: EngineH
     assert len(await swarm.kinds("new")) == 0
 
 
-async def test_statuses_of_a_file_that_are_ends_are_kept_and_all_else_begins_anew(
+async def test_final_statuses_of_a_file_are_kept_and_all_others_start_again(
     swarm: EngineHarness,
 ) -> None:
     await swarm.add(
@@ -109,7 +109,7 @@ async def test_clear_replaces_everything_and_begins_a_new_epoch(swarm: EngineHar
 
     added = await swarm.add(task("a"), clear=True)
 
-    await worker.take()
+    await worker.receive()
     new = worker.claims[-1]
     assert (added.removed, added.added) == (1, 1)
     assert (old.number, new.number, new.epoch) == (1, 1, old.epoch + 1)

@@ -52,7 +52,7 @@ class Play:
         self._workers = [await self._swarm.worker(f"w{n}", slots=4) for n in range(3)]
         for _ in range(ROUNDS):
             for worker in self._workers:
-                await worker.take()
+                await worker.receive()
             verbs = [
                 verb
                 for worker in self._workers
@@ -81,7 +81,7 @@ class Play:
         await held
         for result in await asyncio.gather(*writes, return_exceptions=True):
             assert not isinstance(result, BaseException) or hasattr(result, "reason"), result
-        await self._swarm.settle()
+        await self._swarm.drain_writes()
 
     def _of(self, worker: FakeWorker, claim: Claim) -> list[Verb]:
         """Some of the reports that a worker may have of one claim, in an order that need not make sense."""

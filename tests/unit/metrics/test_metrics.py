@@ -1,4 +1,4 @@
-"""The figures that a scrape gets are those of the swarm, under the names that the docs give them."""
+"""A scrape returns the state of the swarm under the documented names."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ Samples = Mapping[str, float]
 
 @dataclass
 class Scraped:
-    """A swarm that is measured."""
+    """An engine with metrics."""
 
     on: EngineHarness
     metrics: Metrics
 
     async def scrape(self) -> Samples:
-        """Every sample, as Prometheus writes it."""
+        """Returns every sample in the text form of Prometheus."""
         text = (await self.metrics.expose()).decode()
         found = {}
         for family in text_string_to_metric_families(text):
@@ -130,7 +130,7 @@ async def test_silence_and_stops_show(measured: Scraped) -> None:
         await on.swarm.check_leases()
     silent = await measured.scrape()
     worker.beat()
-    await on.settle()
+    await on.drain_writes()
     await on.swarm.db.write(partial(on.swarm.kills.emergency_stop, cause="x"), urgent=True)
     stopped = await measured.scrape()
 
@@ -141,7 +141,7 @@ async def test_silence_and_stops_show(measured: Scraped) -> None:
     assert (stopped['swarm_mode{mode="stopped"}'], stopped["swarm_emergency_stops_total"]) == (1, 1)
 
 
-async def test_who_follows_is_counted_with_how_far_behind_they_are(measured: Scraped) -> None:
+async def test_subscribers_are_counted_with_their_lag(measured: Scraped) -> None:
     on = measured.on
     await on.add(task("a"))
     with on.swarm.wakeups.subscribe(SubscriberKind.EVENTS, 1), on.swarm.wakeups.subscribe(SubscriberKind.LOG):

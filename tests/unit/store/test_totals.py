@@ -74,7 +74,7 @@ async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
         )
         await judge(on)
         worker = await on.worker(slots=40)
-        await worker.take()
+        await worker.receive()
         for i in range(30):
             await worker.complete(f"t{i}") if rng.random() < 0.4 else await worker.fail(f"t{i}")
         await judge(on)
@@ -86,7 +86,7 @@ async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
         await judge(on)
         await on.add(task("done", status="completed", estimated_hours=7.0), clear=False)
         await judge(on)
-        await on.settle()
+        await on.drain_writes()
         for found in list(on.swarm.live.leases()):
             await on.kill(found.lease.task_id)
 

@@ -90,7 +90,7 @@ class Dispatcher:
                 turn.append(member)
 
     def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
-        """Tells if the worker has every label that is asked for."""
+        """Returns whether the worker has every label that is asked for."""
         return labels.items() <= member.identity.labels.items()
 
     def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
@@ -107,7 +107,7 @@ class Dispatcher:
         return found
 
     def _another_fits(self, labels: Mapping[str, str]) -> bool:
-        """Tells if a worker that acknowledges its messages fits such a task, with or without a free slot."""
+        """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
         members = list(self._live.members.values())
         return any(
             other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in members

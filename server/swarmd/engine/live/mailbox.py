@@ -38,7 +38,7 @@ class Mailbox:
 
     @property
     def empty(self) -> bool:
-        """Tells if nothing waits to be sent."""
+        """Returns whether nothing waits to be sent."""
         return not (self._claims or self._orders or self._notice)
 
     def add_claim(self, lease: Lease, claim: Claim) -> None:

@@ -58,17 +58,17 @@ class ConnectedWorker:
 
     @property
     def connected(self) -> bool:
-        """Tells if its stream is open."""
+        """Returns whether its stream is open."""
         return not self.mailbox.closed
 
     @property
     def reachable(self) -> bool:
-        """Tells if a message to it can be expected to arrive."""
+        """Returns whether a message to it can be expected to arrive."""
         return self.connected and not self.suspect
 
     @property
     def takes_claims(self) -> bool:
-        """Tells if it may get a task."""
+        """Returns whether it may get a task."""
         return self.reachable and not (self.draining or self.leaving)
 
 
@@ -176,7 +176,7 @@ class LiveState:
             member.unacknowledged.add((lease.task_key, lease.number))
 
     def acknowledges(self, member: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
-        """Tells if the worker lists a claim that it had not acknowledged: messages reach it again."""
+        """Returns whether the worker lists a claim that it had not acknowledged: messages reach it again."""
         if not member.unacknowledged:
             return False
         refs = [ref for ref in map(parse_lease_id, lease_ids) if ref is not None]

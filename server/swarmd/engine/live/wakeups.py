@@ -23,7 +23,7 @@ class SubscriberKind(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """A subscriber and the last event that it has read; `seq` is None if it follows something else."""
+    """A subscriber and the last event that it has read; `seq` stays None for logs and sockets."""
 
     kind: SubscriberKind
     seq: int | None = None

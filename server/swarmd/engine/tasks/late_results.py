@@ -35,7 +35,7 @@ def archive(tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> None:
 
 
 def counts_by_itself(tx: Tx, record: LeaseRecord, outcome: Outcome) -> bool:
-    """Tells if the result of a lost attempt may complete the task without an operator."""
+    """Returns whether the result of a lost attempt may complete the task without an operator."""
     task = record.task
     return (
         outcome.kind is OutcomeKind.COMPLETED

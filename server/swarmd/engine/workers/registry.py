@@ -19,7 +19,7 @@ from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 from swarmd.store.workers import WorkerRecord
 
-# The heartbeats per second that one server absorbs with ease; with more workers the interval grows.
+# The rate of heartbeats that a server absorbs with ease; with more workers the interval grows.
 BEATS_PER_S: Final = 500.0
 # The interval need not follow the number of workers at once.
 COUNT_EVERY_S: Final = 1.0
