@@ -24,8 +24,8 @@ from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.listen import host_of, is_loopback, read_tls, require_tls_or_loopback
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
-from swarmd.notify.sender import courier
-from swarmd.notify.service import telling
+from swarmd.notify.sender import run_sender
+from swarmd.notify.service import run_notifiers
 from swarmd.notify.targets import read_targets
 from swarmd.rpc.server import RpcServer, Tls
 from swarmd.store import failpoint
@@ -36,7 +36,7 @@ from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 from swarmd.store.sessions import LogLimits
-from swarmd.tracing.exporter import traced
+from swarmd.tracing.exporter import run_trace_exporter
 from swarmd.wire.reads import Reads
 
 # The time that calls in flight get; streams have ended by then.
@@ -93,7 +93,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(courier(targets))
+        sender = await stack.enter_async_context(run_sender(targets))
         lock = _lock(path)
         stack.callback(lock.release)
         clock = SystemClock()
@@ -104,8 +104,8 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
-        await stack.enter_async_context(telling(swarm, targets, sender, entropy))
-        await stack.enter_async_context(traced(swarm))
+        await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
+        await stack.enter_async_context(run_trace_exporter(swarm))
         started_us = clock.wall_us()
         reads = Reads(swarm, started_us=started_us)
         server = RpcServer(swarm, reads)

@@ -24,7 +24,7 @@ OPEN = (TaskStatus.CLAIMED, TaskStatus.IN_PROGRESS, TaskStatus.KILLING)
 
 def task(status: TaskStatus, **fields: Any) -> Task:
     known = {"unmet": 0, "policy": DependencyFailurePolicy.SKIP, "max_retries": 2, "cause": "by hand"}
-    return Task(key=TaskKey(1), task_id=TaskId("t"), status=status, ready=False, **{**known, **fields})  # type: ignore[arg-type]
+    return Task(key=TaskKey(1), task_id=TaskId("t"), status=status, ready=False, **{**known, **fields})
 
 
 def outcome(kind: OutcomeKind, failure: FailureClass | None = None, *findings: str) -> Outcome:
