@@ -153,9 +153,9 @@ class Swarm:
         )
 
     def _follow_commits(self) -> None:
-        self.db.before_commit = self._before_commit
-        self.db.after_undo = self._after_undo
-        self.db.after_commit = self.observer.committed
+        self.db.hooks.before_commit = self._before_commit
+        self.db.hooks.after_rollback = self._after_rollback
+        self.db.hooks.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
@@ -170,7 +170,7 @@ class Swarm:
                 stopped = found.mode is SwarmMode.STOPPED
                 action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
                 self.live.order(found.lease, action, found.cause)
-        for name, within_s in workers.drains(tx):
+        for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         for key, backoff_s in tasks.in_backoff(tx):
             tx.after_commit(partial(self.backoffs.wait, key, backoff_s))
@@ -178,13 +178,13 @@ class Swarm:
     def _before_commit(self, tx: Tx) -> None:
         """The end of every group of writes: whatever became ready is claimed in the same commit."""
         self.dispatcher.grant(tx)
-        if not tx.eventful:
+        if not tx.has_events:
             return
         # Said always: memory may be a commit behind, so what it has now does not tell whether this is news.
         tx.after_commit(partial(self.live.set_done, not swarm.has_open(tx)))
         tx.after_commit(self.feed.wake)
 
-    def _after_undo(self) -> None:
+    def _after_rollback(self) -> None:
         """A group was not stored, so workers that its claims would have filled have room after all."""
         for member in list(self.live.members.values()):
             self.dispatcher.feed(member)

@@ -51,7 +51,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
             verb = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear), patient=True)
+            added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear), preemptible=True)
         except plans.DryRun as tried:
             added = tried.result
         return pb.AddTasksResponse(

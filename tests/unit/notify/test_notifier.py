@@ -175,7 +175,7 @@ async def test_a_target_that_hangs_holds_up_neither_writes_nor_the_end(tmp_path:
 
         # It may have it or not, so it gets it again.
         seq = await post.on.swarm.db.read(
-            lambda tx: feed_cursors.seq_of(tx, next(iter(feed_cursors.every(tx))))
+            lambda tx: feed_cursors.last_seq(tx, next(iter(feed_cursors.list_all(tx))))
         )
         assert seq == 1
 

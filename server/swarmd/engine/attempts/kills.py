@@ -99,14 +99,14 @@ class Kills:
             record = workers.find(tx, name)
             if record is None:
                 raise WorkerNotFound(name)
-            workers.drain(tx, record.key, within_s=within_s)
+            workers.set_draining(tx, record.key, within_s=within_s)
             if not record.draining:
                 events.append(tx, EventKind.WORKER_DRAINING, worker=name)
             tx.after_commit(partial(self._live.drain, name))
 
     def end_drain(self, tx: Tx, lease: Lease, *, within_s: float) -> None:
         """Kills what still runs at a drained worker past its deadline, if that deadline stands."""
-        if workers.drain_s(tx, lease.worker) != within_s:
+        if workers.drain_deadline_s(tx, lease.worker) != within_s:
             return  # it was given another, or it is a new process, which nobody has drained
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is not None and record.outcome is None:

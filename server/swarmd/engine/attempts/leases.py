@@ -1,6 +1,6 @@
 """Whether a lease id is true: the question that every report of a worker begins with."""
 
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import LeaseId, Order, OrderAction, WorkerName
 from swarmd.store import attempts
 from swarmd.store.attempts import LeaseRecord

@@ -17,7 +17,7 @@ from swarmd.domain.model import (
     Task,
     WorkerName,
 )
-from swarmd.domain.policy import Backoff, came_back_twice, judge
+from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -187,7 +187,7 @@ class Outcomes:
         error: str,
         retry_after_s: float | None = None,
     ) -> Task:
-        verdict = judge(
+        verdict = decide_retry(
             task,
             failure,
             backoff=self._backoff,
@@ -262,4 +262,4 @@ class Outcomes:
 
 def _stuck(tx: Tx, task: Task) -> Sequence[str]:
     """The findings that no builder has got rid of since the last new start, this attempt's included."""
-    return came_back_twice(attempts.last_findings(tx, task.key, limit=min(3, task.failures + 1)))
+    return repeated_findings(attempts.last_findings(tx, task.key, limit=min(3, task.failures + 1)))

@@ -52,7 +52,7 @@ class Logins:
 
     def load(self, tx: ReadTx) -> None:
         """Reads all logins."""
-        self._records = {record.secret_hash: record for record in logins.every(tx)}
+        self._records = {record.secret_hash: record for record in logins.list_all(tx)}
 
     def link(self, token: TokenRecord) -> str:
         """The address that logs a browser in once, as the holder of the token."""
@@ -76,15 +76,15 @@ class Logins:
         """Logs a browser in; returns the cookie. The one that it had is worthless from then on."""
         secret = self._entropy.secret() + self._entropy.secret()
         record = LoginRecord(_hash(secret), token.token_id, tx.now_us + LOGIN_S * 1_000_000)
-        logins.end_old(tx)
+        logins.delete_expired(tx)
         self.end(tx, instead_of)
-        logins.put(tx, record)
+        logins.insert(tx, record)
         tx.after_commit(partial(self._records.__setitem__, record.secret_hash, record))
         return secret
 
     def end(self, tx: Tx, secret: str) -> None:
         """Logs out."""
-        logins.end(tx, _hash(secret))
+        logins.delete(tx, _hash(secret))
         tx.after_commit(partial(self._forget, _hash(secret)))
 
     def find(self, secret: str) -> Login | None:

@@ -31,7 +31,7 @@ class Access:
 
     def load(self, tx: ReadTx) -> None:
         """Reads all tokens."""
-        self._records = {record.token_id: record for record in tokens.every(tx)}
+        self._records = {record.token_id: record for record in tokens.list_all(tx)}
         self._right.clear()
 
     def record_of(self, token: str) -> TokenRecord:
@@ -69,21 +69,21 @@ class Access:
         """Makes it worthless at once."""
         if not tokens.revoke(tx, token_id):
             raise TokenNotFound(token_id)
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._keep, record))
         return record
 
     def every(self, tx: ReadTx) -> Sequence[TokenRecord]:
         """All tokens, the oldest first."""
-        return tokens.every(tx)
+        return tokens.list_all(tx)
 
     def _keep(self, record: TokenRecord) -> None:
         self._records[record.token_id] = record
         self._right.clear()
 
     def _store(self, tx: Tx, role: Role, token_id: str, secret: str, name: str) -> tuple[str, TokenRecord]:
-        tokens.put(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
+        tokens.insert(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._keep, record))
         return f"swt1_{role}_{token_id}_{secret}", record
 

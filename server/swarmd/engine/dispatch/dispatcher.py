@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 
-from swarmd.domain.leasing import hash_secret, make_lease_id
+from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.dispatch.ready_queue import ReadyQueue

@@ -7,7 +7,7 @@ fresh deadlines. Heartbeats are answered from here, so they are never behind a c
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from swarmd.domain.leasing import LeaseRef, parse_lease_id
+from swarmd.domain.lease_ids import LeaseRef, parse_lease_id
 from swarmd.domain.model import (
     DisconnectPolicy,
     Lease,

@@ -51,7 +51,7 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> Added:
     plan costs, however many tasks are stored, unless it changes some of those: then cycles may lead anywhere.
     """
     removed = _clear(tx) if clear else 0
-    stored = tasks.named(tx, _named(plan))
+    stored = tasks.states_ignoring_case(tx, _named(plan))
     checked = _checked(tx, plan, stored)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
@@ -87,7 +87,7 @@ def depend(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
         _refuse_cycle(tx, task.task_id, wanted)
     definition = replace(definition, dependencies=wanted)
     tasks.set_definition(tx, task.key, definition)
-    keys = tasks.keys(tx)
+    keys = tasks.states(tx)
     tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
     _place(tx, [task.key], EventKind.TASK_CHANGED)
     return task.task_id
@@ -126,7 +126,7 @@ def _checked(
 
 def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
     """The stored tasks that the plan doesn't name; their own edges matter only if it changes stored ones."""
-    stored = tasks.keys(tx)
+    stored = tasks.states(tx)
     outside: dict[str, list[str]] = {task_id: [] for task_id in stored if task_id not in plan_ids}
     if len(outside) < len(stored):
         for task_id, dependency in tasks.edges(tx):
@@ -162,7 +162,9 @@ def _place(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
 
 def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
     """Tasks that can't run as things stand; worth saying, since the cause may lie outside the file."""
-    statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named(plan)).items()}
+    statuses = {
+        task_id: status for task_id, (_, status) in tasks.states_ignoring_case(tx, _named(plan)).items()
+    }
     odd: list[FieldFault] = []
     if DEAD.isdisjoint(statuses.values()):
         return odd
@@ -181,7 +183,7 @@ def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
 
 
 def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
-    edges: dict[str, list[str]] = {known: [] for known in tasks.keys(tx)}
+    edges: dict[str, list[str]] = {known: [] for known in tasks.states(tx)}
     for source, target in tasks.edges(tx):
         edges[source].append(target)
     edges[task_id] = list(wanted)

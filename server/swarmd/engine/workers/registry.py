@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.attempts.outcomes import Outcomes
@@ -90,7 +90,7 @@ class WorkerRegistry:
         if record is not None:
             _refuse_overtaken(record, identity)
             self._refuse_twin(tx, record, identity)
-        key = workers.put(tx, identity)
+        key = workers.upsert(tx, identity)
         for lease in attempts.open_of_worker(tx, key):
             if not any(_names(text, lease) for text in held):
                 self._outcomes.lose(tx, lease, cause=f"worker {identity.name} no longer has the session")
@@ -114,7 +114,7 @@ class WorkerRegistry:
         record = workers.find(tx, name)
         if record is None or record.identity.incarnation != incarnation:
             return
-        if workers.leave(tx, record.key):
+        if workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LEFT, worker=name)
         tx.after_commit(partial(self._live.forget, name))
 
@@ -147,7 +147,7 @@ class WorkerRegistry:
     def lose(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
         """Gives a worker's leases up: by now it has ended its sessions itself."""
         record = workers.find(tx, name)
-        if record is not None and workers.leave(tx, record.key):
+        if record is not None and workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LOST, worker=name)
             tx.after_commit(partial(self._live.forget, name))
         for lease in leases:
