@@ -12,7 +12,7 @@ MAX_STEPS: Final = 2_000_000
 
 
 def shortest_cycle(edges: Edges) -> list[str]:
-    """Returns a shortest cycle, its first task repeated at the end; empty if there is no cycle.
+    """Returns a shortest cycle, its first task repeated at the end; else an empty list.
 
     `edges` maps each task to those that it depends on; other names are ignored.
     """

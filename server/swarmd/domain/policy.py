@@ -82,6 +82,7 @@ def repeated_findings(findings: Sequence[Sequence[str]]) -> Sequence[str]:
 def stop_after_s(*, lost_after_s: float, suspect_after_s: float) -> float:
     """Returns how long a worker may be disconnected before it must end its sessions.
 
-    The time ends well before others get the tasks: it leaves room for two late heartbeats and the grace of a kill; never less than half of `lost_after_s`.
+    The time ends well before others get the tasks: it leaves room for two late heartbeats and the grace of a kill.
+    It is never less than half of `lost_after_s`.
     """
     return max(lost_after_s - 2 * suspect_after_s - GRACE_ROOM_S, lost_after_s / 2)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
@@ -41,13 +41,13 @@ class BatchStatement:
 
     query: str
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of a row's values: the first list in parentheses."""
         names = self.query.partition("(")[2].partition(")")[0]
         return tuple(name.strip() for name in names.split(","))
 
-    @property
+    @cached_property
     def key(self) -> int | None:
         """The index of the value that identifies the changed row, if rows can conflict."""
         return self.columns.index("key") if "key" in self.columns else None

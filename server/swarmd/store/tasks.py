@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
@@ -18,78 +17,17 @@ from swarmd.domain.model import (
     TaskKey,
 )
 from swarmd.store import definition_json
+from swarmd.store.task_records import (
+    DependencyEdge,
+    DependencyStatus,
+    HeldTask,
+    NewTask,
+    Offer,
+    ReadyTask,
+    TaskBackoff,
+    TaskState,
+)
 from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx, Value
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task that is about to be stored, with its first status."""
-
-    key: TaskKey
-    definition: TaskDefinition
-    status: TaskStatus
-    ready: bool
-    unmet: int
-    label_set_key: int
-    dependencies: Sequence[TaskKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The claimable tasks by label set, and the limits on claims."""
-
-    epoch: int
-    mode: SwarmMode
-    # The next attempt's key is one more.
-    last_attempt: int
-    # Grows with each new label set: then a reader reads them again.
-    newest_label_set: int
-    ready_label_sets: set[int]
-    paused_runners: frozenset[str]
-
-
-class TaskState(NamedTuple):
-    """The key and the status of a task."""
-
-    key: TaskKey
-    status: TaskStatus
-
-
-class DependencyStatus(NamedTuple):
-    """A dependency and its status."""
-
-    task_id: str
-    status: TaskStatus
-
-
-class DependencyEdge(NamedTuple):
-    """A task and one that it depends on, both as ids."""
-
-    task_id: str
-    dependency: str
-
-
-class ReadyTask(NamedTuple):
-    """A claimable task with its priority."""
-
-    task: Task
-    priority: int
-
-
-class HeldTask(NamedTuple):
-    """A task that a worker holds; `total` counts all held tasks."""
-
-    task_id: str
-    status: TaskStatus
-    total: int
-
-
-class TaskBackoff(NamedTuple):
-    """A task that waits for its next attempt, with the whole length of the wait."""
-
-    key: TaskKey
-    backoff_s: float
-
 
 # Performance: the look-up in an enum costs as much as the rest of a row (docs/performance.md).
 _STATUSES: Final = {str(status): status for status in TaskStatus}

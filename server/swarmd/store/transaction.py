@@ -57,7 +57,7 @@ class ReadTx:
         return self._connection.execute(QUERIES[query], parameters).get
 
     def _before_read(self, subject: Hashable) -> None:
-        """Runs before each query; `subject` is None for a query that may read anything."""
+        """Runs before each query; without a `subject` the query may read anything."""
 
 
 class YieldToUrgent(Exception):

@@ -27,9 +27,10 @@ LIFE = {
 }  # fmt: skip
 # What runs once a step, so that one scan in it costs more the more tasks there are.
 HOT = (
-    *(name for name in LIFE if name in QUERIES and name not in DEFERRABLE), "task_by_key", "session_find", "task_by_id", "task_named",
-    "task_count_unmet", "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
-    "attempt_findings", "attempt_results_of_dependencies", "session_log_trim", "event_after", "event_after_of_task",
+    *(name for name in LIFE if name in QUERIES and name not in DEFERRABLE),
+    "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet", "task_dead_dependency",
+    "task_make_ready", "attempt_open_of_worker", "attempt_last_report", "attempt_findings",
+    "attempt_results_of_dependencies", "session_log_trim", "event_after", "event_after_of_task",
 )  # fmt: skip
 # One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
 # that were asked for. The sessions of `attempt_findings` are read from one report.

@@ -254,7 +254,7 @@ def _foreign(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (
             lambda path: path.write_text("not a database, but long enough to be looked at" * 50),
-            "no sound database",
+            "not a sound database",
         ),
         (_newer, f"of a newer swarmd (schema 99, this one knows {SCHEMA}); upgrade swarmd"),
         (_foreign, "a database of another program; give another --db"),

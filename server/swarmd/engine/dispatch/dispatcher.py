@@ -20,7 +20,7 @@ from swarmd.engine.tasks.transitions import change
 from swarmd.store import attempts, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.tasks import Offer
+from swarmd.store.task_records import Offer
 from swarmd.store.transaction import Tx
 
 

@@ -12,7 +12,7 @@ from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefini
 from swarmd.engine.tasks import transitions
 from swarmd.store import events, tasks
 from swarmd.store.events import EventKind
-from swarmd.store.tasks import NewTask
+from swarmd.store.task_records import NewTask
 from swarmd.store.transaction import Tx
 
 # An import keeps these; everything else begins anew.

@@ -34,7 +34,8 @@ class EpochFile:
             text = ""
         if not text.isdecimal():
             raise DatabaseUnusable(
-                f"{self._path.name} beside it does not contain a number; write a higher epoch than any that was in use into it"
+                f"{self._path.name} beside it does not contain a number;"
+                " write a higher epoch than any that was in use into it"
             )
         return int(text)
 

@@ -18,7 +18,7 @@ def refuse_network(folder: Path) -> None:
     kind = kind_of(folder.resolve())
     if kind in _NETWORK:
         raise DatabaseUnusable(
-            f"the folder is on a network file system ({kind}); pass a --db on a local disk"
+            f"the folder is on a network file system ({kind}); give a --db on a local disk"
         )
 
 

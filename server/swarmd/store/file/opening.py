@@ -38,7 +38,7 @@ from swarmd.store.transaction import Tx
 PREPARED: Final = 256
 # Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
-# "SWRM": tells our files from those of other programs.
+# "SWRM": distinguishes our files from those of other programs.
 APPLICATION_ID: Final = 0x5357524D
 # A file with one of these endings gets its real name when it is complete.
 FRESH_DATABASE: Final = ".new"
@@ -145,7 +145,7 @@ def check(connection: apsw.Connection, path: Path, vfs: str | None, *, thorough:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application_id != APPLICATION_ID:
         what = "a database of another program" if tables else "an empty database"
-        raise DatabaseUnusable(f"the file is {what}; pass another --db")
+        raise DatabaseUnusable(f"the file is {what}; give another --db")
     newest = migrations()[-1].number
     if isinstance(version, int) and version > newest:
         raise DatabaseUnusable(

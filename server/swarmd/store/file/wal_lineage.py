@@ -1,7 +1,7 @@
 """Marks that tie a WAL to its database file, since SQLite itself does not.
 
-SQLite would replay a foreign WAL that a careless copy left beside the file: the result is another database or a mixture.
-So the first commit of every WAL sets a new mark and names the previous one, and a copy gets a mark of its own.
+SQLite would replay a foreign WAL that a careless copy left beside the file: the result is another database or a
+mixture. So the first commit of every WAL sets a new mark and names the previous one, and a copy gets a mark of its own.
 Invariant: a WAL continues a file whose mark, read without the WAL, is one of the WAL's two marks.
 
 The marks can't show that file and WAL were copied one by one from a running server, the WAL first.
