@@ -18,16 +18,17 @@ from programs import folder
 from support.engine import FakeWorker, engine_harness, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
-from swarmd.store import deferred_writes
 from swarmd.store.database import Database
+from swarmd.store.deferred_writes import DeferredWrites
+from swarmd.store.group_commit import GroupCommit
 from swarmd.store.transaction import ReadTx, Tx
 
 TASKS: Final = 640
 TOGETHER: Final = (1, 32)
 _PARTS: Final = (
     (ReadTx, "all", "statements"), (ReadTx, "one", "statements"), (ReadTx, "value", "statements"),
-    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (deferred_writes, "write", "statements"),
-    (Database, "_end", "commit"), (Database, "_commit", "all"),
+    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (DeferredWrites, "flush", "statements"),
+    (GroupCommit, "_commit", "commit"), (Database, "_commit", "all"),
 )  # fmt: skip
 
 

@@ -191,4 +191,4 @@ def test_an_epoch_file_that_holds_no_number_is_refused(tmp_path: Path) -> None:
     said = swarmd(db)
 
     assert said.code == 1
-    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it holds no number; write ")
+    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it does not contain a number; write ")

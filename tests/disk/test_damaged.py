@@ -106,15 +106,15 @@ def _gone(path: Path) -> None:
 
 RESTORE = "restore a backup with --restore FILE"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "the file is empty, so it is no database; remove it or"),
-    "none": (_not_one, f"the file is no sound database (file is not a database); {RESTORE}"),
+    "empty": (lambda path: path.write_bytes(b""), "the file is empty, so it is not a database; remove it or"),
+    "none": (_not_one, f"the file is not a sound database (file is not a database); {RESTORE}"),
     "cut off": (_torn_off, f"; {RESTORE}"),
     "flipped": (_flipped, "the database is damaged ("),
     "newer": (_newer, "the database is of a newer swarmd (schema 99, this one knows "),
     "of another program": (_foreign, "the file is a database of another program; give another --db"),
     "gone": (
         _gone,
-        "the file is gone, but its WAL swarm.db-wal is there; restore a backup, or remove that too",
+        "the file is gone, but its WAL swarm.db-wal is there; restore a backup, or remove the WAL too",
     ),
 }
 

@@ -23,7 +23,7 @@ from support.waiting import eventually
 from swarmd.domain.errors import StorageFull
 from swarmd.store.database import Database
 from swarmd.store.file import opening
-from swarmd.store.file.disk_reserve import RESERVE_BYTES, Reserve
+from swarmd.store.file.disk_reserve import RESERVE_BYTES, DiskReserve
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -96,7 +96,7 @@ async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running
 
 def test_a_reserve_takes_what_there_is_and_gives_it_back(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "3m") as disk:
-        reserve = Reserve(disk / "reserve")
+        reserve = DiskReserve(disk / "reserve")
         assert (disk / "reserve").stat().st_size == RESERVE_BYTES // 2
 
         assert reserve.release()

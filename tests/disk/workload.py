@@ -22,6 +22,7 @@ from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
+from swarmd.store.group_commit import CommitResult, GroupCommit
 from swarmd.store.sessions import LogEntry
 
 
@@ -33,20 +34,36 @@ class Commit:
     digest: str
 
 
+class WatchedCommits(GroupCommit):
+    """The commits of a `WatchedDatabase`."""
+
+    # A digest of what the tables would hold after the latest tried commit, whatever became of it.
+    tried = ""
+
+    def _commit(self, jobs: int) -> CommitResult:
+        self.tried = digest(self._connection)
+        return super()._commit(jobs)
+
+
 class WatchedDatabase(Database):
-    """Notes every commit on the thread that made it, before anybody is told."""
+    """Records every commit on the writer's thread, before its callers hear of it."""
+
+    group_commit = WatchedCommits
 
     def __init__(self, path: Path, disk: Disk, **settings: Any) -> None:
         self.commits: list[Commit] = []
-        # What the tables would hold after the latest commit that was tried, whatever came of it.
-        self.tried = ""
         self._disk = disk
         super().__init__(path, **settings)
         self.commits.append(Commit(len(disk.ops), digest(self._writer)))
 
-    def _end(self, group: list[Any]) -> None:
-        self.tried = digest(self._writer)
-        super()._end(group)
+    @property
+    def tried(self) -> str:
+        """The digest of the latest tried commit."""
+        assert isinstance(self._commits, WatchedCommits)
+        return self._commits.tried
+
+    def _commit(self, group: list[Any]) -> None:
+        super()._commit(group)
         if not any(isinstance(job.error, StorageFull | StorageFailed) for job in group):
             self.commits.append(Commit(len(self._disk.ops), digest(self._writer)))
 

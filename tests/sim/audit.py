@@ -35,7 +35,7 @@ def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
     """Raises Violated for the first thing that is wrong; returns how often each kind of event happened."""
     history = events.after(tx, 0, limit=10_000_000)
     _gap_free(history)
-    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.keys(tx).items()}
+    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.states(tx).items()}
     _replayed(history, stored)
     _nothing_begins_while_stopped(history)
     _kills_win(history, told)
@@ -56,7 +56,7 @@ def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
 
 def settled(tx: ReadTx) -> None:
     """Raises Violated if a task is neither final nor waiting for a reason that has a name."""
-    for task_id, (key, status) in tasks.keys(tx).items():
+    for task_id, (key, status) in tasks.states(tx).items():
         if status in FINAL or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
             continue
         raise Violated(f"task {task_id} is {status} and nothing will ever happen to it")

@@ -14,7 +14,7 @@ from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
 from swarmd.engine.attempts import kills, leases
 from swarmd.engine.attempts.kills import Kills
@@ -117,9 +117,11 @@ def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     """A worker's death uses up the task's retries."""
 
     def judge(task: Any, failure: Any, **rest: Any) -> Any:
-        return policy.judge(task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest)
+        return policy.decide_retry(
+            task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
+        )
 
-    patch.setattr(decision, "judge", judge)
+    patch.setattr(decision, "decide_retry", judge)
 
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from swarm_worker.supervision import fence, guarded_run
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 
 # What the real worker says of itself when something is wrong with it, and never should here.
 _FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")

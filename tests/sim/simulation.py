@@ -289,7 +289,9 @@ def _policy(setting: Setting) -> EnginePolicy:
 
 
 def _still_open(tx: ReadTx) -> list[str]:
-    return sorted(f"{task_id} {status}" for task_id, (_, status) in tasks.keys(tx).items() if status in OPEN)
+    return sorted(
+        f"{task_id} {status}" for task_id, (_, status) in tasks.states(tx).items() if status in OPEN
+    )
 
 
 def _print(line: str) -> Any:

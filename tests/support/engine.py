@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support.clock import FakeClock, FakeEntropy
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     Claim,

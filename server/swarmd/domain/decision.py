@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
-from swarmd.domain.policy import Backoff, came_back_twice, judge
+from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
 
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
@@ -79,7 +79,7 @@ def decide(
     failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
     error = outcome.error or ("the worker ended the session" if stopped else failure)
     if failure is FailureClass.VALIDATION_FAILED:
-        recurring = came_back_twice([findings_of(outcome), *earlier_findings])
+        recurring = repeated_findings([findings_of(outcome), *earlier_findings])
         if recurring:
             return _give_up(task, error, recurring)
     return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
@@ -143,7 +143,9 @@ def _judge(
     retry_after_s: float | None = None,
     ended_as: AttemptOutcome = AttemptOutcome.FAILED,
 ) -> Decision:
-    verdict = judge(task, failure, backoff=rule.backoff, chance=rule.chance(), retry_after_s=retry_after_s)
+    verdict = decide_retry(
+        task, failure, backoff=rule.backoff, chance=rule.chance(), retry_after_s=retry_after_s
+    )
     update = TaskUpdate(
         failures=verdict.failures,
         losses=verdict.losses,

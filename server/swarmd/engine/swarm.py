@@ -169,9 +169,9 @@ class Swarm:
 
     def _hook_commits(self) -> None:
         # The database is built before the engine, so it learns its hooks here.
-        self.db.before_commit = self._before_commit
-        self.db.after_undo = self._after_undo
-        self.db.after_commit = self.observer.committed
+        self.db.hooks.before_commit = self._before_commit
+        self.db.hooks.after_rollback = self._after_rollback
+        self.db.hooks.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
@@ -186,7 +186,7 @@ class Swarm:
                 stopped = found.mode is SwarmMode.STOPPED
                 action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
                 self.live.order(found.lease, action, found.cause)
-        for name, within_s in workers.drains(tx):
+        for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         for key, backoff_s in tasks.in_backoff(tx):
             tx.after_commit(partial(self.retry_timers.start, key, backoff_s))
@@ -194,13 +194,13 @@ class Swarm:
     def _before_commit(self, tx: Tx) -> None:
         """Ends every group of writes: claims in the same commit what has become ready."""
         self.dispatcher.assign_ready_tasks(tx)
-        if not tx.eventful:
+        if not tx.has_events:
             return
         # Always set: memory may be a commit behind, so its present value doesn't show if this one is news.
         tx.after_commit(partial(self.live.set_done, not swarm.has_open(tx)))
         tx.after_commit(self.wakeups.notify)
 
-    def _after_undo(self) -> None:
+    def _after_rollback(self) -> None:
         """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
         for member in list(self.live.members.values()):
             self.dispatcher.mark_free(member)

@@ -85,10 +85,10 @@ class Notifier:
             await self._task
 
     def _starting_seq(self, tx: Tx) -> int:
-        seq = feed_cursors.seq_of(tx, self._target.reader)
+        seq = feed_cursors.last_seq(tx, self._target.reader)
         if seq is None:
             seq = events.last_seq(tx)
-            feed_cursors.put(tx, self._target.reader, seq)
+            feed_cursors.save(tx, self._target.reader, seq)
         return seq
 
     async def _run(self, seq: int) -> None:
@@ -142,7 +142,7 @@ class Notifier:
         while len(self._sent_at_s) > _KNOWN_LIMIT:
             self._sent_at_s.popitem(last=False)
         try:
-            await self._db.write(partial(feed_cursors.put, name=self._target.reader, seq=digest.last_seq))
+            await self._db.write(partial(feed_cursors.save, name=self._target.reader, seq=digest.last_seq))
         except SwarmError as error:
             # The disk is full; the next message moves the cursor too.
             _log.warning(

@@ -51,7 +51,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
             write = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), patient=True)
+            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), preemptible=True)
         except plans.DryRunDone as dry:
             added = dry.result
         return pb.AddTasksResponse(

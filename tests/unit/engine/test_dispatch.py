@@ -152,7 +152,7 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
     steps = await swarm.swarm.db.read(explained)
 
     assert len(steps) == 1
-    assert steps[0].startswith("SEARCH tasks USING INDEX ready_tasks (label_set_key=?)")
+    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=?)")
 
 
 async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarness) -> None:

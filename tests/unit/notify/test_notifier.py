@@ -181,7 +181,7 @@ async def test_a_hanging_target_delays_neither_writes_nor_the_shutdown(tmp_path:
 
         # The target may have the message or not, so it gets the message again.
         seq = await notified.on.swarm.db.read(
-            lambda tx: feed_cursors.seq_of(tx, next(iter(feed_cursors.every(tx))))
+            lambda tx: feed_cursors.last_seq(tx, next(iter(feed_cursors.list_all(tx))))
         )
         assert seq == 1
 

@@ -163,11 +163,11 @@ def test_a_database_of_the_first_schema_gets_its_totals(tmp_path: Path, monkeypa
 
 async def test_a_reader_goes_on_where_it_was(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as on:
-        assert await on.swarm.db.read(lambda tx: feed_cursors.seq_of(tx, "notify")) is None
+        assert await on.swarm.db.read(lambda tx: feed_cursors.last_seq(tx, "notify")) is None
         for seq in (5, 9):
-            await on.swarm.db.write(partial(feed_cursors.put, name="notify", seq=seq))
+            await on.swarm.db.write(partial(feed_cursors.save, name="notify", seq=seq))
     async with engine_harness(tmp_path / "swarm.db") as on:
-        assert await on.swarm.db.read(feed_cursors.every) == {"notify": 9}
+        assert await on.swarm.db.read(feed_cursors.list_all) == {"notify": 9}
 
 
 def test_totals_are_read_without_a_scan(tmp_path: Path) -> None:

@@ -103,14 +103,14 @@ class Kills:
             record = workers.find(tx, name)
             if record is None:
                 raise WorkerNotFound(name)
-            workers.drain(tx, record.key, within_s=within_s)
+            workers.set_draining(tx, record.key, within_s=within_s)
             if not record.draining:
                 events.append(tx, EventKind.WORKER_DRAINING, worker=name)
             tx.after_commit(partial(self._live.drain, name))
 
     def end_drain(self, tx: Tx, lease: Lease, *, within_s: float) -> None:
         """Kills a task that a drained worker still runs at its deadline, if the deadline has not changed."""
-        if workers.drain_s(tx, lease.worker) != within_s:
+        if workers.drain_deadline_s(tx, lease.worker) != within_s:
             return  # another deadline was set, or a new process, which is not drained, has the name
         record = attempts.find(tx, lease.task_key, lease.number)
         if record is not None and record.outcome is None:

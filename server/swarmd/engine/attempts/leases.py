@@ -1,6 +1,6 @@
 """Checks of lease ids: every report of a worker begins with one."""
 
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import LeaseId, Order, OrderAction, WorkerName
 from swarmd.store import attempts
 from swarmd.store.attempts import LeaseRecord

@@ -132,7 +132,7 @@ class Sessions:
         record, session = _find(tx, worker, end.lease_id, end.session_id)
         if record is None or session is None:
             return leases.abandon_order(end.lease_id)
-        sessions.use(tx, session.key, end.usage)
+        sessions.set_usage(tx, session.key, end.usage)
         if session.ended_us is None:
             sessions.end(tx, session, exit_code=end.exit_code)
             lasted_s = seconds_since(session.started_us, tx.now_us)
@@ -156,9 +156,9 @@ class Sessions:
         if record is None or session is None:
             return
         if progress.usage is not None:
-            sessions.use(tx, session.key, progress.usage)
+            sessions.set_usage(tx, session.key, progress.usage)
         if progress.entries:
-            sessions.log(tx, session.key, progress.entries, self._limits)
+            sessions.append_log(tx, session.key, progress.entries, self._limits)
             tx.after_commit(partial(self._wakeups.notify, record.lease.task_id))
 
 

@@ -52,7 +52,7 @@ class Logins:
 
     def load(self, tx: ReadTx) -> None:
         """Reads all logins into memory."""
-        self._records = {record.secret_hash: record for record in logins.every(tx)}
+        self._records = {record.secret_hash: record for record in logins.list_all(tx)}
 
     def make_link(self, token: TokenRecord) -> str:
         """Returns the URL that logs a browser in once, as the holder of the token.
@@ -84,15 +84,15 @@ class Logins:
         """Logs a browser in and returns the new cookie; ends the login of the cookie `instead_of`."""
         secret = self._entropy.secret() + self._entropy.secret()
         record = LoginRecord(_hash(secret), token.token_id, tx.now_us + LOGIN_S * 1_000_000)
-        logins.end_old(tx)
+        logins.delete_expired(tx)
         self.log_out(tx, instead_of)
-        logins.put(tx, record)
+        logins.insert(tx, record)
         tx.after_commit(partial(self._records.__setitem__, record.secret_hash, record))
         return secret
 
     def log_out(self, tx: Tx, secret: str) -> None:
         """Ends the login of that cookie."""
-        logins.end(tx, _hash(secret))
+        logins.delete(tx, _hash(secret))
         tx.after_commit(partial(self._forget, _hash(secret)))
 
     def find(self, secret: str) -> Login | None:

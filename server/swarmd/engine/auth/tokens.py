@@ -39,7 +39,7 @@ class TokenRegistry:
 
     def load(self, tx: ReadTx) -> None:
         """Reads all tokens into memory."""
-        self._records = {record.token_id: record for record in tokens.every(tx)}
+        self._records = {record.token_id: record for record in tokens.list_all(tx)}
         self._verified.clear()
 
     def verify(self, token: str) -> TokenRecord:
@@ -85,21 +85,21 @@ class TokenRegistry:
         """
         if not tokens.revoke(tx, token_id):
             raise TokenNotFound(token_id)
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._remember, record))
         return record
 
     def list_all(self, tx: ReadTx) -> Sequence[TokenRecord]:
         """Returns all tokens, the oldest first."""
-        return tokens.every(tx)
+        return tokens.list_all(tx)
 
     def _remember(self, record: TokenRecord) -> None:
         self._records[record.token_id] = record
         self._verified.clear()
 
     def _store(self, tx: Tx, role: Role, token_id: str, secret: str, name: str) -> NewToken:
-        tokens.put(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
+        tokens.insert(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._remember, record))
         return NewToken(f"swt1_{role}_{token_id}_{secret}", record)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 
-from swarmd.domain.leasing import hash_secret, make_lease_id
+from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
@@ -19,7 +19,7 @@ from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.tasks import Offer
+from swarmd.store.task_records import Offer
 from swarmd.store.transaction import Tx
 
 

@@ -7,7 +7,7 @@ heartbeat, which is made from it, is never ahead of the disk. Each start builds 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from swarmd.domain.leasing import LeaseRef, parse_lease_id
+from swarmd.domain.lease_ids import LeaseRef, parse_lease_id
 from swarmd.domain.model import (
     DisconnectPolicy,
     Lease,

@@ -117,7 +117,7 @@ def worker_views(tx: ReadTx, live: LiveState, clock: Clock, pace: HeartbeatPolic
         if not lease.kept:
             fenced[lease.lease.worker].append(lease)
     by_us = {name: _stopped_by_us(leases, clock, pace) for name, leases in fenced.items()}
-    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.every(tx)]
+    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.list_all(tx)]
 
 
 def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: int | None) -> WorkerView:

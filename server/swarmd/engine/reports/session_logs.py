@@ -55,7 +55,7 @@ class LogPage:
 def page(tx: ReadTx, key: TaskKey, wanted: LogQuery) -> LogPage:
     """Returns the next page."""
     task = tasks.get(tx, key)
-    chosen = list(_chosen(sessions.of_task(tx, key), wanted, latest=task.attempt))
+    chosen = list(_chosen(sessions.list_of_task(tx, key), wanted, latest=task.attempt))
     shown: list[LogItem] = []
     for place, session in chosen:
         shown += _of_session(tx, place, session, wanted, limit=wanted.limit - len(shown))

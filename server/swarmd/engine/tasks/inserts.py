@@ -12,7 +12,7 @@ from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefini
 from swarmd.engine.tasks import transitions
 from swarmd.store import events, tasks
 from swarmd.store.events import EventKind
-from swarmd.store.tasks import FreshTask
+from swarmd.store.task_records import NewTask
 from swarmd.store.transaction import Tx
 
 # An import keeps these statuses; a task with any other one starts from the beginning.
@@ -53,13 +53,13 @@ def add(
     return keys
 
 
-def _fresh_task(definition: TaskDefinition, known: _KnownTasks, label_set: int) -> FreshTask:
+def _fresh_task(definition: TaskDefinition, known: _KnownTasks, label_set: int) -> NewTask:
     runs_anyway = definition.on_dependency_failure is DependencyFailurePolicy.RUN
     unmet = sum(not _met(known.statuses[name], runs_anyway) for name in definition.dependencies)
     status = known.statuses[definition.task_id]
     if status is TaskStatus.BLOCKED and not unmet:
         status = advance(definition.task_id, status, Transition.UNBLOCK)
-    return FreshTask(
+    return NewTask(
         key=known.keys[definition.task_id],
         definition=definition,
         status=status,

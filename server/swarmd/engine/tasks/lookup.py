@@ -19,11 +19,11 @@ def resolve(tx: ReadTx, name: str) -> Task:
     exact = tasks.find(tx, name)
     if exact is not None:
         return exact
-    matches = tasks.ids_from(tx, name, limit=6)
+    matches = tasks.ids_with_prefix(tx, name, limit=6)
     if len(matches) > 1:
         raise TaskAmbiguous(name, matches)
     if not matches:
-        close = difflib.get_close_matches(name, tasks.ids_from(tx, name[:1], limit=5_000), n=1)
+        close = difflib.get_close_matches(name, tasks.ids_with_prefix(tx, name[:1], limit=5_000), n=1)
         raise TaskNotFound(name, similar=close[0] if close else "")
     found = tasks.find(tx, matches[0])
     assert found is not None

@@ -55,7 +55,7 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
         TasksActive: a task that is held by a worker would change or be removed.
     """
     removed = _clear(tx) if clear else 0
-    stored = tasks.named(tx, _named_ids(plan))
+    stored = tasks.states_ignoring_case(tx, _named_ids(plan))
     checked = _checked(tx, plan, stored)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
@@ -91,7 +91,7 @@ def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) ->
         _refuse_cycle(tx, task.task_id, wanted)
     definition = replace(definition, dependencies=wanted)
     tasks.set_definition(tx, task.key, definition)
-    keys = tasks.keys(tx)
+    keys = tasks.states(tx)
     tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
     _reclassify_all(tx, [task.key], EventKind.TASK_CHANGED)
     return task.task_id
@@ -130,7 +130,7 @@ def _checked(
 
 def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
     """Returns the edges of the stored tasks outside the plan; they matter only if it changes stored tasks."""
-    stored = tasks.keys(tx)
+    stored = tasks.states(tx)
     outside: dict[str, list[str]] = {task_id: [] for task_id in stored if task_id not in plan_ids}
     if len(outside) < len(stored):
         for task_id, dependency in tasks.edges(tx):
@@ -166,7 +166,9 @@ def _reclassify_all(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
 
 def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
     """Returns a warning for each task that is skipped, since its cause may lie outside the file."""
-    statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named_ids(plan)).items()}
+    statuses = {
+        task_id: status for task_id, (_, status) in tasks.states_ignoring_case(tx, _named_ids(plan)).items()
+    }
     warnings: list[FieldFault] = []
     if DEAD.isdisjoint(statuses.values()):
         return warnings
@@ -185,7 +187,7 @@ def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
 
 
 def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
-    edges: dict[str, list[str]] = {known: [] for known in tasks.keys(tx)}
+    edges: dict[str, list[str]] = {known: [] for known in tasks.states(tx)}
     for source, target in tasks.edges(tx):
         edges[source].append(target)
     edges[task_id] = list(wanted)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.attempts.outcomes import Outcomes
@@ -91,7 +91,7 @@ class WorkerRegistry:
         if record is not None:
             _refuse_outdated(record, identity)
             self._refuse_duplicate(tx, record, identity)
-        key = workers.put(tx, identity)
+        key = workers.upsert(tx, identity)
         for lease in attempts.open_of_worker(tx, key):
             if not any(_lease_id_if_true(text, lease) for text in held):
                 self._outcomes.mark_lost(tx, lease, cause=f"worker {identity.name} no longer has the session")
@@ -115,7 +115,7 @@ class WorkerRegistry:
         record = workers.find(tx, name)
         if record is None or record.identity.incarnation != incarnation:
             return
-        if workers.leave(tx, record.key):
+        if workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LEFT, worker=name)
         tx.after_commit(partial(self._live.remove_worker, name))
 
@@ -148,7 +148,7 @@ class WorkerRegistry:
     def mark_lost(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
         """Ends the leases of a worker that has been silent too long: by now it has ended its sessions by itself."""
         record = workers.find(tx, name)
-        if record is not None and workers.leave(tx, record.key):
+        if record is not None and workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LOST, worker=name)
             tx.after_commit(partial(self._live.remove_worker, name))
         for lease in leases:

@@ -1,4 +1,4 @@
-"""Writes that share their statements leave what the same writes leave that are made one by one."""
+"""Deferred writes leave the same rows as writes that run at once."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from swarmd.domain.model import Claim, SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
 from swarmd.store import deferred_writes
-from swarmd.store.queries import QUERIES
+from swarmd.store.queries import batch_text
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx
 
@@ -27,9 +27,9 @@ TABLES = (
 Verb = Callable[[Tx], Any]
 
 
-def _at_once(tx: Tx, query: str, about: tuple[Hashable, ...], **parameters: Any) -> None:
-    tx._touch()
-    tx._connection.execute(QUERIES[query], deferred_writes.picker(query)(parameters))
+def _run_at_once(tx: Tx, query: str, subjects: tuple[Hashable, ...], **values: Any) -> None:
+    tx._before_write()
+    tx._connection.execute(batch_text(query, 1), deferred_writes.row_of(query)(values))
 
 
 class Play:
@@ -124,13 +124,13 @@ class Play:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_what_is_written_together_is_what_would_be_written_one_by_one(
+async def test_deferred_writes_leave_the_same_rows_as_writes_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     left = []
-    for folder, later_of in (("together", Tx.later), ("one by one", _at_once)):
+    for folder, defer in (("deferred", Tx.defer), ("at once", _run_at_once)):
         (tmp_path / folder).mkdir()
-        monkeypatch.setattr(Tx, "later", later_of)
+        monkeypatch.setattr(Tx, "defer", defer)
         monkeypatch.setattr("support.engine._DIGESTS", iter(range(1, 100_000)))
         async with engine_harness(tmp_path / folder / "swarm.db", chance=0.5) as swarm:
             play = Play(swarm, seed)
