@@ -15,7 +15,7 @@ import apsw
 from measure import Finding, Samples, Setting, at_least, at_most, timed
 from programs import folder
 
-from support.engine import EngineHarness, bench, outcome, task
+from support.engine import EngineHarness, engine_harness, outcome, task
 from swarmd.store.file import checksums
 
 SMALL: Final = 1_000
@@ -74,7 +74,7 @@ def _ratios(few: list[Samples], many: list[Samples], share: float) -> list[float
 async def _pair(where: Path, shape: str, large: int, rounds: int) -> tuple[list[Samples], list[Samples]]:
     for name, count in (("few", SMALL), ("many", large)):
         (where / name).mkdir()
-        async with bench(where / name / "swarm.db"):
+        async with engine_harness(where / name / "swarm.db"):
             pass
         _fill(where / name / "swarm.db", shape, count)
     few: list[Samples] = []
@@ -83,7 +83,7 @@ async def _pair(where: Path, shape: str, large: int, rounds: int) -> tuple[list[
         for name, found in (("few", few), ("many", many)):
             # A fresh copy, so that every round meets the same tasks.
             shutil.copyfile(where / name / "swarm.db", where / name / f"round-{number}.db")
-            async with bench(where / name / f"round-{number}.db") as swarm:
+            async with engine_harness(where / name / f"round-{number}.db") as swarm:
                 found.append(await _steps(swarm))
             (where / name / f"round-{number}.db").unlink()
     return few, many
@@ -93,7 +93,7 @@ async def _steps(swarm: EngineHarness) -> Samples:
     samples = Samples()
     worker = await swarm.worker()
     for number in range(STEPS + 20):
-        await worker.take()
+        await worker.receive()
         claim = worker.claims.pop()
         await worker.start(claim)
         finish = partial(worker.finish, claim, outcome("completed"))
@@ -131,13 +131,13 @@ def _fill(path: Path, shape: str, count: int) -> None:
 async def _chain(where: Path) -> tuple[float, float]:
     samples = Samples()
     plan = [task(f"t{n}", *(f"t{m}" for m in range(max(0, n - 3), n))) for n in range(CHAIN)]
-    async with bench(where / "swarm.db") as swarm:
+    async with engine_harness(where / "swarm.db") as swarm:
         await swarm.add(*plan)
         worker = await swarm.worker()
         with timed() as timer:
             for _ in plan:
                 with samples.one():
-                    await worker.take()
+                    await worker.receive()
                     claim = worker.claims.pop()
                     await worker.start(claim)
                     await worker.finish(claim, outcome("completed"))

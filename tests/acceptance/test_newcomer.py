@@ -133,7 +133,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a database of something else": (
         ("swarmd", "--db", "plan.yaml", "--listen", "127.0.0.1:0"), 1,
-        ("swarmd: FOLDER/plan.yaml: the file is no sound database (file is not a database);"
+        ("swarmd: FOLDER/plan.yaml: the file is not a sound database (file is not a database);"
          " restore a backup with --restore FILE"),
     ),
     "a flag out of range": (

@@ -9,7 +9,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
 from crash.arena import Arena, arena
 from crash.life import hold, worker
-from support.database import look
+from support.database import read_content
 from support.programs import alive
 from support.refusals import content, swarmd
 from support.waiting import eventually
@@ -118,7 +118,7 @@ async def test_a_restore_killed_anywhere_leaves_the_old_database_or_the_new_one(
         kept = found.db.with_name("swarm.db.before-restore-1")
         assert kept.exists() is decided
         if decided:
-            assert look(kept).faults == []
+            assert read_content(kept).faults == []
 
 
 @pytest.mark.parametrize("when", ["while the session runs", "after the session has ended"])
@@ -191,4 +191,4 @@ def test_an_epoch_file_that_holds_no_number_is_refused(tmp_path: Path) -> None:
     said = swarmd(db)
 
     assert said.code == 1
-    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it holds no number; write ")
+    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it does not contain a number; write ")

@@ -35,7 +35,7 @@ from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 
 # Log events of the real worker that mean a fault of its own.
 _FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
@@ -209,8 +209,8 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (worker, "HostWatch", SimHostWatch),
         (worker, "choose_containment", lambda _: Containment()),
         (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
-        (attempt, "snapshot", _snapshot),
-        (attempt, "changes", _changes),
+        (attempt, "take_snapshot", _snapshot),
+        (attempt, "changes_since", _changes),
         (guarded_run, "GuardedRun", SimGuardedRun),
         *(
             (module, "time", SimpleNamespace(monotonic=lambda: world.now_s))

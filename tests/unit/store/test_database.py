@@ -16,7 +16,7 @@ from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.queries import QUERIES, load
+from swarmd.store.queries import QUERIES
 from swarmd.store.transaction import Tx
 
 # Of a task that is not there.
@@ -59,7 +59,7 @@ async def causes(db: Database) -> list[str]:
 
 async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_trace(db: Database) -> None:
     groups = []
-    db.before_commit = lambda tx: groups.append(events.last_seq(tx))
+    db.hooks.before_commit = lambda tx: groups.append(events.last_seq(tx))
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -137,7 +137,7 @@ async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once
         record(tx, "long ends")
         return "done"
 
-    task = asyncio.create_task(db.write(long, patient=True))
+    task = asyncio.create_task(db.write(long, preemptible=True))
     for gate in gates:
         await asyncio.to_thread(gate.began.wait, 30)
         urgent = asyncio.create_task(db.write(lambda tx: record(tx, "kill"), urgent=True))
@@ -157,10 +157,10 @@ async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches
     def broken(tx: Tx) -> None:
         raise ZeroDivisionError
 
-    db.before_commit = broken
+    db.hooks.before_commit = broken
     with pytest.raises(ZeroDivisionError):
         await db.write(lambda tx: record(tx, "gone"))
-    db.before_commit = lambda _tx: None
+    db.hooks.before_commit = lambda _tx: None
     await db.write(lambda tx: record(tx, "kept"))
 
     assert await causes(db) == ["kept"]
@@ -193,7 +193,7 @@ async def test_a_failed_commit_ends_all_writing(tmp_path: Path, monkeypatch: pyt
         def __getattr__(self, name: str) -> object:
             return getattr(real, name)
 
-    monkeypatch.setattr(db, "_writer", Failing())
+    monkeypatch.setattr(db._commits, "_connection", Failing())
     with pytest.raises(StorageFailed, match="the outcome is unknown"):
         await db.write(lambda tx: record(tx, "perhaps"))
     await asyncio.wait_for(db.failed.wait(), 10)
@@ -254,7 +254,7 @@ def _foreign(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (
             lambda path: path.write_text("not a database, but long enough to be looked at" * 50),
-            "no sound database",
+            "not a sound database",
         ),
         (_newer, f"of a newer swarmd (schema 99, this one knows {SCHEMA}); upgrade swarmd"),
         (_foreign, "a database of another program; give another --db"),
@@ -286,18 +286,13 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         opening.open_writer(path)
 
 
-def test_two_queries_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two queries are named a"):
-        load("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
-
-
 def test_every_query_is_used_and_every_used_one_is_there() -> None:
     import re  # noqa: PLC0415
     from importlib.resources import files  # noqa: PLC0415
 
     root = Path(str(files("swarmd")))
     code = "\n".join(path.read_text() for path in root.rglob("*.py"))
-    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|later)\(\s*"(\w+)\"""", code))
+    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|defer)\(\s*"(\w+)\"""", code))
 
     assert used == set(QUERIES)
 

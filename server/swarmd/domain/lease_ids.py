@@ -1,7 +1,7 @@
 """Lease ids: the one text by which a worker proves its right to an attempt.
 
-An id carries the epoch, the task, the attempt and a secret: an older one never equals a newer one, after a
-restore from a backup either. The database keeps only the secret's hash.
+An id contains the epoch, the task, the attempt and a secret. Invariant: no id is ever given out twice, not even after
+a restore from a backup. The database has only the hash of the secret.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _LEASE_ID: Final = re.compile(r"(\d{1,15})-(\d{1,15})-(\d{1,9})-([0-9a-f]{32})")
 
 
 class LeaseRef(NamedTuple):
-    """What a lease id says; whether it is true, `proves` tells."""
+    """The content of a lease id; `proves` checks it against the lease."""
 
     epoch: int
     task_key: TaskKey
@@ -23,7 +23,7 @@ class LeaseRef(NamedTuple):
     secret: str
 
     def proves(self, lease: Lease) -> bool:
-        """Whether the id is the one that was given out for this lease."""
+        """Returns True if the id is the one that was given out for this lease."""
         return (
             self.epoch == lease.epoch
             and self.task_key == lease.task_key
@@ -33,12 +33,12 @@ class LeaseRef(NamedTuple):
 
 
 def make_lease_id(*, epoch: int, task_key: TaskKey, number: int, secret: str) -> LeaseId:
-    """The id to hand out; the secret is 32 hexadecimal digits."""
+    """Returns the lease id; the secret has 32 hexadecimal digits."""
     return LeaseId(f"{epoch}-{task_key}-{number}-{secret}")
 
 
 def parse_lease_id(text: str) -> LeaseRef | None:
-    """What the id says, None if it is none of ours."""
+    """Returns the content of the id, None if the text is not a lease id."""
     match = _LEASE_ID.fullmatch(text)
     if match is None:
         return None
@@ -46,5 +46,5 @@ def parse_lease_id(text: str) -> LeaseRef | None:
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a secret. 128 random bits need no slow hash."""
+    """Returns the stored hash of a secret; 128 random bits need no slow hash."""
     return hashlib.sha256(secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""Writes that share their statements leave what the same writes leave that are made one by one."""
+"""Deferred writes leave the same rows as writes that run at once."""
 
 import asyncio
 import random
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from support.engine import EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.model import Claim, SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
 from swarmd.store import deferred_writes
-from swarmd.store.queries import QUERIES
+from swarmd.store.queries import batch_text
 from swarmd.store.sessions import LogEntry
 from swarmd.store.transaction import Tx
 
@@ -27,9 +27,9 @@ TABLES = (
 Verb = Callable[[Tx], Any]
 
 
-def _at_once(tx: Tx, query: str, about: tuple[Hashable, ...], **parameters: Any) -> None:
-    tx._touch()
-    tx._connection.execute(QUERIES[query], deferred_writes.picker(query)(parameters))
+def _run_at_once(tx: Tx, query: str, subjects: tuple[Hashable, ...], **values: Any) -> None:
+    tx._before_write()
+    tx._connection.execute(batch_text(query, 1), deferred_writes.row_of(query)(values))
 
 
 class Play:
@@ -52,7 +52,7 @@ class Play:
         self._workers = [await self._swarm.worker(f"w{n}", slots=4) for n in range(3)]
         for _ in range(ROUNDS):
             for worker in self._workers:
-                await worker.take()
+                await worker.receive()
             verbs = [
                 verb
                 for worker in self._workers
@@ -81,7 +81,7 @@ class Play:
         await held
         for result in await asyncio.gather(*writes, return_exceptions=True):
             assert not isinstance(result, BaseException) or hasattr(result, "reason"), result
-        await self._swarm.settle()
+        await self._swarm.drain_writes()
 
     def _of(self, worker: FakeWorker, claim: Claim) -> list[Verb]:
         """Some of the reports that a worker may have of one claim, in an order that need not make sense."""
@@ -93,13 +93,17 @@ class Play:
         failed = self._rng.random() < 0.3
         ended = outcome("failed", failure="agent_error", error="no") if failed else outcome("completed")
         verbs: list[Verb] = [
-            partial(sessions.start, worker=name, start=SessionStart(claim.lease_id, session_id, role, "r")),
             partial(
-                sessions.report,
+                sessions.record_start, worker=name, start=SessionStart(claim.lease_id, session_id, role, "r")
+            ),
+            partial(
+                sessions.record_progress,
                 worker=name,
                 progress=SessionProgress(claim.lease_id, session_id, entries, usages[0]),
             ),
-            partial(sessions.end, worker=name, end=SessionEnd(claim.lease_id, session_id, 0, usages[1])),
+            partial(
+                sessions.record_end, worker=name, end=SessionEnd(claim.lease_id, session_id, 0, usages[1])
+            ),
             lambda tx: self._swarm.swarm.outcomes.finish(tx, name, claim.lease_id, ended),
         ]
         return [verb for verb in verbs if self._rng.random() < 0.5]
@@ -120,15 +124,15 @@ class Play:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_what_is_written_together_is_what_would_be_written_one_by_one(
+async def test_deferred_writes_leave_the_same_rows_as_writes_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     left = []
-    for folder, later_of in (("together", Tx.later), ("one by one", _at_once)):
+    for folder, defer in (("deferred", Tx.defer), ("at once", _run_at_once)):
         (tmp_path / folder).mkdir()
-        monkeypatch.setattr(Tx, "later", later_of)
+        monkeypatch.setattr(Tx, "defer", defer)
         monkeypatch.setattr("support.engine._DIGESTS", iter(range(1, 100_000)))
-        async with bench(tmp_path / folder / "swarm.db", chance=0.5) as swarm:
+        async with engine_harness(tmp_path / folder / "swarm.db", chance=0.5) as swarm:
             play = Play(swarm, seed)
             await play.run()
             left.append(await play.left())
