@@ -13,7 +13,6 @@ from amplifier_swarm.text import one_line, printable
 from swarmctl.cli.options import (
     DEFAULT_SERVER,
     NoColorOption,
-    Output,
     OutputOption,
     ServerOption,
     TlsCaOption,
@@ -22,6 +21,7 @@ from swarmctl.cli.options import (
 )
 from swarmctl.cli.registry import COMMANDS, HELP, VerbGroup
 from swarmctl.console import say
+from swarmctl.render.printer import Output
 
 PROGRAM: Final = "swarmctl"
 # What a shell reports of a program that SIGINT ended.

@@ -1,7 +1,9 @@
 """Words for people: times, spans, numbers; and those of documents, which tables use too."""
 
+from collections.abc import Mapping
 from datetime import UTC
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,12 +20,16 @@ from amplifier_swarm.documents.words import (
 from amplifier_swarm.v1.session_pb2 import Usage
 
 __all__ = [
+    "HIGHEST_PRIORITY",
+    "LOWEST_PRIORITY",
+    "PRIORITIES",
     "between",
     "clock",
     "dollars",
     "finite",
     "iso",
     "plural",
+    "priority_word",
     "seconds",
     "seconds_of",
     "span",
@@ -32,6 +38,12 @@ __all__ = [
     "word",
     "words_of",
 ]
+
+
+PRIORITIES: Final[Mapping[str, int]] = {"critical": 4, "high": 3, "medium": 2, "low": 1}
+LOWEST_PRIORITY: Final = -1000
+HIGHEST_PRIORITY: Final = 1000
+_PRIORITY_WORDS: Final = {number: word for word, number in PRIORITIES.items()}
 
 
 def clock(message: Message, field: str) -> str:
@@ -80,3 +92,8 @@ def dollars(cost: str) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun, such as `1 task` and `2 tasks`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def priority_word(priority: int) -> str | int:
+    """Returns the word of a priority, or the number itself if it has no word."""
+    return _PRIORITY_WORDS.get(priority, priority)

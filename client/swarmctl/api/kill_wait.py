@@ -10,7 +10,7 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import DisconnectPolicy, Task, TaskStatus
 from swarmctl.api import streams
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import say
 
 

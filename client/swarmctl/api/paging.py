@@ -6,7 +6,7 @@ from itertools import islice
 from amplifier_swarm.v1.operator_service_pb2 import ListTasksRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 
 # The most that the server puts on a page.
 PAGE_SIZE = 1_000

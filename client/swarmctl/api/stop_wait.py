@@ -22,7 +22,7 @@ from amplifier_swarm.v1.task_pb2 import DisconnectPolicy, TaskStatus
 from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import say
 
 # A stop gives no grace; a guard reports what it can't kill after half of this, a silent worker is noticed by

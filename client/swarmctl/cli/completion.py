@@ -7,10 +7,10 @@ from typing import Final
 
 import typer
 
+from swarmctl.api.timeouts import COMPLETION_DEADLINE_S
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.options import of_completion
 
-_DEADLINE_S: Final = 1.0
 _OFFERS: Final = 100
 
 
@@ -22,7 +22,7 @@ def task_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     try:
         with CommandContext(of_completion(context)) as ctl:
             request = ListTasksRequest(search=incomplete, page_size=_OFFERS)
-            answer = ctl.stub.ListTasks(request, timeout=_DEADLINE_S)
+            answer = ctl.stub.ListTasks(request, timeout=COMPLETION_DEADLINE_S)
             return [(t.task_id, t.name) for t in answer.tasks if t.task_id.startswith(incomplete)]
     except Exception:  # noqa: BLE001  # whatever it is, the one who types can't do anything about it here
         return []
@@ -34,7 +34,7 @@ def worker_names(context: typer.Context, incomplete: str) -> list[str]:
 
     try:
         with CommandContext(of_completion(context)) as ctl:
-            answer = ctl.stub.ListWorkers(ListWorkersRequest(), timeout=_DEADLINE_S)
+            answer = ctl.stub.ListWorkers(ListWorkersRequest(), timeout=COMPLETION_DEADLINE_S)
             return [worker.name for worker in answer.workers if worker.name.startswith(incomplete)]
     except Exception:  # noqa: BLE001  # as above
         return []

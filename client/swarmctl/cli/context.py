@@ -4,17 +4,15 @@ The rule: nothing is dialled, and gRPC is not even imported, before a verb asks 
 """
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
-
-# Longer than any answer takes, shorter than a person waits before they think that it hangs.
-DEADLINE_S: Final = 10.0
 
 
 class CommandContext:
@@ -29,10 +27,7 @@ class CommandContext:
     def stub(self) -> "OperatorServiceStub":
         """The server's methods."""
         if self._connection is None:
-            # Late: `--help` need not wait for gRPC.
-            from swarmctl.api.connection import Connection  # noqa: PLC0415
-
-            self._connection = Connection.of_options(self.options)
+            self._connection = connect(self.options)
         return self._connection.stub
 
     def __enter__(self) -> Self:
@@ -45,3 +40,22 @@ class CommandContext:
             return
         self._connection.close()
         self._connection.raise_for_people(error)
+
+
+def connect(options: GlobalOptions) -> "Connection":
+    """Opens the connection that the common options describe.
+
+    Raises:
+        ProgramExit: an option is wrong, or there is no usable token.
+    """
+    # Imported here: `--help` need not wait for gRPC.
+    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415
+    from amplifier_swarm.credentials import find_token  # noqa: PLC0415
+    from swarmctl.api.connection import Connection  # noqa: PLC0415
+
+    server = check_address(options.server, what="--server")
+    token = find_token(options.token_file)
+    if not (token.isascii() and token.isprintable()):
+        # gRPC would say so too, and show the token with it.
+        raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
+    return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))

@@ -7,22 +7,15 @@ over those further left.
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from swarmctl.render.printer import Output
+
 DEFAULT_SERVER: Final = "127.0.0.1:7433"
 PANEL: Final = "Common options"
-
-
-class Output(StrEnum):
-    """How to print."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 ServerOption = Annotated[

@@ -6,8 +6,9 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.operator_service_pb2 import AcceptResultRequest
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.tasks import changed_blocks
 
 

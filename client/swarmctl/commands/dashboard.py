@@ -2,9 +2,10 @@
 
 from amplifier_swarm.v1.operator_service_pb2 import CreateLoginCodeRequest
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
-from swarmctl.render.dashboard import link_blocks, link_document
+from swarmctl.render.show import link_blocks, link_document
 
 
 def run(ctl: CommandContext) -> None:

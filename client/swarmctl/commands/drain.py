@@ -8,8 +8,9 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.documents.workers import workers_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import DrainWorkerRequest
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.completion import worker_names
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.workers import workers_blocks
 

@@ -9,7 +9,8 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
 from swarmctl import text_format
 from swarmctl.api import stop_wait
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.kills import survivors
 from swarmctl.render.stops import stopped_blocks

@@ -7,8 +7,9 @@ import typer
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
 from swarmctl.api import streams
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.completion import task_ids
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.events import event_line
 
 

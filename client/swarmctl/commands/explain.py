@@ -2,9 +2,10 @@
 
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.render.explain import explain_blocks
+from swarmctl.cli.context import CommandContext
+from swarmctl.render.show import explain_blocks
 
 
 def run(ctl: CommandContext, task: TaskId) -> None:

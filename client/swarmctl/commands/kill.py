@@ -16,8 +16,9 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 )
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl.api.kill_wait import KillWait
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskIds
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.kills import killed_blocks, survivors
 from swarmctl.render.tasks import changed_blocks

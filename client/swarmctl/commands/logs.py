@@ -9,8 +9,9 @@ from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogReque
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from swarmctl import text_format
 from swarmctl.api import streams
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.logs import line_document, line_text, log_lines
 
 

@@ -2,7 +2,8 @@
 
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import PauseSwarmRequest
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.swarm import mode_blocks
 
 

@@ -8,8 +8,9 @@ from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
 from swarmctl import text_format
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import OptionalTaskIds
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.tasks import changed_blocks
 

@@ -2,8 +2,9 @@
 
 from amplifier_swarm.documents.attempts import show_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.show import show_blocks
 
 

@@ -12,7 +12,8 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     Role,
 )
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.tokens import created_blocks, created_document, tokens_blocks, tokens_document
 

@@ -7,7 +7,8 @@ from amplifier_swarm.documents.document import Document
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.api.errors import explain
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.blocks import Blocks, cell, facts
 

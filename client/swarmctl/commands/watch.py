@@ -7,7 +7,8 @@ from typing import Final
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.api import streams
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.console import say
 from swarmctl.render.events import event_line, told
 

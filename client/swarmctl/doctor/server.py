@@ -18,7 +18,8 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from swarmctl import text_format
 from swarmctl.api.errors import explain
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
 
 # Clocks that a network keeps differ by less; what differs by more makes logs hard to read.

@@ -25,13 +25,14 @@ from swarmctl.plan.values import (
     texts_of,
     word_of,
 )
-from swarmctl.plan.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
+from swarmctl.text_format import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
 
 # Far beyond the seven days that the server allows, well within what a Duration holds.
 _LONGEST_TIMEOUT_S: Final = 10**9
 _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
+
 
 Setter = Callable[[ValueField, PlannedTask], None]
 

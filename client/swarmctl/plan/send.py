@@ -9,14 +9,13 @@ import grpc
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksRequest, AddTasksResponse
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from swarmctl.api.timeouts import IMPORT_DEADLINE_S
 from swarmctl.plan.fault_lines import located
 from swarmctl.plan.faults import Fault, PlanRefused
 from swarmctl.plan.read import Plan
 
 # Small enough for any buffer on the way, large enough that ten thousand tasks are a dozen messages.
 MESSAGE_BYTES: Final = 256 * 1024
-# The server checks and stores all of it before it answers.
-DEADLINE_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Sent:
 def send_plan(stub: OperatorServiceStub, plan: Plan, *, clear: bool = False, dry_run: bool = False) -> Sent:
     """Adds the tasks, all or none; raises PlanRefused with the server's faults by line."""
     try:
-        answer = stub.AddTasks(_messages(plan, clear=clear, dry_run=dry_run), timeout=DEADLINE_S)
+        answer = stub.AddTasks(_messages(plan, clear=clear, dry_run=dry_run), timeout=IMPORT_DEADLINE_S)
     except grpc.RpcError as error:
         wire = unpack(error)
         faults = [located(plan, v.place, v.message) for v in wire.violations]

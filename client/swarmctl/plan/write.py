@@ -14,7 +14,6 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskStatus,
 )
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
 from swarmctl.plan.yaml_scalars import double_quoted, key, written
 
 VERSION: Final = 1
@@ -52,7 +51,7 @@ def _task(task: PlannedTask) -> Iterator[str]:
     status = task.status if task.status in KEPT else TaskStatus.TASK_STATUS_NOT_STARTED
     yield f"{_INDENT}status: {text_format.word(TaskStatus, status)}"
     if definition.HasField("priority"):
-        yield f"{_INDENT}priority: {priority_word(definition.priority)}"
+        yield f"{_INDENT}priority: {text_format.priority_word(definition.priority)}"
     if definition.HasField("estimated_hours"):
         yield f"{_INDENT}estimated_hours: {_number(definition.estimated_hours)}"
     yield from _texts_of(definition, "description")

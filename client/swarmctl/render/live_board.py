@@ -21,7 +21,7 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.align import GAP
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME

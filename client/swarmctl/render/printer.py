@@ -7,14 +7,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from amplifier_swarm.documents.document import Document
 from amplifier_swarm.text import printable
-from swarmctl.cli.options import Output
-from swarmctl.render import plain
-from swarmctl.render.blocks import Blocks
+from swarmctl.render.align import GAP, aligned
+from swarmctl.render.blocks import Block, Blocks, Heading, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,14 @@ _PIECE: Final = 32_768
 
 # JSON's syntax is ASCII, so that what is not stands inside a string and may be written as an escape.
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7e]+")
+
+
+class Output(StrEnum):
+    """How to print."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
 
 
 class Printer:
@@ -61,7 +69,7 @@ class Printer:
 
             print_blocks(self.console(), blocks(subject))
         else:
-            write("".join(line + "\n" for line in plain.lines(blocks(subject))))
+            write("".join(line + "\n" for line in plain_lines(blocks(subject))))
 
     def stream(
         self,
@@ -78,6 +86,23 @@ class Printer:
             else:
                 write(printable(line(subject), newlines=True) + "\n")
             sys.stdout.flush()
+
+
+def plain_lines(blocks: Blocks) -> Iterator[str]:
+    """Returns blocks as plain text for pipes and files: aligned, never coloured, wrapped or cut."""
+    for block in blocks:
+        yield from _block_lines(block)
+
+
+def _block_lines(block: Block) -> Iterator[str]:
+    if isinstance(block, Table):
+        for row in aligned(block, room=None):
+            yield (" " * GAP).join(one.text for one in row).rstrip()
+    elif isinstance(block, Heading):
+        yield ""
+        yield block.text
+    else:
+        yield from (" " * block.indent + line for line in block.text.splitlines())
 
 
 def write(text: str) -> None:

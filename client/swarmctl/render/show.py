@@ -1,8 +1,15 @@
-"""One task with its attempts, for people."""
+"""Blocks for one task: its attempts, the reasons for its state; and the link to the dashboard."""
 
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
+from amplifier_swarm.documents import words
+from amplifier_swarm.documents.document import Document
+from amplifier_swarm.text import printable
+from amplifier_swarm.v1.operator_service_pb2 import (
+    CreateLoginCodeResponse,
+    ExplainTaskResponse,
+    GetTaskResponse,
+)
 from amplifier_swarm.v1.session_pb2 import KillReceipt, SessionRole, Verdict
 from amplifier_swarm.v1.task_pb2 import (
     Attempt,
@@ -13,10 +20,9 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskDefinition,
 )
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.findings import course_text, findings_blocks
-from swarmctl.render.tasks import attempt_text, status_cell
+from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
 SESSIONS = (
     Column("SESSION"),
@@ -48,7 +54,7 @@ def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) 
         ("waits for", cell(", ".join(task.blocked_by))),
         ("phase", cell(task.phase)),
         ("type", cell(task.type)),
-        ("priority", cell(priority_word(task.priority))),
+        ("priority", cell(text_format.priority_word(task.priority))),
         ("attempt", cell(attempt_text(task) if task.attempt else "none yet")),
         ("worker", cell(task.worker)),
         ("estimated", cell(hours)),
@@ -167,3 +173,19 @@ def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
     if receipt.last_output:
         yield Prose("last output:", "dim")
         yield prose(receipt.last_output, "dim")
+
+
+def explain_blocks(answer: ExplainTaskResponse) -> Blocks:
+    """The task and what keeps it."""
+    lines = [reason.message for reason in answer.reasons] or ["nothing keeps it: it can start at once"]
+    return [*changed_blocks([answer.task]), prose("\n".join(f"- {line}" for line in lines))]
+
+
+def link_document(answer: CreateLoginCodeResponse) -> Document:
+    """The link, and for how long it is good."""
+    return {"url": answer.url, "valid_for_s": words.seconds(answer.valid_for)}
+
+
+def link_blocks(answer: CreateLoginCodeResponse) -> Blocks:
+    """The link alone, so that it can be handed on to a browser."""
+    return [Prose(printable(answer.url), indent=0)]

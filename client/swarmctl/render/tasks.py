@@ -5,7 +5,6 @@ from typing import Final
 
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell
 
 STYLES: Final = {
@@ -55,7 +54,7 @@ def list_row(task: Task) -> Sequence[Cell]:
     return (
         cell(task.task_id),
         status_cell(task.status),
-        cell(priority_word(task.priority)),
+        cell(text_format.priority_word(task.priority)),
         cell(task.phase),
         cell(task.attempt or None),
         cell(task.worker),

@@ -28,7 +28,7 @@ from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.connection import Connection
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import say
 from swarmctl.plan.faults import lines
 from swarmctl.plan.read import Plan

@@ -18,7 +18,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 
 
 def kill(stub: OperatorServiceStub, task_id: str, *, cause: str) -> str:

@@ -13,7 +13,7 @@ from amplifier_swarm.v1.operator_service_pb2 import ListTasksRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.live_board import fetch_board
 
 # More rows than these nobody reads; a search finds the others.

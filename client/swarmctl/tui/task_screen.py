@@ -23,7 +23,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.blocks import Cell, cell
 from swarmctl.render.findings import course_text
 from swarmctl.render.live_board import FINAL, since_s
