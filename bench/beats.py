@@ -13,7 +13,6 @@ WARM_S = 0.5
 
 
 async def main() -> None:
-    """See above."""
     address, token, workers, seconds = sys.argv[1:]
     endpoint = Endpoint(address, token)
     beats = [0] * int(workers)

@@ -46,7 +46,7 @@ SELECT n, 't' || n, 't' || n, '', '', 100, 1, 'skip', 2,
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The ratio of p50 and of p99, a line a shape; then the chain."""
+    """Returns the ratio of p50 and of p99, a line for each shape; then the chain."""
     large = setting.of(100_000, 1_000_000)
     for shape in _SHAPES:
         with folder() as where:
@@ -58,7 +58,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 
 def chain_findings(_setting: Setting) -> Iterator[Finding]:
-    """10,000 tasks, each after the three before it, claimed to the end."""
+    """Measures 10,000 tasks, each after the three before it, claimed to the end."""
     with folder() as where:
         seconds, slowest_ms = asyncio.run(_chain(where))
     yield Finding(
@@ -106,7 +106,7 @@ async def _steps(swarm: EngineHarness) -> Samples:
 
 
 def _fill(path: Path, shape: str, count: int) -> None:
-    """The plan, as an import would have stored it."""
+    """Stores the plan as an import does."""
     edges, done = (text.format(count=count) for text in _SHAPES[shape])
     numbers = (
         f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"

@@ -58,7 +58,7 @@ async def _round(together: int) -> dict[str, float]:
 
 
 async def _lives(worker: FakeWorker, claims: list[Claim]) -> None:
-    """Every go in one write, as one message of a worker's makes, and then every outcome."""
+    """Writes every go in one transaction, like one message of a worker, and then every outcome."""
     swarm = worker.swarm
     starts = [partial(swarm.sessions.start, worker=worker.name, start=_start(claim)) for claim in claims]
     await swarm.db.write(lambda tx: [start(tx) for start in starts])
@@ -71,7 +71,7 @@ def _start(claim: Claim) -> SessionStart:
 
 
 def _timed(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
-    """The call, of which the time is added to the part; a query that has others written before is one call."""
+    """Adds the time of the call to its part; a query that flushes deferred writes counts as one call."""
 
     @wraps(call)
     def timed(*args: Any, **named: Any) -> Any:

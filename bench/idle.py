@@ -52,7 +52,7 @@ class Beats:
     still_s: float = 0.0
 
     def told(self) -> dict[str, float]:
-        """For the program that asks."""
+        """Returns the state for the program that asks."""
         shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999, "slowest_ms": 1.0}
         took = {name: self.took.ms(share) if self.took.seconds else 0.0 for name, share in shares.items()}
         return {
@@ -80,11 +80,7 @@ class Fleet:
             self.beats.still_s = max(self.beats.still_s, time.monotonic() - due)
 
     def since(self) -> Beats:
-        """How it has beaten since this was asked last.
-
-        What stands by now is no garbage: a look through ten thousand connections would stop all of them for
-        half a second at once, and their beats would then come at once too.
-        """
+        """Returns the heartbeats since the last call."""
         gc.collect()
         gc.freeze()
         gc.enable()
@@ -126,7 +122,7 @@ class Idle:
         self._standing = False
 
     async def _beat(self, stubs: ServerConnection) -> NoReturn:
-        """As a real worker: when it has joined, and then with the same jitter."""
+        """Sends heartbeats like a real worker: after the join, and then with the same jitter."""
         request = wire.HeartbeatRequest(
             worker=self._name, incarnation=self._incarnation, phase=wire.WORKER_PHASE_ACTIVE
         )
@@ -163,7 +159,6 @@ class _Silent(OutageLog):
 
 
 async def main() -> None:
-    """See above."""
     address, token, workers, beat_s = sys.argv[1:]
     # Until it is asked for the first time: see Fleet.since.
     gc.disable()

@@ -20,7 +20,7 @@ Waiting: TypeAlias = "dict[int, asyncio.Future[wire.Claim]]"
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """Both, in rounds beside their references."""
+    """Measures both, in rounds beside their references."""
     submit, depend = Pairs(), Pairs()
     claims = []
     with echo() as bare, swarmd() as server:
@@ -68,7 +68,7 @@ async def _p50_ms(call: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _submit(server: Running, prefix: str) -> float:
-    """One task at a time for one worker that waits for it."""
+    """Submits one task at a time for one worker that waits for it."""
     samples = Samples()
     async with _Client(server) as client:
         stream = await client.join("w0")
@@ -84,7 +84,7 @@ async def _submit(server: Running, prefix: str) -> float:
 
 
 async def _depend(server: Running, prefix: str) -> tuple[float, float]:
-    """A chain worked through by two workers in turn, so that each dependent goes to an idle one."""
+    """Works through a chain with two workers in turn, so that each dependent goes to an idle one."""
     claimed, started = Samples(), Samples()
     names = [f"{prefix}-{number}" for number in range(ROUNDS)]
     async with _Client(server) as client:

@@ -173,7 +173,6 @@ async def drive(
 
 
 def main() -> None:
-    """See above."""
     address, token, workers, slots, seconds, *hold_s = sys.argv[1:]
     driving = drive(
         Endpoint(address, token), workers=int(workers), slots=int(slots), seconds=float(seconds),

@@ -19,7 +19,7 @@ class Goal:
     at_least: bool
 
     def met(self, value: float) -> bool:
-        """Whether the value keeps it."""
+        """Returns whether the value keeps the goal."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def __str__(self) -> str:
@@ -27,12 +27,12 @@ class Goal:
 
 
 def at_least(bound: float) -> Goal:
-    """A goal for what should be large."""
+    """Returns a goal for a value that should be large."""
     return Goal(bound, at_least=True)
 
 
 def at_most(bound: float) -> Goal:
-    """A goal for what should be small."""
+    """Returns a goal for a value that should be small."""
     return Goal(bound, at_least=False)
 
 
@@ -46,11 +46,11 @@ class Setting:
     asked_minutes: float = 0.0
 
     def of(self, short: int, full: int) -> int:
-        """A number that depends on it."""
+        """Returns a number that depends on the scale."""
         return full if self.full else short
 
     def minutes(self, short: float, full: float) -> float:
-        """How long a measure of endurance lasts."""
+        """Returns the length of an endurance measure."""
         return self.asked_minutes or (full if self.full else short)
 
 
@@ -74,20 +74,20 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """Whether the median keeps the goal."""
+        """True if the median keeps the goal."""
         if self.goal is None:
             return ""
         return "met" if self.goal.met(self.median) else "missed"
 
     def shown(self) -> str:
-        """The median and, of several, the range."""
+        """Returns the median and, of several values, the range."""
         text = f"{short(self.median)}{self.unit}"
         if len(self.values) == 1:
             return text
         return f"{text} [{short(min(self.values))}–{short(max(self.values))}] n={len(self.values)}"
 
     def line(self) -> str:
-        """Itself as one line for people."""
+        """Returns the finding as one line for people."""
         goal = f"{self.goal} {self.verdict}" if self.goal else ""
         beside = ", ".join(f"{name} {short(value)}" for name, value in self.beside.items())
         return f"{self.id:<7} {self.name:<58} {self.shown():<30} {goal:<14} {beside}"
@@ -101,7 +101,7 @@ class Pairs:
     reference: list[float] = field(default_factory=list)
 
     def add(self, ours: float, reference: float) -> None:
-        """One pair, measured one after the other."""
+        """Adds one pair, measured one after the other."""
         self.ours.append(ours)
         self.reference.append(reference)
 
@@ -110,7 +110,7 @@ class Pairs:
         return [ours / reference for ours, reference in zip(self.ours, self.reference, strict=True)]
 
     def beside(self, ours: str, reference: str) -> dict[str, float]:
-        """Both medians, named."""
+        """Returns both medians, named."""
         return {ours: statistics.median(self.ours), reference: statistics.median(self.reference)}
 
 
@@ -135,7 +135,7 @@ class Samples:
         self.seconds.append(time.perf_counter() - begin)
 
     def ms(self, share: float) -> float:
-        """The time, in milliseconds, that this share of the samples took at most."""
+        """Returns the time, in milliseconds, that this share of the samples took at most."""
         ordered = sorted(self.seconds)
         return 1_000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -149,7 +149,7 @@ def timed() -> Iterator[Timer]:
 
 
 def short(value: float) -> str:
-    """A number with as many digits as it is worth."""
+    """Returns a number with a useful number of digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

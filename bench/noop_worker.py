@@ -23,7 +23,7 @@ def stamp(word: str) -> None:
 
 
 async def no_process(launch: Launch, **_others: Any) -> RunEnd:
-    """In the place of run_guarded."""
+    """Replaces run_guarded."""
     name = launch.env["SWARM_TASK_ID"]
     if name.startswith("end-"):
         await asyncio.sleep(0.3)

@@ -74,7 +74,7 @@ class Seen:
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The page at rest, then beside the load."""
+    """Measures the page at rest, then under load."""
     if executable() is None:
         print(f"  page: {MISSING}", flush=True)
         return
@@ -164,7 +164,7 @@ def _seq(page: Page, url: str) -> int:
 
 
 def _heap_mib(page: Page) -> float:
-    """What the page's script holds after its rubbish was taken away, on the overview."""
+    """Returns the heap of the page's script after a garbage collection, on the overview."""
     page.evaluate("() => { location.hash = '#/overview'; window.gaps = []; }")
     page.locator(".overview").wait_for()
     session = page.context.new_cdp_session(page)

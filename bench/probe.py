@@ -23,7 +23,6 @@ PACE_S = 0.02
 
 
 async def main() -> None:
-    """See above."""
     address, token, seconds = sys.argv[1:]
     endpoint = Endpoint(address, token)
     channel = dial(endpoint)
@@ -56,7 +55,7 @@ async def _timed(times: dict[str, list[float]], name: str, call: Callable[[], Aw
 
 
 async def _kill_held(client: Client, stream: Any) -> float:
-    """From the kill of a task that this worker holds until the order is here."""
+    """Measures from the kill of a task that this worker holds to the arrival of the order."""
     claim = await next_claim(stream)
     record = wire.SessionRecord(
         lease_id=claim.lease_id, session_id="probe-1", runner="bench", role=session_pb2.SESSION_ROLE_BUILDER

@@ -15,7 +15,7 @@ TASKS = 25_000
 
 
 def single_findings(setting: Setting) -> Iterator[Finding]:
-    """R1."""
+    """Measures R1."""
     pairs = Pairs()
     cost_us: list[float] = []
     bare_us: list[float] = []
@@ -32,7 +32,7 @@ def single_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def gathered_findings(setting: Setting) -> Iterator[Finding]:
-    """R2."""
+    """Measures R2."""
     pairs = Pairs()
     with echo() as bare, swarmd() as server:
         for number in range(setting.pairs):
@@ -45,7 +45,7 @@ def gathered_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def slow_findings(setting: Setting) -> Iterator[Finding]:
-    """R3."""
+    """Measures R3."""
     pairs = Pairs()
     with swarmd() as quick, swarmd(slow_fsync=True) as slow:
         for number in range(setting.pairs):

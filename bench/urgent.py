@@ -32,7 +32,7 @@ GOALS = {"beat": at_most(25), "kill": at_most(25), "stop": at_most(25), "order":
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The p99 of each, over the rounds."""
+    """Measures the p99 of each, over the rounds."""
     rounds: dict[str, list[float]] = {}
     for _ in range(setting.pairs):
         with swarmd(slow_fsync=True) as server:
@@ -45,7 +45,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 
 def stop_findings(_setting: Setting) -> Iterator[Finding]:
-    """The emergency stop alone, again and again, while others work as fast as they can."""
+    """Measures the emergency stop alone, repeatedly, under full load of the workers."""
     samples = Samples()
     with swarmd() as server, idle_fleet(server, CONNECTED):
         add_tasks(server, TASKS)
@@ -88,7 +88,7 @@ def _flood(server: Running) -> Iterator[None]:
 
 
 def _add_for_the_probe(server: Running) -> None:
-    """One task that only the probe may have, and some that wait to be killed."""
+    """Adds one task that only the probe may have, and some that wait to be killed."""
     own = task_pb2.TaskDefinition(task_id="held", labels={"for": "probe"})
     last = task_pb2.TaskDefinition(task_id="never", labels={"for": "nobody"})
     waiting = [

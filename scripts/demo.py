@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def swarm_arguments() -> Sequence[str]:
-    """One command does it all: a private swarmd, three workers, the plan, the progress."""
+    """Returns the one command of the demo: a private swarmd, three workers, the plan, the progress."""
     project, database = PROJECT.relative_to(ROOT), (DEMO / ".swarm" / "swarm.db").relative_to(ROOT)
     places = ("--project-root", str(project), "--db", str(database))
     return ("run", PLAN, "--workers", "3", "--runner", "embedded", *places)
 
 
 def clean_environment(tools: Path) -> dict[str, str]:
-    """Our own programs first, and no setting of a swarm or of pytest that happens to be around."""
+    """Returns an environment with our programs first on PATH and without settings of a swarm or of pytest."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -80,13 +80,13 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str])
 
 
 def inventory() -> Sequence[str]:
-    """The files of the built package, with their lengths."""
+    """Returns the files of the built package with their lengths."""
     files = sorted(path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return [f"{line_count(path):>5} lines  {path.relative_to(PROJECT)}" for path in files]
 
 
 def line_count(path: Path) -> int:
-    """How many lines a file has."""
+    """Returns the number of lines of a file."""
     return path.read_bytes().count(b"\n")
 
 

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def begin(dashboard: Dashboard) -> None:
-    """A swarm in motion: some done, some running, one failed, one killed, one rejected twice."""
+    """Starts a swarm in motion: some tasks done, some running, one failed, one killed, one rejected twice."""
     dashboard.start(*PATIENT)
     document = yaml.safe_load(PLAN.read_text())
     tasks = [
@@ -100,7 +100,7 @@ def begin(dashboard: Dashboard) -> None:
 
 @contextmanager
 def opened(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> Iterator[Page]:
-    """The page, logged in."""
+    """Opens the page, logged in."""
     width, height, scale = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -115,7 +115,7 @@ def opened(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> Ite
 
 
 def shoot(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> None:
-    """Every page in one theme and size."""
+    """Takes every page in one theme and size."""
     with opened(browser, dashboard, theme, size) as page:
         for name, place in PAGES.items():
             page.goto(f"{dashboard.url}/{place.replace('RUNNING', running(dashboard))}")
@@ -127,13 +127,13 @@ def shoot(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> None
 
 
 def running(dashboard: Dashboard) -> str:
-    """The task that has run for longest."""
+    """Returns the task that has run for the longest time."""
     tasks = [task for task in dashboard.stage.tasks().values() if task["status"] == "in_progress"]
     return str(min(tasks, key=lambda task: str(task["started_at"]))["id"])
 
 
 def stopped(browser: Browser, dashboard: Dashboard) -> None:
-    """The emergency stop: asked for, and in force."""
+    """Takes the emergency stop: its question, and the stop in force."""
     with opened(browser, dashboard, "light", "wide") as page:
         page.get_by_role("button", name="Emergency stop").click()
         page.get_by_label("Cause").fill("the bill is running away")

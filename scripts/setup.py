@@ -47,13 +47,15 @@ def main() -> None:
 
 
 def too_old(version: tuple) -> str:  # type: ignore[type-arg]  # Python 3.8 can't read tuple[int, ...]
-    """What to tell someone whose Python is too old."""
+    """Returns the message for a Python that is too old."""
     have, need = ".".join(map(str, version[:3])), ".".join(map(str, OLDEST))
     return f"Python {have} is too old; install Python {need} or newer, then run `make setup` again"
 
 
 def newer_python() -> str:
-    """The path of a Python that is new enough, or nothing. Runs each: a pyenv shim may lead nowhere."""
+    """Returns the path of a Python that is new enough, or nothing. Runs each: a pyenv shim may lead
+    nowhere.
+    """
     for name in NEWER:
         path = shutil.which(name)
         if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
@@ -67,7 +69,7 @@ def restart_with(path: str) -> None:
 
 
 def usable(target: Path) -> bool:
-    """Whether the environment's Python is still there: it is a link to one outside."""
+    """Returns whether the environment's Python still exists: it is a link to a place outside."""
     return os.access(str(target / "bin" / "python"), os.X_OK)
 
 
@@ -82,7 +84,7 @@ def project_stamp() -> str:
 
 
 def stamp(content: bytes) -> str:
-    """A short name for that content."""
+    """Returns a short hash of that content."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

@@ -25,7 +25,7 @@ def dependent(number: int) -> None:
 
 @huey.task()
 def first(number: int) -> None:
-    """Four tasks that wait for this one; there is no dependency here, so it hands them in itself."""
+    """Runs before four tasks that wait for it; Huey has no dependencies, so this task enqueues them itself."""
     time.sleep(0.3)
     stamp(f"end-{number}")
     for _ in range(4):

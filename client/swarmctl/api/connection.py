@@ -1,4 +1,4 @@
-"""A connection to one swarmd: the stub, and its errors in words for people."""
+"""A connection to one swarmd: the stub, and errors as exits of the program."""
 
 import grpc
 
@@ -8,7 +8,7 @@ from swarmctl.api.errors import explain
 
 
 class Connection:
-    """Dials when it is made; gRPC connects with the first call."""
+    """A channel and its stub; gRPC connects with the first call."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._server = endpoint.server
@@ -16,10 +16,10 @@ class Connection:
         self.stub = OperatorServiceStub(self._channel)
 
     def close(self) -> None:
-        """Ends every call that is open."""
+        """Ends all open calls and closes the channel."""
         self._channel.close()
 
-    def raise_for_people(self, error: BaseException | None) -> None:
-        """Raises what an error of a call means; other errors and None pass."""
+    def raise_as_exit(self, error: BaseException | None) -> None:
+        """Raises the ProgramExit of a gRPC error; ignores other errors and None."""
         if isinstance(error, grpc.RpcError):
             raise explain(error, server=self._server) from error

@@ -1,4 +1,4 @@
-"""The one place where an error of the server becomes an exit code and a line with a hint."""
+"""The one mapping from errors of the server to exit codes and lines with a hint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from amplifier_swarm.errors import Violation, WireError, unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line
 
-# A server's message is a sentence or two; a page is not one of ours.
+# A message of swarmd is a sentence or two; anything longer comes from another program.
 MESSAGE_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExitMapping:
-    """What an error means to the one who typed the command."""
+    """The exit code and the hint of one kind of error."""
 
     code: ExitCode
     hint: str = ""
@@ -60,7 +60,7 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, ExitMapping]] = {
         ExitCode.UNREACHABLE, "is it a swarmd, and as new as this swarmctl? see `swarmctl version`"
     ),
 }
-# What gRPC's account of a failed connection tells apart, in words of its own: signs, problem, hint.
+# Texts in gRPC's details of a failed connection, each with a problem and a hint.
 _NO_CONNECTION: Final = (
     (
         ("connection refused",),
@@ -82,7 +82,7 @@ _OTHER: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
 
 
 def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
-    """What to tell people about an error of a call to `server`."""
+    """Returns the exit code, message and hint for an error of a call to `server`."""
     wire = unpack(error)
     if not wire.reason and wire.code is grpc.StatusCode.UNAVAILABLE:
         return _unreachable(wire.message, server=server)
@@ -101,7 +101,7 @@ def _exit(wire: WireError, meaning: ExitMapping) -> ProgramExit:
     faults = "; ".join(_fault(violation) for violation in wire.violations)
     if faults:
         message = one_line(faults, MESSAGE_LIMIT)
-    # The server's own hint is nearer to the matter.
+    # A hint of the server is more specific than ours.
     return ProgramExit(meaning.code, message, hint="" if "; " in message else meaning.hint)
 
 

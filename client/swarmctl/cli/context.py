@@ -1,6 +1,6 @@
-"""What a verb is given: the options, the server to call, and the printer.
+"""The context of a command: its options, the server to call, and the printer.
 
-The rule: nothing is dialled, and gRPC is not even imported, before a verb asks for `stub`.
+Invariant: nothing is dialled, and gRPC is not even imported, before a command asks for `stub`.
 """
 
 from types import TracebackType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CommandContext:
-    """One run of a verb. Turns errors of the server into the Exit that says what to do."""
+    """The context of one run of a command. Turns errors of the server into a ProgramExit."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self.options = options
@@ -25,7 +25,7 @@ class CommandContext:
 
     @property
     def stub(self) -> "OperatorServiceStub":
-        """The server's methods."""
+        """The server's methods; the first use opens the connection."""
         if self._connection is None:
             self._connection = connect(self.options)
         return self._connection.stub
@@ -39,7 +39,7 @@ class CommandContext:
         if self._connection is None:
             return
         self._connection.close()
-        self._connection.raise_for_people(error)
+        self._connection.raise_as_exit(error)
 
 
 def connect(options: GlobalOptions) -> "Connection":
@@ -56,6 +56,6 @@ def connect(options: GlobalOptions) -> "Connection":
     server = check_address(options.server, what="--server")
     token = find_token(options.token_file)
     if not (token.isascii() and token.isprintable()):
-        # gRPC would say so too, and show the token with it.
+        # gRPC's own error would show the token.
         raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
     return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))

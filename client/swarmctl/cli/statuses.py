@@ -1,10 +1,10 @@
-"""The statuses of a task as the words that options take; a test holds them equal to the wire's."""
+"""The statuses of a task as words of options; a test compares them with the contract."""
 
 from enum import StrEnum
 
 
 class StatusFlag(StrEnum):
-    """See TaskStatus of the contract, which takes too long to load for a help page."""
+    """The words of TaskStatus. The contract takes too long to load for a help page."""
 
     BLOCKED = "blocked"
     NOT_STARTED = "not_started"

@@ -1,6 +1,6 @@
-"""The flags that go on to each swarm-worker, for the verbs that start one: `run` and `doctor`.
+"""The flags that `run` and `doctor` pass on to swarm-worker.
 
-The rule: what was not given is left to the worker, which has its own defaults and variables.
+Invariant: a flag that is not given is not passed on; the worker has its own defaults and variables.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from typing import Annotated, Final
 
 import typer
 
-# The heading on their help pages.
+# The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
 
 
 class RunnerFlag(StrEnum):
-    """What runs the sessions."""
+    """The words of `--runner`."""
 
     AUTO = "auto"
     AMPLIFIER_AGENT = "amplifier-agent"
@@ -25,7 +25,7 @@ class RunnerFlag(StrEnum):
 
 
 class ContainmentFlag(StrEnum):
-    """What holds a session's processes together."""
+    """The words of `--containment`."""
 
     AUTO = "auto"
     SUBREAPER = "subreaper"
@@ -44,7 +44,7 @@ def _seconds(text: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFlags:
-    """One field a flag, by the flag's name."""
+    """The flags as fields of the same names."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
     runner: Annotated[RunnerFlag | None, _option("What runs the sessions.", "RUNNER")] = None
@@ -74,7 +74,7 @@ class WorkerFlags:
     ] = None
 
     def argv(self) -> Iterator[str]:
-        """The flags that were given."""
+        """Yields the arguments of the flags that were given."""
         for field in fields(self):
             value = getattr(self, field.name)
             flag = f"--{field.name.replace('_', '-')}"

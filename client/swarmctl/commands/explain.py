@@ -9,7 +9,8 @@ from swarmctl.render.show import explain_blocks
 
 
 def run(ctl: CommandContext, task: TaskId) -> None:
-    """By the same rules by which claims are given: open dependencies, who holds it, until when it backs off,
-    a pause or stop in force, no worker that fits."""
+    """Uses the same rules as claims do: open dependencies, the present holder, a backoff, a pause or stop
+    in force, no worker that fits.
+    """
     answer = ctl.stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)
-    ctl.printer.put(answer, explain_document, explain_blocks)
+    ctl.printer.show(answer, explain_document, explain_blocks)

@@ -8,6 +8,6 @@ from swarmctl.render.swarm import mode_blocks
 
 
 def run(ctl: CommandContext) -> None:
-    """In force, over restarts too, until `swarmctl resume`."""
+    """In force, also over restarts, until `swarmctl resume`."""
     swarm = ctl.stub.PauseSwarm(PauseSwarmRequest(), timeout=DEADLINE_S).swarm
-    ctl.printer.put(swarm, swarm_document, mode_blocks)
+    ctl.printer.show(swarm, swarm_document, mode_blocks)

@@ -19,4 +19,4 @@ def run(
     ] = False,
 ) -> None:
     answer = ctl.stub.ResumeSwarm(ResumeSwarmRequest(requeue=requeue), timeout=DEADLINE_S)
-    ctl.printer.put(answer, resumed_document, resumed_blocks)
+    ctl.printer.show(answer, resumed_document, resumed_blocks)

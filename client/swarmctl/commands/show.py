@@ -10,4 +10,4 @@ from swarmctl.render.show import show_blocks
 
 def run(ctl: CommandContext, task: TaskId) -> None:
     answer = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S)
-    ctl.printer.put(answer, show_document, show_blocks)
+    ctl.printer.show(answer, show_document, show_blocks)

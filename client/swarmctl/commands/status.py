@@ -9,4 +9,4 @@ from swarmctl.render.swarm import swarm_blocks
 
 def run(ctl: CommandContext) -> None:
     swarm = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
-    ctl.printer.put(swarm, swarm_document, swarm_blocks)
+    ctl.printer.show(swarm, swarm_document, swarm_blocks)

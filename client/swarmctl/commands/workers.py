@@ -9,4 +9,4 @@ from swarmctl.render.workers import workers_blocks
 
 def run(ctl: CommandContext) -> None:
     workers = ctl.stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
-    ctl.printer.put(workers, workers_document, workers_blocks)
+    ctl.printer.show(workers, workers_document, workers_blocks)

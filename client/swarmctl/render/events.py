@@ -1,4 +1,4 @@
-"""Events, one a line."""
+"""Events, one line each."""
 
 from typing import Final
 
@@ -7,17 +7,17 @@ from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from swarmctl import text_format
 
 CAUSE_LIMIT: Final = 300
-# What ends the pause of a runner, where nothing else says which server is meant.
+# The command that resumes a paused runner, for the default server.
 RESUME: Final = "swarmctl resume"
 
 
 def event_line(event: Event) -> str:
-    """An event for people, with the number that `--after` takes."""
-    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {told(event)}"
+    """Returns an event for people, with the number that `--after` takes."""
+    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {event_text(event)}"
 
 
-def told(event: Event, *, resume: str = RESUME) -> str:
-    """What happened, to what, where and why; of a paused runner also what to do, `resume` being part of it."""
+def event_text(event: Event, *, resume: str = RESUME) -> str:
+    """Returns what happened, where and why. For a paused runner the text names `resume` as the remedy."""
     kind = (text_format.word(EventKind, event.kind) or "").replace("_", " ")
     subject, where = _place(event)
     line = f"{subject}  {kind}" if subject else kind
@@ -29,7 +29,7 @@ def told(event: Event, *, resume: str = RESUME) -> str:
 
 def _place(event: Event) -> tuple[str, list[str]]:
     if event.kind == EventKind.EVENT_KIND_RUNNER_PAUSED:
-        # Its cause names the runner; the task is only the one that happened to ask.
+        # The cause names the runner; the task is only the first one that met the refusal.
         return "", [place for place in (event.worker, event.task_id) if place]
     where = [f"attempt {event.attempt}"] if event.attempt else []
     where += [event.worker] if event.worker and event.task_id else []

@@ -1,6 +1,6 @@
-"""Writes the data of a verb to stdout, in the form asked for.
+"""The printer of a command's data on stdout, in the form asked for.
 
-The rule: whatever a task, a session or a model said is made harmless before it gets to a terminal.
+Invariant: text of tasks, sessions and models is made safe before it reaches a terminal.
 """
 
 import json
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Subject = TypeVar("Subject")
 
-# See `write`.
+# The size of one write, in characters; see `write`.
 _PIECE: Final = 32_768
 
-# JSON's syntax is ASCII, so that what is not stands inside a string and may be written as an escape.
+# JSON's syntax is ASCII: other characters occur only in strings, where an escape may replace them.
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7e]+")
 
 
 class Output(StrEnum):
-    """How to print."""
+    """The forms of output."""
 
     TABLE = "table"
     JSON = "json"
@@ -37,7 +37,7 @@ class Output(StrEnum):
 
 
 class Printer:
-    """Prints subjects as tables, JSON or YAML."""
+    """A printer of subjects as tables, JSON or YAML."""
 
     def __init__(self, output: Output, *, no_color: bool) -> None:
         self.output = output
@@ -45,21 +45,21 @@ class Printer:
 
     @property
     def live(self) -> bool:
-        """Whether a table on stdout may be drawn again and again."""
+        """True if stdout can show a table that is redrawn."""
         return self.output is Output.TABLE and sys.stdout.isatty()
 
     def console(self, *, stderr: bool = False) -> "Console":
-        """A rich console of our kind: text is text, and numbers are not coloured."""
-        # Late: rich is slow to load, and pipes need none of it.
+        """Returns a rich console without markup and highlighting."""
+        # Imported here: rich is slow to load, and pipes do not need it.
         from rich.console import Console  # noqa: PLC0415
 
         colors: Literal["auto"] | None = None if self._no_color else "auto"
         return Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
 
-    def put(
+    def show(
         self, subject: Subject, document: Callable[[Subject], Document], blocks: Callable[[Subject], Blocks]
     ) -> None:
-        """Prints one subject: a whole document, or blocks."""
+        """Prints one subject as a whole: a document, or blocks."""
         if self.output is Output.JSON:
             write(json_text(document(subject), indent=2) + "\n")
         elif self.output is Output.YAML:
@@ -77,7 +77,7 @@ class Printer:
         document: Callable[[Subject], Document],
         line: Callable[[Subject], str],
     ) -> None:
-        """Prints each subject as it comes: a line, a line of JSON, or a document of YAML."""
+        """Prints each subject as it arrives: a line, a line of JSON, or a YAML document."""
         for subject in subjects:
             if self.output is Output.JSON:
                 write(json_text(document(subject)) + "\n")
@@ -106,10 +106,10 @@ def _block_lines(block: Block) -> Iterator[str]:
 
 
 def write(text: str) -> None:
-    """Writes to stdout, whatever its encoding.
+    """Writes to stdout in pieces, whatever its encoding.
 
-    In pieces: of one large write, an unbuffered stdout (PYTHONUNBUFFERED) loses in silence what a reader
-    that goes away has not taken.
+    An unbuffered stdout (PYTHONUNBUFFERED) loses the rest of one large write silently when the reader goes
+    away.
     """
     encoding = sys.stdout.encoding or "utf-8"
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -118,7 +118,7 @@ def write(text: str) -> None:
 
 
 def json_text(document: Document, indent: int | None = None) -> str:
-    """JSON in which letters are readable and what would steer a terminal is escaped."""
+    """Returns JSON with readable letters, in which control sequences of terminals are escaped."""
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
     return _NOT_ASCII.sub(lambda match: "".join(map(_json_char, match[0])), text)
 
@@ -128,8 +128,8 @@ def _json_char(char: str) -> str:
 
 
 def yaml_text(document: Document) -> str:
-    """YAML in the order of the document; escaped on a terminal, where a letter might steer it."""
-    # Late: only this form needs it.
+    """Returns YAML in the order of the document; on a terminal, other than ASCII is escaped."""
+    # Imported here: only this form needs it.
     import yaml  # noqa: PLC0415
 
     dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -286,7 +286,7 @@ def test_twenty_faults_are_shown_and_the_rest_is_counted() -> None:
         (b"tasks:\n - id: \xe9", "/plan.yaml:2: not valid UTF-8 at byte 14; save the file as UTF-8"),
     ],
 )
-def test_what_is_no_text_is_named_by_its_first_wrong_byte(tmp_path: Path, data: bytes, line: str) -> None:
+def test_bytes_that_are_not_text_are_named_by_position(tmp_path: Path, data: bytes, line: str) -> None:
     path = tmp_path / "plan.yaml"
     path.write_bytes(data)
 

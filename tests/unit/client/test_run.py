@@ -1,4 +1,4 @@
-"""`swarmctl run` with programs that only pretend: who is started and stopped, and how each ending is told."""
+"""`swarmctl run` with fake programs: which children start and stop, and how each ending is reported."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeOp
     assert [line[9:] for line in talk[2:]] == ["[1/2] a task completed", "[2/2] b task completed"]
 
 
-def test_each_child_is_told_where_everything_is(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorServer) -> None:
     alone(*RUN, "--project-root", ".", "--dashboard", "127.0.0.1:0")
 
     state = f"{fake.folder}/state"
@@ -119,7 +119,9 @@ def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: 
     assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop that one\n")
 
 
-def test_a_swarmd_that_dies_without_a_word_is_told_with_its_log(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_a_swarmd_that_dies_without_a_word_is_reported_with_its_log(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
     fake.write(swarmd="kill -9 $$")
 
     result = alone(*RUN)
@@ -162,7 +164,7 @@ def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeOper
     assert len(fake.calls("workers")) == 2, "what is configured wrongly is not tried again"
 
 
-def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(
+def test_a_server_that_dies_in_the_middle_is_reported_with_its_last_line(
     alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     def crash(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:

@@ -1,4 +1,4 @@
-"""What a terminal shows: tables that fit, ids that are whole, a board that keeps its place."""
+"""Output on a terminal: tables that fit, ids that are whole, a board that keeps its place."""
 
 import io
 from typing import Any
@@ -69,7 +69,7 @@ def test_a_line_that_is_too_long_goes_on_in_the_next() -> None:
     assert printed(on) == ["x" * 50]
 
 
-def test_what_looks_like_markup_is_text() -> None:
+def test_text_that_looks_like_markup_is_text() -> None:
     on = console(80)
 
     print_blocks(on, [Heading("[red]a[/red]"), Prose("[link=x]b[/link] :smile:"), TABLE])
@@ -219,7 +219,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
         (3_720.0, "1h02m"),
     ],
 )
-def test_a_span_is_told_in_the_units_that_matter(length_s: float | None, text: str) -> None:
+def test_a_span_is_shown_in_the_units_that_matter(length_s: float | None, text: str) -> None:
     assert span(length_s) == text
 
 
@@ -232,5 +232,5 @@ def test_a_span_is_told_in_the_units_that_matter(length_s: float | None, text: s
         (Usage(output_tokens=1, cost="cheap"), "0 in, 1 out, cheap"),
     ],
 )
-def test_usage_is_told_in_a_few_words(usage: Usage, text: str) -> None:
+def test_usage_is_shown_in_a_few_words(usage: Usage, text: str) -> None:
     assert tokens(usage) == text

@@ -85,12 +85,12 @@ class Night:
         return wire.GetTaskResponse(task=task, attempts=[attempt])
 
     def ends(self, *tasks: str) -> Event:
-        """The event by which the first of them is known to be gone; the others have gone unseen."""
+        """Returns the event that proves the end of the first task; the others have ended unseen."""
         self.gone |= set(tasks)
         return Event(seq=11 + len(self.gone), task_id=tasks[0], status=KILLED)
 
     def watch(self, *events: Any) -> None:
-        """What happens, and then nothing more; what is callable makes its event when it is due."""
+        """Sends the events, and then nothing more; a callable makes its event when it is due."""
 
         def answer(request: wire.WatchEventsRequest) -> Events:
             for event in events:
@@ -287,7 +287,7 @@ def test_processes_that_outlive_the_stop_are_a_negative_result(ctl: Ctl, night: 
     assert result.err.splitlines()[-1] == told
 
 
-def test_a_stop_without_waiting_says_who_was_told(ctl: Ctl, night: Night) -> None:
+def test_a_stop_without_waiting_lists_the_ordered_workers(ctl: Ctl, night: Night) -> None:
     night.unreachable = {"w2"}
 
     result = ctl("emergency-stop", "--no-wait")

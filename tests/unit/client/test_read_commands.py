@@ -141,7 +141,7 @@ def test_a_status_is_its_word(ctl: Ctl, operator: FakeOperator, status: TaskStat
     assert list(operator.asked("ListTasks")[0].statuses) == [status]
 
 
-def test_list_asks_for_what_it_is_told(ctl: Ctl, operator: FakeOperator) -> None:
+def test_list_requests_the_given_filters(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["ListTasks"] = wire.ListTasksResponse(tasks=[BARE], total=7)
 
     result = ctl(
@@ -155,7 +155,7 @@ def test_list_asks_for_what_it_is_told(ctl: Ctl, operator: FakeOperator) -> None
 
 
 def pages(request: wire.ListTasksRequest) -> wire.ListTasksResponse:
-    """2,500 tasks, as a server gives them."""
+    """Returns 2,500 tasks page by page."""
     begin = int(request.page_token or 0)
     end = min(begin + request.page_size, 2_500)
     return wire.ListTasksResponse(

@@ -195,7 +195,7 @@ def test_kill_promises_no_end_of_a_session_that_is_to_be_kept(ctl: Ctl, killing:
     assert BY_TEXT not in line
 
 
-def test_kill_waits_no_longer_than_it_is_told_to(ctl: Ctl, killing: FakeOperator) -> None:
+def test_kill_waits_no_longer_than_its_timeout(ctl: Ctl, killing: FakeOperator) -> None:
     killing.answers["WatchEvents"] = killing.silence
     killing.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a", status=KILLING, attempt=1))
 
@@ -249,7 +249,7 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
         (["token", "list"], "ListTokens", {}),
     ],
 )
-def test_a_verb_sends_what_was_asked(
+def test_a_command_sends_the_given_request(
     ctl: Ctl, operator: FakeOperator, arguments: list[str], method: str, fields: dict[str, Any]
 ) -> None:
     operator.answers[method] = getattr(wire, f"{method}Response")()
@@ -268,7 +268,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "deadline_s"), [([], None), (["--deadline", "90.5"], 90.5), (["--deadline", "0"], 0)]
 )
-def test_a_drain_waits_for_ever_unless_it_is_told_how_long(
+def test_a_drain_without_a_deadline_waits_forever(
     ctl: Ctl, operator: FakeOperator, arguments: list[str], deadline_s: float | None
 ) -> None:
     operator.answers["DrainWorker"] = wire.DrainWorkerResponse(workers=[Worker(name="w1")])

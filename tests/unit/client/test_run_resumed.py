@@ -19,7 +19,7 @@ from swarm_worker.config import WorkerConfig
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.run.parent_death import NOT_STARTED
 from swarmctl.run.supervisor import OUR_CAUSE
-from swarmctl.run.workers import crew
+from swarmctl.run.workers import worker_names
 from unit.client.conftest import Ctl
 
 # What a worker of a run is told by the run itself, or has no use for.
@@ -86,7 +86,7 @@ def test_a_runner_that_was_paused_is_tried_again(alone: Ctl, fake: FakeOperatorS
     assert "going on" not in result.err
 
 
-def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it(
+def test_a_runner_that_is_paused_meanwhile_is_reported_with_the_command_that_resumes_it(
     alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
@@ -108,7 +108,7 @@ def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it
     )
 
 
-def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_the_last_events_are_printed_however_late_they_arrive(alone: Ctl, fake: FakeOperatorServer) -> None:
     kind = EventKind.EVENT_KIND_TASK_COMPLETED
     first, last = (
         Event(seq=seq, kind=kind, task_id=task_id, status=COMPLETED) for seq, task_id in ((2, "a"), (3, "b"))
@@ -156,15 +156,13 @@ def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: F
         (3, ["worker-1", "worker-2"], ["worker-1", "worker-2", "worker-3"]),
     ],
 )
-def test_the_crew_is_as_large_as_asked_for_and_has_all_holders(
+def test_the_workers_are_as_many_as_asked_and_include_all_holders(
     size: int, holders: list[str], names: list[str]
 ) -> None:
-    assert crew(size, holders) == names
+    assert worker_names(size, holders) == names
 
 
-def test_a_database_that_is_in_use_is_told_with_what_to_do_about_it(
-    alone: Ctl, fake: FakeOperatorServer
-) -> None:
+def test_a_database_in_use_is_reported_with_the_remedy(alone: Ctl, fake: FakeOperatorServer) -> None:
     said = "swarmd: here/swarm.db: another swarmd has this database open (pid 4711); use that one"
     fake.write(swarmd=f'echo "{said}" >&2; exit 3')
 

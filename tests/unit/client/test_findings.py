@@ -1,4 +1,4 @@
-"""How `show` tells the course of a task's findings, over all its attempts."""
+"""`swarmctl show`: the findings of a task over all its attempts."""
 
 from collections.abc import Sequence
 
@@ -51,9 +51,7 @@ COURSE = [
 ]
 
 
-def test_show_tells_the_course_of_the_findings_and_what_builders_said_to_each(
-    ctl: Ctl, operator: FakeOperator
-) -> None:
+def test_show_lists_findings_per_verdict_and_the_builders_answers(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["GetTask"] = wire.GetTaskResponse(task=TASK, attempts=COURSE)
 
     document, text = in_every_form(ctl, "show", "a")
@@ -102,7 +100,7 @@ def test_an_answer_of_a_kind_that_is_none_of_ours_is_still_shown(ctl: Ctl, opera
     assert "        answered: deferred\n" in text
 
 
-def test_a_task_without_a_verdict_has_no_course(ctl: Ctl, operator: FakeOperator) -> None:
+def test_a_task_without_a_verdict_has_no_finding_counts(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["GetTask"] = wire.GetTaskResponse(task=TASK, attempts=[Attempt(number=1)])
 
     document, text = in_every_form(ctl, "show", "a")
