@@ -1,4 +1,4 @@
-"""Heartbeats as fast as they are answered: `beats.py ADDRESS TOKEN WORKERS SECONDS` prints how many a second."""
+"""A flood of heartbeats: `beats.py ADDRESS TOKEN WORKERS SECONDS` prints the answers per second."""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
-"""R10: what a claim costs among a million tasks, beside the same among a thousand; and a chain to its end.
+"""R10: the cost of a claim among a million tasks beside one among a thousand; and a chain to its end.
 
-The plans are written by SQL, since only the steps are to be measured: outcome and next claim in one commit, on
-the engine without the wire. Every shape of graph that made the predecessor slow is here.
+The plans are written by SQL, since only the steps are measured: outcome and next claim in one commit, on
+the engine without the wire. The shapes of graphs include every one that made the predecessor slow.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ SMALL: Final = 1_000
 STEPS: Final = 300
 CHAIN: Final = 10_000
 
-# Of each shape: its edges (who waits, for whom), and which tasks are done already. Tasks are numbered from 1.
+# For each shape its edges (task, dependency), and the tasks that are done already. Tasks are numbered from 1.
 _SHAPES: Final = {
     "independent": ("SELECT n, n FROM ids WHERE 0", "0"),
     "each after the 3 before it": ("SELECT n, n - d FROM ids CROSS JOIN three WHERE n > d", "0"),
@@ -81,7 +81,7 @@ async def _pair(where: Path, shape: str, large: int, rounds: int) -> tuple[list[
     many: list[Samples] = []
     for number in range(rounds):
         for name, found in (("few", few), ("many", many)):
-            # A fresh copy, so that every round meets the same tasks.
+            # A fresh copy gives every round the same tasks.
             shutil.copyfile(where / name / "swarm.db", where / name / f"round-{number}.db")
             async with bench(where / name / f"round-{number}.db") as swarm:
                 found.append(await _steps(swarm))

@@ -1,7 +1,7 @@
-"""Where the processor time of one task goes inside the engine: statements, commit, and the rest, which is Python.
+"""The processor time of one task inside the engine: statements, commit, and the rest, which is Python.
 
-The engine without the wire, on its writer's thread: claim, go and outcome, one task at a time and many that
-share their commits. What the wire costs is the difference to the server's time for a step in R1.
+The engine runs without the wire, on its writer's thread: claim, go and outcome, one task at a time, and
+many that share their commits. The cost of the wire is the difference to the server's time for a step in R1.
 """
 
 import asyncio

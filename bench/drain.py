@@ -1,4 +1,4 @@
-"""R4 and R9: no-op tasks through the whole protocol on four worker processes, beside what others do with them."""
+"""R4 and R9: no-op tasks through the whole protocol on four worker processes, beside other task queues."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""R11, R12, R14: thousands of workers that are connected and idle, that beat, and that all come back at once."""
+"""R11, R12, R14: thousands of workers that are idle, that send heartbeats, and that reconnect at once."""
 
 import contextlib
 import json
@@ -27,10 +27,10 @@ def idle_findings(setting: Setting) -> Iterator[Finding]:
     with echo() as bare:
         reference_kib = _memory_per_worker(bare, workers)
     with swarmd() as server, idle_fleet(server, workers) as fleet:
-        # Each worker beats when it has joined, and not again for nine seconds.
+        # Each worker sends a heartbeat after its join, and the next one nine seconds later.
         until(lambda: fleet.state()["beats"] >= workers, "the first beats are answered", deadline_s=60)
         joining = fleet.since()
-        # What has waited while the load looked through itself for garbage is not to be seen in what follows.
+        # A garbage collection of the load program must not delay the next measure.
         time.sleep(BEAT_S)
         fleet.since()
         cpu, begin = server.cpu_s(), time.monotonic()
@@ -84,7 +84,7 @@ def storm_findings(setting: Setting) -> Iterator[Finding]:
             start_swarmd(found)
             up_s = time.monotonic() - begin
             until(lambda: fleet.state()["openings"] >= 2 * workers, "all are back", deadline_s=120)
-            # Whoever was turned away would come back later than the rest, or lose the stream again.
+            # A worker that was refused would come back later than the rest, or lose its stream again.
             time.sleep(2)
             state = fleet.state()
     yield Finding(

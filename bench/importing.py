@@ -1,4 +1,4 @@
-"""An import beside parsing its file alone, and a drain beside viewers that watch it."""
+"""An import beside the parsing of its file alone, and a drain beside viewers that watch it."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""R7, R8: how long work waits while a worker is idle, beside a bare call and a bare message of a stream."""
+"""R7, R8: the wait of a task while a worker is idle, beside a bare call and a bare message of a stream."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -125,7 +125,7 @@ class _Client:
     def __init__(self, server: Running) -> None:
         self._channel = dial(server.endpoint)
         self.rpc = Client(self._channel, server.endpoint.metadata)
-        # Made once, as a worker does.
+        # Created once, like in a worker.
         self._worker = self.rpc.worker
         self._operator = self.rpc.operator
         self._streams: list[Any] = []

@@ -1,4 +1,5 @@
-"""What a measure hands back, and how it is shown: figures of this run with their spread, never one from elsewhere.
+"""The results of a measure and their presentation: figures of this run with their spread, none from
+elsewhere.
 
 A figure is mostly a ratio: ours and a reference, measured one right after the other, several times. Times
 differ from machine to machine and from hour to hour; such ratios can be compared.
@@ -38,11 +39,11 @@ def at_most(bound: float) -> Goal:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How much to measure: `full` is what docs/performance.md is made from, the rest takes minutes."""
+    """The extent of the measures: `full` gives the sizes of docs/performance.md, the rest takes minutes."""
 
     pairs: int
     full: bool
-    # For how long, where a measure is one of endurance; 0 is its own length.
+    # The length of an endurance measure; 0 is its default.
     asked_minutes: float = 0.0
 
     def of(self, short: int, full: int) -> int:
@@ -56,13 +57,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table: the values of the pairs, and what stands beside them."""
+    """A line of the table: the values of the pairs, and the figures beside them."""
 
     id: str
     name: str
     values: Sequence[float]
     goal: Goal | None = None
-    # Empty for a ratio.
+    # The unit; empty for a ratio.
     unit: str = ""
     # Absolute figures of the same run, medians.
     beside: Mapping[str, float] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class Finding:
 
 @dataclass
 class Pairs:
-    """Ours and the reference, again and again."""
+    """Pairs of ours and the reference, repeated."""
 
     ours: list[float] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
@@ -116,14 +117,14 @@ class Pairs:
 
 @dataclass
 class Timer:
-    """How long a block took."""
+    """A timer of one block."""
 
     seconds: float = 0.0
 
 
 @dataclass
 class Samples:
-    """Times of one thing, in seconds."""
+    """The times of one operation, in seconds."""
 
     seconds: list[float] = field(default_factory=list)
 

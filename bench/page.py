@@ -1,7 +1,7 @@
 """Makes the table of docs/performance.md from runs of the bench: `page.py RESULT.json…`.
 
-Values of the same measure from several runs at one commit are put together; the page says on what machine, and
-when. Nothing but the lines between the two marks is touched.
+Values of the same measure from several runs at one commit are merged; the page names the machine and the
+date. Only the lines between the two marks change.
 """
 
 import json

@@ -1,6 +1,8 @@
-"""Runs the peers: their own environment, their stores, four worker processes each, and the same work.
+"""The runs of the peers: their own environment, their stores, four worker processes each, and the same
+work.
 
-What a machine lacks (Redis, PostgreSQL) is said in one line, and what needs it is left out.
+A requirement that the machine lacks (Redis, PostgreSQL) is printed in one line, and its measures are left
+out.
 """
 
 import contextlib
@@ -34,7 +36,7 @@ class Peer:
     store: str
     survives: bool
     count: int
-    # How many tasks a worker process does at a time, where the peer can be told.
+    # The number of concurrent tasks of a worker process, where the peer has a setting for it.
     threads: int = 1
 
 

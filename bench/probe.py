@@ -1,7 +1,7 @@
-"""Asks, at a steady pace and over a connection of its own, what must never wait for the writer.
+"""Requests that must never wait for the writer, at a steady pace over their own connection.
 
-Run as a program: `probe.py ADDRESS TOKEN SECONDS` prints, as JSON, how long each answer took in seconds: beats,
-kills of tasks that wait, kills of a task that a worker holds until the order is there, and one emergency stop.
+Run as a program: `probe.py ADDRESS TOKEN SECONDS` prints, as JSON, the seconds to each answer: heartbeats,
+kills of waiting tasks, kills of a held task until the order arrives, and one emergency stop.
 """
 
 import asyncio

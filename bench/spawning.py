@@ -1,4 +1,5 @@
-"""R5, R6: sessions a second of real workers, guard and records included, beside bare spawns of the same program.
+"""R5, R6: sessions per second of real workers, guard and records included, beside bare spawns of the same
+program.
 
 The program is a script of two lines that says PASS: builder and validator of every task.
 """

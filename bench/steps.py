@@ -1,4 +1,5 @@
-"""R1–R3: steps a second of many workers. A step is a go, or an outcome with the next claim; each is durable.
+"""R1–R3: steps per second of many workers. A step is a go, or an outcome with the next claim; each is
+durable.
 
 The reference is the echo server under the same load program.
 """
@@ -10,7 +11,7 @@ from measure import Finding, Pairs, Setting, at_least
 from programs import Running, add_tasks, echo, run, swarmd
 
 SECONDS = 3
-# More than any server does in the time of one run.
+# More than any server completes in one run.
 TASKS = 25_000
 
 

@@ -45,7 +45,7 @@ def _redis(where: Path, *, durable: bool) -> Iterator[Mapping[str, str]]:
 def _postgres(where: Path) -> Iterator[Mapping[str, str]]:
     programs = postgres_bin()
     assert programs is not None
-    # It refuses to run as root, for which Debian has made a user.
+    # PostgreSQL refuses to run as root; Debian provides a user for it.
     user = "postgres" if os.getuid() == 0 else None
     where.chmod(0o755)
     data = where / "postgres"

@@ -1,4 +1,4 @@
-"""R13: what must not wait, while the writer has all that it can do: a slow disk, a flow of events."""
+"""R13: urgent requests while the writer is saturated: a slow disk, a flow of events."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2
 from support.programs import environment
 
 SECONDS = 6
-# On a disk that takes 5 ms longer they keep the writer always at a commit, and make some 200 events a second.
+# On a disk with 5 ms more latency they keep the writer in a commit, and create some 200 events a second.
 WORKERS = 2
 CONNECTED = 1_000
 DRILLS = 20

@@ -1,7 +1,7 @@
-"""Runs the quickstart plan into `demo/` and then tries what it has built.
+"""Runs the quickstart plan into `demo/` and then tries the result.
 
-Its rule: `demo/` is emptied only if it is a folder that this program made itself, and whatever fails
-makes it end with something other than 0.
+Invariant: `demo/` is emptied only if this program made the folder, and every failure gives an exit code
+other than 0.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
 PROJECT = DEMO / "project"
-# Says that the folder is ours to empty.
+# The mark of a folder that this program may empty.
 MARK = DEMO / ".swarm-demo"
 PLAN = "examples/quickstart/tasks.yaml"
 SAMPLE = "samples/harbour.txt"
@@ -24,7 +24,7 @@ SAMPLE = "samples/harbour.txt"
 
 def main() -> None:
     """Makes the folder, runs the swarm, tries the package, says where it is."""
-    # Ctrl-C is for swarmctl, which stops in good order; this program then ends with its exit code.
+    # swarmctl handles Ctrl-C and stops in order; this program then exits with its code.
     signal.signal(signal.SIGINT, lambda _signum, _frame: None)
     tools = Path(sys.executable).parent
     environment = clean_environment(tools)
@@ -59,7 +59,7 @@ def clean_environment(tools: Path) -> dict[str, str]:
 
 
 def make_folder() -> None:
-    """Makes `demo/` anew; refuses a folder that something else has made."""
+    """Empties and makes `demo/`; refuses a folder that something else has made."""
     if DEMO.is_symlink() or (DEMO.exists() and not MARK.is_file()):
         stop(f"{DEMO.name}/ is not a folder that `make demo` made; move it away, then run it again")
     if DEMO.exists():

@@ -1,4 +1,6 @@
-"""Makes deploy/grafana/swarm.json: the panels are a table here, and the rest of the format is the same for all."""
+"""Makes deploy/grafana/swarm.json: the panels are a table here, and the rest of the format is common to
+all.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,13 +10,13 @@ from typing import Any, Final
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "deploy" / "grafana" / "swarm.json"
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-# A panel is a third of the width; a figure on top an eighth.
+# A panel takes a third of the width; a figure at the top takes an eighth.
 WIDE, NARROW, TALL, LOW = 8, 3, 8, 4
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its queries with the legend of each, and the unit of its values."""
+    """A panel: its queries with the legend of each, and the unit of its values."""
 
     title: str
     queries: Sequence[tuple[str, str]]

@@ -1,6 +1,6 @@
 """Takes pictures of every page of the dashboard, light and dark, wide and as on a phone, into screenshots/.
 
-A real swarmd with real workers works through the plan of examples/predecessor while they are taken.
+Meanwhile a real swarmd with real workers works through the plan of examples/predecessor.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from support.waiting import until
 
 TARGET: Final = ROOT / "screenshots"
 PLAN: Final = ROOT / "examples" / "predecessor" / "tasks.yaml"
-# A worker that a busy machine makes late is not given up for it.
+# A busy machine may delay a worker; it must not be given up.
 PATIENT: Final = (
     "--heartbeat-interval",
     "1",
@@ -34,8 +34,8 @@ PATIENT: Final = (
 )
 THEMES: Final = ("light", "dark")
 SIZES: Final = {"wide": (1440, 900, 1), "phone": (375, 760, 2)}
-# Long enough that something runs in every picture.
-# Long enough that something runs in every picture.
+# Long enough for a running session in every picture.
+# Long enough for a running session in every picture.
 PARTS: Final[dict[str, dict[str, object]]] = {
     "*": {"seconds": 22, "validator_seconds": 9},
     "2.6.0": {"seconds": 2, "validator_seconds": 1},
@@ -121,7 +121,7 @@ def shoot(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> None
             page.goto(f"{dashboard.url}/{place.replace('RUNNING', running(dashboard))}")
             page.reload()
             page.locator("main h1").first.wait_for(state="attached")
-            # Charts and layouts are drawn a moment after their numbers have come.
+            # Charts and layouts are drawn a moment after their data has arrived.
             page.wait_for_timeout(1200)
             page.screenshot(path=TARGET / f"{name}-{theme}-{size}.png")
 

@@ -38,7 +38,7 @@ def enqueue(count: int) -> None:
 
 
 if __name__ == "__main__":
-    # Huey knows a task by its module, and the consumer loads this one by its name.
+    # Huey identifies a task by its module, and the consumer imports this module by name.
     import with_huey as own
 
     if sys.argv[1] == "fan":

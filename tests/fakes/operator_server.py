@@ -18,10 +18,10 @@ COMPLETED = TaskStatus.TASK_STATUS_COMPLETED
 FAILED = TaskStatus.TASK_STATUS_FAILED
 RUNNING = SwarmMode.SWARM_MODE_RUNNING
 
-# The line that every test of a run types, more or less.
+# The command line of most tests of a run.
 RUN = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "2")
-# Each writes down how it was called, its pid and its end; it waits for a file or for a signal. Asked twice it says so
-# once: the kernel tells of a parent's death once for each of the parent's threads that it had been handed to.
+# Each program writes its pid, arguments and end to files, and waits for a file or for a signal. Asked twice, it writes
+# one line: the kernel signals a parent's death once for each thread of the parent that had become its parent.
 SWARMD = """\
 #!/bin/sh
 echo "$$ $@" >> {folder}/swarmd.calls

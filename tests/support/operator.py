@@ -16,7 +16,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 TOKEN = "swt1_operator_test_secret"
 _SERVICE = wire.DESCRIPTOR.services_by_name["OperatorService"]
 
-# What a method answers: a message, an error, for a stream several of them; or what makes it of the request.
+# The answer of a method: a message, an error, for a stream several of them; or a function of the request.
 Answer = Any
 
 
@@ -27,7 +27,7 @@ class FakeOperator:
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     address: str = ""
-    # Set when the operator is about to go.
+    # Set when the operator is about to stop.
     over: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, method: str) -> list[Any]:
@@ -61,7 +61,7 @@ def serving(
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     handlers = {method.name: _handler(operator, method) for method in _SERVICE.methods}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)])
-    # By its number: under a name that stands for two addresses, the port of the other one may be somebody else's.
+    # By address: a name may stand for two addresses, and the port of the other may belong to another program.
     address = "127.0.0.1:0"
     port = (
         server.add_insecure_port(address)

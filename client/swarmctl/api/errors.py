@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -20,6 +20,14 @@ class ExitMapping:
 
     code: ExitCode
     hint: str = ""
+
+
+class _ConnectionFailure(NamedTuple):
+    """A kind of failed connection, recognised by any of its signs in gRPC's details."""
+
+    signs: tuple[str, ...]
+    problem: str
+    hint: str
 
 
 BY_REASON: Final[Mapping[str, ExitMapping]] = {
@@ -61,21 +69,23 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, ExitMapping]] = {
     ),
 }
 # Texts in gRPC's details of a failed connection, each with a problem and a hint.
-_NO_CONNECTION: Final = (
-    (
-        ("connection refused",),
-        "no swarmd answers at {server}",
-        "start one with `swarmd`, or give --server",
+_CONNECTION_FAILURES: Final = (
+    _ConnectionFailure(
+        ("connection refused",), "no swarmd answers at {server}", "start one with `swarmd`, or give --server"
     ),
-    (("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"),
-    (("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"),
-    (("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
-    (("hostname verification",), "the certificate of {server} names another host", "check --server"),
-    (("expired",), "the certificate of {server} has expired", "give the server a new one"),
-    (
-        ("certificate_verify_failed",),
-        "nobody vouches for the certificate of {server}",
-        "check --tls-ca",
+    _ConnectionFailure(
+        ("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"
+    ),
+    _ConnectionFailure(
+        ("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"
+    ),
+    _ConnectionFailure(("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
+    _ConnectionFailure(
+        ("hostname verification",), "the certificate of {server} names another host", "check --server"
+    ),
+    _ConnectionFailure(("expired",), "the certificate of {server} has expired", "give the server a new one"),
+    _ConnectionFailure(
+        ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"
     ),
 )
 _OTHER: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
@@ -112,9 +122,9 @@ def _fault(violation: Violation) -> str:
 
 def _unreachable(detail: str, *, server: str) -> ProgramExit:
     lowered = detail.lower()
-    for signs, problem, hint in _NO_CONNECTION:
-        if any(sign in lowered for sign in signs):
-            return ProgramExit(ExitCode.UNREACHABLE, problem.format(server=server), hint=hint)
+    for failure in _CONNECTION_FAILURES:
+        if any(sign in lowered for sign in failure.signs):
+            return ProgramExit(ExitCode.UNREACHABLE, failure.problem.format(server=server), hint=failure.hint)
     cause = one_line(detail.rsplit("last error: ", 1)[-1], 200)
     return ProgramExit(
         ExitCode.UNREACHABLE,

@@ -53,13 +53,15 @@ class WorkerFlags:
     builder_config: Annotated[
         str | None, _option("How amplifier-agent is configured for builders.", "FILE")
     ] = None
-    validator_config: Annotated[str | None, _option("The same for validators.", "FILE")] = None
+    validator_config: Annotated[
+        str | None, _option("How amplifier-agent is configured for validators.", "FILE")
+    ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
     no_validation: Annotated[
         bool, typer.Option("--no-validation", help="Let no validator judge.", rich_help_panel=PANEL)
     ] = False
     builder_command: Annotated[str | None, _option("The builder of the command runner.", "ARGV")] = None
-    validator_command: Annotated[str | None, _option("The validator of it.", "ARGV")] = None
+    validator_command: Annotated[str | None, _option("The validator of the command runner.", "ARGV")] = None
     builder_timeout: Annotated[float | None, _seconds("How long a builder may run.")] = None
     validator_timeout: Annotated[float | None, _seconds("How long a validator may run.")] = None
     stall_timeout: Annotated[float | None, _seconds("How long a session may be silent.")] = None

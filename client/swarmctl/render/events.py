@@ -1,6 +1,6 @@
 """Events, one line each."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
@@ -27,10 +27,17 @@ def event_text(event: Event, *, resume: str = RESUME) -> str:
     return f"{line}; mend that, then `{resume}`" if paused else line
 
 
-def _place(event: Event) -> tuple[str, list[str]]:
+class _Place(NamedTuple):
+    """The subject of an event, and where it happened."""
+
+    subject: str
+    where: list[str]
+
+
+def _place(event: Event) -> _Place:
     if event.kind == EventKind.EVENT_KIND_RUNNER_PAUSED:
         # The cause names the runner; the task is only the first one that met the refusal.
-        return "", [place for place in (event.worker, event.task_id) if place]
+        return _Place("", [place for place in (event.worker, event.task_id) if place])
     where = [f"attempt {event.attempt}"] if event.attempt else []
     where += [event.worker] if event.worker and event.task_id else []
-    return event.task_id or event.worker, where
+    return _Place(event.task_id or event.worker, where)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,13 @@ from swarmctl.render.workers import WORKER_STYLES
 from swarmctl.tui.snapshot import SwarmSnapshot, View
 
 
+class FittedRows(NamedTuple):
+    """Titles and rows, padded to the widths of their columns."""
+
+    titles: Sequence[Cell]
+    cells: Sequence[Sequence[Cell]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A table whose rows have keys: a task id, a worker name, or an empty text if no action applies."""
@@ -28,10 +35,10 @@ class Rows:
     table: Table
     keys: Sequence[str]
 
-    def fitted(self, room: int) -> tuple[Sequence[Cell], Sequence[Sequence[Cell]]]:
+    def fitted(self, room: int) -> FittedRows:
         """Returns the titles and the rows in columns of `room` cells at most."""
         titles, *rows = aligned(self.table, room=room)
-        return titles, rows
+        return FittedRows(titles, rows)
 
 
 RUNNING: Final = (
@@ -74,9 +81,10 @@ def rows_of(view: View, snapshot: SwarmSnapshot, events: Sequence[Event], now: d
         return Rows(
             Table(WORKERS, [_worker(w, now) for w in snapshot.workers]), [w.name for w in snapshot.workers]
         )
-    tasks, columns, row = _TASK_VIEWS[view]
-    found = tasks(snapshot)
-    return Rows(Table(columns, [row(task, now) for task in found]), [task.task_id for task in found])
+    task_view = _TASK_VIEWS[view]
+    tasks = task_view.tasks(snapshot)
+    rows = [task_view.row(task, now) for task in tasks]
+    return Rows(Table(task_view.columns, rows), [task.task_id for task in tasks])
 
 
 def _running(task: Task, now: datetime) -> Sequence[Cell]:
@@ -121,13 +129,18 @@ def _event(event: Event) -> Sequence[Cell]:
     return cell(event.seq), cell(text_format.clock(event, "happened_at")), cell(event_text(event))
 
 
-_TaskRow = Callable[[Task, datetime], Sequence[Cell]]
-_TASK_VIEWS: Final[
-    Mapping[View, tuple[Callable[[SwarmSnapshot], Sequence[Task]], Sequence[Column], _TaskRow]]
-] = {
-    View.RUNNING: (lambda snapshot: snapshot.running, RUNNING, _running),
-    View.TASKS: (lambda snapshot: snapshot.tasks.tasks, LIST, lambda task, _: list_row(task)),
-    View.FAILED: (lambda snapshot: snapshot.failed.tasks, FAILED, _failed),
+class _TaskView(NamedTuple):
+    """A view of tasks: their source, its columns, and the row of one task."""
+
+    tasks: Callable[[SwarmSnapshot], Sequence[Task]]
+    columns: Sequence[Column]
+    row: Callable[[Task, datetime], Sequence[Cell]]
+
+
+_TASK_VIEWS: Final[Mapping[View, _TaskView]] = {
+    View.RUNNING: _TaskView(lambda snapshot: snapshot.running, RUNNING, _running),
+    View.TASKS: _TaskView(lambda snapshot: snapshot.tasks.tasks, LIST, lambda task, _: list_row(task)),
+    View.FAILED: _TaskView(lambda snapshot: snapshot.failed.tasks, FAILED, _failed),
 }
 
 

@@ -1,4 +1,4 @@
-"""The verbs that change something: what they send, what they print, and how they end."""
+"""The commands that change the swarm: their requests, output and exit codes."""
 
 import json
 import stat
@@ -276,8 +276,8 @@ def test_a_drain_without_a_deadline_waits_forever(
     ctl("drain", "w1", *arguments)
 
     [request] = operator.asked("DrainWorker")
-    told = request.deadline.ToMilliseconds() / 1_000 if request.HasField("deadline") else None
-    assert told == deadline_s
+    seconds = request.deadline.ToMilliseconds() / 1_000 if request.HasField("deadline") else None
+    assert seconds == deadline_s
 
 
 def test_retry_says_what_it_revived(ctl: Ctl, operator: FakeOperator) -> None:
@@ -391,7 +391,7 @@ def test_watch_prints_a_line_an_event_where_it_is_piped(
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    # Where it would wait for the server to come back, the user has seen enough.
+    # The user leaves where the command waits for the server.
     monkeypatch.setattr("time.sleep", sleep)
 
     result = ctl("watch", "-o", "json")

@@ -1,4 +1,4 @@
-"""The programs that a run starts."""
+"""The child processes of a run."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The command line itself: options before and after the verb, help, and failures in one line."""
+"""The command line itself: options before and after the command, help, and failures in one line."""
 
 import os
 import subprocess
@@ -61,7 +61,7 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
 
     for found in commands:
         assert found.help
-        # The last is --help, which click adds as it goes.
+        # The last parameter is --help, which click adds itself.
         assert all(parameter.help for parameter in found.params)
 
 
@@ -92,7 +92,7 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
         (["run", "nowhere"], "can't read nowhere: No such file or directory; check the path"),
         (
             ["run", "plan.yaml", "--project-root", "nowhere"],
-            "the project root nowhere is no folder; give --project-root",
+            "nowhere is not a directory; create it or pass another --project-root",
         ),
         (
             ["run", "plan.yaml", "--server", "a:1"],

@@ -1,4 +1,4 @@
-"""`swarmctl doctor`: what it looks at, how it grades what it finds, and how it ends."""
+"""`swarmctl doctor`: its checks, their grades, and its exit code."""
 
 import json
 import shutil
@@ -185,7 +185,7 @@ def test_a_server_s_clock_that_differs_is_a_warning(
     ctl: Ctl, operator: FakeOperator, well: Swarm, off_s: int, side: str
 ) -> None:
     def answer(_: wire.GetSwarmRequest) -> wire.GetSwarmResponse:
-        # Half a second lets the call take its time on either side.
+        # Half a second covers the duration of the call.
         there = datetime.now(UTC) + timedelta(seconds=off_s + (0.5 if off_s > 0 else -0.5))
         return wire.GetSwarmResponse(swarm=well, now=stamp(there))
 
@@ -234,14 +234,14 @@ def test_a_state_folder_that_is_a_file_fails(alone: Ctl) -> None:
 
     assert (checks["state folder"]["grade"], checks["state folder"]["found"]) == (
         "fail",
-        "state is no folder",
+        "state is not a directory",
     )
 
 
 def test_a_project_that_is_not_a_directory_fails(alone: Ctl) -> None:
     code, checks = report(alone, "--no-server", "--project-root", "nowhere")
 
-    assert (code, checks["project"]["found"]) == (1, "nowhere is no folder")
+    assert (code, checks["project"]["found"]) == (1, "nowhere is not a directory")
 
 
 def test_a_project_that_is_not_a_work_tree_is_a_warning(alone: Ctl, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_machine_without_git_is_a_warning(alone: Ctl, monkeypatch: pytest.Monk
 
     code, checks = report(alone, "--no-server")
 
-    assert (code, checks["git"]["found"]) == (0, "there is no git on PATH")
+    assert (code, checks["git"]["found"]) == (0, "git is not on PATH")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from unit.client.conftest import Ctl
 
 Code = grpc.StatusCode
 
-# Those that a worker alone gets.
+# The reasons that only a worker gets.
 CODES = {
     "TASK_NOT_FOUND": (Code.NOT_FOUND, 3),
     "TASK_AMBIGUOUS": (Code.INVALID_ARGUMENT, 2),

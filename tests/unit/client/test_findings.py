@@ -40,7 +40,7 @@ def judged(number: int, *findings: Finding, answers: Sequence[FindingAnswer] = (
 
 COURSE = [
     judged(1, finding("a1f1"), finding("a1f2", "two\nlines"), finding("a1f3")),
-    # Nobody reported, so nobody has answered yet.
+    # No builder has reported, so none has answered yet.
     Attempt(number=2),
     judged(
         3,
@@ -109,11 +109,11 @@ def test_a_task_without_a_verdict_has_no_finding_counts(ctl: Ctl, operator: Fake
     assert "findings" not in text
 
 
-@pytest.mark.parametrize(("attempt", "told"), [(0, "none yet"), (3, "3 of 3"), (4, "4")])
+@pytest.mark.parametrize(("attempt", "expected"), [(0, "none yet"), (3, "3 of 3"), (4, "4")])
 def test_show_counts_no_attempt_against_a_number_that_a_retry_has_passed(
-    ctl: Ctl, operator: FakeOperator, attempt: int, told: str
+    ctl: Ctl, operator: FakeOperator, attempt: int, expected: str
 ) -> None:
     task = Task(task_id="a", attempt=attempt, max_retries=2)
     operator.answers["GetTask"] = wire.GetTaskResponse(task=task)
 
-    assert ["attempt", *told.split()] in [line.split() for line in ctl("show", "a").out.splitlines()]
+    assert ["attempt", *expected.split()] in [line.split() for line in ctl("show", "a").out.splitlines()]

@@ -1,4 +1,4 @@
-"""Bad task files: the exact line for each, and nothing sent."""
+"""Faulty task files: the exact line for each, and nothing sent."""
 
 import os
 from itertools import pairwise
@@ -13,7 +13,7 @@ from swarmctl.plan.source import MAX_BYTES, Source
 PRIORITY = "must be critical, high, medium, low or an integer from -1000 to 1000, got"
 NO_ALIASES = "YAML anchors and aliases are not allowed; write the value out"
 
-# One task whose named field has the value.
+# A plan of one task whose named field has the value.
 FIELD = 'tasks:\n  - id: "a"\n    {}\n'
 
 CASES = {

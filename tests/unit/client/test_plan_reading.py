@@ -1,4 +1,4 @@
-"""Good task files: what becomes of each field."""
+"""Valid task files: the message that results from each field."""
 
 import pytest
 

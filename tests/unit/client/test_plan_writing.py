@@ -1,4 +1,4 @@
-"""Exported files: readable, canonical, and the same again after an import."""
+"""Exported files: readable, canonical, and unchanged by an import."""
 
 import random
 
@@ -15,7 +15,7 @@ from swarmctl.plan.yaml_scalars import yaml_value
 
 SEEDS = range(300)
 
-# What breaks naive writers: alone, and joined at random.
+# Texts that break naive writers: alone, and joined at random.
 AWKWARD = [
     *["a", "word", " ", "  ", "\n", "\n\n", "\t", "\r", "\r\n", "#", " #", ": ", "- x", "yes", "0123"],
     *["'", '"', "\\", "é", "日本", "🎉", "|", ">", "%", "@", "`", "{", "}", "[", "]", ",", "&a", "*b"],

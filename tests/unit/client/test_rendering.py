@@ -109,7 +109,7 @@ def test_a_board_shows_counts_workers_and_what_runs() -> None:
     lines = printed(on)
     assert lines[:3] == ["mode     running", "tasks    2 in_progress, 3 completed", "workers  w1 2/4"]
     assert any(line.startswith("t1    in_progress") and line.endswith("[b]N\\x1b[2J") for line in lines)
-    # The latest few are enough.
+    # Only the latest events are shown.
     assert [line.strip() for line in lines if "event" in line] == [f"event {i}" for i in range(4, 9)]
 
 
@@ -194,7 +194,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    # Where it would wait for the server to come back, the user has seen enough.
+    # The user leaves where the command waits for the server.
     monkeypatch.setattr("swarmctl.api.streams.time.sleep", sleep)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("swarmctl.commands.watch.find_spec", lambda _: None)

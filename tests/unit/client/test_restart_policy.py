@@ -1,4 +1,4 @@
-"""Workers of a run that die: when each is started again, and as whom."""
+"""Workers of a run that die: the time and the name of each restart."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from swarmctl.run.restart_policy import (
 )
 from unit.client.conftest import Ctl
 
-# Dies so often, and then works; each start of it is one line of `workers.calls`.
+# Dies that often, and then works; each start is one line of `workers.calls`.
 DIES = "[ $(grep -c -- '--name worker-1' {folder}/workers.calls) -gt {times} ] || kill -9 $$"
 FAILS = "{ echo 'swarm-worker: no luck' >&2; exit 1; }"
 KILLED = -9
@@ -137,7 +137,7 @@ def test_only_an_end_that_another_start_may_better_is_worth_one(code: int, *, ag
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Has every wait of a run be as long as the test says."""
+    """Sets the length of every wait of a run."""
 
     def choose(wait_s: float) -> None:
         monkeypatch.setattr("swarmctl.run.restart_policy.FIRST_WAIT_S", wait_s)
@@ -187,8 +187,8 @@ def test_a_worker_that_fails_comes_back_and_its_last_line_is_printed_each_time(
 
     assert result.code == 0
     notes = [line for line in result.err.splitlines() if "again" in line]
-    told = "swarmctl: worker-1 ended with exit code 1: swarm-worker: no luck; starting it again in 0.1 s"
-    assert notes == [told] * 2
+    line = "swarmctl: worker-1 ended with exit code 1: swarm-worker: no luck; starting it again in 0.1 s"
+    assert notes == [line] * 2
 
 
 def test_a_run_whose_workers_always_fail_gives_them_up_and_says_what_to_do(

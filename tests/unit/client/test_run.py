@@ -112,11 +112,11 @@ def test_a_fault_that_the_server_finds_starts_no_worker(alone: Ctl, fake: FakeOp
 
 
 def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: FakeOperatorServer) -> None:
-    fake.write(swarmd='echo noise >&2; echo "swarmd: pid 7 has it; stop that one" >&2; exit 3')
+    fake.write(swarmd='echo noise >&2; echo "swarmd: pid 7 has it; stop it" >&2; exit 3')
 
     result = alone(*RUN)
 
-    assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop that one\n")
+    assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop it\n")
 
 
 def test_a_swarmd_that_dies_without_a_word_is_reported_with_its_log(
@@ -185,7 +185,7 @@ def test_a_server_that_dies_in_the_middle_is_reported_with_its_last_line(
 
 
 def interrupting(fake: FakeOperatorServer, times: int) -> None:
-    """Has the user press Ctrl-C so often, each time when the last has had its effect."""
+    """Presses Ctrl-C that often, each time after the last one has had its effect."""
 
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         if request.follow:
@@ -215,7 +215,7 @@ def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(
 
 
 def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeOperatorServer) -> None:
-    # Workers that are busy do not leave when they are first asked.
+    # Busy workers do not leave at the first request.
     fake.write(worker="trap : TERM INT")
     interrupting(fake, times=2)
 

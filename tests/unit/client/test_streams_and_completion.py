@@ -1,4 +1,4 @@
-"""Streams over restarts, and what a shell is offered while one types."""
+"""Streams over restarts of the server, and shell completion."""
 
 import os
 import subprocess

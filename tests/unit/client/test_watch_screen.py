@@ -1,4 +1,4 @@
-"""The full screen of `watch`: what it shows, and what its keys order."""
+"""The full screen of `watch`: its content, and the requests of its keys."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from support.watch_screen import pages, screen
 
 from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
@@ -18,6 +17,7 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, Swarm
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
 from support.operator import FakeOperator
 from support.waiting import DEADLINE_S
+from support.watch_screen import pages, screen
 from swarmctl.tui.overview_screen import OverviewScreen
 
 HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x1b[2J\u202e"
@@ -214,14 +214,14 @@ async def test_kill_asks_first_and_says_what_came_of_it(swarm: FakeOperator) -> 
         await watch.type("too slow")
         await watch.press("enter")
 
-        await watch.until_notified("build-1 is told to end")
+        await watch.until_notified("build-1 is ordered to end")
 
     assert swarm.asked("KillTask") == [wire.KillTaskRequest(task_ids=["build-1"], cause="too slow")]
 
 
 @dataclass(frozen=True)
 class Order:
-    """Keys, what is typed, the request that it makes, its answer, and what is told of it."""
+    """Keys, the typed text, the request, its answer, and the notification."""
 
     keys: str
     typed: str
@@ -265,7 +265,7 @@ async def test_a_deadline_that_is_not_a_number_drains_nobody(swarm: FakeOperator
         await watch.type("soon")
         await watch.press("enter")
 
-        await watch.until_notified("refused: soon is no number of seconds")
+        await watch.until_notified("refused: soon is not a number of seconds")
 
     assert not swarm.asked("DrainWorker")
 
