@@ -53,7 +53,7 @@ def connect(options: GlobalOptions) -> "Connection":
     from amplifier_swarm.credentials import find_token  # noqa: PLC0415
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
-    server = check_address(options.server, what="--server")
+    server = check_address(options.server, name="--server")
     token = find_token(options.token_file)
     if not (token.isascii() and token.isprintable()):
         # gRPC's own error would show the token.

@@ -5,31 +5,14 @@ Invariant: a flag that is not given is not passed on; the worker has its own def
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName
+
 # The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
-
-
-class RunnerFlag(StrEnum):
-    """The words of `--runner`."""
-
-    AUTO = "auto"
-    AMPLIFIER_AGENT = "amplifier-agent"
-    AMPLIFIER = "amplifier"
-    EMBEDDED = "embedded"
-    COMMAND = "command"
-
-
-class ContainmentFlag(StrEnum):
-    """The words of `--containment`."""
-
-    AUTO = "auto"
-    SUBREAPER = "subreaper"
-    PIDNS = "pidns"
 
 
 def _option(text: str, metavar: str) -> typer.models.OptionInfo:
@@ -47,7 +30,7 @@ class WorkerFlags:
     """The flags as fields of the same names."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
-    runner: Annotated[RunnerFlag | None, _option("What runs the sessions.", "RUNNER")] = None
+    runner: Annotated[RunnerName | None, _option("What runs the sessions.", "RUNNER")] = None
     builder_agent: Annotated[str | None, _option("The builder's persona.", "NAME")] = None
     validator_agent: Annotated[str | None, _option("The validator's persona.", "NAME")] = None
     builder_config: Annotated[
@@ -72,7 +55,7 @@ class WorkerFlags:
         list[str] | None, _option("A variable that sessions get too; repeatable.", "NAME")
     ] = None
     containment: Annotated[
-        ContainmentFlag | None, _option("What holds a session's processes together.", "LEVEL")
+        ContainmentName | None, _option("What holds a session's processes together.", "LEVEL")
     ] = None
 
     def argv(self) -> Iterator[str]:

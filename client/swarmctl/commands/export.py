@@ -9,10 +9,10 @@ import typer
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
+from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
 from swarmctl.atomic_file import replacing
 from swarmctl.cli.context import CommandContext
-from swarmctl.cli.statuses import StatusFlag
 from swarmctl.plan.source import STDIN
 from swarmctl.plan.write import plan_text
 from swarmctl.render.printer import write
@@ -23,7 +23,7 @@ def run(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = STDIN,
     *,
     status: Annotated[
-        list[StatusFlag] | None,
+        list[StatusName] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
 ) -> None:

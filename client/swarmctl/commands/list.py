@@ -6,10 +6,10 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
+from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
 from swarmctl.api.paging import TaskList
 from swarmctl.cli.context import CommandContext
-from swarmctl.cli.statuses import StatusFlag
 from swarmctl.console import print_err
 from swarmctl.render.tasks import list_blocks
 
@@ -18,7 +18,7 @@ def run(
     ctl: CommandContext,
     *,
     status: Annotated[
-        list[StatusFlag] | None,
+        list[StatusName] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
     phase: Annotated[str, typer.Option(metavar="PHASE", help="Only tasks of this phase.")] = "",

@@ -1,6 +1,6 @@
 """The result of an import."""
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmctl.plan.send import ImportResult
 from swarmctl.render.blocks import Blocks, Prose
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import (
     CreateLoginCodeResponse,

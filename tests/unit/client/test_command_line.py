@@ -12,10 +12,10 @@ from amplifier_swarm import __version__
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse, ListTasksResponse, Role
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from amplifier_swarm.vocabulary import StatusName
 from support.operator import FakeOperator
 from swarmctl import main, text_format
 from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, load
-from swarmctl.cli.statuses import StatusFlag
 from swarmctl.commands import logs, token
 from unit.client.conftest import Ctl
 
@@ -78,12 +78,15 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
         (["retry"], "no task given; name tasks, or say --failed"),
         (["drain"], "give one worker, or --all; `swarmctl workers` shows the names"),
         (["drain", "w", "--all"], "give one worker, or --all; `swarmctl workers` shows the names"),
-        (["--server", "x", "status"], "--server 'x' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (["--server", "x", "status"], "--server 'x' is not a HOST:PORT address; for example 127.0.0.1:7433"),
         (
             ["status", "--server", "http://x:1"],
-            "--server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+            "--server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
         ),
-        (["status", "--server", "a:99999"], "--server 'a:99999' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (
+            ["status", "--server", "a:99999"],
+            "--server 'a:99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
+        ),
         (
             ["status", "--tls-ca", "nowhere"],
             "can't read nowhere: No such file or directory; check the --tls flags",
@@ -237,7 +240,7 @@ def test_a_reader_that_goes_away_gets_no_complaint(operator: FakeOperator, tmp_p
 
 
 def test_the_words_of_options_are_those_of_the_contract() -> None:
-    assert list(StatusFlag) == list(text_format.words_of(TaskStatus))
+    assert list(StatusName) == list(text_format.words_of(TaskStatus))
     assert set(token.RoleWord) == set(text_format.words_of(Role))
     assert list(logs.SessionRoleWord) == list(text_format.words_of(SessionRole))
 
