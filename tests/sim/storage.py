@@ -1,8 +1,7 @@
-"""The real database, one step at a time: what its writer thread does is done when the simulation says so.
+"""The real database, one step at a time: the simulation runs the steps of the writer thread.
 
-So the moments between a commit, the news of it and the next commit are drawn from the seed and not by the
-machine's scheduler, and a crash can fall into each of them. Its one rule: SQL, transactions, grouping,
-callbacks and files are the server's own code.
+So the seed decides the order of commits, callbacks and crashes, and not the scheduler of the machine. Invariant: SQL,
+transactions, grouping, callbacks and files are the server's own code.
 """
 
 import shutil
