@@ -105,10 +105,10 @@ class Idle:
 
     async def run(self) -> None:
         """Listens and beats until it is cancelled."""
-        async with connected(self._fleet.endpoint) as stubs:
-            link = _Silent(self)
-            stream = ClaimStream(stubs, request=self._request, listener=self, link=link)
-            await asyncio.gather(stream.run(), self._beat(stubs))
+        async with connected(self._fleet.endpoint) as connection:
+            outages = _Silent(self)
+            stream = ClaimStream(connection, request=self._request, listener=self, outages=outages)
+            await asyncio.gather(stream.run(), self._beat(connection))
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
         self._joined.set()
@@ -125,7 +125,7 @@ class Idle:
         self._state.open -= self._standing
         self._standing = False
 
-    async def _beat(self, stubs: ServerConnection) -> NoReturn:
+    async def _beat(self, connection: ServerConnection) -> NoReturn:
         """As a real worker: when it has joined, and then with the same jitter."""
         request = wire.HeartbeatRequest(
             worker=self._name, incarnation=self._incarnation, phase=wire.WORKER_PHASE_ACTIVE
@@ -134,7 +134,9 @@ class Idle:
         while True:
             begin = time.monotonic()
             try:
-                await stubs.service.Heartbeat(request, timeout=CALL_TIMEOUT_S, metadata=stubs.metadata)
+                await connection.service.Heartbeat(
+                    request, timeout=CALL_TIMEOUT_S, metadata=connection.metadata
+                )
                 self._fleet.beats.took.seconds.append(time.monotonic() - begin)
                 self._state.beats += 1
             except grpc.RpcError:

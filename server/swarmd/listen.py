@@ -26,7 +26,7 @@ def read_tls(config: ServerConfig) -> Tls | None:
 
 def refuse_open(address: str, flag: str, tls: Tls | None) -> None:
     """Without TLS, tokens and tasks would cross the network for anybody to read."""
-    if tls is None and not is_loopback(host_of(check_address(address, what=flag))):
+    if tls is None and not is_loopback(host_of(check_address(address, name=flag))):
         raise ProgramExit(
             ExitCode.USAGE,
             f"refusing to listen on {address} without TLS",

@@ -21,7 +21,7 @@ class Connection:
     @classmethod
     def of_options(cls, options: GlobalOptions) -> "Connection":
         """The connection that the common options ask for; raises Exit where one is wrong."""
-        server = check_address(options.server, what="--server")
+        server = check_address(options.server, name="--server")
         token = find_token(options.token_file)
         if not (token.isascii() and token.isprintable()):
             # gRPC would say so too, and show the token with it.

@@ -3,7 +3,7 @@
 import grpc
 
 from amplifier_swarm import __version__
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
 from swarmctl.api.errors import explain

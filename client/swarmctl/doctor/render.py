@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmctl import text_format
 from swarmctl.doctor.check import Check, Grade, failed
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell

@@ -1,7 +1,6 @@
 """The link that logs a browser in."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import CreateLoginCodeResponse
 from swarmctl.render.blocks import Blocks, Prose

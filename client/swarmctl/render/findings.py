@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.documents.findings import course
+from amplifier_swarm.documents.findings import findings_per_verdict
 from amplifier_swarm.v1.session_pb2 import Finding, FindingAnswer, FindingAnswerKind
 from amplifier_swarm.v1.task_pb2 import Attempt
 from swarmctl import text_format
@@ -14,7 +14,7 @@ ANSWER_INDENT = " " * 4
 
 def course_text(attempts: Sequence[Attempt]) -> str:
     """How many findings each verdict had, such as `5 → 2 → 0`."""
-    return " → ".join(str(count) for count in course(attempts))
+    return " → ".join(str(count) for count in findings_per_verdict(attempts))
 
 
 def answers_to(attempt: Attempt, attempts: Sequence[Attempt]) -> Sequence[FindingAnswer] | None:

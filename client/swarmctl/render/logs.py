@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.logs import entry_document
 from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
 from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole

@@ -1,6 +1,6 @@
 """What the server made of a plan."""
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmctl.plan.send import Sent
 from swarmctl.render.blocks import Blocks, Prose
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
 from swarmctl import text_format

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format

@@ -78,12 +78,15 @@ def test_every_verb_and_every_option_has_help(verb: str) -> None:
         (["retry"], "no task given; name tasks, or say --failed"),
         (["drain"], "give one worker, or --all; `swarmctl workers` shows the names"),
         (["drain", "w", "--all"], "give one worker, or --all; `swarmctl workers` shows the names"),
-        (["--server", "x", "status"], "--server 'x' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (["--server", "x", "status"], "--server 'x' is not a HOST:PORT address; for example 127.0.0.1:7433"),
         (
             ["status", "--server", "http://x:1"],
-            "--server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+            "--server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
         ),
-        (["status", "--server", "a:99999"], "--server 'a:99999' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (
+            ["status", "--server", "a:99999"],
+            "--server 'a:99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
+        ),
         (
             ["status", "--tls-ca", "nowhere"],
             "can't read nowhere: No such file or directory; check the --tls flags",

@@ -93,7 +93,7 @@ async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_tra
 
 
 async def test_an_urgent_write_waits_for_no_other_that_has_not_begun(db: Database) -> None:
-    """It overtakes jobs of the present group and of the queue, and none of them is lost."""
+    """Overtakes jobs of the present group and of the queue, and none of them is lost."""
     first, second = Gate(), Gate()
     ran: list[str] = []
 

@@ -38,23 +38,23 @@ def tree() -> Probe:
 class _Sink:
     """Orders the end as soon as the tree stands."""
 
-    patience = 1.0
+    stall_factor = 1.0
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
     def stdout(self, chunk: bytes) -> None:
-        self._stop.give(StopOrder("the check", graceful=True))
+        self._stop.request(StopOrder("the check", graceful=True))
 
     def stderr(self, chunk: bytes) -> None:
         """Nothing to be read."""
 
-    feed = stderr
+    progress = stderr
 
 
 async def _tree(folder: Path) -> RunEnd:
     fence, stop = Fence(), Stop(grace_s=0.5)
-    fence.begin(stop_after_s=TREE_S, since=now_s())
+    fence.set_stop_after(TREE_S, since=now_s())
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE), cwd=folder, env=env, lock=folder / "guard.lock")
     limits = RunLimits(TREE_S, 0, 0.5)

@@ -1,7 +1,10 @@
 """`swarm-worker --check`: all that a start would prove and more, a line each, without a server."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 
+from amplifier_swarm import logs
 from amplifier_swarm.exits import ProgramExit
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
@@ -10,6 +13,14 @@ from swarm_worker.preflight.selection import preflight_of
 from swarm_worker.prompts.build import check_overrides
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.startup import project_root
+
+
+def print_report(config: WorkerConfig) -> bool:
+    """Prints a line a probe; returns whether all are well."""
+    logs.configure(config.log_format, config.log_level)
+    found = list(probes(config, os.environ))
+    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
+    return all(probe.ok for probe in found)
 
 
 def probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:

@@ -12,7 +12,7 @@ from typing import Final
 from zlib import crc32
 
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.storage.files import private_folder, write_private
+from swarm_worker.storage.files import make_private_folder, write_private
 
 REMEMBERED_S: Final = 600.0
 
@@ -20,7 +20,7 @@ REMEMBERED_S: Final = 600.0
 def once(folder: Path, key: str, look: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:
     """What looking found, or nothing if another worker has looked just now and all was well."""
     try:
-        private_folder(folder)
+        make_private_folder(folder)
         lock = os.open(folder / "preflight.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # a machine without a home of ours has workers that look for themselves
         return look()

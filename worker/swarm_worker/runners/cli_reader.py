@@ -74,7 +74,7 @@ class CliReader:
         return _entries(name, data)
 
     def end(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """The last document counts; its status before the exit code, the evidence before both."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import find_program
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
-from swarm_worker.runners.programs import find_program
 
 if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader

@@ -44,7 +44,7 @@ class CommandReader:
         return ()
 
     def end(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Exit 0 is what makes a builder's work done; a validator's rejection counts with any code."""

@@ -37,11 +37,11 @@ class EnvelopeReader:
     @property
     def usage(self) -> Usage:
         """What the events say; an envelope's own sums count only where there were none."""
-        return self._events.usage if self._events.used else self._events.usage.plus(self._told)
+        return self._events.usage if self._events.model_used else self._events.usage.plus(self._told)
 
     @property
     def patience(self) -> float:
-        return WORKING if self._events.begun else STARTING
+        return WORKING if self._events.has_events else STARTING
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
@@ -59,7 +59,7 @@ class EnvelopeReader:
         return ()
 
     def end(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Judges the session."""
@@ -72,7 +72,7 @@ class EnvelopeReader:
         reply = envelope["reply"] if isinstance(envelope["reply"], str) else ""
         if exit_code != 0:
             return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._said()}"))
-        asked = self._events.used or self._told.input_tokens + self._told.output_tokens > 0
+        asked = self._events.model_used or self._told.input_tokens + self._told.output_tokens > 0
         return Report(reply, self._gate.fault(reply, asked=asked))
 
     def _without_envelope(self, exit_code: int) -> Failure:

@@ -1,4 +1,4 @@
-"""At every containment level a session starts, talks and ends in the same way."""
+"""At every containment level a session starts, runs and ends in the same way."""
 
 import asyncio
 import os
@@ -27,31 +27,31 @@ from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
 NOBODY = 65534
-# After the change of user, this process can read its own files no more, and is no more its own in /proc.
-LOOKS_AROUND = """
+# After the change of user a process can't read its own files and does not own its /proc entries, until it is dumpable.
+PRINT_VIEW = """
 import ctypes, encodings.ascii, os, sys
 sys.path.append(sys.argv[2])
-from swarm_worker.guard.spawn import Plan, bear
+from swarm_worker.guard.spawn import SpawnPlan, spawn
 user = int(sys.argv[1])
 os.setgroups([])
 os.setgid(user)
 os.setuid(user)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 look = 'echo $$ $(id -u) $(stat -c %u /)'
-os.waitpid(bear(Plan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
+os.waitpid(spawn(SpawnPlan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
 """
 LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 
 
 @dataclass
-class Heard:
+class Output:
     out: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    stall_factor: float = 1.0
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
 
-    stderr = feed = stdout
+    stderr = progress = stdout
 
 
 @dataclass
@@ -59,20 +59,20 @@ class Bench:
     folder: Path
     fence: Fence
     stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
-    heard: Heard = field(default_factory=Heard)
+    output: Output = field(default_factory=Output)
 
     @property
     def cgroup(self) -> str:
-        return self.fence.hold.cgroup("session")
+        return self.fence.supervisor.cgroup_for("session")
 
     async def run(self, *argv: str, stdin: bytes | None = None) -> RunEnd:
         launch = Launch(argv, self.folder, {"PATH": os.defpath}, self.folder / "session.lock", stdin)
-        return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=self.stop, sink=self.heard)
+        return await run_guarded(launch, limits=LIMITS, fence=self.fence, stop=self.stop, sink=self.output)
 
 
 def _bench(folder: Path, containment: Containment) -> Bench:
     fence = Fence(ProcessSupervisor(containment, instance="test"))
-    fence.begin(stop_after_s=600, since=now_s())
+    fence.set_stop_after(600, since=now_s())
     return Bench(folder, fence)
 
 
@@ -92,28 +92,28 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path)
 
 
-async def test_it_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
+async def test_a_session_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
     ended = await bench.run("/bin/sh", "-c", "cat; echo two >&2; exit 7", stdin=b"one\n")
 
     assert ended == RunEnd(Cause.EXIT, 7, receipt=ended.receipt)
-    assert sorted(bench.heard.out.split()) == [b"one", b"two"]
+    assert sorted(bench.output.out.split()) == [b"one", b"two"]
     assert ended.receipt.containment == reached.containment.level
     assert (ended.receipt.terminated, ended.receipt.killed) == (0, 0)
 
 
-async def test_its_signals_are_its_own(bench: Bench) -> None:
+async def test_a_session_dies_by_its_own_signal(bench: Bench) -> None:
     ended = await bench.run("/bin/sh", "-c", "kill -TERM $$; sleep 60")
 
     assert ended.exit_code == -signal.SIGTERM
 
 
-async def test_what_can_not_be_started_says_why(bench: Bench) -> None:
+async def test_a_program_that_can_not_be_started_is_reported_with_the_reason(bench: Bench) -> None:
     ended = await bench.run("no-such-program")
 
     assert ended == RunEnd(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
 
 
-async def test_what_it_leaves_behind_ends_with_it(bench: Bench, ledger: Ledger) -> None:
+async def test_leftovers_of_a_session_end_with_the_session(bench: Bench, ledger: Ledger) -> None:
     ledger.path.touch()
     waits = f"while [ $(wc -l < {ledger.path}) -lt 2 ]; do sleep 0.01; done; exit 3"
 
@@ -128,9 +128,9 @@ async def test_an_order_without_grace_counts_the_session_s_processes_alone(
     bench: Bench, ledger: Ledger
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
-    await eventually(lambda: ledger.signed == 2, "the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree is complete")
 
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("emergency", graceful=False))
     ended = await session
 
     receipt = ended.receipt
@@ -139,20 +139,20 @@ async def test_an_order_without_grace_counts_the_session_s_processes_alone(
     assert ledger.alive() == []
 
 
-async def test_nothing_of_the_guard_s_is_open_to_it(bench: Bench) -> None:
+async def test_a_session_inherits_no_descriptor_of_its_guard(bench: Bench) -> None:
     look = "import os; print([fd for fd in range(64) if os.path.exists(f'/proc/self/fd/{fd}')])"
 
     await bench.run(sys.executable, "-S", "-c", look)
 
-    assert bench.heard.out == b"[0, 1, 2]\n"
+    assert bench.output.out == b"[0, 1, 2]\n"
 
 
-async def test_nothing_is_left_of_its_control_group(bench: Bench, reached: Level) -> None:
+async def test_the_control_group_of_a_session_is_removed(bench: Bench, reached: Level) -> None:
     await bench.run("/bin/sh", "-c", "cat /proc/self/cgroup")
 
-    is_inside = b"-session\n" in bench.heard.out
+    is_inside = b"-session\n" in bench.output.out
     assert is_inside == (reached.containment.level == CGROUP2)
-    assert not bench.cgroup or not os.path.exists(bench.cgroup)  # noqa: ASYNC240, PTH110  # it is no disk
+    assert not bench.cgroup or not os.path.exists(bench.cgroup)  # noqa: ASYNC240, PTH110  # cgroupfs, not a disk
 
 
 @pytest.mark.parametrize("reached", [PIDNS], indirect=True)
@@ -164,7 +164,7 @@ async def test_a_session_in_a_pid_namespace_sees_itself_and_can_signal_nobody_el
             "; exit 5", "sh", str(bystander.pid),
         )  # fmt: skip
 
-        assert bench.heard.out.splitlines()[0] == b"2 /proc/1 /proc/2"
+        assert bench.output.out.splitlines()[0] == b"2 /proc/1 /proc/2"
         assert ended.exit_code == 5
         assert bystander.returncode is None
     finally:
@@ -181,8 +181,8 @@ def test_without_root_a_pid_namespace_hides_who_owns_files_and_with_root_it_does
 
 
 def _seen_in_a_namespace(uid: int) -> str:
-    """What a session of that user sees: its own number, itself, and the owner of a file of root's."""
-    argv = (sys.executable, "-I", "-c", LOOKS_AROUND, str(uid), str(PACKAGES))
+    """Returns what a session of the user sees: its own number, its user, and the owner of a file of root's."""
+    argv = (sys.executable, "-I", "-c", PRINT_VIEW, str(uid), str(PACKAGES))
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -196,7 +196,7 @@ async def test_a_control_group_that_can_not_be_made_is_done_without_and_the_rece
     assert (ended.exit_code, ended.receipt.containment) == (0, "subreaper")
 
 
-async def test_a_session_to_be_kept_needs_no_word_of_the_server(tmp_path: Path) -> None:
+async def test_a_session_that_outlasts_silence_needs_no_answer_of_the_server(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OpenFence())
 
     ended = await bench.run("/bin/sh", "-c", "sleep 0.1; exit 4")
@@ -206,11 +206,11 @@ async def test_a_session_to_be_kept_needs_no_word_of_the_server(tmp_path: Path) 
 
 @pytest.fixture
 def line() -> Iterator[tuple[int, socket.socket]]:
-    """Where a guard hears, and where the worker speaks."""
-    heard, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    heard.setblocking(False)
-    with heard, told:
-        yield heard.fileno(), told
+    """Yields the guard's end and the worker's end of a socket."""
+    guard_end, worker_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    guard_end.setblocking(False)
+    with guard_end, worker_end:
+        yield guard_end.fileno(), worker_end
 
 
 @pytest.mark.parametrize(
@@ -224,26 +224,26 @@ def test_a_sleep_of_the_machine_counts_as_silence_and_uses_up_the_grace_period(
     cause: str,
     grace_s: float,
 ) -> None:
-    heard, _ = line
+    guard_fd, _ = line
     monkeypatch.setattr(controls, "boot_s", lambda: 1000.0)
-    control = Control(heard, grace_s=10, fence_s=1100.0)
+    control = Control(guard_fd, grace_s=10, fence_s=1100.0)
 
     monkeypatch.setattr(controls, "boot_s", lambda: 1000.0 + slept_s)
-    control.read()
+    control.update()
 
     assert control.cause == cause
     assert control.grace_left_s() == pytest.approx(grace_s, abs=0.5)
 
 
-def test_an_answered_heartbeat_that_was_heard_first_outweighs_the_sleep(
+def test_an_extension_that_came_before_the_look_at_the_clock_outweighs_the_sleep(
     monkeypatch: pytest.MonkeyPatch, line: tuple[int, socket.socket]
 ) -> None:
-    heard, told = line
+    guard_fd, worker_end = line
     monkeypatch.setattr(controls, "boot_s", lambda: 9000.0)
-    control = Control(heard, grace_s=10, fence_s=1100.0)
+    control = Control(guard_fd, grace_s=10, fence_s=1100.0)
 
-    told.send(b"fence 9100.0")
-    control.read()
+    worker_end.send(b"fence 9100.0")
+    control.update()
 
     assert control.cause == ""
     assert control.fence_left_s == 100.0

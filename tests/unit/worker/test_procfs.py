@@ -1,4 +1,4 @@
-"""Processes as the guard sees them."""
+"""Order of processes for signals."""
 
 from swarm_worker.guard.procfs import Process, oldest_first
 

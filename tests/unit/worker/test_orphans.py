@@ -1,4 +1,4 @@
-"""Nothing that a former process's sessions left is alive once the next one begins; nobody else is touched."""
+"""Orphans and leftovers of former processes are killed before a session starts; other processes are not touched."""
 
 import asyncio
 import os
@@ -13,11 +13,11 @@ from support.waiting import eventually
 from swarm_worker.guard.procfs import (
     PR_SET_CHILD_SUBREAPER,
     descendants,
-    family,
     kill_frozen,
     prctl,
-    send,
+    send_signal,
     stat,
+    with_descendants,
 )
 from swarm_worker.supervision import orphans
 from swarm_worker.supervision.leftovers import MARKER, Leftovers
@@ -25,18 +25,18 @@ from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containme
 
 
 @pytest.fixture(autouse=True)
-def _no_heir() -> Iterator[None]:
-    """The test process stops being a subreaper."""
+def _no_subreaper() -> Iterator[None]:
+    """Makes the test process an ordinary parent again after each test."""
     yield
     prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 async def _sleeper(instance: str, *wrap: str) -> asyncio.subprocess.Process:
-    env = {"PATH": os.defpath, MARKER: ProcessSupervisor(instance=instance).mark}
+    env = {"PATH": os.defpath, MARKER: ProcessSupervisor(instance=instance).state_mark}
     return await asyncio.create_subprocess_exec(*wrap, "sleep", "60", env=env, start_new_session=True)
 
 
-async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it() -> None:
+async def test_processes_with_the_mark_of_the_state_folder_are_killed_with_their_descendants() -> None:
     instance, other = uuid.uuid4().hex, uuid.uuid4().hex
     ours, unmarked, foreign = (
         await _sleeper(instance),
@@ -47,7 +47,7 @@ async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it(
         await eventually(lambda: descendants(unmarked.pid), "the shell has a child")
         [child] = descendants(unmarked.pid)
 
-        await ProcessSupervisor(instance=instance).adopt()
+        await ProcessSupervisor(instance=instance).kill_leftovers()
 
         assert await ours.wait() == await unmarked.wait() == -9
         found = stat(child.pid)
@@ -59,22 +59,22 @@ async def test_what_has_the_mark_of_the_state_folder_is_ended_with_all_below_it(
 
 
 async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Leftovers, "_has", lambda self, pid: pid in {os.getpid(), os.getppid()})
+    monkeypatch.setattr(Leftovers, "_is_marked", lambda self, pid: pid in {os.getpid(), os.getppid()})
 
-    await ProcessSupervisor(instance="any").adopt()
+    await ProcessSupervisor(instance="any").kill_leftovers()
 
     assert stat(os.getppid())
 
 
 async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
-    keep = ProcessSupervisor()
-    await keep.adopt()
+    supervisor = ProcessSupervisor()
+    await supervisor.kill_leftovers()
     guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     helper = await asyncio.create_subprocess_exec("sleep", "60", process_group=0)
     orphan = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    keep.guards._alive.add(guard.pid)
+    supervisor.guards._alive.add(guard.pid)
     try:
-        receipt = await keep.sweep("")
+        receipt = await supervisor.kill_orphans("")
 
         assert (receipt.processes_found, receipt.killed, receipt.survivors) == (1, 1, 0)
         assert stat(orphan.pid) is None
@@ -86,17 +86,17 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
             await process.wait()
 
 
-async def test_a_sweep_waits_until_it_knows_a_guard_that_is_just_starting() -> None:
-    keep = ProcessSupervisor()
-    await keep.adopt()
-    async with keep.guards._turn:
+async def test_orphans_are_not_killed_while_a_guard_without_a_known_number_may_start() -> None:
+    supervisor = ProcessSupervisor()
+    await supervisor.kill_leftovers()
+    async with supervisor.guards._fork_lock:
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-        sweep = asyncio.create_task(keep.sweep(""))
+        killing = asyncio.create_task(supervisor.kill_orphans(""))
         for _ in range(3):
-            await asyncio.sleep(orphans.LOOK_S)
-        keep.guards._alive.add(guard.pid)
+            await asyncio.sleep(orphans.ORPHAN_POLL_S)
+        supervisor.guards._alive.add(guard.pid)
     try:
-        assert (await sweep).killed == 0
+        assert (await killing).killed == 0
         assert stat(guard.pid)
     finally:
         guard.kill()
@@ -112,12 +112,12 @@ async def test_a_tree_is_seen_whole_whether_the_kernel_lists_children_or_not(
     if not asks:
         monkeypatch.setattr("swarm_worker.guard.procfs.os.path.exists", lambda path: False)
     try:
-        await eventually(lambda: len(descendants(process.pid)) == 3, "the tree stands")
+        await eventually(lambda: len(descendants(process.pid)) == 3, "the tree is complete")
     finally:
-        kill_frozen([*descendants(process.pid), *family([process.pid])])
+        kill_frozen([*descendants(process.pid), *with_descendants([process.pid])])
         await process.wait()
 
-    assert family([process.pid]) == set()
+    assert with_descendants([process.pid]) == set()
 
 
 async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
@@ -125,8 +125,8 @@ async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
     found = stat(process.pid)
     assert found
     try:
-        send(found.process._replace(started="1"), signal.SIGKILL)
-        send(found.process, signal.SIGTERM)
+        send_signal(found.process._replace(started="1"), signal.SIGKILL)
+        send_signal(found.process, signal.SIGTERM)
 
         assert await process.wait() == -signal.SIGTERM
     finally:
@@ -134,7 +134,7 @@ async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
             process.kill()
 
 
-def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
+def test_refused_namespaces_end_the_worker_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(orphans, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
@@ -148,11 +148,12 @@ def test_namespaces_that_are_asked_for_and_refused_end_the_worker_with_a_line(
     )
 
 
-def test_sessions_see_too_little_of_the_instance_to_guess_it_and_enough_to_tell_folders_apart() -> None:
+def test_a_mark_is_unique_to_its_state_folder_and_does_not_reveal_the_instance() -> None:
     instances = [uuid.uuid4().hex for _ in range(1_000)]
-    marks = {ProcessSupervisor(instance=instance).mark for instance in instances}
+    marks = {ProcessSupervisor(instance=instance).state_mark for instance in instances}
 
     assert len(marks) == len(instances)
     assert all(
-        4 * (len(instance) - len(ProcessSupervisor(instance=instance).mark)) >= 64 for instance in instances
+        4 * (len(instance) - len(ProcessSupervisor(instance=instance).state_mark)) >= 64
+        for instance in instances
     )

@@ -1,4 +1,4 @@
-"""Events on stderr are found among anything else, and usage is added up once."""
+"""Events on stderr are found among other text, and usage is counted once."""
 
 import json
 from decimal import Decimal
@@ -18,7 +18,7 @@ def _event(method: str, **params: Any) -> OutputLine:
 def _read(*lines: OutputLine) -> tuple[list[SessionLogLine], EventReader]:
     reader = EventReader()
     entries = [entry for line in lines for entry in reader.read(line)]
-    return entries + reader.end(), reader
+    return entries + reader.flush(), reader
 
 
 def test_noise_is_logged_as_it_is() -> None:
@@ -27,10 +27,10 @@ def test_noise_is_logged_as_it_is() -> None:
     entries, reader = _read(*map(OutputLine, noise))
 
     assert entries == [SessionLogLine(LogKind.ERROR_OUTPUT, text) for text in noise]
-    assert not reader.used
+    assert not reader.model_used
 
 
-def test_tools_are_told_with_their_arguments_and_results() -> None:
+def test_tools_are_logged_with_their_arguments_and_results() -> None:
     entries, _ = _read(
         _event("tool/started", name="bash", args={"command": "ls"}),
         _event("tool/completed", name="bash", result={"success": True, "output": "a b"}, durationMs=12),
@@ -67,7 +67,7 @@ def test_usage_is_added_up_and_a_roll_up_is_not_added_again() -> None:
     )
 
     assert reader.usage == Usage(11, 7, Decimal("0.0034100"))
-    assert reader.used
+    assert reader.model_used
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_usage_that_makes_no_sense_counts_as_none(params: dict[str, Any]) -> Non
     _, reader = _read(_event("usage", **params))
 
     assert reader.usage == Usage()
-    assert not reader.used
+    assert not reader.model_used
 
 
-def test_a_line_that_was_cut_is_no_event() -> None:
+def test_a_line_that_was_cut_is_not_an_event() -> None:
     line = OutputLine('{"method": "usage", "params": {"inputTokens": 5}}', cut=True)
 
     entries, reader = _read(line)
@@ -99,7 +99,7 @@ def test_a_line_that_was_cut_is_no_event() -> None:
     assert entries == [SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
 
 
-def test_values_nested_beyond_reason_harm_nobody() -> None:
+def test_values_that_are_nested_too_deeply_are_harmless() -> None:
     nested = "[" * 900 + "]" * 900
 
     entries, _ = _read(OutputLine('{"method": "error", "params": {"code": "x", "message": ' + nested + "}}"))

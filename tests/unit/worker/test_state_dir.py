@@ -1,6 +1,5 @@
-"""The worker's folder has one owner, and outcomes in it survive everything."""
+"""The state folder: it has one owner, and the outcomes in it survive crashes."""
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from swarm_worker.domain.names import host_name
 from swarm_worker.storage.files import write_private
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.storage.state_dir import state_folder
-from swarm_worker.supervision.guard_locks import lock_for_guard, wait_for_guards
 
 
 @pytest.fixture
@@ -40,10 +38,10 @@ def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack
     assert first.instance != second.instance
 
 
-def test_each_process_counts_on_from_where_no_former_one_has_come_to(tmp_path: Path) -> None:
+def test_each_process_numbers_its_streams_above_all_former_ones(tmp_path: Path) -> None:
     def begin() -> int:
         with state_folder(tmp_path, name="w1") as folder:
-            return folder.openings
+            return folder.stream_seq
 
     first, second = begin(), begin()
     (tmp_path / "w1" / "openings").write_text(f"{2**60}\n")
@@ -64,7 +62,7 @@ def test_a_name_that_is_taken_is_a_conflict_that_names_the_process(tmp_path: Pat
     assert refused.value.code is ExitCode.CONFLICT
 
 
-def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack) -> None:
+def test_only_its_user_may_read_the_folder(tmp_path: Path, stack: ExitStack) -> None:
     folder = stack.enter_context(state_folder(tmp_path / "a" / "b", name="w1"))
 
     assert [_mode(path) for path in (folder.path, folder.outbox, folder.path / "guards")] == [0o700] * 3
@@ -74,28 +72,13 @@ def test_only_its_user_may_look_into_the_folder(tmp_path: Path, stack: ExitStack
     assert _mode(tmp_path / "a") == 0o700
 
 
-def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path, stack: ExitStack) -> None:
+def test_a_folder_that_can_not_be_written_gives_one_line(tmp_path: Path, stack: ExitStack) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ProgramExit, match=r"can't use --state-dir .*: Not a directory") as refused:
         stack.enter_context(state_folder(tmp_path / "file" / "below", name="w1"))
 
     assert refused.value.code is ExitCode.USAGE
-
-
-def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, stack: ExitStack) -> None:
-    folder = stack.enter_context(state_folder(tmp_path, name="w1"))
-    guard = lock_for_guard(folder.guard_lock("t-a1-builder-1"))
-    ended = lock_for_guard(folder.guard_lock("t-a2-builder-1"))
-    os.close(ended)
-
-    with pytest.raises(ProgramExit, match="the session t-a1-builder-1 of the former process") as refused:
-        wait_for_guards(folder, timeout_s=0.1)
-    assert refused.value.code is ExitCode.CONFLICT
-    os.close(guard)
-    wait_for_guards(folder, timeout_s=0.1)
-
-    assert list((folder.path / "guards").iterdir()) == []
 
 
 def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack) -> None:
@@ -107,25 +90,18 @@ def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack
     assert list((folder.path / "sessions").iterdir()) == []
 
 
-def test_a_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
-    fd = lock_for_guard(tmp_path / "lock")
-
-    assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-    os.close(fd)
-
-
 def _finished(lease_id: str) -> FinishedAttempt:
     return FinishedAttempt(
         lease_id=lease_id, outcome=task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_FAILED, error="why")
     )
 
 
-def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) -> None:
+def test_the_outbox_returns_an_outcome_until_it_is_removed(tmp_path: Path) -> None:
     first, second = _finished("1.1.secret/../x"), _finished("lease two")
     outbox = Outbox(tmp_path)
-    outbox.put([first])
-    outbox.put([second])
-    outbox.put([second])
+    outbox.write([first])
+    outbox.write([second])
+    outbox.write([second])
 
     found = Outbox(tmp_path).load()
     assert sorted(item.lease_id for item in found) == ["1.1.secret/../x", "lease two"]
@@ -137,9 +113,9 @@ def test_the_outbox_gives_back_what_was_put_until_it_is_removed(tmp_path: Path) 
     assert not any("secret" in path.name for path in tmp_path.iterdir())
 
 
-def test_outcomes_that_are_kept_at_once_share_a_file_until_the_last_is_removed(tmp_path: Path) -> None:
+def test_outcomes_of_one_write_share_a_file_until_the_last_is_removed(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("first"), _finished("second"), _finished("third")])
+    outbox.write([_finished("first"), _finished("second"), _finished("third")])
 
     outbox.remove("first")
     outbox.set_aside("second")
@@ -169,14 +145,14 @@ def test_an_outcome_is_on_disk_before_it_has_its_name(
     monkeypatch.setattr("os.fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
 
-    Outbox(tmp_path).put([_finished("lease")])
+    Outbox(tmp_path).write([_finished("lease")])
 
     assert steps == ["file", "rename", "folder"]
 
 
-def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
+def test_a_partial_outcome_is_set_aside(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("lease")])
+    outbox.write([_finished("lease")])
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-3])
     (tmp_path / "begun.new").write_bytes(b"x")
@@ -188,7 +164,7 @@ def test_half_an_outcome_is_no_outcome(tmp_path: Path) -> None:
 
 def test_a_refused_outcome_is_set_aside_and_not_sent_again(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.put([_finished("lease")])
+    outbox.write([_finished("lease")])
 
     outbox.set_aside("lease")
     outbox.set_aside("lease")

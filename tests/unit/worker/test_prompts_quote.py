@@ -1,4 +1,4 @@
-"""Whatever a session said, and however much: it stays in its block, and a prompt stays within its size."""
+"""Text from sessions stays in its block and prompts stay within their size, whatever the text is."""
 
 import json
 import random
@@ -20,7 +20,7 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.prompts import build
-from swarm_worker.prompts.quote import cut, fenced, quoted, section, shown_end
+from swarm_worker.prompts.quote import fenced, quoted, titled_list, truncated, visible_end
 from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind
 from swarm_worker.workspace.git import PathChange, TreeChanges
 
@@ -46,7 +46,7 @@ HOSTILE = [
 
 
 def session_says(text: str) -> tuple[Assignment, BuilderResult, tuple[CheckResult, ...], Changes]:
-    """Everything in a prompt that a session can have a hand in, all of it this text."""
+    """Returns prompt inputs in which every field that a session controls is this text."""
     result = BuilderResult(
         status=text,
         files_created=(text,) * 3,
@@ -80,13 +80,13 @@ def session_says(text: str) -> tuple[Assignment, BuilderResult, tuple[CheckResul
 def both(text: str) -> tuple[str, str]:
     assignment, result, checks, changes = session_says(text)
     return (
-        build.builder(assignment, agent="a"),
-        build.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.builder_prompt(assignment, agent="a"),
+        build.validator_prompt(assignment, agent="a", claimed=result, checks=checks, changes=changes),
     )
 
 
 def outside_of_blocks(prompt: str) -> Iterator[str]:
-    """The lines that stand in no fenced block, by CommonMark's rules, for every sign that may end a line."""
+    """Yields the lines outside of fenced blocks by CommonMark's rules, for every character that may end a line."""
     fence = ""
     for line in re.split(r"\r\n|[\n\r\v\f\x85\u2028\u2029]", prompt):
         found = re.match(r" {0,3}(`{3,}|~{3,})(.*)$", line)
@@ -123,7 +123,7 @@ def random_text(source: random.Random) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_session_said_can_not_end_its_block(text: str) -> None:
+def test_a_session_s_text_can_not_end_its_block(text: str) -> None:
     for prompt in both(text):
         assert MARK in prompt
         assert [line for line in outside_of_blocks(prompt) if MARK in line] == []
@@ -140,7 +140,7 @@ def test_no_mix_of_fences_ends_a_block() -> None:
 @pytest.mark.parametrize(
     "text", ["```", "````sh\ncode\n```", "~~~\n```", "  ```\nx", "`````\n````\n", "```a`b", "```\n```"]
 )
-def test_a_block_that_an_author_leaves_open_takes_in_nothing_that_is_quoted_after_it(text: str) -> None:
+def test_a_block_that_an_author_leaves_open_does_not_include_later_quotations(text: str) -> None:
     assignment, result, checks, changes = session_says(f"```\n{MARK}")
     task = replace(
         assignment.task, description=f"Do it.\n\n{text}", acceptance_criteria=(f"so:\n{text}", "done")
@@ -148,13 +148,13 @@ def test_a_block_that_an_author_leaves_open_takes_in_nothing_that_is_quoted_afte
     assignment = replace(assignment, task=task)
 
     for prompt in (
-        build.builder(assignment, agent="a"),
-        build.validator(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.builder_prompt(assignment, agent="a"),
+        build.validator_prompt(assignment, agent="a", claimed=result, checks=checks, changes=changes),
     ):
         assert [line for line in outside_of_blocks(prompt) if MARK in line] == []
 
 
-def test_nothing_that_a_session_said_is_hidden_from_a_reader() -> None:
+def test_no_text_of_a_session_is_invisible_to_a_reader() -> None:
     for prompt in both("a\u202eb\u200bc\U000e0041d\x1b[8m"):
         assert "\\u202e" in prompt
         assert not re.search("[\u202e\u200b\U000e0041\x1b]", prompt)
@@ -167,7 +167,7 @@ def test_a_prompt_stays_within_its_size_whatever_a_session_said(text: str) -> No
         assert "# How to judge" in prompt or "# How to work" in prompt
 
 
-def test_a_prompt_stays_within_its_size_however_many_there_are_of_all() -> None:
+def test_a_prompt_stays_within_its_size_whatever_the_number_of_items() -> None:
     many = 20_000
     assignment, result, _, _ = session_says("y" * 200)
     task = replace(
@@ -188,8 +188,8 @@ def test_a_prompt_stays_within_its_size_however_many_there_are_of_all() -> None:
     files = (FileChange("a.py", FileChangeKind.CREATED, 1),) * 500
 
     for prompt in (
-        build.builder(crowded, agent="a" * many),
-        build.validator(
+        build.builder_prompt(crowded, agent="a" * many),
+        build.validator_prompt(
             crowded,
             agent="a" * many,
             claimed=replace(result, blockers=("b",) * many),
@@ -203,7 +203,7 @@ def test_a_prompt_stays_within_its_size_however_many_there_are_of_all() -> None:
 
 
 @pytest.mark.parametrize("text", ["fine", *HOSTILE])
-def test_the_demand_for_the_json_is_the_very_last_thing(text: str) -> None:
+def test_the_request_for_the_json_comes_last(text: str) -> None:
     for prompt, key in zip(both(text), ("implementation_notes", "verdict"), strict=True):
         ending = re.search(r"\n# How to end\n[^\n]+\n\n(`{3,})json\n(.*)\n\1\n\Z", prompt, re.DOTALL)
         assert ending
@@ -216,13 +216,13 @@ def test_a_fence_is_longer_than_every_run_of_backticks_inside() -> None:
 
 
 def test_the_beginning_or_the_end_of_a_long_text_is_kept_and_the_cut_shows() -> None:
-    assert cut("abcdef", 4) == "abc…"
-    assert cut("abcd", 4) == "abcd"
-    assert shown_end("abcdef", 4) == "…def"
-    assert shown_end("abcd", 4) == "abcd"
+    assert truncated("abcdef", 4) == "abc…"
+    assert truncated("abcd", 4) == "abcd"
+    assert visible_end("abcdef", 4) == "…def"
+    assert visible_end("abcd", 4) == "abcd"
     assert quoted("\n\nabcdef\n", 5) == "```\nab…\n```"
 
 
-def test_a_list_says_how_much_it_left_out() -> None:
-    assert section("T", ["aa", "bb", "cc"], limit=11) == "\n# T\n- aa\n- bb\n- … and 1 more\n"
-    assert section("T", []) == ""
+def test_a_list_states_the_number_of_missing_items() -> None:
+    assert titled_list("T", ["aa", "bb", "cc"], limit=11) == "\n# T\n- aa\n- bb\n- … and 1 more\n"
+    assert titled_list("T", []) == ""

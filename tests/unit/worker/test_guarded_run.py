@@ -1,4 +1,4 @@
-"""No process of a session outlives its end: real trees, judged by what the processes wrote down themselves."""
+"""No process of a session outlives its end: real process trees, which write down their own numbers."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.fork_client import FORK_SERVER
-from swarm_worker.supervision.guard_locks import lock_for_guard
+from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -25,16 +25,16 @@ FENCE_S = 600.0
 
 
 @dataclass
-class Heard:
-    """A sink that keeps everything."""
+class Output:
+    """A sink that keeps all output."""
 
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
-    fed: bytearray = field(default_factory=bytearray)
-    patience: float = 1.0
+    progressed: bytearray = field(default_factory=bytearray)
+    stall_factor: float = 1.0
 
-    def feed(self, chunk: bytes) -> None:
-        self.fed += chunk
+    def progress(self, chunk: bytes) -> None:
+        self.progressed += chunk
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
@@ -48,7 +48,7 @@ class Bench:
     folder: Path
     stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
     fence: Fence = field(default_factory=Fence)
-    heard: Heard = field(default_factory=Heard)
+    output: Output = field(default_factory=Output)
 
     @property
     def lock(self) -> Path:
@@ -58,13 +58,13 @@ class Bench:
         self, *argv: str, limits: RunLimits = LIMITS, stdin: bytes = b"", env: dict[str, str] | None = None
     ) -> RunEnd:
         launch = Launch(argv, self.folder, {"PATH": os.defpath} if env is None else env, self.lock, stdin)
-        return await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=self.heard)
+        return await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=self.output)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
     bench = Bench(tmp_path)
-    bench.fence.begin(stop_after_s=FENCE_S, since=now_s())
+    bench.fence.set_stop_after(FENCE_S, since=now_s())
     return bench
 
 
@@ -78,9 +78,9 @@ async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
     bench: Bench, ledger: Ledger, style: str
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv(style)))
-    await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree stands")
+    await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree is complete")
 
-    bench.stop.give(StopOrder("test", graceful=True))
+    bench.stop.request(StopOrder("test", graceful=True))
     ended = await session
 
     assert ledger.alive() == []
@@ -97,7 +97,7 @@ async def test_the_death_of_the_worker_ends_the_whole_tree(
 ) -> None:
     worker = _worker(tmp_path, ledger.argv(style), fence_s=FENCE_S)
     try:
-        await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree stands")
+        await eventually(lambda: ledger.signed >= STYLES[style], f"{style}: the tree is complete")
     finally:
         worker.kill()
         worker.wait()
@@ -108,9 +108,9 @@ async def test_the_death_of_the_worker_ends_the_whole_tree(
 
 async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Ledger) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("plain")))
-    await eventually(lambda: ledger.signed == 2, "the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree is complete")
 
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("emergency", graceful=False))
     ended = await session
 
     assert (ended.receipt.terminated, ended.receipt.killed) == (0, 2)
@@ -121,11 +121,11 @@ async def test_an_order_without_grace_sends_no_sigterm(bench: Bench, ledger: Led
 async def test_a_harder_order_cuts_the_grace_period_short(bench: Bench, ledger: Ledger) -> None:
     bench.stop = Stop(grace_s=600)
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
-    await eventually(lambda: ledger.signed == 2, "the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree is complete")
 
-    bench.stop.give(StopOrder("kill", graceful=True))
-    await eventually(lambda: len(ledger.alive()) == 1, "only the deaf one is left")
-    bench.stop.give(StopOrder("emergency", graceful=False))
+    bench.stop.request(StopOrder("kill", graceful=True))
+    await eventually(lambda: len(ledger.alive()) == 1, "only the process that ignores SIGTERM is left")
+    bench.stop.request(StopOrder("emergency", graceful=False))
     await session
 
     assert ledger.alive() == []
@@ -149,7 +149,7 @@ async def test_signals_to_the_guard_or_to_its_group_do_not_end_it(bench: Bench) 
     ended = await bench.run("/bin/sh", "-c", session)
 
     assert ended.exit_code == 0
-    assert bench.heard.out == b"alive\n"
+    assert bench.output.out == b"alive\n"
 
 
 async def test_a_session_starts_with_the_usual_signals(bench: Bench) -> None:
@@ -157,8 +157,8 @@ async def test_a_session_starts_with_the_usual_signals(bench: Bench) -> None:
     assert ended.exit_code == -signal.SIGTERM
 
     await bench.run("/bin/sh", "-c", "grep -E '^Sig(Ign|Blk)' /proc/self/status")
-    # Signals 32 and 33 are the C library's own: it lets nobody set them, and a parent may have left them odd.
-    masks = [int(word, 16) & ~(0b11 << 31) for word in bench.heard.out.decode().split()[1::2]]
+    # Signals 32 and 33 belong to the C library: nobody can set them, and a parent may leave any state.
+    masks = [int(word, 16) & ~(0b11 << 31) for word in bench.output.out.decode().split()[1::2]]
     assert masks == [0, 0]
 
 
@@ -167,7 +167,7 @@ async def test_a_session_gets_exactly_the_given_environment_and_no_other_descrip
 
     await bench.run(sys.executable, "-S", "-c", _REVEAL, env=env)
 
-    seen, fds = eval(bench.heard.out)  # it prints two literals
+    seen, fds = eval(bench.output.out)  # the program prints two literals
     assert seen == {name.encode(): value.encode() for name, value in env.items()}
     assert fds == [0, 1, 2]
 
@@ -178,7 +178,7 @@ async def test_the_prompt_comes_over_stdin_and_stdin_then_ends(bench: Bench) -> 
     ended = await bench.run("/bin/sh", "-c", "wc -c", stdin=prompt)
 
     assert ended.exit_code == 0
-    assert int(bench.heard.out) == len(prompt)
+    assert int(bench.output.out) == len(prompt)
 
 
 async def test_a_session_may_leave_its_stdin_unread(bench: Bench) -> None:
@@ -191,8 +191,8 @@ async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_blo
     ended = await bench.run("/bin/sh", "-c", "seq 200000; seq 200000 >&2")
 
     assert ended.exit_code == 0
-    assert bench.heard.out.endswith(b"\n200000\n")
-    assert bench.heard.err.count(b"\n") == 200_000
+    assert bench.output.out.endswith(b"\n200000\n")
+    assert bench.output.err.count(b"\n") == 200_000
 
 
 async def test_a_program_that_can_not_be_started_says_why(bench: Bench) -> None:
@@ -207,7 +207,7 @@ async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path:
     bench.folder = tmp_path / "absent"
     launch = Launch(("true",), bench.folder, {"PATH": os.defpath}, tmp_path / "lock")
 
-    ended = await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.heard)
+    ended = await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.output)
 
     assert ended == RunEnd(Cause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
 
@@ -221,17 +221,17 @@ async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-async def test_a_silent_session_is_ended_and_a_talking_one_is_not(bench: Bench) -> None:
-    talking = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; exec sleep 600"
+async def test_a_silent_session_is_ended_and_one_with_output_is_not(bench: Bench) -> None:
+    noisy = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; exec sleep 600"
 
-    ended = await bench.run("/bin/sh", "-c", talking, limits=RunLimits(timeout_s=60, stall_s=0.5, grace_s=5))
+    ended = await bench.run("/bin/sh", "-c", noisy, limits=RunLimits(timeout_s=60, stall_s=0.5, grace_s=5))
 
     assert ended.cause is Cause.STALL
-    assert bench.heard.out.endswith(b"8\n")
+    assert bench.output.out.endswith(b"8\n")
 
 
 async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger: Ledger) -> None:
-    bench.stop.give(StopOrder("killed meanwhile", graceful=True))
+    bench.stop.request(StopOrder("killed meanwhile", graceful=True))
 
     ended = await bench.run(*ledger.argv("plain"))
 
@@ -240,11 +240,11 @@ async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger:
     assert ledger.signed == 0
 
 
-async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
+async def test_a_guard_ends_its_session_by_itself_when_the_fence_is_not_extended(
     bench: Bench, ledger: Ledger
 ) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.5, since=now_s())
+    bench.fence.set_stop_after(0.5, since=now_s())
 
     ended = await bench.run(*ledger.argv("deaf"))
 
@@ -256,7 +256,7 @@ async def test_a_guard_fences_its_session_by_itself_when_it_hears_no_more(
 async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path, ledger: Ledger) -> None:
     worker = _worker(tmp_path, ledger.argv("every"), fence_s=1.5)
     try:
-        await eventually(lambda: ledger.signed >= STYLES["every"], "the tree stands")
+        await eventually(lambda: ledger.signed >= STYLES["every"], "the tree is complete")
         worker.send_signal(signal.SIGSTOP)
 
         await eventually(lambda: not ledger.alive(), "the tree is gone")
@@ -267,7 +267,7 @@ async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path
 
 async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=0.3, since=now_s())
+    bench.fence.set_stop_after(0.3, since=now_s())
     session = asyncio.create_task(bench.run("/bin/sh", "-c", "sleep 0.8"))
 
     while not session.done():
@@ -279,7 +279,7 @@ async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Benc
 
 async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: Ledger) -> None:
     bench.fence = Fence()
-    bench.fence.begin(stop_after_s=5, since=now_s() - 6)
+    bench.fence.set_stop_after(5, since=now_s() - 6)
 
     ended = await bench.run(*ledger.argv("plain"))
 
@@ -291,12 +291,12 @@ async def test_the_guard_holds_its_lock_for_as_long_as_it_lives_and_the_session_
     bench: Bench, ledger: Ledger
 ) -> None:
     session = asyncio.create_task(bench.run(*ledger.argv("deaf")))
-    await eventually(lambda: ledger.signed == 2, "the tree stands")
+    await eventually(lambda: ledger.signed == 2, "the tree is complete")
 
-    with pytest.raises(BlockingIOError):
-        lock_for_guard(bench.lock)
+    with pytest.raises(BlockingIOError), GuardLock(bench.lock) as lock:
+        lock.acquire()
     holders = _holders(bench.lock)
-    bench.stop.give(StopOrder("test", graceful=False))
+    bench.stop.request(StopOrder("test", graceful=False))
     await session
 
     assert len(holders) == 1
@@ -311,7 +311,7 @@ async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
 
 
 async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing else would tell it from one that was killed: what it prints is not read."""
+    """Nobody reads what a guard prints, so without its report it would look like a killed guard."""
     breaks = (
         "from swarm_worker.guard.session_guard import SessionGuard;"
         " SessionGuard._start = lambda self: 1 / 0; fork_server.main()"
@@ -326,15 +326,15 @@ async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.Mo
 
 
 def _worker(folder: Path, argv: list[str], *, fence_s: float) -> subprocess.Popen[bytes]:
-    """A process that runs one guarded session, to be treated badly."""
+    """Starts a process that runs one guarded session, for the test to freeze or kill."""
     return subprocess.Popen([sys.executable, "-c", _WORKER, str(folder), str(fence_s), *argv])
 
 
 def _holders(lock: Path) -> list[Path]:
-    return [process for process in Path("/proc").glob("[0-9]*") if _holds(process, lock)]
+    return [process for process in Path("/proc").glob("[0-9]*") if _has_open(process, lock)]
 
 
-def _holds(process: Path, path: Path) -> bool:
+def _has_open(process: Path, path: Path) -> bool:
     try:
         return any(fd.readlink() == path for fd in (process / "fd").iterdir())
     except OSError:
@@ -351,20 +351,20 @@ print((env, fds))
 _WORKER = """
 import asyncio, os, sys
 from pathlib import Path
-from swarm_worker.fence import Fence, now_s
-from swarm_worker.guards import NURSERY
-from swarm_worker.process import Launch, Limits, run_guarded
-from swarm_worker.stop import Stop
+from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guarded_run import run_guarded
+from swarm_worker.supervision.launch import Launch, RunLimits
+from swarm_worker.supervision.stop_signal import Stop
 
-class Deaf:
+class NoOutput:
     def stdout(self, chunk): pass
     stderr = stdout
 
 async def main(folder, fence_s, *argv):
     fence = Fence()
-    fence.begin(stop_after_s=float(fence_s), since=now_s())
+    fence.set_stop_after(float(fence_s), since=now_s())
     launch = Launch(argv, Path(folder), {"PATH": os.defpath}, Path(folder) / "lock")
-    await run_guarded(launch, limits=Limits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=Deaf())
+    await run_guarded(launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=NoOutput())
 
 asyncio.run(main(*sys.argv[1:]))
 """
