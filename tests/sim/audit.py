@@ -39,7 +39,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
     """
     history = events.after(tx, 0, limit=10_000_000)
     _gap_free(history)
-    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.keys(tx).items()}
+    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.states(tx).items()}
     _replayed(history, stored)
     _nothing_begins_while_stopped(history)
     _kills_win(history, acknowledged)
@@ -64,7 +64,7 @@ def settled(tx: ReadTx) -> None:
     Raises:
         Violated: a task for which nothing will happen any more.
     """
-    for task_id, (key, status) in tasks.keys(tx).items():
+    for task_id, (key, status) in tasks.states(tx).items():
         if status in FINAL or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
             continue
         raise Violated(f"task {task_id} is {status} and nothing will ever happen to it")

@@ -109,7 +109,7 @@ class Faults:
     def _signal(self) -> None:
         _, worker = self._any_worker()
         if worker is not None:
-            worker.order(self._dice.choice((Worker.terminate, Worker.interrupt)))
+            worker.order(self._dice.choice((Worker.on_sigterm, Worker.on_sigint)))
 
     def _file(self) -> None:
         name, _ = self._any_worker()

@@ -20,7 +20,7 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import worker
+from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import SUBREAPER, Containment
@@ -35,7 +35,7 @@ from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 
 # Log events of the real worker that mean a fault of its own.
 _FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
@@ -155,8 +155,8 @@ class SimOutbox(Outbox):
 
     ledger: Ledger | None = None
 
-    def put(self, finished: Sequence[FinishedAttempt]) -> None:
-        super().put(finished)
+    def write(self, finished: Sequence[FinishedAttempt]) -> None:
+        super().write(finished)
         for each in finished:
             lease = parse_lease_id(each.lease_id)
             if self.ledger and lease and each.outcome.kind == OUTCOME_KIND_COMPLETED:
@@ -202,15 +202,15 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, retry, batcher, heartbeat, outbox, slots)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),
         (worker, "HostWatch", SimHostWatch),
         (worker, "choose_containment", lambda _: Containment()),
         (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
-        (attempt, "snapshot", _snapshot),
-        (attempt, "changes", _changes),
+        (attempt, "take_snapshot", _snapshot),
+        (attempt, "changes_since", _changes),
         (guarded_run, "GuardedRun", SimGuardedRun),
         *(
             (module, "time", SimpleNamespace(monotonic=lambda: world.now_s))

@@ -22,17 +22,17 @@ class SteppedDatabase(Database):
 
     def __init__(self, path: Path, *, wall_us: Callable[[], int]) -> None:
         super().__init__(path, wall_us=wall_us)
-        self._backlog.close()
+        self._queue.close()
         self._thread.join()
 
     @property
     def waiting(self) -> bool:
         """Returns whether a write waits."""
-        return self._backlog.waiting
+        return not self._queue.is_empty
 
     def commit(self) -> list[Any]:
         """Commits everything that waits as one group; its callers do not know it yet."""
-        group = self._backlog.take()
+        group = self._queue.drain()
         self._commit(group)
         if self._wal_pages > FOLD_PAGES:
             self._checkpoint(0)

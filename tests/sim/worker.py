@@ -19,7 +19,7 @@ from sim.world import Call, Violated, World
 from swarm_worker.config import WorkerConfig
 from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.startup import WorkerContext
-from swarm_worker.storage.files import private_folder
+from swarm_worker.storage.files import make_private_folder
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.worker import Worker
 
@@ -63,7 +63,7 @@ class SimWorker(Process):
         machine = self.machine
         folder = StateFolder(machine.name, machine.path, f"{machine.name}-disk", machine.lives * OPENINGS)
         for part in ("guards", "outbox"):
-            private_folder(folder.path / part)
+            make_private_folder(folder.path / part)
         folder.forget_sessions()
         config = WorkerConfig(
             server="sim",
