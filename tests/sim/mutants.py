@@ -12,6 +12,7 @@ from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
+from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
@@ -160,6 +161,11 @@ def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(registry, "_refuse_outdated", lambda record, identity: None)
 
 
+def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker wait forever for a guard that its session has stopped."""
+    patch.setattr(WatchedRun, "check", lambda self, now_s: None)
+
+
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
 SLOW: Final = Setting(chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
@@ -179,6 +185,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 5),
+    silent_guards_are_ignored: (HARSH, 0),
 }
 TRIES: Final = 60
 
