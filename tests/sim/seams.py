@@ -239,7 +239,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, guard_watch, batcher, outbox, slots)),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from swarm_worker.config import PROGRAM, WorkerConfig, read_config
 
 
@@ -20,6 +21,7 @@ def run(argv: Sequence[str]) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
     try:
         config = read_config(argv, version=__version__)
+        protect_process()
         light_imports.load_structlog()
         if config.check:
             return _check(config)

@@ -20,13 +20,18 @@ def run(
     tasks: OptionalTaskIds = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All tasks that have failed.")] = False,
+    despite_survivors: Annotated[
+        bool,
+        typer.Option("--despite-survivors", help="Also if processes of the last attempt could not be ended."),
+    ] = False,
 ) -> None:
     """Failed, killed and skipped tasks get full budgets again; tasks that were skipped because of them wait
     for them again. Attempt numbers go on. A task that waits or runs is left alone.
     """
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
-    answer = ctl.stub.RetryTask(RetryTaskRequest(task_ids=tasks, failed=failed), timeout=DEADLINE_S)
+    request = RetryTaskRequest(task_ids=tasks, failed=failed, despite_survivors=despite_survivors)
+    answer = ctl.stub.RetryTask(request, timeout=DEADLINE_S)
     ctl.printer.show(answer.tasks, list_document, changed_blocks)
     if not answer.tasks:
         print_err("swarmctl: no task has failed")

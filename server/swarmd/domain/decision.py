@@ -81,7 +81,11 @@ def decide(
     if failure is FailureClass.VALIDATION_FAILED:
         recurring = repeated_findings([findings_of(outcome), *earlier_findings])
         if recurring:
-            return _give_up(task, error, recurring)
+            reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
+            return _give_up(task, failure, error, reason)
+    if outcome.survivors:
+        # Another attempt would run beside what is left of this one.
+        return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
     return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
 
 
@@ -118,16 +122,18 @@ def _killed(task: Task, *, error: str, archives: bool = False) -> Decision:
     )
 
 
-def _give_up(task: Task, error: str, recurring: Sequence[str]) -> Decision:
-    """Ends a task with budget left: more attempts would only cost more."""
-    reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
-    update = TaskUpdate(
-        failures=task.failures + 1, last_error=reason, failure_class=FailureClass.VALIDATION_FAILED
-    )
+def survivors_text(count: int) -> str:
+    """Returns the number of processes that could not be ended, in words."""
+    return f"{count} process{'' if count == 1 else 'es'} could not be ended"
+
+
+def _give_up(task: Task, failure: FailureClass, error: str, reason: str) -> Decision:
+    """Ends a task with budget left, since more attempts would only cost more."""
+    update = TaskUpdate(failures=task.failures + 1, last_error=reason, failure_class=failure)
     return Decision(
         AttemptOutcome.FAILED,
         Transition.GIVE_UP,
-        failure_class=FailureClass.VALIDATION_FAILED,
+        failure_class=failure,
         error=error,
         detail=reason,
         update=update,

@@ -40,9 +40,12 @@ class Actions:
 
         return await self._swarm.db.write(kill, urgent=True)
 
-    async def retry(self, task_ids: Sequence[str], *, failed: bool) -> pb.RetryTaskResponse:
+    async def retry(
+        self, task_ids: Sequence[str], *, failed: bool, despite_survivors: bool = False
+    ) -> pb.RetryTaskResponse:
         """Retries the named tasks, or all failed tasks."""
-        retried = await self._swarm.db.write(partial(retries.retry, task_ids=task_ids, failed=failed))
+        write = partial(retries.retry, task_ids=task_ids, failed=failed, despite_survivors=despite_survivors)
+        retried = await self._swarm.db.write(write)
         return pb.RetryTaskResponse(tasks=await self._reads.tasks(retried.task_ids), revived=retried.revived)
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:

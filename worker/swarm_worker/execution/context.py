@@ -27,6 +27,7 @@ class SessionContext:
     swarm_id: str
     stall_s: float
     grace_s: float
+    umask: int
     # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER

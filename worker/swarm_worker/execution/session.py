@@ -211,6 +211,7 @@ class Session:
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
             progress_file=runner.progress_file(plan),
+            umask=self._context.umask,
         )
 
     def _result(

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from swarm_worker.guard.procfs import PR_SET_PDEATHSIG, checked, libc, prctl
+from swarm_worker.guard.procfs import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, libc, prctl
 
 SUBREAPER: Final = "subreaper"
 CGROUP2: Final = "cgroup2"
@@ -109,9 +109,14 @@ def unshare_pids() -> None:
     except PermissionError:
         user, group = os.getuid(), os.getgid()
         _unshare(CLONE_NEWUSER | CLONE_NEWPID)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{user} {user} 1")
-        _write("/proc/self/gid_map", f"{group} {group} 1")
+        # The files of a process that is not dumpable belong to root.
+        prctl(PR_SET_DUMPABLE, 1)
+        try:
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{user} {user} 1")
+            _write("/proc/self/gid_map", f"{group} {group} 1")
+        finally:
+            prctl(PR_SET_DUMPABLE, 0)
 
 
 def enter_namespace_as_init() -> None:
@@ -134,5 +139,6 @@ def _mount(source: str, target: str, kind: str, flags: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # see procfs.stat
-        file.write(text)
+    # As bytes: a codec would be loaded here, and a process in a new user namespace may no longer be able to read it.
+    with open(path, "wb") as file:  # noqa: PTH123  # see procfs.stat
+        file.write(text.encode())

@@ -23,7 +23,7 @@ from typing import Final, NoReturn
 from swarm_worker.guard import protocol, server
 from swarm_worker.guard.control import ORPHAN_GRACE_S
 from swarm_worker.guard.guard_tree import end_guard
-from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, children, prctl, stat
+from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, children, prctl, stat
 
 # More than the number of descriptors that the worker may have left open by mistake.
 MAX_FDS: Final = 1 << 20
@@ -37,6 +37,9 @@ POLL_S: Final = 0.5
 def main() -> None:
     """Serves the worker at the other end of stdin until the worker has ended."""
     os.closerange(3, MAX_FDS)
+    prctl(
+        PR_SET_DUMPABLE, 0
+    )  # sessions have the same user, and must not read a guard's memory; guards inherit it
     server.install_noop_signal_handlers()
     wakeup_pipe = server.open_signal_wakeup_pipe()
     worker = socket.socket(fileno=os.dup(0))

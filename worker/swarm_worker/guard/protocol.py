@@ -64,6 +64,7 @@ class GuardPlan(NamedTuple):
     argv: list[str]
     # The session's whole environment.
     env: dict[str, str]
+    umask: int
 
 
 class SessionRequest(NamedTuple):

@@ -36,6 +36,7 @@ class SpawnPlan(NamedTuple):
     cgroup: str
     # Descriptors that only the guard may keep.
     private: Sequence[int]
+    umask: int = 0o022
 
 
 class Spawned(NamedTuple):
@@ -104,7 +105,7 @@ def _reap_all(main: int, exit_w: int) -> None:
 def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
     # Performance: locals, since a lookup of each field by name touches pages that the fork then copies
     # (docs/performance.md).
-    cwd, argv, env, streams, _, cgroup, _ = plan
+    cwd, argv, env, streams, _, cgroup, _, umask = plan
     doing = "enter a control group"
     try:
         os.setsid()  # so that a session which signals its process group does not hit its guard
@@ -115,6 +116,7 @@ def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
             enter_cgroup(cgroup)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        os.umask(umask)
         doing = "enter " + cwd
         os.chdir(cwd)
         doing = "start " + argv[0]

@@ -103,18 +103,19 @@ class GuardWatch:
 
     def __init__(self, check_fork_server: Callable[[], object]) -> None:
         self._check_fork_server = check_fork_server
-        self._runs: set[WatchedRun] = set()
+        # A dict, since a set has another order in each process.
+        self._runs: dict[WatchedRun, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, run: WatchedRun) -> None:
         """Watches a guard whose session has started."""
-        self._runs.add(run)
+        self._runs[run] = None
         if self._timer is None:
             self._schedule()
 
     def remove(self, run: WatchedRun) -> None:
         """Stops watching a guard whose session has ended."""
-        self._runs.discard(run)
+        self._runs.pop(run, None)
         if not self._runs and self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from swarm_worker.guard.containment import PIDNS
+from swarm_worker.guard.marked import attempt_marks
 from swarm_worker.guard.protocol import (
     ENDED,
     GuardPlan,
@@ -74,6 +75,7 @@ class GuardedRun:
         self._watch = LimitsWatch(limits, sink, self._on_limit)
         self._receipt = KillReceiptBuilder()
         self._cgroup = ""
+        self._marks = frozenset[bytes]()
         # Whether the guard reported that nothing of the session is left, so that it can take the next session.
         self._guard_is_free = False
         # Whether the guard ended before it reported the end of the session.
@@ -101,6 +103,7 @@ class GuardedRun:
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._tail = FileTail(launch.progress_file) if launch.progress_file else None
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
+        self._marks = attempt_marks(launch.env)
         plan = GuardPlan(
             grace_s=self._limits.grace_s,
             fence_s=fence_s,
@@ -109,6 +112,7 @@ class GuardedRun:
             cwd=str(launch.cwd),
             argv=list(launch.argv),
             env=dict(launch.env),
+            umask=launch.umask,
         )
         try:
             fds = (lock_fd, stdin, stdout, stderr)
@@ -146,7 +150,9 @@ class GuardedRun:
             ended = await self._ended
             if self._guard_is_lost:
                 await self._guard.wait()  # only then are its orphans this process's children
-                receipt = self._receipt.of_orphans(await self._supervisor.kill_orphans(self._cgroup))
+                receipt = self._receipt.of_orphans(
+                    await self._supervisor.kill_orphans(self._cgroup, self._marks)
+                )
                 ended = replace(ended, receipt=receipt)
             with contextlib.suppress(TimeoutError):  # a survivor keeps a pipe open
                 async with asyncio.timeout(PIPES_END_S):

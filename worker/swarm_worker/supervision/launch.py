@@ -31,6 +31,7 @@ class Launch:
     lock: Path
     # None gives the program /dev/null.
     stdin: bytes | None = None
+    umask: int = 0o022
     # A file in which the program may report its progress.
     progress_file: Path | None = None
 

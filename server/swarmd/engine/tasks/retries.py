@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskId
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import tasks
+from swarmd.store import attempts, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
@@ -21,7 +22,7 @@ class RetryResult:
     revived: int
 
 
-def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> RetryResult:
+def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool, despite_survivors: bool = False) -> RetryResult:
     """Reopens the tasks with full budgets; all of them, or none if one is refused.
 
     Tasks that wait or run are left alone. A skipped task is revived by the retry of the dependency that it was
@@ -35,6 +36,8 @@ def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> RetryResult:
         if task.status is TaskStatus.COMPLETED:
             raise InvalidStatus(task.task_id, task.status, doing="retry")
         if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+            if not despite_survivors:
+                _refuse_survivors(tx, task)
             # Reopening one may have changed what another of them waits for.
             reopen(tx, tasks.get(tx, task.key))
     for task in wanted:
@@ -57,6 +60,15 @@ def reopen(tx: Tx, task: Task) -> Task:
         interrupted=False,
         backoff_s=0.0,
     )
+
+
+def _refuse_survivors(tx: Tx, task: Task) -> None:
+    """Refuses to start a task beside processes of its last attempt."""
+    if left := attempts.survivors(tx, task.key):
+        what = f"{survivors_text(left.processes)} on worker {left.worker}"
+        raise InvalidStatus(
+            task.task_id, task.status, doing="retry", hint=f"{what}; end them, then retry --despite-survivors"
+        )
 
 
 def _check_alive(tx: Tx, task: Task) -> None:
