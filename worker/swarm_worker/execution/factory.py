@@ -28,6 +28,7 @@ from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.session_reporter import RpcSessionReporter
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
+from swarm_worker.supervision.hidden_paths import hidden_paths
 from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
@@ -76,6 +77,10 @@ def attempt_factory(
     session_reporter = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
 
+    hidden = hidden_paths(
+        setup.folder.path.parent, setup.project_root, (config.token_file, config.tls_cert, config.tls_key)
+    )
+
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
         context = SessionContext(
@@ -90,6 +95,7 @@ def attempt_factory(
             stall_s=config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=config.kill_grace,
             umask=int(config.session_umask, 8),
+            hidden=hidden,
             mask=setup.mask,
             tracer=setup.tracer,
         )

@@ -212,6 +212,8 @@ class Session:
             stdin=runner.stdin(plan),
             progress_file=runner.progress_file(plan),
             umask=self._context.umask,
+            hidden=self._context.hidden,
+            reads=(plan.prompt_file, self._task_file),
         )
 
     def _result(

@@ -12,7 +12,7 @@ Only the standard library is imported.
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from swarm_worker.guard.procfs import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, libc, prctl
@@ -25,6 +25,7 @@ CLONE_NEWNS: Final = 0x0002_0000
 CLONE_NEWUSER: Final = 0x1000_0000
 CLONE_NEWPID: Final = 0x2000_0000
 MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
+MS_BIND: Final = 0x1000
 MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
 
 
@@ -125,6 +126,28 @@ def enter_namespace_as_init() -> None:
     _unshare(CLONE_NEWNS)
     _mount("none", "/", "none", MS_REC_PRIVATE)
     _mount("proc", "/proc", "proc", MS_NOSUID_NODEV_NOEXEC)
+
+
+def hide_paths(hidden: Sequence[str], kept: Sequence[str]) -> None:
+    """Makes folders look empty and files look empty, except for what is kept; in the own mount namespace only.
+
+    A path that does not exist is left out.
+    """
+    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in kept if os.path.exists(path)}  # noqa: PTH110
+    for path in hidden:
+        if os.path.isdir(path):  # noqa: PTH112  # see procfs.stat
+            _mount("none", path, "tmpfs", MS_NOSUID_NODEV_NOEXEC)
+        elif os.path.exists(path):  # noqa: PTH110
+            _mount(os.devnull, path, "none", MS_BIND)
+    for path, handle in handles.items():
+        source = f"/proc/self/fd/{handle}"
+        if os.path.isdir(source):  # noqa: PTH112
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+        elif not os.path.exists(path):  # noqa: PTH110
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        _mount(source, path, "none", MS_BIND)
+        os.close(handle)
 
 
 def _unshare(flags: int) -> None:

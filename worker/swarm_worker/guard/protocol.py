@@ -65,6 +65,9 @@ class GuardPlan(NamedTuple):
     # The session's whole environment.
     env: dict[str, str]
     umask: int
+    # Paths that a session in a mount namespace of its own sees empty, and exceptions below them.
+    hidden: list[str]
+    kept: list[str]
 
 
 class SessionRequest(NamedTuple):

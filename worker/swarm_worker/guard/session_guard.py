@@ -96,6 +96,8 @@ class SessionGuard:
                 cgroup,
                 private,
                 plan.umask,
+                plan.hidden,
+                plan.kept,
             )
         )
         self._exit_r = self._spawned.exit_r

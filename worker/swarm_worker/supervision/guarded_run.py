@@ -113,6 +113,8 @@ class GuardedRun:
             argv=list(launch.argv),
             env=dict(launch.env),
             umask=launch.umask,
+            hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
+            kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
         )
         try:
             fds = (lock_fd, stdin, stdout, stderr)
