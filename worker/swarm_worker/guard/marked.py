@@ -1,7 +1,7 @@
 """Processes of an attempt outside its process tree, found by the variables in their environment.
 
 A daemon that ran before (at, a batch system, a terminal multiplexer) may start a process for a session. Such a process
-is no descendant of the guard. It is found if the daemon passed the session's environment on, and if /proc lets this
+is not below the guard. It is found if the daemon passed the session's environment on, and if /proc lets this
 user read it. Only the standard library is imported.
 """
 

@@ -104,21 +104,11 @@ class GuardedRun:
         self._tail = FileTail(launch.progress_file) if launch.progress_file else None
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
         self._marks = attempt_marks(launch.env)
-        plan = GuardPlan(
-            grace_s=self._limits.grace_s,
-            fence_s=fence_s,
-            level=self._supervisor.containment.level,
-            cgroup=self._cgroup,
-            cwd=str(launch.cwd),
-            argv=list(launch.argv),
-            env=dict(launch.env),
-            umask=launch.umask,
-            hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
-            kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
-        )
         try:
             fds = (lock_fd, stdin, stdout, stderr)
-            self._guard = await self._supervisor.start_session(plan, fds, self._on_report)
+            self._guard = await self._supervisor.start_session(
+                self._guard_plan(launch, fence_s), fds, self._on_report
+            )
         except BaseException:
             for fd in (feed, out, err):
                 os.close(fd)
@@ -134,6 +124,20 @@ class GuardedRun:
             self._guard, launch.lock.stem, grace_s=self._limits.grace_s, fence_s=fence_s
         )
         self._supervisor.guards.watch.add(self._watched)
+
+    def _guard_plan(self, launch: Launch, fence_s: float) -> GuardPlan:
+        return GuardPlan(
+            grace_s=self._limits.grace_s,
+            fence_s=fence_s,
+            level=self._supervisor.containment.level,
+            cgroup=self._cgroup,
+            cwd=str(launch.cwd),
+            argv=list(launch.argv),
+            env=dict(launch.env),
+            umask=launch.umask,
+            hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
+            kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
+        )
 
     def order(self, grace_s: float) -> None:
         """Ends the program by an order of the server or the worker."""
