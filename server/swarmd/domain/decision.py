@@ -67,7 +67,8 @@ def decide(
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
-        return _killed(task, error=task.cause, archives=outcome.kind in RESULTS)
+        left = outcome.survivors
+        return _killed(task, error=task.cause, archives=outcome.kind in RESULTS, survivors=left)
     if task.status is TaskStatus.CLAIMED:
         # No session ever had a go, whatever the outcome says.
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
@@ -116,9 +117,14 @@ def findings_of(outcome: Outcome) -> Sequence[str]:
     return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
 
 
-def _killed(task: Task, *, error: str, archives: bool = False) -> Decision:
+def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:
     return Decision(
-        AttemptOutcome.KILLED, Transition.PROVEN_DEAD, error=error, cause=task.cause, archives=archives
+        AttemptOutcome.KILLED,
+        Transition.PROVEN_DEAD,
+        error=error,
+        cause=task.cause,
+        update=TaskUpdate(last_error=survivors_text(survivors)) if survivors else TaskUpdate(),
+        archives=archives,
     )
 
 
