@@ -6,7 +6,6 @@ For the bench alone: everything else of the worker is the real one: claims, goes
 
 import asyncio
 import os
-import sys
 import time
 from typing import Any
 
@@ -35,4 +34,4 @@ async def no_process(launch: Launch, **_others: Any) -> RunEnd:
 
 if __name__ == "__main__":
     setattr(session, "run_guarded", no_process)  # noqa: B010  # the name is none of its exports
-    sys.exit(main.run(sys.argv[1:]))
+    main.main()

@@ -14,6 +14,8 @@ from typing import Any, NoReturn, TypeVar
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.light_imports import FIXED_WIDTH_FORMATTER
+from amplifier_swarm.program import check_working_directory
+from amplifier_swarm.standard_streams import print_line
 
 S = TypeVar("S")
 
@@ -69,6 +71,7 @@ def read_settings(
     for field in fields:
         _add_flag(parser, prefix, field)
     given = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
+    check_working_directory()
     values = {}
     for field in fields:
         value = _value(prefix, field, given[field.name])
@@ -169,6 +172,11 @@ class _Parser(argparse.ArgumentParser):
         """Formats the help as wide as the terminal."""
         self.formatter_class = argparse.HelpFormatter
         return super().format_help()
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints help and version by the sink of stdout: a reader that leaves early is not an error."""
+        del file  # errors are raised, so it is stdout
+        print_line(message.rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         raise ProgramExit(ExitCode.USAGE, message, hint=f"see {self.prog} --help")

@@ -14,6 +14,7 @@ import structlog
 
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.standard_streams import print_line
 from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
@@ -66,7 +67,7 @@ async def run(config: ServerConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     async with serve(config) as (serving, swarm):
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
-        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # the line that scripts wait for
+        print_line(f"swarmd ready {line}")  # scripts wait for it
         await _first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
             raise ProgramExit(

@@ -6,7 +6,6 @@ import itertools
 import os
 import signal
 import socket
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
@@ -267,11 +267,10 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
     """Connects one worker to its server and runs it until it has left; raises ProgramExit as `Worker.run`."""
 
     def ready() -> None:
-        sys.stdout.write(
+        print_line(
             f"{PROGRAM} ready name={context.folder.name} server={config.server} runner={context.runner.name}"
-            f" slots={config.slots} pid={os.getpid()}\n"
+            f" slots={config.slots} pid={os.getpid()}"
         )
-        sys.stdout.flush()
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
     async with connected(endpoint) as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.standard_streams import STDOUT, sink
 from swarm_worker.config import read_config
 from swarm_worker.domain.types import Role
 from swarm_worker.main import run
@@ -262,11 +263,12 @@ def test_a_program_that_can_not_answer_is_no_crash(tmp_path: Path) -> None:
 
 
 def test_check_needs_no_server_and_says_every_thing_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--check", "--project-root", str(tmp_path), "--runner", "command", "--no-validation"]
     assert run([*argv, "--builder-command", "true"]) == ExitCode.OK
-    lines = capsys.readouterr().out.splitlines()
+    assert sink(STDOUT).flush(10)
+    lines = capfd.readouterr().out.splitlines()
     assert [line.partition(":")[0].split()[-1] for line in lines] == [
         "root",
         "disk",
@@ -276,5 +278,6 @@ def test_check_needs_no_server_and_says_every_thing_in_a_line(
     ]
 
     assert run([*argv, "--builder-command", "no-such-agent"]) == ExitCode.NEGATIVE
-    (line,) = capsys.readouterr().out.splitlines()
+    assert sink(STDOUT).flush(10)
+    (line,) = capfd.readouterr().out.splitlines()
     assert line.startswith("FAIL  runner: --builder-command: there is no program 'no-such-agent'")
