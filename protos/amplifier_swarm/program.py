@@ -19,7 +19,7 @@ _LIMITS: Final = {
 }
 
 
-def run_program(name: str, body: Callable[[], int]) -> NoReturn:
+def run_main(name: str, body: Callable[[], int]) -> NoReturn:
     """Runs the body of a program and ends the process with its exit code."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc reads it when it is imported
     standard_streams.open_closed_streams()

@@ -10,7 +10,7 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.process_tree import STYLES, Ledger
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
-from swarm_worker.guard.procfs import lookup
+from swarm_worker.guard.procfs import children_lookup
 
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
@@ -74,12 +74,12 @@ async def test_a_session_that_ended_before_an_order_arrived_is_reported_as_it_en
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("a")])
     await worker.until(lambda: _started(worker), what="it runs")
-    [nursery] = lookup()(worker.pid)
-    [guard] = lookup()(nursery)
+    [fork_server] = children_lookup()(worker.pid)
+    [guard] = children_lookup()(fork_server)
 
     worker.signal(signal.SIGSTOP)
     (worker.project / "go").touch()
-    await eventually(lambda: not lookup()(guard), "the session has ended, and its guard knows it")
+    await eventually(lambda: not children_lookup()(guard), "the session has ended, and its guard knows it")
     fake.send(orders=[stop("a")])
     worker.signal(signal.SIGCONT)
 

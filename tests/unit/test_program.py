@@ -22,7 +22,7 @@ def _run(body: str, redirections: str = "", *, cwd: Path | None = None) -> subpr
         def body():
             {body}
             return 0
-        program.run_program("prog", body)
+        program.run_main("prog", body)
         """
     ).format(body=body)
     command = f'exec "$0" -c "$1" {redirections}'
@@ -58,7 +58,7 @@ def test_a_reader_that_leaves_changes_no_exit_code() -> None:
             for _ in range(1000):
                 standard_streams.print_line("x" * 1000)
             return 3
-        program.run_program("prog", body)
+        program.run_main("prog", body)
         """
     )
     ended = subprocess.run(

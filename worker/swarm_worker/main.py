@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode
-from amplifier_swarm.program import run_program
+from amplifier_swarm.program import run_main
 from swarm_worker.config import PROGRAM, read_config
 
 
 def main() -> None:
     """Runs the program and ends the process."""
-    run_program(PROGRAM, lambda: run(sys.argv[1:]))
+    run_main(PROGRAM, lambda: run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:

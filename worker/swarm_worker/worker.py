@@ -21,10 +21,10 @@ from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
-from swarm_worker.preflight.selection import preflight_of
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.rpc.connection import ServerConnection, connected
-from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, WorkerIdentity
+from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
@@ -61,13 +61,13 @@ class Worker:
         self._context = context
         self._ready = ready
         folder = context.folder
-        self._identity = WorkerIdentity(folder.name, uuid.uuid4().hex)
+        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
         self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()
         self._factory: AttemptFactory | None = None
-        self._hold = ProcessSupervisor(choose_containment(config.containment), instance=folder.instance)
-        self._fence = Fence(self._hold)
+        self._supervisor = ProcessSupervisor(choose_containment(config.containment), instance=folder.instance)
+        self._fence = Fence(self._supervisor)
         self._watch = HostWatch((folder.path.parent, folder.path), self)
         self._starts = StartThrottle(machine_folder(os.environ) / "starts")
         self._leases = Leases()
@@ -102,9 +102,9 @@ class Worker:
         Raises:
             ProgramExit: The server will never accept this worker.
         """
-        await self._hold.adopt()
+        await self._supervisor.kill_leftovers()
         self._slots.resume()
-        self._watch.look()
+        self._watch.check()
         loops = list(self._start_loops())
         try:
             await self._shutdown.left
@@ -131,7 +131,7 @@ class Worker:
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
         """Takes the server's timing; the first time, the worker is registered and says that it is ready."""
-        self._fence.begin(stop_after_s=seconds(opened.stop_after) or STOP_AFTER_S, since=since)
+        self._fence.set_stop_after(seconds(opened.stop_after) or STOP_AFTER_S, since=since)
         self._heartbeat.interval_s = seconds(opened.heartbeat_interval) or INTERVAL_S
         self._swarm_id = opened.swarm_id
         if not self._opened.is_set():
@@ -144,15 +144,15 @@ class Worker:
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Handles the claims, orders and notice of one message of the claim stream."""
         if response.claims:
-            self._watch.look()
+            self._watch.check()
             accept = self._shutdown.active and not self._watch.stopped
             for claim in response.claims:
-                self._slots.take(claim, accept=accept)
+                self._slots.enqueue(claim, accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
             self._on_notice(response.notice)
 
-    def stopped_by_file(self, file: Path) -> None:
+    def on_stop_file(self, file: Path) -> None:
         """Ends every session at once and takes no claims."""
         _log.error("emergency stop: nothing runs here until the file is gone", file=str(file))
         self._slots.stop(StopOrder(f"the file {file} exists", graceful=False))
@@ -160,7 +160,7 @@ class Worker:
         self._stream.close()
         self._leases.changed.set()
 
-    def file_gone(self) -> None:
+    def on_stop_file_removed(self) -> None:
         """Takes claims again."""
         _log.info("the emergency stop is over")
         if self._shutdown.active:
@@ -168,7 +168,7 @@ class Worker:
             self._stream.open()
             self._leases.changed.set()
 
-    def woken(self, slept_s: float) -> None:
+    def resumed_from_sleep(self, slept_s: float) -> None:
         """Beats at once after a sleep of the machine: the server may have given the leases away."""
         _log.warning("the machine slept", slept_s=round(slept_s))
         self._leases.changed.set()
@@ -226,9 +226,9 @@ class Worker:
                 self._config,
                 self._context,
                 reporter=self._reporter,
-                hold=self._hold,
+                supervisor=self._supervisor,
                 fence=self._fence,
-                starts=self._starts,
+                throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
             )
         return self._factory
@@ -244,7 +244,7 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._context.version,
-            containment=self._hold.containment.level,
+            containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids,
             opening=next(self._stream_seq),
         )
@@ -257,9 +257,9 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
     with started(config, version=version) as (context, endpoint):
-        preflight_of(
+        create_preflight(
             context.runner, project_root=context.project_root, own=os.environ, env=context.env
-        ).start()
+        ).require()
         asyncio.run(run_worker(config, context, endpoint))
 
 

@@ -50,7 +50,7 @@ class Service:
 
 async def _finish(service: Service) -> None:
     reporter = Reporter("w", service, outages=OutageLog("here:1"))  # type: ignore[arg-type]
-    RpcSessionReporter(reporter).log(START, SessionLogLine(LogKind.WORKER, "well"), number=1)
+    RpcSessionReporter(reporter).report_log(START, SessionLogLine(LogKind.WORKER, "well"), number=1)
     sending = asyncio.create_task(reporter.outcomes.run())
     await reporter.outcomes.request(FINISHED)
     sending.cancel()

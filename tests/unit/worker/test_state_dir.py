@@ -1,6 +1,5 @@
 """The state folder: it has one owner, and the outcomes in it survive crashes."""
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from swarm_worker.domain.names import host_name
 from swarm_worker.storage.files import write_private
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.storage.state_dir import state_folder
-from swarm_worker.supervision.guard_locks import lock_for_guard, wait_for_guards
 
 
 @pytest.fixture
@@ -83,21 +81,6 @@ def test_a_folder_that_can_not_be_written_gives_one_line(tmp_path: Path, stack: 
     assert refused.value.code is ExitCode.USAGE
 
 
-def test_a_new_process_waits_for_the_guards_of_the_former_one(tmp_path: Path, stack: ExitStack) -> None:
-    folder = stack.enter_context(state_folder(tmp_path, name="w1"))
-    guard = lock_for_guard(folder.guard_lock("t-a1-builder-1"))
-    ended = lock_for_guard(folder.guard_lock("t-a2-builder-1"))
-    os.close(ended)
-
-    with pytest.raises(ProgramExit, match="the session t-a1-builder-1 of the former process") as refused:
-        wait_for_guards(folder, timeout_s=0.1)
-    assert refused.value.code is ExitCode.CONFLICT
-    os.close(guard)
-    wait_for_guards(folder, timeout_s=0.1)
-
-    assert list((folder.path / "guards").iterdir()) == []
-
-
 def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack) -> None:
     folder = stack.enter_context(state_folder(tmp_path, name="w1"))
     folder.session_file("s1", "prompt.md").touch()
@@ -105,13 +88,6 @@ def test_a_former_process_s_prompts_are_removed(tmp_path: Path, stack: ExitStack
     folder.forget_sessions()
 
     assert list((folder.path / "sessions").iterdir()) == []
-
-
-def test_a_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
-    fd = lock_for_guard(tmp_path / "lock")
-
-    assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-    os.close(fd)
 
 
 def _finished(lease_id: str) -> FinishedAttempt:

@@ -60,10 +60,10 @@ class Leases:
         for held, order in concerned:
             if held.stop.order is None:
                 _log.info("ordered to end a task", task=held.task_id, cause=order.cause)
-            held.stop.give(stop_order(order))
+            held.stop.request(stop_order(order))
         return [held for held, _ in concerned]
 
     def stop_all(self, order: StopOrder) -> None:
         """Orders every attempt to end."""
         for held in self:
-            held.stop.give(order)
+            held.stop.request(order)
