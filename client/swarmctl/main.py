@@ -11,6 +11,8 @@ import typer
 
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.program import exit_for_limit
+from amplifier_swarm.standard_streams import open_closed_streams
 from amplifier_swarm.text import one_line, printable
 from swarmctl.cli.options import (
     DEFAULT_SERVER,
@@ -36,7 +38,16 @@ def main() -> None:
     """Runs the console script."""
     # Hides gRPC's own log lines; gRPC reads the variable at its import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    raise SystemExit(run(sys.argv[1:]))
+    open_closed_streams()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # the interpreter would try again at its exit, and report that in its own way
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print_err(f"{PROGRAM}: can't write to stdout: {error.strerror}")
+            code = code or ExitCode.NEGATIVE
+    raise SystemExit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -107,6 +118,8 @@ def _exit_for(error: Exception) -> ProgramExit:
         return error
     if isinstance(error, _COMMAND_LINE_ERROR):
         return _usage(error)
+    if limit := exit_for_limit(error):
+        return limit
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return ProgramExit(ExitCode.NEGATIVE, f"{place}{error.strerror or error}")

@@ -33,6 +33,8 @@ class LineSink:
     ) -> None:
         self.note = note
         self.dropped = 0
+        # Whether a flush has timed out, and no line was written since.
+        self.stuck = False
         self._fd = fd
         self._bound_bytes = bound_bytes
         self._queue: deque[bytes] = deque()
@@ -60,7 +62,8 @@ class LineSink:
         with self._changed:
             if self._unwritten_bytes:
                 self._wake()
-            return self._changed.wait_for(lambda: self._unwritten_bytes == 0, within_s)
+            self.stuck = not self._changed.wait_for(lambda: self._unwritten_bytes == 0, within_s)
+            return not self.stuck
 
     def _wake(self) -> None:
         if self._thread is not None:
@@ -79,6 +82,7 @@ class LineSink:
             lost = sum(self._write_chunk(chunk) for chunk in _chunks(batch))
             with self._changed:
                 self.dropped += lost
+                self.stuck = False
                 self._unwritten_bytes -= sum(map(len, batch))
                 dropped = 0 if lost else self.dropped
             if dropped and not self._write_chunk([self.note(dropped).encode() + b"\n"]):

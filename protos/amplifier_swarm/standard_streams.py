@@ -48,3 +48,14 @@ def print_line(text: str) -> None:
 def print_error(text: str) -> None:
     """Prints a line on stderr, after all log lines before it."""
     sink(STDERR).write(text)
+
+
+def print_error_in_order(text: str) -> None:
+    """Prints a line on stderr before anything that the caller writes to stdout next.
+
+    It waits until the line is written, unless earlier lines wait for a reader that does not read.
+    """
+    stderr = sink(STDERR)
+    stderr.write(text)
+    if not stderr.stuck:
+        stderr.flush(FLUSH_S)

@@ -117,3 +117,21 @@ def test_a_server_whose_streams_take_no_lines_serves_and_obeys_each_stop_file(
 
 def _serves(swarm: Stage, state: Path) -> bool:
     return (state / "token").exists() and swarm.ctl("status", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_a_run_whose_stderr_takes_no_lines_completes_every_task(swarm: Stage, kind: str) -> None:
+    write_plan(swarm.folder / "plan.yaml", {f"t{number}": [] for number in range(3)})
+    swarm.project.mkdir()
+
+    with sink(kind) as fd:
+        if kind == "no reading":
+            os.write(fd, b"x" * 4096)
+        run = swarm.start(
+            "run", "run", "plan.yaml", "-o", "json", "--project-root", str(swarm.project), "--dashboard", "off",
+            *COMMAND, _builder(swarm), program="swarmctl", stderr=fd,
+        )  # fmt: skip
+        assert run.process.wait(60) == 0
+
+    summary = json.loads(run.out.read_text())
+    assert {task["status"] for task in summary["tasks"]} == {"completed"}
