@@ -6,6 +6,7 @@ import os
 from typing import Final
 
 from amplifier_swarm import __version__, light_imports
+from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.program import run_main
 from amplifier_swarm.settings import read_settings
@@ -39,6 +40,7 @@ def _run() -> int:
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print_line(f"{PROGRAM} restored {line}")  # scripts read it
         return ExitCode.OK
+    raise_descriptor_limit()  # each connection needs one
     gc.set_threshold(*GC_THRESHOLDS)
     asyncio.run(daemon.run(config))
     return ExitCode.OK

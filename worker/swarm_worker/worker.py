@@ -8,6 +8,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.retry import OutageLog
 from swarm_worker.shutdown import Shutdown
-from swarm_worker.startup import WorkerContext, started
+from swarm_worker.startup import WorkerContext, fit_slots, started
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
@@ -257,6 +258,7 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
     with started(config, version=version) as (context, endpoint):
+        config = replace(config, slots=fit_slots(config.slots))
         create_preflight(
             context.runner, project_root=context.project_root, own=os.environ, env=context.env
         ).require()

@@ -129,7 +129,10 @@ class Database:
 
     def _run(self) -> None:
         while group := self._queue.drain():
-            self._commit(group)
+            try:
+                self._commit(group)
+            except Exception as error:  # noqa: BLE001  # a writer that ends in silence would hold every caller forever
+                self._stop_writing(group, error)
             self._loop.call_soon_threadsafe(self._deliver, group)
             busy = not self._queue.is_empty
             if self._wal_pages > (CHECKPOINT_BUSY_PAGES if busy else CHECKPOINT_IDLE_PAGES):
@@ -182,7 +185,12 @@ class Database:
     def _deliver(self, group: list[WriteJob]) -> None:
         for job in group:
             for callback in job.callbacks:
-                callback()
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001  # a defect must not hold the callers of the whole group
+                    self._loop.call_exception_handler(
+                        {"message": "a callback after a commit failed", "exception": error}
+                    )
             if job.done.cancelled():
                 continue
             if job.error is None:

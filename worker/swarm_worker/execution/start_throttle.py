@@ -69,6 +69,9 @@ class StartThrottle:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(fd)
+            except OSError:
+                os.close(fd)
+                raise
             else:
                 return fd
         return None
