@@ -83,6 +83,16 @@ def unicode_category(char: str) -> str:
     return category(char)
 
 
+def is_in_network(host: str, network: str) -> bool:
+    """Returns whether a host is an address in a CIDR network; loads ipaddress (0.3 MiB) with the first call."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
 def message_to_dict(message: "Message") -> dict[str, Any]:
     """Returns a message as JSON values, fields named as in the .proto; loads json_format with the first call."""
     from google.protobuf import json_format

@@ -196,7 +196,7 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
 async def _ensure_token(swarm: Swarm, path: Path) -> None:
     """Ensures that the token file holds an operator's token of this database."""
     if await asyncio.to_thread(path.exists):
-        token = read_token(path)
+        token = read_token(path, variable="")
         if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
             raise ProgramExit(
                 ExitCode.USAGE,

@@ -80,7 +80,8 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a token file that others can read": (
         ("swarmctl", "--token-file", "open-token", "status"), 6,
-        "swarmctl: the token file open-token may be read by others (mode 0644); chmod 600 open-token",
+        ("swarmctl: the token file open-token may be read by others (mode 0644); chmod 600 open-token, or give the "
+         "token in the variable SWARM_TOKEN"),
     ),
     "a wrong token": (
         ("swarmctl", "--token-file", "wrong-token", "status"), 6,

@@ -118,13 +118,13 @@ async def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> N
 
 
 async def test_a_token_file_with_something_else_in_it_is_refused_and_kept(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("my shopping list\n")
+    (tmp_path / "token").write_text("shopping-list\n")
     (tmp_path / "token").chmod(0o600)
 
     refused = await start(tmp_path)
 
     assert refused.code is ExitCode.USAGE
-    assert (tmp_path / "token").read_text() == "my shopping list\n"
+    assert (tmp_path / "token").read_text() == "shopping-list\n"
 
 
 async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(tmp_path: Path) -> None:
