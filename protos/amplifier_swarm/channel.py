@@ -29,6 +29,7 @@ WINDOW: Final = (
 )
 # Room for the longest definition, and for the rest of a claim or an outcome.
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _OPTIONS: Final = (
     *KEEPALIVE,
     *WINDOW,
@@ -68,13 +69,26 @@ class Endpoint:
 
 
 def check_address(text: str, *, name: str) -> str:
-    """Returns the `HOST:PORT` as given; raises ProgramExit if it is not one. `name` is the setting to blame."""
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
-    if match is None or int(match[2]) > 65535:
-        raise ProgramExit(
-            ExitCode.USAGE, f"{name} {text!r} is not a HOST:PORT address", hint="for example 127.0.0.1:7433"
-        )
-    return text
+    """Returns the `HOST:PORT` without blanks around it, such as the line end of a file with variables.
+
+    Raises:
+        ProgramExit: The text is not an address. `name` is the setting to blame.
+    """
+    address = text.strip()
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match["port"]) > 65535:
+        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is not a HOST:PORT address", hint=_hint(address))
+    return address
+
+
+def _hint(address: str) -> str:
+    if "://" in address:
+        return "leave out the scheme, for example 127.0.0.1:7433"
+    if address.count(":") > 1 and "[" not in address:
+        return "put an IPv6 address into brackets, for example [::1]:7433"
+    if not address.isascii():
+        return "give the ASCII form of the host's name (xn--…)"
+    return "for example 127.0.0.1:7433"
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:

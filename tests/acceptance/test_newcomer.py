@@ -72,7 +72,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a URL": (
         ("swarmctl", "--server", "http://x:1", "status"), 2,
-        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
+        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; leave out the scheme, for example 127.0.0.1:7433",
     ),
     "no such file": (
         ("swarmctl", "import", "ghost.yaml"), 2,

@@ -5,7 +5,6 @@ import gc
 import itertools
 import os
 import signal
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ import structlog
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.host import host_name
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import PROGRAM, WorkerConfig
@@ -242,7 +242,7 @@ class Worker:
             slots=self._config.slots,
             labels=dict(self._config.label),
             runner=self._context.runner.name,
-            host=socket.gethostname(),
+            host=host_name(),
             pid=os.getpid(),
             version=self._context.version,
             containment=self._supervisor.containment.level,

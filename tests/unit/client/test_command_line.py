@@ -81,7 +81,7 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
         (["--server", "x", "status"], "--server 'x' is not a HOST:PORT address; for example 127.0.0.1:7433"),
         (
             ["status", "--server", "http://x:1"],
-            "--server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
+            "--server 'http://x:1' is not a HOST:PORT address; leave out the scheme, for example 127.0.0.1:7433",
         ),
         (
             ["status", "--server", "a:99999"],
@@ -200,8 +200,8 @@ def test_an_invalid_token_is_not_shown(ctl: Ctl, monkeypatch: pytest.MonkeyPatch
     assert (result.code, result.err) == (
         6,
         (
-            "swarmctl: the variable SWARM_TOKEN does not hold a token: it has a blank, or a character that is not ASCII;"
-            " write the token alone into it\n"
+            "swarmctl: the variable SWARM_TOKEN does not hold a token: it has a blank, or a character that is not "
+            "ASCII; write the token alone into it\n"
         ),
     )
 
