@@ -74,8 +74,23 @@ class LineSink:
         try:
             thread.start()
         except RuntimeError:  # the system has no thread to give; the next line tries again
+            self._write_without_thread()
             return
         self._thread = thread
+
+    def _write_without_thread(self) -> None:
+        """Writes the queued lines that the descriptor takes at once."""
+        # A pipe that is writable takes PIPE_BUF bytes without blocking.
+        while self._queue and len(self._queue[0]) < select.PIPE_BUF and self._poll(timeout_ms=0):
+            line = self._queue.popleft()
+            self._unwritten_bytes -= len(line)
+            self.dropped += self._write_chunk([line])
+
+    def _poll(self, *, timeout_ms: int | None) -> bool:
+        """Waits until the descriptor is writable or broken; returns whether it is."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        return bool(poll.poll(timeout_ms))
 
     def _run(self) -> None:
         while batch := self._next_batch():
@@ -124,9 +139,7 @@ class LineSink:
         try:
             return os.write(self._fd, data)
         except BlockingIOError:  # another program made the descriptor non-blocking
-            poll = select.poll()
-            poll.register(self._fd, select.POLLOUT)
-            poll.poll()
+            self._poll(timeout_ms=None)
             return 0
 
 

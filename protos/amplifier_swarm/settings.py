@@ -16,6 +16,7 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.light_imports import FIXED_WIDTH_FORMATTER
 from amplifier_swarm.program import check_working_directory
 from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.text import is_utf8, printable
 
 S = TypeVar("S")
 
@@ -100,7 +101,8 @@ def _add_flag(parser: argparse.ArgumentParser, prefix: str, field: dataclasses.F
 def _value(prefix: str, field: dataclasses.Field[Any], given: Any) -> Any:
     default = field.metadata["default"]
     if given is None:
-        text = os.environ.get(variable_of(prefix, field))
+        # A file with variables may have the line ends of another system.
+        text = os.environ.get(variable_of(prefix, field), "").strip("\r\n")
         if not text:
             return default
         given = text.split(field.metadata["separator"]) if isinstance(default, tuple) else text
@@ -114,6 +116,8 @@ def _parse(field: dataclasses.Field[Any], name: str, text: str) -> Any:
     extra = field.metadata
     if isinstance(extra["default"], bool):
         return boolean(name, text)
+    if extra["parse"] is not path and not is_utf8(text):
+        raise ProgramExit(ExitCode.USAGE, f"{name} {printable(text)} is not valid UTF-8", hint="correct it")
     if extra["choices"] and text not in extra["choices"]:
         raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is not one of {', '.join(extra['choices'])}")
     try:

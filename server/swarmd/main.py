@@ -7,16 +7,19 @@ from typing import Final
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.descriptors import raise_descriptor_limit
-from amplifier_swarm.exits import ExitCode
-from amplifier_swarm.program import run_main
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.program import check_threads, run_main
 from amplifier_swarm.settings import read_settings
 from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.text import is_utf8, printable
 from swarmd.config import ServerConfig
 
 PROGRAM: Final = "swarmd"
 # Performance: 10,000 workers register at once in 10.3 s instead of 12.2 s with Python's default of (700, 10, 10),
 # since each collection scans all objects that connections hold (docs/performance.md).
 GC_THRESHOLDS: Final = (10_000, 20, 20)
+# The writer, the readers, gRPC and a margin.
+THREADS: Final = 16
 SUMMARY = "Owns the state of a swarm and serves it to workers and people."
 
 
@@ -30,6 +33,12 @@ def _run() -> int:
     config = read_settings(
         ServerConfig, program=PROGRAM, prefix="SWARMD", summary=SUMMARY, version=__version__
     )
+    if not is_utf8(str(config.db.absolute())):
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"--db {printable(str(config.db.absolute()))} is not valid UTF-8, which SQLite needs",
+            hint="use another folder",
+        )
     light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after load_structlog
     from swarmd import daemon  # noqa: PLC0415
@@ -40,6 +49,7 @@ def _run() -> int:
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print_line(f"{PROGRAM} restored {line}")  # scripts read it
         return ExitCode.OK
+    check_threads(THREADS)
     raise_descriptor_limit()  # each connection needs one
     gc.set_threshold(*GC_THRESHOLDS)
     asyncio.run(daemon.run(config))

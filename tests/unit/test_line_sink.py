@@ -172,7 +172,7 @@ def test_a_line_longer_than_the_bound_is_written_if_nothing_waits(tmp_path: Path
     assert (tmp_path / "log").read_text() == "longer than the bound \\udc80\n"
 
 
-def test_a_system_without_threads_loses_no_line_once_it_has_some(
+def test_a_system_without_threads_blocks_nobody_and_loses_no_line(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_thread: object) -> None:
@@ -182,10 +182,14 @@ def test_a_system_without_threads_loses_no_line_once_it_has_some(
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread.start", fail)
         sink.write("early")
+        assert pipe.read() == b"early\n"
+        os.write(pipe.writer, b"x" * ONE_PAGE)
+        sink.write("while the pipe is full")
+        assert pipe.read() == b"x" * ONE_PAGE
     sink.write("late")
 
     assert sink.flush(10)
-    assert pipe.read() == b"early\nlate\n"
+    assert pipe.read() == b"while the pipe is full\nlate\n"
 
 
 def test_an_idle_sink_has_no_thread(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,18 @@
 """The frame of a program: closed streams, exit codes, and one line for every expected end."""
 
+import _thread
 import os
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.program import check_working_directory, exit_for_limit
+from amplifier_swarm.program import check_threads, check_working_directory, exit_for_limit
 
 
 def _run(body: str, redirections: str = "", *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -91,6 +94,26 @@ def test_a_limit_of_the_machine_is_named_with_its_setting(error: Exception, line
 
     assert end is not None
     assert line in end.line("prog")
+
+
+def test_a_system_without_threads_is_refused_before_grpc_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Callable[[], None]] = []
+    start = _thread.start_new_thread
+
+    def limited(function: Callable[[], None], arguments: tuple[()]) -> int:
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        started.append(function)
+        return start(function, arguments)
+
+    monkeypatch.setattr(_thread, "start_new_thread", limited)
+    before = threading.stack_size()
+
+    with pytest.raises(ProgramExit, match="no more processes or threads"):
+        check_threads(4)
+    assert threading.stack_size() == before
+    started.clear()
+    check_threads(3)
 
 
 def test_a_fault_of_the_program_is_not_taken_for_a_limit() -> None:

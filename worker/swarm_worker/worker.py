@@ -16,6 +16,7 @@ import structlog
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
+from amplifier_swarm.program import check_threads
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import PROGRAM, WorkerConfig
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 # How long sessions may outlast the last answer of a server that does not say it.
 STOP_AFTER_S: Final = 1_500.0
+# Those of gRPC, one for blocking writes, and a margin.
+THREADS: Final = 12
 
 _log = structlog.get_logger()
 
@@ -257,6 +260,7 @@ def serve(config: WorkerConfig, *, version: str) -> None:
     Raises:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
+    check_threads(THREADS)
     with started(config, version=version) as (context, endpoint):
         config = replace(config, slots=fit_slots(config.slots))
         create_preflight(

@@ -4,14 +4,18 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from amplifier_swarm.program import check_threads
 from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
+
+# The threads of gRPC.
+THREADS: Final = 8
 
 
 class CommandContext:
@@ -54,4 +58,5 @@ def connect(options: GlobalOptions) -> "Connection":
 
     server = check_address(options.server, name="--server")
     token = find_token(options.token_file)
+    check_threads(THREADS)
     return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))

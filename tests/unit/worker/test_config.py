@@ -71,6 +71,7 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--slots", "two"], "not a whole number"),
         ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
+        ([*SERVER, "--label", "k=\udcff"], "--label k=\\udcff is not valid UTF-8"),
         ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),
         ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),
         ([*SERVER, "--pass-env", "SWARM_TOKEN"], "not the name of a variable that a session may have"),
@@ -101,6 +102,12 @@ def test_a_missing_token_is_exit_6(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ProgramExit, match="can't read the token file absent") as end:
         run([*argv, "--token-file", "absent"])
     assert end.value.code is ExitCode.UNAUTHENTICATED
+
+
+def test_a_variable_from_a_file_with_other_line_ends_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_WORKER_SLOTS", "3\r")
+
+    assert read_config(SERVER, version="1").slots == 3
 
 
 def test_version_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
