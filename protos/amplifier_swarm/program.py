@@ -12,8 +12,6 @@ from typing import Final, NamedTuple, NoReturn
 from amplifier_swarm import standard_streams
 from amplifier_swarm.exits import ExitCode, ProgramExit
 
-_SMALL_STACK_BYTES: Final = 32 * 1024
-
 
 class _Limit(NamedTuple):
     message: str
@@ -64,8 +62,8 @@ def exit_for_limit(error: BaseException) -> ProgramExit | None:
 def check_threads(count: int) -> None:
     """Raises ProgramExit unless the system has this many threads to give.
 
-    gRPC crashes or hangs where it gets none, so a program asks before it uses gRPC. Performance: 64 KiB and less
-    than 1 ms for 12 threads, since they have small stacks (docs/performance.md).
+    gRPC crashes or hangs where it gets none, so a program asks before it uses gRPC. The threads have stacks of the
+    usual size, so that later threads use the same stacks again.
     """
     gate, ended = threading.Lock(), threading.Semaphore(0)
 
@@ -73,7 +71,6 @@ def check_threads(count: int) -> None:
         with gate:
             ended.release()
 
-    usual = threading.stack_size(_SMALL_STACK_BYTES)
     started = 0
     try:
         with gate:
@@ -85,7 +82,6 @@ def check_threads(count: int) -> None:
             ExitCode.NEGATIVE, _LIMITS[errno.EAGAIN].message, hint=_LIMITS[errno.EAGAIN].hint
         ) from error
     finally:
-        threading.stack_size(usual)
         for _ in range(started):
             ended.acquire()
 

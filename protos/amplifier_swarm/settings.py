@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.light_imports import FIXED_WIDTH_FORMATTER
+from amplifier_swarm.light_imports import fixed_width_formatter
 from amplifier_swarm.program import check_working_directory
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.text import is_utf8, printable
@@ -65,7 +65,7 @@ def read_settings(
 ) -> S:
     """Reads the settings from flags and environment; raises ProgramExit with one line for a wrong value."""
     parser = _Parser(
-        prog=program, description=summary, allow_abbrev=False, formatter_class=FIXED_WIDTH_FORMATTER
+        prog=program, description=summary, allow_abbrev=False, formatter_class=fixed_width_formatter
     )
     parser.add_argument("--version", action="version", version=f"{program} {version}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass

@@ -279,6 +279,7 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
         )
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
+    gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)
         loop = asyncio.get_running_loop()
