@@ -40,14 +40,15 @@ def copy(source: apsw.Connection, target: Path) -> None:
 
     The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's.
     """
+    durable_files.create(target)
     connection = apsw.Connection(str(target), vfs=checksums.layer())
     with closed_on_failure(connection):
+        checksums.prepare_copy(connection, source)
         with connection.backup("main", source, "main") as pages:
             while not pages.done:
                 pages.step(-1)
         Tx(connection, 0).run("lineage_set_mark")
     checkpoint_and_close(connection)
-    target.chmod(0o600)
     durable_files.sync(target)
 
 

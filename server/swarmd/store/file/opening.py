@@ -179,7 +179,7 @@ def _make(path: Path, vfs: str | None) -> None:
         )
     fresh = beside(path, FRESH_DATABASE)
     # SQLite would make it readable for everybody, and the WAL gets the mode of the file.
-    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    durable_files.create(fresh)
     connection = apsw.Connection(str(fresh), vfs=vfs)
     with closed_on_failure(connection):
         if vfs == checksums.layer() is not None:
