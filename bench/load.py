@@ -1,9 +1,9 @@
-"""Workers without sessions, as many as wanted in one process: claim, go, finish, again and again.
+"""Workers without sessions, any number in one process: claim, go, finish, repeatedly.
 
-Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS [HOLD_S]` prints what it did as JSON; with HOLD_S
-each session lasts that long, which sets a pace. The same code drives
-swarmd and the echo server, each worker over a connection of its own, as real ones have. With several slots
-the worker's own gathering puts what waits into shared messages.
+Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS [HOLD_S]` prints its counts as JSON; with
+HOLD_S each session lasts that long, which sets a pace. The same code drives swarmd and the echo server,
+each worker over its own connection, like real ones. With several slots, the worker's own batcher merges
+queued reports into shared messages.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
 
 @dataclass
 class Tally:
-    """What all workers together have done."""
+    """The counts of all workers together."""
 
     opened: int = 0
     steps: int = 0
@@ -38,7 +38,7 @@ class Tally:
 
 
 class LoadWorker:
-    """One worker."""
+    """A worker without sessions."""
 
     def __init__(self, endpoint: Endpoint, name: str, slots: int, tally: Tally, hold_s: float = 0) -> None:
         self._hold_s = hold_s
@@ -177,7 +177,6 @@ async def drive(
 
 
 def main() -> None:
-    """See above."""
     address, token, workers, slots, seconds, *hold_s = sys.argv[1:]
     driving = drive(
         Endpoint(address, token), workers=int(workers), slots=int(slots), seconds=float(seconds),

@@ -102,7 +102,7 @@ WITH_SERVER: dict[str, Case] = {
     "a runner binary that is missing": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "command", "--no-validation",
          "--builder-command", "ghost x"), 2,
-        "swarm-worker: --builder-command: there is no program 'ghost' on PATH; install it or correct the flag",
+        "swarm-worker: --builder-command: 'ghost' is not on PATH; install it or correct the flag",
     ),
     "a runner without its command": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "command"), 2,

@@ -7,7 +7,7 @@ import pytest
 
 from crash.arena import arena
 from crash.life import VERBS, dies_at, killed_at_random, replies, table
-from support.database import look
+from support.database import read_content
 from support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ async def test_a_server_killed_in_a_backup_leaves_nothing_of_it(tmp_path: Path, 
 
         assert found.died == 1
         assert not list(found.db.parent.glob("*.backup-*")), "the incomplete copy is removed"
-        assert look(copy).faults == []
+        assert read_content(copy).faults == []
 
 
 async def test_a_server_killed_at_random_under_load_loses_nothing_and_does_nothing_twice(

@@ -9,7 +9,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
 from crash.arena import Arena, arena
 from crash.life import hold, worker
-from support.database import look
+from support.database import read_content
 from support.programs import alive
 from support.refusals import content, swarmd
 from support.waiting import eventually
@@ -118,7 +118,7 @@ async def test_a_restore_killed_anywhere_leaves_the_old_database_or_the_new_one(
         kept = found.db.with_name("swarm.db.before-restore-1")
         assert kept.exists() is decided
         if decided:
-            assert look(kept).faults == []
+            assert read_content(kept).faults == []
 
 
 @pytest.mark.parametrize("when", ["while the session runs", "after the session has ended"])

@@ -14,11 +14,11 @@ from disk.powerloss import lay_out
 from disk.vfs import Disk, Kind, Op, mounted
 from disk.workload import WatchedDatabase, checkpoints_at
 from support.clock import FakeClock, FakeEntropy
-from support.database import digest, look
+from support.database import digest, read_content
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseUnusable
 
@@ -72,7 +72,7 @@ async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bo
             db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
         except DatabaseUnusable:
             errors.unusable = errors.fired = True
-            _judge(path, {look(template).digest})
+            _judge(path, {read_content(template).digest})
             return errors
         life = Life(db, clock)
         for step in life.steps():
@@ -114,7 +114,7 @@ class Life:
     """The steps import, claim, go, finish, kill, stop, resume; a refused step can be repeated."""
 
     def __init__(self, db: WatchedDatabase, clock: FakeClock) -> None:
-        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=Policy(PACE, Backoff(2.0, 300.0)))
+        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
         self._bench = EngineHarness(db.path, clock, swarm)
         self._worker: FakeWorker | None = None
 
@@ -156,6 +156,6 @@ class Life:
 
 def _judge(path: Path, allowed: set[str]) -> None:
     """Checks the files as a start after a crash would, with a disk that works."""
-    found = look(path)
+    found = read_content(path)
     assert found.faults == []
     assert found.digest in allowed, "an acknowledged commit is lost, or a refused one is there"

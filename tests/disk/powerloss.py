@@ -13,7 +13,7 @@ from disk.images import Files, Loss, images
 from disk.vfs import Disk, mounted
 from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
-from support.database import faults, look
+from support.database import faults, read_content
 from swarmd.store.file import opening
 
 STEPS = 40
@@ -98,7 +98,7 @@ def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Pat
         tally.images += 1
         tally.losses[loss] += 1
         acknowledged = sum(commit.ops <= max(cut, first) for commit in recording.commits) - 1
-        wrong = look(lay_out(files, folder))
+        wrong = read_content(lay_out(files, folder))
         found = at.get(wrong.digest)
         if wrong.faults:
             tally.corrupt += 1

@@ -14,7 +14,7 @@ from disk.small_disk import fill, remount_read_only, small_disk
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work
 from support.clock import FakeClock
-from support.database import look
+from support.database import read_content
 from support.engine import task
 from support.refusals import content, swarmd
 from swarmd.store.file import opening
@@ -47,7 +47,7 @@ def test_one_flipped_bit_on_any_page_is_refused(used: Path, tmp_path: Path) -> N
         damaged = bytearray(whole)
         place = page * PAGE + rng.randrange(PAGE)
         damaged[place] ^= 1 << rng.randrange(8)
-        if not look(lay_out({used.name: damaged}, tmp_path / "image")).faults:
+        if not read_content(lay_out({used.name: damaged}, tmp_path / "image")).faults:
             accepted.append(place)
 
     assert len(whole) // PAGE > 80
@@ -62,7 +62,7 @@ def test_a_file_cut_off_at_any_page_or_within_is_refused(used: Path, tmp_path: P
     accepted = [
         size
         for size in sizes
-        if not look(lay_out({used.name: bytearray(whole[:size])}, tmp_path / "image")).faults
+        if not read_content(lay_out({used.name: bytearray(whole[:size])}, tmp_path / "image")).faults
     ]
 
     assert accepted == []
@@ -140,11 +140,11 @@ def test_a_start_on_an_unusable_file_says_so_in_one_line_and_changes_nothing(
 
 @pytest.mark.slow
 def test_a_stale_index_of_the_wal_is_ignored(tmp_path: Path, used: Path) -> None:
-    expected = look(_put(tmp_path / "clean", used))
+    expected = read_content(_put(tmp_path / "clean", used))
     db = _put(tmp_path / "state", used)
     db.with_name("swarm.db-shm").write_bytes(random.Random(1).randbytes(32_768))
 
-    assert look(db) == expected
+    assert read_content(db) == expected
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_at_the_start_is_reported(tmp_path: Path, used: Path
         assert said.err.count("\n") == 1, said.err
         assert content(disk / "state").get("swarm.db") == before.get("swarm.db")
         ballast.unlink()
-        assert look(disk / "state" / "swarm.db").faults == [], "with room again it starts"
+        assert read_content(disk / "state" / "swarm.db").faults == [], "with room again it starts"
 
 
 @pytest.mark.slow

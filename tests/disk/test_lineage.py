@@ -11,7 +11,7 @@ from disk.powerloss import lay_out
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
-from support.database import look
+from support.database import read_content
 from support.refusals import content, swarmd
 from swarmd.store.file import opening
 
@@ -62,7 +62,7 @@ def test_a_file_and_a_wal_of_different_moments_are_refused_or_give_the_state_of_
     mixtures, refused = [], 0
     for at, older in enumerate(moments):
         for later, newer in enumerate(moments[at:], start=at):
-            found = look(
+            found = read_content(
                 lay_out({NAME: bytearray(older.file), WAL: bytearray(newer.wal)}, tmp_path / "image")
             )
             refused += bool(found.faults)
@@ -80,7 +80,7 @@ def test_a_backup_put_by_hand_beside_any_wal_is_refused(tmp_path: Path, moments:
         (at, later)
         for at, older in enumerate(moments)
         for later, newer in enumerate(moments)
-        if not look(
+        if not read_content(
             lay_out({NAME: bytearray(older.backup), WAL: bytearray(newer.wal)}, tmp_path / "image")
         ).faults
     ]
@@ -133,6 +133,6 @@ def test_a_crash_at_every_start_leaves_files_that_the_next_start_opens(tmp_path:
         connection.close()
 
         assert WAL in files
-        assert look(lay_out(files, tmp_path / "image")).faults == []
+        assert read_content(lay_out(files, tmp_path / "image")).faults == []
         (tmp_path / NAME).write_bytes(files[NAME])
         (tmp_path / WAL).write_bytes(files[WAL])

@@ -18,7 +18,7 @@ from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
@@ -123,7 +123,7 @@ class Work:
             entries = [LogEntry(self.entry, 1, "LOG_KIND_OUTPUT", "z" * self.rng.choice((10, 2_000)))]
             session = f"{claim.definition.task_id}-a{claim.number}-builder-{claim.epoch}"
             progress = SessionProgress(claim.lease_id, session, entries, Usage(self.entry, self.entry, None))
-            report = self.bench.swarm.sessions.report
+            report = self.bench.swarm.sessions.record_progress
             await self.bench.swarm.db.write(partial(report, worker=worker.name, progress=progress))
 
     async def _kill(self) -> None:
@@ -152,7 +152,7 @@ class Work:
 
     async def _held(self) -> list[tuple[FakeWorker, Claim]]:
         for worker in self.workers:
-            await worker.take()
+            await worker.receive()
         held = [(worker, claim) for worker in self.workers for claim in worker.claims[-3:]]
         return self.rng.sample(held, min(len(held), 2))
 
@@ -167,7 +167,7 @@ def checkpoints_at(idle_pages: int, busy_pages: int) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def at_work(db: Database, clock: FakeClock, seed: int) -> AsyncIterator[Work]:
     """Yields a swarm on the database; closes both."""
-    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=Policy(PACE, Backoff(2.0, 300.0)))
+    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
     await swarm.boot()
     work = Work(EngineHarness(db.path, clock, swarm), random.Random(seed))
     try:

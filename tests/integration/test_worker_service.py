@@ -1,4 +1,4 @@
-"""The workers' side of the wire: claims, the go, progress, outcomes, heartbeats."""
+"""WorkerService: claims, the go, progress, outcomes and heartbeats."""
 
 import asyncio
 

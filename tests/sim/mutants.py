@@ -13,10 +13,10 @@ from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.worker import Worker
-from swarmd.domain import policy
+from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
-from swarmd.engine.attempts import kills, leases, outcomes
+from swarmd.engine.attempts import kills, leases
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.dispatch import dispatcher
 from swarmd.engine.live.state import LiveState
@@ -64,28 +64,28 @@ def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
 
 def requeue_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Brings a task back with the tasks of a stop although an operator killed it meanwhile."""
-    patch.setattr(kills, "_for_good", lambda task: task)
+    patch.setattr(kills, "_without_requeue", lambda task: task)
 
 
 def lost_too_early(patch: pytest.MonkeyPatch) -> None:
     """Gives a silent worker's leases away before the worker must have stopped by itself."""
-    judge = Reaper._judge
+    check_worker = Reaper._check_worker
 
     async def hasty(self: Reaper, write: Any, name: Any, silent: Any, now_s: float) -> None:
-        await judge(self, write, name, silent, now_s + 0.8 * self._pace.lost_after_s)
+        await check_worker(self, write, name, silent, now_s + 0.8 * self._pace.lost_after_s)
 
-    patch.setattr(Reaper, "_judge", hasty)
+    patch.setattr(Reaper, "_check_worker", hasty)
 
 
 def orders_on_the_stream_only(patch: pytest.MonkeyPatch) -> None:
     """Answers heartbeats without orders."""
-    present = LiveState.present
+    refresh = LiveState.refresh_leases
 
     def silent(self: LiveState, worker: Any, lease_ids: Any) -> list[Any]:
-        present(self, worker, lease_ids)
+        refresh(self, worker, lease_ids)
         return []
 
-    patch.setattr(LiveState, "present", silent)
+    patch.setattr(LiveState, "refresh_leases", silent)
 
 
 def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
             task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
         )
 
-    patch.setattr(outcomes, "decide_retry", decide_retry)
+    patch.setattr(decision, "decide_retry", judge)
 
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
     """Believes a request for a stream whenever it comes."""
-    patch.setattr(registry, "_refuse_overtaken", lambda record, identity: None)
+    patch.setattr(registry, "_refuse_outdated", lambda record, identity: None)
 
 
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)

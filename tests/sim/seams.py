@@ -209,8 +209,8 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (worker, "HostWatch", SimHostWatch),
         (worker, "choose_containment", lambda _: Containment()),
         (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
-        (attempt, "snapshot", _snapshot),
-        (attempt, "changes", _changes),
+        (attempt, "take_snapshot", _snapshot),
+        (attempt, "changes_since", _changes),
         (guarded_run, "GuardedRun", SimGuardedRun),
         *(
             (module, "time", SimpleNamespace(monotonic=lambda: world.now_s))

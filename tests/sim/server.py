@@ -13,7 +13,7 @@ from sim.storage import SteppedDatabase, survivors
 from sim.world import Call, SimClock, SimEntropy, Violated, World
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.store import attempts
@@ -28,7 +28,7 @@ SLOW_COMMIT_S = 0.8
 class SimServer:
     """A server over all its processes. `answer` callbacks get a message or the error."""
 
-    def __init__(self, world: World, folder: Path, policy: Policy) -> None:
+    def __init__(self, world: World, folder: Path, policy: EnginePolicy) -> None:
         self.world = world
         self.policy = policy
         self.up = False
@@ -236,7 +236,7 @@ class SimServer:
 
     def _look(self) -> None:
         async def look() -> None:
-            await self.swarm.look()
+            await self.swarm.check_leases()
             self._look_later()
 
         self._spawn(look())

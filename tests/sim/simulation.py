@@ -32,7 +32,7 @@ from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.attempts import kills
 from swarmd.engine.attempts.outcomes import Outcomes
-from swarmd.engine.swarm import Policy
+from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import swarm as swarm_row
@@ -263,17 +263,17 @@ async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
 @contextmanager
 def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
     """Counts the rows that the engine takes, and checks its proofs of death at once."""
-    lose = Outcomes.lose
+    mark_lost = Outcomes.mark_lost
 
     def checked(self: Outcomes, tx: Tx, lease: Lease, *, cause: str) -> None:
         if "no longer has" in cause:
             ledger.refuse_alive(lease)
-        lose(self, tx, lease, cause=cause)
+        mark_lost(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (transitions, kills):
             patch.setattr(module, "advance", partial(_noted, rows))
-        patch.setattr(Outcomes, "lose", checked)
+        patch.setattr(Outcomes, "mark_lost", checked)
         yield
 
 
@@ -283,7 +283,7 @@ def _noted(rows: Counter[Row], task_id: str, status: TaskStatus, transition: Tra
     return after
 
 
-def _policy(setting: Setting) -> Policy:
+def _policy(setting: Setting) -> EnginePolicy:
     pace = HeartbeatPolicy(
         heartbeat_s=setting.heartbeat_s,
         suspect_after_s=setting.suspect_after_s,
@@ -291,7 +291,7 @@ def _policy(setting: Setting) -> Policy:
         stop_after_s=stop_after_s(lost_after_s=setting.lost_after_s, suspect_after_s=setting.suspect_after_s),
         look_every_s=2.0,
     )
-    return Policy(pace, Backoff(2.0, 60.0))
+    return EnginePolicy(pace, Backoff(2.0, 60.0))
 
 
 def _still_open(tx: ReadTx) -> list[str]:

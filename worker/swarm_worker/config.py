@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName
 from swarm_worker.domain.names import is_worker_name
 
 PROGRAM: Final = "swarm-worker"
 DAY_S: Final = 86_400.0
-RUNNERS: Final = ("auto", "amplifier-agent", "amplifier", "embedded", "command")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-CONTAINMENTS: Final = ("auto", "subreaper", "pidns")
 
 
 def worker_name(text: str) -> str:
@@ -48,7 +47,7 @@ class WorkerConfig:
     )
     slots: int = setting(1, "how many tasks it runs at once", parse=integer(1, 1024), metavar="N")
     project_root: Path = setting(Path(), "the folder that sessions work in", parse=path, metavar="DIR")
-    runner: str = setting("auto", "what drives the sessions", choices=RUNNERS)
+    runner: str = setting(RunnerName.AUTO.value, "what drives the sessions", choices=tuple(RunnerName))
     builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
     validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
     no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
@@ -85,7 +84,11 @@ class WorkerConfig:
         parse=variable,
         metavar="NAME",
     )
-    containment: str = setting("auto", "what holds a session's processes together", choices=CONTAINMENTS)
+    containment: str = setting(
+        ContainmentName.AUTO.value,
+        "what holds a session's processes together",
+        choices=tuple(ContainmentName),
+    )
     check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(

@@ -19,7 +19,7 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.telemetry.tracing import SILENT, Tracer, tracer
+from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class WorkerContext:
     mask: Mask
     version: str
     templates: Templates | None = None
-    tracer: Tracer = SILENT
+    tracer: Tracer = NULL_TRACER
 
 
 class Startup(NamedTuple):
@@ -62,7 +62,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
-        spans = tracer(folder.name, version)
+        spans = create_tracer(folder.name, version)
         try:
             context = WorkerContext(folder, runner, root, env, mask, version, templates, spans)
             yield Startup(context, endpoint)

@@ -21,10 +21,10 @@ from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
-from swarm_worker.preflight.selection import preflight_of
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.rpc.connection import ServerConnection, connected
-from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, WorkerIdentity
+from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
@@ -61,7 +61,7 @@ class Worker:
         self._context = context
         self._ready = ready
         folder = context.folder
-        self._identity = WorkerIdentity(folder.name, uuid.uuid4().hex)
+        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
         self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()
@@ -257,9 +257,9 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
     with started(config, version=version) as (context, endpoint):
-        preflight_of(
+        create_preflight(
             context.runner, project_root=context.project_root, own=os.environ, env=context.env
-        ).start()
+        ).require()
         asyncio.run(run_worker(config, context, endpoint))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -41,6 +42,28 @@ class EventKind(StrEnum):
     RESULT_ACCEPTED = "result_accepted"
     EXPIRY_PAUSED = "expiry_paused"
     EXPIRY_RESUMED = "expiry_resumed"
+
+
+# Each of these ends a task.
+ENDS_TASK: Final = frozenset(
+    {EventKind.TASK_COMPLETED, EventKind.TASK_FAILED, EventKind.TASK_KILLED, EventKind.TASK_SKIPPED}
+)
+# Each of these ends an attempt, if the event has one.
+ENDS_ATTEMPT: Final = frozenset(
+    {
+        EventKind.TASK_COMPLETED,
+        EventKind.TASK_RETRYING,
+        EventKind.TASK_FAILED,
+        EventKind.TASK_KILLED,
+        EventKind.TASK_RELEASED,
+    }
+)
+# After each of these, the task's dependents wait for something else.
+CHANGES_DEPENDENTS: Final = ENDS_TASK | {
+    EventKind.TASK_REVIVED,
+    EventKind.TASK_REOPENED,
+    EventKind.RESULT_ACCEPTED,
+}
 
 
 @dataclass(frozen=True, slots=True)

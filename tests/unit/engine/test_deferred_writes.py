@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.engine import EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.model import Claim, SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
@@ -52,7 +52,7 @@ class Play:
         self._workers = [await self._swarm.worker(f"w{n}", slots=4) for n in range(3)]
         for _ in range(ROUNDS):
             for worker in self._workers:
-                await worker.take()
+                await worker.receive()
             verbs = [
                 verb
                 for worker in self._workers
@@ -81,7 +81,7 @@ class Play:
         await held
         for result in await asyncio.gather(*writes, return_exceptions=True):
             assert not isinstance(result, BaseException) or hasattr(result, "reason"), result
-        await self._swarm.settle()
+        await self._swarm.drain_writes()
 
     def _of(self, worker: FakeWorker, claim: Claim) -> list[Verb]:
         """Some of the reports that a worker may have of one claim, in an order that need not make sense."""
@@ -93,13 +93,17 @@ class Play:
         failed = self._rng.random() < 0.3
         ended = outcome("failed", failure="agent_error", error="no") if failed else outcome("completed")
         verbs: list[Verb] = [
-            partial(sessions.start, worker=name, start=SessionStart(claim.lease_id, session_id, role, "r")),
             partial(
-                sessions.report,
+                sessions.record_start, worker=name, start=SessionStart(claim.lease_id, session_id, role, "r")
+            ),
+            partial(
+                sessions.record_progress,
                 worker=name,
                 progress=SessionProgress(claim.lease_id, session_id, entries, usages[0]),
             ),
-            partial(sessions.end, worker=name, end=SessionEnd(claim.lease_id, session_id, 0, usages[1])),
+            partial(
+                sessions.record_end, worker=name, end=SessionEnd(claim.lease_id, session_id, 0, usages[1])
+            ),
             lambda tx: self._swarm.swarm.outcomes.finish(tx, name, claim.lease_id, ended),
         ]
         return [verb for verb in verbs if self._rng.random() < 0.5]
@@ -128,7 +132,7 @@ async def test_deferred_writes_leave_the_same_rows_as_writes_at_once(
         (tmp_path / folder).mkdir()
         monkeypatch.setattr(Tx, "defer", defer)
         monkeypatch.setattr("support.engine._DIGESTS", iter(range(1, 100_000)))
-        async with bench(tmp_path / folder / "swarm.db", chance=0.5) as swarm:
+        async with engine_harness(tmp_path / folder / "swarm.db", chance=0.5) as swarm:
             play = Play(swarm, seed)
             await play.run()
             left.append(await play.left())

@@ -210,7 +210,7 @@ class Session:
             },
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            progress_file=runner.feed(plan),
+            progress_file=runner.progress_file(plan),
         )
 
     def _result(

@@ -1,4 +1,4 @@
-"""Finding what a request names."""
+"""Lookup of tasks by an id or the beginning of one."""
 
 import difflib
 
@@ -9,7 +9,11 @@ from swarmd.store.transaction import ReadTx
 
 
 def resolve(tx: ReadTx, name: str) -> Task:
-    """The task of that id, or the only one whose id begins so."""
+    """Returns the task of that id, or the only one whose id begins with `name`.
+
+    Raises:
+        TaskNotFound: no id fits. TaskAmbiguous: several ids begin so.
+    """
     if not name:
         raise InvalidRequest("task_id", "is empty; name a task")
     exact = tasks.find(tx, name)

@@ -135,7 +135,9 @@ def test_the_faults_that_the_server_finds_have_lines_too(
     )
 
 
-def test_warnings_of_both_sides_are_talk_and_no_fault(ctl: Ctl, operator: FakeOperator, plan: Path) -> None:
+def test_warnings_of_both_sides_go_to_stderr_and_are_not_faults(
+    ctl: Ctl, operator: FakeOperator, plan: Path
+) -> None:
     plan.write_text(PLAN + "    zork: 1\n")
     operator.answers["AddTasks"] = wire.AddTasksResponse(
         added=2, warnings=[wire.PlanWarning(place="tasks[1].dependencies[0]", message="is there twice")]
@@ -150,7 +152,7 @@ def test_warnings_of_both_sides_are_talk_and_no_fault(ctl: Ctl, operator: FakeOp
     )
 
 
-def test_a_conflict_is_told_as_one(ctl: Ctl, operator: FakeOperator, plan: Path) -> None:
+def test_a_conflict_is_reported_as_one(ctl: Ctl, operator: FakeOperator, plan: Path) -> None:
     operator.answers["AddTasks"] = WireError(
         grpc.StatusCode.FAILED_PRECONDITION, "3 tasks run", "TASKS_ACTIVE"
     )

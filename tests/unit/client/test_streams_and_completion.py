@@ -1,4 +1,4 @@
-"""Streams over restarts, and what a shell is offered while one types."""
+"""Streams over restarts of the server, and shell completion."""
 
 import os
 import subprocess
@@ -77,7 +77,7 @@ def test_an_error_that_no_wait_heals_ends_a_stream(ctl: Ctl, operator: FakeOpera
 def test_what_comes_within_a_pause_is_one_batch() -> None:
     batches = iter([[1], [2, 3], [4]])
 
-    found = [item for batch in streams.gathered(batches, pause_s=0.0) for item in batch]
+    found = [item for batch in streams.coalesced(batches, pause_s=0.0) for item in batch]
 
     assert found == [1, 2, 3, 4]
 
@@ -87,7 +87,7 @@ def test_an_error_comes_after_what_came_before_it() -> None:
         yield [1]
         raise KeyError("x")
 
-    stream = streams.gathered(batches(), pause_s=0.0)
+    stream = streams.coalesced(batches(), pause_s=0.0)
 
     assert next(stream) == [1]
     with pytest.raises(KeyError):
@@ -95,7 +95,7 @@ def test_an_error_comes_after_what_came_before_it() -> None:
 
 
 def completed(words: str, server: str = "127.0.0.1:1") -> subprocess.CompletedProcess[str]:
-    """What bash is offered after these words, the last of which is being typed."""
+    """Returns the words that bash offers after these words, of which the last is incomplete."""
     environment = {
         **os.environ,
         "SWARM_TOKEN": TOKEN,
@@ -108,7 +108,7 @@ def completed(words: str, server: str = "127.0.0.1:1") -> subprocess.CompletedPr
     return subprocess.run([swarmctl], env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_shell_is_offered_the_verbs() -> None:
+def test_a_shell_is_offered_the_commands() -> None:
     done = completed("swarmctl ")
 
     assert set(COMMANDS) <= set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""The full screen of `watch`: what it shows, and what its keys order."""
+"""The full screen of `watch`: its content, and the requests of its keys."""
 
 import threading
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, Swarm
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
 from support.operator import FakeOperator
 from support.waiting import DEADLINE_S
+from support.watch_screen import pages, screen
 from swarmctl.tui.overview_screen import OverviewScreen
-from unit.client.screens import pages, screen
 
 HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x1b[2J\u202e"
 RUNNING = Task(
@@ -55,10 +55,10 @@ WORKERS = [
 
 @pytest.fixture
 def swarm(operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> FakeOperator:
-    """A server with four tasks and two workers, where nothing happens; it is looked at often."""
+    """A quiet server with four tasks and two workers, polled often."""
     monkeypatch.setattr("swarmctl.tui.poller.PAUSE_S", 0.05)
-    monkeypatch.setattr("swarmctl.tui.poller.LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr("swarmctl.tui.task_screen.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("swarmctl.tui.poller.POLL_EVERY_S", 0.2)
+    monkeypatch.setattr("swarmctl.tui.task_screen.POLL_EVERY_S", 0.2)
     operator.answers |= {
         "GetSwarm": wire.GetSwarmResponse(swarm=SWARM),
         "ListWorkers": wire.ListWorkersResponse(workers=WORKERS),
@@ -124,17 +124,17 @@ async def test_no_view_lets_hostile_text_through(swarm: FakeOperator, size: tupl
             assert not set("\x1b\x07\u202e") & set(text)
 
 
-async def test_what_is_heard_while_the_screen_is_taken_down_is_no_error(swarm: FakeOperator) -> None:
+async def test_events_during_the_shutdown_of_the_screen_are_not_an_error(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         await watch.until("build-1")
         overview = watch.app.screen
         assert isinstance(overview, OverviewScreen)
         await overview.query("#head").remove()
 
-        overview.lose("no answer")
+        overview.show_outage("no answer")
 
 
-async def test_what_needs_a_person_stands_above_everything(swarm: FakeOperator) -> None:
+async def test_problems_that_need_a_person_are_shown_first(swarm: FakeOperator) -> None:
     swarm.answers["GetSwarm"] = wire.GetSwarmResponse(
         swarm=Swarm(
             mode=SwarmMode.SWARM_MODE_STOPPED,
@@ -181,7 +181,7 @@ async def test_the_filter_goes_through_the_statuses_that_there_are(swarm: FakeOp
         await watch.until("2 tasks 4")
 
 
-async def test_a_look_follows_an_event_at_once(swarm: FakeOperator) -> None:
+async def test_a_snapshot_follows_an_event_at_once(swarm: FakeOperator) -> None:
     def happen(_: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         pages(swarm, FAILED, Task(task_id="fresh", status=TaskStatus.TASK_STATUS_CLAIMED, worker="w1"))
         yield wire.WatchEventsResponse(events=[Event(seq=1, kind=EventKind.EVENT_KIND_TASK_CLAIMED)])
@@ -214,14 +214,14 @@ async def test_kill_asks_first_and_says_what_came_of_it(swarm: FakeOperator) -> 
         await watch.type("too slow")
         await watch.press("enter")
 
-        await watch.until_told("build-1 is told to end")
+        await watch.until_notified("build-1 is ordered to end")
 
     assert swarm.asked("KillTask") == [wire.KillTaskRequest(task_ids=["build-1"], cause="too slow")]
 
 
 @dataclass(frozen=True)
 class Order:
-    """Keys, what is typed, the request that it makes, its answer, and what is told of it."""
+    """Keys, the typed text, the request, its answer, and the notification."""
 
     keys: str
     typed: str
@@ -245,7 +245,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.keys}-{order.typed}")
-async def test_each_key_orders_its_verb(swarm: FakeOperator, order: Order) -> None:
+async def test_each_key_sends_its_request(swarm: FakeOperator, order: Order) -> None:
     method = type(order.wanted).__name__.removesuffix("Request")
     swarm.answers[method] = order.answer
     async with screen(swarm) as watch:
@@ -254,28 +254,28 @@ async def test_each_key_orders_its_verb(swarm: FakeOperator, order: Order) -> No
         await watch.type(order.typed)
         await watch.press("enter")
 
-        await watch.until_told(order.told)
+        await watch.until_notified(order.told)
 
     assert swarm.asked(method) == [order.wanted]
 
 
-async def test_a_deadline_that_is_no_number_drains_nobody(swarm: FakeOperator) -> None:
+async def test_a_deadline_that_is_not_a_number_drains_nobody(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         await watch.press("D")
         await watch.type("soon")
         await watch.press("enter")
 
-        await watch.until_told("refused: soon is no number of seconds")
+        await watch.until_notified("refused: soon is not a number of seconds")
 
     assert not swarm.asked("DrainWorker")
 
 
-async def test_a_refusal_is_told_and_the_screen_goes_on(swarm: FakeOperator) -> None:
+async def test_a_refusal_is_shown_and_the_screen_goes_on(swarm: FakeOperator) -> None:
     swarm.answers["PauseSwarm"] = WireError(grpc.StatusCode.PERMISSION_DENIED, "viewers only", "ROLE_DENIED")
     async with screen(swarm) as watch:
         await watch.press("p", "enter")
 
-        await watch.until_told("refused: viewers only; use a token of another role")
+        await watch.until_notified("refused: viewers only; use a token of another role")
 
 
 async def test_an_emergency_stop_wants_its_word_typed_and_shows_the_receipts(swarm: FakeOperator) -> None:
@@ -294,7 +294,7 @@ async def test_an_emergency_stop_wants_its_word_typed_and_shows_the_receipts(swa
         await watch.press("E")
         await watch.type("yes")
         await watch.press("enter")
-        await watch.until_told("Only the word stop does it")
+        await watch.until_notified("Only the word stop does it")
         assert not swarm.asked("EmergencyStop")
         await watch.press("backspace", "backspace", "backspace")
         await watch.type("stop smoke")
@@ -363,14 +363,14 @@ async def test_a_task_shows_all_that_is_known_and_takes_orders(swarm: FakeOperat
         await watch.press("i")
         await watch.until("priority")
         await watch.press("r", "enter")
-        await watch.until_told("later is not_started")
+        await watch.until_notified("later is not_started")
         await watch.press("i", "escape")
         await watch.until("1 running 1")
 
     assert swarm.asked("RetryTask") == [wire.RetryTaskRequest(task_ids=["build-1"])]
 
 
-async def test_a_server_that_is_away_is_told_and_waited_for(swarm: FakeOperator) -> None:
+async def test_a_server_that_is_away_is_reported_and_waited_for(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         swarm.answers["GetSwarm"] = WireError(grpc.StatusCode.UNAVAILABLE, "down", "SERVER_STOPPING")
         await watch.until("down; below is the last that was known", "build-1")

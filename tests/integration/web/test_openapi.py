@@ -1,4 +1,4 @@
-"""The OpenAPI document is whole and true: every route is in it, and every answer is as it says."""
+"""The OpenAPI document is complete and true: it has every route, and every response matches its schema."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ CHECK = session_pb2.CheckResult(command="pytest", exit_code=1, output_tail="fail
 
 
 async def live(dashboard: Web) -> None:
-    """A swarm in which a bit of everything has happened."""
+    """Makes a swarm with some of every kind of record."""
     client = dashboard.server.client()
     await client.add(
         TaskDefinition(task_id="built", name="Built", phase="one", estimated_hours=1.5, checks=["pytest"],
@@ -59,8 +59,8 @@ async def live(dashboard: Web) -> None:
     await hand.start(claim)
 
 
-def asked() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """What to ask of each route: its method, its path with a query, and a body."""
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yields requests for each route: method, path with a query, body."""
     bodies: dict[str, dict[str, Any]] = {
         "/api/tasks/kill": {"filter": {"status": ["completed"]}, "dry_run": True},
         "/api/tasks/retry": {"ids": ["waits", "ghost"]},
@@ -75,12 +75,12 @@ def asked() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def schema_of(description: Any, method: str, path: str, status: int) -> Any:
-    """The schema of that answer."""
+    """Returns the schema of a response."""
     plain = path.partition("?")[0]
     for pattern, operations in description["paths"].items():
         parts, wanted = plain.split("/"), pattern.split("/")
         fits = len(parts) == len(wanted) and all(
-            one == other or other.startswith("{") for one, other in zip(parts, wanted, strict=True)
+            part == name or name.startswith("{") for part, name in zip(parts, wanted, strict=True)
         )
         if fits and method.lower() in operations and (plain == pattern or plain not in description["paths"]):
             responses = operations[method.lower()]["responses"]
@@ -101,13 +101,11 @@ async def ask(dashboard: Web, method: str, path: str, body: dict[str, Any]) -> h
     return await dashboard.http.request(method, path, headers=dashboard.program().headers, **more)
 
 
-async def test_every_answer_is_as_the_description_says(
-    dashboard: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_every_response_matches_its_schema(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     description = (await dashboard.http.get(OPENAPI_PATH)).json()
     await live(dashboard)
 
-    for method, path, body in asked():
+    for method, path, body in requests():
         if path in ("/login", "/logout", "/api/emergency-stop", "/metrics"):
             continue
         answer = await ask(dashboard, method, path, body)
@@ -143,7 +141,7 @@ async def test_the_description_has_every_route_and_field(dashboard: Web) -> None
     assert len(ids) == len(set(ids))
 
 
-def test_every_schema_that_is_named_is_there_and_used() -> None:
+def test_every_schema_exists_and_is_used() -> None:
     text = str(SCHEMAS)
     used = {route.answer for route in ROUTES} | {"Error"}
 
@@ -152,7 +150,7 @@ def test_every_schema_that_is_named_is_there_and_used() -> None:
 
 
 def test_every_route_has_the_roles_of_a_method_that_exists() -> None:
-    assert {route.verb for route in ROUTES} - {""} <= set(OPERATOR_SERVICE)
+    assert {route.rpc for route in ROUTES} - {""} <= set(OPERATOR_SERVICE)
 
 
 def test_every_reason_of_the_contract_has_a_status_and_no_other_has() -> None:

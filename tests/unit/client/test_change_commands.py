@@ -1,4 +1,4 @@
-"""The verbs that change something: what they send, what they print, and how they end."""
+"""The commands that change the swarm: their requests, output and exit codes."""
 
 import json
 import stat
@@ -195,7 +195,7 @@ def test_kill_promises_no_end_of_a_session_that_is_to_be_kept(ctl: Ctl, killing:
     assert BY_TEXT not in line
 
 
-def test_kill_waits_no_longer_than_it_is_told_to(ctl: Ctl, killing: FakeOperator) -> None:
+def test_kill_waits_no_longer_than_its_timeout(ctl: Ctl, killing: FakeOperator) -> None:
     killing.answers["WatchEvents"] = killing.silence
     killing.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a", status=KILLING, attempt=1))
 
@@ -249,7 +249,7 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
         (["token", "list"], "ListTokens", {}),
     ],
 )
-def test_a_verb_sends_what_was_asked(
+def test_a_command_sends_the_given_request(
     ctl: Ctl, operator: FakeOperator, arguments: list[str], method: str, fields: dict[str, Any]
 ) -> None:
     operator.answers[method] = getattr(wire, f"{method}Response")()
@@ -268,7 +268,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "deadline_s"), [([], None), (["--deadline", "90.5"], 90.5), (["--deadline", "0"], 0)]
 )
-def test_a_drain_waits_for_ever_unless_it_is_told_how_long(
+def test_a_drain_without_a_deadline_waits_forever(
     ctl: Ctl, operator: FakeOperator, arguments: list[str], deadline_s: float | None
 ) -> None:
     operator.answers["DrainWorker"] = wire.DrainWorkerResponse(workers=[Worker(name="w1")])
@@ -276,8 +276,8 @@ def test_a_drain_waits_for_ever_unless_it_is_told_how_long(
     ctl("drain", "w1", *arguments)
 
     [request] = operator.asked("DrainWorker")
-    told = request.deadline.ToMilliseconds() / 1_000 if request.HasField("deadline") else None
-    assert told == deadline_s
+    seconds = request.deadline.ToMilliseconds() / 1_000 if request.HasField("deadline") else None
+    assert seconds == deadline_s
 
 
 def test_retry_says_what_it_revived(ctl: Ctl, operator: FakeOperator) -> None:
@@ -391,7 +391,7 @@ def test_watch_prints_a_line_an_event_where_it_is_piped(
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    # Where it would wait for the server to come back, the user has seen enough.
+    # The user leaves where the command waits for the server.
     monkeypatch.setattr("time.sleep", sleep)
 
     result = ctl("watch", "-o", "json")

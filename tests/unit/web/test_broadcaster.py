@@ -1,4 +1,4 @@
-"""The feed without a network: what a viewer has waiting, and what becomes of one who falls behind."""
+"""The broadcaster without a network: queues of subscribers, overflow, resume."""
 
 import asyncio
 import contextlib
@@ -17,38 +17,38 @@ PATIENCE_S = 30.0
 
 
 @contextlib.asynccontextmanager
-async def feeding(bench: EngineHarness) -> AsyncIterator[Broadcaster]:
-    stream = Broadcaster(bench.swarm, Reads(bench.swarm, started_us=0))
-    running = asyncio.create_task(stream.run())
-    yield stream
+async def broadcasting(bench: EngineHarness) -> AsyncIterator[Broadcaster]:
+    broadcaster = Broadcaster(bench.swarm, Reads(bench.swarm, started_us=0))
+    running = asyncio.create_task(broadcaster.run())
+    yield broadcaster
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
 
-async def frame(viewer: Subscriber) -> Any:
-    return json.loads(await asyncio.wait_for(viewer.next(), PATIENCE_S))
+async def frame(subscriber: Subscriber) -> Any:
+    return json.loads(await asyncio.wait_for(subscriber.next_frame(), PATIENCE_S))
 
 
-async def change(viewer: Subscriber) -> Any:
-    """The next frame that is no pulse."""
-    while (found := await frame(viewer))["type"] == "pulse":
+async def change(subscriber: Subscriber) -> Any:
+    """Returns the next frame that is not a keepalive."""
+    while (found := await frame(subscriber))["type"] == "pulse":
         pass
     return found
 
 
-async def test_who_falls_behind_loses_all_that_waits_and_begins_anew_when_ready(
+async def test_a_subscriber_that_overflows_loses_its_queue_and_gets_a_new_snapshot_when_ready(
     swarm: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 3_000)
 
-    async with feeding(swarm) as stream:
-        slow, quick = stream.join(None), stream.join(None)
+    async with broadcasting(swarm) as broadcaster:
+        slow, quick = broadcaster.subscribe(None), broadcaster.subscribe(None)
         assert (await frame(slow))["type"] == (await frame(quick))["type"] == "snapshot"
         for number in range(4):
             await swarm.add(task(f"t{number}", name="x" * 400))
             assert (await change(quick))["tasks"][0]["id"] == f"t{number}"
-        assert slow.fell_behind
+        assert slow.overflowed
 
         resync, snapshot = await change(slow), await change(slow)
         await swarm.add(task("later"))
@@ -56,34 +56,34 @@ async def test_who_falls_behind_loses_all_that_waits_and_begins_anew_when_ready(
 
     assert resync == {"type": "resync", "reason": "you fell behind"}
     assert (snapshot["type"], snapshot["status"]["total"]) == ("snapshot", 4)
-    assert (delta["from"], [one["id"] for one in delta["tasks"]]) == (snapshot["seq"], ["later"])
+    assert (delta["from"], [found["id"] for found in delta["tasks"]]) == (snapshot["seq"], ["later"])
 
 
-async def test_one_who_comes_while_others_follow_is_led_to_where_they_are(swarm: EngineHarness) -> None:
-    async with feeding(swarm) as stream:
-        first = stream.join(None)
+async def test_a_subscriber_that_joins_late_reaches_the_position_of_the_others(swarm: EngineHarness) -> None:
+    async with broadcasting(swarm) as broadcaster:
+        first = broadcaster.subscribe(None)
         await frame(first)
         await swarm.add(task("a"))
         seen = await change(first)
-        second, third = stream.join(None), stream.join(0)
+        second, third = broadcaster.subscribe(None), broadcaster.subscribe(0)
         snapshot, caught_up = await frame(second), await frame(third)
         await swarm.add(task("b"))
-        deltas = [await change(viewer) for viewer in (first, second, third)]
+        deltas = [await change(subscriber) for subscriber in (first, second, third)]
 
     assert snapshot["seq"] == caught_up["to"] == seen["to"]
     assert [event["seq"] for event in caught_up["events"]] == list(range(1, seen["to"] + 1))
     assert {(delta["from"], delta["to"]) for delta in deltas} == {(seen["to"], seen["to"] + 1)}
 
 
-async def test_a_large_frame_for_one_who_has_nothing_waiting_is_no_falling_behind(
+async def test_a_large_frame_in_an_empty_queue_is_not_an_overflow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 10)
-    viewer = Subscriber(None, lambda: None)
-    viewer.begin("a long snapshot", "another")
+    subscriber = Subscriber(None, lambda: None)
+    subscriber.start("a long snapshot", "another")
 
-    assert [await viewer.next(), await viewer.next()] == ["a long snapshot", "another"]
-    viewer.put("a long delta")
-    assert not viewer.fell_behind
-    viewer.put("one too many")
-    assert viewer.fell_behind
+    assert [await subscriber.next_frame(), await subscriber.next_frame()] == ["a long snapshot", "another"]
+    subscriber.push("a long delta")
+    assert not subscriber.overflowed
+    subscriber.push("a frame too many")
+    assert subscriber.overflowed

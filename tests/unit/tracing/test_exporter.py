@@ -1,4 +1,4 @@
-"""The server's spans: one trace an attempt, with ids that no restart forgets."""
+"""The server's spans: one trace for each attempt, with ids that survive restarts."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from support.engine import EngineHarness, bench, task
+from support.engine import EngineHarness, engine_harness, task
 from support.waiting import eventually
 from swarmd.domain.traces import trace_of
 from swarmd.store import events
-from swarmd.tracing.exporter import follow
+from swarmd.tracing.exporter import export_spans
 from swarmd.tracing.spans import PresetIds, Spans
 
 
@@ -33,21 +33,21 @@ class Traced:
         return [span for span in self._memory.get_finished_spans() if span.name == name]
 
     async def until(self, count: int) -> Sequence[ReadableSpan]:
-        """The spans of that many attempts."""
+        """Waits for the spans of `count` attempts and returns them."""
         await eventually(lambda: len(self.named("attempt")) >= count, f"{count} attempts have spans")
         return self.named("attempt")
 
 
 @contextlib.asynccontextmanager
 async def tracing(path: Path) -> AsyncIterator[Traced]:
-    async with bench(path) as on:
+    async with engine_harness(path) as on:
         found = Traced(on)
         seq = await on.swarm.db.read(events.last_seq)
-        following = asyncio.create_task(follow(on.swarm, found.spans, seq))
+        exporting = asyncio.create_task(export_spans(on.swarm, found.spans, seq))
         yield found
-        following.cancel()
+        exporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await following
+            await exporting
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def test_a_restart_in_the_middle_of_an_attempt_keeps_its_trace(tmp_path: P
         assert ids.parent == f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01"
 
 
-async def test_a_kill_between_two_attempts_tells_the_first_no_second_time(traced: Traced) -> None:
+async def test_a_kill_between_two_attempts_does_not_repeat_the_first_span(traced: Traced) -> None:
     await traced.on.add(task("a", max_retries=1), task("b"))
     worker = await traced.on.worker()
     await worker.fail("a")

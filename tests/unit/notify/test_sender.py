@@ -1,4 +1,4 @@
-"""The child in which Apprise runs: known addresses, answers, and every way to lose it."""
+"""The Apprise process: known addresses, answers, and every way to lose the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,9 +8,9 @@ import pytest
 from amplifier_swarm.exits import ProgramExit
 from support.waiting import eventually
 from support.webhook import Webhook, webhook
-from swarmd.notify import sender as couriers
+from swarmd.notify import sender as sender_module
 from swarmd.notify.digest import Message
-from swarmd.notify.sender import AppriseSender, courier
+from swarmd.notify.sender import AppriseSender, run_sender
 from swarmd.notify.targets import Target, read_targets
 
 pytestmark = pytest.mark.slow
@@ -30,11 +30,13 @@ def target(hook: Webhook) -> Target:
 
 @pytest.fixture
 async def sender(target: Target) -> AsyncIterator[AppriseSender]:
-    async with courier([target]) as found:
+    async with run_sender([target]) as found:
         yield found
 
 
-async def test_a_message_is_taken_or_not(hook: Webhook, target: Target, sender: AppriseSender) -> None:
+async def test_a_send_reports_if_the_target_took_the_message(
+    hook: Webhook, target: Target, sender: AppriseSender
+) -> None:
     assert await sender.send(target, HELLO)
     hook.status = 500
     assert not await sender.send(target, HELLO)
@@ -43,7 +45,7 @@ async def test_a_message_is_taken_or_not(hook: Webhook, target: Target, sender: 
     assert (message["title"], message["message"], message["type"]) == ("Title", "body", "warning")
 
 
-async def test_a_child_that_is_gone_is_replaced(hook: Webhook, target: Target, sender: AppriseSender) -> None:
+async def test_a_process_that_died_is_replaced(hook: Webhook, target: Target, sender: AppriseSender) -> None:
     hook.open.clear()
     sending = asyncio.create_task(sender.send(target, HELLO))
     await eventually(lambda: hook.callers, "it is being sent")
@@ -58,7 +60,7 @@ async def test_a_child_that_is_gone_is_replaced(hook: Webhook, target: Target, s
 async def test_a_target_that_never_answers_is_given_up(
     hook: Webhook, target: Target, sender: AppriseSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(couriers, "SEND_WITHIN_S", 0.2)
+    monkeypatch.setattr(sender_module, "SEND_WITHIN_S", 0.2)
     hook.open.clear()
 
     assert not await sender.send(target, HELLO)
@@ -73,11 +75,11 @@ async def test_an_address_that_apprise_does_not_know_is_refused_without_showing_
     targets = read_targets([target.url, "carrierpigeon://T0KEN/s3cret"])
 
     with pytest.raises(ProgramExit) as caught:
-        async with courier(targets):
+        async with run_sender(targets):
             pass
 
     assert caught.value.line("swarmd") == (
-        "swarmd: --notify 2 is no address that Apprise knows (carrierpigeon://…); "
+        "swarmd: --notify 2 is not an address that Apprise knows (carrierpigeon://…); "
         "see the list of services in Apprise's documentation"
     )
     assert capfd.readouterr() == ("", "")
@@ -86,10 +88,10 @@ async def test_an_address_that_apprise_does_not_know_is_refused_without_showing_
 async def test_without_apprise_the_line_says_what_to_install(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(couriers, "find_spec", lambda _: None)
+    monkeypatch.setattr(sender_module, "find_spec", lambda _: None)
 
     with pytest.raises(ProgramExit) as caught:
-        async with courier([target]):
+        async with run_sender([target]):
             pass
 
     assert (
@@ -97,8 +99,8 @@ async def test_without_apprise_the_line_says_what_to_install(
     )
 
 
-async def test_nobody_to_tell_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(couriers, "find_spec", lambda _: None)
+async def test_without_targets_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "find_spec", lambda _: None)
 
-    async with courier([]) as found:
+    async with run_sender([]) as found:
         assert found._process is None

@@ -1,4 +1,4 @@
-"""What a terminal shows: tables that fit, ids that are whole, a board that keeps its place."""
+"""Output on a terminal: tables that fit, ids that are whole, a board that keeps its place."""
 
 import io
 from typing import Any
@@ -69,7 +69,7 @@ def test_a_line_that_is_too_long_goes_on_in_the_next() -> None:
     assert printed(on) == ["x" * 50]
 
 
-def test_what_looks_like_markup_is_text() -> None:
+def test_text_that_looks_like_markup_is_text() -> None:
     on = console(80)
 
     print_blocks(on, [Heading("[red]a[/red]"), Prose("[link=x]b[/link] :smile:"), TABLE])
@@ -109,7 +109,7 @@ def test_a_board_shows_counts_workers_and_what_runs() -> None:
     lines = printed(on)
     assert lines[:3] == ["mode     running", "tasks    2 in_progress, 3 completed", "workers  w1 2/4"]
     assert any(line.startswith("t1    in_progress") and line.endswith("[b]N\\x1b[2J") for line in lines)
-    # The latest few are enough.
+    # Only the latest events are shown.
     assert [line.strip() for line in lines if "event" in line] == [f"event {i}" for i in range(4, 9)]
 
 
@@ -194,7 +194,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    # Where it would wait for the server to come back, the user has seen enough.
+    # The user leaves where the command waits for the server.
     monkeypatch.setattr("swarmctl.api.streams.time.sleep", sleep)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("swarmctl.commands.watch.find_spec", lambda _: None)
@@ -219,7 +219,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
         (3_720.0, "1h02m"),
     ],
 )
-def test_a_span_is_told_in_the_units_that_matter(length_s: float | None, text: str) -> None:
+def test_a_span_is_shown_in_the_units_that_matter(length_s: float | None, text: str) -> None:
     assert span(length_s) == text
 
 
@@ -232,5 +232,5 @@ def test_a_span_is_told_in_the_units_that_matter(length_s: float | None, text: s
         (Usage(output_tokens=1, cost="cheap"), "0 in, 1 out, cheap"),
     ],
 )
-def test_usage_is_told_in_a_few_words(usage: Usage, text: str) -> None:
+def test_usage_is_shown_in_a_few_words(usage: Usage, text: str) -> None:
     assert tokens(usage) == text

@@ -13,18 +13,18 @@ from support.operator import TOKEN, FakeOperator
 from support.waiting import eventually
 from swarmctl.api.connection import Connection
 from swarmctl.tui.app import WatchApp
-from swarmctl.tui.snapshot import Query, take
+from swarmctl.tui.snapshot import Query, fetch_snapshot
 
 
 @dataclass
 class Screen:
-    """What a person sees, and the keys under their fingers."""
+    """The screen of a running app, and its keys."""
 
     app: WatchApp
     pilot: Pilot[None]
 
     def lines(self) -> list[str]:
-        """The cells, line by line."""
+        """Returns the cells, line by line."""
         strips = self.app.screen._compositor.render_strips()
         return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
@@ -32,12 +32,12 @@ class Screen:
         return "\n".join(self.lines())
 
     async def until(self, *texts: str) -> str:
-        """Waits until all of these stand on the screen."""
+        """Waits until all of these texts are on the screen."""
         await eventually(lambda: all(text in self.text() for text in texts), f"the screen shows {texts}")
         return self.text()
 
-    async def until_told(self, text: str) -> None:
-        """Waits until a message says this; on the screen it may be broken into lines."""
+    async def until_notified(self, text: str) -> None:
+        """Waits until a notification contains the text; on the screen it may be wrapped."""
         await eventually(
             lambda: any(text in said.message for said in self.app._notifications), f"it says {text}"
         )
@@ -54,10 +54,10 @@ class Screen:
 
 @contextlib.asynccontextmanager
 async def screen(operator: FakeOperator, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Screen]:
-    """The screen on a server with canned answers."""
+    """Opens the screen on a server with canned answers."""
     connection = Connection(Endpoint(server=operator.address, token=TOKEN))
     try:
-        app = WatchApp(connection.stub, take(connection.stub, Query()), server="host:7433")
+        app = WatchApp(connection.stub, fetch_snapshot(connection.stub, Query()), server="host:7433")
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Screen(app, pilot)
     finally:
@@ -65,7 +65,7 @@ async def screen(operator: FakeOperator, size: tuple[int, int] = (80, 24)) -> As
 
 
 def pages(operator: FakeOperator, *tasks: Task) -> None:
-    """ListTasks as the server does it: by status, and by what id or name contain."""
+    """Answers ListTasks as the server does: filtered by status, and by a part of id or name."""
 
     def page(request: wire.ListTasksRequest) -> wire.ListTasksResponse:
         found = [

@@ -1,4 +1,4 @@
-"""The live feed: nothing is missed and nothing told twice, whoever comes, goes, sleeps or falls behind."""
+"""The live feed: no event is missed or sent twice, whenever subscribers come, go, sleep or fall behind."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ async def add(server: Server, *task_ids: str, **fields: Any) -> None:
 
 
 class Page:
-    """What a page makes of the frames: the tasks that it knows, and every number that it was told."""
+    """A page's state after the frames: the tasks that it knows and every event number that it got."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, Any] = {}
@@ -34,7 +34,7 @@ class Page:
         self.seq = -1
         self.resyncs: list[str] = []
 
-    def take(self, frame: Any) -> None:
+    def apply(self, frame: Any) -> None:
         match frame["type"]:
             case "snapshot":
                 self.seq = frame["seq"]
@@ -48,14 +48,14 @@ class Page:
 
     async def follow(self, watcher: Watcher, to: int) -> None:
         while self.seq < to:
-            self.take(await watcher.frame())
+            self.apply(await watcher.frame())
 
 
 async def last_seq(dashboard: Web) -> int:
     return int((await dashboard.program().get("/api/status"))["last_event_seq"])
 
 
-async def test_first_comes_what_there_is_then_what_changes(dashboard: Web) -> None:
+async def test_a_snapshot_comes_first_then_deltas(dashboard: Web) -> None:
     await add(dashboard.server, "a", "b", max_retries=0)
     hand = GrpcWorker(dashboard.server.client(), slots=1)
     await hand.work("failed", error="no")
@@ -82,27 +82,27 @@ async def test_first_comes_what_there_is_then_what_changes(dashboard: Web) -> No
     assert delta["workers"][0]["running"] == 0
 
 
-async def test_a_delta_has_what_waits_too_once_it_waits_for_less(dashboard: Web) -> None:
+async def test_a_delta_has_the_dependents_of_an_ended_task_too(dashboard: Web) -> None:
     await add(dashboard.server, "a", "b")
     await add(dashboard.server, "c", dependencies=["a", "b"])
     page = Page()
 
     async with dashboard.watch() as watcher:
-        page.take(await watcher.frame("snapshot"))
+        page.apply(await watcher.frame("snapshot"))
         await GrpcWorker(dashboard.server.client()).work()
         await page.follow(watcher, await last_seq(dashboard))
 
     assert (page.tasks["c"]["status"], page.tasks["c"]["blocked_by"]) == ("blocked", ["b"])
 
 
-async def test_a_kill_and_its_receipt_come_by_themselves(dashboard: Web) -> None:
+async def test_a_kill_and_its_receipt_arrive_without_a_request(dashboard: Web) -> None:
     await add(dashboard.server, "a")
     hand, page = GrpcWorker(dashboard.server.client()), Page()
     claim = await hand.claim()
     await hand.start(claim)
 
     async with dashboard.watch() as watcher:
-        page.take(await watcher.frame("snapshot"))
+        page.apply(await watcher.frame("snapshot"))
         await dashboard.program().post("/api/tasks/a/kill", expect=202)
         await page.follow(watcher, await last_seq(dashboard))
         assert page.tasks["a"]["status"] == "killing"
@@ -112,7 +112,7 @@ async def test_a_kill_and_its_receipt_come_by_themselves(dashboard: Web) -> None
     assert page.tasks["a"]["kill_receipt"]["terminated"] == 3
 
 
-async def test_while_much_happens_a_page_ends_as_the_server_is_and_is_told_everything_once(
+async def test_under_load_a_page_gets_every_event_once_and_ends_in_the_servers_state(
     dashboard: Web,
 ) -> None:
     program, page = dashboard.program(), Page()
@@ -120,10 +120,10 @@ async def test_while_much_happens_a_page_ends_as_the_server_is_and_is_told_every
     hand = GrpcWorker(dashboard.server.client(), slots=4)
 
     async with dashboard.watch() as watcher:
-        page.take(await watcher.frame("snapshot"))
+        page.apply(await watcher.frame("snapshot"))
         begin = page.seq
         for batch in range(6):
-            # Fewer events than one delta may list, however few deltas tell of them.
+            # Fewer events than one delta may list, even if a single delta has them all.
             await add(dashboard.server, *(f"t{batch}-{n}" for n in range(10)))
             for _ in range(10):
                 await hand.work()
@@ -134,26 +134,26 @@ async def test_while_much_happens_a_page_ends_as_the_server_is_and_is_told_every
     assert page.tasks == {task["id"]: task for task in listed["tasks"]}
 
 
-async def test_who_comes_back_goes_on_where_they_were_over_a_restart_too(tmp_path: Path) -> None:
+async def test_a_subscriber_that_reconnects_resumes_over_a_restart_too(tmp_path: Path) -> None:
     page = Page()
     async with web(tmp_path) as first:
         async with first.watch() as watcher:
-            page.take(await watcher.frame("snapshot"))
+            page.apply(await watcher.frame("snapshot"))
         await add(first.server, "a")
         async with first.watch(f"/ws?after={page.seq}") as watcher:
-            page.take(await watcher.frame())
+            page.apply(await watcher.frame())
         assert list(page.tasks) == ["a"]
         epoch = (await first.program().get("/api/status"))["epoch"]
     async with web(tmp_path) as second:
         await add(second.server, "b")
         async with second.watch(f"/ws?after={page.seq}&epoch={epoch}") as watcher:
             begin = page.seq
-            page.take(await watcher.frame())
+            page.apply(await watcher.frame())
 
         assert set(page.tasks) == {"a", "b"}
         assert page.seqs[-1] == page.seq == await last_seq(second) > begin
         assert page.seqs == list(range(page.seqs[0], page.seq + 1))
-        # Of another history nothing can be led on from.
+        # A position of another history can't be resumed.
         for path in (f"/ws?after={page.seq + 1}", f"/ws?after={page.seq}&epoch={epoch + 1}"):
             async with second.watch(path) as watcher:
                 assert (await watcher.frame())["type"] == "snapshot"
@@ -162,14 +162,14 @@ async def test_who_comes_back_goes_on_where_they_were_over_a_restart_too(tmp_pat
     assert (nothing_new["from"], nothing_new["to"], nothing_new["events"]) == (page.seq, page.seq, [])
 
 
-async def test_too_much_at_once_is_told_as_a_new_beginning(
+async def test_too_many_changes_at_once_become_a_new_snapshot(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "MAX_TASKS", 20)
     page = Page()
 
     async with dashboard.watch() as watcher:
-        page.take(await watcher.frame("snapshot"))
+        page.apply(await watcher.frame("snapshot"))
         await add(dashboard.server, *(f"t{n}" for n in range(30)))
         await page.follow(watcher, await last_seq(dashboard))
         await add(dashboard.server, "one-more")
@@ -179,7 +179,7 @@ async def test_too_much_at_once_is_told_as_a_new_beginning(
     assert list(page.tasks) == ["one-more"]
 
 
-async def test_tasks_that_are_removed_end_in_a_new_beginning(dashboard: Web) -> None:
+async def test_removed_tasks_lead_to_a_new_snapshot(dashboard: Web) -> None:
     await add(dashboard.server, "old")
 
     async with dashboard.watch() as watcher:
@@ -192,8 +192,8 @@ async def test_tasks_that_are_removed_end_in_a_new_beginning(dashboard: Web) -> 
 
 
 @contextlib.asynccontextmanager
-async def deaf(dashboard: Web) -> AsyncIterator[None]:
-    """A viewer that opens the feed and reads no byte of it."""
+async def unread(dashboard: Web) -> AsyncIterator[None]:
+    """Opens the feed and reads no byte of it."""
     loop = asyncio.get_running_loop()
     with socket.socket() as viewer:
         viewer.setblocking(False)
@@ -209,7 +209,7 @@ async def deaf(dashboard: Web) -> AsyncIterator[None]:
         yield
 
 
-async def test_d12_a_viewer_that_never_reads_holds_up_nobody(
+async def test_d12_a_subscriber_that_never_reads_delays_nobody(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarmd.web.live.subscriber.MAX_CHARS", 10_000)
@@ -219,8 +219,8 @@ async def test_d12_a_viewer_that_never_reads_holds_up_nobody(
     )
     hand, page = GrpcWorker(dashboard.server.client(), slots=8), Page()
 
-    async with deaf(dashboard), dashboard.watch() as watcher:
-        page.take(await watcher.frame("snapshot"))
+    async with unread(dashboard), dashboard.watch() as watcher:
+        page.apply(await watcher.frame("snapshot"))
         for _ in range(60):
             await hand.work("failed", error=long)
         await page.follow(watcher, await last_seq(dashboard))
@@ -229,7 +229,7 @@ async def test_d12_a_viewer_that_never_reads_holds_up_nobody(
     assert sum(task["status"] == "failed" for task in page.tasks.values()) == 60
 
 
-async def test_a_hundred_viewers_cost_the_database_what_one_costs_and_nobody_looking_costs_nothing(
+async def test_a_hundred_subscribers_cost_the_database_what_one_costs_and_none_cost_nothing(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[str] = []
@@ -249,10 +249,10 @@ async def test_a_hundred_viewers_cost_the_database_what_one_costs_and_nobody_loo
             await watcher.frame("snapshot")
         reads.clear()
         await add(dashboard.server, "b")
-        told = [await watcher.frame("delta") for watcher in watchers]
+        deltas = [await watcher.frame("delta") for watcher in watchers]
         assert len(reads) < 10
-    assert len({json.dumps(frame) for frame in told}) == 1
-    await eventually(lambda: _quiet(dashboard), "nobody looks any more")
+    assert len({json.dumps(frame) for frame in deltas}) == 1
+    await eventually(lambda: _quiet(dashboard), "no subscriber is left")
     reads.clear()
     for _ in range(3):
         await add(dashboard.server, f"c{len(reads)}")
@@ -260,12 +260,12 @@ async def test_a_hundred_viewers_cost_the_database_what_one_costs_and_nobody_loo
 
 
 def _quiet(dashboard: Web) -> bool:
-    """Whether the feed waits for somebody to look on, and for nothing else."""
-    return "" not in dashboard.server.swarm.feed._waiting
+    """Returns True if the broadcaster waits for subscribers alone."""
+    return "" not in dashboard.server.swarm.wakeups._waiting
 
 
-async def test_a_round_that_fails_is_not_the_last(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcaster, "PULSE_S", 0.2)
+async def test_a_failed_poll_does_not_end_the_feed(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcaster, "KEEPALIVE_S", 0.2)
     read, failures = frames.Frames.read, [RuntimeError("once")]
 
     def failing(self: frames.Frames, tx: Any, wanted: frames.ReadRequest) -> frames.FeedRead:
@@ -281,7 +281,7 @@ async def test_a_round_that_fails_is_not_the_last(dashboard: Web, monkeypatch: p
     assert [line["event"] for line in logs] == ["a round of the live feed failed"]
 
 
-async def test_a_token_that_is_revoked_sees_no_more(dashboard: Web) -> None:
+async def test_a_revoked_token_gets_no_more_frames(dashboard: Web) -> None:
     token = await dashboard.token("viewer")
     browser = await dashboard.browser(token)
     cookie = {"Cookie": browser.headers["Cookie"], "Origin": dashboard.url}

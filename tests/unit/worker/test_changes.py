@@ -1,4 +1,4 @@
-"""What really changed is seen with real git, in every kind of folder; and looking never fails."""
+"""The real changes of an attempt are found with real git in every kind of folder, and no error fails an attempt."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ Kind = FileChangeKind
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without anybody's settings of git."""
+    """Sets a home without any git settings."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
     return folder
@@ -47,11 +47,11 @@ def commit(root: Path) -> None:
 
 
 async def seen(root: Path, files: Sequence[str], *steps: tuple[str, str | None]) -> Changes:
-    """What is seen of steps that write a file, or remove it."""
-    before = await changes.snapshot(root, files)
+    """Returns the changes after steps that write or remove files."""
+    before = await changes.take_snapshot(root, files)
     for name, text in steps:
         write(root / name, text)
-    return await changes.changes(before)
+    return await changes.changes_since(before)
 
 
 def write(path: Path, text: str | None) -> None:
@@ -75,7 +75,7 @@ def paths(changes: Changes) -> list[str]:
     return [change.path for change in tree_of(changes).paths]
 
 
-async def test_each_declared_file_is_told_by_what_became_of_it(tmp_path: Path) -> None:
+async def test_each_declared_file_has_its_kind_of_change(tmp_path: Path) -> None:
     for name in ("changed", "same", "again", "removed"):
         write(tmp_path / name, "before")
 
@@ -100,7 +100,7 @@ async def test_each_declared_file_is_told_by_what_became_of_it(tmp_path: Path) -
     assert found.tree is None
 
 
-async def test_a_file_too_large_to_read_is_told_by_size_and_time(
+async def test_a_file_too_large_to_read_is_compared_by_size_and_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "HASHED_BYTES", 4)
@@ -122,7 +122,7 @@ async def test_a_declared_folder_changes_with_what_is_in_it(tmp_path: Path) -> N
     assert kinds(found) == [Kind.CHANGED, Kind.UNTOUCHED]
 
 
-async def test_what_is_no_file_is_looked_at_without_being_opened(tmp_path: Path) -> None:
+async def test_a_path_that_is_not_a_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "endless").symlink_to("/dev/zero")
@@ -132,7 +132,7 @@ async def test_what_is_no_file_is_looked_at_without_being_opened(tmp_path: Path)
     assert kinds(found) == [Kind.UNTOUCHED, Kind.MISSING, Kind.UNTOUCHED, Kind.MISSING, Kind.MISSING]
 
 
-async def test_git_tells_what_was_changed_made_and_removed(repository: Path) -> None:
+async def test_git_lists_changed_created_and_removed_files(repository: Path) -> None:
     found = await seen(
         repository, [], ("old.py", "one\nTWO\nthree\n"), ("src/new.py", "n\n"), ("other.py", None)
     )
@@ -162,7 +162,7 @@ async def test_what_was_uncommitted_before_is_not_this_attempt_s(repository: Pat
     assert tree_of(found).paths == (PathChange("mine.py", new=True), PathChange("touched.py"))
 
 
-async def test_work_that_is_undone_shows_too(repository: Path) -> None:
+async def test_reverted_work_is_a_change_too(repository: Path) -> None:
     write(repository / "old.py", "changed by another\n")
     write(repository / "untracked.py", "of another\n")
 
@@ -171,25 +171,25 @@ async def test_work_that_is_undone_shows_too(repository: Path) -> None:
     assert tree_of(found).paths == (PathChange("old.py"), PathChange("untracked.py", gone=True))
 
 
-async def test_work_that_was_committed_shows_against_the_commit_before(repository: Path) -> None:
-    before = await changes.snapshot(repository, ["new.py"])
+async def test_committed_work_is_compared_with_the_commit_before(repository: Path) -> None:
+    before = await changes.take_snapshot(repository, ["new.py"])
     head = git(repository, "rev-parse", "HEAD").strip()
     write(repository / "new.py", "a\nb\n")
     commit(repository)
 
-    found = await changes.changes(before)
+    found = await changes.changes_since(before)
 
     assert tree_of(found) == TreeChanges(head, (PathChange("new.py", added=2, removed=0),), committed=True)
 
 
-async def test_a_repository_without_a_commit_is_told_from_nothing(tmp_path: Path) -> None:
+async def test_a_repository_without_a_commit_is_compared_with_the_empty_tree(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    before = await changes.snapshot(tmp_path, [])
+    before = await changes.take_snapshot(tmp_path, [])
     write(tmp_path / "first.py", "1\n")
     write(tmp_path / "second.py", "2\n")
     git(tmp_path, "add", "first.py")
 
-    found = await changes.changes(before)
+    found = await changes.changes_since(before)
 
     assert tree_of(found).paths == (
         PathChange("first.py", added=1, removed=0),
@@ -209,7 +209,7 @@ async def test_a_project_in_a_folder_of_a_repository_sees_its_own_folder(reposit
     assert tree_of(found).paths == (PathChange("kept.py", added=1, removed=0), PathChange("new.py", new=True))
 
 
-async def test_a_project_that_git_ignores_is_as_one_without_git(repository: Path) -> None:
+async def test_a_project_that_git_ignores_has_no_tree(repository: Path) -> None:
     write(repository / ".gitignore", "/demo/\n")
     (repository / "demo").mkdir()
 
@@ -219,7 +219,7 @@ async def test_a_project_that_git_ignores_is_as_one_without_git(repository: Path
     assert kinds(found) == [Kind.CREATED]
 
 
-async def test_what_git_ignores_and_our_own_state_are_left_out(repository: Path) -> None:
+async def test_ignored_files_and_the_swarm_s_state_are_left_out(repository: Path) -> None:
     write(repository / ".gitignore", "*.log\n")
     commit(repository)
 
@@ -228,7 +228,7 @@ async def test_what_git_ignores_and_our_own_state_are_left_out(repository: Path)
     assert paths(found) == ["a.py"]
 
 
-async def test_a_binary_file_and_names_of_any_kind_are_told(repository: Path) -> None:
+async def test_a_binary_file_and_odd_names_are_listed(repository: Path) -> None:
     names = ["new\nline", "tab\there", "ü.py", "-rf", 'quote"', " lead"]
     write(repository / "bin", "a\0b")
     write(repository / "-x", "x\n")
@@ -241,11 +241,11 @@ async def test_a_binary_file_and_names_of_any_kind_are_told(repository: Path) ->
     assert PathChange("bin") in tree_of(found).paths
 
 
-async def test_a_name_that_is_no_text_is_told(repository: Path) -> None:
-    before = await changes.snapshot(repository, [])
+async def test_a_name_that_is_not_utf_8_is_listed(repository: Path) -> None:
+    before = await changes.take_snapshot(repository, [])
     write(Path(os.fsdecode(os.fsencode(repository) + b"/\xff.py")), "x")
 
-    assert paths(await changes.changes(before)) == ["\udcff.py"]
+    assert paths(await changes.changes_since(before)) == ["\udcff.py"]
 
 
 async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp
     assert paths(found) == ["a.py"]
 
 
-async def test_a_list_that_is_cut_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_that_is_cut_is_marked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace_git, "OUTPUT_BYTES", 30)
     steps: list[tuple[str, str | None]] = [(f"a-long-name-{n}.py", "x\n") for n in range(5)]
 
@@ -272,7 +272,7 @@ async def test_a_list_that_is_cut_says_so(repository: Path, monkeypatch: pytest.
     assert paths(found) == ["a-long-name-0.py"]
 
 
-async def test_without_git_on_path_only_the_declared_files_are_told(
+async def test_without_git_on_path_only_the_declared_files_are_compared(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -283,18 +283,18 @@ async def test_without_git_on_path_only_the_declared_files_are_told(
     assert kinds(found) == [Kind.CREATED]
 
 
-async def test_a_project_that_is_gone_tells_nothing_and_fails_nothing(tmp_path: Path) -> None:
+async def test_a_removed_project_gives_no_changes_and_no_error(tmp_path: Path) -> None:
     found = await seen(tmp_path / "none", ["a.py"])
 
     assert found.tree is None
     assert kinds(found) == [Kind.MISSING]
 
 
-async def test_a_repository_that_breaks_meanwhile_tells_nothing(repository: Path) -> None:
-    before = await changes.snapshot(repository, [])
+async def test_a_repository_that_breaks_meanwhile_has_no_tree(repository: Path) -> None:
+    before = await changes.take_snapshot(repository, [])
     write(repository / ".git" / "HEAD", "garbage")
 
-    assert (await changes.changes(before)).tree is None
+    assert (await changes.changes_since(before)).tree is None
 
 
 @pytest.mark.slow
@@ -308,7 +308,7 @@ async def test_a_git_that_hangs_is_killed_with_all_that_it_started(
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(changes, "GIT_TIMEOUT_S", 2.0)
 
-    found = await changes.snapshot(repository, ["old.py"])
+    found = await changes.take_snapshot(repository, ["old.py"])
 
     assert found.tree is None
     assert found.states[0] is not None
@@ -332,7 +332,7 @@ async def test_a_repository_s_own_programs_are_not_run(repository: Path, tmp_pat
     assert not proof.exists()
 
 
-async def test_looking_takes_no_lock_that_a_session_could_run_into(repository: Path) -> None:
+async def test_reading_changes_takes_no_lock_of_git(repository: Path) -> None:
     index = repository / ".git" / "index"
     os.utime(repository / "old.py", ns=(0, 0))  # git would refresh its index for that
     before = index.stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""`swarmctl emergency-stop`: what it waits for, what it does not, and its receipt for each worker."""
+"""`swarmctl emergency-stop`: the workers that it waits for, and its receipt for each worker."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ Events = Iterator[wire.WatchEventsResponse]
 
 
 class Night:
-    """A swarm that is stopped: who holds what, and what has been proven gone."""
+    """A swarm under an emergency stop: the holders of its tasks, and the proven ends."""
 
     def __init__(self, operator: FakeOperator, holders: dict[str, str]) -> None:
         self.operator = operator
@@ -85,12 +85,12 @@ class Night:
         return wire.GetTaskResponse(task=task, attempts=[attempt])
 
     def ends(self, *tasks: str) -> Event:
-        """The event by which the first of them is known to be gone; the others have gone unseen."""
+        """Returns the event that proves the end of the first task; the others have ended unseen."""
         self.gone |= set(tasks)
         return Event(seq=11 + len(self.gone), task_id=tasks[0], status=KILLED)
 
     def watch(self, *events: Any) -> None:
-        """What happens, and then nothing more; what is callable makes its event when it is due."""
+        """Sends the events, and then nothing more; a callable makes its event when it is due."""
 
         def answer(request: wire.WatchEventsRequest) -> Events:
             for event in events:
@@ -260,8 +260,8 @@ def test_a_worker_that_is_heard_and_proves_nothing_is_a_negative_result_in_the_e
 
     assert result.code == 1
     assert result.out.splitlines()[-1].split()[:4] == ["w2", "not", "proven", "gone"]
-    told = "swarmctl: no proof within 0 s from 1 worker: w2; look at their hosts and logs"
-    assert result.err.splitlines()[-1] == told
+    problem = "swarmctl: no proof within 0 s from 1 worker: w2; look at their hosts and logs"
+    assert result.err.splitlines()[-1] == problem
 
 
 def test_a_server_that_stays_away_does_not_hang_the_stop(
@@ -283,18 +283,18 @@ def test_processes_that_outlive_the_stop_are_a_negative_result(ctl: Ctl, night: 
     result = ctl("emergency-stop")
 
     assert result.code == 1
-    told = "swarmctl: processes outlived the stop of a, b, c; look at the hosts"
-    assert result.err.splitlines()[-1] == told
+    problem = "swarmctl: processes outlived the stop of a, b, c; look at the hosts"
+    assert result.err.splitlines()[-1] == problem
 
 
-def test_a_stop_without_waiting_says_who_was_told(ctl: Ctl, night: Night) -> None:
+def test_a_stop_without_waiting_lists_the_ordered_workers(ctl: Ctl, night: Night) -> None:
     night.unreachable = {"w2"}
 
     result = ctl("emergency-stop", "--no-wait")
 
     assert (result.code, result.err) == (0, f"{IN_FORCE}\n")
     first, second = result.out.splitlines()[-2:]
-    assert first.split() == ["w1", "told", "to", "end", "a,", "b"]
+    assert first.split() == ["w1", "ordered", "to", "end", "a,", "b"]
     assert " ".join(second.split()) == f"w2 unreachable: end by themselves by {BY_TEXT} c"
     assert [name for name, _ in night.operator.requests] == ["EmergencyStop"]
 

@@ -1,4 +1,4 @@
-"""Someone at the page: goes, reads, waits; and keeps what the browser complains of."""
+"""A dashboard page in a browser: navigation, reading, waiting, and the browser's error messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,28 +8,28 @@ from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 from support.dashboard import Dashboard
 from support.waiting import until
 
-# A server that is gone, on purpose, is no fault of the page.
+# Messages about a server that a test has stopped.
 _EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "WebSocket connection to", "status of 401")
 
 
 @dataclass
-class Looker:
-    """A page of a dashboard."""
+class DashboardPage:
+    """A page that is logged in to a dashboard."""
 
     page: Page
     dashboard: Dashboard
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", self._failed)
+        self.page.on("console", self._keep_message)
+        self.page.on("pageerror", self._keep_error)
 
-    def go(self, place: str) -> None:
-        """Follows a link inside the page: nothing is loaded anew."""
-        self.page.evaluate("place => { location.hash = place }", place)
+    def go(self, address: str) -> None:
+        """Follows a link inside the page, without a reload."""
+        self.page.evaluate("address => { location.hash = address }", address)
 
     def row(self, task: str) -> Locator:
-        """The row of a task in the list, or in the table of what runs."""
+        """Returns the row of a task in the list, or in the table of running tasks."""
         return self.page.locator(f'[data-task="{task}"]').first
 
     def shows(self, task: str, status: str) -> None:
@@ -37,31 +37,31 @@ class Looker:
         expect(self.row(task).locator(".status")).to_have_text(status)
 
     def tasks(self) -> Sequence[str]:
-        """The tasks of the list, as they are drawn."""
+        """Returns the ids of the tasks that the list shows."""
         return [row.get_attribute("data-task") or "" for row in self.page.locator(".trow[data-task]").all()]
 
     def events(self) -> Sequence[int]:
-        """The numbers of the events that are shown, the newest first."""
+        """Returns the numbers of the events that are shown, the newest first."""
         found: list[str] = self.page.locator("[data-seq]").evaluate_all(
             "all => all.map(one => one.dataset.seq)"
         )
         return [int(seq) for seq in found]
 
     def mark(self) -> None:
-        """Leaves a mark that would be gone after a reload."""
+        """Sets a mark that a reload removes."""
         self.page.evaluate("() => { window.marked = true }")
 
     def was_reloaded(self) -> bool:
-        """Whether the mark is gone."""
+        """Returns True if the mark is gone."""
         return not self.page.evaluate("() => window.marked === true")
 
     def until(self, script: str, what: str) -> None:
-        """Waits until a script says yes."""
+        """Waits until a script returns true."""
         until(lambda: bool(self.page.evaluate(script)), what)
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _keep_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(word in message.text for word in _EXPECTED):
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
-    def _failed(self, error: Error) -> None:
-        self.complaints.append(str(error))
+    def _keep_error(self, error: Error) -> None:
+        self.errors.append(str(error))

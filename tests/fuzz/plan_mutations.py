@@ -1,6 +1,6 @@
-"""Task files gone wrong: seeded mutations of good ones and of bad ones.
+"""Mutations of task files, good and bad, from a seed.
 
-Its one rule: a mutated file depends on its seed and its number alone, so that any of them can be made again.
+Invariant: a mutated file depends on its seed and its number alone, so that it can be reproduced.
 """
 
 import random
@@ -12,9 +12,9 @@ from support.programs import ROOT
 from swarmctl.plan.fields import FIELDS
 from unit.client.test_plan_faults import CASES
 
-# Longer ones are bombs, whose cases stand in the unit tests already.
+# Longer seeds are bombs, which the unit tests have already.
 MAX_SEED_CHARS: Final = 3_000
-# One file in so many is a whole example, not a piece of one.
+# One file in WHOLE_ONE_IN is a whole example; the others are pieces.
 WHOLE_ONE_IN: Final = 40
 
 _NASTY: Final = (
@@ -36,7 +36,7 @@ Lines = list[str]
 
 
 def seeds() -> Sequence[str]:
-    """Pieces of the examples, each with a task or a few, and every bad file of the unit tests."""
+    """Returns pieces of the examples with a few tasks each, and every bad file of the unit tests."""
     pieces: list[str] = []
     for path in sorted((ROOT / "examples").glob("*/tasks.yaml")):
         head, _, body = path.read_text().partition("tasks:\n")
@@ -47,7 +47,7 @@ def seeds() -> Sequence[str]:
 
 
 def wholes() -> Sequence[str]:
-    """The examples as they are."""
+    """Returns the unchanged examples."""
     return [path.read_text() for path in sorted((ROOT / "examples").glob("*/tasks.yaml"))]
 
 
@@ -139,7 +139,7 @@ _BYTES: Final = (_flip, _byte, _cut, _paste, _paste, _ends, _mark)
 
 
 def mutated(seed: int, number: int, pieces: Sequence[str], whole: Sequence[str]) -> bytes:
-    """The file of that number in the series of that seed."""
+    """Returns the file with this number in the seed's series."""
     rng = random.Random(f"{seed}:{number}")
     text = rng.choice(whole if rng.randrange(WHOLE_ONE_IN) == 0 else pieces)
     lines = text.split("\n")

@@ -1,4 +1,4 @@
-"""The programs that a run starts."""
+"""The child processes of a run."""
 
 import os
 import sys
@@ -17,15 +17,15 @@ for number in range({LINES}):
 
 
 def test_d12_a_child_that_says_a_lot_before_anybody_listens_is_not_held_up(tmp_path: Path) -> None:
-    inbox = MessageQueue()
+    messages = MessageQueue()
     reading, writing = os.pipe()
     child = Child("chatter", [sys.executable, "-c", CHATTER], log=tmp_path / "logs" / "log", stdout=writing)
     os.close(writing)
-    inbox.watch_lines(reading)
+    messages.watch_lines(reading)
 
     assert child.wait(60) == 0
     said = 0
-    while inbox.take(None) != StdoutLine(""):
+    while messages.get(None) != StdoutLine(""):
         said += 1
     assert said == LINES
     assert child.log.read_bytes().count(b"\n") == LINES

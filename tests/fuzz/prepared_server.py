@@ -1,6 +1,6 @@
-"""A server in this process with something of everything in it, for calls that are not as they should be.
+"""A server in this process with records of every kind, for malformed calls.
 
-Its clock stands still, so that nothing but the calls changes anything.
+Its clock stands still, so that only the calls change the state.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SLOTS = 6
 
 
 class State:
-    """Tells whether the database is as it was; reads it over a connection of its own."""
+    """A fingerprint of the database, read over its own connection."""
 
     def __init__(self, path: Path) -> None:
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -35,7 +35,7 @@ class State:
         self._print = ""
         found = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         names = [str(row[0]) for row in found]
-        # What only grows is told by its size.
+        # Tables that only grow are compared by their size.
         self._growing = [name for name in names if name in ("events", "session_log")]
         self._tables = [name for name in names if name not in self._growing and "sqlite" not in name]
 
@@ -43,14 +43,14 @@ class State:
         self._connection.close()
 
     def fingerprint(self) -> str:
-        """Differs when anything in the database does."""
+        """Returns a text that differs when anything in the database does."""
         version = int(self._connection.pragma("data_version"))
         if version != self._version:
             self._version, self._print = version, self._hash()
         return self._print
 
     def damage(self) -> list[str]:
-        """What is wrong with the database by itself."""
+        """Returns the faults of the database file."""
         return faults(self._connection)
 
     def _hash(self) -> str:
@@ -63,8 +63,8 @@ class State:
 
 
 @dataclass
-class Stand:
-    """The server, a client with the operator's token, and a worker's stream that is read on and on."""
+class PreparedServer:
+    """A server, a client with the operator's token, and a worker's stream that is read all the time."""
 
     served: Server
     client: Client
@@ -74,14 +74,14 @@ class Stand:
     spare_token: str = ""
     stream: "asyncio.Task[None] | None" = None
 
-    async def furnish(self) -> None:
-        """Tasks in most statuses, a worker with leases, tokens."""
+    async def prepare(self) -> None:
+        """Adds tasks in most statuses, a worker with leases, and tokens."""
         await self.client.add(*(_definition(n) for n in range(24)))
         token = await self.client.call(
             "CreateToken", pb.CreateTokenRequest(role=pb.ROLE_VIEWER, name="spare")
         )
         self.spare_token = token.info.token_id
-        await self._known("w2")
+        await self._add_worker("w2")
         self.stream = asyncio.create_task(self._listen())
         await eventually(lambda: len(self.claims) == SLOTS, "the worker has its claims")
         for claim in self.claims[:4]:
@@ -101,8 +101,8 @@ class Stand:
             await asyncio.gather(self.stream, return_exceptions=True)
         self.state.close()
 
-    async def _known(self, name: str) -> None:
-        """A worker that has been here, and takes nothing."""
+    async def _add_worker(self, name: str) -> None:
+        """Registers a worker that has left and takes no task."""
         await self.client.call("PauseSwarm", pb.PauseSwarmRequest())
         stream = self.client.claims(name)
         await next_message(stream)
@@ -116,20 +116,20 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def stand(folder: Path) -> AsyncIterator[Stand]:
-    """The server of one round."""
+async def prepared_server(folder: Path) -> AsyncIterator[PreparedServer]:
+    """Starts the server of one round."""
     with mock.patch("swarmd.daemon.SystemClock", FakeClock):
         async with server(folder, retry_backoff=60.0) as served:
-            found = Stand(served, served.client(), State(folder / "swarm.db"))
+            found = PreparedServer(served, served.client(), State(folder / "swarm.db"))
             try:
-                await found.furnish()
+                await found.prepare()
                 yield found
             finally:
                 await found.close()
 
 
 def start(claim: worker_pb.Claim) -> worker_pb.RecordSessionRequest:
-    """Asks for the go of a builder."""
+    """Returns the request for a builder's go."""
     record = worker_pb.SessionRecord(
         lease_id=claim.lease_id, session_id=session_id(claim), role=session_pb2.SESSION_ROLE_BUILDER, runner="command"
     )  # fmt: skip
@@ -137,12 +137,12 @@ def start(claim: worker_pb.Claim) -> worker_pb.RecordSessionRequest:
 
 
 def session_id(claim: worker_pb.Claim) -> str:
-    """The session that `start` asks for."""
+    """Returns the id of the session that `start` asks for."""
     return f"{claim.task.task_id}-a{claim.attempt}-builder"
 
 
 def finish(claim: worker_pb.Claim, **fields: Any) -> worker_pb.FinishTaskRequest:
-    """Ends an attempt, with everything that an outcome may hold."""
+    """Returns the request that ends an attempt, with every field of an outcome set."""
     outcome = task_pb2.Outcome(
         builder_result=session_pb2.BuilderResult(
             status="completed", files_created=["a.py"], implementation_notes="notes",
@@ -163,7 +163,7 @@ def finish(claim: worker_pb.Claim, **fields: Any) -> worker_pb.FinishTaskRequest
 
 
 def _definition(number: int) -> task_pb2.TaskDefinition:
-    """The first eight are free; each of the others waits for one of those."""
+    """Returns a definition; the first eight tasks are free, each other task waits for one of them."""
     made = task_pb2.TaskDefinition(
         task_id=f"t{number:02d}", name=f"Task {number}", phase="p", description="do it", files=["a.py"],
         dependencies=[f"t{number % 8:02d}"] if number >= 8 else [], priority=number, max_retries=1,

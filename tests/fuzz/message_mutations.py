@@ -1,6 +1,6 @@
-"""RPC messages gone wrong: mutated by their descriptors, so that most still parse, and as plain bytes.
+"""Mutations of RPC messages: by their descriptors, so that most still parse, and as plain bytes.
 
-Its one rule: the same random source makes the same bytes of the same message.
+Invariant: the same random source makes the same bytes from the same message.
 """
 
 import random
@@ -33,7 +33,7 @@ _TEXT: Final = (
     "../../etc/passwd", "-rf", "1-1-1-" + "0" * 32, "9" * 15 + "-" + "9" * 15 + "-" + "9" * 9 + "-" + "f" * 32,
     "1-99-1-" + "a" * 32, "w1", "w2", "t0", "t00", "nan", "-1", "1e999", "9" * 5_000, "٣", "0.1", "{}", "<script>",
 )  # fmt: skip
-# A list is made this long now and then: one more than the items that a call may have.
+# Some lists get this length, one more than a call may have.
 _MANY: Final = 1_025
 _MANY_ONE_IN: Final = 200
 
@@ -47,7 +47,7 @@ _LIMITS: Final = {
 
 
 def mutated(message: Message, rng: random.Random, others: Sequence[bytes]) -> bytes:
-    """The message with up to four changes, as bytes; one in three is changed as bytes too."""
+    """Returns the message with up to four changes, as bytes; a third is changed as bytes too."""
     changed = type(message)()
     changed.CopyFrom(message)
     for _ in range(rng.choice((0, 1, 1, 2, 4))):
@@ -59,7 +59,7 @@ def mutated(message: Message, rng: random.Random, others: Sequence[bytes]) -> by
 
 
 def _change(message: Message, rng: random.Random, depth: int = 0) -> None:
-    """Changes one field of it, or of a message inside."""
+    """Changes one field of the message, or of a message inside."""
     fields: list[Any] = list(message.DESCRIPTOR.fields)
     if not fields:
         return
@@ -146,7 +146,7 @@ def _truncate(data: bytes, rng: random.Random, _: Sequence[bytes]) -> bytes:
 
 
 def _splice(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
-    """Two messages one after the other are one message to protobuf: the fields of both."""
+    """Joins two messages, which protobuf reads as one message with the fields of both."""
     other = rng.choice(others)
     return data + other if rng.random() < 0.5 else other + data
 

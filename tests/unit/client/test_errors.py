@@ -18,7 +18,7 @@ from unit.client.conftest import Ctl
 
 Code = grpc.StatusCode
 
-# Those that a worker alone gets.
+# The reasons that only a worker gets.
 CODES = {
     "TASK_NOT_FOUND": (Code.NOT_FOUND, 3),
     "TASK_AMBIGUOUS": (Code.INVALID_ARGUMENT, 2),
@@ -91,7 +91,7 @@ def test_the_hint_of_the_server_is_not_followed_by_another(ctl: Ctl, operator: F
     assert ctl("show", "biuld").err == "swarmctl: no task 'biuld'; did you mean 'build'?\n"
 
 
-def test_faults_of_a_request_are_told_by_their_field(ctl: Ctl, operator: FakeOperator) -> None:
+def test_faults_of_a_request_are_reported_by_field(ctl: Ctl, operator: FakeOperator) -> None:
     faults = [Violation("cause", "must be shorter"), Violation("dependency", "dependency cycle: a -> a")]
     operator.answers["EmergencyStop"] = WireError(
         Code.INVALID_ARGUMENT, "2 faults", "INVALID_REQUEST", {}, faults
@@ -120,7 +120,7 @@ def free_port() -> int:
         return port
 
 
-def test_no_server_is_said_with_its_address(alone: Ctl) -> None:
+def test_a_missing_server_is_reported_with_its_address(alone: Ctl) -> None:
     server = f"127.0.0.1:{free_port()}"
 
     result = alone("--server", server, "kill", "a")
@@ -131,7 +131,7 @@ def test_no_server_is_said_with_its_address(alone: Ctl) -> None:
     )
 
 
-def test_an_unknown_host_is_said_as_such(alone: Ctl) -> None:
+def test_an_unknown_host_is_reported_as_such(alone: Ctl) -> None:
     result = alone("--server", "nohost.invalid:7433", "status")
 
     assert result.code == 5
@@ -163,7 +163,7 @@ def test_tls_is_used_where_a_certificate_is_given(alone: Ctl, authority: trustme
     assert (plain.code, plain.err.count("\n")) == (5, 1)
 
 
-def test_a_certificate_of_somebody_else_is_said_as_such(
+def test_a_certificate_of_somebody_else_is_reported_as_such(
     alone: Ctl, authority: trustme.CA, tmp_path: Path
 ) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -178,7 +178,7 @@ def test_a_certificate_of_somebody_else_is_said_as_such(
     )
 
 
-def test_a_certificate_for_another_host_is_said_as_such(
+def test_a_certificate_for_another_host_is_reported_as_such(
     alone: Ctl, authority: trustme.CA, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -193,7 +193,7 @@ def test_a_certificate_for_another_host_is_said_as_such(
     )
 
 
-def test_a_certificate_that_has_expired_is_said_as_such(
+def test_a_certificate_that_has_expired_is_reported_as_such(
     alone: Ctl, authority: trustme.CA, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -209,7 +209,7 @@ def test_a_certificate_that_has_expired_is_said_as_such(
     )
 
 
-def test_a_server_without_tls_is_said_as_such(
+def test_a_server_without_tls_is_reported_as_such(
     alone: Ctl, operator: FakeOperator, authority: trustme.CA, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -220,7 +220,7 @@ def test_a_server_without_tls_is_said_as_such(
     assert result.err == f"swarmctl: {operator.address} speaks no TLS; leave --tls-ca out\n"
 
 
-def test_a_file_without_a_certificate_is_said_as_such(
+def test_a_file_without_a_certificate_is_reported_as_such(
     alone: Ctl, operator: FakeOperator, tmp_path: Path
 ) -> None:
     (tmp_path / "ca.pem").write_text("nonsense")

@@ -1,4 +1,4 @@
-"""Every row of Amplifier's contract that says how a session can end, and the outcome that is made of it."""
+"""Each way in which Amplifier's contract lets a session end, and the failure class that the reader derives."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader
-from swarm_worker.runners.reader import MUTE, STARTING, WORKING, Report
+from swarm_worker.runners.reader import SILENT_UNTIL_END, STARTING, WORKING, Report
 
 DENIED, LIMITED = FailureClass.PROVIDER_DENIED, FailureClass.PROVIDER_LIMITED
 ERROR, CONFIG, CRASHED = FailureClass.AGENT_ERROR, FailureClass.BAD_CONFIG, FailureClass.CRASHED
@@ -26,10 +26,10 @@ def plan(root: Path, role: Role = Role.BUILDER, *files: str) -> SessionPlan:
 
 
 def envelope(reply: object = "done", error: object = None, **metadata: object) -> str:
-    told = {"tokensIn": 0, "tokensOut": 0, "durationMs": 1529, "activeMode": None, **metadata}
+    sums = {"tokensIn": 0, "tokensOut": 0, "durationMs": 1529, "activeMode": None, **metadata}
     return json.dumps(
         {"protocolVersion": "0.3.0", "sessionId": "S", "turnId": "turn-1", "reply": reply, "error": error}
-        | {"metadata": told}
+        | {"metadata": sums}
     )
 
 
@@ -40,7 +40,7 @@ def engine_error(message: str, code: str = "internal", classification: str = "en
 
 @dataclass(frozen=True)
 class Row:
-    """What a session printed and how it exited, and the class that is made of it; None is success."""
+    """A session's output and exit code, and the expected failure class; None for success."""
 
     what: str
     out: str
@@ -59,7 +59,7 @@ ENGINE = [
     Row("2.2 pre-boot error", engine_error("no", "argv_workspace_invalid", "protocol"), 2, CONFIG, "no"),
     Row("2.2 no approval", engine_error("no", "approval_unconfigured", "protocol", remediation="Pass -y"), 2,
         CONFIG, "Pass -y"),
-    Row("2.1 unknown mode", engine_error("no", "argv_mode_unknown", "protocol"), 2, CONFIG, "does not take"),
+    Row("2.1 unknown mode", engine_error("no", "argv_mode_unknown", "protocol"), 2, CONFIG, "rejects"),
     Row("2.2 protocol skew", engine_error("skew", "protocol_version_mismatch", "protocol"), 2, CONFIG, "skew"),
     Row("2.2 unknown option", "", 2, CONFIG, "No such option", ("Usage: x", "Error: No such option: --x")),
     Row("2.2 engine error", engine_error("ModuleNotFoundError: x"), 1, ERROR, "ModuleNotFoundError"),
@@ -89,7 +89,7 @@ ENGINE = [
 
 
 @pytest.mark.parametrize("row", ENGINE, ids=lambda row: row.what)
-def test_d14_how_amplifier_agent_ends_is_typed(tmp_path: Path, row: Row) -> None:
+def test_d14_each_end_of_amplifier_agent_has_a_failure_class(tmp_path: Path, row: Row) -> None:
     reader = EnvelopeReader(plan(tmp_path))
     for line in row.err:
         reader.stderr(OutputLine(line))
@@ -97,7 +97,7 @@ def test_d14_how_amplifier_agent_ends_is_typed(tmp_path: Path, row: Row) -> None
     _expect(reader.report(row.out, exit_code=row.code), row)
 
 
-def test_2_5_all_tools_failing_is_no_work_where_a_file_was_declared(tmp_path: Path) -> None:
+def test_2_5_all_tools_failing_is_not_work_if_a_file_was_declared(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path, Role.BUILDER, "made.py"))
     reader.stderr(OutputLine(USED))
 
@@ -117,7 +117,7 @@ def event(method: str, **params: Any) -> OutputLine:
     return OutputLine(json.dumps({"method": method, "params": params}))
 
 
-def test_2_3_usage_counts_children_and_no_roll_up(tmp_path: Path) -> None:
+def test_2_3_usage_counts_children_but_not_their_sum(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path))
 
     reader.stderr(event("usage", inputTokens=100, outputTokens=10, cost="0.0034075"))
@@ -132,7 +132,7 @@ def test_2_3_usage_counts_children_and_no_roll_up(tmp_path: Path) -> None:
     assert str(reader.usage.cost) == "0.0034075"
 
 
-def test_2_2_an_envelope_s_sums_count_only_where_no_event_did(tmp_path: Path) -> None:
+def test_2_2_an_envelope_s_sums_count_only_without_usage_events(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path))
     reader.report(envelope(tokensIn=7, tokensOut=1, costUsd="0.5"), exit_code=0)
     assert (reader.usage.input_tokens, str(reader.usage.cost)) == (7, "0.5")
@@ -143,13 +143,13 @@ def test_2_2_an_envelope_s_sums_count_only_where_no_event_did(tmp_path: Path) ->
     assert reader.usage == Usage(10, 5)
 
 
-def test_2_3_silence_before_the_first_event_is_no_stall_yet(tmp_path: Path) -> None:
+def test_2_3_silence_before_the_first_event_is_not_a_stall_yet(tmp_path: Path) -> None:
     reader = EnvelopeReader(plan(tmp_path))
     reader.stderr(OutputLine("INFO booting"))
-    assert reader.patience == STARTING
+    assert reader.stall_factor == STARTING
 
     reader.stderr(event("tool/started", name="bash"))
-    assert reader.patience == WORKING
+    assert reader.stall_factor == WORKING
 
 
 OLD = "Bundle 'anchors' prepared successfully\n✓ Resuming session: S\n"
@@ -182,7 +182,7 @@ PROGRAM = [
 
 
 @pytest.mark.parametrize("row", PROGRAM, ids=lambda row: row.what)
-def test_d14_how_amplifier_ends_is_typed(tmp_path: Path, row: Row) -> None:
+def test_d14_each_end_of_amplifier_has_a_failure_class(tmp_path: Path, row: Row) -> None:
     reader = CliReader(plan(tmp_path))
     for line in row.err:
         reader.stderr(OutputLine(line))
@@ -194,25 +194,25 @@ def kernel(name: str, **data: object) -> OutputLine:
     return OutputLine(json.dumps({"ts": "now", "event": name, "session_id": "S", "data": data}))
 
 
-def test_1_3_usage_and_progress_come_from_the_events_where_there_are_some(tmp_path: Path) -> None:
+def test_1_3_usage_and_progress_come_from_the_events(tmp_path: Path) -> None:
     reader = CliReader(plan(tmp_path))
-    assert reader.patience == MUTE
+    assert reader.stall_factor == SILENT_UNTIL_END
 
-    reader.fed(kernel("session:start"))
-    assert reader.patience == STARTING
-    reader.fed(kernel("llm:response", usage={"input_tokens": 5, "output_tokens": 2, "cost_usd": 0.25}))
-    (started,) = reader.fed(kernel("tool:pre", tool_name="bash", tool_input={"command": "ls"}))
-    reader.fed(OutputLine("{broken"))
+    reader.progress(kernel("session:start"))
+    assert reader.stall_factor == STARTING
+    reader.progress(kernel("llm:response", usage={"input_tokens": 5, "output_tokens": 2, "cost_usd": 0.25}))
+    (started,) = reader.progress(kernel("tool:pre", tool_name="bash", tool_input={"command": "ls"}))
+    reader.progress(OutputLine("{broken"))
 
     assert started.text == 'bash {"command": "ls"}'
-    assert reader.patience == WORKING
+    assert reader.stall_factor == WORKING
     assert (reader.usage.input_tokens, reader.usage.output_tokens, str(reader.usage.cost)) == (5, 2, "0.25")
     assert reader.report(SUCCESS, exit_code=0) == Report("done")
 
 
-def test_1_3_events_that_ask_no_model_are_no_work(tmp_path: Path) -> None:
+def test_1_3_events_without_a_model_s_answer_are_not_work(tmp_path: Path) -> None:
     reader = CliReader(plan(tmp_path))
-    reader.fed(kernel("session:start"))
+    reader.progress(kernel("session:start"))
 
     _expect(reader.report(SUCCESS, exit_code=0), Row("", "", 0, ERROR, "no model was ever asked"))
 

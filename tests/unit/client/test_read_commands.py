@@ -1,4 +1,4 @@
-"""The verbs that look: what they ask, and what they print in each form."""
+"""The commands that read: their requests, and their output in each form."""
 
 import json
 
@@ -18,7 +18,7 @@ AT = Timestamp(seconds=1_800_000_000, nanos=123_456_789)
 AT_TEXT = "2027-01-15T08:00:00.123Z"
 LATER = Timestamp(seconds=1_800_000_065)
 
-# What interface.md promises to programs.
+# The keys that interface.md promises to programs.
 TASK_KEYS = [
     *(
         "id",
@@ -141,7 +141,7 @@ def test_a_status_is_its_word(ctl: Ctl, operator: FakeOperator, status: TaskStat
     assert list(operator.asked("ListTasks")[0].statuses) == [status]
 
 
-def test_list_asks_for_what_it_is_told(ctl: Ctl, operator: FakeOperator) -> None:
+def test_list_requests_the_given_filters(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["ListTasks"] = wire.ListTasksResponse(tasks=[BARE], total=7)
 
     result = ctl(
@@ -155,7 +155,7 @@ def test_list_asks_for_what_it_is_told(ctl: Ctl, operator: FakeOperator) -> None
 
 
 def pages(request: wire.ListTasksRequest) -> wire.ListTasksResponse:
-    """2,500 tasks, as a server gives them."""
+    """Returns 2,500 tasks page by page."""
     begin = int(request.page_token or 0)
     end = min(begin + request.page_size, 2_500)
     return wire.ListTasksResponse(
@@ -235,20 +235,20 @@ def attempt() -> Attempt:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "advice"),
     [
         (OutcomeKind.OUTCOME_KIND_COMPLETED, "; `swarmctl accept TASK --attempt 4` lets it count"),
         (OutcomeKind.OUTCOME_KIND_FAILED, ""),
     ],
 )
 def test_show_says_how_a_late_result_can_count_if_it_can(
-    ctl: Ctl, operator: FakeOperator, kind: OutcomeKind.ValueType, told: str
+    ctl: Ctl, operator: FakeOperator, kind: OutcomeKind.ValueType, advice: str
 ) -> None:
     late = task_pb2.LateResult(received_at=LATER, outcome=task_pb2.Outcome(kind=kind))
     kept = Attempt(number=4, late_results=[late])
     operator.answers["GetTask"] = wire.GetTaskResponse(task=BARE, attempts=[kept])
 
-    assert ctl("show", "b").out.endswith(f"late results  1, kept; -o json shows them{told}\n")
+    assert ctl("show", "b").out.endswith(f"late results  1, kept; -o json shows them{advice}\n")
 
 
 def test_show_has_the_definition_and_every_attempt(ctl: Ctl, operator: FakeOperator) -> None:
@@ -260,19 +260,19 @@ def test_show_has_the_definition_and_every_attempt(ctl: Ctl, operator: FakeOpera
     document, text = in_every_form(ctl, "show", "a")
 
     assert set(TASK_KEYS + SHOW_KEYS) <= set(document)
-    [told] = document["attempts"]
-    assert list(told) == ATTEMPT_KEYS
-    assert (told["outcome"], told["sessions"][0]["role"], told["sessions"][0]["exit_code"]) == (
+    [shown] = document["attempts"]
+    assert list(shown) == ATTEMPT_KEYS
+    assert (shown["outcome"], shown["sessions"][0]["role"], shown["sessions"][0]["exit_code"]) == (
         "killed",
         "builder",
         0,
     )
-    assert (told["verdict"]["verdict"], told["verdict"]["confidence"]) == ("FAIL", None)
-    assert told["findings"] == [
+    assert (shown["verdict"]["verdict"], shown["verdict"]["confidence"]) == ("FAIL", None)
+    assert shown["findings"] == [
         {"finding_id": None, "file": "a.py", "issue": "wrong", "severity": "critical"}
     ]
-    assert (told["kill_receipt"]["processes_found"], told["kill_receipt"]["last_output"]) == (3, "bye")
-    assert told["late_results"][0]["received_at"] == "2027-01-15T08:01:05.000Z"
+    assert (shown["kill_receipt"]["processes_found"], shown["kill_receipt"]["last_output"]) == (3, "bye")
+    assert shown["late_results"][0]["received_at"] == "2027-01-15T08:01:05.000Z"
     for shown in (
         "Do it.",
         "- works",
@@ -396,10 +396,10 @@ def test_the_event_of_a_paused_runner_says_what_to_do(ctl: Ctl, operator: FakeOp
     )
     operator.answers["WatchEvents"] = [wire.WatchEventsResponse(events=[event])]
 
-    told = ctl("events").out
+    text = ctl("events").out
 
-    assert told.startswith(f"     7  {AT_TEXT}  runner paused (w1, a): amplifier: 444")
-    assert told.endswith("4…; mend that, then `swarmctl resume`\n")
+    assert text.startswith(f"     7  {AT_TEXT}  runner paused (w1, a): amplifier: 444")
+    assert text.endswith("4…; mend that, then `swarmctl resume`\n")
     assert json.loads(ctl("events", "-o", "json").out)["kind"] == "runner_paused"
 
 

@@ -1,4 +1,4 @@
-"""`swarmctl run` after one that was interrupted or killed, and what a run leaves for the next."""
+"""`swarmctl run` after a run that was interrupted or killed, and the state that a run leaves."""
 
 import os
 import signal
@@ -19,10 +19,10 @@ from swarm_worker.config import WorkerConfig
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.run.parent_death import NOT_STARTED
 from swarmctl.run.supervisor import OUR_CAUSE
-from swarmctl.run.workers import crew
+from swarmctl.run.workers import worker_names
 from unit.client.conftest import Ctl
 
-# What a worker of a run is told by the run itself, or has no use for.
+# The flags that `run` sets itself, or that its workers do not need.
 OWN = {
     *("server", "name", "project_root", "exit_when_done", "state_dir", "token_file", "check"),
     *("tls_ca", "tls_cert", "tls_key", "log_format", "log_level"),
@@ -81,12 +81,12 @@ def test_a_runner_that_was_paused_is_tried_again(alone: Ctl, fake: FakeOperatorS
     result = alone(*RUN)
 
     assert [request.requeue for request in fake.operator.asked("ResumeSwarm")] == [False]
-    told = "swarmctl: trying the runner amplifier again, which was paused: no credit left"
-    assert told in result.err.splitlines()
+    line = "swarmctl: trying the runner amplifier again, which was paused: no credit left"
+    assert line in result.err.splitlines()
     assert "going on" not in result.err
 
 
-def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it(
+def test_a_runner_that_is_paused_meanwhile_is_reported_with_the_command_that_resumes_it(
     alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
@@ -108,7 +108,7 @@ def test_a_runner_that_is_paused_meanwhile_is_told_with_the_command_that_ends_it
     )
 
 
-def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_the_last_events_are_printed_however_late_they_arrive(alone: Ctl, fake: FakeOperatorServer) -> None:
     kind = EventKind.EVENT_KIND_TASK_COMPLETED
     first, last = (
         Event(seq=seq, kind=kind, task_id=task_id, status=COMPLETED) for seq, task_id in ((2, "a"), (3, "b"))
@@ -118,7 +118,7 @@ def test_the_last_events_are_told_however_late_they_come(alone: Ctl, fake: FakeO
         if not request.follow:
             yield wire.WatchEventsResponse(events=[e for e in (first, last) if e.seq > request.after_seq])
             return
-        # The workers leave, and the stream has not yet come to the last event.
+        # The workers leave before the stream has delivered the last event.
         yield wire.WatchEventsResponse(events=[first])
         fake.done = True
         (fake.folder / "release").touch()
@@ -136,7 +136,7 @@ def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: F
     fake.workers = [
         Worker(name="worker-1"),
         Worker(name="worker-7", running=1),
-        # Not of a run: its state is elsewhere.
+        # A worker that is not of a run: its state is elsewhere.
         Worker(name="elsewhere", running=1),
     ]
 
@@ -156,16 +156,14 @@ def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: F
         (3, ["worker-1", "worker-2"], ["worker-1", "worker-2", "worker-3"]),
     ],
 )
-def test_the_crew_is_as_large_as_asked_for_and_has_all_holders(
+def test_the_workers_are_as_many_as_asked_and_include_all_holders(
     size: int, holders: list[str], names: list[str]
 ) -> None:
-    assert crew(size, holders) == names
+    assert worker_names(size, holders) == names
 
 
-def test_a_database_that_is_in_use_is_told_with_what_to_do_about_it(
-    alone: Ctl, fake: FakeOperatorServer
-) -> None:
-    said = "swarmd: here/swarm.db: another swarmd has this database open (pid 4711); use that one"
+def test_a_database_in_use_is_reported_with_the_remedy(alone: Ctl, fake: FakeOperatorServer) -> None:
+    said = "swarmd: here/swarm.db: another swarmd has this database open (pid 4711); use it"
     fake.write(swarmd=f'echo "{said}" >&2; exit 3')
 
     result = alone(*RUN)
@@ -177,12 +175,12 @@ def test_a_database_that_is_in_use_is_told_with_what_to_do_about_it(
     )
 
 
-# What a run is, without the programs that it would start.
+# A run without the programs that it would start.
 ALONE = """\
 import signal, sys
 from swarmctl import main
 from swarmctl.commands import run
-from swarmctl.run.programs import Programs
+from swarmctl.programs import Programs
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 run.installed = lambda: Programs((sys.argv[1],), (sys.argv[2],))
 main.run(sys.argv[3:])

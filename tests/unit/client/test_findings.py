@@ -1,4 +1,4 @@
-"""How `show` tells the course of a task's findings, over all its attempts."""
+"""`swarmctl show`: the findings of a task over all its attempts."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ def judged(number: int, *findings: Finding, answers: Sequence[FindingAnswer] = (
 
 COURSE = [
     judged(1, finding("a1f1"), finding("a1f2", "two\nlines"), finding("a1f3")),
-    # Nobody reported, so nobody has answered yet.
+    # No builder has reported, so none has answered yet.
     Attempt(number=2),
     judged(
         3,
@@ -51,9 +51,7 @@ COURSE = [
 ]
 
 
-def test_show_tells_the_course_of_the_findings_and_what_builders_said_to_each(
-    ctl: Ctl, operator: FakeOperator
-) -> None:
+def test_show_lists_findings_per_verdict_and_the_builders_answers(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["GetTask"] = wire.GetTaskResponse(task=TASK, attempts=COURSE)
 
     document, text = in_every_form(ctl, "show", "a")
@@ -102,7 +100,7 @@ def test_an_answer_of_a_kind_that_is_none_of_ours_is_still_shown(ctl: Ctl, opera
     assert "        answered: deferred\n" in text
 
 
-def test_a_task_without_a_verdict_has_no_course(ctl: Ctl, operator: FakeOperator) -> None:
+def test_a_task_without_a_verdict_has_no_finding_counts(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["GetTask"] = wire.GetTaskResponse(task=TASK, attempts=[Attempt(number=1)])
 
     document, text = in_every_form(ctl, "show", "a")
@@ -111,11 +109,11 @@ def test_a_task_without_a_verdict_has_no_course(ctl: Ctl, operator: FakeOperator
     assert "findings" not in text
 
 
-@pytest.mark.parametrize(("attempt", "told"), [(0, "none yet"), (3, "3 of 3"), (4, "4")])
+@pytest.mark.parametrize(("attempt", "expected"), [(0, "none yet"), (3, "3 of 3"), (4, "4")])
 def test_show_counts_no_attempt_against_a_number_that_a_retry_has_passed(
-    ctl: Ctl, operator: FakeOperator, attempt: int, told: str
+    ctl: Ctl, operator: FakeOperator, attempt: int, expected: str
 ) -> None:
     task = Task(task_id="a", attempt=attempt, max_retries=2)
     operator.answers["GetTask"] = wire.GetTaskResponse(task=task)
 
-    assert ["attempt", *told.split()] in [line.split() for line in ctl("show", "a").out.splitlines()]
+    assert ["attempt", *expected.split()] in [line.split() for line in ctl("show", "a").out.splitlines()]
