@@ -121,7 +121,7 @@ def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
             task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
         )
 
-    patch.setattr(decision, "decide_retry", judge)
+    patch.setattr(decision, "decide_retry", decide_retry)
 
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
