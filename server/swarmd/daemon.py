@@ -33,6 +33,7 @@ from swarmd.store.database import Database
 from swarmd.store.file import durable_files
 from swarmd.store.file import restore as restoring
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.file.open_files import DatabaseRemoved
 from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 from swarmd.store.sessions import LogLimits
@@ -73,10 +74,19 @@ async def run(config: ServerConfig) -> None:
         print(f"swarmd ready {line}", flush=True)  # noqa: T201  # scripts wait for it
         await _wait_first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
-            raise ProgramExit(
-                ExitCode.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
-            )
+            raise _storage_exit(serving.db, swarm.db.failure)
         _log.info("stopping")
+
+
+def _storage_exit(db: Path, failure: Exception | None) -> ProgramExit:
+    if isinstance(failure, DatabaseRemoved):
+        _log.error("a file of the database was removed or replaced", db=str(db), why=str(failure))
+        return ProgramExit(
+            ExitCode.NEGATIVE,
+            f"the database {db} was removed or replaced under the running server ({failure}); nothing later is stored",
+            hint="put its folder back or restore a backup, keep it out of reach of `git clean`, then start again",
+        )
+    return ProgramExit(ExitCode.NEGATIVE, f"writing {db} failed", hint="check the disk, then start again")
 
 
 @contextlib.asynccontextmanager
@@ -268,7 +278,8 @@ async def _check_periodically(swarm: Swarm, folder: Path) -> None:
 
 
 async def _check_once(swarm: Swarm, folder: Path) -> None:
-    """Runs one round: silent workers, and the stop file."""
+    """Runs one round: the files of the database, silent workers, the stop file."""
+    swarm.db.check_files()
     await swarm.check_leases()
     if (folder / STOP_FILE).exists():
         stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} exists")

@@ -20,6 +20,7 @@ from swarmd.store.file import opening
 from swarmd.store.file.connections import beside, copy, disable_checkpoint_on_close
 from swarmd.store.file.disk_reserve import DiskReserve
 from swarmd.store.file.epoch_file import EpochFile
+from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
 from swarmd.store.group_commit import CommitHooks, CommitOutcome, GroupCommit
 from swarmd.store.transaction import ReadTx, Tx
 from swarmd.store.write_queue import WriteJob, WriteQueue
@@ -43,7 +44,9 @@ class Database:
         """Opens the file; `vfs` names SQLite's layer to the disk, which tests replace by one that fails."""
         self.path = path
         self.hooks = CommitHooks()
+        # Set when this process can write nothing more, `failure` says why.
         self.failed = asyncio.Event()
+        self.failure: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._vfs = vfs
         self._writer = opening.open_writer(path, vfs=vfs)
@@ -53,9 +56,17 @@ class Database:
         self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
         self._queue = WriteQueue()
+        files = (path, beside(path, "-wal"))
         self._commits = self.group_commit(
-            self._writer, self._queue, EpochFile(path), wall_us=wall_us, hooks=self.hooks
+            self._writer,
+            self._queue,
+            EpochFile(path),
+            wall_us=wall_us,
+            hooks=self.hooks,
+            files=OpenFiles(files),
         )
+        # Two servers could share the database if one of these were made again.
+        self._all_files = OpenFiles((*files, beside(path, "-shm"), beside(path, ".lock")))
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -91,6 +102,14 @@ class Database:
         """Copies the database to a new file, as of one moment, while writes go on."""
         await self._loop.run_in_executor(self._pool, self._backup, target)
 
+    def check_files(self) -> None:
+        """Ends all writes if a file of the database was removed or replaced."""
+        try:
+            self._all_files.check()
+        except DatabaseRemoved as error:
+            if self._broken is None:
+                self._stop_writing([], error)
+
     async def close(self) -> None:
         """Commits the waiting jobs, folds the WAL into the file and ends the threads."""
         self._queue.close()
@@ -108,6 +127,8 @@ class Database:
             self._writer.close()
 
     def _read(self, operation: Callable[[ReadTx], T]) -> T:
+        if self._broken is not None and isinstance(self.failure, DatabaseRemoved):
+            raise self._broken
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = opening.open_reader(self.path, vfs=self._vfs)
@@ -175,6 +196,7 @@ class Database:
 
     def _stop_writing(self, group: list[WriteJob], error: Exception) -> None:
         """Makes this process refuse every later write."""
+        self.failure = error
         self._broken = StorageFailed(str(error))
         _fail(group, self._broken)
         self._loop.call_soon_threadsafe(self.failed.set)
