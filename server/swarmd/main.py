@@ -35,13 +35,18 @@ def main() -> None:
 def _run(config: ServerConfig) -> None:
     light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after the environment is set above
-    from swarmd import daemon  # noqa: PLC0415
+    from swarmd import daemon, maintenance  # noqa: PLC0415
 
     logs.configure("json" if config.log_format == "json" else "text", config.log_level)
     if config.restore is not None:
-        restored = daemon.restore(config, config.restore)
+        restored = maintenance.restore(config, config.restore)
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print(f"swarmd restored {line}")  # noqa: T201  # scripts read it
+    if config.compact:
+        sizes = maintenance.compact(config)
+        line = f"db={config.db.absolute()} before={sizes.before} after={sizes.after}"
+        print(f"swarmd compacted {line}")  # noqa: T201  # scripts read it
+    if config.restore is not None or config.compact:
         return
     gc.set_threshold(*GC_THRESHOLDS)
     asyncio.run(daemon.run(config))

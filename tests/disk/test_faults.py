@@ -6,14 +6,16 @@ import pytest
 
 from disk import faults
 from disk.faults import Errors
+from disk.workload import SMALL_CACHE_KIB
+from swarmd.store.file import opening
 
 CALLS = 150
 
 
-async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Errors]:
+async def lives(folder: Path, *, full: bool, sticky: bool, cache_kib: int) -> list[Errors]:
     template = faults.template(folder / "template.db")
     found = [
-        await faults.live(folder / "live", template, nth, full=full, sticky=sticky)
+        await faults.live(folder / "live", template, nth, full=full, sticky=sticky, cache_kib=cache_kib)
         for nth in range(1, CALLS + 1)
     ]
     return [errors for errors in found if errors.fired]
@@ -21,10 +23,11 @@ async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Errors]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sticky", [False, True])
+@pytest.mark.parametrize("cache_kib", [SMALL_CACHE_KIB, opening.CACHE_KIB])
 async def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_room(
-    tmp_path: Path, *, sticky: bool
+    tmp_path: Path, *, sticky: bool, cache_kib: int
 ) -> None:
-    found = await lives(tmp_path, full=True, sticky=sticky)
+    found = await lives(tmp_path, full=True, sticky=sticky, cache_kib=cache_kib)
 
     assert len(found) > (140 if sticky else 80)
     assert not any(errors.failed for errors in found), "a full disk does not stop the server"
@@ -33,10 +36,11 @@ async def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_room(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sticky", [False, True])
+@pytest.mark.parametrize("cache_kib", [SMALL_CACHE_KIB, opening.CACHE_KIB])
 async def test_an_error_of_the_disk_at_a_commit_ends_all_writing_and_loses_nothing(
-    tmp_path: Path, *, sticky: bool
+    tmp_path: Path, *, sticky: bool, cache_kib: int
 ) -> None:
-    found = await lives(tmp_path, full=False, sticky=sticky)
+    found = await lives(tmp_path, full=False, sticky=sticky, cache_kib=cache_kib)
 
     assert len(found) > 140
     assert sum(errors.failed for errors in found) > 100

@@ -16,13 +16,13 @@ import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.store import failpoint
-from swarmd.store.file import opening
+from swarmd.store.file import checksums, opening
 from swarmd.store.file.connections import beside, copy, disable_checkpoint_on_close
 from swarmd.store.file.disk_reserve import DiskReserve
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
 from swarmd.store.group_commit import CommitHooks, CommitOutcome, GroupCommit
-from swarmd.store.transaction import ReadTx, Tx
+from swarmd.store.transaction import DAMAGE_ERRORS, ReadTx, Tx
 from swarmd.store.write_queue import WriteJob, WriteQueue
 
 T = TypeVar("T")
@@ -32,6 +32,14 @@ READERS: Final = 2
 # The WAL is folded into the file at the lower mark if no job waits, else at the higher one (4 KiB a page).
 CHECKPOINT_IDLE_PAGES: Final = 2_000
 CHECKPOINT_BUSY_PAGES: Final = 40_000
+_READ_ERRORS: Final = frozenset(
+    (
+        apsw.SQLITE_IOERR_READ,
+        apsw.SQLITE_IOERR_SHORT_READ,
+        apsw.SQLITE_IOERR_DATA,
+        apsw.SQLITE_IOERR_CORRUPTFS,
+    )
+)
 
 
 class Database:
@@ -133,24 +141,36 @@ class Database:
         if connection is None:
             connection = self._local.connection = opening.open_reader(self.path, vfs=self._vfs)
             self._readers.append(connection)
-        connection.execute("BEGIN")
         try:
-            return operation(ReadTx(connection))
-        finally:
-            connection.execute("END")
+            connection.execute("BEGIN")
+            try:
+                return operation(ReadTx(connection))
+            finally:
+                # Some errors have ended the transaction already.
+                if connection.in_transaction:
+                    connection.execute("END")
+        except apsw.Error as error:
+            if not _is_read_error(error):
+                raise
+            raise StorageFailed(_read_fault(error), reading=True) from error
 
     def _backup(self, target: Path) -> None:
-        source = opening.open_reader(self.path, vfs=self._vfs)
         try:
-            failpoint.hit("backup.before")
-            copy(source, target)
-            failpoint.hit("backup.after")
-        finally:
-            source.close()
+            with contextlib.closing(opening.open_reader(self.path, vfs=self._vfs)) as source:
+                failpoint.hit("backup.before")
+                copy(source, target)
+                failpoint.hit("backup.after")
+        except (apsw.Error, OSError) as error:
+            if _is_read_error(error):
+                raise StorageFailed(_read_fault(error), reading=True) from error
+            raise StorageFull(str(error), what="the backup") from error
 
     def _run(self) -> None:
         while group := self._queue.drain():
-            self._commit(group)
+            try:
+                self._commit(group)
+            except Exception as error:  # noqa: BLE001  # without this thread every later caller would wait forever
+                self._stop_writing(group, error)
             self._loop.call_soon_threadsafe(self._deliver, group)
             busy = not self._queue.is_empty
             if self._wal_pages > (CHECKPOINT_BUSY_PAGES if busy else CHECKPOINT_IDLE_PAGES):
@@ -229,6 +249,15 @@ class Database:
         self._folded = pages == folded
         self._wal_pages = 0
         self._reserve.refill()
+
+
+def _is_read_error(error: Exception) -> bool:
+    damaged = isinstance(error, DAMAGE_ERRORS)
+    return damaged or getattr(error, "extendedresult", None) in _READ_ERRORS
+
+
+def _read_fault(error: Exception) -> str:
+    return "a page has a wrong checksum" if checksums.is_mismatch(error) else str(error)
 
 
 def _fail(group: list[WriteJob], error: Exception) -> None:

@@ -14,6 +14,9 @@ from swarmd.store.transaction import Tx
 
 RESTORE: Final = "restore a backup with --restore FILE"
 
+# The page cache of a copy. A copy is larger as a rule; tests make each copy larger.
+COPY_CACHE_KIB: Final = 2_048
+
 
 @contextlib.contextmanager
 def transaction(connection: apsw.Connection, site: str) -> Iterator[None]:
@@ -43,6 +46,7 @@ def copy(source: apsw.Connection, target: Path) -> None:
     durable_files.create(target)
     connection = apsw.Connection(str(target), vfs=checksums.layer())
     with closed_on_failure(connection):
+        connection.execute(f"PRAGMA cache_size=-{COPY_CACHE_KIB}")
         checksums.prepare_copy(connection, source)
         with connection.backup("main", source, "main") as pages:
             while not pages.done:

@@ -38,6 +38,8 @@ from swarmd.store.transaction import Tx
 PREPARED: Final = 256
 # Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
+# The page cache of the writer. Tests set a small one, so that transactions are larger than the cache.
+CACHE_KIB: Final = 65_536
 # "SWRM": distinguishes our files from those of other programs.
 APPLICATION_ID: Final = 0x5357524D
 # A file with one of these endings gets its real name when it is complete.
@@ -203,7 +205,7 @@ def _configure(connection: apsw.Connection) -> None:
         "trusted_schema=OFF",
         "wal_autocheckpoint=0",
         "journal_size_limit=67108864",
-        "cache_size=-65536",
+        f"cache_size=-{CACHE_KIB}",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -65,10 +65,15 @@ def restore(path: Path, backup: Path) -> Restored:
     return Restored(epoch, kept)
 
 
+def decided_files(path: Path) -> list[Path]:
+    """Returns the restored databases that wait for the name; there is at most one, unless others made some."""
+    return sorted(path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"))
+
+
 def finish(path: Path) -> None:
     """Completes a restore that was decided, if there is one."""
     with one_line_errors():
-        for decided in path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"):
+        for decided in decided_files(path):
             if (number := decided.name.rpartition("-")[2]).isdecimal():
                 _complete(path, decided, beside(path, f"{KEPT}{number}"))
 
