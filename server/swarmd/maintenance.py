@@ -4,7 +4,7 @@ from pathlib import Path
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
-from swarmd.store.file import compaction, durable_files, ownership
+from swarmd.store.file import checksums, compaction, durable_files, ownership
 from swarmd.store.file import restore as restoring
 from swarmd.store.file.compaction import Compacted
 from swarmd.store.file.connections import beside
@@ -65,6 +65,9 @@ def lock_database(path: Path) -> Lock:
 
 def refuse_foreign(path: Path) -> None:
     """Ends the program if another user owns, reads or writes a file that a start would open."""
+    if path.is_file() and not checksums.is_database(path):
+        # A file of another kind gets the error that says so, when it is opened.
+        return
     try:
         files = (path, beside(path, "-wal"), *restoring.decided_files(path))
         ownership.refuse_foreign(files)

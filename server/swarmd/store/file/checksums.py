@@ -19,6 +19,7 @@ _EXTENSION: Final = "cksumvfs"
 _VFS: Final = "cksmvfs"
 # The offset of the header byte with the number of reserved bytes of each page.
 _HEADER_PLACE: Final = 20
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 @functools.cache
@@ -57,6 +58,15 @@ def refuse_to_break(path: Path, vfs: str | None) -> None:
         raise DatabaseUnusable(
             "its pages have checksums, which this build of apsw can't keep; install apsw from its wheel"
         )
+
+
+def is_database(path: Path) -> bool:
+    """Returns True if the file is readable and begins as a database of SQLite does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def is_mismatch(error: BaseException) -> bool:

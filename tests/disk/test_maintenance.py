@@ -1,0 +1,127 @@
+"""swarmd beside a database that others made, and the work on a database that no server has open."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.database import read_content
+from support.refusals import content, swarmd
+from swarmd.store import events
+from swarmd.store.database import Database
+from swarmd.store.events import EventKind
+from swarmd.store.file import opening, restore
+from swarmd.store.transaction import Tx
+
+pytestmark = pytest.mark.slow
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    opening.open_writer(folder / "swarm.db").close()
+    return folder / "swarm.db"
+
+
+@pytest.mark.parametrize("name", ["swarm.db", "swarm.db-wal", "swarm.db.restoring-1"])
+@pytest.mark.parametrize("flags", [(), ("--compact",)])
+def test_a_database_that_came_with_a_clone_is_refused_and_left_as_it_is(
+    tmp_path: Path, name: str, flags: tuple[str, ...]
+) -> None:
+    db = made(tmp_path / "state")
+    if name != db.name:
+        shutil.copyfile(db, db.with_name(name))
+    db.with_name(name).chmod(0o644)
+    before = content(db.parent)
+
+    said = swarmd(db, *flags)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        f"swarmd: {db}: {name} may be read by others (mode 0644), as a file that came with a clone; if it is yours,"
+        f" `chmod 600 {db.with_name(name)}`, or else give another --db\n"
+    )
+    after = content(db.parent)
+    after.pop("swarm.db.lock", None)
+    assert after == before
+
+
+def _record(tx: Tx) -> None:
+    for _ in range(100):
+        events.append(tx, EventKind.SWARM_PAUSED, cause="x" * 5_000)
+
+
+async def fill(path: Path) -> None:
+    """Leaves a database of which most pages are free, larger than any page cache of a copy."""
+    db = Database(path, wall_us=lambda: 1)
+    for _ in range(10):
+        await db.write(_record)
+    await db.close()
+
+
+def test_a_compacted_database_is_smaller_and_has_all_its_rows(tmp_path: Path) -> None:
+    db = made(tmp_path / "state")
+    asyncio.run(fill(db))
+    connection = opening.open_writer(db)
+    connection.execute("DELETE FROM events WHERE seq > 500")
+    connection.close()
+    before, rows = db.stat().st_size, read_content(db)
+
+    said = swarmd(db, "--compact")
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"swarmd compacted db={db} before={before} after={db.stat().st_size}\n"
+    assert db.stat().st_size < 0.6 * before
+    assert read_content(db) == rows
+    assert rows.faults == []
+
+
+def test_a_backup_can_be_restored_and_compacted_at_once(tmp_path: Path) -> None:
+    backup = made(tmp_path / "backup")
+    db = tmp_path / "state" / "swarm.db"
+
+    said = swarmd(db, "--restore", str(backup), "--compact")
+
+    assert said.code == 0
+    assert [line.split()[1] for line in said.out.splitlines()] == ["restored", "compacted"]
+    assert read_content(db).faults == []
+
+
+def test_a_database_that_does_not_exist_is_not_compacted(tmp_path: Path) -> None:
+    db = tmp_path / "state" / "swarm.db"
+
+    said = swarmd(db, "--compact")
+
+    assert (said.code, said.err) == (2, f"swarmd: {db} does not exist; give --db the database to compact\n")
+    assert not db.parent.exists()
+
+
+def test_a_database_in_use_is_not_compacted(tmp_path: Path) -> None:
+    db = made(tmp_path / "state")
+    lock = opening.Lock(db.with_name("swarm.db.lock"))
+
+    said = swarmd(db, "--compact")
+
+    assert said.code == 3
+    assert "another swarmd has this database open" in said.err
+    lock.release()
+
+
+def test_a_decided_restore_is_completed_before_a_compaction(tmp_path: Path) -> None:
+    db = made(tmp_path / "state")
+    decided = db.with_name("swarm.db.restoring-1")
+    shutil.copyfile(db, decided)
+    decided.chmod(0o600)
+
+    assert swarmd(db, "--compact").code == 0
+
+    assert restore.decided_files(db) == []
+    assert db.with_name("swarm.db.before-restore-1").exists()
+
+
+def test_a_file_of_another_kind_gets_the_error_that_names_it(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("tasks: []\n")
+    plan.chmod(0o644)
+
+    assert "the file is not a sound database" in swarmd(plan).err
