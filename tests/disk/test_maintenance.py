@@ -4,10 +4,16 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import grpc
 import pytest
 
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import task_pb2
+from disk.small_disk import fill as fill_disk
+from disk.small_disk import small_disk
 from support.database import read_content
 from support.refusals import content, swarmd
+from support.server import Client, refusal, server
 from swarmd.store import events
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
@@ -125,3 +131,46 @@ def test_a_file_of_another_kind_gets_the_error_that_names_it(tmp_path: Path) -> 
     plan.chmod(0o644)
 
     assert "the file is not a sound database" in swarmd(plan).err
+
+
+def test_a_restore_onto_a_full_disk_leaves_the_disk_as_it_was(tmp_path: Path) -> None:
+    backup = made(tmp_path / "backup")
+    asyncio.run(fill(backup))
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        db = made(disk / "state")
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"x" * 3_000_000)
+        before = content(db.parent)
+
+        said = swarmd(db, "--restore", str(backup))
+
+        assert (said.code, said.out) == (2, "")
+        assert said.err == (
+            f"swarmd: {backup} can't be restored: the disk is full; make room, then start again\n"
+        )
+        after = content(db.parent)
+        after.pop("swarm.db.lock", None)
+        assert after == before
+
+
+async def test_a_backup_on_a_full_disk_is_refused_and_the_server_goes_on(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "24m") as disk:
+        async with server(disk / "state") as served:
+            client = served.client()
+            await client.add(task_pb2.TaskDefinition(task_id="a", description="x" * 1_000_000))
+            ballast = fill_disk(disk)
+
+            failed = await refusal(read_all(client))
+
+            assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
+            assert failed.message.startswith("the backup can't be written: ")
+            assert not list((disk / "state").glob("*.backup-*"))
+            assert await client.status("a") == "not_started"
+            ballast.unlink()
+            assert await read_all(client) > 1_000_000
+
+
+async def read_all(client: Client) -> int:
+    """Makes a backup; returns its size in bytes."""
+    stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
+    return sum([len(message.chunk) async for message in stream])

@@ -41,9 +41,20 @@ def checkpoint_and_close(connection: apsw.Connection) -> None:
 def copy(source: apsw.Connection, target: Path) -> None:
     """Copies the database, as of one moment, to a file that does not exist.
 
-    The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's.
+    The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's. A copy that
+    fails leaves no file.
     """
     durable_files.create(target)
+    try:
+        _copy_pages(source, target)
+    except BaseException:
+        for ending in ("", "-journal", "-wal", "-shm"):
+            beside(target, ending).unlink(missing_ok=True)
+        raise
+    durable_files.sync(target)
+
+
+def _copy_pages(source: apsw.Connection, target: Path) -> None:
     connection = apsw.Connection(str(target), vfs=checksums.layer())
     with closed_on_failure(connection):
         connection.execute(f"PRAGMA cache_size=-{COPY_CACHE_KIB}")
@@ -53,7 +64,6 @@ def copy(source: apsw.Connection, target: Path) -> None:
                 pages.step(-1)
         Tx(connection, 0).run("lineage_set_mark")
     checkpoint_and_close(connection)
-    durable_files.sync(target)
 
 
 def disable_checkpoint_on_close(connection: apsw.Connection) -> None:
