@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from support.programs import environment
+from support.server import server
 
 
 def _replace(db: Path) -> None:
@@ -57,3 +59,14 @@ def test_an_idle_server_whose_files_are_lost_ends_with_one_line(tmp_path: Path, 
     assert last.startswith(
         f"swarmd: the database {db} was removed or replaced under the running server (swarm.db"
     )
+
+
+async def test_a_start_that_makes_a_new_database_logs_it(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        for _ in range(2):
+            async with server(tmp_path):
+                pass
+
+    assert [log["db"] for log in logs if log["event"] == "making a new database"] == [
+        str(tmp_path / "swarm.db")
+    ]
