@@ -10,7 +10,7 @@ import pytest
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import task_pb2
 from disk.small_disk import fill as fill_disk
-from disk.small_disk import small_disk
+from disk.small_disk import remount_read_only, small_disk
 from support.database import read_content
 from support.refusals import content, swarmd
 from support.server import Client, refusal, server
@@ -174,3 +174,47 @@ async def read_all(client: Client) -> int:
     """Makes a backup; returns its size in bytes."""
     stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
     return sum([len(message.chunk) async for message in stream])
+
+
+@pytest.mark.parametrize("wal", [False, True])
+def test_a_backup_on_a_read_only_disk_is_restored(tmp_path: Path, *, wal: bool) -> None:
+    with small_disk(tmp_path / "disk", "16m") as disk:
+        backup = made(disk / "backup")
+        if wal:
+            backup.rename(live := backup.with_name("live.db"))
+            asyncio.run(crash(live, backup))
+        remount_read_only(disk)
+        db = tmp_path / "state" / "swarm.db"
+
+        said = swarmd(db, "--restore", str(backup))
+
+    assert (said.code, said.err) == (0, "")
+    assert read_content(db).faults == []
+    assert not list(db.parent.glob("*.backup-*"))
+    assert count_events(db) == (100 if wal else 0) + 1, "the restore pauses the swarm"
+
+
+def test_a_restore_leaves_no_file_beside_a_backup(tmp_path: Path) -> None:
+    backup = made(tmp_path / "backup")
+    before = content(backup.parent)
+
+    assert swarmd(tmp_path / "state" / "swarm.db", "--restore", str(backup)).code == 0
+
+    assert content(backup.parent) == before
+
+
+async def crash(live: Path, path: Path) -> None:
+    """Copies the files that a server leaves if it is killed after some writes."""
+    db = Database(live, wall_us=lambda: 1)
+    await db.write(_record)
+    for ending in ("", "-wal"):
+        shutil.copyfile(f"{live}{ending}", f"{path}{ending}")
+    await db.close()
+
+
+def count_events(db: Path) -> int:
+    connection = opening.open_reader(db)
+    try:
+        return int(connection.execute("SELECT count(*) FROM events").get)
+    finally:
+        connection.close()

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import apsw
 
@@ -19,17 +20,28 @@ COPY_CACHE_KIB: Final = 2_048
 
 
 @contextlib.contextmanager
-def transaction(connection: apsw.Connection, site: str) -> Iterator[None]:
-    """Runs the block in a transaction of its own; `site` names its failpoints."""
+def transaction(connection: apsw.Connection, site: str, *, now_us: int = 0) -> Iterator[Tx]:
+    """Runs the block in a transaction of its own and commits all its writes; `site` names its failpoints."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        yield
+        tx = Tx(connection, now_us)
+        yield tx
+        tx.flush()
         failpoint.hit(f"{site}.before")
         connection.execute("COMMIT")
         failpoint.hit(f"{site}.after")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def open_alone(path: Path, *, vfs: str | None = None) -> apsw.Connection:
+    """Opens the file read-only and without its WAL; makes no other file, so the folder may be read-only.
+
+    Nobody may write the file meanwhile.
+    """
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"file:{quote(str(path))}?immutable=1", flags=flags, vfs=vfs or checksums.layer())
 
 
 def checkpoint_and_close(connection: apsw.Connection) -> None:

@@ -32,7 +32,7 @@ from swarmd.store.file.connections import (
 )
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.transaction import Tx
+from swarmd.store.transaction import ReadTx
 
 # The number of statements that stay prepared: enough for every batch statement in each of its sizes.
 PREPARED: Final = 256
@@ -225,8 +225,8 @@ def _begin_wal(connection: apsw.Connection) -> None:
     failpoint.hit("fold.before")
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     failpoint.hit("fold.after")
-    with transaction(connection, "wal"):
-        wal_lineage.set_mark(Tx(connection, 0))
+    with transaction(connection, "wal") as tx:
+        wal_lineage.set_mark(tx)
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
@@ -253,13 +253,12 @@ def _keep_copy(connection: apsw.Connection, path: Path, number: int) -> None:
 
 def _reconcile_epoch(connection: apsw.Connection, epochs: EpochFile) -> None:
     """Begins a new epoch if the database is older than the epoch file."""
-    tx = Tx(connection, 0)
-    epoch, highest = swarm.get(tx).epoch, epochs.highest()
+    epoch, highest = swarm.get(ReadTx(connection)).epoch, epochs.highest()
     if epoch >= highest:
         epochs.raise_to(epoch)
         return
     epochs.raise_to(highest + 1)
-    with transaction(connection, "settle"):
+    with transaction(connection, "settle") as tx:
         swarm.set_epoch(tx, highest + 1)
 
 
