@@ -65,11 +65,11 @@ def lock_database(path: Path) -> Lock:
 
 def refuse_foreign(path: Path) -> None:
     """Ends the program if another user owns, reads or writes a file that a start would open."""
-    if path.is_file() and not checksums.is_database(path):
+    files = [beside(path, "-wal"), *restoring.decided_files(path)]
+    if checksums.is_database(path):
         # A file of another kind gets the error that says so, when it is opened.
-        return
+        files.insert(0, path)
     try:
-        files = (path, beside(path, "-wal"), *restoring.decided_files(path))
         ownership.refuse_foreign(files)
     except DatabaseUnusable as error:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error

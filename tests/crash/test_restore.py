@@ -187,12 +187,15 @@ async def test_an_older_copy_put_in_place_by_hand_begins_a_new_epoch_too(tmp_pat
         assert epoch(found.db) == 4, "a new database does not begin at the first epoch again"
 
 
-def test_an_epoch_file_without_a_number_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["many", "", "1" * 16, "-1", "²"])
+def test_an_epoch_file_without_a_number_is_refused(tmp_path: Path, text: str) -> None:
     db = tmp_path / "state" / "swarm.db"
     db.parent.mkdir()
-    db.with_name("EPOCH").write_text("many\n")
+    db.with_name("EPOCH").write_text(f"{text}\n", encoding="utf-8")
 
     said = swarmd(db)
 
     assert said.code == 1
-    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it does not contain a number; write ")
+    assert said.err.startswith(
+        f"swarmd: {db}: EPOCH beside it does not contain a number of at most 15 digits; write "
+    )

@@ -57,6 +57,20 @@ def _record(tx: Tx) -> None:
         events.append(tx, EventKind.SWARM_PAUSED, cause="x" * 5_000)
 
 
+def test_a_waiting_restore_that_came_with_a_clone_is_refused_beside_a_file_of_any_kind(
+    tmp_path: Path,
+) -> None:
+    db = made(tmp_path / "state")
+    db.rename(decided := db.with_name("swarm.db.restoring-1"))
+    decided.chmod(0o644)
+    db.write_text("something else")
+
+    said = swarmd(db)
+
+    assert "swarm.db.restoring-1 may be read by others (mode 0644)" in said.err
+    assert db.read_text() == "something else"
+
+
 async def fill(path: Path) -> None:
     """Leaves a database of which most pages are free, larger than any page cache of a copy."""
     db = Database(path, wall_us=lambda: 1)
