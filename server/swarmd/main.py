@@ -41,13 +41,18 @@ def _run() -> int:
         )
     light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after load_structlog
-    from swarmd import daemon  # noqa: PLC0415
+    from swarmd import daemon, maintenance  # noqa: PLC0415
 
     logs.configure("json" if config.log_format == "json" else "text", config.log_level)
     if config.restore is not None:
-        restored = daemon.restore(config, config.restore)
+        restored = maintenance.restore(config, config.restore)
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print_line(f"{PROGRAM} restored {line}")  # scripts read it
+    if config.compact:
+        sizes = maintenance.compact(config)
+        line = f"db={config.db.absolute()} before={sizes.before} after={sizes.after}"
+        print_line(f"{PROGRAM} compacted {line}")  # scripts read it
+    if config.restore is not None or config.compact:
         return ExitCode.OK
     check_threads(THREADS)
     raise_descriptor_limit()  # each connection needs one

@@ -180,17 +180,21 @@ class StorageFull(SwarmError):
 
     reason = "STORAGE_FULL"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"the database can't be written: {detail}; nothing was changed")
+    def __init__(self, detail: str, *, what: str = "the database") -> None:
+        super().__init__(f"{what} can't be written: {detail}; nothing was changed")
 
 
 class StorageFailed(SwarmError):
-    """Writing failed in a way that leaves the outcome unknown; the server is stopping."""
+    """A write failed and its outcome is unknown, so the server is stopping; or a read failed."""
 
     reason = "STORAGE_FAILED"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"writing the database failed: {detail}; the outcome is unknown, ask again")
+    def __init__(self, detail: str, *, reading: bool = False) -> None:
+        super().__init__(
+            f"reading the database failed: {detail}; check the disk, or restore a backup with `swarmd --restore FILE`"
+            if reading
+            else f"writing the database failed: {detail}; the outcome is unknown, ask again"
+        )
 
 
 class TokenInvalid(SwarmError):

@@ -28,7 +28,7 @@ from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims
-from swarmd.store.sessions import LogEntry
+from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
 from swarmd.wire import enums, outcomes, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -215,8 +215,8 @@ def _read_progress(message: pb.SessionProgress) -> SessionProgress:
         )
         for entry in message.entries
     ]
-    if any(entry.number < 1 for entry in entries):
-        raise InvalidRequest("sessions.entries.number", "must be 1 or more")
+    if not all(1 <= entry.number <= MAX_ENTRY_NUMBER for entry in entries):
+        raise InvalidRequest("sessions.entries.number", f"must be from 1 to {MAX_ENTRY_NUMBER}")
     usage = values.read_usage(message.usage) if message.HasField("usage") else None
     return SessionProgress(message.lease_id, message.session_id, entries, usage)
 

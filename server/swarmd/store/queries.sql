@@ -342,8 +342,9 @@ INSERT INTO session_log (session_key, number, logged_us, kind, text) VALUES {row
 DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND number <= :newest - :tail;
 
 -- name: session_log_after
-SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :session_key AND number > :after
- ORDER BY number LIMIT :limit;
+-- :last leaves out numbers that no cursor can express.
+SELECT number, logged_us, kind, text FROM session_log
+ WHERE session_key = :session_key AND number > :after AND number <= :last ORDER BY number LIMIT :limit;
 
 -- name: session_log_tail
 -- The number before the newest :tail entries.

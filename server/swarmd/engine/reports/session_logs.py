@@ -16,7 +16,7 @@ from swarmd.store.transaction import ReadTx
 
 GAP: Final = "LOG_KIND_GAP"
 # Bits for more entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
-_NUMBER_BITS: Final = 40
+_NUMBER_BITS: Final = sessions.MAX_ENTRY_NUMBER.bit_length()
 
 
 @dataclass(frozen=True, slots=True)
