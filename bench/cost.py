@@ -1,7 +1,7 @@
-"""Where the processor time of one task goes inside the engine: statements, commit, and the rest, which is Python.
+"""The processor time of one task inside the engine: statements, commit, and the rest, which is Python.
 
-The engine without the wire, on its writer's thread: claim, go and outcome, one task at a time and many that
-share their commits. What the wire costs is the difference to the server's time for a step in R1.
+The engine runs without the wire, on its writer's thread: claim, go and outcome, one task at a time, and
+many that share their commits. The cost of the wire is the difference to the server's time for a step in R1.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def _round(together: int) -> dict[str, float]:
 
 
 async def _lives(worker: FakeWorker, claims: list[Claim]) -> None:
-    """Every go in one write, as one message of a worker's makes, and then every outcome."""
+    """Writes every go in one transaction, like one message of a worker, and then every outcome."""
     swarm = worker.swarm
     starts = [
         partial(swarm.sessions.record_start, worker=worker.name, start=_start(claim)) for claim in claims
@@ -74,7 +74,7 @@ def _start(claim: Claim) -> SessionStart:
 
 
 def _timed(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
-    """The call, of which the time is added to the part; a query that has others written before is one call."""
+    """Adds the time of the call to its part; a query that flushes deferred writes counts as one call."""
 
     @wraps(call)
     def timed(*args: Any, **named: Any) -> Any:

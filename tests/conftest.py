@@ -1,4 +1,4 @@
-"""What many tests start from."""
+"""Fixtures that many suites share."""
 
 import signal
 from collections.abc import AsyncIterator

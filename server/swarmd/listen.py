@@ -37,7 +37,7 @@ def require_tls_or_loopback(address: str, flag: str, tls: Tls | None) -> None:
     Raises:
         ProgramExit: the address is not a HOST:PORT, or it needs TLS.
     """
-    if tls is None and not is_loopback(host_of(check_address(address, what=flag))):
+    if tls is None and not is_loopback(host_of(check_address(address, name=flag))):
         raise ProgramExit(
             ExitCode.USAGE,
             f"refusing to listen on {address} without TLS",

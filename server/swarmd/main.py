@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Final
 
-from amplifier_swarm import __version__, lean
+from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.settings import read_settings
 from swarmd.config import ServerConfig
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _run(config: ServerConfig) -> None:
-    lean.load_structlog()
+    light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after the environment is set above
     from swarmd import daemon  # noqa: PLC0415
 

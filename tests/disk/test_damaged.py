@@ -1,4 +1,4 @@
-"""Databases that can't serve: each is refused in one line and left as it is, and no damage becomes an answer."""
+"""Unusable databases: each is refused in one line and left unchanged, and no damage becomes an answer."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ PAGE = 4_096
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with many pages of every kind, closed in peace."""
+    """A database with many pages of every kind, closed properly."""
     return asyncio.run(_used(tmp_path_factory.mktemp("used") / "swarm.db"))
 
 
@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
-def test_a_start_on_what_is_no_good_says_so_in_a_line_and_changes_nothing(
+def test_a_start_on_an_unusable_file_says_so_in_one_line_and_changes_nothing(
     tmp_path: Path, used: Path, what: str
 ) -> None:
     damage, message = BAD[what]
@@ -139,7 +139,7 @@ def test_a_start_on_what_is_no_good_says_so_in_a_line_and_changes_nothing(
 
 
 @pytest.mark.slow
-def test_a_stale_index_of_the_wal_is_no_hindrance(tmp_path: Path, used: Path) -> None:
+def test_a_stale_index_of_the_wal_is_ignored(tmp_path: Path, used: Path) -> None:
     expected = read_content(_put(tmp_path / "clean", used))
     db = _put(tmp_path / "state", used)
     db.with_name("swarm.db-shm").write_bytes(random.Random(1).randbytes(32_768))
@@ -149,7 +149,7 @@ def test_a_stale_index_of_the_wal_is_no_hindrance(tmp_path: Path, used: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True, False])
-def test_a_disk_that_can_only_be_read_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+def test_a_read_only_disk_is_reported(tmp_path: Path, used: Path, *, there: bool) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         if there:
             _put(disk / "state", used)
@@ -164,7 +164,7 @@ def test_a_disk_that_can_only_be_read_is_said(tmp_path: Path, used: Path, *, the
 
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True, False])
-def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+def test_a_disk_that_is_full_at_the_start_is_reported(tmp_path: Path, used: Path, *, there: bool) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         (disk / "state").mkdir()
         if there:
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path, used: Path, *,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["a file", "a folder"])
-def test_a_path_that_can_be_no_database_is_said(tmp_path: Path, place: str) -> None:
+def test_a_path_that_can_not_be_a_database_is_reported(tmp_path: Path, place: str) -> None:
     state = tmp_path / "state"
     if place == "a file":
         state.write_text("")

@@ -1,4 +1,4 @@
-"""A disk that is really full, and one that really fails, under the real server."""
+"""A full disk and a failing disk under the real server."""
 
 import asyncio
 import subprocess
@@ -94,7 +94,7 @@ async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running
         assert 0 < (tmp_path / "swarm.db-wal").stat().st_size < RESERVE_BYTES
 
 
-def test_a_reserve_takes_what_there_is_and_gives_it_back(tmp_path: Path) -> None:
+def test_a_reserve_takes_the_space_that_is_left_and_releases_it(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "3m") as disk:
         reserve = DiskReserve(disk / "reserve")
         assert (disk / "reserve").stat().st_size == RESERVE_BYTES // 2
@@ -105,8 +105,8 @@ def test_a_reserve_takes_what_there_is_and_gives_it_back(tmp_path: Path) -> None
         assert (disk / "reserve").stat().st_size == 0
 
 
-async def test_what_a_full_disk_refused_leaves_no_worker_idle_when_there_is_room(tmp_path: Path) -> None:
-    """The claims of the refused group had filled the worker in memory, so it was never looked at again."""
+async def test_a_group_refused_by_a_full_disk_leaves_no_worker_idle_afterwards(tmp_path: Path) -> None:
+    """The claims of the refused group are undone in memory, so the worker is offered tasks again."""
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker = await swarm.worker(slots=1)
         db: Database = swarm.swarm.db

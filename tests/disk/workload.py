@@ -1,4 +1,4 @@
-"""A swarm at work on a real database: every kind of write that the engine has, in an order drawn from a seed."""
+"""A swarm at work on a real database: every kind of write of the engine, in an order drawn from a seed."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from swarmd.store.sessions import LogEntry
 
 @dataclass(frozen=True)
 class Commit:
-    """A group that was acknowledged: how much had been asked of the disk by then, and all that the tables held."""
+    """An acknowledged group: the number of disk operations by then, and a digest of all tables."""
 
     ops: int
     digest: str
@@ -70,7 +70,7 @@ class WatchedDatabase(Database):
 
 @dataclass
 class Work:
-    """A swarm and those who use it."""
+    """A swarm with its workers and operators."""
 
     bench: EngineHarness
     rng: random.Random
@@ -79,7 +79,7 @@ class Work:
     entry: int = 0
 
     async def step(self) -> None:
-        """One or several writes at once."""
+        """Makes one or several writes at once."""
         weights = {
             self._import: 2, self._begin: 6, self._end: 6, self._progress: 3, self._kill: 2, self._retry: 1,
             self._stop: 1, self._pause: 1, self._clear: 0.1,
@@ -91,7 +91,7 @@ class Work:
                 raise result
 
     async def join(self) -> None:
-        """Two workers come."""
+        """Adds two workers."""
         for name in ("w1", "w2"):
             self.workers.append(await self.bench.worker(name, slots=2))
 
@@ -159,14 +159,14 @@ class Work:
 
 @contextlib.contextmanager
 def checkpoints_at(idle_pages: int, busy_pages: int) -> Iterator[None]:
-    """Folds the WAL at sizes that a short test reaches."""
+    """Sets checkpoint sizes that a short test reaches."""
     with mock.patch.multiple(database, CHECKPOINT_IDLE_PAGES=idle_pages, CHECKPOINT_BUSY_PAGES=busy_pages):
         yield
 
 
 @contextlib.asynccontextmanager
 async def at_work(db: Database, clock: FakeClock, seed: int) -> AsyncIterator[Work]:
-    """The swarm of that database."""
+    """Yields a swarm on the database; closes both."""
     swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
     await swarm.boot()
     work = Work(EngineHarness(db.path, clock, swarm), random.Random(seed))

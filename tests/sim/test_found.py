@@ -1,14 +1,14 @@
-"""What the model and the simulation have found, each as small as it can be told.
+"""Faults that the model and the simulation have found, each as a minimal test.
 
 | found by | what |
 |---|---|
 | simulation, seeds 6, 14, 47 | retry or requeue of a task with one that waits for it wrote back a stale row |
 | simulation, seed 146 | a task that was blocked again during its backoff was never claimed |
-| simulation (checks of memory) | workers were told "done" by a server that had got new work meanwhile |
+| simulation (checks of memory) | a server with new work reported "done" to workers |
 | model (`newer_kill_counts`), simulation, seed 1 | a requeue brought back what an operator had killed |
-| model (`doomed_is_told`) | a heartbeat was answered with "go on" while the loss was being written |
+| model (`doomed_is_ordered`) | a heartbeat was answered with "go on" while the loss was being written |
 | model (`joins_in_order`) | an overtaken request for a stream counted as a proof of death |
-| reading (messages that never arrive) | a worker that did not hear its claims was given them for ever |
+| reading (messages that never arrive) | a worker that never received its claims was given them forever |
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -203,7 +203,7 @@ async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: EngineHarn
 
 
 class Stepped:
-    """An engine of which each commit, and the news of it, is a step of the test."""
+    """An engine whose commits, and their callbacks, are steps of the test."""
 
     def __init__(self, path: Path) -> None:
         self.clock = FakeClock()
@@ -221,7 +221,7 @@ async def stepped(tmp_path: Path) -> AsyncIterator[Stepped]:
 
 
 async def together(db: SteppedDatabase, *writes: Any) -> list[Any]:
-    """Commits each write as a group of its own before anybody hears of the first."""
+    """Commits each write as a group of its own before the callbacks of the first."""
     import asyncio  # noqa: PLC0415
 
     tasks, groups = [], []

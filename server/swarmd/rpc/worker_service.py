@@ -8,7 +8,7 @@ import grpc
 
 from amplifier_swarm import __version__
 from amplifier_swarm.masking import LineMask
-from amplifier_swarm.text import settled
+from amplifier_swarm.text import strip_terminal_drawing
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
@@ -211,7 +211,7 @@ def _read_progress(message: pb.SessionProgress) -> SessionProgress:
             if entry.kind in session_pb2.LogKind.values()
             else "LOG_KIND_OUTPUT",
             # Masked before it is cut, so that no half of a secret remains.
-            mask.text(settled(entry.text[: 2 * MAX_ENTRY]))[:MAX_ENTRY],
+            mask.text(strip_terminal_drawing(entry.text[: 2 * MAX_ENTRY]))[:MAX_ENTRY],
         )
         for entry in message.entries
     ]

@@ -51,7 +51,7 @@ async def test_without_tls_nothing_but_loopback_is_served(tmp_path: Path, addres
 
 async def test_a_malformed_address_is_refused(tmp_path: Path) -> None:
     assert (await refused(tmp_path, dashboard="8765")).startswith(
-        "swarmd: --dashboard '8765' is no HOST:PORT"
+        "swarmd: --dashboard '8765' is not a HOST:PORT address"
     )
 
 

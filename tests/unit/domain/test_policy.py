@@ -1,4 +1,4 @@
-"""Budgets and backoff as numbers."""
+"""Retry budgets and backoff."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_worker_must_stop_before_its_tasks_are_given_away(lost_after: float, s
     assert lost_after / 2 <= found < lost_after
 
 
-def test_a_provider_that_refuses_uses_up_nothing_and_nothing_waits_for_it() -> None:
+def test_a_provider_that_refuses_uses_up_no_budget_and_causes_no_wait() -> None:
     verdict = decide_retry(
         running(max_retries=0), FailureClass.PROVIDER_DENIED, backoff=Backoff(), chance=1.0
     )
@@ -79,7 +79,7 @@ def test_a_provider_that_refuses_uses_up_nothing_and_nothing_waits_for_it() -> N
         ([["a"], ["a"], ["a"], []], ["a"]),
     ],
 )
-def test_a_finding_is_stuck_when_it_stands_in_the_three_latest_verdicts(
+def test_a_finding_in_the_three_latest_verdicts_counts_as_repeated(
     findings: list[list[str]], stuck: list[str]
 ) -> None:
     assert list(repeated_findings(findings)) == stuck

@@ -12,7 +12,7 @@ from support import waiting
 
 @dataclass
 class Hooks:
-    """Remembers what was emitted; denies the events that a test names."""
+    """Hooks that record the emitted events and deny the events that a test names."""
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     handlers: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Hooks:
 
 @dataclass
 class Token:
-    """A cancellation token that a test turns."""
+    """A cancellation token that a test sets."""
 
     is_cancelled: bool = False
     is_immediate: bool = False
@@ -54,7 +54,7 @@ class Token:
 
 @dataclass
 class Coordinator:
-    """What the loop asks of the kernel."""
+    """The part of the kernel that the loop uses."""
 
     hooks: Hooks = field(default_factory=Hooks)
     cancellation: Token = field(default_factory=Token)

@@ -33,7 +33,7 @@ def _run_at_once(tx: Tx, query: str, subjects: tuple[Hashable, ...], **values: A
 
 
 class Play:
-    """Workers that do by chance what workers may do, all of it known to the seed."""
+    """Workers whose random steps depend on the seed alone."""
 
     def __init__(self, swarm: EngineHarness, seed: int) -> None:
         self._swarm = swarm
@@ -41,7 +41,7 @@ class Play:
         self._workers: list[FakeWorker] = []
 
     async def run(self) -> None:
-        """Plays to the end of the rounds; each round is one group."""
+        """Plays all rounds; each round is one group."""
         names = [f"t{n}" for n in range(40)]
         await self._swarm.add(
             *(
@@ -64,7 +64,7 @@ class Play:
             await self._together(verbs)
 
     async def _together(self, verbs: Sequence[Verb]) -> None:
-        """One group of all of them, and of what the backoffs that pass meanwhile have to write."""
+        """Commits the verbs in one group, with the writes of backoffs that pass meanwhile."""
         write, began, release = self._swarm.swarm.db.write, threading.Event(), threading.Event()
 
         def hold(_tx: Tx) -> None:
@@ -115,7 +115,7 @@ class Play:
         return partial(retries.retry, task_ids=some, failed=False)
 
     async def left(self) -> dict[str, list[Any]]:
-        """All that the database holds of it."""
+        """Returns all rows of the tables."""
         return await self._swarm.swarm.db.read(
             lambda tx: {
                 table: tx._connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES

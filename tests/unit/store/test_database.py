@@ -1,4 +1,4 @@
-"""Groups, savepoints, refusals at opening."""
+"""Group commit, savepoints, refusals at opening."""
 
 import asyncio
 import threading
@@ -19,10 +19,10 @@ from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.queries import QUERIES
 from swarmd.store.transaction import Tx
 
-# Of a task that is not there.
+# A lease of a task that does not exist.
 NO_LEASE = Lease(AttemptKey(9), TaskKey(9), TaskId("none"), 1, 1, WorkerName("w"), b"")
 ROLE = SessionRole.BUILDER
-# What this version makes.
+# The schema of this version.
 SCHEMA = opening.migrations()[-1].number
 
 
@@ -31,7 +31,7 @@ class Refused(SwarmError):
 
 
 class Gate:
-    """A write that keeps the writer until it is let go."""
+    """A write that occupies the writer until it is released."""
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -86,14 +86,14 @@ async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_tra
         await refused
     await asyncio.gather(first, *rest, last)
 
-    assert len(groups) == 2, "what waited while the first was held went together"
+    assert len(groups) == 2, "the jobs that waited shared a group"
     assert await causes(db) == ["0", "1", "2"]
     assert called == ["last"]
     assert [event.seq for event in await db.read(lambda tx: events.after(tx, 0, limit=9))] == [1, 2, 3]
 
 
-async def test_an_urgent_write_waits_for_no_backlog(db: Database) -> None:
-    """Neither for what was taken to be written already, nor for what waits behind it; and loses none of it."""
+async def test_an_urgent_write_waits_for_no_other_that_has_not_begun(db: Database) -> None:
+    """Overtakes jobs of the present group and of the queue, and none of them is lost."""
     first, second = Gate(), Gate()
     ran: list[str] = []
 
@@ -123,7 +123,7 @@ async def test_an_urgent_write_waits_for_no_backlog(db: Database) -> None:
     assert await causes(db) == ran
 
 
-async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once(db: Database) -> None:
+async def test_a_preemptible_write_makes_way_for_an_urgent_one_and_runs_after_it_once(db: Database) -> None:
     gates = [Gate(), Gate()]
     begun: list[Gate] = []
     called: list[str] = []
@@ -146,12 +146,12 @@ async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once
         await urgent
 
     assert await task == "done"
-    assert len(begun) == 2, "it gives way once"
+    assert len(begun) == 2, "it makes way once"
     assert called == ["long"]
     assert await causes(db) == ["kill", "long begins", "long ends", "kill"]
 
 
-async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches_its_callers(
+async def test_a_bug_in_the_before_commit_hook_undoes_the_group_and_reaches_its_callers(
     db: Database,
 ) -> None:
     def broken(tx: Tx) -> None:
@@ -166,7 +166,7 @@ async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches
     assert await causes(db) == ["kept"]
 
 
-async def test_a_full_disk_is_told_as_such_and_writing_goes_on_when_there_is_room(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
     db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
     pages = db._writer.pragma("page_count")
     db._writer.pragma("max_page_count", pages)
@@ -352,13 +352,13 @@ def write_only(tx: Tx) -> None:
 
 
 def read_first(tx: Tx) -> None:
-    """Then what waits is made in the middle of this write."""
+    """Forces a flush of the deferred writes in the middle of this job."""
     events.last_seq(tx)
     record(tx, "after")
 
 
 @pytest.mark.parametrize("last", [write_only, read_first])
-async def test_what_the_database_refuses_of_a_write_that_waits_takes_down_nobody_else(
+async def test_a_deferred_write_that_the_database_refuses_fails_its_own_job_alone(
     db: Database, last: Callable[[Tx], None]
 ) -> None:
     gate = Gate()

@@ -1,4 +1,4 @@
-"""A database is kept on a disk of this machine, and of no other."""
+"""A database must be on a local disk."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_a_folder_on_a_network_is_refused_by_its_kind(tmp_path: Path) -> None:
     assert not (tmp_path / "swarm.db").exists()
 
 
-def test_where_the_system_does_not_tell_any_folder_will_do(tmp_path: Path) -> None:
+def test_every_folder_is_accepted_where_the_system_names_no_type(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").unlink()
 
     filesystem.refuse_network(tmp_path)

@@ -1,4 +1,4 @@
-"""The totals that triggers keep are what a count of the rows gives, whatever happens to the rows."""
+"""The totals that triggers keep equal a count of the rows, whatever happens to the rows."""
 
 import json
 import random
@@ -49,7 +49,7 @@ READY_SINCE = "SELECT count(*) FROM tasks WHERE (ready_us IS NOT NULL) <> ready"
 
 
 async def judge(on: EngineHarness) -> None:
-    """Fails where a total is not what the rows say."""
+    """Asserts that the totals equal a count of the rows."""
 
     def read(tx: ReadTx) -> None:
         for counted, kept in ((COUNTED, KEPT), (COUNTED_USE, KEPT_USE), (COUNTED_ENDS, KEPT_ENDS)):
@@ -63,7 +63,7 @@ def _ask(tx: ReadTx, sql: str) -> Any:
     return tx._connection.execute(sql).get
 
 
-async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
+async def test_totals_follow_every_transition_of_a_task(tmp_path: Path) -> None:
     rng = random.Random(5)
     async with engine_harness(tmp_path / "swarm.db", chance=0.5) as on:
         await on.add(
@@ -161,7 +161,7 @@ def test_a_database_of_the_first_schema_gets_its_totals(tmp_path: Path, monkeypa
     new.close()
 
 
-async def test_a_reader_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_reader_goes_on_at_its_stored_position(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as on:
         assert await on.swarm.db.read(lambda tx: feed_cursors.last_seq(tx, "notify")) is None
         for seq in (5, 9):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.stops import ordered, stopped_document
 from amplifier_swarm.documents.swarm import resumed_document, swarm_document
 from amplifier_swarm.documents.tasks import task_document

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.documents.workers import workers_document
 from swarmd.domain.errors import InvalidRequest

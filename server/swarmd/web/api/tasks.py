@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.attempts import show_document
-from amplifier_swarm.documents.document import Document
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.documents.logs import entry_document

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from amplifier_swarm import __version__
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.domain.errors import LoginExpired
 from swarmd.engine.auth.logins import LOGIN_S, csrf_of
 from swarmd.store.tokens import TokenRecord
