@@ -13,7 +13,7 @@ from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNo
 from swarmd.domain.lifecycle import DEAD, TaskStatus
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import retries
+from swarmd.engine.tasks import lookup, retries
 from swarmd.engine.tasks.retries import RetryResult
 from swarmd.store import tasks
 from swarmd.store.reads import pages, views
@@ -89,12 +89,12 @@ async def kill_named(swarm: Swarm, names: Sequence[str], cause: str) -> AsyncIte
 
 
 async def retry_named(swarm: Swarm, names: Sequence[str]) -> AsyncIterator[ActionBatch]:
-    """Retries the tasks of these names. A name may be the beginning of an id.
+    """Retries the tasks of these names, dependencies first. A name may be the beginning of an id.
 
     A skipped task may be retried once the task that it was skipped for is reopened, so the refused names are tried
     again for as long as that helps.
     """
-    wanted = list(dict.fromkeys(names))
+    wanted = await swarm.db.read(partial(_dependencies_first, names=list(dict.fromkeys(names))))
     while wanted:
         refused: list[RefusedTask] = []
         for batch in _batches(wanted):
@@ -155,8 +155,8 @@ def _kill_batch(tx: Tx, *, kills: Kills, names: Sequence[str], cause: str) -> Ac
 
 async def _retry_batch(swarm: Swarm, names: Sequence[str]) -> ActionBatch:
     """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
-    writes = [swarm.db.write(partial(_retry_one, name=name)) for name in names]
-    done: list[tuple[TaskView, RetryResult]] = []
+    writes = [swarm.db.write(partial(retries.retry, name=name)) for name in names]
+    done: list[RetryResult] = []
     refused: list[RefusedTask] = []
     for name, ended in zip(names, await asyncio.gather(*writes, return_exceptions=True), strict=True):
         if isinstance(ended, TASK_ERRORS):
@@ -165,19 +165,44 @@ async def _retry_batch(swarm: Swarm, names: Sequence[str]) -> ActionBatch:
             raise ended
         else:
             done.append(ended)
-    revived = sum(result.revived for _, result in done)
-    return ActionBatch([view for view, _ in done], refused, revived)
-
-
-def _retry_one(tx: Tx, *, name: str) -> tuple[TaskView, RetryResult]:
-    result = retries.retry(tx, name)
-    return views.task(tx, result.key), result
+    # Read after the commit, which may have claimed some of them.
+    found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
+    return ActionBatch(found, refused, sum(result.revived for result in done))
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
     unique = list(dict.fromkeys(names))
     for start in range(0, len(unique), BATCH_TASKS):
         yield unique[start : start + BATCH_TASKS]
+
+
+def _dependencies_first(tx: ReadTx, *, names: Sequence[str]) -> list[str]:
+    """Returns the names in their order, but a task after those of its dependencies that are named too.
+
+    A task whose policy is `run` would start too early if it were reopened before its dependency.
+    """
+    by_id = {_id_of(tx, name): name for name in names}
+    ordered: dict[str, None] = {}
+    for first in by_id:
+        stack = [first]
+        while stack:
+            task_id = stack[-1]
+            task = tasks.find(tx, task_id)
+            needed = views.definition(tx, task.key).dependencies if task is not None else ()
+            missing = [name for name in needed if name in by_id and name not in ordered]
+            if task_id in ordered or not missing:
+                ordered.setdefault(stack.pop())
+            else:
+                stack += missing
+    return [by_id[task_id] for task_id in ordered]
+
+
+def _id_of(tx: ReadTx, name: str) -> str:
+    """Returns the id that the name stands for; the name itself if the retry will refuse it."""
+    try:
+        return lookup.resolve(tx, name).task_id
+    except TASK_ERRORS:
+        return name
 
 
 def _dead_dependencies(tx: ReadTx, task: Match) -> Iterator[str]:

@@ -97,7 +97,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._actions.retry(request.task_ids, failed=request.failed)
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
-        return pb.KillTaskResponse(tasks=await self._actions.kill(request.task_ids, request.cause))
+        return await self._actions.kill(request.task_ids, request.cause)
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context

@@ -1,6 +1,6 @@
 """The actions of operators, with their results as messages, shared by gRPC and HTTP.
 
-Kills and stops build their result inside the write transaction, so that no long read of others delays them.
+Kills and stops read their result inside the write transaction, so that no long read of others delays them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -9,17 +9,23 @@ from typing import Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
-from swarmd.domain.errors import InvalidRequest
+from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
+from swarmd.domain.errors import InvalidRequest, RefusedTask, SwarmError
 from swarmd.domain.model import WorkerName
+from swarmd.engine import bulk
 from swarmd.engine.attempts.kills import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import retries
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
-from swarmd.wire.reads import Reads, tasks_by_id
+from swarmd.wire.reads import Reads
 
 MAX_CAUSE: Final = 500
+MAX_IDS: Final = 100_000
+# The tasks of an answer have at most this size together; foreign clients take messages of up to 4 MiB.
+MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
+# An answer names at least this many refusals.
+MAX_REFUSALS: Final = 100
 # A year.
 MAX_DEADLINE_S: Final = 31_536_000
 
@@ -137,7 +143,9 @@ class _TaskAnswer:
 
     def _refuse(self, refusal: RefusedTask) -> None:
         reason = ErrorReason.Value(f"ERROR_REASON_{refusal.error.reason}")
-        message = pb.TaskRefusal(task_id=refusal.task_id[:200], reason=reason, message=refusal.error.message[:500])
+        message = pb.TaskRefusal(
+            task_id=refusal.task_id[:200], reason=reason, message=refusal.error.message[:500]
+        )
         self._room -= message.ByteSize()
         if self._room >= 0 or len(self.refused) < MAX_REFUSALS:
             self.refused.append(message)

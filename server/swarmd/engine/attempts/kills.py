@@ -6,7 +6,16 @@ from functools import partial
 
 from swarmd.domain.errors import TASK_ERRORS, RefusedTask, WorkerNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
-from swarmd.domain.model import AttemptOutcome, Lease, OrderAction, SwarmMode, Task, TaskId, TaskKey, WorkerName
+from swarmd.domain.model import (
+    AttemptOutcome,
+    Lease,
+    OrderAction,
+    SwarmMode,
+    Task,
+    TaskId,
+    TaskKey,
+    WorkerName,
+)
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.tasks import lookup
