@@ -116,10 +116,10 @@ def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str
     if cycle:
         start = next((task_id for task_id in cycle if task_id in places), cycle[0])
         place = f"tasks[{places[start]}].dependencies" if start in places else "dependencies"
-        yield FieldFault(place, f"dependency cycle: {_drawn(cycle)}; remove one of these dependencies")
+        yield FieldFault(place, f"dependency cycle: {drawn_cycle(cycle)}; remove one of these dependencies")
 
 
-def _drawn(cycle: Sequence[str]) -> str:
+def drawn_cycle(cycle: Sequence[str]) -> str:
     """Returns the cycle as text with at most ten names."""
     if len(cycle) <= 11:
         return " -> ".join(cycle)

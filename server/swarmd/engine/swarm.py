@@ -4,6 +4,7 @@ Invariant: an action returns when its changes are durable. The daemon builds one
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import NullObserver, Observer
 from swarmd.engine.ports import Clock, Entropy, Ports
+from swarmd.engine.tasks import plans
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import attempts, events, swarm, tasks, workers
@@ -36,6 +38,8 @@ from swarmd.store.transaction import Tx
 
 # The delay before a write that found the disk full is tried again.
 FULL_RETRY_S: Final = 5.0
+# A dependency is checked this often on a reader; if the graph changes each time, it is checked by the writer.
+GRAPH_CHECKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,15 @@ class Swarm:
         if deadline_s is not None:
             self._end_drain_later(drained, deadline_s)
         return drained
+
+    async def change_dependency(self, task_id: str, dependency: str, *, remove: bool) -> TaskId:
+        """Adds or removes a dependency; a new one is checked for cycles on a reader, so the writer stays free."""
+        write = partial(plans.change_dependency, task_id=task_id, dependency=dependency, remove=remove)
+        for _ in range(0 if remove else GRAPH_CHECKS):
+            check = partial(plans.check_dependency, task_id=task_id, dependency=dependency)
+            with contextlib.suppress(plans.GraphChanged):
+                return await self.db.write(partial(write, checked_seq=await self.db.read(check)))
+        return await self.db.write(write)
 
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
         """Ends every pause and stop; returns the tasks that were put back."""

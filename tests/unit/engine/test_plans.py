@@ -1,5 +1,8 @@
 """Imports of plans: all or nothing, and changes of stored tasks."""
 
+import asyncio
+import threading
+
 import pytest
 
 from support.engine import EngineHarness, task
@@ -139,12 +142,12 @@ async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarne
 async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
 
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
+    await swarm.swarm.change_dependency("b", "a", remove=False)
     blocked = await swarm.status("b")
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
+    await swarm.swarm.change_dependency("b", "a", remove=False)
     with pytest.raises(InvalidTasks, match="1 fault"):
-        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=True))
+        await swarm.swarm.change_dependency("a", "b", remove=False)
+    await swarm.swarm.change_dependency("b", "a", remove=True)
 
     assert blocked == "blocked"
     assert await swarm.status("b") == "not_started"
@@ -155,7 +158,7 @@ async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Engine
     await swarm.worker()
 
     with pytest.raises(InvalidStatus, match="it is claimed"):
-        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
+        await swarm.swarm.change_dependency("a", "b", remove=False)
 
 
 async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: EngineHarness) -> None:
@@ -224,3 +227,35 @@ async def test_hostile_but_harmless_text_is_kept_as_it_is(swarm: EngineHarness) 
 
     worker = await swarm.worker()
     assert (await worker.claim("a")).definition.description == text
+
+
+async def test_a_cycle_is_found_while_the_writer_is_busy(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b", "a"), task("c", "b"))
+    busy, free = threading.Event(), threading.Event()
+
+    def hold(_tx: object) -> None:
+        busy.set()
+        free.wait(30)
+
+    held = asyncio.ensure_future(swarm.swarm.db.write(hold))
+    await asyncio.to_thread(busy.wait, 30)
+    try:
+        with pytest.raises(InvalidTasks) as refused:
+            await swarm.swarm.change_dependency("a", "c", remove=False)
+        assert not held.done()
+    finally:
+        free.set()
+        await held
+    assert refused.value.faults[0].message == "dependency cycle: a -> c -> b -> a"
+
+
+async def test_two_new_dependencies_at_once_never_close_a_cycle(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"))
+
+    ended = await asyncio.gather(
+        swarm.swarm.change_dependency("a", "b", remove=False),
+        swarm.swarm.change_dependency("b", "a", remove=False),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(end, InvalidTasks) for end in ended) == 1

@@ -1,23 +1,26 @@
 """Imports of plans and changes of dependencies. Each public function is one write, all or nothing."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
-from swarmd.domain.graph import shortest_cycle
+from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
-from swarmd.domain.plan import CheckedPlan, check_plan
+from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
 from swarmd.store import definition_json, events, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.transaction import Tx
+from swarmd.store.transaction import ReadTx, Tx
 
 _NOT_STARTED = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
+# After more events than this since a check, the check is made again.
+_FEW_EVENTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,34 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
     )
 
 
-def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
-    """Adds or removes one dependency of a task that has not started."""
+class GraphChanged(Exception):
+    """The dependencies have changed since they were checked."""
+
+
+def check_dependency(tx: ReadTx, task_id: str, dependency: str) -> int:
+    """Checks that a new dependency closes no cycle; returns the last event that the check has seen.
+
+    The cost is linear in all stored dependencies, so it runs on a reader.
+
+    Raises:
+        InvalidTasks: the dependency closes a cycle; the fault shows a shortest one.
+    """
+    task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
+    if task.status in _NOT_STARTED:
+        _refuse_cycle(tx, task.task_id, other.task_id)
+    return events.last_seq(tx)
+
+
+def change_dependency(
+    tx: Tx, task_id: str, dependency: str, *, remove: bool, checked_seq: int | None = None
+) -> TaskId:
+    """Adds or removes one dependency of a task that has not started.
+
+    `checked_seq` is the result of `check_dependency`; without it, a new dependency is checked here.
+
+    Raises:
+        GraphChanged: the dependencies have changed since `checked_seq`; check again.
+    """
     task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
     definition = views.definition(tx, task.key)
     if (other.task_id in definition.dependencies) is not remove:
@@ -88,10 +117,13 @@ def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) ->
         wanted = tuple(name for name in definition.dependencies if name != other.task_id)
     else:
         wanted = (*definition.dependencies, other.task_id)
-        _refuse_cycle(tx, task.task_id, wanted)
+        if checked_seq is None:
+            _refuse_cycle(tx, task.task_id, other.task_id)
+        elif _graph_changed(tx, checked_seq):
+            raise GraphChanged
     definition = replace(definition, dependencies=wanted)
     tasks.set_definition(tx, task.key, definition)
-    keys = tasks.states(tx)
+    keys = tasks.states_ignoring_case(tx, wanted)
     tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
     _reclassify_all(tx, [task.key], EventKind.TASK_CHANGED)
     return task.task_id
@@ -186,11 +218,16 @@ def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
     return warnings
 
 
-def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
-    edges: dict[str, list[str]] = {known: [] for known in tasks.states(tx)}
+def _refuse_cycle(tx: ReadTx, task_id: str, dependency: str) -> None:
+    """Refuses a dependency that leads back to the task; the stored graph has no cycle, so each new one does."""
+    edges: defaultdict[str, list[str]] = defaultdict(list)
     for source, target in tasks.edges(tx):
         edges[source].append(target)
-    edges[task_id] = list(wanted)
-    cycle = [task_id, task_id] if task_id in wanted else shortest_cycle(edges)
-    if cycle:
-        raise InvalidTasks([FieldFault("dependency", f"dependency cycle: {' -> '.join(cycle[:11])}")])
+    path = shortest_path(edges, dependency, task_id)
+    if path:
+        raise InvalidTasks([FieldFault("dependency", f"dependency cycle: {drawn_cycle([task_id, *path])}")])
+
+
+def _graph_changed(tx: ReadTx, since_seq: int) -> bool:
+    later = events.after(tx, since_seq, limit=_FEW_EVENTS)
+    return len(later) == _FEW_EVENTS or any(event.kind in events.CHANGES_GRAPH for event in later)
