@@ -178,12 +178,12 @@ class ClaimTaskRequest(_message.Message):
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Only tasks that ask for no label outside these are sent."""
+        """Only tasks that ask for no label outside these are sent. At most 1,024, of up to 256 characters."""
 
     @_builtins.property
     def lease_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The leases that it still holds. Those that the server counts as this worker's and that are not
-        here have ended for certain.
+        here have ended for certain. At most 4,096.
         """
 
     def __init__(
@@ -464,7 +464,7 @@ class HeartbeatRequest(_message.Message):
     """How it stands with the worker."""
     @_builtins.property
     def lease_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every lease that it holds, those of unanswered outcomes included."""
+        """Every lease that it holds, those of unanswered outcomes included. At most 4,096."""
 
     def __init__(
         self,
@@ -682,7 +682,9 @@ class ReportProgressRequest(_message.Message):
     """The worker."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionProgress]:
-        """What is new, by session. At most 1,024."""
+        """What is new, by session. At most 1,024, with 16,384 entries and 4 MiB of text in all. What stands
+        under a lease that this worker never had is ignored.
+        """
 
     def __init__(
         self,
@@ -770,7 +772,7 @@ class FinishTaskRequest(_message.Message):
 
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionProgress]:
-        """What sessions did since the last ReportProgress. At most 1,024."""
+        """What sessions did since the last ReportProgress. Bounded as there."""
 
     def __init__(
         self,
@@ -800,7 +802,7 @@ class FinishedAttempt(_message.Message):
     """The lease to end."""
     @_builtins.property
     def outcome(self) -> _task_pb2.Outcome:
-        """How it ended."""
+        """How it ended. Of each text in it the first 65,536 characters are kept."""
 
     @_builtins.property
     def ends(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionRecord]:

@@ -5,15 +5,25 @@ Invariant: an action returns when its changes are durable. The daemon builds one
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from swarmd.domain.errors import StorageFull
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
+from swarmd.domain.model import (
+    Disposition,
+    Lease,
+    OrderAction,
+    SwarmMode,
+    TaskId,
+    TaskKey,
+    WorkerIdentity,
+    WorkerName,
+)
 from swarmd.domain.policy import Backoff
+from swarmd.engine.attempts import leases
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
@@ -128,10 +138,21 @@ class Swarm:
             self.sessions.record_progress(tx, worker, progress)
         results = []
         for report in batch.attempts:
+            if report is None:
+                results.append(FinishResult(Disposition.UNKNOWN, None))
+                continue
             for end in report.ends:
                 self.sessions.record_end(tx, worker, end)
             results.append(self.outcomes.finish(tx, worker, report.lease_id, report.outcome))
         return results
+
+    async def known_leases(self, worker: WorkerName, lease_ids: Collection[str]) -> Collection[str]:
+        """Returns those of the ids that are, or were, leases of this worker."""
+        known = {lease_id for lease_id in lease_ids if self.live.holds(worker, lease_id)}
+        rest = [lease_id for lease_id in lease_ids if lease_id not in known]
+        if rest:
+            known.update(await self.db.read(partial(leases.known, worker=worker, lease_ids=rest)))
+        return known
 
     async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
         """Drains one worker, or all connected ones if `name` is None; returns the names."""
@@ -229,8 +250,8 @@ class Swarm:
         self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))
 
     async def _end_drain(self, names: Sequence[WorkerName], within_s: float) -> None:
-        leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
-        for lease in leases:
+        held: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
+        for lease in held:
             await self._write_with_retry(partial(self.kills.end_drain, lease=lease, within_s=within_s))
 
     async def _write_with_retry(self, operation: Callable[[Tx], None]) -> None:
