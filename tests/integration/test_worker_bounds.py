@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm import masking
+from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from support.grpc_worker import GrpcWorker
@@ -179,3 +180,35 @@ async def test_a_session_id_of_another_format_is_refused(served: Server, session
     )
 
     assert (error.reason, error.metadata) == ("INVALID_REQUEST", {"field": "records.session_id"})
+
+
+async def test_forty_large_tasks_reach_a_worker_in_messages_that_any_client_takes(served: Server) -> None:
+    client = served.client()
+    for number in range(40):
+        await client.add(task_pb2.TaskDefinition(task_id=f"t{number}", name="t", description="é" * 400_000))
+    stream = client.claims("w", slots=40)
+
+    sizes, claims = [], 0
+    while claims < 40:
+        message = await stream.read()
+        sizes.append(message.ByteSize())
+        claims += len(message.claims)
+
+    assert max(sizes) < MIB
+
+
+async def test_a_log_of_long_lines_is_read_in_messages_that_any_client_takes(served: Server) -> None:
+    client = served.client()
+    worker = GrpcWorker(client)
+    await client.add(task_pb2.TaskDefinition(task_id="a", name="a"))
+    claim = await worker.claim()
+    session_id = await worker.start(claim)
+    for _ in range(3):
+        await worker.say(claim, session_id, *["é" * 16_000] * 60)
+    await worker.finish(claim)
+
+    stream = client.operator.TailLog(operator_pb.TailLogRequest(task_id="a"), metadata=client.metadata)
+    messages = [message async for message in stream]
+
+    assert sum(len(message.entries) for message in messages) == 180
+    assert max(message.ByteSize() for message in messages) < 2 * MIB

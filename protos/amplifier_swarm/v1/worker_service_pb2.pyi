@@ -226,7 +226,10 @@ class ClaimTaskResponse(_message.Message):
 
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Claim]:
-        """Tasks, now this worker's."""
+        """Tasks, now this worker's. A message has about 256 KiB of claims, and at least one if one waits. A
+        single claim may have up to 12 MiB, so a client must take messages of 16 MiB, the largest that
+        this server sends.
+        """
 
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Order]:
@@ -352,7 +355,9 @@ class Claim(_message.Message):
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Finding]:
-        """What the validator found last time, for the next builder. Empty on a first attempt."""
+        """What the validator found last time, for the next builder: the first findings, up to 512 KiB. Empty
+        on a first attempt.
+        """
 
     @_builtins.property
     def dependency_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyResult]:

@@ -13,6 +13,8 @@ from swarmd.domain.model import PlannedTask, TaskDefinition
 
 # A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
+# A task must fit into one message to a worker, in any language.
+MAX_TASK_CHARS: Final = 2 * 1024 * 1024
 # A spelling hint does not justify a comparison with a hundred thousand names.
 MAX_COMPARED: Final = 20_000
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -40,6 +42,10 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
         faults += field_faults(f"tasks[{index}]", task)
+        if (chars := task.definition.text_chars()) > MAX_TASK_CHARS:
+            faults.append(
+                FieldFault(f"tasks[{index}]", f"has {chars:,} characters of text; at most {MAX_TASK_CHARS:,}")
+            )
         faults += _dependency_faults(index, task.definition, ids, known)
         warnings += _repeated(index, task.definition)
     tasks = [_without_repeats(task) for task in plan]

@@ -259,3 +259,9 @@ async def test_two_new_dependencies_at_once_never_close_a_cycle(swarm: EngineHar
     )
 
     assert sum(isinstance(end, InvalidTasks) for end in ended) == 1
+
+
+async def test_a_task_that_does_not_fit_into_a_message_is_refused(swarm: EngineHarness) -> None:
+    faults = await refused(swarm, task("a", acceptance_criteria=tuple("x" * 60_000 for _ in range(40))))
+
+    assert faults == [("tasks[0]", "has 2,400,000 characters of text; at most 2,097,152")]
