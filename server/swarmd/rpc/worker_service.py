@@ -128,6 +128,8 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         raise InvalidRequest("slots", "must be from 1 to 1024")
     if not 1 <= len(request.incarnation) <= 64 or not 1 <= len(request.instance) <= 64:
         raise InvalidRequest("incarnation", "incarnation and instance must have from 1 to 64 characters")
+    if "@" in request.runner:
+        raise InvalidRequest("runner", "must not contain @")
     reports.bounded(list(request.labels), "labels", most=MAX_LABELS)
     if any(len(key) > MAX_LABEL or len(value) > MAX_LABEL for key, value in request.labels.items()):
         raise InvalidRequest("labels", f"keys and values may have up to {MAX_LABEL} characters")

@@ -4,6 +4,7 @@ import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
+from swarmd.store import swarm as store_swarm
 
 
 async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> list[str]:
@@ -253,6 +254,51 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
     await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["a"]
     await other.complete("b")
+
+
+async def paused(swarm: EngineHarness) -> list[tuple[str, str]]:
+    found = await swarm.swarm.db.read(store_swarm.paused_runners)
+    return [(pause.runner, pause.worker) for pause in found]
+
+
+async def test_one_worker_pauses_only_itself(swarm: EngineHarness) -> None:
+    await swarm.add(task("a", max_retries=0), task("b"))
+    bad = await swarm.worker("bad", runner="agent")
+    good = await swarm.worker("good", runner="agent")
+
+    await bad.fail("a", "provider_denied")
+
+    assert await paused(swarm) == [("agent", "bad")]
+    assert (await good.complete("b")).status == "completed"
+    assert (await good.complete("a")).status == "completed", "it goes on at the other worker"
+    await bad.receive()
+    assert [claim.definition.task_id for claim in bad.claims] == ["a"]
+
+
+async def test_a_runner_that_several_workers_report_is_paused_everywhere(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(name, max_retries=0) for name in "abcd"))
+    workers = [await swarm.worker(f"w{number}", runner="agent") for number in range(4)]
+
+    await workers[0].fail("a", "provider_denied")
+    assert await paused(swarm) == [("agent", "w0")]
+    await workers[1].fail("b", "provider_denied")
+
+    assert await paused(swarm) == [("agent", ""), ("agent", "w0"), ("agent", "w1")]
+    await swarm.worker("late", runner="agent")
+    assert await swarm.statuses("a", "b", "c", "d") == ["not_started", "not_started", "claimed", "claimed"]
+
+
+async def test_two_workers_of_many_pause_no_runner_of_the_others(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(name, max_retries=0) for name in "ab"))
+    liars = [await swarm.worker(f"liar{number}", runner="agent") for number in range(2)]
+    for number in range(3):
+        await swarm.worker(f"w{number}", runner="agent", slots=1)
+
+    for liar, name in zip(liars, "ab", strict=True):
+        await liar.fail(name, "provider_denied")
+
+    assert await paused(swarm) == [("agent", "liar0"), ("agent", "liar1")]
+    assert await swarm.statuses("a", "b") == ["claimed", "claimed"]
 
 
 async def test_a_runner_goes_on_after_a_resume(swarm: EngineHarness) -> None:
