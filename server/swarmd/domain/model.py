@@ -139,17 +139,6 @@ class TaskDefinition:
     rehearsal: Rehearsal | None = None
     on_disconnect: DisconnectPolicy | None = None
 
-    def text_chars(self) -> int:
-        """Returns about how many characters of text the definition has."""
-        lists = (self.acceptance_criteria, self.files, self.design_docs, self.dependencies, self.checks)
-        labels = sum(len(key) + len(value) for key, value in self.labels.items())
-        return (
-            len(self.description)
-            + len(self.name)
-            + labels
-            + sum(len(text) for texts in lists for text in texts)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
@@ -250,11 +239,6 @@ class Claim:
     previous_report: str | None
     last_error: str
     dependency_results: Sequence[DependencyResult] = ()
-
-    def text_chars(self) -> int:
-        """Returns about how many characters of text the claim has, for messages of a bounded size."""
-        results = sum(len(result.report) + len(result.name) for result in self.dependency_results)
-        return self.definition.text_chars() + len(self.previous_report or "") + len(self.last_error) + results
 
 
 # The report of an outcome without one.

@@ -10,6 +10,7 @@ from swarmd.domain.errors import FieldFault, InvalidTasks
 from swarmd.domain.fields import field_faults
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
+from swarmd.domain.sizes import definition_chars
 
 # A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
@@ -42,7 +43,7 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
         faults += field_faults(f"tasks[{index}]", task)
-        if (chars := task.definition.text_chars()) > MAX_TASK_CHARS:
+        if (chars := definition_chars(task.definition)) > MAX_TASK_CHARS:
             faults.append(
                 FieldFault(f"tasks[{index}]", f"has {chars:,} characters of text; at most {MAX_TASK_CHARS:,}")
             )

@@ -7,6 +7,7 @@ from typing import Final
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.model import Claim, Lease, Order
+from swarmd.domain.sizes import claim_chars
 
 # One message has about this many characters of claims, at most 1 MiB in any language.
 BATCH_CHARS: Final = 256 * 1024
@@ -87,7 +88,7 @@ class Mailbox:
     def _next_claims(self) -> Sequence[tuple[Lease, Claim]]:
         chars = count = 0
         while count < len(self._claims) and chars < BATCH_CHARS:
-            chars += self._claims[count][1].text_chars()
+            chars += claim_chars(self._claims[count][1])
             count += 1
         if count > 1 and chars > BATCH_CHARS:
             count -= 1
