@@ -53,7 +53,9 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         lease_ids = _lease_ids(request.lease_ids)
         answer = self._swarm.workers.heartbeat(name, request.incarnation, lease_ids, leaving=leaving)
         if request.phase == pb.WORKER_PHASE_LEAVING:
-            leave = partial(self._swarm.workers.leave, name=name, incarnation=request.incarnation)
+            leave = partial(
+                self._swarm.workers.leave, name=name, incarnation=request.incarnation, held=lease_ids
+            )
             await self._swarm.db.write(leave)
         return _heartbeat_response(answer)
 

@@ -389,6 +389,10 @@ SELECT name, drain_s FROM workers WHERE draining AND drain_s IS NOT NULL AND lef
 -- name: worker_set_left
 UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
 
+-- name: worker_delete_left
+DELETE FROM workers WHERE left_us < :before_us
+   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.worker_key = workers.key);
+
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: token_insert
