@@ -176,7 +176,8 @@ class OperatorServiceServicer(object):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so.
 
         Errors:
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.

@@ -46,7 +46,8 @@ class OperatorServiceStub:
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
@@ -179,7 +180,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
@@ -315,7 +317,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so.
 
         Errors:
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.

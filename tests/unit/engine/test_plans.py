@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -265,3 +266,61 @@ async def test_a_task_that_does_not_fit_into_a_message_is_refused(swarm: EngineH
     faults = await refused(swarm, task("a", acceptance_criteria=tuple("x" * 60_000 for _ in range(40))))
 
     assert faults == [("tasks[0]", "has 2,400,000 characters of text; at most 2,097,152")]
+
+
+async def test_an_import_says_that_a_new_definition_of_an_ended_task_runs_nothing(
+    swarm: EngineHarness,
+) -> None:
+    plan = [
+        task("done"),
+        task("bad", max_retries=0),
+        task("stopped"),
+        task("waits", "bad"),
+        task("open", "stopped", on_dependency_failure="block"),
+    ]
+    await swarm.add(*plan)
+    worker = await swarm.worker()
+    await worker.complete("done")
+    await worker.fail("bad")
+    await swarm.kill("stopped")
+    before = await swarm.statuses("done", "bad", "stopped", "waits", "open")
+
+    added = await swarm.add(
+        *(replace(each, definition=replace(each.definition, description="new")) for each in plan)
+    )
+
+    assert added.changed == 5
+    said = [(warning.place, warning.message.partition(",")[0]) for warning in added.warnings]
+    assert said[0] == ("tasks[3].dependencies[0]", 'depends on "bad"')
+    assert said[1:] == [
+        ("tasks[0]", '"done" is completed: its new definition is stored'),
+        ("tasks[1]", '"bad" is failed: its new definition is stored'),
+        ("tasks[2]", '"stopped" is killed: its new definition is stored'),
+    ]
+    assert before == ["completed", "failed", "killed", "skipped", "blocked"]
+    assert await swarm.statuses("done", "bad", "stopped", "waits", "open") == before
+
+
+async def test_of_many_changed_ended_tasks_twenty_are_named_and_the_rest_counted(
+    swarm: EngineHarness,
+) -> None:
+    names = [f"t{number}" for number in range(30)]
+    await swarm.add(*(task(name, status="completed") for name in names))
+
+    added = await swarm.add(*(task(name, status="completed", description="new") for name in names))
+
+    assert len(added.warnings) == 21
+    assert added.warnings[-1].message.startswith("10 more ended tasks have a new definition")
+    assert (await swarm.add(*(task(name, description="new") for name in names))).warnings == []
+
+
+async def test_an_import_that_takes_a_dead_dependency_away_revives_the_task(swarm: EngineHarness) -> None:
+    await swarm.add(task("bad", max_retries=0), task("waits", "bad"), task("then", "waits"))
+    worker = await swarm.worker()
+    await worker.fail("bad")
+    assert await swarm.statuses("waits", "then") == ["skipped", "skipped"]
+
+    added = await swarm.add(task("waits"))
+
+    assert added.warnings == []
+    assert await swarm.statuses("waits", "then") == ["claimed", "blocked"]

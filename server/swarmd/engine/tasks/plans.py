@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NoReturn
@@ -11,7 +11,7 @@ from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksA
 from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
-from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle
+from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
 from swarmd.store import definition_json, events, swarm, tasks
 from swarmd.store.events import EventKind
@@ -19,6 +19,12 @@ from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx, Tx
 
 _NOT_STARTED = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
+# The effect of a new definition on a task that has ended.
+_EFFECTS: Final = {
+    TaskStatus.COMPLETED: "but it stays completed and does not run again; give the changed work an id of its own",
+    TaskStatus.FAILED: "but it stays failed; `swarmctl retry` runs it by the new definition",
+    TaskStatus.KILLED: "but it stays killed; `swarmctl retry` runs it by the new definition",
+}
 # After more events than this since a check, the check is made again.
 _FEW_EVENTS: Final = 1_000
 
@@ -75,7 +81,11 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
         changed=len(changed),
         unchanged=len(plan) - len(fresh) - len(changed),
         removed=removed,
-        warnings=[*checked.warnings, *_skip_warnings(tx, checked.tasks)],
+        warnings=[
+            *checked.warnings,
+            *_skip_warnings(tx, checked.tasks),
+            *_ended_warnings(tx, plan, {task.definition.task_id for task in changed}),
+        ],
     )
 
 
@@ -193,7 +203,26 @@ def _reclassify_all(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
     for key in keys:
         transitions.reclassify(tx, tasks.get(tx, key), kind)
     for key in keys:
-        transitions.skip_if_stranded(tx, tasks.get(tx, key))
+        transitions.revive_if_possible(tx, transitions.skip_if_stranded(tx, tasks.get(tx, key)))
+
+
+def _ended_warnings(tx: Tx, plan: Sequence[PlannedTask], changed: Collection[TaskId]) -> list[FieldFault]:
+    """Returns a warning for each ended task whose definition changed: the change runs nothing."""
+    warnings: list[FieldFault] = []
+    stored = tasks.states_ignoring_case(tx, changed)
+    for index, task in enumerate(plan):
+        task_id = task.definition.task_id
+        effect = _EFFECTS.get(stored[task_id][1]) if task_id in changed else None
+        if effect is not None:
+            message = f'"{task_id}" is {stored[task_id][1]}: its new definition is stored, {effect}'
+            warnings.append(FieldFault(f"tasks[{index}]", message))
+    rest = len(warnings) - MAX_FAULTS
+    if rest > 0:
+        last = FieldFault(
+            "tasks", f"{rest} more ended tasks have a new definition, and none of them runs by it yet"
+        )
+        return [*warnings[:MAX_FAULTS], last]
+    return warnings
 
 
 def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
