@@ -14,7 +14,7 @@ The message is for people and says what to do; `metadata` has its values, for pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ class TaskAmbiguous(SwarmError):
             f"{prefix!r} fits several tasks: {shown}; give more of the id",
             {"taskId": prefix, "matches": ",".join(matches)},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTask:
+    """A task of an action on many that was left unchanged, by the name in the request, and the reason."""
+
+    task_id: str
+    error: SwarmError
 
 
 class WorkerNotFound(SwarmError):
@@ -231,3 +239,7 @@ class DashboardOff(SwarmError):
 
     def __init__(self) -> None:
         super().__init__("this server serves no dashboard; start swarmd with --dashboard HOST:PORT")
+
+
+# The errors about one task of a request; any other error is about the request or the server.
+TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus)

@@ -310,6 +310,10 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 -- The session with that id, of any task.
 SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_id = :session_id;
 
+-- name: session_rename
+-- The key makes the id one that no worker can choose.
+UPDATE sessions SET session_id = session_id || ' (taken by session ' || key || ')' WHERE key = :key;
+
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
 VALUES {rows};
@@ -385,6 +389,10 @@ SELECT name, drain_s FROM workers WHERE draining AND drain_s IS NOT NULL AND lef
 
 -- name: worker_set_left
 UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
+
+-- name: worker_delete_left
+DELETE FROM workers WHERE left_us < :before_us
+   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.worker_key = workers.key);
 
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 

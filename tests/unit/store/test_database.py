@@ -235,6 +235,8 @@ async def test_a_writer_that_can_not_go_on_fails_its_callers_and_says_so(
     await asyncio.wait_for(db.failed.wait(), 30)
     with pytest.raises(StorageFailed):
         await db.write(partial(record, cause="b"))
+
+
 async def test_a_defect_after_the_commit_ends_all_writing_and_leaves_no_caller_waiting(
     tmp_path: Path,
 ) -> None:
