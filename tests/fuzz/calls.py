@@ -150,7 +150,7 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
             phase="p",
             search="task",
             page_size=5,
-            page_token="3",
+            page_token="",
         ),
     )
     yield "ExplainTask", pb.ExplainTaskRequest(task_id=task_id)

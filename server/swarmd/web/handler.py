@@ -12,7 +12,7 @@ from starlette.responses import Response
 from swarmd.domain.errors import InvalidRequest
 from swarmd.web.auth import authorize
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
-from swarmd.web.http.params import Param
+from swarmd.web.http.params import Param, is_text
 from swarmd.web.http.responses import Json
 from swarmd.web.http.route import ApiRequest, AppState, Route
 
@@ -76,6 +76,8 @@ async def _read(request: Request) -> Mapping[str, Any]:
         found = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
         raise InvalidRequest("body", "is not valid JSON") from None
+    if not is_text(found):
+        raise InvalidRequest("body", r"has half of a surrogate pair, such as \ud800; send whole characters")
     if not isinstance(found, dict):
         raise InvalidRequest("body", "must be a JSON object")
     return found

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -28,6 +28,8 @@ class Access:
         self._records: dict[str, TokenRecord] = {}
         # Texts that were found right: every call brings one. Forgotten when any token changes.
         self._right: dict[str, TokenRecord] = {}
+        # Called with the id of a token once it is revoked, to end what it has open.
+        self.on_revoked: Callable[[str], None] = lambda _token_id: None
 
     def load(self, tx: ReadTx) -> None:
         """Reads all tokens."""
@@ -71,6 +73,7 @@ class Access:
             raise TokenNotFound(token_id)
         record = next(record for record in tokens.every(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._keep, record))
+        tx.after_commit(lambda: self.on_revoked(token_id))
         return record
 
     def every(self, tx: ReadTx) -> Sequence[TokenRecord]:

@@ -15,9 +15,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swarmd.domain.errors import SwarmError
-from swarmd.web.http.errors import HostRefused, InternalFault, OriginRefused
+from swarmd.web.http.errors import HeadTooLarge, HostRefused, InternalFault, OriginRefused
 from swarmd.web.http.responses import HEADERS, error_response
 
+# The longest request head in bytes: line and headers.
+MAX_HEAD: Final = 16 * 1024
 LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?", re.IGNORECASE)
 _SAFE: Final = ("GET", "HEAD")
@@ -60,6 +62,8 @@ class OriginCheck:
                 await error_response(InternalFault())(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
+        if _head_bytes(scope) > MAX_HEAD:
+            raise HeadTooLarge(MAX_HEAD)
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_own_name(hosts[0]):
@@ -72,6 +76,12 @@ class OriginCheck:
         name = match[1].lower() if match else ""
         # DNS rebinding needs a name; an address can't be rebound.
         return name in self._names or (self._any_address and _is_address(name))
+
+
+def _head_bytes(scope: Scope) -> int:
+    """Returns the length of the request's head; h11's own limit is for a head that has not arrived whole."""
+    fields = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return len(scope["raw_path"]) + len(scope["query_string"]) + fields
 
 
 def _check_origin(headers: Headers, host: str) -> None:

@@ -47,6 +47,15 @@ class ContentTypeRefused(HttpRefusal):
         super().__init__("send `Content-Type: application/json`")
 
 
+class HeadTooLarge(HttpRefusal):
+    """The request line and headers are longer than the limit."""
+
+    reason, status = "HEAD_TOO_LARGE", 431
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request's line and headers are longer than {limit:,} bytes")
+
+
 class BodyTooLarge(HttpRefusal):
     """The body is longer than the limit."""
 
@@ -106,6 +115,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.WorkerNameTaken: 409,
     errors.StreamReplaced: 409,
     errors.ServerStopping: 503,
+    errors.TooManyStreams: 429,
     errors.StorageFull: 507,
     errors.StorageFailed: 503,
     errors.TokenInvalid: 401,
