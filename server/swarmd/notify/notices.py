@@ -97,7 +97,7 @@ def _finished(tx: ReadTx, seq: int) -> Iterator[Notice]:
 
 
 def _task_label(tx: ReadTx, task_id: str) -> str:
-    name = tasks.name_of(tx, task_id)
+    name = tasks.name(tx, task_id)
     return task_id if name in ("", task_id) else f"{task_id} ({_escape_chat_markup(name, NAME_LIMIT)})"
 
 

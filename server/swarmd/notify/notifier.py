@@ -15,7 +15,7 @@ import structlog
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.policy import Backoff
-from swarmd.engine.live.wakeups import ReaderKind, Subscription
+from swarmd.engine.live.wakeups import SubscriberKind, Subscription
 from swarmd.engine.ports import Entropy
 from swarmd.engine.swarm import Swarm
 from swarmd.notify.digest import Digest, Message
@@ -57,7 +57,7 @@ class Notifier:
         self._target = target
         self._sender = sender
         self._db = swarm.db
-        self._feed = swarm.feed
+        self._wakeups = swarm.wakeups
         self._clock = swarm.clock
         self._observer = swarm.observer
         self._entropy = entropy
@@ -85,20 +85,20 @@ class Notifier:
             await self._task
 
     def _starting_seq(self, tx: Tx) -> int:
-        seq = feed_cursors.seq_of(tx, self._target.reader)
+        seq = feed_cursors.last_seq(tx, self._target.reader)
         if seq is None:
             seq = events.last_seq(tx)
-            feed_cursors.put(tx, self._target.reader, seq)
+            feed_cursors.save(tx, self._target.reader, seq)
         return seq
 
     async def _run(self, seq: int) -> None:
-        with self._feed.reading(ReaderKind.NOTIFY, seq) as reading:
+        with self._wakeups.subscribe(SubscriberKind.NOTIFY, seq) as reading:
             await self._follow(seq, reading)
 
     async def _follow(self, seq: int, reading: Subscription) -> None:
         while True:
             reading.seq = seq
-            more, last = self._feed.next(), self._closing.is_set()
+            more, last = self._wakeups.wait_next(), self._closing.is_set()
             digest = await self._collect(seq)
             if digest.count:
                 more.cancel()
@@ -142,7 +142,7 @@ class Notifier:
         while len(self._sent_at_s) > _KNOWN_LIMIT:
             self._sent_at_s.popitem(last=False)
         try:
-            await self._db.write(partial(feed_cursors.put, name=self._target.reader, seq=digest.last_seq))
+            await self._db.write(partial(feed_cursors.save, name=self._target.reader, seq=digest.last_seq))
         except SwarmError as error:
             # The disk is full; the next message moves the cursor too.
             _log.warning(

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from amplifier_swarm.errors import pack
 from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
 from swarmd.domain.model import Role
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
 from swarmd.rpc import limits
 from swarmd.rpc.health import ProbeLimits
@@ -54,12 +54,12 @@ class AuthWrapper:
     method before it reads the request, so a caller without a token can't make the server hold or decode a message.
     """
 
-    def __init__(self, access: Access, observer: Observer) -> None:
-        self._access = access
+    def __init__(self, tokens: TokenRegistry, observer: Observer) -> None:
+        self._tokens = tokens
         self._observer = observer
         self._streams = OpenStreams()
         self._probes = ProbeLimits()
-        access.on_revoked = self._streams.end
+        tokens.on_revoked = self._streams.end
 
     def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
         """Returns a stand-in for the server that generated code registers services with; it wraps their methods."""
@@ -140,7 +140,7 @@ class AuthWrapper:
         return call
 
     def _authorize(self, method: str, context: Context) -> TokenRecord:
-        token = self._access.record_of(bearer_token(context))
+        token = self._tokens.verify(bearer_token(context))
         if token.role not in ROLES.get(method, frozenset()):
             raise RoleDenied(token.role, method.rpartition("/")[2])
         return token

@@ -59,8 +59,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
             write = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), patient=True)
-        except plans.DryRun as dry:
+            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), preemptible=True)
+        except plans.DryRunDone as dry:
             added = dry.result
         return pb.AddTasksResponse(
             added=added.added,
@@ -166,29 +166,31 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
         role = enums.ROLE.from_wire(request.role, "role")
-        create = partial(self._swarm.access.create, role=role, name=request.name[:128])
-        token, record = await self._swarm.db.write(create)
-        return pb.CreateTokenResponse(token=token, info=views.token(record))
+        create = partial(self._swarm.tokens.create, role=role, name=request.name[:128])
+        created = await self._swarm.db.write(create)
+        return pb.CreateTokenResponse(token=created.text, info=views.token(created.record))
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
-        records = await self._swarm.db.read(self._swarm.access.every)
+        records = await self._swarm.db.read(self._swarm.tokens.list_all)
         return pb.ListTokensResponse(tokens=[views.token(record) for record in records])
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.RevokeTokenResponse:
-        record = await self._swarm.db.write(partial(self._swarm.access.revoke, token_id=request.token_id))
+        record = await self._swarm.db.write(partial(self._swarm.tokens.revoke, token_id=request.token_id))
         return pb.RevokeTokenResponse(info=views.token(record))
 
     async def CreateLoginCode(
         self, request: pb.CreateLoginCodeRequest, context: Context
     ) -> pb.CreateLoginCodeResponse:
-        caller = self._swarm.access.record_of(bearer_token(context))
-        url = self._swarm.logins.link(caller)
+        caller = self._swarm.tokens.verify(bearer_token(context))
+        url = self._swarm.logins.make_link(caller)
         return pb.CreateLoginCodeResponse(url=url, valid_for=values.duration(CODE_S))
 
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        change = partial(plans.depend, task_id=request.task_id, dependency=request.dependency, remove=remove)
+        change = partial(
+            plans.change_dependency, task_id=request.task_id, dependency=request.dependency, remove=remove
+        )
         return (await self._reads.tasks([await self._swarm.db.write(change)]))[0]
 
 

@@ -34,7 +34,7 @@ class RpcServer:
 
     def __init__(self, swarm: Swarm, reads: Reads) -> None:
         self._server = grpc.aio.server(options=_options())
-        registrar = AuthWrapper(swarm.access, swarm.observer).registrar(self._server)
+        registrar = AuthWrapper(swarm.tokens, swarm.observer).registrar(self._server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), registrar)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorService(swarm, reads), registrar

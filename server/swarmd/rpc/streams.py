@@ -16,7 +16,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound, StorageFull
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import PlannedTask
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
@@ -77,10 +77,10 @@ async def events(
     task_id = request.task_id
     if task_id:
         task_id = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id).task_id)
-    with swarm.feed.reading(ReaderKind.EVENTS, request.after_seq) as reading:
+    with swarm.wakeups.subscribe(SubscriberKind.EVENTS, request.after_seq) as reading:
         seq = request.after_seq
         while True:
-            more = swarm.feed.next()
+            more = swarm.wakeups.wait_next()
             page = await (pages.after if request.follow else pages.read)(seq, task_id)
             if page.message.events:
                 reading.seq = seq = page.message.events[-1].seq
@@ -89,7 +89,7 @@ async def events(
             if not (request.follow or behind):
                 more.cancel()
                 return
-            if behind or page.wakes != swarm.feed.wakes:
+            if behind or page.wakes != swarm.wakeups.count:
                 more.cancel()
             else:
                 await more
@@ -127,7 +127,7 @@ class EventPages:
 
     async def read(self, seq: int, task_id: str) -> _EventPage:
         """Reads the events after `seq` now, for one caller alone."""
-        wakes = self._swarm.feed.wakes
+        wakes = self._swarm.wakeups.count
         read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
         found = await self._swarm.db.read(read)
         return _EventPage(pb.WatchEventsResponse(events=[views.event(event) for event in found]), wakes)
@@ -141,9 +141,9 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     role = enums.SESSION_ROLE.optional(request.role, "role")
     task = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id))
     wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, request.tail, PAGE)
-    with swarm.feed.reading(ReaderKind.LOG):
+    with swarm.wakeups.subscribe(SubscriberKind.LOG):
         while True:
-            more = swarm.feed.next(task.task_id)
+            more = swarm.wakeups.wait_next(task.task_id)
             page = await swarm.db.read(partial(session_logs.page, key=task.key, wanted=wanted))
             if not page.begun and not request.follow:
                 more.cancel()

@@ -55,7 +55,7 @@ async def run_trace_exporter(swarm: Swarm) -> AsyncIterator[None]:
 async def export_spans(swarm: Swarm, spans: "Spans", seq: int) -> None:
     """Makes the spans of attempts that end after event `seq`; runs until it is cancelled."""
     while True:
-        more = swarm.feed.next()
+        more = swarm.wakeups.wait_next()
         try:
             page = await swarm.db.read(partial(_read, seq=seq))
             seq, full = page.last_seq, page.full

@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import WorkerName
-from swarmd.engine.attempts.kills import Stopped
+from swarmd.engine.attempts.kills import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import retries
@@ -54,7 +54,7 @@ class Actions:
         """Stops everything until a resume; the response lists the workers to wait for."""
         checked = _checked_cause(cause)
 
-        def stop(tx: Tx) -> tuple[Stopped, swarm_pb2.Swarm]:
+        def stop(tx: Tx) -> tuple[EmergencyStopResult, swarm_pb2.Swarm]:
             return self._swarm.kills.emergency_stop(tx, checked), self._reads.swarm_in(tx)
 
         stopped, swarm = await self._swarm.db.write(stop, urgent=True)

@@ -30,11 +30,11 @@ class Reads:
 
     async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
         """Returns the reasons for a task's status."""
-        live, backoffs = self._swarm.live, self._swarm.backoffs
+        live, backoffs = self._swarm.live, self._swarm.retry_timers
 
-        def read(tx: ReadTx) -> tuple[explain.Facts, task_pb2.Task]:
+        def read(tx: ReadTx) -> tuple[explain.TaskFacts, task_pb2.Task]:
             task = lookup.resolve(tx, task_id)
-            return explain.gather(tx, task, live), views.task(store_views.task(tx, task.key))
+            return explain.read_facts(tx, task, live), views.task(store_views.task(tx, task.key))
 
         facts, task = await self._swarm.db.read(read)
         return pb.ExplainTaskResponse(

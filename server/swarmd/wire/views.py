@@ -7,7 +7,7 @@ from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swa
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import Reason
 from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
-from swarmd.engine.reports.session_logs import Shown
+from swarmd.engine.reports.session_logs import LogItem
 from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
@@ -159,7 +159,7 @@ def reasons(found: Sequence[Reason]) -> list[operator_service_pb2.Reason]:
     ]
 
 
-def log(session: SessionRef, shown: Sequence[Shown]) -> operator_service_pb2.TailLogResponse:
+def log(session: SessionRef, shown: Sequence[LogItem]) -> operator_service_pb2.TailLogResponse:
     """Converts log entries of one session."""
     return operator_service_pb2.TailLogResponse(
         session_id=session.session_id,
@@ -169,7 +169,7 @@ def log(session: SessionRef, shown: Sequence[Shown]) -> operator_service_pb2.Tai
     )
 
 
-def _log_entry(shown: Shown) -> session_pb2.LogEntry:
+def _log_entry(shown: LogItem) -> session_pb2.LogEntry:
     entry = shown.entry
     return session_pb2.LogEntry(
         number=entry.number,

@@ -261,7 +261,7 @@ async def test_a_hundred_subscribers_cost_the_database_what_one_costs_and_none_c
 
 def _quiet(dashboard: Web) -> bool:
     """Returns True if the broadcaster waits for subscribers alone."""
-    return "" not in dashboard.server.swarm.feed._waiting
+    return "" not in dashboard.server.swarm.wakeups._waiting
 
 
 async def test_a_failed_poll_does_not_end_the_feed(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:

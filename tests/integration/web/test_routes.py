@@ -227,7 +227,7 @@ async def test_a_log_is_read_on_from_its_cursor_and_waited_for(dashboard: Web) -
     first = await program.get("/api/tasks/t000/log", limit=2)
     rest = await program.get("/api/tasks/t000/log", after=first["next"])
     waiting = asyncio.create_task(program.get("/api/tasks/t000/log", after=rest["next"], wait_s=30))
-    await eventually(lambda: "t000" in dashboard.server.swarm.feed._waiting, "the log is waited for")
+    await eventually(lambda: "t000" in dashboard.server.swarm.wakeups._waiting, "the log is waited for")
     await hand.say(claim, session, "ten")
 
     assert [entry["text"] for entry in first["entries"]] == ["one", "two"]

@@ -51,7 +51,7 @@ async def test_without_tls_nothing_but_loopback_is_served(tmp_path: Path, addres
 
 async def test_a_malformed_address_is_refused(tmp_path: Path) -> None:
     assert (await refused(tmp_path, dashboard="8765")).startswith(
-        "swarmd: --dashboard '8765' is no HOST:PORT"
+        "swarmd: --dashboard '8765' is not a HOST:PORT address"
     )
 
 
@@ -144,7 +144,7 @@ async def test_off_loopback_it_is_https_with_a_cookie_for_this_host_alone(
 
     async with server(tmp_path / "state", **settings) as found:
         url = found.dashboard.replace("0.0.0.0", "127.0.0.1")
-        link = found.swarm.logins.link(found.swarm.access.record_of(found.token))
+        link = found.swarm.logins.make_link(found.swarm.tokens.verify(found.token))
         async with httpx.AsyncClient(base_url=url, verify=context) as http:
             answer = await http.get(link.replace("0.0.0.0", "127.0.0.1"))
             hosts = {

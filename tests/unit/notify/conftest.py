@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeEntropy
-from support.engine import EngineHarness, bench
+from support.engine import EngineHarness, engine_harness
 from support.waiting import eventually
 from swarmd.notify.digest import Message
 from swarmd.notify.notifier import Notifier
@@ -67,7 +67,7 @@ class NotifiedSwarm:
 async def notifying(path: Path, inbox: Inbox, events: str = "") -> AsyncIterator[NotifiedSwarm]:
     """Runs a server with a notifier, from start to stop."""
     [target] = read_targets([f"json://host{events}"])
-    async with bench(path) as on:
+    async with engine_harness(path) as on:
         notifier = Notifier(target, inbox, swarm=on.swarm, entropy=FakeEntropy(), host="box")
         await notifier.start()
         try:

@@ -181,7 +181,7 @@ async def test_a_hanging_target_delays_neither_writes_nor_the_shutdown(tmp_path:
 
         # The target may have the message or not, so it gets the message again.
         seq = await notified.on.swarm.db.read(
-            lambda tx: feed_cursors.seq_of(tx, next(iter(feed_cursors.every(tx))))
+            lambda tx: feed_cursors.last_seq(tx, next(iter(feed_cursors.list_all(tx))))
         )
         assert seq == 1
 
@@ -220,7 +220,7 @@ async def test_it_ends_whether_the_feed_has_ended_or_not(
     tmp_path: Path, inbox: Inbox, *, closed_first: bool
 ) -> None:
     async with notifying(tmp_path / "swarm.db", inbox) as notified:
-        feed: Wakeups = notified.on.swarm.feed
+        feed: Wakeups = notified.on.swarm.wakeups
         if closed_first:
             feed.close()
         await notified.notifier.close(10.0)

@@ -10,7 +10,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from support.clock import FakeEntropy
 from swarmd.domain.errors import TooManyStreams
 from swarmd.domain.model import Role
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import NullObserver
 from swarmd.rpc import limits
 from swarmd.rpc.auth import AuthWrapper
@@ -42,15 +42,15 @@ class Context:
         return self.status.code, self.status.details
 
 
-class Tokens(Access):
+class Tokens(TokenRegistry):
     """Tokens of which one is good, if any is."""
 
     def __init__(self, found: TokenRecord | None) -> None:
         super().__init__(FakeEntropy())
         self._found = found
 
-    def record_of(self, token: str) -> TokenRecord:
-        return super().record_of(token) if self._found is None else self._found
+    def verify(self, token: str) -> TokenRecord:
+        return super().verify(token) if self._found is None else self._found
 
 
 class Requests:

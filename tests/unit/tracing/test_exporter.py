@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from support.engine import EngineHarness, bench, task
+from support.engine import EngineHarness, engine_harness, task
 from support.waiting import eventually
 from swarmd.domain.traces import trace_of
 from swarmd.store import events
@@ -40,7 +40,7 @@ class Traced:
 
 @contextlib.asynccontextmanager
 async def tracing(path: Path) -> AsyncIterator[Traced]:
-    async with bench(path) as on:
+    async with engine_harness(path) as on:
         found = Traced(on)
         seq = await on.swarm.db.read(events.last_seq)
         exporting = asyncio.create_task(export_spans(on.swarm, found.spans, seq))

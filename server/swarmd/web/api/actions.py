@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.stops import ordered, stopped_document
 from amplifier_swarm.documents.swarm import resumed_document, swarm_document
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.documents.workers import worker_document, workers_document
 from swarmd.domain.errors import InvalidRequest
 from swarmd.engine import bulk
-from swarmd.engine.bulk import BulkResult, Choice
+from swarmd.engine.bulk import BulkResult, TaskSelection
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
 from swarmd.web.http.params import Param, flag, number, text
@@ -77,18 +77,18 @@ async def retry(state: AppState, request: ApiRequest) -> Document:
 
 async def kill_many(state: AppState, request: ApiRequest) -> Document:
     """Kills many tasks, or reports what that would do."""
-    choice = _choice(request)
+    selection = _choice(request)
     if request.get(DRY_RUN):
-        return _bulk_document(await state.read_long(partial(bulk.would_kill, choice=choice)))
-    return _bulk_document(await bulk.kill(state.swarm, choice, request.get(CAUSE)))
+        return _bulk_document(await state.read_long(partial(bulk.preview_kill, selection=selection)))
+    return _bulk_document(await bulk.kill(state.swarm, selection, request.get(CAUSE)))
 
 
 async def retry_many(state: AppState, request: ApiRequest) -> Document:
     """Retries many tasks, or reports what that would do."""
-    choice = _choice(request)
+    selection = _choice(request)
     if request.get(DRY_RUN):
-        return _bulk_document(await state.read_long(partial(bulk.would_retry, choice=choice)))
-    return _bulk_document(await bulk.retry(state.swarm, choice))
+        return _bulk_document(await state.read_long(partial(bulk.preview_retry, selection=selection)))
+    return _bulk_document(await bulk.retry(state.swarm, selection))
 
 
 async def drain(state: AppState, request: ApiRequest) -> Document:
@@ -117,11 +117,11 @@ async def resume(state: AppState, request: ApiRequest) -> Document:
     return resumed_document(await state.actions.resume(requeue=request.get(REQUEUE)))
 
 
-def _choice(request: ApiRequest) -> Choice:
+def _choice(request: ApiRequest) -> TaskSelection:
     wanted, ids = request.get(FILTER), request.get(IDS)
     if (wanted is None) == (not ids):
         raise InvalidRequest("filter", "give either a filter or ids")
-    return Choice(wanted, ids)
+    return TaskSelection(wanted, ids)
 
 
 def _bulk_document(result: BulkResult) -> Document:

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.documents.workers import workers_document
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import SessionRole
 from swarmd.store import events
 from swarmd.store.reads import charts, pages
-from swarmd.store.reads.charts import SessionBar, Stretch
+from swarmd.store.reads.charts import SessionBar, TimeBucket
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
 from swarmd.web.http.params import MAX_TEXT, Param, integer
@@ -124,7 +124,7 @@ def _bar(bar: SessionBar) -> Document:
     }
 
 
-def _stretch(found: Stretch) -> Document:
+def _stretch(found: TimeBucket) -> Document:
     return {
         "at": values.iso(found.begin_us),
         "completed": found.completed,
@@ -134,7 +134,7 @@ def _stretch(found: Stretch) -> Document:
     }
 
 
-def _median_s(found: Stretch, role: SessionRole) -> float | None:
+def _median_s(found: TimeBucket, role: SessionRole) -> float | None:
     took_us = found.median_us.get(role)
     return None if took_us is None else took_us / 1_000_000
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.metrics.exposition import CONTENT_TYPE
 from swarmd.store import events
 from swarmd.web.http.responses import Json

@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.attempts import show_document
-from amplifier_swarm.documents.document import Document
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.documents.logs import entry_document
@@ -97,7 +97,7 @@ async def log(state: AppState, request: ApiRequest) -> Document:
     )
     found = await state.swarm.db.read(lambda tx: lookup.resolve(tx, request.path["id"]))
     read = partial(session_logs.page, key=found.key, wanted=wanted)
-    more = state.swarm.feed.next(found.task_id)
+    more = state.swarm.wakeups.wait_next(found.task_id)
     try:
         page = await state.swarm.db.read(read)
         if not page.shown and not page.ended and request.get(WAIT_S):

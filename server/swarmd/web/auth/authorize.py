@@ -24,7 +24,7 @@ def authenticate(state: AppState, connection: HTTPConnection) -> Principal:
     """
     given = connection.headers.get("authorization", "")
     if given.startswith(_BEARER):
-        return Principal(state.swarm.access.record_of(given.removeprefix(_BEARER)))
+        return Principal(state.swarm.tokens.verify(given.removeprefix(_BEARER)))
     cookie = connection.cookies.get(state.cookie, "")
     login = state.swarm.logins.find(cookie)
     if login is None:
@@ -49,4 +49,4 @@ def session_is_valid(state: AppState, principal: Principal) -> bool:
     """Returns False once the token is revoked or the login has ended."""
     if principal.cookie:
         return state.swarm.logins.find(principal.cookie) is not None
-    return state.swarm.access.by_id(principal.token.token_id) is not None
+    return state.swarm.tokens.find(principal.token.token_id) is not None

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from amplifier_swarm import __version__
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.domain.errors import LoginExpired
 from swarmd.engine.auth.logins import LOGIN_S, csrf_of
 from swarmd.store.tokens import TokenRecord
@@ -30,7 +30,7 @@ async def log_in(state: AppState, request: ApiRequest) -> Response:
 
     Raises: TokenInvalid, or RoleDenied for a worker's token.
     """
-    token = state.swarm.access.record_of(request.get(TOKEN).strip())
+    token = state.swarm.tokens.verify(request.get(TOKEN).strip())
     authorize.check_role(Principal(token), "GetSwarm")
     secret = await _log_in(state, token, request.cookie)
     return _with_cookie(
@@ -41,7 +41,7 @@ async def log_in(state: AppState, request: ApiRequest) -> Response:
 async def log_out(state: AppState, request: ApiRequest) -> Response:
     """Ends the login and deletes its cookie."""
     if request.cookie:
-        await state.swarm.db.write(partial(state.swarm.logins.end, secret=request.cookie))
+        await state.swarm.db.write(partial(state.swarm.logins.log_out, secret=request.cookie))
     response = Json({"logged_out": True})
     response.delete_cookie(state.cookie, path="/", secure=state.secure, httponly=True, samesite="strict")
     return response
@@ -58,7 +58,7 @@ async def redeem(state: AppState, request: Request) -> Response:
 
 
 async def _log_in(state: AppState, token: TokenRecord, old: str) -> str:
-    return await state.swarm.db.write(partial(state.swarm.logins.begin, token=token, instead_of=old))
+    return await state.swarm.db.write(partial(state.swarm.logins.log_in, token=token, instead_of=old))
 
 
 def _with_cookie(state: AppState, response: Response, secret: str) -> Response:

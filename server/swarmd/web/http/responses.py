@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.domain.errors import SwarmError
 from swarmd.web.http.errors import STATUS
 

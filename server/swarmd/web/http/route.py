@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.store.tokens import TokenRecord

@@ -60,7 +60,7 @@ class Broadcaster:
             await self._wake.wait()
             while self._subscribers:
                 self._wake.clear()
-                changed = self._swarm.feed.next()
+                changed = self._swarm.wakeups.wait_next()
                 await asyncio.sleep(await self._poll_once())
                 await self._wait(changed)
             self._wake.clear()

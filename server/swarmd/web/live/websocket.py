@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.web.auth import authorize
 from swarmd.web.http.params import Param, integer
 from swarmd.web.http.route import AppState, Principal
@@ -44,7 +44,7 @@ async def watch(state: AppState, broadcaster: Broadcaster, socket: WebSocket) ->
     after = await _after(state, socket)
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     subscriber = broadcaster.subscribe(after)
-    reading = state.swarm.feed.reading(ReaderKind.WEBSOCKET)
+    reading = state.swarm.wakeups.subscribe(SubscriberKind.WEBSOCKET)
     sending = asyncio.create_task(_send(state, principal, socket, subscriber))
     closed = asyncio.create_task(_until_disconnected(socket))
     try:
