@@ -24,17 +24,21 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
     """Returns the function that Starlette calls for the route."""
 
     async def respond(request: Request) -> Response:
-        principal = None
+        principal, csrf = None, ""
         if route.rpc and not (route.scraped and state.metrics_open and _is_loopback_client(request)):
             principal = authorize.authenticate(state, request)
             authorize.check_role(principal, route.rpc)
-            if route.method == "POST":
-                authorize.check_csrf(principal, request.headers.getlist(authorize.CSRF_HEADER))
+            given_csrf = request.headers.getlist(authorize.CSRF_HEADER)
+            if not route.without_csrf:
+                # For reads too: another program of this host may have the cookie, but never the CSRF token.
+                authorize.check_csrf(principal, given_csrf)
+            csrf = authorize.csrf_of(principal, given_csrf) if principal.cookie else ""
         given = _query(request, route.query)
         if route.method == "POST":
             given |= _body(await _read(request), route.body)
         response = await route.handle(
-            state, ApiRequest(principal, request.path_params, given, request.cookies.get(state.cookie, ""))
+            state,
+            ApiRequest(principal, request.path_params, given, request.cookies.get(state.cookie, ""), csrf),
         )
         return response if isinstance(response, Response) else Json(response, status_code=route.status)
 

@@ -153,6 +153,46 @@ async def test_d13_a_login_acts_from_its_own_page_only(dashboard: Web) -> None:
     assert (await browser.get("/api/status"))["mode"] == "running"
 
 
+async def test_a_cookie_alone_reads_nothing_but_who_it_is(dashboard: Web) -> None:
+    """A browser sends the cookie to every port of its host, so another program there may have it."""
+    browser = await dashboard.browser()
+    stolen = {"Cookie": browser.headers["Cookie"]}
+
+    for route in ROUTES:
+        if route.rpc and route.path != "/api/me":
+            for csrf in (
+                {},
+                {"X-Swarm-CSRF": "x" * 64},
+                {"X-Swarm-CSRF": stolen["Cookie"].partition("=")[2]},
+            ):
+                answer = await ask(dashboard, route, {**stolen, **dashboard.origin, **csrf})
+                assert (answer.status_code, reason(answer)) == (403, "CSRF_REFUSED"), route.path
+    me = (await dashboard.http.get("/api/me", headers=stolen)).json()
+    assert (me["role"], me["csrf"]) == ("operator", "")
+    assert await browser.get("/api/tasks")
+    assert (await browser.get("/api/me"))["csrf"] == browser.headers["X-Swarm-CSRF"]
+
+
+async def test_a_csrf_token_that_another_program_got_first_ends_the_login(dashboard: Web) -> None:
+    answer = await dashboard.http.get(await dashboard.link())
+    stolen = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    dashboard.http.cookies.clear()
+    taken = (await dashboard.http.get("/api/me", headers=stolen)).json()["csrf"]
+
+    page = await dashboard.http.get("/api/me?login=new", headers=stolen)
+
+    assert (page.status_code, reason(page)) == (401, "LOGIN_EXPIRED")
+    thief = {**stolen, **dashboard.origin, "X-Swarm-CSRF": taken}
+    assert (await dashboard.http.post("/api/pause", json={}, headers=thief)).status_code == 401
+
+
+async def test_a_page_that_is_loaded_again_after_its_login_keeps_it(dashboard: Web) -> None:
+    browser = await dashboard.browser()
+
+    assert (await browser.get("/api/me?login=new"))["csrf"] == browser.headers["X-Swarm-CSRF"]
+    await browser.get("/api/status")
+
+
 async def test_d13_what_a_form_can_send_changes_nothing(dashboard: Web) -> None:
     browser = await dashboard.browser()
     forms: tuple[dict[str, Any], ...] = (

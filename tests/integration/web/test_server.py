@@ -87,11 +87,11 @@ async def test_a_link_logs_a_browser_in_once(dashboard: Web) -> None:
     dashboard.http.cookies.clear()
     second = await dashboard.http.get(link)
 
-    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert (first.status_code, first.headers["location"]) == (303, "./?login=new")
     name, _, rest = first.headers["set-cookie"].partition("=")
     assert name == f"swarm-{dashboard.address[1]}"
     assert set(rest.split("; ")[1:]) == {"HttpOnly", f"Max-Age={LOGIN_S}", "Path=/", "SameSite=strict"}
-    assert (second.status_code, second.headers["location"]) == (303, "/?login=expired")
+    assert (second.status_code, second.headers["location"]) == (303, "./?login=expired")
     assert "set-cookie" not in second.headers
 
 

@@ -21,7 +21,10 @@ from swarmd.web.http.responses import HEADERS, error_response
 # The longest request head in bytes: line and headers.
 MAX_HEAD: Final = 16 * 1024
 LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
-_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?", re.IGNORECASE)
+_NAME: Final = r"(\[[0-9a-f:.]+\]|[^:@/\s]+)(?::(\d{1,5}))?"
+_HOST: Final = re.compile(_NAME, re.IGNORECASE)
+_ORIGIN: Final = re.compile(rf"(https?)://{_NAME}", re.IGNORECASE)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _SAFE: Final = ("GET", "HEAD")
 # Sec-Fetch-Site of a request of our own page, or of an address that the user typed.
 _OWN_SITES: Final = ("same-origin", "none")
@@ -85,17 +88,31 @@ def _head_bytes(scope: Scope) -> int:
 
 
 def _check_origin(headers: Headers, host: str) -> None:
+    """Raises OriginRefused unless the request comes from our own page or has a bearer token."""
     origins = headers.getlist("origin")
     if not origins:
         # Browsers send Origin with every such request, and never a bearer token by themselves.
-        own = headers.get("authorization", "").startswith("Bearer ")
-    else:
-        own = [origin.lower() for origin in origins] in (
-            [f"http://{host.lower()}"],
-            [f"https://{host.lower()}"],
+        if not headers.get("authorization", "").startswith("Bearer "):
+            raise OriginRefused("the request has no Origin header")
+    elif len(origins) != 1 or not _is_same_origin(origins[0], host):
+        raise OriginRefused(
+            f"the request's Origin is {', '.join(origins)[:100]!r} and its Host is {host[:100]!r}"
         )
-    if not own or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
-        raise OriginRefused
+    site = headers.get("sec-fetch-site", "none")
+    if site not in _OWN_SITES:
+        raise OriginRefused(f"the request's Sec-Fetch-Site is {site[:20]!r}")
+
+
+def _is_same_origin(origin: str, host: str) -> bool:
+    """Compares host name and port; a missing port is the default port of the origin's scheme.
+
+    A proxy that ends TLS may forward `Host: name:443` for the page `https://name`.
+    """
+    page, own = _ORIGIN.fullmatch(origin), _HOST.fullmatch(host)
+    if page is None or own is None:
+        return False
+    default = _DEFAULT_PORTS[page[1].lower()]
+    return (page[2].lower(), page[3] or default) == (own[1].lower(), own[2] or default)
 
 
 def _is_address(name: str) -> bool:

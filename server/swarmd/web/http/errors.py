@@ -17,7 +17,9 @@ class HostRefused(HttpRefusal):
     reason, status = "HOST_REFUSED", 421
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"this server does not go by the name {host!r}; see swarmd --dashboard-name")
+        super().__init__(
+            f"this server does not go by the name {host!r}; start swarmd with --dashboard-name and the host's name"
+        )
 
 
 class OriginRefused(HttpRefusal):
@@ -25,8 +27,11 @@ class OriginRefused(HttpRefusal):
 
     reason, status = "ORIGIN_REFUSED", 403
 
-    def __init__(self) -> None:
-        super().__init__("only the dashboard's own page may do this, or a program with a bearer token")
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}; only the dashboard's own page may do this, or a program with a bearer token. A proxy must forward"
+            " the Host header of the browser, and swarmd --dashboard-name must name that host"
+        )
 
 
 class CsrfRefused(HttpRefusal):
@@ -35,7 +40,9 @@ class CsrfRefused(HttpRefusal):
     reason, status = "CSRF_REFUSED", 403
 
     def __init__(self) -> None:
-        super().__init__("a login needs its CSRF token too; /api/me has it")
+        super().__init__(
+            "a login needs its CSRF token too, which only the answer to the login has; log in again"
+        )
 
 
 class ContentTypeRefused(HttpRefusal):
