@@ -59,7 +59,7 @@ class AuthWrapper:
         self._observer = observer
         self._streams = OpenStreams()
         self._probes = ProbeLimits()
-        tokens.on_revoked = self._streams.end
+        tokens.on_revoked = self._streams.cancel_all
 
     def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
         """Returns a stand-in for the server that generated code registers services with; it wraps their methods."""

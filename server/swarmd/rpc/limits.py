@@ -1,4 +1,4 @@
-"""The limits of RPC methods: the size of a request, the size of a plan, and the streams that a token may hold open.
+"""The limits of RPC methods: sizes of requests and plans, streams of a token and of a connection.
 
 Invariant: a limit is checked after the caller's token and before the request is decoded or the stream does any work.
 """
@@ -29,7 +29,7 @@ _MAX_REQUEST_BYTES: Final = {
 }
 # All messages of one AddTasks call together.
 MAX_PLAN_BYTES: Final = 256 * 1024 * 1024
-# Calls of a method that one token may have open at a time. Workers share a token, so theirs are not limited.
+# The most calls of a method that a token may have open at a time. Workers share a token, so theirs are not limited.
 MAX_STREAMS: Final = {
     "AddTasks": 4,
     "ExportTasks": 4,
@@ -95,7 +95,7 @@ class OpenStreams:
             finally:
                 self._forget(token_id, task)
 
-    def end(self, token_id: str) -> None:
+    def cancel_all(self, token_id: str) -> None:
         """Ends all streams of a token that was revoked."""
         for task in self._tasks.get(token_id, ()):
             self._revoked.add(task)
