@@ -114,15 +114,11 @@ WRONG_TLS = {
     "no certificate": "--tls-cert key.pem has no certificate in PEM form; check the file",
     "an encrypted key": "--tls-key encrypted.pem has a passphrase; give a key without one",
     "a broken certificate": "--tls-cert broken.pem and --tls-key key.pem can't be used: ",
-    "a junk authority": "--tls-client-ca junk.pem has no certificate in PEM form; give the certificate of the authority",
+    "a junk authority": "--tls-client-ca junk.pem has no certificate in PEM form; give the certificate",
 }
 
 
-@pytest.mark.parametrize("kind", WRONG_TLS)
-async def test_tls_files_that_do_not_fit_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def write_tls_files() -> None:
     authority = trustme.CA()
     own, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")
     own.cert_chain_pems[0].write_to_path("cert.pem")
@@ -131,6 +127,14 @@ async def test_tls_files_that_do_not_fit_are_told_apart(
     Path("encrypted.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n")
     Path("broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     Path("junk.pem").write_text("junk")
+
+
+@pytest.mark.parametrize("kind", WRONG_TLS)
+async def test_tls_files_that_do_not_fit_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tls_files()
     cert = {"no certificate": "key.pem", "a broken certificate": "broken.pem"}.get(kind, "cert.pem")
     keys = {"another key": "other.pem", "no key": "cert.pem", "an encrypted key": "encrypted.pem"}
     settings = {"tls_cert": Path(cert), "tls_key": Path(keys.get(kind, "key.pem"))}
