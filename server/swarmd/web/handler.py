@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from swarmd.domain.errors import InvalidRequest
 from swarmd.web.auth import authorize
+from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
 from swarmd.web.http.params import Param, is_text
 from swarmd.web.http.responses import Json
@@ -46,7 +47,11 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
 
 
 def _is_loopback_client(request: Request) -> bool:
-    return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    """Returns True for a program on this host; a request that a proxy on this host forwards is not one."""
+    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+        return False
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-forwarded-host"))
+    return not forwarded and name_of(request.headers["host"]) in LOOPBACK
 
 
 def _query(request: Request, fields: Sequence[Param[Any]]) -> dict[str, Any]:

@@ -75,10 +75,15 @@ class OriginCheck:
             _check_origin(headers, hosts[0])
 
     def _is_own_name(self, host: str) -> bool:
-        match = _HOST.fullmatch(host)
-        name = match[1].lower() if match else ""
+        name = name_of(host)
         # DNS rebinding needs a name; an address can't be rebound.
         return name in self._names or (self._any_address and _is_address(name))
+
+
+def name_of(host: str) -> str:
+    """Returns the host name of a Host header, without its port and in lower case; empty if it is malformed."""
+    match = _HOST.fullmatch(host)
+    return match[1].lower() if match else ""
 
 
 def _head_bytes(scope: Scope) -> int:
