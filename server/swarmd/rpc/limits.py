@@ -23,9 +23,10 @@ _MAX_REQUEST_BYTES: Final = {
     "AddTasks": MAX_MESSAGE_BYTES,
     "ReportProgress": MAX_MESSAGE_BYTES,
     "FinishTask": MAX_MESSAGE_BYTES,
+    "KillTask": MAX_MESSAGE_BYTES,
+    "RetryTask": MAX_MESSAGE_BYTES,
     "RecordSession": 4 * 1024 * 1024,
-    "KillTask": 4 * 1024 * 1024,
-    "RetryTask": 4 * 1024 * 1024,
+    "ClaimTask": 4 * 1024 * 1024,
 }
 # All messages of one AddTasks call together.
 MAX_PLAN_BYTES: Final = 256 * 1024 * 1024
