@@ -9,13 +9,13 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.errors import InvalidRequest, TokenInvalid
 from swarmd.web.auth import authorize
 from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
 from swarmd.web.http.params import Param, is_text
 from swarmd.web.http.responses import Json
-from swarmd.web.http.route import ApiRequest, AppState, Route
+from swarmd.web.http.route import ApiRequest, AppState, Principal, Route
 
 MAX_BODY: Final = 1024 * 1024
 BODY_WITHIN_S: Final = 10.0
@@ -25,25 +25,44 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
     """Returns the function that Starlette calls for the route."""
 
     async def respond(request: Request) -> Response:
-        principal, csrf = None, ""
-        if route.rpc and not (route.scraped and state.metrics_open and _is_loopback_client(request)):
-            principal = authorize.authenticate(state, request)
-            authorize.check_role(principal, route.rpc)
-            given_csrf = request.headers.getlist(authorize.CSRF_HEADER)
-            if not route.without_csrf:
-                # For reads too: another program of this host may have the cookie, but never the CSRF token.
-                authorize.check_csrf(principal, given_csrf)
-            csrf = authorize.csrf_of(principal, given_csrf) if principal.cookie else ""
+        principal = _authorize(state, route, request)
         given = _query(request, route.query)
         if route.method == "POST":
             given |= _body(await _read(request), route.body)
         response = await route.handle(
             state,
-            ApiRequest(principal, request.path_params, given, request.cookies.get(state.cookie, ""), csrf),
+            ApiRequest(
+                principal,
+                request.path_params,
+                given,
+                cookie=request.cookies.get(state.cookie, ""),
+                csrf=_csrf(request, principal),
+            ),
         )
+        if principal and route.method == "GET" and not authorize.session_is_valid(state, principal):
+            # The token was revoked while the route waited for something new.
+            raise TokenInvalid
         return response if isinstance(response, Response) else Json(response, status_code=route.status)
 
     return respond
+
+
+def _authorize(state: AppState, route: Route, request: Request) -> Principal | None:
+    """Returns the caller, None if the route needs none."""
+    if not route.rpc or (route.scraped and state.metrics_open and _is_loopback_client(request)):
+        return None
+    principal = authorize.authenticate(state, request)
+    authorize.check_role(principal, route.rpc)
+    if not route.without_csrf:
+        # For reads too: another program of this host may have the cookie, but never the CSRF token.
+        authorize.check_csrf(principal, request.headers.getlist(authorize.CSRF_HEADER))
+    return principal
+
+
+def _csrf(request: Request, principal: Principal | None) -> str:
+    if principal is None or not principal.cookie:
+        return ""
+    return authorize.csrf_of(principal, request.headers.getlist(authorize.CSRF_HEADER))
 
 
 def _is_loopback_client(request: Request) -> bool:
