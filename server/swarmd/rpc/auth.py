@@ -59,7 +59,7 @@ class AuthWrapper:
         self._observer = observer
         self._streams = OpenStreams()
         self._probes = ProbeLimits()
-        tokens.on_revoked = self._streams.cancel_all
+        tokens.on_revoked = self._streams.end_streams
 
     def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
         """Returns a stand-in for the server that generated code registers services with; it wraps their methods."""
@@ -98,7 +98,7 @@ class AuthWrapper:
                 token = self._authorize(method, context)
                 if not counted:
                     return await respond(raw, context)
-                async with self._streams.hold(token.token_id, name):
+                with self._streams.hold(token.token_id, name):
                     return await respond(raw, context)
             except SwarmError as error:
                 refusal = error.reason
@@ -124,11 +124,14 @@ class AuthWrapper:
         async def call(raw: RawRequests, context: Context) -> AsyncIterator[Any]:
             try:
                 token = self._authorize(method, context)
-                async with self._streams.hold(token.token_id, name):
+                with self._streams.hold(token.token_id, name) as stream:
                     async for response in inner(await read(raw), context):
                         failpoint.hit(f"{name}.reply")
+                        stream.sending = True
                         yield response
+                        stream.sending = False
                         failpoint.hit(f"{name}.replied")
+                        stream.check()
             except SwarmError as error:
                 await context.abort_with_status(pack(wire_error(error)))
             except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):

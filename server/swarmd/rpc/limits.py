@@ -6,8 +6,9 @@ Invariant: a limit is checked after the caller's token and before the request is
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
 from amplifier_swarm.channel import MAX_MESSAGE_BYTES
 from swarmd.domain.errors import InvalidRequest, TokenInvalid, TooManyStreams
@@ -68,56 +69,64 @@ class OneAtATime:
             self._running = False
 
 
+@dataclass(eq=False, slots=True)
+class OpenStream:
+    """A stream of a token, as the task that serves it sees it."""
+
+    task: "asyncio.Task[Any]"
+    # Set while gRPC sends a message: a cancellation would then end the task without a status for the client.
+    sending: bool = False
+    revoked: bool = False
+
+    def check(self) -> None:
+        """Raises TokenInvalid once the token is revoked."""
+        if self.revoked:
+            raise TokenInvalid
+
+
 class OpenStreams:
     """The registry of open streams by token: it limits their number and ends those of a revoked token."""
 
     def __init__(self) -> None:
-        self._tasks: defaultdict[str, set[asyncio.Task[object]]] = defaultdict(set)
+        self._streams: defaultdict[str, set[OpenStream]] = defaultdict(set)
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._revoked: set[asyncio.Task[object]] = set()
 
-    @contextlib.asynccontextmanager
-    async def hold(self, token_id: str, method: str) -> AsyncIterator[None]:
+    @contextlib.contextmanager
+    def hold(self, token_id: str, method: str) -> Iterator[OpenStream]:
         """Counts the current task's stream while the block runs.
 
         Raises: TooManyStreams if the token has too many of this method; TokenInvalid once the token is revoked.
         """
         task = asyncio.current_task()
         assert task is not None
-        with self._counted(token_id, method):
-            self._tasks[token_id].add(task)
-            try:
-                yield
-            except asyncio.CancelledError:
-                if task not in self._revoked:
-                    raise
-                task.uncancel()
-                raise TokenInvalid from None
-            finally:
-                self._forget(token_id, task)
-
-    def cancel_all(self, token_id: str) -> None:
-        """Ends all streams of a token that was revoked."""
-        for task in self._tasks.get(token_id, ()):
-            self._revoked.add(task)
-            task.cancel()
-
-    @contextlib.contextmanager
-    def _counted(self, token_id: str, method: str) -> Iterator[None]:
+        stream, key = OpenStream(task), (token_id, method)
         limit = MAX_STREAMS.get(method)
-        if limit is not None and self._counts[token_id, method] >= limit:
+        if limit is not None and self._counts[key] >= limit:
             raise TooManyStreams(method, limit)
-        self._counts[token_id, method] += 1
+        self._counts[key] += 1
+        self._streams[token_id].add(stream)
         try:
-            yield
+            yield stream
+        except asyncio.CancelledError:
+            if not stream.revoked:
+                raise
+            task.uncancel()
+            raise TokenInvalid from None
         finally:
-            self._counts[token_id, method] -= 1
-            if not self._counts[token_id, method]:
-                del self._counts[token_id, method]
+            self._forget(key, stream)
 
-    def _forget(self, token_id: str, task: "asyncio.Task[object]") -> None:
-        self._revoked.discard(task)
-        tasks = self._tasks[token_id]
-        tasks.discard(task)
-        if not tasks:
-            del self._tasks[token_id]
+    def end_streams(self, token_id: str) -> None:
+        """Ends all streams of a token that was revoked; a stream that is sending ends after that message."""
+        for stream in self._streams.get(token_id, ()):
+            stream.revoked = True
+            if not stream.sending:
+                stream.task.cancel()
+
+    def _forget(self, key: tuple[str, str], stream: OpenStream) -> None:
+        self._counts[key] -= 1
+        if not self._counts[key]:
+            del self._counts[key]
+        streams = self._streams[key[0]]
+        streams.discard(stream)
+        if not streams:
+            del self._streams[key[0]]

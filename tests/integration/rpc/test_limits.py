@@ -78,6 +78,19 @@ async def test_a_revoked_token_loses_its_open_streams(served: Server) -> None:
     assert await ended(watching) == (CODE.UNAUTHENTICATED, "TOKEN_INVALID")
 
 
+async def test_a_stream_that_nobody_reads_ends_with_its_token_too(served: Server) -> None:
+    await served.client().add(
+        *(TaskDefinition(task_id=f"t{n}", description="x" * 500_000) for n in range(30))
+    )
+    viewer, token_id = await token_of(served, "viewer")
+    stream = viewer.operator.ExportTasks(pb.ExportTasksRequest(), metadata=viewer.metadata)
+    await next_message(stream)
+
+    await revoke(served, token_id)
+
+    assert await asyncio.wait_for(ended(stream), 30) == (CODE.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
 async def test_a_worker_whose_token_is_revoked_is_fed_nothing_more(served: Server) -> None:
     worker, token_id = await token_of(served, "worker")
     stream = worker.claims("w1")
