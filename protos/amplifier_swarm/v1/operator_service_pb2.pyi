@@ -359,7 +359,9 @@ class ListTasksRequest(_message.Message):
     search: _builtins.str
     """Only tasks whose id or name contains this text, whatever the case. All if empty."""
     page_size: _builtins.int
-    """At most this many. 0 means 100; more than 1,000 is taken as 1,000; a negative value is refused."""
+    """At most this many; fewer come where they would have more than 2 MiB. 0 means 100; more than 1,000
+    is taken as 1,000; a negative value is refused.
+    """
     page_token: _builtins.str
     """`next_page_token` of the page before. Opaque; refused with another filter."""
     @_builtins.property

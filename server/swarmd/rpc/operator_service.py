@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import PlannedTask
+from swarmd.domain.model import PlannedTask, TaskKey
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
@@ -30,6 +30,8 @@ from swarmd.wire.reads import Reads
 Context = grpc.aio.ServicerContext[Any, Any]
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1_000
+# Well below what a client takes as one message.
+PAGE_BYTES: Final = 2 * 1024 * 1024
 _PAGE_TOKEN: Final = re.compile(r"([0-9]{1,15})-([0-9a-f]{8})")
 
 
@@ -215,9 +217,23 @@ def _read_page_token(token: str, wanted: TaskFilter) -> int:
 
 
 def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:
+    """Reads a page; it ends early where its tasks would not fit into a message, but has one task at least."""
     keys = pages.page(tx, wanted, after=after, limit=limit)
+    found: list[task_pb2.Task] = []
+    size = 0
+    for task in _tasks(tx, keys):
+        size += task.ByteSize()
+        if found and size > PAGE_BYTES:
+            break
+        found.append(task)
+    more = len(keys) == limit or len(found) < len(keys)
     return pb.ListTasksResponse(
-        tasks=reads.tasks(tx, keys),
-        next_page_token=_page_token(keys[-1], wanted) if len(keys) == limit else "",
+        tasks=found,
+        next_page_token=_page_token(keys[len(found) - 1], wanted) if more else "",
         total=pages.total(tx, wanted),
     )
+
+
+def _tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Iterator[task_pb2.Task]:
+    for first in range(0, len(keys), DEFAULT_PAGE):
+        yield from reads.tasks(tx, keys[first : first + DEFAULT_PAGE])

@@ -237,6 +237,24 @@ async def test_a_page_token_fits_its_own_list_alone(served: Server) -> None:
     assert [task.task_id for task in rest.tasks] == ["t2"]
 
 
+async def test_a_page_of_long_tasks_ends_early_and_the_next_goes_on(
+    served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_service, "PAGE_BYTES", 3_000)
+    client = served.client()
+    ids = [f"t{n:03}" for n in range(12)]
+    await client.add(*(TaskDefinition(task_id=task_id, name="x" * 450) for task_id in ids))
+
+    found, token, calls = [], "", 0
+    while calls == 0 or token:
+        page = await client.call("ListTasks", pb.ListTasksRequest(page_token=token))
+        found += [task.task_id for task in page.tasks]
+        token, calls = page.next_page_token, calls + 1
+
+    assert found == ids
+    assert calls > 2
+
+
 async def test_probes_without_a_token_are_limited(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MAX_WATCHES", 1)
     monkeypatch.setattr(health, "READ_WITHIN_S", 0.2)
