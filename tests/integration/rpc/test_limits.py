@@ -240,7 +240,7 @@ async def test_a_page_token_fits_its_own_list_alone(served: Server) -> None:
 async def test_a_page_of_long_tasks_ends_early_and_the_next_goes_on(
     served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_service, "PAGE_BYTES", 3_000)
+    monkeypatch.setattr(operator_service, "PAGE_BYTES", 2_000)
     client = served.client()
     ids = [f"t{n:03}" for n in range(12)]
     await client.add(*(TaskDefinition(task_id=task_id, name="x" * 450) for task_id in ids))
