@@ -3,12 +3,14 @@
 Invariant: without TLS it listens on loopback only.
 """
 
+import asyncio
+import errno
 import ipaddress
 import os
 import socket
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +18,9 @@ from amplifier_swarm.channel import check_address
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
 from swarmd.rpc.server import Tls
+
+# accept() fails with these while it has no descriptor or no memory.
+_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _log: Final = structlog.get_logger("swarmd")
 
@@ -102,6 +107,25 @@ def require_tls_or_loopback(address: str, flag: str, tls: Tls | None) -> None:
             f"refusing to listen on {address} without TLS",
             hint="give --tls-cert and --tls-key, or listen on 127.0.0.1",
         )
+
+
+class LoopErrors:
+    """The event loop's handler of errors that no task sees: a failed accept is one line, not a traceback."""
+
+    def __init__(self) -> None:
+        self._silent_until_s = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Logs the error; asyncio tries a failed accept again each second, which is logged once a minute."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+            _log.error("an error outside of any task", what=context["message"], exc_info=error)
+        elif loop.time() >= self._silent_until_s:
+            self._silent_until_s = loop.time() + 60.0
+            _log.error(
+                "no new connection is taken; raise the limit of open files",
+                error=os.strerror(error.errno or 0),
+            )
 
 
 def host_of(address: str) -> str:

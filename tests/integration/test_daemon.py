@@ -1,5 +1,7 @@
 """The whole daemon in this process: refused starts and the stop file."""
 
+import asyncio
+import errno
 import socket
 import ssl
 from pathlib import Path
@@ -16,7 +18,7 @@ from amplifier_swarm.v1 import swarm_pb2
 from support.server import Client, next_message, server
 from support.waiting import eventually
 from swarmd.config import ServerConfig
-from swarmd.listen import read_tls
+from swarmd.listen import LoopErrors, read_tls
 
 
 async def start(folder: Path, **settings: object) -> ProgramExit:
@@ -225,3 +227,22 @@ def test_a_dead_peer_is_noticed_by_ping_timeout_and_not_by_keepalive_timeout_alo
     assert names["grpc.http2.ping_timeout_ms"] == names["grpc.keepalive_timeout_ms"] > 0
     assert names["grpc.keepalive_time_ms"] <= 20_000
     assert socket.SO_REUSEPORT
+
+
+async def test_a_failed_accept_is_one_line_a_minute_and_other_errors_keep_their_traceback() -> None:
+    loop = asyncio.get_running_loop()
+    handler = LoopErrors()
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            handler(
+                loop,
+                {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "")},
+            )
+        handler(loop, {"message": "something else", "exception": (fault := RuntimeError("a bug"))})
+
+    assert [line["event"] for line in logs] == [
+        "no new connection is taken; raise the limit of open files",
+        "an error outside of any task",
+    ]
+    assert (logs[0]["error"], logs[1]["exc_info"]) == ("Too many open files", fault)
