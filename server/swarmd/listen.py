@@ -118,6 +118,8 @@ class LoopErrors:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Logs the error; asyncio tries a failed accept again each second, which is logged once a minute."""
         error = context.get("exception")
+        if isinstance(error, ValueError) and "_start_serving" in context["message"]:
+            return  # asyncio's second try of a failed accept, on a listener that is closed by now
         if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
             _log.error("an error outside of any task", what=context["message"], exc_info=error)
         elif loop.time() >= self._silent_until_s:

@@ -239,6 +239,7 @@ async def test_a_failed_accept_is_one_line_a_minute_and_other_errors_keep_their_
                 loop,
                 {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "")},
             )
+        handler(loop, {"message": "Exception in callback X._start_serving(…)", "exception": ValueError("-1")})
         handler(loop, {"message": "something else", "exception": (fault := RuntimeError("a bug"))})
 
     assert [line["event"] for line in logs] == [

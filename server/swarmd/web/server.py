@@ -26,6 +26,7 @@ from swarmd.wire.reads import Reads
 STOP_GRACE_S: Final = 1
 # More connections than browsers and scrapers ever need; each costs a few kilobytes.
 MAX_CONNECTIONS: Final = 1_000
+BACKLOG: Final = 100
 # The time in which a request's line and headers must arrive.
 HEAD_WITHIN_S: Final = 10.0
 KEEP_ALIVE_S: Final = 30
@@ -109,6 +110,8 @@ class WebServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
+            # Without descriptors asyncio tries as many accepts at once, each with a timer for the next try.
+            backlog=BACKLOG,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_GRACE_S,
