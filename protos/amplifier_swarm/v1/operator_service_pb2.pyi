@@ -326,7 +326,9 @@ class GetTaskResponse(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Attempt]:
-        """Its attempts, the earliest first."""
+        """Its attempts, the earliest first. Where all of it would have more than 14 MiB, the earliest attempts
+        come without what was reported of them: builder result, checks, verdict, late results.
+        """
 
     def __init__(
         self,

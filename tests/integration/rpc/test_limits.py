@@ -11,10 +11,13 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
+from support.grpc_worker import GrpcWorker
 from support.server import Client, Server, next_message, refusal, server
 from support.waiting import eventually
 from swarmd.rpc import health, limits, operator_service
+from swarmd.wire import reads
 
 CODE = grpc.StatusCode
 ROLES = {"viewer": pb.ROLE_VIEWER, "worker": pb.ROLE_WORKER, "operator": pb.ROLE_OPERATOR}
@@ -253,6 +256,25 @@ async def test_a_page_of_long_tasks_ends_early_and_the_next_goes_on(
 
     assert found == ids
     assert calls > 2
+
+
+async def test_the_oldest_reports_of_a_task_are_left_out_where_a_message_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "MAX_DETAIL_BYTES", 25_000)
+    async with server(tmp_path, retry_backoff=0) as served:
+        client = served.client()
+        await client.add(TaskDefinition(task_id="a", max_retries=3))
+        worker = GrpcWorker(client)
+        for _ in range(4):
+            check = session_pb2.CheckResult(command="c", exit_code=1, output_tail="x" * 9_000)
+            await worker.work("failed", error="no", checks=[check])
+
+        attempts = (await client.get("a")).attempts
+
+    assert [attempt.error for attempt in attempts] == ["no"] * 4
+    assert [len(attempt.checks) for attempt in attempts] == [0, 0, 1, 1]
+    assert all(len(attempt.sessions) == 1 for attempt in attempts)
 
 
 async def test_probes_without_a_token_are_limited(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
