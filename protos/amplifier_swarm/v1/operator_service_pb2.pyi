@@ -327,7 +327,9 @@ class GetTaskResponse(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Attempt]:
-        """Its attempts, the earliest first."""
+        """Its attempts, the earliest first. Where all of it would have more than 14 MiB, the earliest attempts
+        come without what was reported of them: builder result, checks, verdict, late results.
+        """
 
     def __init__(
         self,
@@ -360,9 +362,11 @@ class ListTasksRequest(_message.Message):
     search: _builtins.str
     """Only tasks whose id or name contains this text, whatever the case. All if empty."""
     page_size: _builtins.int
-    """At most this many. Default 100; more than 1,000 is taken as 1,000."""
+    """At most this many; fewer come where they would have more than 2 MiB. 0 means 100; more than 1,000
+    is taken as 1,000; a negative value is refused.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before, with all else unchanged."""
+    """`next_page_token` of the page before. Opaque; refused with another filter."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.TaskStatus.ValueType]:
         """Only tasks with one of these statuses. All if empty."""

@@ -22,10 +22,13 @@ key, name, incarnation, instance, slots, labels, runner, host, pid, version, con
 seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
 
 -- fragment: task_filter
--- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards.
+-- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards. :search is folded
+-- already; `lower`, which knows ASCII only, is much faster than `folded`.
 (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
    AND (:phase = '' OR t.phase = :phase)
-   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+   AND (:search = '' OR CASE WHEN :search_is_ascii
+        THEN instr(lower(t.task_id), :search) OR instr(lower(t.name), :search)
+        ELSE instr(folded(t.task_id), :search) OR instr(folded(t.name), :search) END)
 
 -- ── swarm ────────────────────────────────────────────────────────────────────────────────────────
 
