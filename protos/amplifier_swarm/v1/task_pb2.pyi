@@ -165,7 +165,9 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """The session could not be started as configured (binary missing, folder unreadable)."""
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
-    """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`."""
+    """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
+    an outcome with a value that it does not know, so a newer worker must not send one to an older server.
+    """
 
 FAILURE_CLASS_UNSPECIFIED: FailureClass.ValueType  # 0
 """There was no failure."""
