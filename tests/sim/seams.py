@@ -33,6 +33,7 @@ from swarm_worker.supervision import fence, guarded_run
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
+from swarm_worker.workspace.git import NoTree
 from swarmd.domain.leasing import parse_lease_id
 
 # What the real worker says of itself when something is wrong with it, and never should here.
@@ -233,9 +234,9 @@ async def _nothing() -> None:
     """Nothing to wait for."""
 
 
-async def _snapshot(root: Any, files: Any) -> Snapshot:
-    return Snapshot(root, (), (), None)
+async def _snapshot(root: Any, files: Any, run: Any) -> Snapshot:
+    return Snapshot(root, (), (), NoTree("no repository", silent=True))
 
 
-async def _changes(before: Snapshot) -> Changes:
+async def _changes(before: Snapshot, run: Any) -> Changes:
     return Changes((), None)

@@ -26,6 +26,7 @@ from swarm_worker.domain.names import session_id
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.checks import ChecksResult, findings_of, red, run_checks, summary_of
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.replies import read_builder_result, read_verdict
@@ -73,13 +74,15 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        before = await take_snapshot(self.bench.project_root, task.files) if self._validates else None
+        programs = AttemptPrograms(self.bench, self.assignment, self.stop)
+        root = self.bench.project_root
+        before = await take_snapshot(root, task.files, programs) if self._validates else None
         built = await self._session(self._builder())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED:
             return replace(_unfinished(built), builder_result=claimed)
         # Before the checks: what they write is not the builder's work.
-        changed = None if before is None else await changes_since(before)
+        changed = None if before is None else await changes_since(before, programs)
         outcome = await self._proven(built.log, claimed, changed)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
 
