@@ -1,4 +1,4 @@
-"""What acceptance tests start from."""
+"""Fixtures of the acceptance tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from support.programs import Stage, stage
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Stage]:
-    """A folder in which real programs run."""
+    """Provides a folder in which real programs run."""
     with stage(tmp_path) as found:
         yield found

@@ -1,4 +1,4 @@
-"""A night in small: Amplifier's programs, played by the stand-ins, on real workers, while most things go wrong."""
+"""A long run in small: stand-ins of Amplifier's programs on real workers, with most faults injected."""
 
 import json
 import random
@@ -33,7 +33,7 @@ RATES = {
         "slow_start": 0.03, "orphan": 0.03, "noisy": 0.03, "delegate": 0.04,
     },
 }  # fmt: skip
-# What an attempt comes to that ends with such a run, and a word that its error must have.
+# The failure class of an attempt whose last run had this fault, and a word that its error must contain.
 REASONS: Mapping[Fault, tuple[str, str]] = {
     Fault.RATE_LIMIT: ("provider_limited", "RateLimitError"),
     Fault.OVERLOAD: ("provider_limited", "ProviderUnavailableError"),
@@ -57,7 +57,7 @@ QUICK = ("--retry-backoff", "0.05", "--retry-backoff-max", "0.5")
 
 @pytest.fixture
 def ledger(swarm: Stage, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """The stand-ins on PATH, homes of their own, and what really ran."""
+    """Puts the stand-ins on PATH, with homes of their own, and returns their ledger of real runs."""
     programs = install(swarm.folder / "bin")
     path = swarm.folder / "ledger.jsonl"
     home = swarm.folder / "home"
@@ -76,14 +76,14 @@ def ledger(swarm: Stage, monkeypatch: pytest.MonkeyPatch) -> Ledger:
 
 @pytest.fixture
 def play(swarm: Stage, monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Says what goes wrong in the stand-ins; `shape` is that of the amplifier command."""
+    """Configures the faults of the stand-ins; `shape` is the version of the amplifier command."""
 
-    def said(*, shape: str = "", **faults: object) -> None:
+    def configure(*, shape: str = "", **faults: object) -> None:
         path = swarm.folder / "faults.json"
         path.write_text(json.dumps(faults))
         monkeypatch.setenv("AMPLIFIER_STANDIN_FAULTS", str(path))
 
-    return said
+    return configure
 
 
 def _write(path: Path, plan: Plan, policies: Mapping[str, str]) -> None:
@@ -98,7 +98,7 @@ def _write(path: Path, plan: Plan, policies: Mapping[str, str]) -> None:
 
 
 class Night:
-    """What is left in the morning: what the swarm says, and what the ledger says."""
+    """The results of a run: the tasks as the swarm shows them, and the faults in the ledger."""
 
     def __init__(self, swarm: Stage, ledger: Ledger) -> None:
         self.tasks = {
@@ -111,7 +111,7 @@ class Night:
             self.drawn[line["role"]].add(line["fault"])
 
     def surprises(self) -> list[object]:
-        """Attempts that came to something else than the last run in them explains."""
+        """Returns the attempts whose outcome their last run does not explain."""
         return [
             (task, attempt["number"], fault, attempt["outcome"], attempt["failure_class"], attempt["error"])
             for task, shown in self.tasks.items()
@@ -119,8 +119,8 @@ class Night:
             if not _is_explained(attempt, fault := self.last.get((task, attempt["number"])))
         ]
 
-    def burned(self, task: str) -> int:
-        """How many of its attempts counted against its retries."""
+    def charged(self, task: str) -> int:
+        """Returns the number of the task's attempts that counted against its retries."""
         classes = [attempt["failure_class"] for attempt in self.tasks[task]["attempts"]]
         return sum(kind is not None and kind not in FREE for kind in classes)
 
@@ -160,9 +160,9 @@ def test_every_task_of_a_night_ends_for_the_reason_that_is_stated(
         if shown["status"] == "failed":
             last = shown["attempts"][-1]
             assert (shown["failure_class"], shown["last_error"]) == (last["failure_class"], last["error"])
-            assert night.burned(task) == RETRIES + 1, task
+            assert night.charged(task) == RETRIES + 1, task
         else:
-            assert night.burned(task) <= RETRIES, task
+            assert night.charged(task) <= RETRIES, task
     _check_waits(night)
     _check_usage(swarm, ledger)
     drawn = {(role, name) for role, names in night.drawn.items() for name in names}
@@ -172,7 +172,7 @@ def test_every_task_of_a_night_ends_for_the_reason_that_is_stated(
 
 
 def _check_waits(night: Night) -> None:
-    """A provider that asked to wait cost nobody a retry, however often it did."""
+    """Checks that a provider's request to wait never cost a retry."""
     attempts = [attempt for shown in night.tasks.values() for attempt in shown["attempts"]]
     kinds = Counter(attempt["failure_class"] for attempt in attempts)
     assert kinds["provider_limited"] > 0
@@ -180,17 +180,17 @@ def _check_waits(night: Night) -> None:
     for task, shown in night.tasks.items():
         waits = sum(attempt["failure_class"] == "provider_limited" for attempt in shown["attempts"])
         won = shown["status"] == "completed"
-        assert len(shown["attempts"]) == waits + night.burned(task) + won
+        assert len(shown["attempts"]) == waits + night.charged(task) + won
 
 
 def _check_usage(swarm: Stage, ledger: Ledger) -> None:
-    """What the swarm has counted is what was reported: tokens, children's too, and costs, but no sum twice."""
+    """Checks that the swarm counted all reported tokens and costs, children's included, and none twice."""
     lines = list(ledger.lines("usage"))
     counted = [task["usage"] for task in swarm.tasks().values()]
     for ours, theirs in (("input_tokens", "input"), ("output_tokens", "output")):
         assert sum(usage[ours] for usage in counted) == sum(line[theirs] for line in lines) > 0
-    told = sum((Decimal(line["cost"]) for line in lines if line["cost"]), Decimal())
-    assert sum((Decimal(usage["cost"] or 0) for usage in counted), Decimal()) == told > 0
+    reported = sum((Decimal(line["cost"]) for line in lines if line["cost"]), Decimal())
+    assert sum((Decimal(usage["cost"] or 0) for usage in counted), Decimal()) == reported > 0
 
 
 @pytest.mark.timeout(300)
@@ -220,7 +220,7 @@ def test_an_example_runs_to_its_end_and_its_sessions_are_known_while_they_run(
 
 
 def _is_known(swarm: Stage, ledger: Ledger, task: str, role: str) -> object:
-    """Whether the session of that role is shown with its id while its process lives."""
+    """Returns True if the role's session is shown with its id while its process is alive."""
     running = [line for line in ledger.lines("start") if (line["task"], line["role"]) == (task, role)]
     if not running:
         return False

@@ -1,4 +1,4 @@
-"""The dashboard's port of real programs: the link that opens it, and an end that waits for no viewer."""
+"""The dashboard's port of real programs: its login link, and a shutdown that does not wait for viewers."""
 
 import contextlib
 import re
@@ -17,8 +17,8 @@ from support.waiting import until
 LINK = re.compile(r"http://\S+/login\?code=\w+")
 
 
-def opens(link: str) -> str:
-    """Where the link leads a browser."""
+def redirect_of(link: str) -> str:
+    """Returns the location to which the link redirects a browser."""
     return httpx.get(link).headers["location"]
 
 
@@ -39,7 +39,7 @@ def test_a_link_opens_the_dashboard_once_and_sigterm_ends_it_under_open_viewers(
 
         assert link.startswith(f"{dashboard}/login?code=")
         assert "good once" in done.stderr
-        assert [opens(link), opens(link)] == ["/", "/?login=expired"]
+        assert [redirect_of(link), redirect_of(link)] == ["/", "/?login=expired"]
         assert server.end(signal.SIGTERM) == 0
         for viewer in viewers:
             with contextlib.suppress(ConnectionClosed):
@@ -48,7 +48,7 @@ def test_a_link_opens_the_dashboard_once_and_sigterm_ends_it_under_open_viewers(
             assert viewer.protocol.close_code == 1012
 
 
-def test_without_a_dashboard_the_command_says_how_to_get_one(swarm: Stage) -> None:
+def test_the_command_says_how_to_start_a_dashboard_if_there_is_none(swarm: Stage) -> None:
     swarm.swarmd("--dashboard", "off")
 
     done = swarm.ctl("dashboard", check=False)
@@ -67,8 +67,8 @@ def test_a_run_serves_a_dashboard_of_its_own_and_prints_its_link(swarm: Stage) -
     run = swarm.start("run", *argv, "--builder-command", waits, program="swarmctl")
 
     [link] = until(lambda: LINK.findall(run.said()), "the link is printed")
-    where = opens(link)
+    location = redirect_of(link)
     (swarm.folder / "go").touch()
 
-    assert where == "/"
+    assert location == "/"
     assert run.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""The examples, run to their end as a user would."""
+"""The examples, run as a user runs them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a newcomer gets wrong on the first day: one line each, and an exit code that says of which kind it is."""
+"""Mistakes of new users: each gets one line and the exit code of its kind."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from support.programs import BIN, ROOT, Stage, environment
 
 
 def run(swarm: Stage, *argv: str, **env: str) -> tuple[int, str]:
-    """The exit code and what is said of a program that can't do what it is asked."""
+    """Returns the exit code and the stderr of a program that must fail."""
     done = subprocess.run(
         [str(BIN / argv[0]), *argv[1:]], cwd=swarm.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=60, env=environment() | env, check=False,
@@ -64,15 +64,15 @@ WITH_SERVER: dict[str, Case] = {
     "unknown verb": (("swarmctl", "stop"), 2, "swarmctl: no such command 'stop'; see swarmctl --help"),
     "no port": (
         ("swarmctl", "--server", "localhost", "status"), 2,
-        "swarmctl: --server 'localhost' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'localhost' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "port out of range": (
         ("swarmctl", "--server", ":99999", "status"), 2,
-        "swarmctl: --server ':99999' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server ':99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "a URL": (
         ("swarmctl", "--server", "http://x:1", "status"), 2,
-        "swarmctl: --server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "no such file": (
         ("swarmctl", "import", "ghost.yaml"), 2,
@@ -110,7 +110,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "no project root": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "embedded", "--project-root", "ghost"), 2,
-        "swarm-worker: --project-root FOLDER/ghost is no folder; make it or give another",
+        "swarm-worker: --project-root FOLDER/ghost is not a directory; create it or pass another path",
     ),
     "no slots": (
         ("swarm-worker", "--server", "ADDRESS", "--slots", "0"), 2,
@@ -133,7 +133,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a database of something else": (
         ("swarmd", "--db", "plan.yaml", "--listen", "127.0.0.1:0"), 1,
-        ("swarmd: FOLDER/plan.yaml: the file is no sound database (file is not a database);"
+        ("swarmd: FOLDER/plan.yaml: the file is not a sound database (file is not a database);"
          " restore a backup with --restore FILE"),
     ),
     "a flag out of range": (
@@ -210,7 +210,7 @@ def test_a_project_root_that_can_not_be_read(swarm: Stage) -> None:
 
 
 def _too_old(copy: Path) -> None:
-    """Lets the set-up believe that it runs on Python 3.10."""
+    """Changes the set-up script so that it sees Python 3.10."""
     text = copy.read_text()
     assert "sys.version_info" in text
     copy.write_text(text.replace("sys.version_info", "(3, 10, 4)"))

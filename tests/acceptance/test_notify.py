@@ -1,4 +1,4 @@
-"""Notifications by the real programs to a real web server, by way of Apprise."""
+"""Notifications from the real programs to a real web server through Apprise."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def argv_of(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
 
 
-def test_a_run_tells_what_failed_and_that_it_has_finished(on: Stage, hook: Webhook) -> None:
+def test_a_run_reports_failures_and_its_end(on: Stage, hook: Webhook) -> None:
     on.project.mkdir()
     done = on.ctl(
         *("run", "plan.yaml", "--workers", "1", "--project-root", "project", "--runner", "command"),
@@ -41,16 +41,18 @@ def test_a_run_tells_what_failed_and_that_it_has_finished(on: Stage, hook: Webho
     )
 
     assert done.returncode == 1, done.stderr
-    told = "\n".join(message["message"] for message in hook.received)
-    assert "Task bad (Bad) failed at attempt 1: agent_error" in told
-    assert "Nothing is left to do: 1 completed, 1 failed" in told
-    assert told.count("Nothing is left") == 1
-    assert "Good" not in told
+    messages = "\n".join(message["message"] for message in hook.received)
+    assert "Task bad (Bad) failed at attempt 1: agent_error" in messages
+    assert "Nothing is left to do: 1 completed, 1 failed" in messages
+    assert messages.count("Nothing is left") == 1
+    assert "Good" not in messages
     logs = "".join(path.read_text() for path in (on.folder / ".swarm").rglob("*.log"))
     assert "s3cret-path" not in done.stderr + logs
 
 
-def test_what_an_endpoint_did_not_take_comes_after_a_restart_and_only_once(on: Stage, hook: Webhook) -> None:
+def test_a_message_that_an_endpoint_refused_is_sent_after_a_restart_and_only_once(
+    on: Stage, hook: Webhook
+) -> None:
     hook.status = 500
     (on.folder / "notify").write_text(f"# on call\n{hook.url}#events=stop\n")
     server = on.swarmd("--notify", "@notify")
@@ -75,7 +77,7 @@ def test_what_an_endpoint_did_not_take_comes_after_a_restart_and_only_once(on: S
     ]
 
 
-def test_an_endpoint_that_hangs_holds_up_neither_calls_nor_the_end(on: Stage, hook: Webhook) -> None:
+def test_an_endpoint_that_hangs_delays_neither_calls_nor_the_shutdown(on: Stage, hook: Webhook) -> None:
     hook.open.clear()
     # Apprise itself would wait for a minute.
     server = on.swarmd("--notify", f"{hook.url}?rto=60")
@@ -106,7 +108,7 @@ def test_an_endpoint_that_hangs_holds_up_neither_calls_nor_the_end(on: Stage, ho
         ),
     ],
 )
-def test_a_wrong_address_is_refused_before_anything_is_made(
+def test_a_wrong_address_is_refused_before_any_file_is_written(
     on: Stage, flags: tuple[str, ...], line: str
 ) -> None:
     server = on.start("swarmd", *flags, program="swarmd")

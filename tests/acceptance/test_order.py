@@ -1,4 +1,4 @@
-"""Random plans on real processes: everything once, in order, whatever dies meanwhile."""
+"""Random plans on real processes: each task runs once and in order, even if workers or the server are killed."""
 
 import signal
 from pathlib import Path

@@ -30,7 +30,7 @@ MAY_BE_EMPTY = {"Refused calls", "Alerts"}
 
 
 def expressions() -> dict[str, list[str]]:
-    """What the dashboard asks, by panel, with Grafana's variables filled in."""
+    """Returns the dashboard's queries by panel, with Grafana's variables filled in."""
     dashboard = json.loads((DEPLOY / "grafana" / "swarm.json").read_text())
     found = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in dashboard["panels"]}
     found |= {notes["name"]: [notes["expr"]] for notes in dashboard["annotations"]["list"]}
@@ -62,7 +62,7 @@ def busy(tmp_path: Path) -> Iterator[tuple[Stage, str]]:
         worker.ready()
         on.until_status("bad", "failed")
         on.until_status("long", "in_progress")
-        until(lambda: hook.received, "somebody was told")
+        until(lambda: hook.received, "an alert was sent")
         yield on, server.ready()["dashboard"].removeprefix("http://")
 
 

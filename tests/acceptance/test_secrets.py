@@ -10,7 +10,7 @@ import yaml
 from support.programs import Stage
 from support.waiting import until
 
-# By its look alone nobody can tell that this one is secret; its variable's name tells.
+# This value does not look like a secret; only the name of its variable shows that it is one.
 PASSED = "planted-" + "7d31c0ffee"
 LOOKS = "AKIA" + "Q7PLANTEDQ7KEY00"
 SESSION = f"""
@@ -27,7 +27,7 @@ sys.exit("can't go on with " + key + " and " + os.environ["PLANTED_API_KEY"])
 
 
 def command_lines() -> str:
-    """What everybody on this machine can read of everybody's programs."""
+    """Returns the command lines of all processes, which every user of the machine can read."""
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:

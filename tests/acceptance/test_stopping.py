@@ -1,4 +1,4 @@
-"""Kill, emergency stop, pause and drain as an operator gives them, on real sessions."""
+"""Kill, emergency stop, pause and drain by an operator, with real sessions."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ COMMAND = ("--runner", "command", "--no-validation", "--kill-grace", "0.5", "--b
 
 
 def running(swarm: Stage, *tasks: str) -> Ledger:
-    """A swarm in which a session of the first task runs and ignores SIGTERM, with a child of its own."""
+    """Starts a swarm whose first task has a session that ignores SIGTERM and has a child process."""
     ledger = Ledger(swarm.folder / "ledger")
     script = ledger.script(middle="trap '' TERM; setsid sleep 600 & echo working\nsleep 600")
     write_plan(swarm.folder / "plan.yaml", {task: [] for task in tasks})
@@ -47,21 +47,21 @@ def test_d8_kill_returns_when_the_processes_are_gone_and_shows_the_receipt(swarm
     assert receipt["survivors"] == 0
     assert receipt["last_output"] == "working\n"
     again = swarm.ctl("kill", "a")
-    assert again.returncode == 0, "killing a killed task is no error"
+    assert again.returncode == 0, "a kill of a killed task is not an error"
 
 
 @pytest.fixture
 def stranger() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that is none of ours."""
+    """Starts a process that does not belong to the swarm."""
     process = subprocess.Popen(["sleep", "600"])
     yield process
     process.kill()
     process.wait()
 
 
-def once_joined(swarm: Stage, pid: int) -> None:
-    """A worker that the server knows with that process number, and that is gone."""
-    swarm.ctl("pause")  # or it would be given a task
+def register_former_worker(swarm: Stage, pid: int) -> None:
+    """Registers a worker with this process id and disconnects it."""
+    swarm.ctl("pause")  # otherwise it would get a task
     token = (swarm.folder / ".swarm" / "token").read_text().strip()
     with dial_blocking(Endpoint(swarm.address, token)) as channel:
         request = ClaimTaskRequest(
@@ -79,12 +79,12 @@ def test_d11_an_emergency_stop_ends_sessions_by_their_workers_and_holds_over_a_r
     swarm: Stage, stranger: "subprocess.Popen[bytes]"
 ) -> None:
     ledger = running(swarm, "a", "b")
-    once_joined(swarm, stranger.pid)
+    register_former_worker(swarm, stranger.pid)
 
     swarm.ctl("emergency-stop", "--cause", "fire")
 
     until(lambda: not any(map(alive, ledger.pids())), "no session is left, nor what it had started")
-    assert stranger.poll() is None, "its number was a worker's once, and means nothing"
+    assert stranger.poll() is None, "a process id that a worker once had proves nothing"
     swarm.until_status("a", "killed")
     server = swarm.programs[0]
     assert server.end() == 0
@@ -97,7 +97,7 @@ def test_d11_an_emergency_stop_ends_sessions_by_their_workers_and_holds_over_a_r
     swarm.ctl("kill", "a", "b")
 
 
-def test_a_paused_swarm_begins_nothing_and_goes_on_after_resume(swarm: Stage) -> None:
+def test_a_paused_swarm_starts_nothing_and_goes_on_after_resume(swarm: Stage) -> None:
     ledger = Ledger(swarm.folder / "ledger")
     write_plan(swarm.folder / "plan.yaml", {"a": []})
     swarm.swarmd()
@@ -126,7 +126,7 @@ def test_a_drain_with_a_deadline_ends_what_still_runs_and_the_worker_leaves(swar
     assert swarm.tasks()["a"]["cause"] == "its worker was drained"
 
 
-def test_a_server_that_is_told_to_end_leaves_at_once_and_what_runs_goes_on(swarm: Stage) -> None:
+def test_a_server_shuts_down_at_once_on_sigterm_and_sessions_go_on(swarm: Stage) -> None:
     ledger = Ledger(swarm.folder / "ledger")
     script = ledger.script(middle="while [ ! -e go ]; do sleep 0.05; done")
     write_plan(swarm.folder / "plan.yaml", {"a": [], "b": ["a"]})

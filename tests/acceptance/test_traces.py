@@ -1,4 +1,4 @@
-"""Traces of the real programs, as a collector gets them."""
+"""Traces of the real programs, as a collector receives them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +23,14 @@ test "$SWARM_TASK_ID$SWARM_ATTEMPT" != flaky1
 
 
 @pytest.fixture
-def told() -> Iterator[Collector]:
+def traces() -> Iterator[Collector]:
     with collector() as found:
         yield found
 
 
 @pytest.fixture
-def on(tmp_path: Path, told: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{told.port}")
+def on(tmp_path: Path, traces: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{traces.port}")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
     builder = tmp_path / "builder.sh"
     builder.write_text(BUILDER)
@@ -41,7 +41,7 @@ def on(tmp_path: Path, told: Collector, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def work(on: Stage) -> None:
-    """Works the plan through."""
+    """Runs the plan to its end."""
     on.swarmd("--retry-backoff", "0.1")
     on.ctl("import", "plan.yaml")
     worker = on.worker(
@@ -51,14 +51,14 @@ def work(on: Stage) -> None:
     assert worker.process.wait(60) == 0
 
 
-def test_an_attempt_is_one_trace_across_server_and_worker(on: Stage, told: Collector) -> None:
+def test_an_attempt_is_one_trace_across_server_and_worker(on: Stage, traces: Collector) -> None:
     work(on)
-    until(lambda: len(told.named("swarmd", "attempt")) == 3, "three attempts were traced")
-    until(lambda: len(told.named("swarm-worker", "work")) == 3, "and the work on each")
+    until(lambda: len(traces.named("swarmd", "attempt")) == 3, "three attempts were traced")
+    until(lambda: len(traces.named("swarm-worker", "work")) == 3, "and the work on each")
 
     attempts = {
         (a.attributes["swarm.task"], a.attributes["swarm.attempt"]): a
-        for a in told.named("swarmd", "attempt")
+        for a in traces.named("swarmd", "attempt")
     }
     assert attempts.keys() == {("good", 1), ("flaky", 1), ("flaky", 2)}
     assert len({a.trace for a in attempts.values()}) == 3
@@ -67,7 +67,7 @@ def test_an_attempt_is_one_trace_across_server_and_worker(on: Stage, told: Colle
     assert good.lasted_ns > 0
     assert attempts["flaky", 1].error == "agent_error"
 
-    mine = [span for span in told.spans if span.trace == good.trace]
+    mine = [span for span in traces.spans if span.trace == good.trace]
     [of_work] = [span for span in mine if span.name == "work"]
     [go] = [span for span in mine if span.name == "claim to go"]
     assert of_work.parent == go.parent == good.id
@@ -76,23 +76,23 @@ def test_an_attempt_is_one_trace_across_server_and_worker(on: Stage, told: Colle
         ("swarm-worker", "checks"),
         ("swarm-worker", "validator session"),
     }
-    assert "sk-ant" not in repr(told.spans)
+    assert "sk-ant" not in repr(traces.spans)
 
 
-def test_a_collector_that_hangs_holds_up_neither_work_nor_the_end(on: Stage, told: Collector) -> None:
-    told.open.clear()
+def test_a_collector_that_hangs_delays_neither_work_nor_the_shutdown(on: Stage, traces: Collector) -> None:
+    traces.open.clear()
 
     work(on)
-    until(lambda: told.callers, "somebody waits for the collector")
+    until(lambda: traces.callers, "an exporter waits for the collector")
 
     assert on.programs[0].end() == 0
 
 
 def test_without_the_variable_nothing_is_traced(
-    on: Stage, told: Collector, monkeypatch: pytest.MonkeyPatch
+    on: Stage, traces: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
     work(on)
 
     assert on.programs[0].end() == 0
-    assert told.callers == 0
+    assert traces.callers == 0

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def read_until(terminal: int, text: bytes) -> bytes:
-    """What the terminal is sent, up to that text."""
+    """Returns the terminal's output up to the text."""
     seen, end_s = b"", time.monotonic() + DEADLINE_S
     while text not in seen:
         assert time.monotonic() < end_s, f"waited in vain for {text!r}; the terminal got {seen[-2000:]!r}"
@@ -30,7 +30,7 @@ def read_until(terminal: int, text: bytes) -> bytes:
     return seen
 
 
-def test_the_full_screen_opens_takes_an_order_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+def test_the_full_screen_view_opens_accepts_an_action_and_restores_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("tasks: [{id: alpha, name: Alpha}]\n")
     with stage(tmp_path) as on:
         on.swarmd()

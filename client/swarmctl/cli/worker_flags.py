@@ -1,6 +1,6 @@
-"""The flags that go on to each swarm-worker, for the verbs that start one: `run` and `doctor`.
+"""The flags that `run` and `doctor` pass on to swarm-worker.
 
-The rule: what was not given is left to the worker, which has its own defaults and variables.
+Invariant: a flag that is not given is not passed on; the worker has its own defaults and variables.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import typer
 
 from amplifier_swarm.vocabulary import ContainmentName, RunnerName
 
-# The heading on their help pages.
+# The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
 
 
@@ -27,7 +27,7 @@ def _seconds(text: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFlags:
-    """One field a flag, by the flag's name."""
+    """The flags as fields of the same names."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
     runner: Annotated[RunnerName | None, _option("What runs the sessions.", "RUNNER")] = None
@@ -36,13 +36,15 @@ class WorkerFlags:
     builder_config: Annotated[
         str | None, _option("How amplifier-agent is configured for builders.", "FILE")
     ] = None
-    validator_config: Annotated[str | None, _option("The same for validators.", "FILE")] = None
+    validator_config: Annotated[
+        str | None, _option("How amplifier-agent is configured for validators.", "FILE")
+    ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
     no_validation: Annotated[
         bool, typer.Option("--no-validation", help="Let no validator judge.", rich_help_panel=PANEL)
     ] = False
     builder_command: Annotated[str | None, _option("The builder of the command runner.", "ARGV")] = None
-    validator_command: Annotated[str | None, _option("The validator of it.", "ARGV")] = None
+    validator_command: Annotated[str | None, _option("The validator of the command runner.", "ARGV")] = None
     builder_timeout: Annotated[float | None, _seconds("How long a builder may run.")] = None
     validator_timeout: Annotated[float | None, _seconds("How long a validator may run.")] = None
     stall_timeout: Annotated[float | None, _seconds("How long a session may be silent.")] = None
@@ -57,7 +59,7 @@ class WorkerFlags:
     ] = None
 
     def argv(self) -> Iterator[str]:
-        """The flags that were given."""
+        """Yields the arguments of the flags that were given."""
         for field in fields(self):
             value = getattr(self, field.name)
             flag = f"--{field.name.replace('_', '-')}"

@@ -27,11 +27,11 @@ def run(
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
 ) -> None:
-    """The same tasks are the same bytes, so two exports can be compared. FILE is replaced as a whole."""
+    """Equal tasks give equal bytes, so that two exports can be compared. FILE is replaced as a whole."""
     request = ExportTasksRequest(statuses=[text_format.value_of(TaskStatus, one) for one in status or ()])
     text = "".join(plan_text(_tasks(ctl, request)))
     if file == STDIN:
-        # A terminal is for eyes; a pipe gets every character as it is.
+        # On a terminal control characters are escaped; a pipe gets every character as it is.
         write(printable(text, newlines=True) if sys.stdout.isatty() else text)
         return
     with replacing(file, mode=0o666) as out:

@@ -1,12 +1,13 @@
 """Stand-ins for the kernel; the real one runs in test_session.py, in a process of its own."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from amplifier_core import HookResult
+
+from support import waiting
 
 
 @dataclass
@@ -78,9 +79,6 @@ def until() -> Callable[[Callable[[], bool]], None]:
     """Waits for a condition, for at most ten seconds."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        waiting.until(condition, "the condition holds", deadline_s=10)
 
     return wait

@@ -1,4 +1,4 @@
-"""Output is taken apart the same however it is broken up, and in bounded memory."""
+"""Output is split into the same lines whatever its chunks are, in bounded memory."""
 
 import random
 
@@ -9,8 +9,8 @@ from swarm_worker.output.lines import LINE_BYTES, LineSplitter, OutputLine, Tail
 
 def _split(*chunks: bytes) -> list[OutputLine]:
     splitter = LineSplitter()
-    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
-    return lines + splitter.end()
+    lines = [line for chunk in chunks for line in splitter.push(chunk)]
+    return lines + splitter.flush()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -40,25 +40,25 @@ def test_a_line_is_cut_at_64_kib_and_says_so(size: int, chunk: int) -> None:
     assert after == OutputLine("next")
 
 
-def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     assert _split(b"\xff\xfe ok\n") == [OutputLine("\ufffd\ufffd ok")]
 
 
 def test_a_tail_keeps_everything_up_to_its_limit() -> None:
     tail = Tail(100)
-    tail.feed(b"a\n" * 50)
+    tail.append(b"a\n" * 50)
 
     assert not tail.cut
     assert tail.text() == "a\n" * 50
 
 
-def test_a_tail_that_forgot_something_begins_with_a_whole_line() -> None:
+def test_a_tail_that_discarded_bytes_begins_with_a_whole_line() -> None:
     tail = Tail(100)
     for number in range(1000):
-        tail.feed(f"line {number}\n".encode())
+        tail.append(f"line {number}\n".encode())
 
     assert tail.cut
     assert tail.text().startswith("line 989\n")
     assert tail.text().endswith("line 999\n")
     assert len(tail.text()) <= 100
-    assert tail.end(9) == "line 999\n"
+    assert tail.last_chars(9) == "line 999\n"

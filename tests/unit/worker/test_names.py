@@ -49,7 +49,7 @@ def test_d9_builder_and_validator_of_every_attempt_have_ids_of_their_own() -> No
     assert len(set(ids)) == len(ids)
 
 
-def test_the_host_makes_a_worker_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_s_name_is_reduced_to_a_valid_worker_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("plain", "pod_1.cluster.local", "-odd-", "\u00fcber", "h" * 300, "..."):
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
 

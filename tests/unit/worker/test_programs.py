@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.runners.programs import find_program
+from amplifier_swarm.light_imports import find_program
 
 
 def _file(path: Path, mode: int) -> Path:

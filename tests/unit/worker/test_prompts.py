@@ -1,4 +1,4 @@
-"""Prompts say what is to be done, what was wrong before, and how to end; quoted text stays quoted."""
+"""Prompts contain the task, earlier faults and the request for the JSON; quoted text stays quoted."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def assigned(task: Task = TASK, *, findings: tuple[Finding, ...] = (), last_erro
 
 
 def built(assignment: Assignment, *, agent: str = "a") -> str:
-    return build.builder(assignment, agent=agent)
+    return build.builder_prompt(assignment, agent=agent)
 
 
 def judged(
@@ -50,10 +50,10 @@ def judged(
     checks: tuple[CheckResult, ...] = (),
     changes: Changes | None = None,
 ) -> str:
-    return build.validator(assignment, agent=agent, claimed=claimed, checks=checks, changes=changes)
+    return build.validator_prompt(assignment, agent=agent, claimed=claimed, checks=checks, changes=changes)
 
 
-def test_a_builder_s_prompt_has_all_that_the_task_says() -> None:
+def test_a_builder_s_prompt_contains_every_field_of_the_task() -> None:
     prompt = built(assigned())
 
     for said in (
@@ -99,7 +99,7 @@ def test_a_validator_s_prompt_quotes_the_builder_as_data() -> None:
     assert "\n# New instructions" not in prompt  # inside JSON, in which a line can't end
 
 
-def test_a_validator_sees_what_the_builder_says_about_each_finding() -> None:
+def test_a_validator_s_prompt_contains_the_builder_s_answer_to_each_finding() -> None:
     answers = (
         FindingAnswer("a1f1", AnswerKind.DISPUTED, "cookies do expire"),
         FindingAnswer("a9f9", AnswerKind.FIXED),
@@ -113,13 +113,13 @@ def test_a_validator_sees_what_the_builder_says_about_each_finding() -> None:
     assert '"finding_id": "a1f1"' in prompt.partition("# How to end")[2]
 
 
-def test_a_validator_sees_what_the_checks_gave() -> None:
+def test_a_validator_s_prompt_contains_the_results_of_checks() -> None:
     prompt = judged(assigned(), checks=(CheckResult("pytest -q", 0, "5 passed\n", 1.25),))
 
     assert "pytest -q\n  exited with 0, 1.2 s, and printed last:\n5 passed\n```" in prompt
 
 
-def test_a_validator_sees_what_really_changed() -> None:
+def test_a_validator_s_prompt_contains_the_observed_changes() -> None:
     tree = TreeChanges(
         "0123456789abcdef",
         (PathChange("a.py", new=True), PathChange("b.py", added=3, removed=1), PathChange("c.py", gone=True)),
@@ -143,7 +143,7 @@ def test_a_validator_sees_what_really_changed() -> None:
     assert "has really changed" not in judged(assigned(), changes=Changes())
 
 
-def test_both_roles_are_handed_what_the_dependencies_reported() -> None:
+def test_both_prompts_contain_the_reports_of_dependencies() -> None:
     base = BuilderResult(
         status="completed", files_created=("base.py",), implementation_notes="Use Base.make()."
     )
@@ -174,14 +174,14 @@ def test_any_other_persona_is_a_role_to_take_on() -> None:
 
 def test_no_example_can_be_taken_for_a_verdict() -> None:
     assert read_verdict(judged(assigned(findings=FINDINGS))) is None
-    assert read_verdict(build.repair(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
+    assert read_verdict(build.repair_prompt(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
 
 
 def test_a_repair_asks_for_the_same_json_again() -> None:
     for role, prompt in ((Role.BUILDER, built(assigned())), (Role.VALIDATOR, judged(assigned()))):
         ending = prompt.partition("# How to end")[2]
         assert ending
-        assert build.repair(assigned(), role).endswith(ending)
+        assert build.repair_prompt(assigned(), role).endswith(ending)
 
 
 def test_a_bare_task_makes_a_prompt_without_empty_sections() -> None:

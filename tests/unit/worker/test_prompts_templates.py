@@ -1,4 +1,4 @@
-"""A project may have prompts of its own; what is wrong with them is said before any task is claimed."""
+"""A project may have its own templates; errors in them are reported before any task is claimed."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.model import Assignment, Task
 from swarm_worker.domain.types import LeaseId, Role
 from swarm_worker.prompts import build
-from swarm_worker.prompts.templates import MAX_BYTES, PLACEHOLDERS, packaged
+from swarm_worker.prompts.templates import MAX_BYTES, PLACEHOLDERS, packaged_template
 
 ASSIGNMENT = Assignment(
     Task(id="t", document="{}", name="The $name task", files=("a.py",)), LeaseId("l"), 1, 1
@@ -32,26 +32,26 @@ def refusal(root: Path) -> str:
     return line
 
 
-def test_a_project_without_prompts_of_its_own_gets_ours(tmp_path: Path) -> None:
+def test_a_project_without_its_own_templates_gets_the_packaged_ones(tmp_path: Path) -> None:
     build.check_overrides(tmp_path)
     templates = build.read_templates(tmp_path)
 
-    ours = build.builder(ASSIGNMENT, agent="a")
-    assert build.builder(ASSIGNMENT, agent="a", templates=templates) == ours
+    ours = build.builder_prompt(ASSIGNMENT, agent="a")
+    assert build.builder_prompt(ASSIGNMENT, agent="a", templates=templates) == ours
 
 
-def test_a_project_s_prompt_replaces_ours_but_not_the_demand_for_the_json(tmp_path: Path) -> None:
+def test_a_project_s_template_does_not_replace_the_request_for_the_json(tmp_path: Path) -> None:
     write(tmp_path, "builder.md", "Build ${id}: $name for $$5.\n$files")
     templates = build.read_templates(tmp_path)
 
-    builder = build.builder(ASSIGNMENT, agent="a", templates=templates)
-    validator = build.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    builder = build.builder_prompt(ASSIGNMENT, agent="a", templates=templates)
+    validator = build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
 
     assert builder.startswith("Build t: The $name task for $5.\n\n# Files that")
     assert builder.endswith(
-        build.builder(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
+        build.builder_prompt(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
     )
-    assert validator == build.validator(ASSIGNMENT, agent="a", claimed=None, checks=())
+    assert validator == build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=())
 
 
 def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prompts(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prom
     templates = build.read_templates(tmp_path)
     write(tmp_path, "validator.md", "Say PASS.")
 
-    prompt = build.validator(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    prompt = build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
 
     assert prompt.startswith("Judge t.")
 
@@ -73,7 +73,7 @@ def test_an_unknown_placeholder_is_refused_with_its_line_and_the_known_ones(tmp_
     assert "$history" in line
 
 
-def test_what_only_a_validator_is_told_may_stand_in_its_prompt(tmp_path: Path) -> None:
+def test_placeholders_of_the_validator_alone_are_valid_in_its_template(tmp_path: Path) -> None:
     write(tmp_path, "validator.md", " ".join(f"${name}" for name in PLACEHOLDERS[Role.VALIDATOR]))
 
     build.check_overrides(tmp_path)
@@ -104,7 +104,7 @@ def test_a_prompt_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_our_own_prompts_use_every_placeholder_but_those_that_another_contains(role: Role) -> None:
-    used = set(re.findall(r"\$(\w+)", packaged(role)))
+    used = set(re.findall(r"\$(\w+)", packaged_template(role)))
 
     assert used == PLACEHOLDERS[role] - {"agent", "attempt"}
 

@@ -1,4 +1,4 @@
-"""What a model ends with is read strictly where it approves, and kindly everywhere else."""
+"""Replies are parsed strictly where they approve, and tolerantly everywhere else."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_issues_become_findings_with_the_ids_that_they_were_given() -> None:
     )
 
 
-def test_numbers_outside_their_bounds_are_no_numbers() -> None:
+def test_numbers_outside_their_bounds_are_ignored() -> None:
     verdict = read_verdict('{"verdict": "PASS", "confidence": 85, "test_quality_score": NaN}')
     assert verdict is not None
     assert (verdict.confidence, verdict.test_quality_score) == (None, None)
@@ -110,7 +110,7 @@ def test_a_builder_result_of_odd_types_is_coerced() -> None:
     )
 
 
-def test_a_builder_s_answers_are_read_kindly_and_only_where_they_name_a_finding() -> None:
+def test_a_builder_s_answers_are_coerced_and_ignored_without_a_finding_s_id() -> None:
     answers = [
         {"finding_id": "a1f1", "kind": "fixed", "why": "added a test"},
         {"finding_id": "a1f2", "kind": "DISPUTED", "why": ["odd"]},
@@ -133,17 +133,17 @@ def test_every_object_that_stands_by_itself_is_found() -> None:
     assert list(objects('noise {"a": 1}\n{\n  "b": {"c": 2}\n}\nbye')) == [{"a": 1}, {"b": {"c": 2}}]
 
 
-def test_a_builder_need_not_say_anything() -> None:
+def test_a_builder_may_end_without_a_report() -> None:
     assert read_builder_result("done, and nothing else") is None
 
 
-def test_garbage_is_given_up_before_it_costs_much() -> None:
+def test_decoding_of_malformed_text_stops_before_it_becomes_expensive() -> None:
     garbage = ('{"a":' * 900 + "x\n") * 1_000
 
     assert last_object(garbage) is None
 
 
-def test_a_value_nested_beyond_reason_harms_nobody() -> None:
+def test_a_value_that_is_nested_too_deeply_is_harmless() -> None:
     nested = "[" * 900 + "]" * 900
 
     verdict = read_verdict(f'{{"verdict": "FAIL", "summary": {nested}}}')

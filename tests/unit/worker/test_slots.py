@@ -1,4 +1,4 @@
-"""Whatever goes wrong in one attempt: the server is told, the lease goes, and the slot takes the next claim."""
+"""After any fault in an attempt the server gets an outcome, the lease is dropped and the slot is free again."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,26 +22,26 @@ COMPLETED = Outcome(OutcomeKind.COMPLETED)
 
 
 class Reporter:
-    """A server that answers at once, or refuses."""
+    """A reporter to a server that answers at once or refuses."""
 
     def __init__(self) -> None:
-        self.told: dict[str, task_pb2.Outcome] = {}
+        self.received: dict[str, task_pb2.Outcome] = {}
         self.refuses = False
         self.outcomes = self
 
-    async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
-        self.told[finished.lease_id] = finished.outcome
+    async def request(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
+        self.received[finished.lease_id] = finished.outcome
         if self.refuses:
             raise ItemRefused("no")
         return wire.FinishResult(disposition=wire.FINISH_DISPOSITION_ACCEPTED)
 
 
 class Attempt:
-    """Comes to an outcome, or breaks."""
+    """An attempt that returns an outcome or raises."""
 
     def __init__(self, outcome: Outcome | Exception) -> None:
-        self.ends: list[Any] = []
-        self.ended: list[SessionEnd] = []
+        self.end_reports: list[Any] = []
+        self.unreported_ends: list[SessionEnd] = []
         self._outcome = outcome
 
     async def run(self) -> Outcome:
@@ -50,8 +50,8 @@ class Attempt:
         return self._outcome
 
 
-class Bench:
-    """One slot; `attempts` makes each attempt, by its task."""
+class SlotHarness:
+    """A `Slots` with a single slot; `attempts` makes the attempt of each task."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,20 +65,20 @@ class Bench:
     def _make(self, assignment: Assignment, _stop: Stop) -> Any:
         return self.attempts(assignment.task.id)
 
-    def take(self, task: str) -> None:
+    def enqueue(self, task: str) -> None:
         claim = wire.Claim(
             task=task_pb2.TaskDefinition(task_id=task), lease_id=f"lease-{task}", attempt=1, epoch=1
         )
-        self.slots.take(claim, accept=True)
+        self.slots.enqueue(claim, accept=True)
 
     async def answered(self, task: str) -> task_pb2.Outcome:
         await eventually(lambda: not self.leases, "every lease is answered")
-        return self.reporter.told[f"lease-{task}"]
+        return self.reporter.received[f"lease-{task}"]
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    found = Bench(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[SlotHarness]:
+    found = SlotHarness(tmp_path)
     yield found
     await found.slots.close()
 
@@ -97,61 +97,63 @@ FAULTS: dict[str, Callable[[str], Attempt]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_an_attempt_that_goes_wrong_is_reported_and_frees_its_slot(bench: Bench, fault: str) -> None:
-    bench.attempts = lambda task: FAULTS[fault](task) if task == "a" else Attempt(COMPLETED)
+async def test_an_attempt_that_goes_wrong_is_reported_and_frees_its_slot(
+    harness: SlotHarness, fault: str
+) -> None:
+    harness.attempts = lambda task: FAULTS[fault](task) if task == "a" else Attempt(COMPLETED)
 
-    bench.take("a")
-    bench.take("b")
+    harness.enqueue("a")
+    harness.enqueue("b")
 
-    assert (await bench.answered("b")).kind == task_pb2.OUTCOME_KIND_COMPLETED
-    failed = bench.reporter.told["lease-a"]
+    assert (await harness.answered("b")).kind == task_pb2.OUTCOME_KIND_COMPLETED
+    failed = harness.reporter.received["lease-a"]
     assert failed.failure_class == task_pb2.FAILURE_CLASS_AGENT_ERROR
     assert failed.error.startswith("fault of the worker: ")
 
 
-async def test_an_end_that_can_t_be_recorded_does_not_keep_the_outcome_back(bench: Bench) -> None:
+async def test_a_failed_report_of_an_end_does_not_delay_the_outcome(harness: SlotHarness) -> None:
     async def fails() -> None:
         raise ValueError("no")
 
     def make(_task: str) -> Attempt:
         attempt = Attempt(COMPLETED)
-        attempt.ends = [fails()]
+        attempt.end_reports = [fails()]
         return attempt
 
-    bench.attempts = make
-    bench.take("a")
+    harness.attempts = make
+    harness.enqueue("a")
 
-    assert (await bench.answered("a")).kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert (await harness.answered("a")).kind == task_pb2.OUTCOME_KIND_COMPLETED
 
 
 @pytest.mark.parametrize("refuses", [False, True])
 async def test_an_outbox_that_can_t_be_cleared_holds_no_lease(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, refuses: bool
+    harness: SlotHarness, monkeypatch: pytest.MonkeyPatch, *, refuses: bool
 ) -> None:
     def fail(_lease_id: str) -> None:
         raise OSError("read-only file system")
 
-    bench.reporter.refuses = refuses
+    harness.reporter.refuses = refuses
     for method in ("remove", "set_aside"):
-        monkeypatch.setattr(bench.slots._outbox, method, fail)
+        monkeypatch.setattr(harness.slots._outbox, method, fail)
 
-    bench.take("a")
+    harness.enqueue("a")
 
-    assert (await bench.answered("a")).kind == task_pb2.OUTCOME_KIND_COMPLETED
-    assert list(bench.folder.glob("*.outcome")), "a later life will send it once more"
+    assert (await harness.answered("a")).kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert list(harness.folder.glob("*.outcome")), "the next process will send it again"
 
 
 @pytest.mark.parametrize("fault", [OSError("no space left"), RuntimeError("a bug")])
-async def test_an_outbox_that_takes_nothing_keeps_neither_the_outcome_nor_the_slot(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Exception
+async def test_an_outbox_that_can_t_be_written_loses_neither_the_outcome_nor_the_slot(
+    harness: SlotHarness, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def fail(_finished: object) -> None:
         raise fault
 
-    monkeypatch.setattr(bench.slots._kept, "do", fail)
+    monkeypatch.setattr(harness.slots._outbox_writes, "run", fail)
 
-    bench.take("a")
-    bench.take("b")
+    harness.enqueue("a")
+    harness.enqueue("b")
 
     for name in ("a", "b"):
-        assert (await bench.answered(name)).kind == task_pb2.OUTCOME_KIND_COMPLETED
+        assert (await harness.answered(name)).kind == task_pb2.OUTCOME_KIND_COMPLETED

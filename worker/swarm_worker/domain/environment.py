@@ -1,4 +1,7 @@
-"""The environment of a session: what is on the list, and nothing else. Never a token of the swarm."""
+"""The environment of sessions and checks.
+
+Invariant: a session gets the listed variables only, and never a token of the swarm.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,7 @@ _SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 
 
 def base_environment(own: Mapping[str, str], *, passed: Sequence[str]) -> dict[str, str]:
-    """What of the worker's own environment a session gets."""
+    """Returns the variables of the worker's own environment that a session inherits."""
     return {
         name: value
         for name, value in own.items()
@@ -25,12 +28,12 @@ def base_environment(own: Mapping[str, str], *, passed: Sequence[str]) -> dict[s
 
 
 def secrets_of(env: Mapping[str, str]) -> list[str]:
-    """The values among these that nobody should read in a log, by the names of their variables."""
+    """Returns the values whose variables are named like secrets; logs must not show them."""
     return [value for name, value in env.items() if _SECRET.search(name)]
 
 
 def task_variables(assignment: "Assignment", *, project_root: Path) -> dict[str, str]:
-    """What checks and sessions learn about the task."""
+    """Returns the variables that describe the task to its checks and sessions."""
     return {
         "SWARM_TASK_ID": assignment.task.id,
         "SWARM_ATTEMPT": str(assignment.attempt),
@@ -41,7 +44,7 @@ def task_variables(assignment: "Assignment", *, project_root: Path) -> dict[str,
 def session_variables(
     session_id: SessionId, *, role: Role, prompt_file: Path, task_file: Path
 ) -> dict[str, str]:
-    """What only sessions learn."""
+    """Returns the variables that describe a session to its program; checks do not get them."""
     return {
         "SWARM_ROLE": role.value,
         "SWARM_SESSION_ID": session_id,

@@ -1,7 +1,9 @@
-"""Names findings. Its one rule: a finding that comes back keeps its id, so that it can be followed.
+"""Ids of findings.
 
-A new one is `a{attempt}f{number}`. One of the last attempt is known again by its id, if the validator named
-it, or by its file and its words; how they are spaced, their case and how long a thing took don't count.
+Invariant: a finding that is reported again keeps its id, so that it can be followed over attempts.
+
+A new finding gets the id `a{attempt}f{number}`. A finding of the previous attempt is recognized by its id, if the
+validator repeats the id, or by its file and text. Spacing, case and durations in the text are ignored.
 """
 
 import re
@@ -11,17 +13,17 @@ from typing import Final
 
 from swarm_worker.domain.model import Assignment, Finding
 
-# As test programs say how long they ran: "in 0.12s", "(3 ms)".
-_TOOK: Final = re.compile(r"\b\d+(\.\d+)?\s?(m?s|seconds?|minutes?)\b")
+# Durations as test programs print them: "in 0.12s", "(3 ms)".
+_DURATION: Final = re.compile(r"\b\d+(\.\d+)?\s?(m?s|seconds?|minutes?)\b")
 
 
-def named(found: Iterable[Finding], assignment: Assignment) -> tuple[Finding, ...]:
-    """The findings with the ids that they go by; no two of them share one."""
+def with_ids(found: Iterable[Finding], assignment: Assignment) -> tuple[Finding, ...]:
+    """Returns the findings with their ids, each of which is unique."""
     old = {finding.finding_id: finding for finding in assignment.findings}
     names: list[Finding] = []
     made = 0
     for finding in found:
-        known = _known(finding, old)
+        known = _known_id(finding, old)
         if known is None:
             made += 1
         else:
@@ -30,7 +32,7 @@ def named(found: Iterable[Finding], assignment: Assignment) -> tuple[Finding, ..
     return tuple(names)
 
 
-def _known(finding: Finding, old: dict[str, Finding]) -> str | None:
+def _known_id(finding: Finding, old: dict[str, Finding]) -> str | None:
     if finding.finding_id in old:
         return finding.finding_id
     key = _key(finding)
@@ -38,5 +40,5 @@ def _known(finding: Finding, old: dict[str, Finding]) -> str | None:
 
 
 def _key(finding: Finding) -> tuple[str, str]:
-    issue = _TOOK.sub("", finding.issue.casefold())
+    issue = _DURATION.sub("", finding.issue.casefold())
     return finding.file.strip(), " ".join(issue.split())

@@ -1,6 +1,6 @@
-"""What the worker works with, as values: frozen, and free of the wire. `convert` makes them from messages.
+"""Frozen values of the worker, independent of the wire; `rpc.convert` makes them from messages.
 
-Both are loaded with the first task; what a worker needs before is in `basics`.
+This module is loaded with the first task; the values that an idle worker needs are in `types`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FailureClass(StrEnum):
-    """Why an attempt did not succeed; the words of the wire in lower case."""
+    """The reason why an attempt did not succeed; the wire's names in lower case."""
 
     AGENT_ERROR = "agent_error"
     VALIDATION_FAILED = "validation_failed"
@@ -28,7 +28,7 @@ class FailureClass(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """How an attempt ended, in the worker's words."""
+    """The way in which an attempt ended."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -37,7 +37,7 @@ class OutcomeKind(StrEnum):
 
 
 class LogKind(StrEnum):
-    """What a log entry is."""
+    """The kind of a log entry."""
 
     OUTPUT = "output"
     ERROR_OUTPUT = "error_output"
@@ -49,7 +49,7 @@ class LogKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What of a task its attempt and its prompts need; `document` is all of it as JSON."""
+    """The fields of a task that attempts and prompts need; `document` is the whole task as JSON."""
 
     id: str
     document: str
@@ -68,13 +68,13 @@ class Task:
     validator_timeout_s: float | None = None
     stall_timeout_s: float | None = None
     check_timeout_s: float | None = None
-    # Whether its sessions outlast any silence of the server.
+    # True if the task's sessions keep running while the server is unreachable.
     keep_on_disconnect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault that a validator or a check found."""
+    """A fault that a validator or a check found."""
 
     finding_id: str
     file: str
@@ -83,7 +83,7 @@ class Finding:
 
 
 class AnswerKind(StrEnum):
-    """What a builder says that it did about a finding."""
+    """The kind of a builder's answer to a finding."""
 
     UNSPECIFIED = "unspecified"
     FIXED = "fixed"
@@ -92,7 +92,7 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FindingAnswer:
-    """What a builder says about one finding that it was given."""
+    """A builder's answer to a finding of the previous attempt."""
 
     finding_id: str
     kind: AnswerKind
@@ -101,7 +101,7 @@ class FindingAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BuilderResult:
-    """What a builder says of its own work. Never evidence."""
+    """A builder's report on its own work; never evidence of success."""
 
     status: str = ""
     files_created: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class BuilderResult:
 
 @dataclass(frozen=True, slots=True)
 class DependencyResult:
-    """What came of a task that another one depends on."""
+    """The result of a task on which another task depends."""
 
     task_id: str
     name: str
@@ -125,7 +125,7 @@ class DependencyResult:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A task together with the right to work on it."""
+    """A task with the lease to work on it."""
 
     task: Task
     lease_id: LeaseId
@@ -134,27 +134,27 @@ class Assignment:
     findings: tuple[Finding, ...] = ()
     last_error: str = ""
     dependency_results: tuple[DependencyResult, ...] = ()
-    # The trace that this attempt belongs to; empty if nobody traces.
+    # The trace of this attempt; empty if tracing is off.
     traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a session has used of a model; `cost` is in US dollars, None if no price is known."""
+    """The tokens that a session used; `cost` is in US dollars, None if the price is unknown."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost: "Decimal | None" = None
 
     def plus(self, other: "Usage") -> "Usage":
-        """Both together; a price that one of them lacks counts as none."""
+        """Returns the sum; an unknown cost counts as 0 if the other cost is known."""
         cost = other.cost if self.cost is None else self.cost + (other.cost or 0)
         return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, cost)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one of a task's checks gave."""
+    """The result of one check of a task."""
 
     command: str
     exit_code: int
@@ -164,7 +164,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a validator decided."""
+    """A validator's decision."""
 
     passed: bool
     confidence: float | None = None
@@ -176,7 +176,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class KillReceipt:
-    """How the processes of an attempt were ended."""
+    """A record of how the processes of an attempt were ended."""
 
     containment: str = "none"
     processes_found: int = 0
@@ -189,17 +189,17 @@ class KillReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a session or an attempt did not succeed."""
+    """The class and text of an unsuccessful session or attempt."""
 
     kind: FailureClass
     error: str
-    # How long the provider asked to wait, if it did.
+    # The wait that the provider asked for; None if it named no time.
     retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended."""
+    """The end of an attempt with everything that is reported about it."""
 
     kind: OutcomeKind
     failure: Failure | None = None
@@ -211,7 +211,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """Asks for the go."""
+    """A request for the go of a session."""
 
     lease_id: LeaseId
     session_id: SessionId
@@ -221,7 +221,7 @@ class SessionStart:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """Says that a session has ended; `exit_code` is None if no process came to be."""
+    """A report that a session has ended; `exit_code` is None if no process was started."""
 
     start: SessionStart
     exit_code: int | None
@@ -230,7 +230,7 @@ class SessionEnd:
 
 @dataclass(frozen=True, slots=True)
 class SessionLogLine:
-    """A piece of what a session did or printed, before it has a number."""
+    """An entry of a session's log, before it has a number."""
 
     kind: LogKind
     text: str

@@ -1,9 +1,13 @@
-"""Names that the worker makes up: session ids and its own. Their one rule: nothing outside the grammar."""
+"""Names that the worker generates: session ids, guard names and its own default name.
+
+Invariant: every name matches the server's grammar.
+"""
 
 import re
 import socket
 from typing import TYPE_CHECKING, Final
 
+from amplifier_swarm.light_imports import sha256_hex
 from swarm_worker.domain.types import Role, SessionId
 
 if TYPE_CHECKING:
@@ -11,17 +15,17 @@ if TYPE_CHECKING:
 
 SESSION_ID_LENGTH: Final = 81
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# Room in a default name for the number behind the host.
+# The rest of a worker's name is room for a number after the host.
 HOST_LENGTH: Final = 100
 
 
 def session_id(assignment: "Assignment", role: Role, *, run: int = 1) -> SessionId:
-    """The id of an attempt's session, known before any process exists; `run` counts those of one role."""
+    """Returns the id of a session before its process exists; `run` counts the attempt's sessions of one role."""
     return SessionId(_fitted(assignment, role.value if run == 1 else f"{role}{run}"))
 
 
 def check_id(assignment: "Assignment", number: int) -> str:
-    """The name of a check's guard."""
+    """Returns the name of the guard of a check."""
     return _fitted(assignment, f"check{number}")
 
 
@@ -31,12 +35,12 @@ def helper_id(assignment: "Assignment", number: int) -> str:
 
 
 def is_worker_name(text: str) -> bool:
-    """Whether the server takes it as a worker's name."""
+    """Returns True if the server accepts the text as a worker's name."""
     return NAME_PATTERN.fullmatch(text) is not None
 
 
 def host_name() -> str:
-    """The host's name, reduced to what a worker's name may hold."""
+    """Returns the host's name, reduced to the characters that a worker's name may contain."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("._-")[:HOST_LENGTH] or "worker"
 
 
@@ -46,11 +50,9 @@ def _fitted(assignment: "Assignment", purpose: str) -> str:
 
 
 def _slug(task_id: str, length: int) -> str:
-    """The id in lower case letters, digits and dashes; with a hash whenever that lost anything."""
+    """Returns the id in lower case letters, digits and dashes; a hash marks every lossy change."""
     slug = re.sub(r"[^a-z0-9-]", "-", task_id.lower())
     if slug == task_id and len(slug) <= length:
         return slug
-    from hashlib import sha256  # noqa: PLC0415  # OpenSSL is 700 KiB that an idle worker does without
-
-    digest = sha256(task_id.encode()).hexdigest()[:8]
+    digest = sha256_hex(task_id)[:8]
     return f"{slug[: length - len(digest) - 1]}-{digest}"

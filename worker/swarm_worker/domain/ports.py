@@ -1,4 +1,4 @@
-"""What an attempt needs of the server, without the wire: the go before a session, an ear for what it does."""
+"""The interface through which an attempt reports to the server, independent of the wire."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from swarm_worker.domain.types import StopOrder
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The answer to a session's start; `refusal` says what is wrong with the request, if that is it."""
+    """The answer to a session's start; `refusal` is set if the server rejected the request as invalid."""
 
     go: bool
     order: StopOrder | None = None
@@ -17,16 +17,16 @@ class Go:
 
 
 class SessionReporter(Protocol):
-    """Where an attempt asks and reports."""
+    """The requests and reports of an attempt's sessions."""
 
-    async def ask(self, start: SessionStart) -> Go:
-        """Asks for the go; until there is an answer, no process may exist."""
+    async def request_go(self, start: SessionStart) -> Go:
+        """Requests the go; no process of the session may exist before the answer."""
 
-    async def end(self, end: SessionEnd) -> None:
-        """Records an end; returns when the server has it, or never will."""
+    async def report_end(self, end: SessionEnd) -> None:
+        """Reports an end; returns when the server has stored or refused it."""
 
-    def log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
-        """Passes on what a session did, without waiting; entries are numbered from 1."""
+    def report_log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
+        """Reports a log entry without waiting; entries are numbered from 1."""
 
-    def use(self, start: SessionStart, usage: Usage) -> None:
-        """Passes on what a session has used so far, without waiting."""
+    def report_usage(self, start: SessionStart, usage: Usage) -> None:
+        """Reports the usage of the session so far, without waiting."""

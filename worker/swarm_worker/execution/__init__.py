@@ -1,1 +1,1 @@
-"""One attempt: slots, builder, checks, validator."""
+"""Execution of attempts: slots, builder, checks, validator."""

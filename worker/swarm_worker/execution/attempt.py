@@ -1,6 +1,7 @@
-"""One attempt at a task: builder, checks, validator. Plain control flow; it knows nothing of the wire.
+"""Runs one attempt at a task: builder, checks, validator. Plain control flow, independent of the wire.
 
-Its one rule: only proof completes an attempt. What can't be read, was not run or did not say so is a failure.
+Invariant: only proof completes an attempt. A check that fails, and a verdict that is missing, unreadable or
+negative, is a failure.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from swarm_worker.config import WorkerConfig
-from swarm_worker.domain.finding_ids import named
+from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     BuilderResult,
@@ -24,7 +25,13 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.names import session_id
 from swarm_worker.domain.types import Role
-from swarm_worker.execution.checks import ChecksResult, findings_of, red, run_checks, summary_of
+from swarm_worker.execution.checks import (
+    ChecksResult,
+    failed_checks,
+    findings_of_checks,
+    run_checks,
+    summary_of_checks,
+)
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
@@ -35,37 +42,37 @@ from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
 
 ERROR_CHARS: Final = 1_000
-# A validator that came to nothing is run again alone: the builder's work has been paid for.
+# A validator that fails by itself is run again alone: the builder's work is already paid for.
 VALIDATOR_RUNS: Final = 3
-AGAIN: Final = (
+RERUN_VALIDATOR_AFTER: Final = (
     FailureClass.CRASHED,
     FailureClass.TIMEOUT,
     FailureClass.STALLED,
     FailureClass.PROVIDER_LIMITED,
 )
-# How long a provider is waited for that asks for patience: if it does not say, and at most.
-LIMITED_S: Final = 30.0
-LIMITED_MOST_S: Final = 300.0
+# The wait for a provider that is limited: the default if it names no time, and the maximum.
+PROVIDER_WAIT_S: Final = 30.0
+PROVIDER_WAIT_MAX_S: Final = 300.0
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt; `run` is called once."""
+    """A single attempt at a task; `run` may be called once."""
 
-    bench: SessionContext
+    context: SessionContext
     config: WorkerConfig
     assignment: Assignment
     stop: Stop
     templates: build.Templates | None = None
-    # The ends of sessions that nobody has been told of; they go with what is told next, or with the outcome.
-    ended: list[SessionEnd] = field(default_factory=list)
-    # Those that are on their way: an outcome should come after them.
-    ends: list[asyncio.Task[None]] = field(default_factory=list)
+    # The ends of sessions that are not reported yet; the next report or the outcome includes them.
+    unreported_ends: list[SessionEnd] = field(default_factory=list)
+    # The reports of ends that are under way; an outcome must wait for them.
+    end_reports: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> Outcome:
-        """Works on the task until it is done, has failed or is ordered to end."""
+        """Runs the attempt until it has completed, has failed or is ordered to stop."""
         task, attempt = self.assignment.task, self.assignment.attempt
-        with self.bench.tracer.attempt(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
+        with self.context.tracer.attempt(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
             outcome = await self._run()
             span.set_attributes(outcome=outcome.kind)
             if outcome.failure is not None:
@@ -74,90 +81,94 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        programs = AttemptPrograms(self.bench, self.assignment, self.stop)
-        root = self.bench.project_root
+        programs = AttemptPrograms(self.context, self.assignment, self.stop)
+        root = self.context.project_root
         before = await take_snapshot(root, task.files, programs) if self._validates else None
-        built = await self._session(self._builder())
+        built = await self._run_session(self._builder_spec())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED:
-            return replace(_unfinished(built), builder_result=claimed)
-        # Before the checks: what they write is not the builder's work.
+            return replace(_outcome_of_session(built), builder_result=claimed)
+        # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        outcome = await self._proven(built.log, claimed, changed)
+        outcome = await self._verify(built.log, claimed, changed)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
 
-    async def _proven(
+    async def _verify(
         self, log: SessionLog, claimed: BuilderResult | None, changed: Changes | None
     ) -> Outcome:
-        """What the attempt comes to once its builder says that it is done."""
-        checked = await self._checked(log)
+        """Returns the outcome after a builder that reports success: checks first, then the validator."""
+        checked = await self._run_checks(log)
         if checked.stopped is not None:
             return Outcome(OutcomeKind.STOPPED, checks=checked.results, kill_receipt=checked.stopped)
-        if failed := red(checked.results):
-            return self._red(failed, checked.results)
+        if failed := failed_checks(checked.results):
+            return self._outcome_of_failed_checks(failed, checked.results)
         if changed is None:
             return Outcome(OutcomeKind.COMPLETED, checks=checked.results)
-        work = self._validator(claimed, checked.results, changed)
-        return replace(self._judged(await self._judgement(work)), checks=checked.results)
+        spec = self._validator_spec(claimed, checked.results, changed)
+        validated = await self._run_validator(spec)
+        return replace(self._outcome_of_verdict(validated), checks=checked.results)
 
-    async def _checked(self, log: SessionLog) -> ChecksResult:
+    async def _run_checks(self, log: SessionLog) -> ChecksResult:
         timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
         if self.assignment.task.checks:
-            self._tell_ends()
-        with self.bench.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
+            self._report_ends()
+        with self.context.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
             checked = await run_checks(
-                self.bench, self.assignment, timeout_s=timeout_s, stop=self.stop, log=log
+                self.context, self.assignment, timeout_s=timeout_s, stop=self.stop, log=log
             )
-            if failed := red(checked.results):
-                span.fail(f"{len(failed)} red")
+            if failed := failed_checks(checked.results):
+                span.fail(f"{len(failed)} failed")
             return checked
 
-    async def _judgement(self, work: SessionSpec) -> SessionResult:
-        """What a validator came to; one that crashed or hung is no reason to build anew."""
-        judged = await self._session(work)
+    async def _run_validator(self, spec: SessionSpec) -> SessionResult:
+        """Runs the validator, and again if it crashed or hung: that is not the builder's fault."""
+        validated = await self._run_session(spec)
         for run in range(2, VALIDATOR_RUNS + 1):
-            if judged.failure is None or judged.failure.kind not in AGAIN:
+            if validated.failure is None or validated.failure.kind not in RERUN_VALIDATOR_AFTER:
                 break
-            judged.log.note(f"the validator is run again alone, {run} of {VALIDATOR_RUNS}")
-            self._tell_ends()
-            await self._wait_for_provider(judged.failure)
-            judged = await self._session(replace(work, run=run))
-        return judged
+            validated.log.note(f"the validator is run again alone, {run} of {VALIDATOR_RUNS}")
+            self._report_ends()
+            await self._wait_for_provider(validated.failure)
+            validated = await self._run_session(replace(spec, run=run))
+        return validated
 
     async def _wait_for_provider(self, failure: Failure) -> None:
         if failure.kind is not FailureClass.PROVIDER_LIMITED:
             return
-        asked_s = LIMITED_S if failure.retry_after_s is None else failure.retry_after_s
+        wait_s = PROVIDER_WAIT_S if failure.retry_after_s is None else failure.retry_after_s
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(asked_s, LIMITED_MOST_S)):
+            async with asyncio.timeout(min(wait_s, PROVIDER_WAIT_MAX_S)):
                 await self.stop.ordered.wait()
 
-    async def _session(self, work: SessionSpec) -> SessionResult:
-        name = session_id(self.assignment, work.role, run=work.run)
-        # In one message with what this one asks.
-        self._tell_ends()
-        with self.bench.tracer.span(f"{work.role} session", session=name) as span:
-            result, end = await Session(self.bench, self.assignment, work, stop=self.stop).run()
-            if result.failure is not None:
-                span.fail(result.failure.kind)
-        if end is not None:
-            self.ended.append(end)
-        return result
+    async def _run_session(self, spec: SessionSpec) -> SessionResult:
+        name = session_id(self.assignment, spec.role, run=spec.run)
+        # The batcher sends these reports and this session's request for its go in one message.
+        self._report_ends()
+        with self.context.tracer.span(f"{spec.role} session", session=name) as span:
+            run = await Session(self.context, self.assignment, spec, stop=self.stop).run()
+            if run.result.failure is not None:
+                span.fail(run.result.failure.kind)
+        if run.end is not None:
+            self.unreported_ends.append(run.end)
+        return run.result
 
-    def _tell_ends(self) -> None:
-        self.ends += [asyncio.create_task(self.bench.desk.end(end)) for end in self.ended]
-        self.ended.clear()
+    def _report_ends(self) -> None:
+        report_end = self.context.reporter.report_end
+        self.end_reports += [asyncio.create_task(report_end(end)) for end in self.unreported_ends]
+        self.unreported_ends.clear()
 
-    def _builder(self) -> SessionSpec:
-        agent = self.assignment.task.builder_agent or self.config.builder_agent
-        prompt = build.builder(self.assignment, agent=agent, templates=self.templates)
-        return SessionSpec(Role.BUILDER, prompt, self._builder_timeout_s)
+    def _builder_spec(self) -> SessionSpec:
+        task = self.assignment.task
+        agent = task.builder_agent or self.config.builder_agent
+        prompt = build.builder_prompt(self.assignment, agent=agent, templates=self.templates)
+        timeout_s = task.builder_timeout_s or self.config.builder_timeout
+        return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
-    def _validator(
+    def _validator_spec(
         self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> SessionSpec:
         task = self.assignment.task
-        prompt = build.validator(
+        prompt = build.validator_prompt(
             self.assignment,
             agent=task.validator_agent or self.config.validator_agent,
             claimed=claimed,
@@ -166,51 +177,49 @@ class Attempt:
             templates=self.templates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
-        repair = build.repair(self.assignment, Role.VALIDATOR)
+        repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
         return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
 
-    def _red(self, failed: list[CheckResult], results: tuple[CheckResult, ...]) -> Outcome:
-        """A rejection without a validator: it has nothing to add to a red check."""
-        summary = summary_of(failed, total=len(results))
-        found = named(findings_of(failed), self.assignment)
+    def _outcome_of_failed_checks(
+        self, failed: list[CheckResult], results: tuple[CheckResult, ...]
+    ) -> Outcome:
+        """Returns a rejection; a failed check needs no validator."""
+        summary = summary_of_checks(failed, total=len(results))
+        findings = with_ids(findings_of_checks(failed), self.assignment)
         return Outcome(
             OutcomeKind.FAILED,
             failure=Failure(FailureClass.VALIDATION_FAILED, summary),
             checks=results,
-            verdict=Verdict(passed=False, findings=found, summary=summary),
+            verdict=Verdict(passed=False, findings=findings, summary=summary),
         )
 
-    def _judged(self, judged: SessionResult) -> Outcome:
-        if (
-            judged.kind is OutcomeKind.DECLINED
-        ):  # a builder did run, so the claim can't be given back for free
-            return Outcome(OutcomeKind.STOPPED, kill_receipt=judged.receipt)
-        if judged.kind is not OutcomeKind.COMPLETED:
-            return _unfinished(judged)
-        verdict = read_verdict(judged.reply)
+    def _outcome_of_verdict(self, validated: SessionResult) -> Outcome:
+        if validated.kind is OutcomeKind.DECLINED:
+            # A builder did run, so the claim can't be given back free of charge.
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=validated.receipt)
+        if validated.kind is not OutcomeKind.COMPLETED:
+            return _outcome_of_session(validated)
+        verdict = read_verdict(validated.reply)
         if verdict is None:
-            said = one_line(judged.reply[-ERROR_CHARS:], ERROR_CHARS) or "nothing"
-            error = f"the validator ended without a readable verdict; its last words: {said}"
+            last_words = one_line(validated.reply[-ERROR_CHARS:], ERROR_CHARS) or "nothing"
+            error = f"the validator ended without a readable verdict; its last words: {last_words}"
             return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.NO_VERDICT, error))
-        verdict = replace(verdict, findings=named(verdict.findings, self.assignment))
+        verdict = replace(verdict, findings=with_ids(verdict.findings, self.assignment))
         if verdict.passed:
-            return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=judged.receipt)
-        failure = Failure(FailureClass.VALIDATION_FAILED, f"the validator rejected the work: {_why(verdict)}")
-        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=judged.receipt)
-
-    @property
-    def _builder_timeout_s(self) -> float:
-        return self.assignment.task.builder_timeout_s or self.config.builder_timeout
+            return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=validated.receipt)
+        error = f"the validator rejected the work: {_rejection_reason(verdict)}"
+        failure = Failure(FailureClass.VALIDATION_FAILED, error)
+        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=validated.receipt)
 
     @property
     def _validates(self) -> bool:
         return not self.config.no_validation and self.assignment.task.validate is not False
 
 
-def _unfinished(result: SessionResult) -> Outcome:
+def _outcome_of_session(result: SessionResult) -> Outcome:
     return Outcome(result.kind, failure=result.failure, kill_receipt=result.receipt)
 
 
-def _why(verdict: Verdict) -> str:
+def _rejection_reason(verdict: Verdict) -> str:
     issues = "; ".join(finding.issue for finding in verdict.findings)
     return one_line(verdict.summary or issues or "it gave no reason", ERROR_CHARS)

@@ -1,4 +1,4 @@
-"""Runs a task's checks after its builder: shell commands in the project root, whose exit codes are the proof."""
+"""Runs a task's checks after its builder: shell commands in the project root, judged by their exit codes."""
 
 import time
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 TAIL_CHARS: Final = 8_000
-# A finding has to leave room for more of them in one prompt.
+# One finding must leave room for others in the same prompt.
 FINDING_TAIL_CHARS: Final = 2_000
 COMMAND_CHARS: Final = 500
-# What a shell says of a command that it can't start, and of one that a signal ended.
+# The exit code of a shell for an unknown program, and the code for a program that SIGKILL ended.
 CANNOT_START: Final = 127
 KILLED: Final = -9
 
 
 @dataclass(frozen=True, slots=True)
 class ChecksResult:
-    """What the checks gave; `stopped` is set if they were ended before their end."""
+    """The results of an attempt's checks; `stopped` is set if an order ended them early."""
 
     results: tuple[CheckResult, ...]
     stopped: KillReceipt | None = None
 
 
-class _Recorder:
-    """Keeps the end of what a check prints."""
+class _OutputTail:
+    """A sink that keeps the end of a check's output."""
 
     stall_factor = 1.0
 
@@ -43,68 +43,70 @@ class _Recorder:
 
     @property
     def text(self) -> str:
-        return self._tail.end(TAIL_CHARS)
+        return self._tail.last_chars(TAIL_CHARS)
 
     def stdout(self, chunk: bytes) -> None:
-        self._tail.feed(chunk)
+        self._tail.append(chunk)
 
-    stderr = feed = stdout
+    stderr = progress = stdout
 
 
 async def run_checks(
-    bench: SessionContext, assignment: Assignment, *, timeout_s: float, stop: Stop, log: SessionLog
+    context: SessionContext, assignment: Assignment, *, timeout_s: float, stop: Stop, log: SessionLog
 ) -> ChecksResult:
-    """Runs every check, also after a red one: the next builder should see all that is wrong."""
+    """Runs every check, even after a failed one: the next builder should see all faults."""
     results: list[CheckResult] = []
     for number, command in enumerate(assignment.task.checks, 1):
-        begun, recorder = time.monotonic(), _Recorder()
+        started, output = time.monotonic(), _OutputTail()
         ended = await run_guarded(
-            _launch(bench, assignment, command, number),
-            limits=RunLimits(timeout_s, 0, bench.grace_s),
-            fence=bench.fence,
+            _check_launch(context, assignment, command, number),
+            limits=RunLimits(timeout_s, 0, context.grace_s),
+            fence=context.fence,
             stop=stop,
-            sink=recorder,
+            sink=output,
         )
         if stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
-            return ChecksResult(tuple(results), replace(ended.receipt, last_output=recorder.text[-4_000:]))
-        result = _result(command, ended, recorder.text, time.monotonic() - begun, timeout_s)
+            return ChecksResult(tuple(results), replace(ended.receipt, last_output=output.text[-4_000:]))
+        result = _check_result(command, ended, output.text, time.monotonic() - started, timeout_s)
         log.note(f"check exited with {result.exit_code} after {result.duration_s:.1f} s: {command}")
         results.append(result)
     return ChecksResult(tuple(results))
 
 
-def red(results: Sequence[CheckResult]) -> list[CheckResult]:
-    """Those that did not exit 0."""
+def failed_checks(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Returns the results whose exit code is not 0."""
     return [result for result in results if result.exit_code != 0]
 
 
-def findings_of(failed: Sequence[CheckResult]) -> tuple[Finding, ...]:
-    """What the next builder is told about red checks."""
+def findings_of_checks(failed: Sequence[CheckResult]) -> tuple[Finding, ...]:
+    """Returns a critical finding for each failed check, for the next builder."""
     return tuple(Finding("", "", _issue(result), "critical") for result in failed)
 
 
-def summary_of(failed: Sequence[CheckResult], *, total: int) -> str:
-    """The same in a line."""
+def summary_of_checks(failed: Sequence[CheckResult], *, total: int) -> str:
+    """Returns a line with the number of failed checks and the first of them."""
     first = failed[0]
     return f"{len(failed)} of {total} checks failed: {one_line(first.command, 200)!r} exited with {first.exit_code}"
 
 
-def _launch(bench: SessionContext, assignment: Assignment, command: str, number: int) -> Launch:
+def _check_launch(context: SessionContext, assignment: Assignment, command: str, number: int) -> Launch:
     return Launch(
         argv=("/bin/sh", "-c", command),
-        cwd=bench.project_root,
-        env={**bench.env, **task_variables(assignment, project_root=bench.project_root)},
-        lock=bench.folder.guard_lock(check_id(assignment, number)),
+        cwd=context.project_root,
+        env={**context.env, **task_variables(assignment, project_root=context.project_root)},
+        lock=context.folder.guard_lock(check_id(assignment, number)),
     )
 
 
-def _result(command: str, ended: RunEnd, output: str, duration_s: float, timeout_s: float) -> CheckResult:
+def _check_result(
+    command: str, ended: RunEnd, output: str, duration_s: float, timeout_s: float
+) -> CheckResult:
     if ended.cause is Cause.EXIT and ended.exit_code is not None:
         return CheckResult(command, ended.exit_code, output, duration_s)
     if ended.cause is Cause.SPAWN:
         return CheckResult(command, CANNOT_START, ended.error, duration_s)
-    why = f"ran longer than {timeout_s:g} s" if ended.cause is Cause.TIMEOUT else ended.error
-    return CheckResult(command, ended.exit_code or KILLED, f"{output}\n[{why}]", duration_s)
+    reason = f"ran longer than {timeout_s:g} s" if ended.cause is Cause.TIMEOUT else ended.error
+    return CheckResult(command, ended.exit_code or KILLED, f"{output}\n[{reason}]", duration_s)
 
 
 def _issue(result: CheckResult) -> str:

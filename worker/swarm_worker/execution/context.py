@@ -1,4 +1,4 @@
-"""What every session of a worker is run with."""
+"""The settings and collaborators that all sessions of a worker share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What every session of a worker is run with."""
+    """The settings and collaborators of one attempt's sessions."""
 
     runner: Runner
-    desk: SessionReporter
+    reporter: SessionReporter
     fence: Fence
-    starts: StartThrottle
+    throttle: StartThrottle
     folder: StateFolder
     project_root: Path
     env: Mapping[str, str]
     swarm_id: str
     stall_s: float
     grace_s: float
-    # Knows what of `env` is secret.
+    # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER

@@ -1,4 +1,4 @@
-"""Makes attempts from claims. It is loaded with the first claim, and all that only attempts need comes with it.
+"""The factory of attempts. It is loaded with the first claim, together with everything that only attempts need.
 
 Invariant: `worker` and `slots` import this module at run time in one place, `Worker._attempts`.
 """
@@ -34,30 +34,30 @@ from swarm_worker.supervision.stop_signal import Stop
 
 @dataclass(frozen=True, slots=True)
 class AttemptFactory:
-    """Makes attempts by `attempt`, and the messages of how they ended, without secrets."""
+    """A factory of attempts and of their final messages, without secrets."""
 
     attempt: Callable[[Assignment, Stop], Attempt]
     mask: Mask
 
     def assignment(self, claim: wire.Claim) -> Assignment:
-        """Returns what a claim asks for."""
+        """Returns the claim's task and lease as a value."""
         return convert.assignment(claim)
 
     def finished(
         self, lease_id: LeaseId, outcome: Outcome, ended: Iterable[SessionEnd] = ()
     ) -> wire.FinishedAttempt:
-        """Returns the message that is kept and sent of an outcome."""
+        """Returns the outcome as the message that is stored and sent."""
         finished = convert.finished(lease_id, outcome, ended)
         self.mask.message(finished.outcome)
         return finished
 
     def not_run(self, lease_id: LeaseId, *, stopped: bool) -> wire.FinishedAttempt:
-        """Returns the message for a claim of which no session was started: ordered to stop, or given back."""
+        """Returns the message for a claim without a session: stopped by an order, or declined."""
         kind = OutcomeKind.STOPPED if stopped else OutcomeKind.DECLINED
         return convert.finished(lease_id, Outcome(kind, kill_receipt=KillReceipt() if stopped else None))
 
     def fault(self, error: Exception) -> Outcome:
-        """Returns the outcome of an attempt that failed by a defect of the worker."""
+        """Returns the outcome of an attempt that failed because of a defect of the worker."""
         failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
         return Outcome(OutcomeKind.FAILED, failure=failure)
 
@@ -67,22 +67,22 @@ def attempt_factory(
     setup: WorkerContext,
     *,
     reporter: Reporter,
-    hold: ProcessSupervisor,
+    supervisor: ProcessSupervisor,
     fence: Fence,
-    starts: StartThrottle,
+    throttle: StartThrottle,
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
-    """Returns the factory of one worker; `swarm_id` is asked at each attempt, since a stream may change it."""
-    desk = RpcSessionReporter(reporter)
-    env: Mapping[str, str] = {**setup.env, MARKER: hold.mark}
+    """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
+    session_reporter = RpcSessionReporter(reporter)
+    env: Mapping[str, str] = {**setup.env, MARKER: supervisor.state_mark}
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
-        bench = SessionContext(
+        context = SessionContext(
             runner=setup.runner,
-            desk=desk,
-            fence=OpenFence(hold) if task.keep_on_disconnect else fence,
-            starts=starts,
+            reporter=session_reporter,
+            fence=OpenFence(supervisor) if task.keep_on_disconnect else fence,
+            throttle=throttle,
             folder=setup.folder,
             project_root=setup.project_root,
             env=env,
@@ -92,6 +92,6 @@ def attempt_factory(
             mask=setup.mask,
             tracer=setup.tracer,
         )
-        return Attempt(bench, config, assignment, stop, setup.templates)
+        return Attempt(context, config, assignment, stop, setup.templates)
 
     return AttemptFactory(attempt, setup.mask)

@@ -27,19 +27,19 @@ class _Sink:
         self.errors = Tail(STDERR_BYTES)
 
     def stderr(self, chunk: bytes) -> None:
-        self.errors.feed(chunk)
+        self.errors.append(chunk)
 
-    feed = stderr
+    progress = stderr
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptPrograms:
     """A GuardedProgram for one attempt; see the protocol."""
 
-    bench: SessionContext
+    context: SessionContext
     assignment: Assignment
     stop: Stop
-    _numbers: count[int] = field(default_factory=lambda: count(1))
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def __call__(
         self,
@@ -51,11 +51,13 @@ class AttemptPrograms:
     ) -> ProgramEnd:
         name = helper_id(self.assignment, next(self._numbers))
         # The marker lets a later start of the worker find what a killed guard has left.
-        marker = {MARKER: self.bench.env[MARKER]} if MARKER in self.bench.env else {}
-        launch = Launch(argv, self.bench.project_root, {**env, **marker}, self.bench.folder.guard_lock(name))
+        marker = {MARKER: self.context.env[MARKER]} if MARKER in self.context.env else {}
+        launch = Launch(
+            argv, self.context.project_root, {**env, **marker}, self.context.folder.guard_lock(name)
+        )
         sink = _Sink(stdout)
         limits = RunLimits(timeout_s, 0, GRACE_S)
-        end = await run_guarded(launch, limits=limits, fence=self.bench.fence, stop=self.stop, sink=sink)
+        end = await run_guarded(launch, limits=limits, fence=self.context.fence, stop=self.stop, sink=sink)
         return ProgramEnd(_error(end.cause, end.error, timeout_s), sink.errors.text())
 
 

@@ -1,4 +1,4 @@
-"""Takes in what one session prints: its log entries, its usage, and as much as is needed to judge it."""
+"""The output of one session: its log entries, its usage, and the tail that decides its result."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,102 +9,105 @@ from swarm_worker.domain.ports import SessionReporter
 from swarm_worker.output.lines import LineSplitter, Tail
 from swarm_worker.runners.reader import WORKING, OutputReader
 
-# An envelope or a reply longer than this is no reply.
+# The start of a longer reply is lost, so a longer envelope is unreadable.
 REPLY_BYTES: Final = 1024 * 1024
 LAST_CHARS: Final = 4_000
 
 
 class SessionLog:
-    """The log of one session: numbers what is passed on, so that a gap shows."""
+    """The log of one session, whose entries are numbered so that gaps are visible."""
 
-    def __init__(self, desk: SessionReporter, start: SessionStart, *, mask: Mask | None = None) -> None:
-        self._desk = desk
+    def __init__(self, reporter: SessionReporter, start: SessionStart, *, mask: Mask | None = None) -> None:
+        self._reporter = reporter
         self._start = start
         self._mask = LineMask(mask)
         self._number = 0
 
     def write(self, entries: Sequence[SessionLogLine]) -> None:
-        """Adds entries, without the secrets in them."""
+        """Reports entries, with secrets masked."""
         for entry in entries:
             self._number += 1
-            shown = SessionLogLine(entry.kind, self._mask.text(entry.text))
-            self._desk.log(self._start, shown, number=self._number)
+            masked = SessionLogLine(entry.kind, self._mask.text(entry.text))
+            self._reporter.report_log(self._start, masked, number=self._number)
 
     def note(self, text: str) -> None:
-        """Adds a line by the worker itself."""
+        """Reports an entry of the worker itself."""
         self.write([SessionLogLine(LogKind.WORKER, text)])
 
 
 class SessionOutput:
-    """The sink of one session."""
+    """The sink of one session's output; implements `launch.OutputSink`."""
 
     def __init__(
         self,
         reader: OutputReader,
         *,
         log: SessionLog,
-        desk: SessionReporter,
+        reporter: SessionReporter,
         start: SessionStart,
-        spent: Usage | None = None,
-        begun: Callable[[], None] = lambda: None,
+        earlier_usage: Usage | None = None,
+        on_working: Callable[[], None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._log = log
-        self._desk = desk
+        self._reporter = reporter
         self._start = start
         self._lines = (LineSplitter(), LineSplitter(), LineSplitter())
         self._stdout = Tail(REPLY_BYTES)
         self._recent = Tail(4 * LAST_CHARS)
-        self._spent = spent or Usage()  # by the turns before
+        self._earlier_usage = earlier_usage or Usage()
         self._usage = reader.usage
-        self._begun = begun
+        self._on_working = on_working
 
     @property
     def reply(self) -> str:
-        """The end of standard output."""
+        """Returns the end of standard output."""
         return self._stdout.text()
 
     @property
-    def last(self) -> str:
-        """The last of what was printed on either."""
-        return self._recent.end(LAST_CHARS)
+    def last_output(self) -> str:
+        """Returns the last characters of standard output and standard error."""
+        return self._recent.last_chars(LAST_CHARS)
 
     @property
     def stall_factor(self) -> float:
-        """How many times the stall limit it may be silent for now."""
+        """Returns the factor by which the stall limit is multiplied now."""
         return self._reader.stall_factor
 
     def stdout(self, chunk: bytes) -> None:
-        self._stdout.feed(chunk)
-        self._recent.feed(chunk)
-        for line in self._lines[0].feed(chunk):
+        """Processes a chunk of standard output."""
+        self._stdout.append(chunk)
+        self._recent.append(chunk)
+        for line in self._lines[0].push(chunk):
             self._log.write(self._reader.stdout(line))
 
     def stderr(self, chunk: bytes) -> None:
-        self._recent.feed(chunk)
-        for line in self._lines[1].feed(chunk):
+        """Processes a chunk of standard error."""
+        self._recent.append(chunk)
+        for line in self._lines[1].push(chunk):
             self._log.write(self._reader.stderr(line))
-        self._news()
+        self._report_progress()
 
-    def feed(self, chunk: bytes) -> None:
-        for line in self._lines[2].feed(chunk):
+    def progress(self, chunk: bytes) -> None:
+        """Processes a chunk of the session's progress file."""
+        for line in self._lines[2].push(chunk):
             self._log.write(self._reader.progress(line))
-        self._news()
+        self._report_progress()
 
-    def end(self) -> None:
-        """Nothing more comes."""
-        for line in self._lines[0].end():
+    def flush(self) -> None:
+        """Processes unterminated lines; call it once, after the last chunk."""
+        for line in self._lines[0].flush():
             self._log.write(self._reader.stdout(line))
-        for line in self._lines[1].end():
+        for line in self._lines[1].flush():
             self._log.write(self._reader.stderr(line))
-        for line in self._lines[2].end():
+        for line in self._lines[2].flush():
             self._log.write(self._reader.progress(line))
         self._log.write(self._reader.finish())
-        self._news()
+        self._report_progress()
 
-    def _news(self) -> None:
+    def _report_progress(self) -> None:
         if self._reader.stall_factor == WORKING:
-            self._begun()
+            self._on_working()
         if self._reader.usage != self._usage:
             self._usage = self._reader.usage
-            self._desk.use(self._start, self._spent.plus(self._usage))
+            self._reporter.report_usage(self._start, self._earlier_usage.plus(self._usage))

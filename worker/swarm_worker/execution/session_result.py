@@ -1,16 +1,17 @@
-"""Words for how a session ended, and the task as its file has it. Pure."""
+"""Descriptions of how a session ended, and the content of its task file; pure functions."""
 
 import json
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from swarm_worker.domain.model import Assignment, BuilderResult, Failure, FailureClass
 from swarm_worker.domain.types import Role
-from swarm_worker.supervision.launch import Cause, RunEnd
+from swarm_worker.runners.executables import start_fault
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd
 
 
 def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
-    """What is wrong whatever the session printed."""
+    """Returns the failure that the end alone proves; None if the output has to decide."""
     if ended.cause is Cause.SPAWN:
         return Failure(FailureClass.BAD_CONFIG, ended.error)
     if ended.cause is Cause.TIMEOUT:
@@ -20,28 +21,35 @@ def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | 
     if ended.cause is Cause.LOST or ended.exit_code is None:
         return Failure(FailureClass.CRASHED, f"the {role} is gone: {ended.error}")
     if ended.exit_code < 0:
-        return Failure(FailureClass.CRASHED, f"the {role} was ended by {_signal(-ended.exit_code)}")
+        return Failure(FailureClass.CRASHED, f"the {role} was ended by {_signal_name(-ended.exit_code)}")
     return None
 
 
-def epitaph(role: Role, ended: RunEnd, failure: Failure | None) -> str:
-    """The last line of a session's log."""
-    code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
-    left = ended.receipt.terminated + ended.receipt.killed
-    found = f"; {ended.receipt.processes_found} processes were ended" if left else ""
-    why = f": {failure.error}" if failure else ""
-    return f"{role} session ended by {ended.cause}{code}{found}{why}"
+def explain_spawn(ended: RunEnd, launch: Launch) -> RunEnd:
+    """Adds the reason that the kernel does not name, such as a script's missing interpreter."""
+    fault = start_fault(launch.argv[0], cwd=launch.cwd, path=launch.env.get("PATH", ""))
+    return replace(ended, error=f"{ended.error}: {fault.text}; {fault.hint}") if fault else ended
+
+
+def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:
+    """Returns the last line of a session's log."""
+    exit_code = ended.exit_code
+    code = "" if exit_code is None else f", exit code {exit_code}"
+    leftovers = ended.receipt.terminated + ended.receipt.killed
+    found = f"; {ended.receipt.processes_found} processes were ended" if leftovers else ""
+    reason = f": {failure.error}" if failure else ""
+    return f"{role} session ended by {ended.cause}{code}{found}{reason}"
 
 
 def task_document(assignment: Assignment, builder_result: BuilderResult | None) -> str:
-    """The task as JSON, with, for a validator, what the builder said."""
+    """Returns the task as JSON; for a validator it includes the builder's report."""
     if builder_result is None:
         return assignment.task.document
     document = {**json.loads(assignment.task.document), "builder_result": asdict(builder_result)}
     return json.dumps(document, ensure_ascii=False)
 
 
-def _signal(number: int) -> str:
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

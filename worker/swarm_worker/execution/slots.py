@@ -1,6 +1,6 @@
-"""The worker's slots: which claims run, which wait for one, and how outcomes leave.
+"""The worker's slots: they queue claims, run attempts and deliver outcomes.
 
-Its one rule: an outcome is on disk before it is sent, and its lease is held until the server has answered.
+Invariant: an outcome is on disk before it is sent, and its lease is held until the server has answered.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _QueuedClaim:
     held: Held
     assignment: "Assignment"
 
 
 class Slots:
-    """Runs attempts, never more than there are slots."""
+    """A pool that runs at most `count` attempts at a time and queues further claims."""
 
     def __init__(
         self,
@@ -51,50 +51,53 @@ class Slots:
         self._free = count
         self._leases = leases
         self._outbox = outbox
-        self._kept = BatchedWrites(outbox.put)
+        self._outbox_writes = BatchedWrites(outbox.write)
         self._reporter = reporter
         self._attempts = attempts
         self._grace_s = grace_s
         self._freed = freed
-        self._waiting: deque[_Waiting] = deque()
+        self._queued: deque[_QueuedClaim] = deque()
         self._working: set[asyncio.Task[None]] = set()
         self._delivering: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
-        """Sends what a former process could not; its leases count as held until then."""
+        """Sends the outcomes that a former process could not deliver; their leases are held until then."""
         for finished in self._outbox.load():
             held = Held(LeaseId(finished.lease_id), "of a former process", Stop(grace_s=self._grace_s))
-            self._leases.hold(held)
-            self._own(self._delivering, self._send(held, finished))
+            self._leases.add(held)
+            self._spawn(self._delivering, self._send(held, finished))
 
-    def take(self, claim: wire.Claim, *, accept: bool) -> None:
-        """Works on a claim as soon as a slot is free, or gives it back. A known one changes nothing."""
+    def enqueue(self, claim: wire.Claim, *, accept: bool) -> None:
+        """Runs a claim as soon as a slot is free, or declines it if `accept` is false.
+
+        A claim whose lease is held already has no effect.
+        """
         if claim.lease_id in self._leases:
             return
         assignment = self._attempts().assignment(claim)
         held = Held(assignment.lease_id, assignment.task.id, Stop(grace_s=self._grace_s))
-        self._leases.hold(held)
-        self._waiting.append(_Waiting(held, assignment))
+        self._leases.add(held)
+        self._queued.append(_QueuedClaim(held, assignment))
         if accept:
             self._fill()
         else:
             self.decline()
 
     def obey(self, orders: Iterable[wire.Order]) -> None:
-        """Ends what is ordered to end; a claim without a slot needs none for that."""
-        told = self._leases.obey(orders)
-        for waiting in [waiting for waiting in self._waiting if waiting.held in told]:
-            self._waiting.remove(waiting)
-            self._own(self._working, self._conclude(waiting.held, self._not_run(waiting.held, stopped=True)))
+        """Passes orders to running attempts; queued claims are stopped without a slot."""
+        ordered = self._leases.obey(orders)
+        for queued in [queued for queued in self._queued if queued.held in ordered]:
+            self._queued.remove(queued)
+            self._spawn(self._working, self._conclude(queued.held, self._not_run(queued.held, stopped=True)))
 
     def decline(self) -> None:
-        """Gives back the claims that wait for a slot."""
-        while self._waiting:
-            held = self._waiting.popleft().held
-            self._own(self._working, self._conclude(held, self._not_run(held, stopped=False)))
+        """Declines the queued claims."""
+        while self._queued:
+            held = self._queued.popleft().held
+            self._spawn(self._working, self._conclude(held, self._not_run(held, stopped=False)))
 
     def stop(self, order: StopOrder) -> None:
-        """Ends everything that runs."""
+        """Declines the queued claims and orders the running attempts to stop."""
         self.decline()
         self._leases.stop_all(order)
 
@@ -104,22 +107,22 @@ class Slots:
             await asyncio.wait(self._working)
 
     async def all_answered(self, timeout_s: float) -> None:
-        """Waits, at most that long, until the server has answered every outcome."""
+        """Waits up to `timeout_s` seconds until the server has answered every outcome."""
         if self._delivering:
             await asyncio.wait(self._delivering, timeout=timeout_s)
 
     async def close(self) -> None:
-        """Ends what is still under way here; sessions end with their guards' pipes."""
+        """Cancels all attempts and deliveries; the guards end their sessions when their pipes close."""
         tasks = self._working | self._delivering
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _fill(self) -> None:
-        while self._free and self._waiting:
+        while self._free and self._queued:
             self._free -= 1
-            waiting = self._waiting.popleft()
-            self._own(self._working, self._work(waiting.held, waiting.assignment))
+            queued = self._queued.popleft()
+            self._spawn(self._working, self._work(queued.held, queued.assignment))
 
     async def _work(self, held: Held, assignment: "Assignment") -> None:
         attempt: Attempt | None = None
@@ -128,13 +131,14 @@ class Slots:
         try:
             attempt = factory.attempt(assignment, held.stop)
             outcome = await attempt.run()
-            finished = factory.finished(held.lease_id, outcome, attempt.ended)
-        except Exception as error:  # noqa: BLE001  # a fault of ours in one attempt must not end the others
+            finished = factory.finished(held.lease_id, outcome, attempt.unreported_ends)
+        except Exception as error:  # noqa: BLE001  # a defect in one attempt must not end the others
             _log.exception("fault of the worker", task=held.task_id)
             outcome = factory.fault(error)
-            finished = factory.finished(held.lease_id, outcome, () if attempt is None else attempt.ended)
-        _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_why(outcome))
-        await self._conclude(held, finished, () if attempt is None else attempt.ends)
+            ends = () if attempt is None else attempt.unreported_ends
+            finished = factory.finished(held.lease_id, outcome, ends)
+        _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_failure_fields(outcome))
+        await self._conclude(held, finished, () if attempt is None else attempt.end_reports)
         self._free += 1
         self._fill()
 
@@ -142,49 +146,49 @@ class Slots:
         return self._attempts().not_run(held.lease_id, stopped=stopped)
 
     async def _conclude(
-        self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
+        self, held: Held, finished: wire.FinishedAttempt, end_reports: Iterable[asyncio.Task[None]] = ()
     ) -> None:
-        """Keeps the outcome and begins to deliver it."""
+        """Stores the outcome and starts its delivery."""
         try:
-            await self._kept.do(finished)
-        except OSError as error:  # it is still sent, and better so than never
+            await self._outbox_writes.run(finished)
+        except OSError as error:  # an outcome that is sent but not stored is better than none
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
-        except Exception:  # noqa: BLE001  # a fault of ours must lose neither the outcome nor its slot
+        except Exception:  # noqa: BLE001  # a defect must lose neither the outcome nor its slot
             _log.exception("fault of the worker", task=held.task_id)
-        self._own(self._delivering, self._send(held, finished, ends))
+        self._spawn(self._delivering, self._send(held, finished, end_reports))
 
     async def _send(
-        self, held: Held, finished: wire.FinishedAttempt, ends: Iterable[asyncio.Task[None]] = ()
+        self, held: Held, finished: wire.FinishedAttempt, end_reports: Iterable[asyncio.Task[None]] = ()
     ) -> None:
-        # The outcome goes even if an end before it could not.
-        await asyncio.gather(*ends, return_exceptions=True)
+        # The outcome is sent even if the report of a session's end failed.
+        await asyncio.gather(*end_reports, return_exceptions=True)
         try:
-            result = await self._reporter.outcomes.ask(finished)
+            result = await self._reporter.outcomes.request(finished)
         except ItemRefused:
             self._forget(held, self._outbox.set_aside)
         else:
-            _log.info("outcome answered", task=held.task_id, answer=_answer(result))
+            _log.info("outcome answered", task=held.task_id, answer=_disposition_name(result))
             self._forget(held, self._outbox.remove)
 
     def _forget(self, held: Held, clear: Callable[[str], None]) -> None:
         try:
             clear(held.lease_id)
-        except OSError as error:  # a later life sends it once more, which does no harm
+        except OSError as error:  # the next process sends it again, which is harmless
             _log.error("can't clear the outbox", task=held.task_id, error=str(error))
-        self._leases.drop(held)
+        self._leases.remove(held)
         self._freed()
 
-    def _own(self, owner: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
-        owner.add(task)
-        task.add_done_callback(owner.discard)
+        group.add(task)
+        task.add_done_callback(group.discard)
 
 
-def _why(outcome: "Outcome") -> dict[str, str]:
+def _failure_fields(outcome: "Outcome") -> dict[str, str]:
     failure = outcome.failure
     return {"failure": failure.kind, "error": failure.error} if failure else {}
 
 
-def _answer(result: wire.FinishResult) -> str:
+def _disposition_name(result: wire.FinishResult) -> str:
     value = wire.FinishDisposition.DESCRIPTOR.values_by_number.get(result.disposition)
     return value.name.removeprefix("FINISH_DISPOSITION_").lower() if value else str(result.disposition)

@@ -1,7 +1,8 @@
-"""Staggers the starts of sessions: one start a core at a time, for all workers of the machine.
+"""A throttle for session starts: one start a core at a time, over all workers of the machine.
 
-An engine takes seconds of a core to boot. Its one rule: a start that shows no sign of life keeps its turn
-for a time only, so that nothing waits for ever.
+An agent needs seconds of a core to boot.
+
+Invariant: a permit expires after a time even if the session shows no activity, so no start waits forever.
 """
 
 import asyncio
@@ -11,53 +12,59 @@ import os
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.storage.files import private_folder
+from swarm_worker.storage.files import make_private_folder
 from swarm_worker.supervision.stop_signal import Stop
 
-LOOK_S: Final = 0.1
+POLL_S: Final = 0.1
 
 
 class StartPermit:
-    """The right to boot; given back once, by whoever is first."""
+    """The right to boot one session, which `release` gives back; a second call has no effect."""
 
     def __init__(self, fd: int = -1) -> None:
         self._fd = fd
 
-    def over(self) -> None:
-        """The session has begun to work, has ended, or has had its time."""
+    def release(self) -> None:
+        """Gives the permit back: the session works, has ended, or its boot time is over."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 class StartThrottle:
-    """As many turns as there are cores, each a locked file: those of a dead worker are free at once."""
+    """A semaphore across processes with a permit for each core.
+
+    Each permit is a locked file, so the kernel releases the permits of a worker that dies.
+    """
 
     def __init__(self, folder: Path, *, cores: int | None = None) -> None:
-        self._places = [folder / f"{number}.lock" for number in range(cores or os.cpu_count() or 1)]
+        self._lock_files = [folder / f"{number}.lock" for number in range(cores or os.cpu_count() or 1)]
         self._folder = folder
 
-    async def take(self, boot_s: float, stop: Stop) -> StartPermit:
-        """Waits for a turn, or for an order to end; where no file can be locked, nobody waits."""
+    async def acquire(self, boot_s: float, stop: Stop) -> StartPermit:
+        """Returns a permit that expires after `boot_s` seconds; 0 needs no permit.
+
+        An order to stop ends the wait at once. If no file can be locked, the throttle has no effect.
+        """
         if boot_s == 0:
             return StartPermit()
         try:
-            private_folder(self._folder)
-            while (fd := self._free()) is None and not stop.ordered.is_set():
+            make_private_folder(self._folder)
+            while (fd := self._lock_free_file()) is None and not stop.ordered.is_set():
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
+                    async with asyncio.timeout(POLL_S):
                         await stop.ordered.wait()
         except OSError:
             return StartPermit()
         if fd is None:
             return StartPermit()
-        turn = StartPermit(fd)
-        asyncio.get_running_loop().call_later(boot_s, turn.over)
-        return turn
+        permit = StartPermit(fd)
+        asyncio.get_running_loop().call_later(boot_s, permit.release)
+        return permit
 
-    def _free(self) -> int | None:
-        for place in self._places:
-            fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _lock_free_file(self) -> int | None:
+        for lock_file in self._lock_files:
+            fd = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -1,1 +1,1 @@
-"""Parses what sessions print."""
+"""Parsers of session output: lines, events of agents, final JSON replies."""

@@ -1,4 +1,4 @@
-"""Reads what sessions write on stderr: events as `{"method":…,"params":{…}}` a line, among anything else."""
+"""Events of agents on stderr: one JSON object `{"method":…,"params":{…}}` a line, among arbitrary other text."""
 
 import json
 from collections.abc import Mapping
@@ -11,45 +11,45 @@ from swarm_worker.output.lines import OutputLine
 if TYPE_CHECKING:
     from decimal import Decimal
 
-# A model's words come in small pieces; this many characters make an entry even without a line's end.
+# A model's reply arrives in small pieces; this many characters make a log entry even without a line end.
 REPLY_CHARS: Final = 4_000
 
 
 @dataclass(slots=True)
 class EventReader:
-    """Makes log entries of stderr lines and adds up what was used."""
+    """A parser that turns stderr lines into log entries and sums up the usage."""
 
     usage: Usage = field(default_factory=Usage)
-    # Whether the model was really asked: a session can report success without it.
-    used: bool = False
-    # Whether any event came yet; nothing does before a model's first answer.
-    begun: bool = False
-    _said: str = ""
+    # True once tokens were counted: a session can report success without a call of the model.
+    model_used: bool = False
+    # True after the first event; none comes before a model's first answer.
+    has_events: bool = False
+    _reply: str = ""
 
     def read(self, line: OutputLine) -> list[SessionLogLine]:
-        """What the line says that is worth keeping."""
-        event = None if line.cut else _event(line.text)
+        """Returns the log entries for the line, possibly none."""
+        event = None if line.cut else _parse_event(line.text)
         if event is None:
-            return [*self.end(), SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
+            return [*self.flush(), SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
         method, params = event
-        self.begun = True
+        self.has_events = True
         if method == "result/delta":
-            return self._say(params.get("text"))
-        return [*self.end(), *self._entry(method, params)]
+            return self._append_reply(params.get("text"))
+        return [*self.flush(), *self._entry(method, params)]
 
-    def end(self) -> list[SessionLogLine]:
-        """What the model had begun to say."""
-        said, self._said = self._said, ""
-        return [SessionLogLine(LogKind.REPLY, said)] if said.strip() else []
+    def flush(self) -> list[SessionLogLine]:
+        """Returns the pieces of the model's reply that no entry has reported yet."""
+        reply, self._reply = self._reply, ""
+        return [SessionLogLine(LogKind.REPLY, reply)] if reply.strip() else []
 
-    def _say(self, text: object) -> list[SessionLogLine]:
+    def _append_reply(self, text: object) -> list[SessionLogLine]:
         if isinstance(text, str):
-            self._said += text
-        return self.end() if len(self._said) >= REPLY_CHARS else []
+            self._reply += text
+        return self.flush() if len(self._reply) >= REPLY_CHARS else []
 
     def _entry(self, method: str, params: Mapping[str, Any]) -> list[SessionLogLine]:
         if method == "usage":
-            self._add(params)
+            self._add_usage(params)
             return []
         if method == "tool/started":
             return [
@@ -58,7 +58,7 @@ class EventReader:
                 )
             ]
         if method == "tool/completed":
-            return [SessionLogLine(LogKind.TOOL_COMPLETED, _completed(params))]
+            return [SessionLogLine(LogKind.TOOL_COMPLETED, _tool_completed_text(params))]
         if method == "error":
             return [
                 SessionLogLine(
@@ -67,23 +67,23 @@ class EventReader:
             ]
         if method == "progress":
             return [SessionLogLine(LogKind.OUTPUT, _text(params.get("message") or params))]
-        return []  # result/final and thinking: nothing that is not in the reply
+        return []  # result/final and thinking repeat the reply
 
-    def _add(self, params: Mapping[str, Any]) -> None:
+    def _add_usage(self, params: Mapping[str, Any]) -> None:
         used = usage_of(params.get("inputTokens"), params.get("outputTokens"), params.get("cost"))
         counted = used.input_tokens + used.output_tokens > 0
-        self.used = self.used or counted
-        # A roll-up sums up what was counted already.
+        self.model_used = self.model_used or counted
+        # A roll-up repeats tokens that earlier events counted.
         if counted or "sessionCostTotal" not in params:
             self.usage = self.usage.plus(used)
 
 
-def usage_of(came: object, went: object, cost: object) -> Usage:
-    """A usage as it was told; what is no number counts as none."""
-    return Usage(_count(came), _count(went), _cost(cost))
+def usage_of(input_tokens: object, output_tokens: object, cost: object) -> Usage:
+    """Returns the usage that an agent reported; invalid numbers count as 0 tokens and an unknown cost."""
+    return Usage(_count(input_tokens), _count(output_tokens), _cost(cost))
 
 
-def _event(text: str) -> tuple[str, Mapping[str, Any]] | None:
+def _parse_event(text: str) -> tuple[str, Mapping[str, Any]] | None:
     if not text.startswith("{"):
         return None
     try:
@@ -96,7 +96,7 @@ def _event(text: str) -> tuple[str, Mapping[str, Any]] | None:
     return event["method"], params if isinstance(params, dict) else {}
 
 
-def _completed(params: Mapping[str, Any]) -> str:
+def _tool_completed_text(params: Mapping[str, Any]) -> str:
     result = params.get("result")
     result = result if isinstance(result, dict) else {}
     took = f" ({params['durationMs']} ms)" if isinstance(params.get("durationMs"), int | float) else ""
@@ -113,16 +113,16 @@ def _text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "(nested beyond reason)"
+        return "(nested too deeply)"
 
 
 def _count(value: object) -> int:
-    """A number of tokens that the wire can carry; anything else counts as none."""
+    """Returns a number of tokens that fits the wire; 0 for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40 else 0
 
 
 def _cost(value: object) -> "Decimal | None":
-    from decimal import Decimal, InvalidOperation  # noqa: PLC0415  # an idle worker does without
+    from decimal import Decimal, InvalidOperation  # noqa: PLC0415  # an idle worker does not load it
 
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None

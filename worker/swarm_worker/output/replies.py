@@ -1,7 +1,7 @@
-"""Reads the JSON that a builder or a validator ends with. Its one rule: what can't be read is no approval.
+"""The final JSON of a builder or validator.
 
-All of it is a model's or a stranger's text: odd types are coerced where they do no harm, and the verdict
-itself, which may do harm, is taken only word for word.
+Invariant: a reply that can't be read never counts as approval. Replies are untrusted text: odd types are coerced
+where that is harmless, but the verdict itself must be exactly PASS or FAIL.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any, Final
 from swarm_worker.domain.model import AnswerKind, BuilderResult, Finding, FindingAnswer, Verdict
 
 FINDINGS: Final = 50
-# Decoding may cost this many times the text before it is given up: garbage can make it quadratic.
-EFFORT: Final = 8
+# Decoding stops after this many times the length of the text: malformed text can make it quadratic.
+DECODE_BUDGET_FACTOR: Final = 8
 ANSWERS: Final = {kind.value: kind for kind in AnswerKind}
 _DECODER: Final = json.JSONDecoder()
 
@@ -20,22 +20,22 @@ Json = Mapping[str, Any]
 
 
 def read_verdict(text: str) -> Verdict | None:
-    """What the validator decided; None unless the last object says exactly PASS or FAIL."""
+    """Returns the validator's verdict; None unless the last object says exactly PASS or FAIL."""
     found = last_object(text)
     if found is None or found.get("verdict") not in ("PASS", "FAIL"):
         return None
     return Verdict(
         passed=found["verdict"] == "PASS",
-        confidence=_between(found.get("confidence"), 0, 1),
+        confidence=_number_within(found.get("confidence"), 0, 1),
         findings=_findings([*_list(found.get("critical_issues")), *_list(found.get("findings"))]),
-        test_quality_score=_between(found.get("test_quality_score"), 0, 10),
+        test_quality_score=_number_within(found.get("test_quality_score"), 0, 10),
         recommendations=_texts(found.get("recommendations")),
         summary=_text(found.get("summary")),
     )
 
 
 def read_builder_result(text: str) -> BuilderResult | None:
-    """What the builder says of its work; None if it ends with no object."""
+    """Returns the builder's report on its work; None if the reply does not end with an object."""
     found = last_object(text)
     if found is None:
         return None
@@ -43,8 +43,8 @@ def read_builder_result(text: str) -> BuilderResult | None:
         status=_text(found.get("status")),
         files_created=_texts(found.get("files_created")),
         files_modified=_texts(found.get("files_modified")),
-        tests_written=_truth(found.get("tests_written")),
-        tests_passed=_truth(found.get("tests_passed")),
+        tests_written=_bool_or_none(found.get("tests_written")),
+        tests_passed=_bool_or_none(found.get("tests_passed")),
         implementation_notes=_text(found.get("implementation_notes")),
         blockers=_texts(found.get("blockers")),
         answers=_answers(_list(found.get("answers"))),
@@ -52,20 +52,20 @@ def read_builder_result(text: str) -> BuilderResult | None:
 
 
 def last_object(text: str) -> Json | None:
-    """The last JSON object of a text that may hold anything else around it.
+    """Returns the last JSON object of a text that may contain anything else.
 
-    An object that stands inside something broken is not taken for the whole: it could say the opposite.
+    An object inside malformed JSON is ignored, since it may say the opposite of the whole.
     """
     found = objects(text)
     return found[-1] if found else None
 
 
 def objects(text: str) -> list[Json]:
-    """Every JSON object that stands by itself in the text; none where the last one can't be trusted."""
+    """Returns every top-level JSON object in the text; an empty list if the last object is doubtful."""
     found: list[Json] = []
-    start, end, effort = text.find("{"), 0, EFFORT * len(text)
+    start, end, effort = text.find("{"), 0, DECODE_BUDGET_FACTOR * len(text)
     while start >= 0:
-        value, stop, cost = _decoded(text, start)
+        value, stop, cost = _decode_at(text, start)
         effort -= cost
         if effort < 0:
             return []
@@ -76,33 +76,33 @@ def objects(text: str) -> list[Json]:
     return [] if text[end:].lstrip()[:1] in (",", "]", "}", '"') else found
 
 
-def _decoded(text: str, start: int) -> tuple[object, int, int]:
-    """The value that starts there or None, where to go on, and what it cost in characters."""
+def _decode_at(text: str, start: int) -> tuple[object, int, int]:
+    """Returns the value that starts there or None, where to continue, and the cost in characters."""
     try:
         value, stop = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         return None, start + 1, error.pos - start + 1
-    except (RecursionError, ValueError):  # nested beyond reason, or a number of thousands of digits
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
         return None, start + 1, len(text)
     return value, stop, stop - start
 
 
 def _answers(values: Iterable[object]) -> tuple[FindingAnswer, ...]:
-    """What it says about the findings it was given; what names none says nothing."""
-    told = [value for value in list(values)[:FINDINGS] if isinstance(value, dict)]
+    """Returns the builder's answers to findings; entries without a finding's id are ignored."""
+    entries = [value for value in list(values)[:FINDINGS] if isinstance(value, dict)]
     answers = (
         FindingAnswer(
             _text(value.get("finding_id")),
             ANSWERS.get(_text(value.get("kind")).lower(), AnswerKind.UNSPECIFIED),
             _text(value.get("why")),
         )
-        for value in told
+        for value in entries
     )
     return tuple(answer for answer in answers if answer.finding_id)
 
 
 def _findings(values: Iterable[object]) -> tuple[Finding, ...]:
-    """The findings, each with the id that it was given, if any; see `findings`."""
+    """Returns the findings with the ids that the validator repeats; `finding_ids` assigns the others."""
     found = [_finding(value) for value in list(values)[:FINDINGS]]
     return tuple(finding for finding in found if finding.issue or finding.file)
 
@@ -136,15 +136,15 @@ def _text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "(nested beyond reason)"
+        return "(nested too deeply)"
 
 
-def _truth(value: object) -> bool | None:
+def _bool_or_none(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _between(value: object, low: float, high: float) -> float | None:
-    """A number within bounds; anything else, NaN included, is no number."""
+def _number_within(value: object, low: float, high: float) -> float | None:
+    """Returns the value if it is a number within the bounds; None for anything else, NaN included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if low <= value <= high else None

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from amplifier_swarm.light_imports import find_program
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.runners.programs import find_program
 
 MIN_FREE_BYTES: Final = 512 * 1024**2
 LOW_FREE_BYTES: Final = 4 * 1024**3

@@ -44,17 +44,17 @@ class _Sink:
         self._stop = stop
 
     def stdout(self, chunk: bytes) -> None:
-        self._stop.give(StopOrder("the check", graceful=True))
+        self._stop.request(StopOrder("the check", graceful=True))
 
     def stderr(self, chunk: bytes) -> None:
         """Ignores the output."""
 
-    feed = stderr
+    progress = stderr
 
 
 async def _run_tree(folder: Path) -> RunEnd:
     fence, stop = Fence(), Stop(grace_s=0.5)
-    fence.begin(stop_after_s=TREE_S, since=now_s())
+    fence.set_stop_after(TREE_S, since=now_s())
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE_SCRIPT), cwd=folder, env=env, lock=folder / "guard.lock")
     limits = RunLimits(TREE_S, 0, 0.5)

@@ -1,7 +1,10 @@
 """The report of `swarm-worker --check`: the probes of a start and more, one line each, without a server."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 
+from amplifier_swarm import logs
 from amplifier_swarm.exits import ProgramExit
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
@@ -10,6 +13,14 @@ from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.prompts.build import check_overrides
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.startup import project_root
+
+
+def print_report(config: WorkerConfig) -> bool:
+    """Prints one line a probe and returns True if all succeeded."""
+    logs.configure(config.log_format, config.log_level)
+    found = list(run_probes(config, os.environ))
+    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
+    return all(probe.ok for probe in found)
 
 
 def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:

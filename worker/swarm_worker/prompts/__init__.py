@@ -1,1 +1,1 @@
-"""What prompts are made of: templates, quoted text, sections. `swarm_worker.prompts` puts them together."""
+"""Prompts of builders and validators: templates, sections and quoted text; `build` assembles them."""

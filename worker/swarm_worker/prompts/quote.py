@@ -1,4 +1,7 @@
-"""Puts text of any origin and size into a prompt. Its one rule: quoted text can't end its quotation."""
+"""Quoting and shortening of text of any origin and size for a prompt.
+
+Invariant: quoted text can't end its quotation.
+"""
 
 import re
 from collections.abc import Iterable
@@ -15,33 +18,33 @@ _RUN: Final = re.compile(f"`{{{LONGEST_RUN + 1},}}")
 
 
 def fenced(text: str) -> str:
-    """The text as a block whose fence is longer than every run of backticks in it."""
+    """Returns the text as a block whose fence is longer than every run of backticks in the text."""
     return f"{_fence(text, LEAST_FENCE)}\n{text}\n{_fence(text, LEAST_FENCE)}"
 
 
 def quoted(text: str, limit: int) -> str:
-    """A session's text as a block of its own: at most so much of it, and nothing in it hidden."""
-    return fenced(shown(text, limit).strip("\n"))
+    """Returns a session's text as a block: at most `limit` characters, and invisible characters made visible."""
+    return fenced(visible_start(text, limit).strip("\n"))
 
 
-def shown(text: str, limit: int) -> str:
-    """The beginning of a text, without what a reader would not see but a model would."""
-    return cut(_plain(text[: limit + 1]), limit)
+def visible_start(text: str, limit: int) -> str:
+    """Returns the start of a text, without characters that a model would read but a person would not see."""
+    return truncated(_plain(text[: limit + 1]), limit)
 
 
-def shown_end(text: str, limit: int) -> str:
-    """The end of a text, in the same way: what a program prints last says most."""
+def visible_end(text: str, limit: int) -> str:
+    """Returns the end of a text as `visible_start` returns the start; the last lines of a program say most."""
     tail = _plain(text[-limit:])
     return f"…{tail[1 - limit :]}" if len(text) > limit or len(tail) > limit else tail
 
 
-def cut(text: str, limit: int) -> str:
-    """The text with at most that many characters; says so where it was cut."""
+def truncated(text: str, limit: int) -> str:
+    """Returns the text with at most `limit` characters; an ellipsis marks the cut."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def balanced(text: str) -> str:
-    """An author's text with its last block closed, so that it can't take in what is quoted after it."""
+def with_block_closed(text: str) -> str:
+    """Returns an author's text with its last block closed, so that the block can't include later quotations."""
     fence = ""
     for found in _BLOCK.finditer(text):
         marks, rest = found[1], found[2].strip()
@@ -52,31 +55,31 @@ def balanced(text: str) -> str:
     return f"{text}\n{fence}" if fence else text
 
 
-def line(text: str, limit: int) -> str:
-    """The text on one harmless line, however long it was."""
+def single_line(text: str, limit: int) -> str:
+    """Returns the text on one line of printable characters, at most `limit` of them."""
     return one_line(text[: 2 * limit], limit)
 
 
-def code(text: str) -> str:
-    """The text on one line as code, whatever backticks it has."""
-    shortened = line(text, ITEM_CHARS)
+def inline_code(text: str) -> str:
+    """Returns the text on one line as inline code, whatever backticks it contains."""
+    shortened = single_line(text, ITEM_CHARS)
     tick = _fence(shortened, 1)
     pad = " " if shortened.startswith("`") or shortened.endswith("`") else ""
     return f"{tick}{pad}{shortened}{pad}{tick}"
 
 
-def section(title: str, items: Iterable[str], *, limit: int = SECTION_CHARS) -> str:
-    """A titled list that ends before the limit and says how much it left out; empty without items."""
-    lines = [f"- {balanced(cut(item, ITEM_CHARS))}\n" for item in items]
-    kept = within(lines, limit)
+def titled_list(title: str, items: Iterable[str], *, limit: int = SECTION_CHARS) -> str:
+    """Returns a list under a title, cut at `limit` characters with the number of missing items; empty without items."""
+    lines = [f"- {with_block_closed(truncated(item, ITEM_CHARS))}\n" for item in items]
+    kept = fit_within(lines, limit)
     if not kept:
         return ""
     more = f"- … and {len(lines) - len(kept)} more\n" if len(kept) < len(lines) else ""
     return f"\n# {title}\n{''.join(kept)}{more}"
 
 
-def within(parts: Iterable[str], limit: int) -> list[str]:
-    """The first parts that fit into so many characters together."""
+def fit_within(parts: Iterable[str], limit: int) -> list[str]:
+    """Returns the first parts whose total length is at most `limit` characters."""
     kept: list[str] = []
     for part in parts:
         limit -= len(part)
@@ -87,7 +90,7 @@ def within(parts: Iterable[str], limit: int) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    # A run of backticks that nobody needs would only make its fence long.
+    # The fence of a block must be longer than this run, so an unbounded run would cost an unbounded fence.
     return _RUN.sub(f"{'`' * LONGEST_RUN}…", printable(text.replace("\r\n", "\n"), newlines=True))
 
 

@@ -1,7 +1,7 @@
-"""The end of each prompt: the demand for the JSON, with an example. Its one rule: nothing stands behind it.
+"""The end of each prompt: the request for the JSON, with an example.
 
-No example is an answer: where a word has to be chosen all of them stand there, so that a prompt which an
-agent echoes can't be taken for its verdict.
+Invariant: nothing follows it, and no example is a valid verdict. Where a word must be chosen, the example lists
+all choices, so an agent that echoes its prompt gives no verdict.
 """
 
 import json
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from swarm_worker.domain.model import Finding
-from swarm_worker.prompts.quote import fenced, line
+from swarm_worker.prompts.quote import fenced, single_line
 
 FINDINGS: Final = 50
 ID_CHARS: Final = 60
@@ -23,16 +23,16 @@ End your last message with exactly one JSON object of this form{choice}, and wit
 
 
 def builder_ending(findings: Sequence[Finding]) -> str:
-    """What a builder has to answer; with findings, to each of them."""
-    return _for_builder(tuple(map(_id, findings[:FINDINGS])))
+    """Returns the request for a builder's JSON, which must answer each finding."""
+    return _for_builder(tuple(map(_short_id, findings[:FINDINGS])))
 
 
 def validator_ending(findings: Sequence[Finding]) -> str:
-    """What a validator has to answer; a finding that still stands goes by the id it has."""
-    return _for_validator(_id(findings[0]) if findings else None)
+    """Returns the request for a validator's JSON; a finding that is still true keeps its id."""
+    return _for_validator(_short_id(findings[0]) if findings else None)
 
 
-# Most attempts have no findings, and so the same end.
+# Most attempts have no findings and share one ending.
 @lru_cache(maxsize=16)
 def _for_builder(finding_ids: tuple[str, ...]) -> str:
     answers = [
@@ -80,5 +80,5 @@ def _ending(example: dict[str, object], *, choice: str, more: str) -> str:
     return f"{_ENDING.format(choice=choice, more=more)}{block}\n"
 
 
-def _id(finding: Finding) -> str:
-    return line(finding.finding_id, ID_CHARS)
+def _short_id(finding: Finding) -> str:
+    return single_line(finding.finding_id, ID_CHARS)

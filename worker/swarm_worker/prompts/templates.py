@@ -1,7 +1,8 @@
-"""The templates of both prompts: ours, or a project's own. Read once, at the start of the worker.
+"""The templates of both prompts: the packaged ones or the project's own.
 
-A session can write in the project, so a template that was read for each prompt would let a builder write
-the prompt of its judge. The demand for the JSON at the end is no part of them: nobody can leave it out.
+Invariant: templates are read once, when the worker starts. Sessions can write in the project, so a template read
+later could let a builder write the prompt of its validator. The request for the JSON is not part of a template,
+so no template can omit it.
 """
 
 from collections.abc import Mapping
@@ -29,31 +30,34 @@ PLACEHOLDERS: Final[Mapping[Role, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """The text of each prompt, all but its end."""
+    """The texts of both prompts without their endings."""
 
     builder: str
     validator: str
 
-    def of(self, role: Role) -> str:
-        """The one of that role."""
+    def for_role(self, role: Role) -> str:
+        """Returns the template of the role."""
         return self.builder if role is Role.BUILDER else self.validator
 
 
 def read_templates(project_root: Path) -> Templates:
-    """The project's own where it has some, else ours; raises Exit with what is wrong with them."""
+    """Returns the project's own templates, and the packaged one where the project has none.
+
+    Raises: ProgramExit if a template of the project is unreadable or invalid.
+    """
     return Templates(
-        builder=_override(project_root, Role.BUILDER) or packaged(Role.BUILDER),
-        validator=_override(project_root, Role.VALIDATOR) or packaged(Role.VALIDATOR),
+        builder=_override(project_root, Role.BUILDER) or packaged_template(Role.BUILDER),
+        validator=_override(project_root, Role.VALIDATOR) or packaged_template(Role.VALIDATOR),
     )
 
 
-def packaged(name: str) -> str:
-    """A file of ours."""
+def packaged_template(name: str) -> str:
+    """Returns the text of a packaged template, without an override by the project."""
     return (PACKAGED / f"{name}.md").read_text("utf-8")
 
 
 def _override(project_root: Path, role: Role) -> str:
-    """The project's own template, checked; empty if there is none."""
+    """Returns the project's own template after its check; empty if the project has none."""
     file = FOLDER / f"{role}.md"
     try:
         with (project_root / file).open("rb") as opened:
@@ -62,7 +66,7 @@ def _override(project_root: Path, role: Role) -> str:
         return ""
     except OSError as error:
         raise ProgramExit(
-            ExitCode.USAGE, f"can't read {file}: {error.strerror}", hint="mend or remove it"
+            ExitCode.USAGE, f"can't read {file}: {error.strerror}", hint="correct or remove it"
         ) from error
     if len(data) > MAX_BYTES:
         raise ProgramExit(ExitCode.USAGE, f"{file} is larger than {MAX_BYTES // 1024} KiB", hint="shorten it")
@@ -72,11 +76,11 @@ def _override(project_root: Path, role: Role) -> str:
         raise ProgramExit(ExitCode.USAGE, f"{file} is not valid UTF-8", hint="save it as UTF-8") from error
     if not text.strip():
         raise ProgramExit(ExitCode.USAGE, f"{file} is empty", hint="write a prompt, or remove it")
-    _check(file, text, PLACEHOLDERS[role])
+    _check_placeholders(file, text, PLACEHOLDERS[role])
     return text
 
 
-def _check(file: Path, text: str, known: frozenset[str]) -> None:
+def _check_placeholders(file: Path, text: str, known: frozenset[str]) -> None:
     for found in Template.pattern.finditer(text):
         name = found["named"] or found["braced"]
         if found["escaped"] is not None or name in known:

@@ -1,4 +1,4 @@
-"""Where the sessions of one worker ask and report: it makes messages of their words, for the reporter."""
+"""The requests and reports of sessions as messages for the reporter."""
 
 import time
 
@@ -11,34 +11,31 @@ from swarm_worker.rpc.reporter import ProgressItem, Reporter
 
 
 class RpcSessionReporter:
-    """See ports.Desk; every method is safe to call whatever the server's state."""
+    """A `ports.SessionReporter` over gRPC; every method is safe to call while the server is unreachable."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
 
-    async def ask(self, start: SessionStart) -> Go:
-        """See Desk."""
+    async def request_go(self, start: SessionStart) -> Go:
         try:
-            answer = await self._reporter.records.ask(convert.session_start(start))
+            answer = await self._reporter.records.request(convert.session_start(start))
         except ItemRefused as error:
             return Go(go=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
         return Go(go=answer.go, order=order)
 
-    async def end(self, end: SessionEnd) -> None:
-        """See Desk."""
+    async def report_end(self, end: SessionEnd) -> None:
         try:
-            await self._reporter.records.ask(convert.session_end(end))
+            await self._reporter.records.request(convert.session_end(end))
         except ItemRefused:
             return
 
-    def log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
-        """See Desk; what the server can't take in time is dropped."""
+    def report_log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
+        """Queues the entry; entries that the server can't accept in time are dropped."""
         logged = convert.log_entry(entry, number=number, wall_s=time.time())
-        self._reporter.progress.put(ProgressItem(start.lease_id, start.session_id, entry=logged))
+        self._reporter.progress.enqueue(ProgressItem(start.lease_id, start.session_id, entry=logged))
 
-    def use(self, start: SessionStart, usage: Usage) -> None:
-        """See Desk."""
-        self._reporter.progress.put(
+    def report_usage(self, start: SessionStart, usage: Usage) -> None:
+        self._reporter.progress.enqueue(
             ProgressItem(start.lease_id, start.session_id, usage=convert.usage(usage))
         )

@@ -80,7 +80,7 @@ class CliReader:
         return _log_lines(event)
 
     def finish(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Judges by the last document; evidence outranks the document's status, and that outranks the exit code."""

@@ -44,7 +44,7 @@ class CommandReader:
         return ()
 
     def finish(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Reports a failure unless the program exited with 0; a validator's FAIL counts with any exit code."""

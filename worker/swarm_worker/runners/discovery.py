@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarm_worker.runners.programs import find_program, run_program
+from amplifier_swarm.light_imports import find_program
+from swarm_worker.runners.programs import run_program
 
 if TYPE_CHECKING:
     from swarm_worker.runners.agent import Engine

@@ -37,11 +37,13 @@ class EnvelopeReader:
     @property
     def usage(self) -> Usage:
         """Returns the sum of the events; the envelope's sums count only if no event reported usage."""
-        return self._events.usage if self._events.used else self._events.usage.plus(self._envelope_usage)
+        return (
+            self._events.usage if self._events.model_used else self._events.usage.plus(self._envelope_usage)
+        )
 
     @property
     def stall_factor(self) -> float:
-        return WORKING if self._events.begun else STARTING
+        return WORKING if self._events.has_events else STARTING
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
@@ -59,7 +61,7 @@ class EnvelopeReader:
         return ()
 
     def finish(self) -> Sequence[SessionLogLine]:
-        return self._events.end()
+        return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Judges the session by its envelope; see the invariant."""
@@ -73,7 +75,7 @@ class EnvelopeReader:
         if exit_code != 0:
             return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._last_words()}"))
         used = self._envelope_usage
-        asked = self._events.used or used.input_tokens + used.output_tokens > 0
+        asked = self._events.model_used or used.input_tokens + used.output_tokens > 0
         return Report(reply, self._evidence.failure(reply, asked=asked))
 
     def _without_envelope(self, exit_code: int) -> Failure:

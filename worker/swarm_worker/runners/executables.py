@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from swarm_worker.runners.programs import find_program
+from amplifier_swarm.light_imports import find_program
 
 # The kernel reads no more of a script's first line.
 HEAD_BYTES: Final = 256
@@ -39,6 +39,12 @@ def exec_fault(file: Path, *, cwd: Path, path: str) -> ExecFault | None:
     `cwd` is the folder that a relative interpreter is looked up from, `path` the PATH for `#!/usr/bin/env`.
     """
     return _fault(cwd / file, cwd, path, depth=0)
+
+
+def start_fault(program: str, *, cwd: Path, path: str) -> ExecFault | None:
+    """Returns why a program can't be executed, found on `path` or by its own path; None if nothing is known."""
+    found = find_program(str(cwd / program) if os.sep in program else program, path=path)
+    return None if found is None else exec_fault(Path(found), cwd=cwd, path=path)
 
 
 def _fault(file: Path, cwd: Path, path: str, *, depth: int) -> ExecFault | None:

@@ -1,27 +1,11 @@
-"""Programs on PATH, and their answers about themselves.
+"""Programs that answer a question about themselves and exit."""
 
-Performance: `find_program` replaces shutil.which, since shutil loads 0.5 MiB of compressors (docs/performance.md).
-"""
-
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.text import one_line
-
-
-def find_program(name: str, *, path: str) -> str | None:
-    """Returns the first executable file of that name on `path`, or None; a name with a slash is a path already."""
-    folders = path.split(os.pathsep) if path else []
-    candidates = [name] if os.sep in name else [f"{folder or os.curdir}/{name}" for folder in folders]
-    return next(filter(_is_executable, candidates), None)
-
-
-def _is_executable(file: str) -> bool:
-    return os.access(file, os.X_OK) and not os.path.isdir(file)  # noqa: PTH112  # Path would normalise the name
-
 
 LAST_LINE_CHARS = 300
 
@@ -59,5 +43,5 @@ def run_program(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeo
     except subprocess.TimeoutExpired:
         return ProgramAnswer(None, "", f"no answer in {timeout_s:g} s")
     except OSError as error:
-        return ProgramAnswer(None, "", f"can't start it: {error.strerror}")
+        return ProgramAnswer(None, "", f"can't start it: {error.strerror or error}")
     return ProgramAnswer(done.returncode, done.stdout, done.stderr)
