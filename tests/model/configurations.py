@@ -39,6 +39,7 @@ _SHOWS: Final = {
     "fence_at_go": Bounds(silences=1),
     "doomed_is_ordered": Bounds(silences=1),
     "guards_before_restart": Bounds(worker_crashes=1),
+    "faults_are_charged": Bounds(),
     "joins_in_order": Bounds(worker_crashes=1),
 }
 

@@ -56,6 +56,7 @@ class Rules:
     fence_at_go: bool = True  # a go that comes after that starts nothing
     doomed_is_ordered: bool = True  # a lease that is being given up is not extended any more
     guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
+    faults_are_charged: bool = True  # a worker that fails before the go uses up a retry, so it can't loop
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 

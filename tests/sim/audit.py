@@ -17,7 +17,7 @@ from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 # Failures that use up nothing of the task's own budget.
-_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED)
+_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED, FailureClass.BAD_CONFIG)
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:

@@ -12,6 +12,8 @@ MAX_LOSSES: Final = 2
 GRACE_ROOM_S: Final = 10.0
 # The wait for a provider that asks to wait and names no time.
 PROVIDER_WAIT_S: Final = 60.0
+# A refusal of the provider and a fault of the set-up end every session alike, so the runner is paused.
+PAUSING: Final = frozenset({FailureClass.PROVIDER_DENIED, FailureClass.BAD_CONFIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,15 @@ def decide_retry(
 ) -> RetryDecision:
     """Counts the failure against its budget and decides whether another attempt follows.
 
-    Lost workers have a budget of their own. A provider that asks to wait, or refuses, uses up no budget, since that
-    says nothing about the task.
+    Lost workers have a budget of their own. A provider that asks to wait, or refuses, and a session that can't be
+    started as configured use up no budget, since they say nothing about the task.
     """
-    if failure is FailureClass.PROVIDER_DENIED:
+    if failure in PAUSING:
         # The runner is paused; another runner may claim the task at once.
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)
     if failure is FailureClass.PROVIDER_LIMITED:
         # The jitter is up to half the wait, so that a fleet does not return all at once.
-        wait_s = (PROVIDER_WAIT_S if retry_after_s is None else retry_after_s) * (1 + chance / 2)
+        wait_s = provider_wait_s(retry_after_s) * (1 + chance / 2)
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=wait_s)
     if failure is FailureClass.WORKER_LOST:
         losses = task.losses + 1
@@ -66,6 +68,11 @@ def decide_retry(
         losses=task.losses,
         backoff_s=backoff.delay_s(failures, chance),
     )
+
+
+def provider_wait_s(retry_after_s: float | None) -> float:
+    """Returns the wait that a provider asks for, or the default if it names none."""
+    return PROVIDER_WAIT_S if retry_after_s is None else retry_after_s
 
 
 def repeated_findings(findings: Sequence[Sequence[str]]) -> Sequence[str]:

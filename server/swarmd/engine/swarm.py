@@ -78,6 +78,7 @@ class Swarm:
             on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
             observer=self.observer,
         )
+        self.live.provider_holds.on_end = self.request_dispatch
         self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
@@ -141,6 +142,7 @@ class Swarm:
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
         """Ends every pause and stop; returns the tasks that were put back."""
         self.reaper.resume_expiry()
+        self.live.provider_holds.clear()
         return await self.db.write(partial(self.kills.resume, requeue=requeue))
 
     async def check_leases(self) -> None:
@@ -150,6 +152,7 @@ class Swarm:
     async def close(self) -> None:
         """Ends timers, streams and background tasks; the daemon closes the database."""
         self.retry_timers.close()
+        self.live.provider_holds.close()
         self.wakeups.close()
         for member in list(self.live.members.values()):
             member.mailbox.close()
@@ -202,6 +205,7 @@ class Swarm:
 
     def _after_rollback(self) -> None:
         """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
+        self.live.provider_holds.undo()
         for member in list(self.live.members.values()):
             self.dispatcher.mark_free(member)
 

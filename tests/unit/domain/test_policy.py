@@ -6,7 +6,7 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
 from swarmd.domain.policy import MAX_LOSSES, Backoff, decide_retry, repeated_findings, stop_after_s
 
-FREE = ("worker_lost", "provider_limited", "provider_denied")
+FREE = ("worker_lost", "provider_limited", "provider_denied", "bad_config")
 
 
 def running(*, failures: int = 0, losses: int = 0, max_retries: int = 2) -> Task:

@@ -127,7 +127,7 @@ class Session:
 
     def _result_without_go(self, go: Go) -> SessionResult:
         if go.refusal:
-            failure = Failure(FailureClass.BAD_CONFIG, f"the server refused the session: {go.refusal}")
+            failure = Failure(FailureClass.AGENT_ERROR, f"the server refused the session: {go.refusal}")
             return SessionResult(OutcomeKind.FAILED, self._log, failure=failure)
         kind = OutcomeKind.DECLINED if go.order is None else OutcomeKind.STOPPED
         return SessionResult(kind, self._log, receipt=NOT_STARTED)

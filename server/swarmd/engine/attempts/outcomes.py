@@ -136,6 +136,8 @@ class Outcomes:
         self._dispatcher.mark_free_by_name(lease.worker)
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
+        if decision.holds_worker_s:  # last, since a write that fails after it would leave the hold
+            self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:

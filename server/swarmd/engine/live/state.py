@@ -20,6 +20,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
+from swarmd.engine.live.provider_holds import ProviderHolds
 from swarmd.engine.ports import Clock
 
 _Key = tuple[TaskKey, int]
@@ -79,6 +80,7 @@ class LiveState:
         self._clock = clock
         self._leases: dict[_Key, LiveLease] = {}
         self.members: dict[WorkerName, ConnectedWorker] = {}
+        self.provider_holds = ProviderHolds(clock)
         self.done = False
         # No lease expires: most workers fell silent at once.
         self.expiry_paused = False
