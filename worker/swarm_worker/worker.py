@@ -258,7 +258,11 @@ def serve(config: WorkerConfig, *, version: str) -> None:
     """
     with started(config, version=version) as (context, endpoint):
         create_preflight(
-            context.runner, project_root=context.project_root, own=os.environ, env=context.env
+            context.runner,
+            project_root=context.project_root,
+            own=os.environ,
+            env=context.env,
+            passed=config.pass_env,
         ).require()
         asyncio.run(run_worker(config, context, endpoint))
 

@@ -9,10 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.supervision.fence import Fence, now_s
-from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunEnd, RunLimits
+from swarm_worker.supervision.launch import Launch, RunEnd
 from swarm_worker.supervision.stop_signal import Stop
 
 TREE_S: Final = 20.0
@@ -23,8 +22,11 @@ TREE_SCRIPT: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up
 def probe_kill() -> Probe:
     """Starts a small process tree under a guard and kills it in the same way as a session."""
     began = time.monotonic()
-    with TemporaryDirectory(prefix="swarm-check-") as folder:
-        ended = asyncio.run(_run_tree(Path(folder)))
+    try:
+        with TemporaryDirectory(prefix="swarm-check-") as folder:
+            ended = asyncio.run(_run_tree(Path(folder)))
+    except OSError as error:
+        return Probe("kill", f"not probed: {error}", warning=True, hint="set TMPDIR to a writable folder")
     receipt = ended.receipt
     took = f"{receipt.processes_found} processes ended in {time.monotonic() - began:.1f} s"
     if ended.error or receipt.survivors or receipt.processes_found < 2:
@@ -53,10 +55,8 @@ class _Sink:
 
 
 async def _run_tree(folder: Path) -> RunEnd:
-    fence, stop = Fence(), Stop(grace_s=0.5)
-    fence.set_stop_after(TREE_S, since=now_s())
+    stop = Stop(grace_s=GRACE_S)
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE_SCRIPT), cwd=folder, env=env, lock=folder / "guard.lock")
-    limits = RunLimits(TREE_S, 0, 0.5)
-    ended = await run_guarded(launch, limits=limits, fence=fence, stop=stop, sink=_Sink(stop))
+    ended = await run_once_guarded(launch, timeout_s=TREE_S, stop=stop, sink=_Sink(stop))
     return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

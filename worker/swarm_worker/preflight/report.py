@@ -37,4 +37,4 @@ def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    yield from create_preflight(runner, project_root=root, own=own, env=env).report()
+    yield from create_preflight(runner, project_root=root, own=own, env=env, passed=config.pass_env).report()
