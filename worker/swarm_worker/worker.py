@@ -24,7 +24,7 @@ from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.rpc.connection import ServerConnection, connected
-from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, WorkerIdentity
+from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
@@ -61,7 +61,7 @@ class Worker:
         self._context = context
         self._ready = ready
         folder = context.folder
-        self._identity = WorkerIdentity(folder.name, uuid.uuid4().hex)
+        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
         self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()

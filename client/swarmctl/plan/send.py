@@ -19,7 +19,7 @@ MESSAGE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ImportResult:
+class ImportReply:
     """The server's answer to a plan."""
 
     answer: AddTasksResponse
@@ -29,7 +29,7 @@ class ImportResult:
 
 def send_plan(
     stub: OperatorServiceStub, plan: Plan, *, clear: bool = False, dry_run: bool = False
-) -> ImportResult:
+) -> ImportReply:
     """Adds the tasks, all or none.
 
     Raises:
@@ -46,7 +46,7 @@ def send_plan(
         more = max(0, int(count) - len(faults)) if count.isdecimal() else 0
         raise PlanRefused(plan.file, faults, more=more) from error
     warnings = [locate(plan, w.place, w.message) for w in answer.warnings]
-    return ImportResult(answer, warnings, dry_run)
+    return ImportReply(answer, warnings, dry_run)
 
 
 def _messages(plan: Plan, *, clear: bool, dry_run: bool) -> Iterator[AddTasksRequest]:

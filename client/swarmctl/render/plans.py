@@ -1,11 +1,11 @@
 """The result of an import."""
 
 from amplifier_swarm.documents import Document
-from swarmctl.plan.send import ImportResult
+from swarmctl.plan.send import ImportReply
 from swarmctl.render.blocks import Blocks, Prose
 
 
-def import_document(sent: ImportResult) -> Document:
+def import_document(sent: ImportReply) -> Document:
     """Returns the number of tasks by result."""
     answer = sent.answer
     return {
@@ -18,7 +18,7 @@ def import_document(sent: ImportResult) -> Document:
     }
 
 
-def import_text(sent: ImportResult) -> str:
+def import_text(sent: ImportReply) -> str:
     """Returns the result in one line."""
     answer = sent.answer
     text = f"{answer.added:,} added, {answer.changed:,} changed, {answer.unchanged:,} unchanged"
@@ -26,6 +26,6 @@ def import_text(sent: ImportResult) -> str:
     return f"{text} (dry run: nothing was changed)" if sent.dry_run else text
 
 
-def import_blocks(sent: ImportResult) -> Blocks:
+def import_blocks(sent: ImportReply) -> Blocks:
     """Returns the result as blocks."""
     return [Prose(import_text(sent), indent=0)]

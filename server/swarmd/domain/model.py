@@ -151,7 +151,7 @@ class PlannedTask:
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 
-    A named tuple, like all that each step makes anew: that costs a fifth of what a frozen dataclass does.
+    A named tuple, like every value that each step creates: it costs a fifth of a frozen dataclass.
     """
 
     key: TaskKey

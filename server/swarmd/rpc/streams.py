@@ -108,7 +108,7 @@ class EventPages:
 async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
     """Yields the log of a task's sessions; with `follow`, future entries too.
 
-    Raises: SessionNotFound if there is no such session and `follow` is not set.
+    Raises: SessionNotFound if the session does not exist and `follow` is not set.
     """
     role = enums.SESSION_ROLE.optional(request.role, "role")
     task = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id))

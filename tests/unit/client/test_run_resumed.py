@@ -180,7 +180,7 @@ ALONE = """\
 import signal, sys
 from swarmctl import main
 from swarmctl.commands import run
-from swarmctl.run.programs import Programs
+from swarmctl.programs import Programs
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 run.installed = lambda: Programs((sys.argv[1],), (sys.argv[2],))
 main.run(sys.argv[3:])

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 Json = dict[str, Any]
 
 
-class Decision(Protocol):
+class ToolDecision(Protocol):
     """The hooks' decision about an event."""
 
     action: str
@@ -20,7 +20,7 @@ class Decision(Protocol):
 class Hooks(Protocol):
     """The kernel's event registry."""
 
-    async def emit(self, event: str, data: Json) -> Decision: ...
+    async def emit(self, event: str, data: Json) -> ToolDecision: ...
     def register(self, event: str, handler: Any, priority: int = 0, name: str | None = None) -> Any: ...
 
 
@@ -44,7 +44,7 @@ class Coordinator(Protocol):
     def cancellation(self) -> Token: ...
     def get(self, mount_point: str, name: str | None = None) -> Any: ...
     async def mount(self, mount_point: str, module: Any, name: str | None = None) -> None: ...
-    async def process_hook_result(self, result: Decision, event: str, hook_name: str) -> Decision: ...
+    async def process_hook_result(self, result: ToolDecision, event: str, hook_name: str) -> ToolDecision: ...
 
 
 class Context(Protocol):

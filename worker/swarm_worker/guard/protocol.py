@@ -7,7 +7,7 @@ README.md beside this file draws the order of the messages. Only the standard li
 |---|---|---|
 | worker, fork server | `guard` | the guard's end of its own socket |
 | fork server, worker | the guard's process number, or minus an errno | a pidfd of the guard |
-| worker, guard | `session` | lock, stdin, stdout, stderr, and a file with a marshalled `SessionPlan` |
+| worker, guard | `session` | lock, stdin, stdout, stderr, and a file with a marshalled `GuardPlan` |
 | worker, guard | `kill GRACE_S` or `fence BOOT_S` | none |
 | guard, worker | one JSON object with the key `event`: `ended`, `failed` or `broken` | none |
 """
@@ -47,7 +47,7 @@ class Packet(NamedTuple):
     fds: Sequence[int]
 
 
-class SessionPlan(NamedTuple):
+class GuardPlan(NamedTuple):
     """A session's program, containment and limits, as its guard needs them."""
 
     grace_s: float
@@ -69,10 +69,10 @@ class SessionRequest(NamedTuple):
     lock: int
     # The session's stdin, stdout and stderr.
     streams: Sequence[int]
-    plan: SessionPlan
+    plan: GuardPlan
 
 
-class Order(NamedTuple):
+class GuardOrder(NamedTuple):
     """An order of the worker: `number` is the grace period in seconds, or the fence in seconds since boot."""
 
     name: bytes
@@ -110,7 +110,7 @@ def receive(sock: socket.socket, max_bytes: int, max_fds: int) -> Packet:
     return Packet(data, [fd for _, _, rights in ancillary for fd in memoryview(rights).cast("i")])
 
 
-def dump_plan(plan: SessionPlan) -> bytes:
+def dump_plan(plan: GuardPlan) -> bytes:
     """Returns the plan as the content of the file that goes with a session request."""
     return marshal.dumps(tuple(plan))
 
@@ -120,7 +120,7 @@ def load_request(fds: Sequence[int]) -> SessionRequest:
     lock, *streams, plan_fd = fds
     content = os.pread(plan_fd, os.fstat(plan_fd).st_size, 0)
     os.close(plan_fd)
-    return SessionRequest(lock, streams, SessionPlan(*marshal.loads(content)))  # noqa: S302  # the worker wrote it
+    return SessionRequest(lock, streams, GuardPlan(*marshal.loads(content)))  # noqa: S302  # the worker wrote it
 
 
 def kill_order(grace_s: float) -> bytes:
@@ -133,10 +133,10 @@ def fence_order(until_s: float) -> bytes:
     return b"%b %r" % (FENCE, until_s)
 
 
-def parse_order(packet: bytes) -> Order:
+def parse_order(packet: bytes) -> GuardOrder:
     """Reads an order of the worker."""
     name, _, number = packet.partition(b" ")
-    return Order(name, float(number))
+    return GuardOrder(name, float(number))
 
 
 def ended_report(

@@ -83,8 +83,8 @@ class Batcher(Generic[Item, Answer]):
     async def piggyback(self, timeout_s: float) -> AsyncIterator[Sequence[Item]]:
         """Takes the waiting items to send them with a call of another kind; requeues them if that call fails.
 
-        It waits, at most that long, for a call of this kind that is in flight. Items that one message can't hold
-        are sent before. Only for items whose answer nobody needs.
+        Waits at most `timeout_s` seconds for a call of this kind in flight. Sends items separately if they don't fit
+        into a single message. Only for items whose answer nobody needs.
         """
         if not self._pending.fit_one_message:
             await self.flush(timeout_s)

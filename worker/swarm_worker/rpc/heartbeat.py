@@ -30,7 +30,7 @@ LEAVING_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerIdentity:
+class ProcessIdentity:
     """The worker's name, and the id of this process under that name."""
 
     name: str
@@ -42,7 +42,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        identity: WorkerIdentity,
+        identity: ProcessIdentity,
         connection: ServerConnection,
         *,
         leases: Leases,

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from swarm_worker.guard.protocol import FORK_REPLY_BYTES, FORK_REQUEST, SessionPlan, dump_plan, receive
+from swarm_worker.guard.protocol import FORK_REPLY_BYTES, FORK_REQUEST, GuardPlan, dump_plan, receive
 from swarm_worker.storage.files import write_all
 from swarm_worker.supervision.fork_client import BIND_NOW, REPLY_S, ForkServer
 from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
@@ -51,7 +51,7 @@ class GuardPool:
         return self._fork_lock.locked()
 
     async def start_session(
-        self, plan: SessionPlan, fds: Sequence[int], on_report: ReportHandler
+        self, plan: GuardPlan, fds: Sequence[int], on_report: ReportHandler
     ) -> GuardClient:
         """Gives a session to an idle guard, or to a new one. `fds` are the lock, stdin, stdout and stderr.
 
@@ -143,7 +143,7 @@ class GuardPool:
 
 
 @contextlib.contextmanager
-def _plan_file(plan: SessionPlan) -> Iterator[int]:
+def _plan_file(plan: GuardPlan) -> Iterator[int]:
     """Opens an unnamed file with the plan, which may be longer than a packet."""
     fd = os.memfd_create("plan")
     try:

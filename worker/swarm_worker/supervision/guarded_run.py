@@ -13,8 +13,8 @@ from typing import Final
 from swarm_worker.guard.containment import PIDNS
 from swarm_worker.guard.protocol import (
     ENDED,
+    GuardPlan,
     GuardReport,
-    SessionPlan,
     fence_order,
     kill_order,
     parse_report,
@@ -97,7 +97,7 @@ class GuardedRun:
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._tail = FileTail(launch.progress_file) if launch.progress_file else None
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
-        plan = SessionPlan(
+        plan = GuardPlan(
             grace_s=self._limits.grace_s,
             fence_s=fence_s,
             level=self._supervisor.containment.level,

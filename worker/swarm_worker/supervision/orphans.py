@@ -41,7 +41,7 @@ from swarm_worker.supervision.leftovers import MARKER, Leftovers
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
-    from swarm_worker.guard.protocol import SessionPlan
+    from swarm_worker.guard.protocol import GuardPlan
     from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
     from swarm_worker.supervision.guard_pool import GuardPool
 
@@ -109,7 +109,7 @@ class ProcessSupervisor:
         return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
 
     async def start_session(
-        self, plan: "SessionPlan", fds: Sequence[int], on_report: "ReportHandler"
+        self, plan: "GuardPlan", fds: Sequence[int], on_report: "ReportHandler"
     ) -> "GuardClient":
         """Gives a session to a guard; see GuardPool.start_session."""
         if self._is_subreaper:  # set with the first guard, not at the worker's start, since it loads ctypes
