@@ -247,6 +247,7 @@ class Worker:
             containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids,
             opening=next(self._stream_seq),
+            allow_rehearsal=self._config.allow_rehearsal,
         )
 
 

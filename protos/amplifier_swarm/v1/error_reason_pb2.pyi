@@ -70,6 +70,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DASHBOARD_OFF: _ErrorReason.ValueType  # 18
     """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
+    ERROR_REASON_REHEARSAL_REFUSED: _ErrorReason.ValueType  # 24
+    """The worker's runner only rehearses, and the swarm has done real work. Code `FAILED_PRECONDITION`.
+    Metadata: `worker`, `runner`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -125,6 +129,10 @@ ERROR_REASON_RESULT_NOT_FOUND: ErrorReason.ValueType  # 17
 """
 ERROR_REASON_DASHBOARD_OFF: ErrorReason.ValueType  # 18
 """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
+ERROR_REASON_REHEARSAL_REFUSED: ErrorReason.ValueType  # 24
+"""The worker's runner only rehearses, and the swarm has done real work. Code `FAILED_PRECONDITION`.
+Metadata: `worker`, `runner`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

@@ -162,7 +162,9 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
-    """The session could not be started as configured (binary missing, folder unreadable)."""
+    """The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+    worker's runner is given no claims until ResumeSwarm.
+    """
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`."""
@@ -190,7 +192,9 @@ FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
 given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
-"""The session could not be started as configured (binary missing, folder unreadable)."""
+"""The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+worker's runner is given no claims until ResumeSwarm.
+"""
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
 class _AttemptOutcome:
@@ -574,6 +578,7 @@ class Task(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -604,6 +609,10 @@ class Task(_message.Message):
     """Why an operator, a stop or a dependency put the task where it is. Empty otherwise."""
     estimated_hours: _builtins.float
     """See TaskDefinition. Unset means unknown."""
+    rehearsed: _builtins.bool
+    """Whether the latest attempt, or the completed one, was a rehearsal: the runner `embedded` played it
+    and no model worked. Nothing that was rehearsed is a result.
+    """
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -657,10 +666,11 @@ class Task(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         usage: _session_pb2.Usage | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
+        rehearsed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

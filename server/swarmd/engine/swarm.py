@@ -78,7 +78,6 @@ class Swarm:
             on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
             observer=self.observer,
         )
-        self.live.provider_holds.on_end = self.request_dispatch
         self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
@@ -174,11 +173,13 @@ class Swarm:
         # The database is built before the engine, so it learns its hooks here.
         self.db.hooks.before_commit = self._before_commit
         self.db.hooks.after_rollback = self._after_rollback
+        self.live.provider_holds.on_end = self.request_dispatch
         self.db.hooks.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
         self.swarm_id = swarm.get(tx).swarm_id
+        self.live.real_work = swarm.has_real_work(tx)
         self.tokens.load(tx)
         self.logins.load(tx)
         for found in attempts.all_open(tx):
@@ -206,6 +207,7 @@ class Swarm:
     def _after_rollback(self) -> None:
         """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
         self.live.provider_holds.undo()
+        self.live.real_work = False
         for member in list(self.live.members.values()):
             self.dispatcher.mark_free(member)
 

@@ -165,6 +165,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         version=request.version[:64],
         containment=request.containment[:64],
         opening=request.opening,
+        allows_rehearsal=request.allow_rehearsal,
     )
 
 

@@ -117,6 +117,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "completed_at": "2027-01-15T08:01:05.000Z",
         "usage": {"input_tokens": 10, "output_tokens": 2, "cost": "0.0034075"},
         "kill_receipt": None,
+        "rehearsed": False,
     }
 
 

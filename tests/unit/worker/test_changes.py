@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_worker.workspace import changes
-from swarm_worker.workspace import git as workspace_git
+from swarm_worker.workspace import changes, git_script
 from swarm_worker.workspace.changes import Changes, FileChangeKind
 from swarm_worker.workspace.git import GuardedProgram, PathChange, ProgramEnd, TreeChanges
 
@@ -281,7 +280,7 @@ async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp
 
 
 async def test_a_list_that_is_cut_is_marked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace_git, "OUTPUT_BYTES", 50)
+    monkeypatch.setattr(git_script, "OUTPUT_BYTES", 50)
     steps: list[tuple[str, str | None]] = [(f"a-long-name-{n}.py", "x\n") for n in range(5)]
 
     found = await seen(repository, [], *steps)
@@ -410,11 +409,11 @@ async def test_the_reason_for_missing_changes_is_git_s_own_error(repository: Pat
 def test_a_distrusted_folder_s_reason_names_the_setting() -> None:
     stderr = "fatal: detected dubious ownership in repository at '/p'\nTo add an exception, call:\n\tgit config …\n"
 
-    assert workspace_git.explain(stderr) == (
+    assert git_script.explain(stderr) == (
         "detected dubious ownership in repository at '/p' (see git's setting safe.directory)"
     )
-    assert workspace_git.explain("") == "git failed without a message"
-    assert workspace_git.explain("/bin/sh: 9: git: not found\n") == "git is not on PATH"
+    assert git_script.explain("") == "git failed without a message"
+    assert git_script.explain("/bin/sh: 9: git: not found\n") == "git is not on PATH"
 
 
 async def test_a_file_with_nothing_to_read_is_compared_by_size_and_time(

@@ -106,7 +106,7 @@ def test_an_incompatible_program_stops_the_worker(tmp_path: Path, body: str, sai
 
 @pytest.mark.parametrize(
     ("programs", "chosen"),
-    [(("amplifier-agent", "amplifier"), "amplifier-agent"), (("amplifier",), "amplifier"), ((), "embedded")],
+    [(("amplifier-agent", "amplifier"), "amplifier-agent"), (("amplifier",), "amplifier")],
 )
 def test_auto_chooses_the_best_installed_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: tuple[str, ...], chosen: str

@@ -19,7 +19,7 @@ GRACE_S: Final = 0.5
 STDERR_BYTES: Final = 16 * 1024
 
 
-class _Sink:
+class _ProgramSink:
     stall_factor = 1.0
 
     def __init__(self, stdout: Callable[[bytes], None]) -> None:
@@ -55,7 +55,7 @@ class AttemptPrograms:
         launch = Launch(
             argv, self.context.project_root, {**env, **marker}, self.context.folder.guard_lock(name)
         )
-        sink = _Sink(stdout)
+        sink = _ProgramSink(stdout)
         limits = RunLimits(timeout_s, 0, GRACE_S)
         end = await run_guarded(launch, limits=limits, fence=self.context.fence, stop=self.stop, sink=sink)
         return ProgramEnd(_error(end.cause, end.error, timeout_s), sink.errors.text())

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
+from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.preflight import machine
 from swarm_worker.preflight.environment import probe_environment
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.runners.base import Runner
+
+REHEARSAL: Final = "a rehearsal: no model works, and nothing that it completes is a result"
 
 _log = structlog.get_logger()
 
@@ -69,4 +73,10 @@ class Preflight:
         return probe_environment(self._own, self._env, passed=self._passed)
 
     def _runner_probes(self) -> list[ProbeFunction]:
+        if self._runner.name == RunnerName.EMBEDDED:
+            return [
+                lambda: Probe(
+                    self._runner.name, REHEARSAL, warning=True, hint="pass another --runner for work"
+                )
+            ]
         return [lambda: Probe(self._runner.name, "needs nothing more")]

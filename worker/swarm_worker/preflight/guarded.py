@@ -48,14 +48,14 @@ class _GuardedGit:
         timeout_s: float,
         stdout: Callable[[bytes], None],
     ) -> ProgramEnd:
-        sink = _Sink(stdout)
+        sink = _GitSink(stdout)
         launch = Launch(argv, self._root, env, self._folder / "guard.lock")
         end = await run_once_guarded(launch, timeout_s=timeout_s, stop=Stop(grace_s=GRACE_S), sink=sink)
         error = "" if end.cause is Cause.EXIT else end.error or f"git did not finish within {timeout_s:g} s"
         return ProgramEnd(error, bytes(sink.errors).decode(errors="replace"))
 
 
-class _Sink:
+class _GitSink:
     stall_factor = 1.0
 
     def __init__(self, stdout: Callable[[bytes], None]) -> None:

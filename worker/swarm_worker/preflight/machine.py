@@ -7,7 +7,8 @@ from typing import Final
 
 from amplifier_swarm.light_imports import find_program
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.workspace.git import DUBIOUS_OWNERSHIP, NoTree
+from swarm_worker.workspace.git import NoTree
+from swarm_worker.workspace.git_script import DUBIOUS_OWNERSHIP
 
 MIN_FREE_BYTES: Final = 512 * 1024**2
 LOW_FREE_BYTES: Final = 4 * 1024**3

@@ -37,7 +37,7 @@ def probe_kill() -> Probe:
     return Probe("kill", took)
 
 
-class _Sink:
+class _TreeSink:
     """A sink that gives the stop order as soon as the tree has started."""
 
     stall_factor = 1.0
@@ -58,5 +58,5 @@ async def _run_tree(folder: Path) -> RunEnd:
     stop = Stop(grace_s=GRACE_S)
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE_SCRIPT), cwd=folder, env=env, lock=folder / "guard.lock")
-    ended = await run_once_guarded(launch, timeout_s=TREE_S, stop=stop, sink=_Sink(stop))
+    ended = await run_once_guarded(launch, timeout_s=TREE_S, stop=stop, sink=_TreeSink(stop))
     return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

@@ -11,60 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from amplifier_swarm.text import one_line
+from swarm_worker.workspace import git_script
+from swarm_worker.workspace.git_script import NOT_IN_REPOSITORY, SCRIPT, CommandOutput, Sections, explain
 
-# The output of one command that is kept; the rest is dropped.
-OUTPUT_BYTES: Final = 1024 * 1024
-REASON_CHARS: Final = 300
 # With more uncommitted files than this, older changes are not distinguished from new ones.
 MAX_DIRTY: Final = 5_000
-SAFE_CONFIG: Final = (
-    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null"),
-    *("-c", "status.submoduleSummary=false", "-c", "protocol.allow=never"),
-    # Otherwise diff locks the index, and a session's own git fails at that moment.
-    *("-c", "diff.autoRefreshIndex=false"),
-)
-# The swarm's own state is not a session's work.
-PATHSPEC: Final = ("--", ".", ":(exclude).swarm")
-STATUS_ARGS: Final = (
-    *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"),
-    *("--ignore-submodules=dirty", *PATHSPEC),
-)
-DIFF_ARGS: Final = (
-    *("diff", "--numstat", "-z", "--no-renames", "--relative", "--no-ext-diff", "--no-textconv"),
-    "--ignore-submodules=dirty",
-)
-DUBIOUS_OWNERSHIP: Final = "dubious ownership"
-NOT_IN_REPOSITORY: Final = "the project is not in a git repository"
-
-# Performance: one guarded shell for all commands, since a guard costs more than a git (docs/performance.md).
-# Each command's output ends with the marker $0 and the exit code; $1 is the commit to compare with, if any. Filters
-# (`filter.NAME.clean` and the like) are programs of the repository: each is overridden by the environment.
-_SCRIPT: Final = f"""\
-set -f
-IFS='
-'
-n=0
-for key in $(git config --name-only --get-regexp '^filter\\..*\\.(clean|smudge|process|required)$'); do
-    case $key in *.required) value=false ;; *) value= ;; esac
-    export "GIT_CONFIG_KEY_$n=$key" "GIT_CONFIG_VALUE_$n=$value"
-    n=$((n + 1))
-done
-export GIT_CONFIG_COUNT=$n
-run() {{
-    git --no-pager {" ".join(SAFE_CONFIG)} "$@"
-    code=$?
-    printf '%s%d\\n' "$0" $code
-    return $code
-}}
-run rev-parse --is-inside-work-tree --show-prefix || exit 0
-run check-ignore -q . && exit 0
-run rev-parse -q --verify 'HEAD^{{commit}}' || run hash-object -t tree --stdin < /dev/null || exit 0
-run {" ".join(f"'{arg}'" for arg in STATUS_ARGS)} || exit 0
-[ -z "$1" ] || run {" ".join(DIFF_ARGS)} "$1" {" ".join(f"'{arg}'" for arg in PATHSPEC)}
-exit 0
-"""
-
 # The size and time of a file, None if it is absent: they show whether the file was touched.
 Stamp = tuple[int, int] | None
 
@@ -157,45 +108,9 @@ class Git:
             return NoTree(NOT_IN_REPOSITORY, silent=True)
         marker = f"\x01{os.urandom(16).hex()} "
         sections = Sections(marker.encode())
-        argv = ("/bin/sh", "-c", _SCRIPT, marker, before)
-        end = await self.run(argv, env=self.env, timeout_s=self.timeout_s, stdout=sections.feed)
+        argv = ("/bin/sh", "-c", SCRIPT, marker, before)
+        end = await self.run(argv, env=self.env, timeout_s=self.timeout_s, stdout=sections.append)
         return _parse(self.root, sections.commands, end, diffs=bool(before))
-
-
-class CommandOutput(NamedTuple):
-    """The output of one command, at most OUTPUT_BYTES, and its exit code."""
-
-    output: bytes
-    code: int
-
-
-class Sections:
-    """A splitter of the script's output into its commands, in bounded memory."""
-
-    def __init__(self, marker: bytes) -> None:
-        self._marker = marker
-        self._buffer = bytearray()
-        self._kept = bytearray()
-        self.commands: list[CommandOutput] = []
-
-    def feed(self, chunk: bytes) -> None:
-        """Reads a chunk of the output."""
-        self._buffer += chunk
-        while (at := self._buffer.find(self._marker)) >= 0:
-            end = self._buffer.find(b"\n", at)
-            if end < 0:
-                return
-            self._keep(at)
-            code = int(self._buffer[len(self._marker) : end - at])
-            del self._buffer[: end - at + 1]
-            self.commands.append(CommandOutput(bytes(self._kept), code))
-            self._kept.clear()
-        self._keep(max(0, len(self._buffer) - len(self._marker)))
-
-    def _keep(self, size: int) -> None:
-        """Moves the first bytes of the buffer to the command's output, as far as there is room."""
-        self._kept += self._buffer[: min(size, OUTPUT_BYTES - len(self._kept))]
-        del self._buffer[:size]
 
 
 class _Reading(NamedTuple):
@@ -227,17 +142,6 @@ def _parse(
 
 def _is_hash(output: bytes) -> bool:
     return len(output) in (41, 65) and output.endswith(b"\n") and not output.strip(b"0123456789abcdef\n")
-
-
-def explain(stderr: str) -> str:
-    """Returns git's first error in one line, with the remedy if git distrusts the folder's owner."""
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    text = one_line((errors or lines or ["git failed without a message"])[0], REASON_CHARS)
-    text = text.removeprefix("fatal: ").removeprefix("error: ")
-    if "git: not found" in text or "git: command not found" in text:
-        return "git is not on PATH"
-    return f"{text} (see git's setting safe.directory)" if DUBIOUS_OWNERSHIP in text else text
 
 
 def _has_repository(root: Path) -> bool:
@@ -272,7 +176,7 @@ def _parse_status(root: Path, commit: str, prefix: bytes, status: bytes) -> Work
         commit,
         {path: _read_stamp(root / path) for path in codes},
         frozenset(path for path, code in codes.items() if code == b"??"),
-        cut=len(entries) > MAX_DIRTY or len(status) == OUTPUT_BYTES,
+        cut=len(entries) > MAX_DIRTY or len(status) == git_script.OUTPUT_BYTES,
     )
 
 
@@ -295,7 +199,7 @@ def _compare_trees(root: Path, before: WorkTree, now: WorkTree, numstat: bytes) 
                 path, change.new and path not in before.dirty, stamp is None, change.added, change.removed
             )
         )
-    cut = before.cut or now.cut or len(numstat) == OUTPUT_BYTES
+    cut = before.cut or now.cut or len(numstat) == git_script.OUTPUT_BYTES
     return TreeChanges(before.commit, tuple(paths), committed=committed, cut=cut)
 
 

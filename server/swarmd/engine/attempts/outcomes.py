@@ -31,6 +31,7 @@ from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
+REHEARSED: Final = "rehearsed: no model did this work"
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.RELEASE: EventKind.TASK_RELEASED,
@@ -109,14 +110,7 @@ class Outcomes:
     ) -> Task:
         """Writes a decision: the end of the attempt, the transition of the task, and all that follows from both."""
         lease = record.lease
-        attempts.end(
-            tx,
-            lease,
-            decision.ended_as,
-            failure_class=decision.failure_class,
-            error=decision.error,
-            reported=outcome if decision.keeps_report else None,
-        )
+        _end_attempt(tx, lease, decision, outcome)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
@@ -128,7 +122,7 @@ class Outcomes:
             _EVENTS[decision.transition],
             worker=lease.worker,
             cause=decision.cause,
-            detail=decision.detail,
+            detail=decision.detail or self._rehearsal_note(lease.worker, decision.transition),
             **decision.update,
         )
         if decision.update.get("backoff_s"):
@@ -139,6 +133,12 @@ class Outcomes:
         if decision.holds_worker_s:  # last, since a write that fails after it would leave the hold
             self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
+
+    def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
+        """Returns a note for the event of a completion that no model has worked for."""
+        member = self._live.members.get(worker)
+        rehearsed = member is not None and member.identity.rehearses
+        return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
         task = record.task
@@ -168,6 +168,17 @@ def _earlier_findings(tx: Tx, task: Task, outcome: Outcome) -> Sequence[Sequence
     if outcome.failure_class is not FailureClass.VALIDATION_FAILED or not task.failures:
         return ()
     return attempts.last_findings(tx, task.key, limit=min(2, task.failures))
+
+
+def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | None) -> None:
+    attempts.end(
+        tx,
+        lease,
+        decision.ended_as,
+        failure_class=decision.failure_class,
+        error=decision.error,
+        reported=outcome if decision.keeps_report else None,
+    )
 
 
 def _pause_runner(tx: Tx, lease: Lease, error: str) -> None:

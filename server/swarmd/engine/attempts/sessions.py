@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
+    REHEARSAL_RUNNER,
     LeaseId,
     Order,
     OrderAction,
@@ -107,6 +108,9 @@ class Sessions:
         if (known := sessions.find(tx, start.session_id)) is not None:
             # Session ids carry task, attempt and epoch: an id of another attempt comes from a broken worker.
             return None if known.attempt_key == lease.attempt_key else leases.abandon_order(start.lease_id)
+        if start.runner != REHEARSAL_RUNNER and not self._live.real_work:
+            swarm.set_real_work(tx)  # before the deferred writes, which it would flush
+            self._live.note_real_work()  # before the commit, so that a group of starts writes it once
         sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:

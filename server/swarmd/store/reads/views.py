@@ -46,6 +46,8 @@ class TaskView:
     dependencies: Sequence[tuple[str, TaskStatus]]
     # The reported kill receipt of the latest attempt as JSON; None if no kill ended it.
     kill_receipt: str | None
+    # The work of the latest attempt, or of the completed one, is a rehearsal.
+    rehearsed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Totals:
     estimated_hours: float
     completed_hours: float
     usage: Usage
+    # The completed tasks that were rehearsed only.
+    rehearsed: int
 
 
 def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Sequence[TaskView]:
@@ -153,6 +157,7 @@ def totals(tx: ReadTx) -> Totals:
         estimated_hours=sum(hours for _, _, hours in rows),
         completed_hours=sum(hours for status, _, hours in rows if status == TaskStatus.COMPLETED),
         usage=Usage(*usage),
+        rehearsed=int(tx.value("swarm_rehearsed_tasks")),
     )
 
 
@@ -184,4 +189,5 @@ def _task(row: Row) -> TaskView:
         usage=Usage(row[19], row[20], row[21]),
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(row[22])],
         kill_receipt=row[23],
+        rehearsed=bool(row[24]),
     )
