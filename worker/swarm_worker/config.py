@@ -87,6 +87,15 @@ class WorkerConfig:
         parse=variable,
         metavar="NAME",
     )
+    prompts: Path | None = setting(
+        None,
+        "the folder of the project's own prompts; default: its .swarm/prompts",
+        parse=path,
+        metavar="DIR",
+    )
+    accept_prompts: str = setting(
+        "", "the digest of own prompts that are accepted at any age", metavar="DIGEST"
+    )
     containment: str = setting(
         ContainmentName.AUTO.value,
         "what holds a session's processes together",

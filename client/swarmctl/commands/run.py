@@ -6,7 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.vocabulary import RunnerName
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
@@ -47,6 +49,7 @@ def run(
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
     _check_arguments(ctl, project_root)
+    _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
@@ -58,6 +61,12 @@ def run(
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)
+
+
+def _check_runner(runner: str) -> None:
+    """Raises ProgramExit if no Amplifier is installed that the workers could choose."""
+    if runner == RunnerName.AUTO and not (agent_path(os.environ, os.environ) or cli_path(os.environ)):
+        raise no_amplifier()
 
 
 def _check_arguments(ctl: CommandContext, project_root: Path) -> None:

@@ -41,7 +41,7 @@ TASK_KEYS = [
         "cause",
         "estimated_hours",
     ),
-    *("created_at", "started_at", "completed_at", "usage", "kill_receipt"),
+    *("created_at", "started_at", "completed_at", "usage", "kill_receipt", "rehearsed"),
 ]
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -128,7 +128,18 @@ def test_what_is_unset_is_null(ctl: Ctl, operator: FakeOperator) -> None:
 
     empty = {key for key, value in bare.items() if value is None}
     assert empty == set(TASK_KEYS) - {
-        *("id", "name", "status", "priority", "attempt", "max_retries", "dependencies", "blocked_by", "usage")
+        *(
+            "id",
+            "name",
+            "status",
+            "priority",
+            "attempt",
+            "max_retries",
+            "dependencies",
+            "blocked_by",
+            "usage",
+        ),
+        "rehearsed",
     }
     assert bare["name"] == "b"
 

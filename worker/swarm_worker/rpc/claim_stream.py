@@ -100,7 +100,7 @@ class ClaimStream:
 
 def _exit_for_bad_settings(error: WireError) -> ProgramExit | None:
     if error.reason == REHEARSAL_REFUSED:
-        return ProgramExit(ExitCode.CONFLICT, error.message)
+        return ProgramExit(ExitCode.USAGE, error.message)
     if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
         return None
     return ProgramExit(

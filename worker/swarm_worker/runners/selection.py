@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner
-from swarm_worker.runners.discovery import agent_path, cli_path, find_cli, find_engine
+from swarm_worker.runners.discovery import find_cli, find_engine
 
 if TYPE_CHECKING:
     from swarm_worker.runners.agent import AgentRunner
 
 _log = structlog.get_logger()
-_NO_AMPLIFIER: Final = (
-    "install Amplifier, or pass --runner command (any agent) or --runner embedded for a rehearsal"
-)
 _INSTALL: Final = "pip install 'amplifier-swarm[embedded]', or use --runner command"
 
 
@@ -77,7 +75,7 @@ def _detect_runner(own: Mapping[str, str], env: Mapping[str, str]) -> RunnerName
             why=f"it is at {path}, and amplifier-agent is not on PATH; validators can write in the project",
         )
         return RunnerName.AMPLIFIER
-    raise ProgramExit(ExitCode.USAGE, "neither amplifier-agent nor amplifier is on PATH", hint=_NO_AMPLIFIER)
+    raise no_amplifier()
 
 
 def _agent_runner(
