@@ -23,6 +23,7 @@ from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
+from swarm_worker.workspace.git import has_repository
 
 _log = structlog.get_logger()
 
@@ -62,6 +63,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     server = check_address(config.server, name="--server")
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
+    if config.slots > 1 and has_repository(root):
+        _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
     endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
     with state_folder(config.state_dir, name=config.name) as folder:

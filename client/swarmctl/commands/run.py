@@ -12,9 +12,11 @@ from amplifier_swarm.vocabulary import RunnerName
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
+from swarmctl.console import print_err
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
+from swarmctl.run.shared_tree import shared_tree_warning
 from swarmctl.run.supervisor import RunSettings, run_plan
 
 _UNUSABLE_OPTIONS: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
@@ -60,6 +62,8 @@ def run(
         notify=tuple(notify or ()),
         worker_flags=tuple(flags.argv()),
     )
+    if warning := shared_tree_warning(project_root, at_once=workers * (flags.slots or 1)):
+        print_err(f"swarmctl: warning: {warning}")
     return run_plan(plan, settings, ctl.printer)
 
 

@@ -265,3 +265,18 @@ def test_a_run_without_an_amplifier_and_without_a_runner_is_refused_before_anyth
     assert "neither amplifier-agent nor amplifier is on PATH" in result.err
     assert "--runner embedded for a rehearsal" in result.err
     assert not (fake.folder / "state").exists()
+
+
+def test_builders_that_share_a_git_work_tree_are_warned_of_before_anything_runs(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
+    (fake.folder / ".git").mkdir()
+    (fake.folder / "sub").mkdir()
+
+    shared = alone(*RUN, "--project-root", "sub")
+    slots = alone(*RUN[:-1], "1", "--slots", "3", "--project-root", "sub")
+    single = alone(*RUN[:-1], "1", "--project-root", "sub")
+
+    assert "warning: 2 builders at once share one git work tree" in shared.err.splitlines()[0]
+    assert "warning: 3 builders at once" in slots.err
+    assert "warning" not in single.err

@@ -29,6 +29,7 @@ from swarm_worker.execution.session_result import (
     closing_log_line,
     explain_spawn,
     failure_of_end,
+    name_git_lock,
     task_document,
 )
 from swarm_worker.execution.start_throttle import StartPermit
@@ -231,7 +232,9 @@ class Session:
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
             return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=kill_receipt)
-        report = reader.report(output.reply, exit_code=ended.exit_code or 0)
+        report = name_git_lock(
+            reader.report(output.reply, exit_code=ended.exit_code or 0), self._context.project_root
+        )
         kind = OutcomeKind.COMPLETED if report.failure is None else OutcomeKind.FAILED
         return SessionResult(
             kind, self._log, reply=report.reply, failure=report.failure, receipt=kill_receipt

@@ -104,7 +104,7 @@ class Git:
         return _compare_trees(self.root, before, read.tree, read.numstat)
 
     async def _read(self, before: str) -> "_Reading | NoTree":
-        if not _has_repository(self.root):
+        if not has_repository(self.root):
             return NoTree(NOT_IN_REPOSITORY, silent=True)
         marker = f"\x01{os.urandom(16).hex()} "
         sections = Sections(marker.encode())
@@ -144,7 +144,7 @@ def _is_hash(output: bytes) -> bool:
     return len(output) in (41, 65) and output.endswith(b"\n") and not output.strip(b"0123456789abcdef\n")
 
 
-def _has_repository(root: Path) -> bool:
+def has_repository(root: Path) -> bool:
     """Returns whether a `.git` is in the folder or above it, or the folder is a bare repository.
 
     Performance: without a repository, starting git costs more than starting a session (docs/performance.md).
