@@ -12,11 +12,10 @@ from amplifier_swarm.vocabulary import RunnerName
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
-from swarmctl.console import print_err
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
-from swarmctl.run.shared_tree import shared_tree_warning
+from swarmctl.run.shared_tree import warn_of_shared_tree
 from swarmctl.run.supervisor import RunSettings, run_plan
 
 _UNUSABLE_OPTIONS: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
@@ -50,8 +49,7 @@ def run(
     Ctrl-C lets the running tasks end; a second Ctrl-C kills them. The same command with the same --db
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
-    _check_arguments(ctl, project_root)
-    _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)
+    _check_arguments(ctl, project_root, flags)
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
@@ -62,8 +60,7 @@ def run(
         notify=tuple(notify or ()),
         worker_flags=tuple(flags.argv()),
     )
-    if warning := shared_tree_warning(project_root, at_once=workers * (flags.slots or 1)):
-        print_err(f"swarmctl: warning: {warning}")
+    warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
     return run_plan(plan, settings, ctl.printer)
 
 
@@ -73,7 +70,7 @@ def _check_runner(runner: str) -> None:
         raise no_amplifier()
 
 
-def _check_arguments(ctl: CommandContext, project_root: Path) -> None:
+def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags) -> None:
     """Raises ProgramExit for arguments that can't work, before anything is started."""
     for name, flag in _UNUSABLE_OPTIONS.items():
         if name in ctl.options.given:
@@ -92,3 +89,4 @@ def _check_arguments(ctl: CommandContext, project_root: Path) -> None:
         raise ProgramExit(
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
+    _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)

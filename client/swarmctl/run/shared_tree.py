@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from swarmctl.console import print_err
 
-def shared_tree_warning(project_root: Path, *, at_once: int) -> str:
-    """Returns a warning if several builders would commit in one work tree at the same time, else nothing."""
+
+def warn_of_shared_tree(project_root: Path, *, at_once: int) -> None:
+    """Warns if several builders would commit in one work tree at the same time."""
     folder = project_root.absolute()
     if at_once < 2 or not any((above / ".git").exists() for above in (folder, *folder.parents)):
-        return ""
-    return (
-        f"{at_once} builders at once share one git work tree; commits of one can take in files of another, or fail"
-        " at its locks. Pass --workers 1, or let no builder commit"
+        return
+    print_err(
+        f"swarmctl: warning: {at_once} builders at once share one git work tree; commits of one can take in files of"
+        " another, or fail at its locks. Pass --workers 1, or let no builder commit"
     )

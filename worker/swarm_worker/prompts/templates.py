@@ -7,7 +7,7 @@ so no template can omit it.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
@@ -35,8 +35,8 @@ class Templates:
     builder: str
     validator: str
     # The digest of the project's own templates, and the last change of one in seconds since 1970.
-    digest: str = NONE
-    changed_s: float = 0.0
+    digest: str = field(default=NONE, compare=False)
+    changed_s: float = field(default=0.0, compare=False)
 
     def for_role(self, role: Role) -> str:
         """Returns the template of the role."""
