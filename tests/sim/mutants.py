@@ -116,12 +116,12 @@ def silent_changes(patch: pytest.MonkeyPatch) -> None:
 def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     """Charges a worker's death to the task's retries."""
 
-    def judge(task: Any, failure: Any, **rest: Any) -> Any:
+    def decide_retry(task: Any, failure: Any, **rest: Any) -> Any:
         return policy.decide_retry(
             task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
         )
 
-    patch.setattr(decision, "decide_retry", judge)
+    patch.setattr(decision, "decide_retry", decide_retry)
 
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:

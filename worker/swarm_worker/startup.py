@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
 from amplifier_swarm import logs
 from amplifier_swarm.channel import Endpoint, check_address
 from amplifier_swarm.credentials import find_token
+from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.prompt_files import FOLDER, NONE
@@ -24,6 +25,10 @@ from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 from swarm_worker.workspace.git import has_repository
+
+# Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
+DESCRIPTORS_PER_SLOT: Final = 14
+DESCRIPTORS_OF_WORKER: Final = 40
 
 _log = structlog.get_logger()
 
@@ -67,6 +72,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
         _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
     endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
+    if endpoint.proxy_variable:
+        _log.info("the server is reached through a proxy", variable=endpoint.proxy_variable)
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
@@ -85,6 +92,29 @@ def _accept_prompts(config: WorkerConfig, templates: Templates, folder: StateFol
     if templates.digest != NONE:
         where = str(config.prompts or FOLDER)
         _log.info("the project's own prompts are used", folder=where, digest=templates.digest)
+
+
+def fit_slots(slots: int) -> int:
+    """Returns the slots that the limit of file descriptors allows, after raising the limit if needed.
+
+    Raises:
+        ProgramExit: The limit does not allow even one slot.
+    """
+    limit = raise_descriptor_limit(DESCRIPTORS_OF_WORKER + DESCRIPTORS_PER_SLOT * slots)
+    allowed = min(slots, (limit - DESCRIPTORS_OF_WORKER) // DESCRIPTORS_PER_SLOT)
+    hint = "raise the hard limit: ulimit -Hn, or LimitNOFILE= of the unit"
+    if allowed < 1:
+        raise ProgramExit(
+            ExitCode.USAGE, f"a limit of {limit} open files is too low for even one session", hint=hint
+        )
+    if allowed < slots:
+        _log.warning(
+            f"fewer slots than --slots: the limit of open files allows no more; {hint}",
+            slots=allowed,
+            wanted=slots,
+            limit=limit,
+        )
+    return allowed
 
 
 def project_root(path: Path) -> Path:

@@ -46,7 +46,8 @@ class OperatorServiceStub:
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
@@ -71,23 +72,25 @@ class OperatorServiceStub:
     RetryTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -177,7 +180,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so.
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
@@ -202,23 +206,25 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     RetryTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]  # type: ignore[assignment]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]  # type: ignore[assignment]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]  # type: ignore[assignment]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -311,7 +317,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so.
 
         Errors:
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
@@ -366,12 +373,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_service_pb2.RetryTaskResponse, _abc.Awaitable[_operator_service_pb2.RetryTaskResponse]]:
         """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-        A task that waits or runs is left alone. Attempt numbers go on.
+        A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+        time; one that is refused keeps no other from its retry, and the response names it.
 
-        Errors:
+        Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-          is not among them. None is retried.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+          is not among them.
         """
 
     @_abc_1.abstractmethod
@@ -384,11 +392,12 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
         shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-        again unless an operator retries it. Killing a killed task changes nothing.
+        again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+        hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-        Errors:
+        Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
         """
 
     @_abc_1.abstractmethod

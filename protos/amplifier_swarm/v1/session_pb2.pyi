@@ -128,8 +128,12 @@ class Session(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The id, chosen by the worker before the spawn: `{task}-a{attempt}-{role}-{epoch}`, with what
-    the task's id has of other characters than `[a-z0-9-]` replaced and a hash added.
-    Matches `[a-z0-9][a-z0-9-]{0,80}`.
+    the task's id has of other characters than `[a-z0-9-]` replaced by a dash after it was put in
+    lower case. If that changed it, or if the whole had more than 81 characters, the id is cut and a
+    dash with the first 8 hexadecimal digits of the task id's SHA-256 is added to it. A second run of
+    the same role has its number behind the role. Matches `[a-z0-9][a-z0-9-]{0,80}`; the server
+    refuses other ids, and an id that another attempt has already, unless it belongs to this one by
+    this rule.
     """
     role: Global___SessionRole.ValueType
     """What the session is for."""

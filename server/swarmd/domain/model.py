@@ -219,9 +219,10 @@ class DependencyResult:
 
 @dataclass(frozen=True, slots=True)
 class PausedRunner:
-    """A runner whose provider refused permanently."""
+    """A runner that may start no sessions: at one worker, or everywhere if `worker` is empty."""
 
     runner: str
+    worker: str
     cause: str
     paused_us: int
 

@@ -97,7 +97,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._actions.retry(request.task_ids, failed=request.failed)
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
-        return pb.KillTaskResponse(tasks=await self._actions.kill(request.task_ids, request.cause))
+        return await self._actions.kill(request.task_ids, request.cause)
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
@@ -182,10 +182,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        change = partial(
-            plans.change_dependency, task_id=request.task_id, dependency=request.dependency, remove=remove
-        )
-        return (await self._reads.tasks([await self._swarm.db.write(change)]))[0]
+        task_id = await self._swarm.change_dependency(request.task_id, request.dependency, remove=remove)
+        return (await self._reads.tasks([task_id]))[0]
 
 
 def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:

@@ -321,6 +321,10 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 -- The session with that id, of any task.
 SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_id = :session_id;
 
+-- name: session_rename
+-- The key makes the id one that no worker can choose.
+UPDATE sessions SET session_id = session_id || ' (taken by session ' || key || ')' WHERE key = :key;
+
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
 VALUES {rows};
@@ -353,8 +357,9 @@ INSERT INTO session_log (session_key, number, logged_us, kind, text) VALUES {row
 DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND number <= :newest - :tail;
 
 -- name: session_log_after
-SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :session_key AND number > :after
- ORDER BY number LIMIT :limit;
+-- :last leaves out numbers that no cursor can express.
+SELECT number, logged_us, kind, text FROM session_log
+ WHERE session_key = :session_key AND number > :after AND number <= :last ORDER BY number LIMIT :limit;
 
 -- name: session_log_tail
 -- The number before the newest :tail entries.
@@ -395,6 +400,10 @@ SELECT name, drain_s FROM workers WHERE draining AND drain_s IS NOT NULL AND lef
 
 -- name: worker_set_left
 UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
+
+-- name: worker_delete_left
+DELETE FROM workers WHERE left_us < :before_us
+   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.worker_key = workers.key);
 
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 

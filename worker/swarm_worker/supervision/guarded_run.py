@@ -27,12 +27,14 @@ from swarm_worker.supervision.launch import Cause, Launch, OutputSink, RunEnd, R
 from swarm_worker.supervision.limits_watch import LimitsWatch
 from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.supervision.streams import FileTail, Pipes
+from swarm_worker.supervision.streams import FileTail, Pipes, output_pacer
 
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
 # How often the file that a program reports its progress in is read.
 PROGRESS_POLL_S: Final = 0.5
+# After the end of a program at most this much of its progress file is read: 1 MiB.
+PROGRESS_END_PIECES: Final = 256
 
 
 async def run_guarded(
@@ -138,6 +140,7 @@ class GuardedRun:
             if ended.cause is Cause.LOST:
                 await self._guard.wait()  # only then are its orphans this process's children
                 ended = replace(ended, receipt=await self._supervisor.kill_orphans(self._cgroup))
+            self._pipes.finish()
             with contextlib.suppress(TimeoutError):  # a survivor keeps a pipe open
                 async with asyncio.timeout(PIPES_END_S):
                     for output in self._outputs:
@@ -146,8 +149,8 @@ class GuardedRun:
             self._watch.cancel()
             if follower is not None:
                 follower.cancel()
-        while self._tail is not None and self._read_progress(self._tail):
-            pass  # the program wrote it at the very end
+        if self._tail is not None:
+            await self._read_rest(self._tail)
         return ended
 
     def close(self) -> None:
@@ -196,13 +199,20 @@ class GuardedRun:
         """Reads what the program reports in its progress file."""
         while True:
             more = self._read_progress(tail)
-            await asyncio.sleep(0 if more else PROGRESS_POLL_S)
+            await asyncio.sleep(output_pacer().delay_s() if more else PROGRESS_POLL_S)
+
+    async def _read_rest(self, tail: FileTail) -> None:
+        """Reads what the program wrote at the very end, up to PROGRESS_END_PIECES."""
+        for _ in range(PROGRESS_END_PIECES):
+            if not self._read_progress(tail):
+                return
+            await asyncio.sleep(0)
 
     def _read_progress(self, tail: FileTail) -> bool:
         chunk = tail.read()
         if chunk:
             self._watch.note_output()
-            self._sink.progress(chunk)
+            output_pacer().process(self._sink.progress, chunk)
         return bool(chunk)
 
     def _on_limit(self, cause: Cause, why: str) -> None:

@@ -1,6 +1,6 @@
 """Ends of attempts: by the worker's outcome, by the loss of the worker, or by a released claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,7 +21,7 @@ from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
-from swarmd.engine.live.state import LiveState
+from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
@@ -32,6 +32,8 @@ from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
 REHEARSED: Final = "rehearsed: no model did this work"
+# This many workers must have been refused before a runner is paused everywhere.
+SEVERAL_WORKERS: Final = 2
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.RELEASE: EventKind.TASK_RELEASED,
@@ -114,7 +116,7 @@ class Outcomes:
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
-            _pause_runner(tx, lease, decision.error)
+            self._pause_runner(tx, lease, decision.error)
         task = apply(
             tx,
             record.task,
@@ -139,6 +141,21 @@ class Outcomes:
         member = self._live.members.get(worker)
         rehearsed = member is not None and member.identity.rehearses
         return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
+
+    def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
+        """Pauses the runner at this worker, and everywhere if enough workers say the same."""
+        record = workers.find(tx, lease.worker)
+        assert record is not None
+        runner = record.identity.runner
+        if not swarm.pause_runner(tx, runner, worker=lease.worker, cause=error):
+            return
+        _record_pause(tx, lease, f"{runner} at worker {lease.worker}: {error}")
+        pauses = [
+            found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
+        ]
+        members = [member for member in list(self._live.members.values()) if member.connected]
+        if pauses_everywhere(pauses, members, runner) and swarm.pause_runner(tx, runner, cause=error):
+            _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
         task = record.task
@@ -181,10 +198,16 @@ def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | No
     )
 
 
-def _pause_runner(tx: Tx, lease: Lease, error: str) -> None:
-    record = workers.find(tx, lease.worker)
-    assert record is not None
-    runner = record.identity.runner
-    if swarm.pause_runner(tx, runner, cause=error):
-        cause = f"{runner}: {error}"
-        events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
+def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
+    """Returns whether the workers whose runner is paused are enough to pause it everywhere.
+
+    One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
+    several, and at least half of the connected workers with that runner.
+    """
+    names = [member.identity.name for member in members if member.identity.runner == runner]
+    connected = sum(name in pauses for name in names)
+    return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
+
+
+def _record_pause(tx: Tx, lease: Lease, cause: str) -> None:
+    events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)

@@ -80,7 +80,7 @@ class Dispatcher:
                 continue
             if member.identity.name in self._live.provider_holds:
                 continue
-            if member.identity.runner in paused_runners or not (
+            if _is_paused(member, paused_runners) or not (
                 fit := self._fitting_label_sets(member, queue.ready)
             ):
                 continue
@@ -141,6 +141,11 @@ class Dispatcher:
             member.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
+
+
+def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:
+    runner = member.identity.runner
+    return runner in paused_runners or swarm.pause_key(runner, member.identity.name) in paused_runners
 
 
 class _FreeSlots:
