@@ -12,6 +12,7 @@ from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
+from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
@@ -151,13 +152,18 @@ def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
     """Lets the result of a lost attempt complete the task even after a kill, or under the next attempt."""
     patch.setattr(
-        late_results, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
+        late_results, "counts_by_itself", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
     )
 
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
     """Believes a request for a stream whenever it comes."""
     patch.setattr(registry, "_refuse_outdated", lambda record, identity: None)
+
+
+def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker wait forever for a guard that its session has stopped."""
+    patch.setattr(WatchedRun, "check", lambda self, now_s: None)
 
 
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
@@ -179,6 +185,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 5),
+    silent_guards_are_ignored: (HARSH, 0),
 }
 TRIES: Final = 60
 

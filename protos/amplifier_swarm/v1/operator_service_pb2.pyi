@@ -542,8 +542,13 @@ class RetryTaskRequest(_message.Message):
 
     TASK_IDS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    DESPITE_SURVIVORS_FIELD_NUMBER: _builtins.int
     failed: _builtins.bool
     """All that have failed, besides those."""
+    despite_survivors: _builtins.bool
+    """Retries a task also if processes of its last attempt could not be ended. Without it such a task is refused
+    with INVALID_STATUS, since a new attempt would run beside these processes.
+    """
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks. At most 100,000."""
@@ -553,10 +558,11 @@ class RetryTaskRequest(_message.Message):
         *,
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.bool = ...,
+        despite_survivors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["despite_survivors", b"despite_survivors", "failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

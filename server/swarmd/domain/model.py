@@ -257,6 +257,8 @@ class Outcome:
     # SHA-256 of the whole outcome: a repeated outcome gets the same answer.
     digest: bytes
     retry_after_s: float | None = None
+    # The processes of the attempt that could not be ended.
+    survivors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,9 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._reads.explain(request.task_id)
 
     async def RetryTask(self, request: pb.RetryTaskRequest, context: Context) -> pb.RetryTaskResponse:
-        return await self._actions.retry(request.task_ids, failed=request.failed)
+        return await self._actions.retry(
+            request.task_ids, failed=request.failed, despite_survivors=request.despite_survivors
+        )
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
         return await self._actions.kill(request.task_ids, request.cause)

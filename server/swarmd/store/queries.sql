@@ -285,6 +285,13 @@ SELECT (SELECT json_group_array(f.value ->> 'finding_id') FROM json_each(a.repor
  WHERE a.task_key = :task_key AND a.failure_class = 'validation_failed' AND a.report IS NOT NULL
  ORDER BY a.number DESC LIMIT :limit;
 
+-- name: attempt_survivors
+-- The processes of the latest attempt that could not be ended, and the worker whose machine they run on.
+SELECT json_extract(a.report, '$.kill_receipt.survivors'), w.name
+  FROM attempts a JOIN workers w ON w.key = a.worker_key
+ WHERE a.task_key = :task_key AND a.report IS NOT NULL
+ ORDER BY a.number DESC LIMIT 1;
+
 -- name: attempt_results_of_dependencies
 -- The reports of the completed dependencies, in the order of the definition.
 SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d.dependency_key

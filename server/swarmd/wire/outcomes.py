@@ -45,6 +45,7 @@ def read(message: task_pb2.Outcome) -> Outcome:
         error=message.error[:MAX_ERROR],
         report=_report_json(report),
         digest=digest,
+        survivors=message.kill_receipt.survivors,
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
     )
 

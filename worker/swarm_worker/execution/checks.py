@@ -95,6 +95,8 @@ def _check_launch(context: SessionContext, assignment: Assignment, command: str,
         cwd=context.project_root,
         env={**context.env, **task_variables(assignment, project_root=context.project_root)},
         lock=context.folder.guard_lock(check_id(assignment, number)),
+        umask=context.umask,
+        hidden=context.hidden,
     )
 
 

@@ -211,6 +211,9 @@ class Session:
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
             progress_file=runner.progress_file(plan),
+            umask=self._context.umask,
+            hidden=self._context.hidden,
+            reads=(plan.prompt_file, self._task_file),
         )
 
     def _result(
