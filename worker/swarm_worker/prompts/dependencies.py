@@ -30,9 +30,7 @@ def dependency_section(results: Sequence[DependencyResult]) -> str:
     each = min(EACH_CHARS, max(LEAST_CHARS, ALL_CHARS // len(results)))
     kept = fit_within((_result_block(result, each) for result in results), ALL_CHARS)
     left = len(results) - len(kept)
-    return (
-        _TITLE + "".join(kept) + (f"\n… and {left} more, omitted here for lack of room.\n" if left else "")
-    )
+    return _TITLE + "".join(kept) + (f"\n… and {left} more, omitted here for lack of room.\n" if left else "")
 
 
 def _result_block(result: DependencyResult, limit: int) -> str:
