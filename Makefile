@@ -58,7 +58,7 @@ define generate
   --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(SERVICES)
 endef
 
-protos: $(PROTOC)/.ready ## Make the Python code of protos/ anew (it is committed)
+protos: $(PROTOC)/.ready ## Regenerate the Python code of protos/ (it is committed)
 	@find protos -name '*_pb2*.py*' -delete
 	$(call generate,protos)
 
@@ -79,10 +79,10 @@ $(PAGE)/node_modules/.ready: $(PAGE)/package-lock.json
 	@command -v npm >/dev/null || { echo "building the page needs npm and node 20 or newer; nothing else does"; exit 1; }
 	@cd $(PAGE) && npm ci --silent && touch node_modules/.ready
 
-web: $(PAGE)/node_modules/.ready ## Build the dashboard's page anew (it is committed)
+web: $(PAGE)/node_modules/.ready ## Rebuild the dashboard's page (it is committed)
 	@cd $(PAGE) && npm run --silent build -- --logLevel warn
 
-check-web: ## Check the dashboard's page: types, style, unit tests, that it is what its sources make (needs npm)
+check-web: ## Check the dashboard's page: types, style, unit tests, and whether the committed files match the sources (needs npm)
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory -f Makefile .check-web; \
 	  else echo "check-web: left out, because npm is not here"; fi
 
@@ -96,20 +96,20 @@ check-web: ## Check the dashboard's page: types, style, unit tests, that it is w
 screenshots: setup ## Take pictures of every page of the dashboard, into screenshots/ (needs Chromium)
 	@PYTHONPATH=tests $(RUN) scripts/screenshots.py
 
-grafana: setup ## Make the Grafana dashboard anew (it is committed)
+grafana: setup ## Regenerate the Grafana dashboard (it is committed)
 	@$(BIN)/python scripts/grafana.py
 
 bench: setup ## Measure the swarm, into bench/results/ (ONLY=R1,R8 picks, PAIRS=5 repeats, FULL=1 takes full sizes)
 	@PYTHONPATH=tests $(RUN) bench/run.py
 
 bench-peers: export PEERS := 1
-bench-peers: setup ## Measure it beside other task queues, in an environment of their own (Redis, PostgreSQL from Debian)
+bench-peers: setup ## Measure it beside other task queues, in a separate environment (Redis, PostgreSQL from Debian)
 	@PYTHONPATH=tests $(RUN) bench/run.py
 
 build: setup ## Build the sdist and the wheel, into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build
 
-lock: .tools/uv/.ready ## Write the lock files anew; pins stay where they can (UPGRADE=--upgrade moves them)
+lock: .tools/uv/.ready ## Rewrite the lock files; pins stay where they can (UPGRADE=--upgrade moves them)
 	@$(COMPILE) --python-version 3.11 --all-extras --group dev -o requirements-dev.lock pyproject.toml
 	@echo $(GENERATORS) | tr ' ' '\n' | $(COMPILE) --python-version 3.11 -o requirements-protoc.lock -
 

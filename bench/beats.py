@@ -1,4 +1,4 @@
-"""Heartbeats as fast as they are answered: `beats.py ADDRESS TOKEN WORKERS SECONDS` prints how many a second."""
+"""A flood of heartbeats: `beats.py ADDRESS TOKEN WORKERS SECONDS` prints the answers per second."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ WARM_S = 0.5
 
 
 async def main() -> None:
-    """See above."""
     address, token, workers, seconds = sys.argv[1:]
     endpoint = Endpoint(address, token)
     beats = [0] * int(workers)

@@ -1,7 +1,7 @@
-"""R10: what a claim costs among a million tasks, beside the same among a thousand; and a chain to its end.
+"""R10: the cost of a claim among a million tasks beside one among a thousand; and a chain to its end.
 
-The plans are written by SQL, since only the steps are to be measured: outcome and next claim in one commit, on
-the engine without the wire. Every shape of graph that made the predecessor slow is here.
+The plans are written by SQL, since only the steps are measured: outcome and next claim in one commit, on
+the engine without the wire. The shapes of graphs include every one that made the predecessor slow.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ import apsw
 from measure import Finding, Samples, Setting, at_least, at_most, timed
 from programs import folder
 
-from support.engine import EngineHarness, bench, outcome, task
+from support.engine import EngineHarness, engine_harness, outcome, task
 from swarmd.store.file import checksums
 
 SMALL: Final = 1_000
 STEPS: Final = 300
 CHAIN: Final = 10_000
 
-# Of each shape: its edges (who waits, for whom), and which tasks are done already. Tasks are numbered from 1.
+# For each shape its edges (task, dependency), and the tasks that are done already. Tasks are numbered from 1.
 _SHAPES: Final = {
     "independent": ("SELECT n, n FROM ids WHERE 0", "0"),
     "each after the 3 before it": ("SELECT n, n - d FROM ids CROSS JOIN three WHERE n > d", "0"),
@@ -46,7 +46,7 @@ SELECT n, 't' || n, 't' || n, '', '', 100, 1, 'skip', 2,
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The ratio of p50 and of p99, a line a shape; then the chain."""
+    """Returns the ratio of p50 and of p99, a line for each shape; then the chain."""
     large = setting.of(100_000, 1_000_000)
     for shape in _SHAPES:
         with folder() as where:
@@ -58,7 +58,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 
 def chain_findings(_setting: Setting) -> Iterator[Finding]:
-    """10,000 tasks, each after the three before it, claimed to the end."""
+    """Measures 10,000 tasks, each after the three before it, claimed to the end."""
     with folder() as where:
         seconds, slowest_ms = asyncio.run(_chain(where))
     yield Finding(
@@ -74,16 +74,16 @@ def _ratios(few: list[Samples], many: list[Samples], share: float) -> list[float
 async def _pair(where: Path, shape: str, large: int, rounds: int) -> tuple[list[Samples], list[Samples]]:
     for name, count in (("few", SMALL), ("many", large)):
         (where / name).mkdir()
-        async with bench(where / name / "swarm.db"):
+        async with engine_harness(where / name / "swarm.db"):
             pass
         _fill(where / name / "swarm.db", shape, count)
     few: list[Samples] = []
     many: list[Samples] = []
     for number in range(rounds):
         for name, found in (("few", few), ("many", many)):
-            # A fresh copy, so that every round meets the same tasks.
+            # A fresh copy gives every round the same tasks.
             shutil.copyfile(where / name / "swarm.db", where / name / f"round-{number}.db")
-            async with bench(where / name / f"round-{number}.db") as swarm:
+            async with engine_harness(where / name / f"round-{number}.db") as swarm:
                 found.append(await _steps(swarm))
             (where / name / f"round-{number}.db").unlink()
     return few, many
@@ -93,7 +93,7 @@ async def _steps(swarm: EngineHarness) -> Samples:
     samples = Samples()
     worker = await swarm.worker()
     for number in range(STEPS + 20):
-        await worker.take()
+        await worker.receive()
         claim = worker.claims.pop()
         await worker.start(claim)
         finish = partial(worker.finish, claim, outcome("completed"))
@@ -106,7 +106,7 @@ async def _steps(swarm: EngineHarness) -> Samples:
 
 
 def _fill(path: Path, shape: str, count: int) -> None:
-    """The plan, as an import would have stored it."""
+    """Stores the plan as an import does."""
     edges, done = (text.format(count=count) for text in _SHAPES[shape])
     numbers = (
         f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
@@ -131,13 +131,13 @@ def _fill(path: Path, shape: str, count: int) -> None:
 async def _chain(where: Path) -> tuple[float, float]:
     samples = Samples()
     plan = [task(f"t{n}", *(f"t{m}" for m in range(max(0, n - 3), n))) for n in range(CHAIN)]
-    async with bench(where / "swarm.db") as swarm:
+    async with engine_harness(where / "swarm.db") as swarm:
         await swarm.add(*plan)
         worker = await swarm.worker()
         with timed() as timer:
             for _ in plan:
                 with samples.one():
-                    await worker.take()
+                    await worker.receive()
                     claim = worker.claims.pop()
                     await worker.start(claim)
                     await worker.finish(claim, outcome("completed"))

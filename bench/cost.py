@@ -1,7 +1,7 @@
-"""Where the processor time of one task goes inside the engine: statements, commit, and the rest, which is Python.
+"""The processor time of one task inside the engine: statements, commit, and the rest, which is Python.
 
-The engine without the wire, on its writer's thread: claim, go and outcome, one task at a time and many that
-share their commits. What the wire costs is the difference to the server's time for a step in R1.
+The engine runs without the wire, on its writer's thread: claim, go and outcome, one task at a time, and
+many that share their commits. The cost of the wire is the difference to the server's time for a step in R1.
 """
 
 import asyncio
@@ -15,19 +15,20 @@ from unittest.mock import patch
 from measure import Finding, Setting
 from programs import folder
 
-from support.engine import FakeWorker, bench, outcome, task
+from support.engine import FakeWorker, engine_harness, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
-from swarmd.store import deferred_writes
 from swarmd.store.database import Database
+from swarmd.store.deferred_writes import DeferredWrites
+from swarmd.store.group_commit import GroupCommit
 from swarmd.store.transaction import ReadTx, Tx
 
 TASKS: Final = 640
 TOGETHER: Final = (1, 32)
 _PARTS: Final = (
     (ReadTx, "all", "statements"), (ReadTx, "one", "statements"), (ReadTx, "value", "statements"),
-    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (deferred_writes, "write", "statements"),
-    (Database, "_end", "commit"), (Database, "_commit", "all"),
+    (Tx, "run", "statements"), (Tx, "run_many", "statements"), (DeferredWrites, "flush", "statements"),
+    (GroupCommit, "_commit", "commit"), (Database, "_commit", "all"),
 )  # fmt: skip
 
 
@@ -45,22 +46,24 @@ def findings(setting: Setting) -> Iterator[Finding]:
 async def _round(together: int) -> dict[str, float]:
     spent: dict[str, float] = {}
     with folder() as where, ExitStack() as stack:
-        async with bench(where / "swarm.db") as swarm:
+        async with engine_harness(where / "swarm.db") as swarm:
             await swarm.add(*(task(f"t{n}") for n in range(TASKS)))
             worker = await swarm.worker(slots=together)
             for owner, name, part in _PARTS:
                 stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
             for _ in range(TASKS // together):
-                await worker.take()
+                await worker.receive()
                 await _lives(worker, worker.claims)
                 worker.claims.clear()
     return {part: 1e6 * seconds / TASKS for part, seconds in spent.items()}
 
 
 async def _lives(worker: FakeWorker, claims: list[Claim]) -> None:
-    """Every go in one write, as one message of a worker's makes, and then every outcome."""
+    """Writes every go in one transaction, like one message of a worker, and then every outcome."""
     swarm = worker.swarm
-    starts = [partial(swarm.sessions.start, worker=worker.name, start=_start(claim)) for claim in claims]
+    starts = [
+        partial(swarm.sessions.record_start, worker=worker.name, start=_start(claim)) for claim in claims
+    ]
     await swarm.db.write(lambda tx: [start(tx) for start in starts])
     ends = [(claim.lease_id, outcome("completed")) for claim in claims]
     await swarm.db.write(lambda tx: [swarm.outcomes.finish(tx, worker.name, *end) for end in ends])
@@ -71,7 +74,7 @@ def _start(claim: Claim) -> SessionStart:
 
 
 def _timed(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
-    """The call, of which the time is added to the part; a query that has others written before is one call."""
+    """Adds the time of the call to its part; a query that flushes deferred writes counts as one call."""
 
     @wraps(call)
     def timed(*args: Any, **named: Any) -> Any:

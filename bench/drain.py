@@ -1,4 +1,4 @@
-"""R4 and R9: no-op tasks through the whole protocol on four worker processes, beside what others do with them."""
+"""R4 and R9: no-op tasks through the whole protocol on four worker processes, beside other task queues."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ FANS = 10
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """R4 against Dramatiq and Huey in pairs, the others once each and round."""
+    """Measures R4 against Dramatiq and Huey in pairs, and against the others once each per round."""
     peers_run.install()
     dramatiq, huey = Pairs(), Pairs()
     others: dict[str, list[float]] = {}
@@ -48,7 +48,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 
 def fan_findings(setting: Setting) -> Iterator[Finding]:
-    """R9."""
+    """Measures R9."""
     peers_run.install()
     if _absent(peers_run.HUEY):
         return
@@ -63,7 +63,7 @@ def fan_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def drain_per_s(*, count: int = COUNT) -> float:
-    """Tasks a second, from the first that ran to the last, all of them queued before."""
+    """Returns tasks per second from the first that ran to the last; all of them were queued before."""
     with folder() as where, stage(where) as found:
         server = start_swarmd(found)
         add_tasks(server, count)
@@ -73,7 +73,7 @@ def drain_per_s(*, count: int = COUNT) -> float:
 
 
 def fan_ms(times: int) -> list[float]:
-    """See peers_run.fan_ms; here the dependencies are the server's."""
+    """Returns the same figure as peers_run.fan_ms, with the server's own dependencies."""
     with folder() as where, stage(where) as found:
         start_swarmd(found)
         with workers(found, "--slots", "1") as stamps:
@@ -88,7 +88,9 @@ def fan_ms(times: int) -> list[float]:
 
 @contextlib.contextmanager
 def workers(found: Stage, *flags: str) -> Iterator[Path]:
-    """Four worker processes that have joined; the file that their tasks write to."""
+    """Starts four worker processes and waits until they have joined; returns the file that their tasks
+    write to.
+    """
     stamps = found.folder / "stamps"
     os.environ["BENCH_STAMPS"] = str(stamps)
     found.project.mkdir()

@@ -1,7 +1,7 @@
-"""The reference server: the worker's calls over bare grpc.aio, answered from nothing.
+"""The reference server: the worker's calls over bare grpc.aio, with constant answers.
 
-It has no store, no guard and no rules. What it does per call is what grpc.aio, protobuf and asyncio cost with
-messages of the shape and size of the real ones. Run as a program, it prints its port.
+It has no store, no guard and no rules. Its cost per call is that of grpc.aio, protobuf and asyncio with
+messages of the real shape and size. Run as a program, it prints its port.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 class Echo(worker_service_pb2_grpc.WorkerServiceServicer):
-    """Sends each worker as many claims as it has free slots, for ever."""
+    """A servicer that always sends each worker as many claims as it has free slots."""
 
     def __init__(self) -> None:
         self._owed: defaultdict[str, asyncio.Queue[int]] = defaultdict(asyncio.Queue)

@@ -1,4 +1,4 @@
-"""R11, R12, R14: thousands of workers that are connected and idle, that beat, and that all come back at once."""
+"""R11, R12, R14: thousands of workers that are idle, that send heartbeats, and that reconnect at once."""
 
 import contextlib
 import json
@@ -22,15 +22,15 @@ FLOOD_S = 3
 
 
 def idle_findings(setting: Setting) -> Iterator[Finding]:
-    """R11: memory per worker beside a bare stream; what joining at once and beating costs, and how it is answered."""
+    """Measures R11: memory per worker beside a bare stream, and the cost of joins and heartbeats."""
     workers, minutes = setting.of(1_000, 10_000), setting.minutes(0.5, 10)
     with echo() as bare:
         reference_kib = _memory_per_worker(bare, workers)
     with swarmd() as server, idle_fleet(server, workers) as fleet:
-        # Each worker beats when it has joined, and not again for nine seconds.
+        # Each worker sends a heartbeat after its join, and the next one nine seconds later.
         until(lambda: fleet.state()["beats"] >= workers, "the first beats are answered", deadline_s=60)
         joining = fleet.since()
-        # What has waited while the load looked through itself for garbage is not to be seen in what follows.
+        # A garbage collection of the load program must not delay the next measure.
         time.sleep(BEAT_S)
         fleet.since()
         cpu, begin = server.cpu_s(), time.monotonic()
@@ -57,7 +57,7 @@ def idle_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def flood_findings(setting: Setting) -> Iterator[Finding]:
-    """R12: beats as fast as they are answered."""
+    """Measures R12: heartbeats as fast as they are answered."""
     pairs = Pairs()
     with echo() as bare, swarmd() as server:
         for _ in range(setting.pairs):
@@ -73,7 +73,7 @@ def flood_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def storm_findings(setting: Setting) -> Iterator[Finding]:
-    """R14: swarmd is killed and started again under a fleet."""
+    """Measures R14: swarmd is killed and started again under a fleet."""
     workers = setting.of(1_000, 10_000)
     with folder() as where, stage(where) as found:
         server = start_swarmd(found)
@@ -84,7 +84,7 @@ def storm_findings(setting: Setting) -> Iterator[Finding]:
             start_swarmd(found)
             up_s = time.monotonic() - begin
             until(lambda: fleet.state()["openings"] >= 2 * workers, "all are back", deadline_s=120)
-            # Whoever was turned away would come back later than the rest, or lose the stream again.
+            # A worker that was refused would come back later than the rest, or lose its stream again.
             time.sleep(2)
             state = fleet.state()
     yield Finding(
@@ -103,11 +103,11 @@ class IdleFleet:
         self.joined_s = 0.0
 
     def state(self) -> Any:
-        """How the fleet is."""
+        """Returns the state of the fleet."""
         return self._ask("look")
 
     def since(self) -> Any:
-        """How it has beaten since this was asked last."""
+        """Returns the heartbeats since the last call."""
         return self._ask("since")
 
     def _ask(self, what: str) -> Any:
@@ -120,7 +120,7 @@ class IdleFleet:
 
 @contextlib.contextmanager
 def idle_fleet(server: Running, workers: int) -> Iterator[IdleFleet]:
-    """That many workers, connected."""
+    """Returns that number of workers, connected."""
     argv = [sys.executable, str(HERE / "idle.py"), server.endpoint.server, server.endpoint.token]
     env = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     time.sleep(1)

@@ -1,8 +1,8 @@
 """A fleet of idle workers in one process: each has its connection, its claim stream and its heartbeat.
 
-Run as a program: `idle.py ADDRESS TOKEN WORKERS BEAT_S` connects them all, and answers each line on its stdin
-with a line of JSON: `look` with how they are, `since` with how they have beaten since the last `since`.
-`echo` as the token's place opens bare streams of the echo server.
+Run as a program: `idle.py ADDRESS TOKEN WORKERS BEAT_S` connects all workers and answers each line on stdin
+with a line of JSON: `look` with the state of the fleet, `since` with the heartbeats since the last `since`.
+With `echo` as token it opens bare streams of the echo server.
 """
 
 import asyncio
@@ -24,35 +24,35 @@ from swarm_worker.rpc.connection import ServerConnection, connected
 from swarm_worker.rpc.heartbeat import JITTER
 from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog
 
-# The process looks at its own clock that often: what it stood still itself is not the server's time.
+# The interval at which the process measures its own stalls, which are not the server's time.
 PULSE_S = 0.01
 
 
 @dataclass
 class State:
-    """How the fleet is."""
+    """The state of the fleet."""
 
     workers: int
-    # Streams that stand, and how often one had to be opened.
+    # The number of open streams, and of openings.
     open: int = 0
     openings: int = 0
-    # When the last one came up.
+    # The time of the last opening.
     last_open_s: float = 0.0
-    # Beats that were answered.
+    # The number of answered heartbeats.
     beats: int = 0
 
 
 @dataclass
 class Beats:
-    """How the fleet has beaten for a while."""
+    """The heartbeats of the fleet over a time."""
 
     took: Samples = field(default_factory=Samples)
     missed: int = 0
-    # For how long, at most, this process stood still meanwhile, and with it all workers.
+    # The longest stall of this process, and so of all its workers.
     still_s: float = 0.0
 
-    def told(self) -> dict[str, float]:
-        """For the program that asks."""
+    def document(self) -> dict[str, float]:
+        """Returns the state for the program that asks."""
         shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999, "slowest_ms": 1.0}
         took = {name: self.took.ms(share) if self.took.seconds else 0.0 for name, share in shares.items()}
         return {
@@ -65,7 +65,7 @@ class Beats:
 
 @dataclass
 class Fleet:
-    """What all workers of the process share."""
+    """The state that all workers of the process share."""
 
     endpoint: Endpoint
     beat_s: float
@@ -80,20 +80,16 @@ class Fleet:
             self.beats.still_s = max(self.beats.still_s, time.monotonic() - due)
 
     def since(self) -> Beats:
-        """How it has beaten since this was asked last.
-
-        What stands by now is no garbage: a look through ten thousand connections would stop all of them for
-        half a second at once, and their beats would then come at once too.
-        """
+        """Returns the heartbeats since the last call."""
         gc.collect()
         gc.freeze()
         gc.enable()
-        told, self.beats = self.beats, Beats()
-        return told
+        beats, self.beats = self.beats, Beats()
+        return beats
 
 
 class Idle:
-    """One worker; it hears its stream."""
+    """An idle worker that reads its stream."""
 
     def __init__(self, name: str, fleet: Fleet) -> None:
         self._name = name
@@ -105,10 +101,10 @@ class Idle:
 
     async def run(self) -> None:
         """Listens and beats until it is cancelled."""
-        async with connected(self._fleet.endpoint) as stubs:
-            link = _Silent(self)
-            stream = ClaimStream(stubs, request=self._request, listener=self, link=link)
-            await asyncio.gather(stream.run(), self._beat(stubs))
+        async with connected(self._fleet.endpoint) as connection:
+            outages = _Silent(self)
+            stream = ClaimStream(connection, request=self._request, listener=self, outages=outages)
+            await asyncio.gather(stream.run(), self._beat(connection))
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
         self._joined.set()
@@ -125,8 +121,8 @@ class Idle:
         self._state.open -= self._standing
         self._standing = False
 
-    async def _beat(self, stubs: ServerConnection) -> NoReturn:
-        """As a real worker: when it has joined, and then with the same jitter."""
+    async def _beat(self, connection: ServerConnection) -> NoReturn:
+        """Sends heartbeats like a real worker: after the join, and then with the same jitter."""
         request = wire.HeartbeatRequest(
             worker=self._name, incarnation=self._incarnation, phase=wire.WORKER_PHASE_ACTIVE
         )
@@ -134,7 +130,9 @@ class Idle:
         while True:
             begin = time.monotonic()
             try:
-                await stubs.service.Heartbeat(request, timeout=CALL_TIMEOUT_S, metadata=stubs.metadata)
+                await connection.service.Heartbeat(
+                    request, timeout=CALL_TIMEOUT_S, metadata=connection.metadata
+                )
                 self._fleet.beats.took.seconds.append(time.monotonic() - begin)
                 self._state.beats += 1
             except grpc.RpcError:
@@ -149,7 +147,7 @@ class Idle:
 
 
 class _Silent(OutageLog):
-    """Says nothing on stderr; tells the worker instead."""
+    """A stderr that reports to the worker instead."""
 
     def __init__(self, worker: Idle) -> None:
         super().__init__("")
@@ -163,9 +161,8 @@ class _Silent(OutageLog):
 
 
 async def main() -> None:
-    """See above."""
     address, token, workers, beat_s = sys.argv[1:]
-    # Until it is asked for the first time: see Fleet.since.
+    # In force until the first request: see Fleet.since.
     gc.disable()
     fleet = Fleet(Endpoint(address, token), float(beat_s), State(int(workers)))
     idle = [Idle(f"idle-{n}", fleet) for n in range(fleet.state.workers)]
@@ -175,8 +172,8 @@ async def main() -> None:
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
     while line := await reader.readline():
-        told = fleet.since().told() if line.strip() == b"since" else asdict(fleet.state)
-        print(json.dumps(told), flush=True)
+        answer = fleet.since().document() if line.strip() == b"since" else asdict(fleet.state)
+        print(json.dumps(answer), flush=True)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""An import beside parsing its file alone, and a drain beside viewers that watch it."""
+"""An import beside the parsing of its file alone, and a drain beside viewers that watch it."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ TASKS = 20_000
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The import."""
+    """Measures the import."""
     count = 100_000
     pairs = Pairs()
     with folder() as where:
@@ -62,7 +62,7 @@ def _steps(server: Running) -> float:
 
 @contextlib.contextmanager
 def _viewers(server: Running, kind: str) -> Iterator[None]:
-    """A hundred that look on at every event until the block ends: pages (`ws`), or over gRPC (`rpc`)."""
+    """Opens a hundred viewers of every event until the block ends: pages (`ws`), or gRPC streams (`rpc`)."""
     address = server.endpoint.server
     if kind == "ws":
         address = server.program.ready()["dashboard"].removeprefix("http://").partition("/")[0]

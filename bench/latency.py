@@ -1,4 +1,4 @@
-"""R7, R8: how long work waits while a worker is idle, beside a bare call and a bare message of a stream."""
+"""R7, R8: the wait of a task while a worker is idle, beside a bare call and a bare message of a stream."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,7 +20,7 @@ Waiting: TypeAlias = "dict[int, asyncio.Future[wire.Claim]]"
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """Both, in rounds beside their references."""
+    """Measures both, in rounds beside their references."""
     submit, depend = Pairs(), Pairs()
     claims = []
     with echo() as bare, swarmd() as server:
@@ -68,7 +68,7 @@ async def _p50_ms(call: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _submit(server: Running, prefix: str) -> float:
-    """One task at a time for one worker that waits for it."""
+    """Submits one task at a time for one worker that waits for it."""
     samples = Samples()
     async with _Client(server) as client:
         stream = await client.join("w0")
@@ -84,7 +84,7 @@ async def _submit(server: Running, prefix: str) -> float:
 
 
 async def _depend(server: Running, prefix: str) -> tuple[float, float]:
-    """A chain worked through by two workers in turn, so that each dependent goes to an idle one."""
+    """Works through a chain with two workers in turn, so that each dependent goes to an idle one."""
     claimed, started = Samples(), Samples()
     names = [f"{prefix}-{number}" for number in range(ROUNDS)]
     async with _Client(server) as client:
@@ -125,7 +125,7 @@ class _Client:
     def __init__(self, server: Running) -> None:
         self._channel = dial(server.endpoint)
         self.rpc = Client(self._channel, server.endpoint.metadata)
-        # Made once, as a worker does.
+        # Created once, like in a worker.
         self._worker = self.rpc.worker
         self._operator = self.rpc.operator
         self._streams: list[Any] = []

@@ -1,9 +1,9 @@
-"""Workers without sessions, as many as wanted in one process: claim, go, finish, again and again.
+"""Workers without sessions, any number in one process: claim, go, finish, repeatedly.
 
-Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS [HOLD_S]` prints what it did as JSON; with HOLD_S
-each session lasts that long, which sets a pace. The same code drives
-swarmd and the echo server, each worker over a connection of its own, as real ones have. With several slots
-the worker's own gathering puts what waits into shared messages.
+Run as a program: `load.py ADDRESS TOKEN WORKERS SLOTS SECONDS [HOLD_S]` prints its counts as JSON; with
+HOLD_S each session lasts that long, which sets a pace. The same code drives swarmd and the echo server,
+each worker over its own connection, like real ones. With several slots, the worker's own batcher merges
+queued reports into shared messages.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
 from swarm_worker.rpc.batcher import Batcher
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog
 
 WARM_S = 1.0
 BEAT_S = 10.0
@@ -28,7 +28,7 @@ COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
 
 @dataclass
 class Tally:
-    """What all workers together have done."""
+    """The counts of all workers together."""
 
     opened: int = 0
     steps: int = 0
@@ -38,7 +38,7 @@ class Tally:
 
 
 class LoadWorker:
-    """One worker."""
+    """A worker without sessions."""
 
     def __init__(self, endpoint: Endpoint, name: str, slots: int, tally: Tally, hold_s: float = 0) -> None:
         self._hold_s = hold_s
@@ -48,9 +48,13 @@ class LoadWorker:
         self._metadata = endpoint.metadata
         self._channel = dial(endpoint)
         self._stub = WorkerServiceStub(self._channel)
-        link = OutageLog(endpoint.server)
-        self._records = Batcher("RecordSession", self._record, link=link, weigh=_size, cap_s=1.0)
-        self._outcomes = Batcher("FinishTask", self._finish, link=link, weigh=_size, cap_s=1.0)
+        outages = OutageLog(endpoint.server)
+        self._records = Batcher(
+            self._record, retry=CallRetry("RecordSession", outages, cap_s=1.0), size_of=_size
+        )
+        self._outcomes = Batcher(
+            self._finish, retry=CallRetry("FinishTask", outages, cap_s=1.0), size_of=_size
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._incarnation = f"{time.monotonic_ns()}"
         self._held: set[str] = set()
@@ -94,10 +98,10 @@ class LoadWorker:
 
     async def _gathered(self, claim: wire.Claim) -> None:
         self._held.add(claim.lease_id)
-        answer = await self._records.ask(_start(claim))
+        answer = await self._records.request(_start(claim))
         assert answer.go
         await asyncio.sleep(self._hold_s)
-        await self._outcomes.ask(wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED))
+        await self._outcomes.request(wire.FinishedAttempt(lease_id=claim.lease_id, outcome=COMPLETED))
         self._held.discard(claim.lease_id)
 
     async def _beat(self) -> None:
@@ -173,7 +177,6 @@ async def drive(
 
 
 def main() -> None:
-    """See above."""
     address, token, workers, slots, seconds, *hold_s = sys.argv[1:]
     driving = drive(
         Endpoint(address, token), workers=int(workers), slots=int(slots), seconds=float(seconds),

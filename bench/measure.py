@@ -1,4 +1,5 @@
-"""What a measure hands back, and how it is shown: figures of this run with their spread, never one from elsewhere.
+"""The results of a measure and their presentation: figures of this run with their spread, none from
+elsewhere.
 
 A figure is mostly a ratio: ours and a reference, measured one right after the other, several times. Times
 differ from machine to machine and from hour to hour; such ratios can be compared.
@@ -19,7 +20,7 @@ class Goal:
     at_least: bool
 
     def met(self, value: float) -> bool:
-        """Whether the value keeps it."""
+        """Returns whether the value keeps the goal."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def __str__(self) -> str:
@@ -27,42 +28,42 @@ class Goal:
 
 
 def at_least(bound: float) -> Goal:
-    """A goal for what should be large."""
+    """Returns a goal for a value that should be large."""
     return Goal(bound, at_least=True)
 
 
 def at_most(bound: float) -> Goal:
-    """A goal for what should be small."""
+    """Returns a goal for a value that should be small."""
     return Goal(bound, at_least=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How much to measure: `full` is what docs/performance.md is made from, the rest takes minutes."""
+    """The extent of the measures: `full` gives the sizes of docs/performance.md, the rest takes minutes."""
 
     pairs: int
     full: bool
-    # For how long, where a measure is one of endurance; 0 is its own length.
+    # The length of an endurance measure; 0 is its default.
     asked_minutes: float = 0.0
 
     def of(self, short: int, full: int) -> int:
-        """A number that depends on it."""
+        """Returns a number that depends on the scale."""
         return full if self.full else short
 
     def minutes(self, short: float, full: float) -> float:
-        """How long a measure of endurance lasts."""
+        """Returns the length of an endurance measure."""
         return self.asked_minutes or (full if self.full else short)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table: the values of the pairs, and what stands beside them."""
+    """A line of the table: the values of the pairs, and the figures beside them."""
 
     id: str
     name: str
     values: Sequence[float]
     goal: Goal | None = None
-    # Empty for a ratio.
+    # The unit; empty for a ratio.
     unit: str = ""
     # Absolute figures of the same run, medians.
     beside: Mapping[str, float] = field(default_factory=dict)
@@ -74,20 +75,20 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """Whether the median keeps the goal."""
+        """True if the median keeps the goal."""
         if self.goal is None:
             return ""
         return "met" if self.goal.met(self.median) else "missed"
 
     def shown(self) -> str:
-        """The median and, of several, the range."""
+        """Returns the median and, of several values, the range."""
         text = f"{short(self.median)}{self.unit}"
         if len(self.values) == 1:
             return text
         return f"{text} [{short(min(self.values))}–{short(max(self.values))}] n={len(self.values)}"
 
     def line(self) -> str:
-        """Itself as one line for people."""
+        """Returns the finding as one line for people."""
         goal = f"{self.goal} {self.verdict}" if self.goal else ""
         beside = ", ".join(f"{name} {short(value)}" for name, value in self.beside.items())
         return f"{self.id:<7} {self.name:<58} {self.shown():<30} {goal:<14} {beside}"
@@ -95,13 +96,13 @@ class Finding:
 
 @dataclass
 class Pairs:
-    """Ours and the reference, again and again."""
+    """Pairs of ours and the reference, repeated."""
 
     ours: list[float] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
 
     def add(self, ours: float, reference: float) -> None:
-        """One pair, measured one after the other."""
+        """Adds one pair, measured one after the other."""
         self.ours.append(ours)
         self.reference.append(reference)
 
@@ -110,20 +111,20 @@ class Pairs:
         return [ours / reference for ours, reference in zip(self.ours, self.reference, strict=True)]
 
     def beside(self, ours: str, reference: str) -> dict[str, float]:
-        """Both medians, named."""
+        """Returns both medians, named."""
         return {ours: statistics.median(self.ours), reference: statistics.median(self.reference)}
 
 
 @dataclass
 class Timer:
-    """How long a block took."""
+    """A timer of one block."""
 
     seconds: float = 0.0
 
 
 @dataclass
 class Samples:
-    """Times of one thing, in seconds."""
+    """The times of one operation, in seconds."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -135,7 +136,7 @@ class Samples:
         self.seconds.append(time.perf_counter() - begin)
 
     def ms(self, share: float) -> float:
-        """The time, in milliseconds, that this share of the samples took at most."""
+        """Returns the time, in milliseconds, that this share of the samples took at most."""
         ordered = sorted(self.seconds)
         return 1_000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -149,7 +150,7 @@ def timed() -> Iterator[Timer]:
 
 
 def short(value: float) -> str:
-    """A number with as many digits as it is worth."""
+    """Returns a number with a useful number of digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -17,7 +17,9 @@ SETTLE_S = 1.0
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """All three, of compiled code, as it is installed: to compile it at each start would cost 3 MiB on both sides."""
+    """Measures all three with compiled code, as installed: compilation at each start would cost 3 MiB on
+    both sides.
+    """
     for package in ("protos", "worker"):
         compileall.compile_dir(HERE.parent / package, quiet=1)
     idle, slot, guard = Pairs(), [], []
@@ -49,7 +51,7 @@ def _idle(found: Stage, name: str, slots: int) -> int:
 
 
 def _guard_mib() -> float:
-    """Of the process between a worker and a session that runs."""
+    """Returns the memory of the guard between a worker and a running session."""
     with folder() as where, stage(where) as found:
         server = start_swarmd(found)
         add_tasks(server, 1)

@@ -1,7 +1,8 @@
-"""swarm-worker with sessions that are no processes: they write a line with the time and have ended.
+"""swarm-worker with sessions that are not processes: each writes a line with the time and ends.
 
-For the bench alone: everything else of the worker is the real one: claims, goes, prompts, records, outbox.
-`BENCH_STAMPS` names the file; a task called `end-…` waits 0.3 s first, one called `start-…` holds its slot 0.2 s.
+For the bench alone. Everything else of the worker is real: claims, goes, prompts, records, outbox.
+`BENCH_STAMPS` names the file; a task called `end-…` waits 0.3 s first, a task called `start-…` holds its
+slot for 0.2 s.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ def stamp(word: str) -> None:
 
 
 async def no_process(launch: Launch, **_others: Any) -> RunEnd:
-    """In the place of run_guarded."""
+    """Replaces run_guarded."""
     name = launch.env["SWARM_TASK_ID"]
     if name.startswith("end-"):
         await asyncio.sleep(0.3)
@@ -34,5 +35,5 @@ async def no_process(launch: Launch, **_others: Any) -> RunEnd:
 
 
 if __name__ == "__main__":
-    setattr(session, "run_guarded", no_process)  # noqa: B010  # the name is none of its exports
+    setattr(session, "run_guarded", no_process)  # noqa: B010  # the module does not export the name
     sys.exit(main.run(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """Makes the table of docs/performance.md from runs of the bench: `page.py RESULT.json…`.
 
-Values of the same measure from several runs at one commit are put together; the page says on what machine, and
-when. Nothing but the lines between the two marks is touched.
+Values of the same measure from several runs at one commit are merged; the page names the machine and the
+date. Only the lines between the two marks change.
 """
 
 import json
@@ -19,7 +19,6 @@ PEERS: Final = ("R4", "R9")
 
 
 def main() -> None:
-    """See above."""
     runs = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -40,7 +39,7 @@ def _table(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _together(runs: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """One finding a measure; of what stands beside it, the median of the runs."""
+    """Returns one finding for each measure, with the median of the runs for the figures beside it."""
     values: dict[tuple[str, str], list[float]] = {}
     beside: dict[tuple[str, str], dict[str, list[float]]] = {}
     latest: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -64,7 +63,7 @@ def _together(runs: Sequence[Mapping[str, Any]]) -> list[Finding]:
 
 
 def _place(name: str) -> tuple[int, int]:
-    """R1 before R10, and those with a word for a name last."""
+    """Orders R1 before R10, and measures with a word for a name last."""
     number = name.partition(",")[0].removeprefix("R")
     return (0, int(number)) if number.isdecimal() else (1, 0)
 

@@ -1,6 +1,6 @@
 """The dashboard's page beside 20,000 tasks and some 200 events a second: frame times, delay, memory.
 
-`MINUTES` says for how long (1, or 10 with FULL=1). Nothing is measured where there is no Chromium.
+`MINUTES` sets the time (1, or 10 with FULL=1). Without Chromium nothing is measured.
 """
 
 import os
@@ -19,12 +19,12 @@ from support.browser import MISSING, chromium, executable
 from support.programs import environment, stage
 
 TASKS: Final = 20_000
-# As many sessions at once, each of which lasts so long.
+# The number of concurrent sessions, and the length of each.
 WORKERS, SLOTS, HOLD_S = 20, 6, 0.5
 PLACES: Final = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/tasks?status=in_progress")
 LOOK_S: Final = 6
 REST_S, WARM_S = 30, 10
-# What a person takes for a hitch, and for slow.
+# The limits of a visible hitch, and of slowness.
 HITCH_MS: Final = 100
 WATCH: Final = """() => {
   window.gaps = []; window.delays = [];
@@ -48,7 +48,7 @@ WATCH: Final = """() => {
 
 @dataclass
 class Looks:
-    """What was seen in one stretch of time."""
+    """The observations of one stretch of time."""
 
     gaps_ms: list[float] = field(default_factory=list)
     delays_ms: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that a run has shown."""
+    """The observations of a run."""
 
     rest: Looks
     busy: Looks
@@ -74,7 +74,7 @@ class Seen:
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The page at rest, then beside the load."""
+    """Measures the page at rest, then under load."""
     if executable() is None:
         print(f"  page: {MISSING}", flush=True)
         return
@@ -164,7 +164,7 @@ def _seq(page: Page, url: str) -> int:
 
 
 def _heap_mib(page: Page) -> float:
-    """What the page's script holds after its rubbish was taken away, on the overview."""
+    """Returns the heap of the page's script after a garbage collection, on the overview."""
     page.evaluate("() => { location.hash = '#/overview'; window.gaps = []; }")
     page.locator(".overview").wait_for()
     session = page.context.new_cdp_session(page)

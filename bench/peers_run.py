@@ -1,6 +1,8 @@
-"""Runs the peers: their own environment, their stores, four worker processes each, and the same work.
+"""The runs of the peers: their own environment, their stores, four worker processes each, and the same
+work.
 
-What a machine lacks (Redis, PostgreSQL) is said in one line, and what needs it is left out.
+A requirement that the machine lacks (Redis, PostgreSQL) is printed in one line, and its measures are left
+out.
 """
 
 import contextlib
@@ -34,7 +36,7 @@ class Peer:
     store: str
     survives: bool
     count: int
-    # How many tasks a worker process does at a time, where the peer can be told.
+    # The number of concurrent tasks of a worker process, where the peer has a setting for it.
     threads: int = 1
 
 
@@ -50,7 +52,7 @@ OTHERS: Final = (
 
 
 def missing(peer: Peer) -> str:
-    """What the machine lacks for it; empty if nothing."""
+    """Returns the requirement that the machine lacks for the peer; empty if there is none."""
     if peer.store in ("aof", "memory") and shutil.which(REDIS) is None:
         return "needs redis-server: apt-get install redis-server"
     if peer.store == "postgres" and postgres_bin() is None:
@@ -59,7 +61,7 @@ def missing(peer: Peer) -> str:
 
 
 def drain_per_s(peer: Peer) -> float:
-    """Tasks a second from the first that ran to the last, all of them queued before."""
+    """Returns tasks per second from the first that ran to the last; all of them were queued before."""
     with folder() as where, store(peer.store, where) as found:
         stamps = where / "stamps"
         env = _environment(peer, found, stamps)
@@ -70,7 +72,7 @@ def drain_per_s(peer: Peer) -> float:
 
 
 def fan_ms(peer: Peer, times: int) -> list[float]:
-    """From the end of a task to the start of the last of four that waited for it, on four idle workers."""
+    """Measures from the end of a task to the start of the last of four dependents, on four idle workers."""
     with folder() as where, store(peer.store, where) as found:
         stamps = where / "stamps"
         env = _environment(peer, found, stamps)
@@ -83,13 +85,13 @@ def fan_ms(peer: Peer, times: int) -> list[float]:
 
 
 def rate(stamps: Path) -> float:
-    """Tasks a second, from the first line to the last."""
+    """Returns tasks per second from the first line to the last."""
     times = sorted(int(line.split()[1]) for line in stamps.read_text().splitlines())
     return 1e9 * (len(times) - 1) / (times[-1] - times[0])
 
 
 def fans_ms(stamps: Path) -> list[float]:
-    """What lies between each `end-N` line and the last `start-N` line."""
+    """Returns the times between each `end-N` line and the last `start-N` line."""
     lines = [line.split() for line in stamps.read_text().splitlines()]
     ends = {word[4:]: int(at) for word, at in lines if word.startswith("end-")}
     lasts: dict[str, int] = {}
@@ -113,7 +115,7 @@ def install() -> None:
 
 
 def has(stamps: Path, lines: int) -> bool:
-    """Whether as many tasks have run."""
+    """Returns whether that number of tasks has run."""
     return stamps.exists() and stamps.read_bytes().count(b"\n") >= lines
 
 

@@ -1,7 +1,7 @@
-"""Asks, at a steady pace and over a connection of its own, what must never wait for the writer.
+"""Requests that must never wait for the writer, at a steady pace over their own connection.
 
-Run as a program: `probe.py ADDRESS TOKEN SECONDS` prints, as JSON, how long each answer took in seconds: beats,
-kills of tasks that wait, kills of a task that a worker holds until the order is there, and one emergency stop.
+Run as a program: `probe.py ADDRESS TOKEN SECONDS` prints, as JSON, the seconds to each answer: heartbeats,
+kills of waiting tasks, kills of a held task until the order arrives, and one emergency stop.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ PACE_S = 0.02
 
 
 async def main() -> None:
-    """See above."""
     address, token, seconds = sys.argv[1:]
     endpoint = Endpoint(address, token)
     channel = dial(endpoint)
@@ -56,7 +55,7 @@ async def _timed(times: dict[str, list[float]], name: str, call: Callable[[], Aw
 
 
 async def _kill_held(client: Client, stream: Any) -> float:
-    """From the kill of a task that this worker holds until the order is here."""
+    """Measures from the kill of a task that this worker holds to the arrival of the order."""
     claim = await next_claim(stream)
     record = wire.SessionRecord(
         lease_id=claim.lease_id, session_id="probe-1", runner="bench", role=session_pb2.SESSION_ROLE_BUILDER

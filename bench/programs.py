@@ -31,26 +31,26 @@ class Running:
     endpoint: Endpoint
 
     def cpu_s(self) -> float:
-        """The processor time that it has used."""
+        """Returns the processor time of a process with its threads."""
         return cpu_s(self.program.pid)
 
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for one measure."""
+    """Makes a folder for one measure."""
     with tempfile.TemporaryDirectory(prefix="swarm-bench-") as name:
         yield Path(name)
 
 
 @contextlib.contextmanager
 def swarmd(*flags: str, slow_fsync: bool = False) -> Iterator[Running]:
-    """A fresh swarmd in a folder of its own; with `slow_fsync` each flush takes 5 ms longer."""
+    """Starts a fresh swarmd in a folder of its own; with `slow_fsync` each flush takes 5 ms longer."""
     with folder() as where, stage(where) as found:
         yield start_swarmd(found, *flags, slow_fsync=slow_fsync)
 
 
 def start_swarmd(found: Stage, *flags: str, slow_fsync: bool = False) -> Running:
-    """The same on a stage that is there."""
+    """Starts a swarmd on an existing stage."""
     dashboard = () if "--dashboard" in flags else ("--dashboard", "off")
     argv = ["--listen", found.address or "127.0.0.1:0", *dashboard, *flags]
     if slow_fsync:
@@ -65,7 +65,7 @@ def start_swarmd(found: Stage, *flags: str, slow_fsync: bool = False) -> Running
 
 @contextlib.contextmanager
 def echo() -> Iterator[Running]:
-    """The bare server."""
+    """Starts the bare server."""
     with folder() as where, stage(where) as found:
         program = found.start("echo", str(HERE / "echo.py"), program=sys.executable)
         yield Running(program, Endpoint(program.ready()["grpc"], "none"))
@@ -101,7 +101,7 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_kib(pid: int, kind: str = "Rss") -> float:
-    """The resident memory of a process; kind `Pss` counts shared pages by their share."""
+    """Returns the resident memory of a process; kind `Pss` counts shared pages by their share."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{kind}:"))
 
@@ -112,7 +112,7 @@ def _planned(name: str) -> operator_pb.PlannedTask:
 
 
 def _shim() -> Path:
-    """The library that makes fsync slow, compiled when it is first asked for."""
+    """Returns the library that slows fsync; the first call compiles it."""
     RESULTS.mkdir(exist_ok=True)
     library = RESULTS / "slowfsync.so"
     source = HERE / "slowfsync.c"

@@ -14,7 +14,7 @@ COUNT = 500
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """One run a seed; fails if a task ran twice, not at all, or too early."""
+    """Makes one run for each seed; fails if a task ran twice, not at all, or too early."""
     per_s = []
     for seed in range(11, 11 + setting.pairs):
         with folder() as where:

@@ -1,7 +1,7 @@
 """`make bench`: measures the swarm on this machine, prints one table and writes it to bench/results/.
 
-`ONLY` picks measures by id, `PAIRS` says how often each pair is measured, `FULL=1` takes the sizes that
-docs/performance.md shows, `MINUTES` says how long R11 and page last. Ratios can be compared from machine to
+`ONLY` picks measures by id, `PAIRS` sets the number of pairs, `FULL=1` takes the sizes of
+docs/performance.md, `MINUTES` sets the length of R11 and page. Ratios can be compared from machine to
 machine; absolute figures can't.
 """
 
@@ -23,7 +23,7 @@ Table: TypeAlias = "tuple[tuple[str, str, str], ...]"
 RESULTS: Final = Path(__file__).parent / "results"
 PAIRS: Final = 2
 PAIRS_FULL: Final = 5
-# The ids of the measures that one function makes, in the order in which they are made.
+# The ids of the measures of one function, in their order.
 MEASURES: Final[Table] = (
     ("R1", "steps", "single_findings"),
     ("R2", "steps", "gathered_findings"),

@@ -1,4 +1,5 @@
-"""R5, R6: sessions a second of real workers, guard and records included, beside bare spawns of the same program.
+"""R5, R6: sessions per second of real workers, guard and records included, beside bare spawns of the same
+program.
 
 The program is a script of two lines that says PASS: builder and validator of every task.
 """
@@ -23,7 +24,7 @@ AT_ONCE = 8
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """Both in turn."""
+    """Measures both in turn."""
     pairs = Pairs()
     for _ in range(setting.pairs):
         with folder() as where:
@@ -48,7 +49,7 @@ def _sessions_per_s(where: Path, stub: Path) -> float:
 
 
 def _span(endpoint: Endpoint) -> tuple[float, float]:
-    """When the first task was claimed and the last one completed, by the server's clock."""
+    """Returns the seconds from the first claim to the last completion, by the server's clock."""
     first_s, completed = 0.0, 0
     with dial_blocking(endpoint) as channel:
         stub = operator_service_pb2_grpc.OperatorServiceStub(channel)
@@ -64,7 +65,9 @@ def _span(endpoint: Endpoint) -> tuple[float, float]:
 
 
 async def _bare_per_s(stub: Path) -> float:
-    """How many such programs one process can start and wait for, several at once."""
+    """Returns the number of such programs that one process can start and wait for per second, several at
+    once.
+    """
     done, begin = 0, time.perf_counter()
 
     async def one_by_one() -> None:

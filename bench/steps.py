@@ -1,4 +1,5 @@
-"""R1–R3: steps a second of many workers. A step is a go, or an outcome with the next claim; each is durable.
+"""R1–R3: steps per second of many workers. A step is a go, or an outcome with the next claim; each is
+durable.
 
 The reference is the echo server under the same load program.
 """
@@ -10,12 +11,12 @@ from measure import Finding, Pairs, Setting, at_least
 from programs import Running, add_tasks, echo, run, swarmd
 
 SECONDS = 3
-# More than any server does in the time of one run.
+# More than any server completes in one run.
 TASKS = 25_000
 
 
 def single_findings(setting: Setting) -> Iterator[Finding]:
-    """R1."""
+    """Measures R1."""
     pairs = Pairs()
     cost_us: list[float] = []
     bare_us: list[float] = []
@@ -32,7 +33,7 @@ def single_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def gathered_findings(setting: Setting) -> Iterator[Finding]:
-    """R2."""
+    """Measures R2."""
     pairs = Pairs()
     with echo() as bare, swarmd() as server:
         for number in range(setting.pairs):
@@ -45,7 +46,7 @@ def gathered_findings(setting: Setting) -> Iterator[Finding]:
 
 
 def slow_findings(setting: Setting) -> Iterator[Finding]:
-    """R3."""
+    """Measures R3."""
     pairs = Pairs()
     with swarmd() as quick, swarmd(slow_fsync=True) as slow:
         for number in range(setting.pairs):

@@ -16,7 +16,7 @@ REDIS: Final = "redis-server"
 
 @contextlib.contextmanager
 def store(kind: str, where: Path) -> Iterator[Mapping[str, str]]:
-    """A fresh store of that kind; what it is found by, as variables."""
+    """Opens a fresh store of that kind; yields the variables that locate it."""
     if kind == "none":
         yield {}
     elif kind == "postgres":
@@ -45,7 +45,7 @@ def _redis(where: Path, *, durable: bool) -> Iterator[Mapping[str, str]]:
 def _postgres(where: Path) -> Iterator[Mapping[str, str]]:
     programs = postgres_bin()
     assert programs is not None
-    # It refuses to run as root, for which Debian has made a user.
+    # PostgreSQL refuses to run as root; Debian provides a user for it.
     user = "postgres" if os.getuid() == 0 else None
     where.chmod(0o755)
     data = where / "postgres"
@@ -70,7 +70,7 @@ def _postgres(where: Path) -> Iterator[Mapping[str, str]]:
 
 
 def postgres_bin() -> Path | None:
-    """Where its programs are; None if it is not installed."""
+    """Returns the folder of its programs; None if it is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     return found[-1].parent if found else None
 

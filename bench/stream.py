@@ -1,4 +1,4 @@
-"""The least that a worker could be: grpc.aio, the generated stubs and one open stream. `stream.py ADDRESS`."""
+"""The smallest possible worker: grpc.aio, the generated stubs and one open stream. `stream.py ADDRESS`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""R13: what must not wait, while the writer has all that it can do: a slow disk, a flow of events."""
+"""R13: urgent requests while the writer is saturated: a slow disk, a flow of events."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2
 from support.programs import environment
 
 SECONDS = 6
-# On a disk that takes 5 ms longer they keep the writer always at a commit, and make some 200 events a second.
+# On a disk with 5 ms more latency they keep the writer in a commit, and create some 200 events a second.
 WORKERS = 2
 CONNECTED = 1_000
 DRILLS = 20
@@ -32,7 +32,7 @@ GOALS = {"beat": at_most(25), "kill": at_most(25), "stop": at_most(25), "order":
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
-    """The p99 of each, over the rounds."""
+    """Measures the p99 of each, over the rounds."""
     rounds: dict[str, list[float]] = {}
     for _ in range(setting.pairs):
         with swarmd(slow_fsync=True) as server:
@@ -45,7 +45,7 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 
 def stop_findings(_setting: Setting) -> Iterator[Finding]:
-    """The emergency stop alone, again and again, while others work as fast as they can."""
+    """Measures the emergency stop alone, repeatedly, under full load of the workers."""
     samples = Samples()
     with swarmd() as server, idle_fleet(server, CONNECTED):
         add_tasks(server, TASKS)
@@ -88,7 +88,7 @@ def _flood(server: Running) -> Iterator[None]:
 
 
 def _add_for_the_probe(server: Running) -> None:
-    """One task that only the probe may have, and some that wait to be killed."""
+    """Adds one task that only the probe may have, and some that wait to be killed."""
     own = task_pb2.TaskDefinition(task_id="held", labels={"for": "probe"})
     last = task_pb2.TaskDefinition(task_id="never", labels={"for": "nobody"})
     waiting = [

@@ -1,6 +1,6 @@
-"""Viewers that follow everything: `viewers.py rpc|ws ADDRESS TOKEN COUNT` says when all of them watch.
+"""Viewers that follow everything: `viewers.py rpc|ws ADDRESS TOKEN COUNT` reports when all of them watch.
 
-Those of `rpc` watch the events over gRPC, those of `ws` the live feed as the dashboard does.
+Viewers of `rpc` watch the events over gRPC, viewers of `ws` the live feed as the dashboard does.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Runs the quickstart plan into `demo/` and then tries what it has built.
+"""Runs the quickstart plan into `demo/` and then tries the result.
 
-Its rule: `demo/` is emptied only if it is a folder that this program made itself, and whatever fails
-makes it end with something other than 0.
+Invariant: `demo/` is emptied only if this program made the folder, and every failure gives an exit code
+other than 0.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
 PROJECT = DEMO / "project"
-# Says that the folder is ours to empty.
+# The mark of a folder that this program may empty.
 MARK = DEMO / ".swarm-demo"
 PLAN = "examples/quickstart/tasks.yaml"
 SAMPLE = "samples/harbour.txt"
@@ -24,7 +24,7 @@ SAMPLE = "samples/harbour.txt"
 
 def main() -> None:
     """Makes the folder, runs the swarm, tries the package, says where it is."""
-    # Ctrl-C is for swarmctl, which stops in good order; this program then ends with its exit code.
+    # swarmctl handles Ctrl-C and stops in order; this program then exits with its code.
     signal.signal(signal.SIGINT, lambda _signum, _frame: None)
     tools = Path(sys.executable).parent
     environment = clean_environment(tools)
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def swarm_arguments() -> Sequence[str]:
-    """One command does it all: a private swarmd, three workers, the plan, the progress."""
+    """Returns the one command of the demo: a private swarmd, three workers, the plan, the progress."""
     project, database = PROJECT.relative_to(ROOT), (DEMO / ".swarm" / "swarm.db").relative_to(ROOT)
     places = ("--project-root", str(project), "--db", str(database))
     return ("run", PLAN, "--workers", "3", "--runner", "embedded", *places)
 
 
 def clean_environment(tools: Path) -> dict[str, str]:
-    """Our own programs first, and no setting of a swarm or of pytest that happens to be around."""
+    """Returns an environment with our programs first on PATH and without settings of a swarm or of pytest."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -59,7 +59,7 @@ def clean_environment(tools: Path) -> dict[str, str]:
 
 
 def make_folder() -> None:
-    """Makes `demo/` anew; refuses a folder that something else has made."""
+    """Empties and makes `demo/`; refuses a folder that something else has made."""
     if DEMO.is_symlink() or (DEMO.exists() and not MARK.is_file()):
         stop(f"{DEMO.name}/ is not a folder that `make demo` made; move it away, then run it again")
     if DEMO.exists():
@@ -80,13 +80,13 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str])
 
 
 def inventory() -> Sequence[str]:
-    """The files of the built package, with their lengths."""
+    """Returns the files of the built package with their lengths."""
     files = sorted(path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return [f"{line_count(path):>5} lines  {path.relative_to(PROJECT)}" for path in files]
 
 
 def line_count(path: Path) -> int:
-    """How many lines a file has."""
+    """Returns the number of lines of a file."""
     return path.read_bytes().count(b"\n")
 
 

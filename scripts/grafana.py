@@ -1,4 +1,6 @@
-"""Makes deploy/grafana/swarm.json: the panels are a table here, and the rest of the format is the same for all."""
+"""Makes deploy/grafana/swarm.json: the panels are a table here, and the rest of the format is common to
+all.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,13 +10,13 @@ from typing import Any, Final
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "deploy" / "grafana" / "swarm.json"
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-# A panel is a third of the width; a figure on top an eighth.
+# A panel takes a third of the width; a figure at the top takes an eighth.
 WIDE, NARROW, TALL, LOW = 8, 3, 8, 4
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its queries with the legend of each, and the unit of its values."""
+    """A panel: its queries with the legend of each, and the unit of its values."""
 
     title: str
     queries: Sequence[tuple[str, str]]
@@ -24,7 +26,7 @@ class Panel:
 
 
 def rate(metric: str, by: str = "") -> str:
-    """How fast a counter grows, by that label."""
+    """Returns the query for the growth of a counter, by that label."""
     return (
         f"sum by ({by}) (rate({metric}[$__rate_interval]))"
         if by
@@ -33,13 +35,13 @@ def rate(metric: str, by: str = "") -> str:
 
 
 def quantile(share: float, metric: str, by: str = "") -> str:
-    """Under which value so many of a hundred stay."""
+    """Returns the query for the value below which that percentage stays."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket[$__rate_interval])))"
 
 
 def quantiles(metric: str) -> Sequence[tuple[str, str]]:
-    """The middle and the slow end."""
+    """Returns the queries for the median and the slow end."""
     return [(quantile(share, metric), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)]
 
 
@@ -114,12 +116,12 @@ def main() -> None:
 
 
 def text() -> str:
-    """The file's content."""
+    """Returns the content of the file."""
     return json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard as Grafana imports it."""
+    """Returns the dashboard as Grafana imports it."""
     return {
         "title": "Amplifier Swarm",
         "uid": "amplifier-swarm",

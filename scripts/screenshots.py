@@ -1,6 +1,6 @@
 """Takes pictures of every page of the dashboard, light and dark, wide and as on a phone, into screenshots/.
 
-A real swarmd with real workers works through the plan of examples/predecessor while they are taken.
+Meanwhile a real swarmd with real workers works through the plan of examples/predecessor.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from support.waiting import until
 
 TARGET: Final = ROOT / "screenshots"
 PLAN: Final = ROOT / "examples" / "predecessor" / "tasks.yaml"
-# A worker that a busy machine makes late is not given up for it.
+# A busy machine may delay a worker; it must not be given up.
 PATIENT: Final = (
     "--heartbeat-interval",
     "1",
@@ -34,8 +34,8 @@ PATIENT: Final = (
 )
 THEMES: Final = ("light", "dark")
 SIZES: Final = {"wide": (1440, 900, 1), "phone": (375, 760, 2)}
-# Long enough that something runs in every picture.
-# Long enough that something runs in every picture.
+# Long enough for a running session in every picture.
+# Long enough for a running session in every picture.
 PARTS: Final[dict[str, dict[str, object]]] = {
     "*": {"seconds": 22, "validator_seconds": 9},
     "2.6.0": {"seconds": 2, "validator_seconds": 1},
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def begin(dashboard: Dashboard) -> None:
-    """A swarm in motion: some done, some running, one failed, one killed, one rejected twice."""
+    """Starts a swarm in motion: some tasks done, some running, one failed, one killed, one rejected twice."""
     dashboard.start(*PATIENT)
     document = yaml.safe_load(PLAN.read_text())
     tasks = [
@@ -100,7 +100,7 @@ def begin(dashboard: Dashboard) -> None:
 
 @contextmanager
 def opened(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> Iterator[Page]:
-    """The page, logged in."""
+    """Opens the page, logged in."""
     width, height, scale = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -115,25 +115,25 @@ def opened(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> Ite
 
 
 def shoot(browser: Browser, dashboard: Dashboard, theme: str, size: str) -> None:
-    """Every page in one theme and size."""
+    """Takes every page in one theme and size."""
     with opened(browser, dashboard, theme, size) as page:
         for name, place in PAGES.items():
             page.goto(f"{dashboard.url}/{place.replace('RUNNING', running(dashboard))}")
             page.reload()
             page.locator("main h1").first.wait_for(state="attached")
-            # Charts and layouts are drawn a moment after their numbers have come.
+            # Charts and layouts are drawn a moment after their data has arrived.
             page.wait_for_timeout(1200)
             page.screenshot(path=TARGET / f"{name}-{theme}-{size}.png")
 
 
 def running(dashboard: Dashboard) -> str:
-    """The task that has run for longest."""
+    """Returns the task that has run for the longest time."""
     tasks = [task for task in dashboard.stage.tasks().values() if task["status"] == "in_progress"]
     return str(min(tasks, key=lambda task: str(task["started_at"]))["id"])
 
 
 def stopped(browser: Browser, dashboard: Dashboard) -> None:
-    """The emergency stop: asked for, and in force."""
+    """Takes the emergency stop: its question, and the stop in force."""
     with opened(browser, dashboard, "light", "wide") as page:
         page.get_by_role("button", name="Emergency stop").click()
         page.get_by_label("Cause").fill("the bill is running away")

@@ -1,7 +1,7 @@
-"""Makes the virtual environment from the lock, by hash, and only when something has changed.
+"""Makes the virtual environment from the lock, by hash, and only after a change.
 
-Its rule: it runs on the machine's own Python before anything is installed. So it uses the standard
-library alone, in a syntax that Python 3.6 reads: a Python that is too old gets a sentence, not a
+Invariant: this program runs on the machine's own Python before anything is installed. So it uses the
+standard library alone, in a syntax that Python 3.6 reads: a Python that is too old gets a sentence, not a
 SyntaxError.
 """
 
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import NoReturn
 
 OLDEST = (3, 11)
-# Tried in this order where `python3` is older than that; the first is what CI tests most.
+# Tried in this order if `python3` is too old; CI tests the first one most.
 NEWER = ("python3.11", "python3.12", "python3.13")
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements-dev.lock"
-# What the metadata of the installed project is made of.
+# The sources of the installed project's metadata.
 PROJECT = (ROOT / "pyproject.toml", ROOT / "protos" / "amplifier_swarm" / "__init__.py")
 
-# Of pip's last words, enough to hold the cause; a line may list every version of a package.
+# The number of pip's last lines that are printed; a line may list every version of a package.
 LINES_OF_PIP, LINE_OF_PIP = 12, 300
 
 
@@ -47,13 +47,15 @@ def main() -> None:
 
 
 def too_old(version: tuple) -> str:  # type: ignore[type-arg]  # Python 3.8 can't read tuple[int, ...]
-    """What to tell someone whose Python is too old."""
+    """Returns the message for a Python that is too old."""
     have, need = ".".join(map(str, version[:3])), ".".join(map(str, OLDEST))
     return f"Python {have} is too old; install Python {need} or newer, then run `make setup` again"
 
 
 def newer_python() -> str:
-    """The path of a Python that is new enough, or nothing. Runs each: a pyenv shim may lead nowhere."""
+    """Returns the path of a Python that is new enough, or nothing. Runs each: a pyenv shim may lead
+    nowhere.
+    """
     for name in NEWER:
         path = shutil.which(name)
         if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
@@ -67,7 +69,7 @@ def restart_with(path: str) -> None:
 
 
 def usable(target: Path) -> bool:
-    """Whether the environment's Python is still there: it is a link to one outside."""
+    """Returns whether the environment's Python still exists: it is a link to a place outside."""
     return os.access(str(target / "bin" / "python"), os.X_OK)
 
 
@@ -82,7 +84,7 @@ def project_stamp() -> str:
 
 
 def stamp(content: bytes) -> str:
-    """A short name for that content."""
+    """Returns a short hash of that content."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -96,10 +98,10 @@ def make_environment(target: Path) -> None:
             f"this Python can't make environments; run `sudo apt install {package}`, then `make setup` again"
         )
     say("making {} with Python {}.{}.{}".format(target.name, *sys.version_info[:3]))
-    # Not the running one: in an activated environment that is the environment's own, which goes now.
+    # Not the running Python: in an activated environment that is the environment's own, which is removed now.
     python = getattr(sys, "_base_executable", "") or sys.executable
     run([python, "-m", "venv", "--clear", str(target)], "venv failed")
-    # Wheels only: a package without one for this machine fails at once and not after minutes of compiling.
+    # Wheels only: a package without a wheel for this machine fails at once, not after minutes of compiling.
     pip(target, "--only-binary=:all:", "--no-compile", "--require-hashes", "-r", str(LOCK))
 
 
@@ -117,8 +119,8 @@ def run(command: list, problem: str) -> None:  # type: ignore[type-arg]  # as ab
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False)
     if done.returncode:
         said = done.stdout.decode(errors="replace").rstrip().split("\n")
-        told = [line[:LINE_OF_PIP] for line in said if not line.startswith("WARNING:")]
-        stop("\n".join([*told[-LINES_OF_PIP:], f"setup: {problem}"]), prefix="")
+        shown = [line[:LINE_OF_PIP] for line in said if not line.startswith("WARNING:")]
+        stop("\n".join([*shown[-LINES_OF_PIP:], f"setup: {problem}"]), prefix="")
 
 
 def say(text: str, *, prefix: str = "setup: ") -> None:

@@ -1,7 +1,7 @@
 """`make soak`: the long proofs, one after the other, with a line of figures for each.
 
-Its one rule: a line is the same program that the tests run for seconds, with more seeds; its last line on stdout
-is its figures, and its exit code says whether all held.
+Invariant: a proof is the same program that the tests run for seconds, with more seeds. Its last line on
+stdout is its figures, and its exit code is 0 if all held.
 """
 
 import argparse
@@ -19,7 +19,7 @@ TESTS: Final = Path(__file__).resolve().parents[1] / "tests"
 
 @dataclass(frozen=True)
 class Proof:
-    """One line; `seeded` if it takes --seed."""
+    """A proof; `seeded` if it takes --seed."""
 
     name: str
     module: str

@@ -1,4 +1,4 @@
-"""What many tests start from."""
+"""Fixtures that many suites share."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.engine import EngineHarness, bench
+from support.engine import EngineHarness, engine_harness
 from support.server import Server, server
 from support.web import Web, web
 
@@ -20,7 +20,7 @@ def pytest_configure() -> None:
 @pytest.fixture
 async def swarm(tmp_path: Path) -> AsyncIterator[EngineHarness]:
     """A swarm without gRPC, with a clock that the test moves."""
-    async with bench(tmp_path / "swarm.db") as found:
+    async with engine_harness(tmp_path / "swarm.db") as found:
         yield found
 
 

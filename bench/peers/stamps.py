@@ -1,4 +1,4 @@
-"""What every peer's task does: one line with the time into a file that all share."""
+"""The body of every peer's task: it writes one line with the time into a shared file."""
 
 import os
 import time

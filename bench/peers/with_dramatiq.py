@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 from stamps import stamp
 
 dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
-# Eight are its default; one at a time is what the other peers do.
+# Its default is eight threads; the other peers run one task at a time.
 THREADS = os.environ["BENCH_THREADS"]
 WORKERS = [["dramatiq", "with_dramatiq", "--processes", "4", "--threads", THREADS, "--skip-logging"]]
 task = dramatiq.actor(stamp, actor_name="stamp")

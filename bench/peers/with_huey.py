@@ -25,7 +25,7 @@ def dependent(number: int) -> None:
 
 @huey.task()
 def first(number: int) -> None:
-    """Four tasks that wait for this one; there is no dependency here, so it hands them in itself."""
+    """Runs before four tasks that wait for it; Huey has no dependencies, so this task enqueues them itself."""
     time.sleep(0.3)
     stamp(f"end-{number}")
     for _ in range(4):
@@ -38,7 +38,7 @@ def enqueue(count: int) -> None:
 
 
 if __name__ == "__main__":
-    # Huey knows a task by its module, and the consumer loads this one by its name.
+    # Huey identifies a task by its module, and the consumer imports this module by name.
     import with_huey as own
 
     if sys.argv[1] == "fan":

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 import secrets
@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(place: str, *, mode: int) -> Iterator[BinaryIO]:
-    """A file that takes its place when all is written and on the disk; an error leaves no trace."""
-    # A link stays a link: what it points to is replaced.
+    """Yields a file that replaces `place` when it is complete and on the disk; an error leaves no trace."""
+    # A link stays a link: its target is replaced.
     goal = Path(place).resolve()
     draft = goal.with_name(f".{goal.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -21,6 +21,6 @@ def replacing(place: str, *, mode: int) -> Iterator[BinaryIO]:
             out.flush()
             os.fsync(out.fileno())
         draft.replace(goal)
-    except BaseException:  # whatever it is: a half-written draft is of no use
+    except BaseException:  # after any error, a half-written draft is useless
         draft.unlink(missing_ok=True)
         raise

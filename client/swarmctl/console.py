@@ -1,12 +1,12 @@
-"""What the program says to people beside its data: lines on stderr."""
+"""Messages to the user beside the data of a command: lines on stderr."""
 
 import sys
 
 from amplifier_swarm.text import printable
 
 
-def say(text: str) -> None:
-    """Writes one line; what can't be written (a closed terminal) is not missed."""
+def print_err(text: str) -> None:
+    """Writes one line to stderr. A closed terminal is ignored."""
     try:
         sys.stderr.write(printable(text, newlines=True) + "\n")
         sys.stderr.flush()

@@ -1,4 +1,6 @@
-"""`swarmctl`: reads the command line, runs the verb, and turns every failure into one line and a code."""
+"""`swarmctl`: reads the command line, runs the command, and turns every failure into one line and an exit
+code.
+"""
 
 import os
 import sys
@@ -13,59 +15,59 @@ from amplifier_swarm.text import one_line, printable
 from swarmctl.cli.options import (
     DEFAULT_SERVER,
     NoColorOption,
-    Output,
     OutputOption,
     ServerOption,
     TlsCaOption,
     TokenFileOption,
-    merge,
+    merged_options,
 )
-from swarmctl.cli.registry import COMMANDS, HELP, VerbGroup
-from swarmctl.console import say
+from swarmctl.cli.registry import COMMANDS, HELP, CommandGroup
+from swarmctl.console import print_err
+from swarmctl.render.printer import Output
 
 PROGRAM: Final = "swarmctl"
-# What a shell reports of a program that SIGINT ended.
+# The exit code that a shell reports for a program that SIGINT ended.
 INTERRUPTED: Final = 130
-# Typer's errors come from click, its own copy or the real one; both have this ancestor by that name.
+# Typer raises errors of click, either its own copy or the real one; both have an ancestor of this name.
 _COMMAND_LINE_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def main() -> None:
-    """The console script."""
-    # grpc's own log lines are no talk for people; it reads the variable when it is imported.
+    """Runs the console script."""
+    # Hides gRPC's own log lines; gRPC reads the variable at its import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     raise SystemExit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line; the exit code."""
+    """Runs one command line; returns the exit code."""
     try:
         _check_text(arguments)
         code = command().main(list(arguments), PROGRAM, standalone_mode=False)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last place before the user, who wants no traceback
-        end = _end_of(error)
-        say(end.line(PROGRAM))
+        end = _exit_for(error)
+        print_err(end.line(PROGRAM))
         return end.code
     return int(code or ExitCode.OK)
 
 
 def command() -> Any:
-    """The command line as a whole."""
+    """Builds the command line as a whole."""
     app = typer.Typer(
-        cls=VerbGroup,
+        cls=CommandGroup,
         help="Runs a list of tasks through a swarm of Amplifier sessions, and looks after it.",
         context_settings=HELP,
     )
     app.callback()(_root)
-    for verb in COMMANDS.values():
-        app.command(verb.name, help=verb.summary, rich_help_panel=verb.panel)(_stand_in)
+    for registered in COMMANDS.values():
+        app.command(registered.name, help=registered.summary, rich_help_panel=registered.panel)(_placeholder)
     return typer.main.get_command(app)
 
 
 def _check_text(arguments: Sequence[str]) -> None:
-    # Bytes that are no UTF-8 come as halves of surrogate pairs, which no message can carry.
+    # Python decodes bytes that are not UTF-8 to lone surrogates, which no message can carry.
     for argument in arguments:
         if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
             raise ProgramExit(
@@ -73,8 +75,8 @@ def _check_text(arguments: Sequence[str]) -> None:
             )
 
 
-def _stand_in() -> None:
-    """Stands in the list; verbs.VerbGroup puts the real one in its place."""
+def _placeholder() -> None:
+    """Stands in the list of commands; CommandGroup puts the real command in its place."""
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001  # Typer calls it
@@ -96,11 +98,11 @@ def _root(
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    context.obj = merge(context, context.params)
+    context.obj = merged_options(context, context.params)
 
 
-def _end_of(error: Exception) -> ProgramExit:
-    """What an error means to the user."""
+def _exit_for(error: Exception) -> ProgramExit:
+    """Maps an error to an exit code and one line for the user."""
     if isinstance(error, ProgramExit):
         return error
     if isinstance(error, _COMMAND_LINE_ERROR):
@@ -110,14 +112,14 @@ def _end_of(error: Exception) -> ProgramExit:
         return ProgramExit(ExitCode.NEGATIVE, f"{place}{error.strerror or error}")
     if os.environ.get("SWARMCTL_DEBUG"):
         raise error
-    told = f"{type(error).__name__}: {error}"
+    detail = f"{type(error).__name__}: {error}"
     return ProgramExit(
-        ExitCode.NEGATIVE, f"a fault of this program: {told}", hint="SWARMCTL_DEBUG=1 shows where"
+        ExitCode.NEGATIVE, f"a fault of this program: {detail}", hint="SWARMCTL_DEBUG=1 shows where"
     )
 
 
 def _usage(error: Any) -> ProgramExit:
-    """One line for what Typer says in a box."""
+    """Reduces the message that Typer prints in a box to one line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = one_line(error.format_message(), 500).replace("Value error, ", "").rstrip(".")

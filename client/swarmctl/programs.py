@@ -1,4 +1,4 @@
-"""Where the programs are that `run` starts."""
+"""The locations of the programs that `run` starts."""
 
 import sys
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """How to start each, as the beginning of an argv."""
+    """The beginnings of the argv lists that start swarmd and swarm-worker."""
 
     swarmd: tuple[str, ...]
     worker: tuple[str, ...]
 
 
 def installed() -> Programs:
-    """Those that were installed with this one, whatever PATH says."""
+    """Returns the programs that were installed together with this one, whatever PATH says."""
     return Programs(
         swarmd=_program("swarmd", module="swarmd.main"),
         worker=_program("swarm-worker", module="swarm_worker.main"),
@@ -22,7 +22,7 @@ def installed() -> Programs:
 
 
 def _program(name: str, *, module: str) -> tuple[str, ...]:
-    # Unresolved: a virtual environment's interpreter is a link out of it.
+    # The path is not resolved: a virtual environment's interpreter is a link to a place outside.
     script = Path(sys.executable).with_name(name)
     if script.exists():
         return (str(script),)

@@ -1,4 +1,4 @@
-"""How to dial a swarmd: address, TLS, keepalive, and the token that goes with every call."""
+"""Channels to a swarmd: address, TLS, keepalive, and the token that goes with every call."""
 
 import re
 from collections.abc import Callable
@@ -19,23 +19,23 @@ KEEPALIVE: Final = (
     ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
     ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),
 )
-# How much may be on its way without an answer, on either side: a backup over a far line is as fast as it can be. By
-# itself gRPC would find that out with pings, one for nearly each message on a connection that has few.
+# How much data may be in flight, on either side: a backup over a line with a long delay uses the whole bandwidth.
+# Otherwise gRPC measures the bandwidth with pings, nearly one a message on a quiet connection.
 WINDOW: Final = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 4 * 1024 * 1024),
 )
-# Room for the longest definition with all that a claim or an outcome carries beside it.
+# Room for the longest definition, and for the rest of a claim or an outcome.
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _OPTIONS: Final = (
     *KEEPALIVE,
     *WINDOW,
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # A server that comes back is found within seconds, not after grpc's two minutes.
+    # A server that comes back is found within seconds; the default is two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    # Not a wait, whatever the name: how long an attempt to connect may take. A far or busy server needs more than
-    # the first wait, and a call that does not wait for it would fail.
+    # Despite its name not a wait but the timeout of an attempt to connect. A far or busy server needs more than the
+    # first backoff, and a call that does not wait for the connection would fail.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # Two channels of one process share nothing, so a test may dial the same port twice.
@@ -46,7 +46,7 @@ _OPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server to dial."""
+    """A server to dial, with the credentials for it."""
 
     server: str
     token: str
@@ -56,22 +56,22 @@ class Endpoint:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries."""
+        """The metadata that every call must pass: the token."""
         return (("authorization", f"Bearer {self.token}"),)
 
 
-def check_address(text: str, *, what: str) -> str:
-    """The `HOST:PORT` as given; raises Exit if it is not one."""
+def check_address(text: str, *, name: str) -> str:
+    """Returns the `HOST:PORT` as given; raises ProgramExit if it is not one. `name` is the setting to blame."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
     if match is None or int(match[2]) > 65535:
         raise ProgramExit(
-            ExitCode.USAGE, f"{what} {text!r} is no HOST:PORT", hint="for example 127.0.0.1:7433"
+            ExitCode.USAGE, f"{name} {text!r} is not a HOST:PORT address", hint="for example 127.0.0.1:7433"
         )
     return text
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
-    """An asyncio channel; every call must pass `endpoint.metadata` itself."""
+    """Returns an asyncio channel; every call must pass `endpoint.metadata` itself."""
     credentials = _tls(endpoint)
     if credentials is None:
         return grpc.aio.insecure_channel(endpoint.server, options=_OPTIONS)
@@ -79,7 +79,7 @@ def dial(endpoint: Endpoint) -> grpc.aio.Channel:
 
 
 def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
-    """A blocking channel that adds the token to every call."""
+    """Returns a blocking channel that adds the token to every call."""
     credentials = _tls(endpoint)
     if credentials is None:
         channel = grpc.insecure_channel(endpoint.server, options=_OPTIONS)
@@ -112,7 +112,7 @@ class _WithToken(
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
 ):
-    """Adds the token: call credentials are refused on a channel without TLS, plain metadata is not."""
+    """An interceptor that adds the token as metadata: gRPC refuses call credentials without TLS."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
         self._metadata = metadata

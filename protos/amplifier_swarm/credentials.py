@@ -1,4 +1,4 @@
-"""Where clients and workers find their token."""
+"""The token of clients and workers, and the places where it is found."""
 
 import os
 import stat
@@ -10,9 +10,10 @@ TOKEN_PLACE = Path(".swarm") / "token"
 
 
 def find_token(token_file: Path | None) -> str:
-    """The token: of the given file, else of $SWARM_TOKEN, else of `.swarm/token` here or in a parent.
+    """Returns the token: of the given file, else of $SWARM_TOKEN, else of `.swarm/token` here or in a parent.
 
-    Raises Exit, with what to do, when there is none or when others may read the file.
+    Raises:
+        ProgramExit: There is no token, or other users may read its file.
     """
     if token_file is not None:
         return read_token(token_file)
@@ -29,7 +30,7 @@ def find_token(token_file: Path | None) -> str:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that only its owner may read."""
+    """Returns the token in a file; raises ProgramExit unless only the owner may read the file."""
     try:
         with path.open(encoding="ascii", errors="strict") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -42,7 +43,7 @@ def read_token(path: Path) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise ProgramExit(
-            ExitCode.UNAUTHENTICATED, f"{path} holds no token", hint="give --token-file"
+            ExitCode.UNAUTHENTICATED, f"{path} does not hold a token", hint="give --token-file"
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ProgramExit(

@@ -1,6 +1,6 @@
 """Errors on the wire, for both ends: a google.rpc.Status with exactly one ErrorInfo.
 
-What reads and makes them is loaded with the first of them: a worker may live without one.
+The modules that read and make errors are loaded with the first error: most workers never meet one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ DOMAIN: Final = "amplifier-swarm"
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault of a request: where, as in `tasks[3].dependencies[0]`, and what."""
+    """A fault of a request; `place` is a path such as `tasks[3].dependencies[0]`."""
 
     place: str
     message: str
@@ -22,7 +22,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class WireError:
-    """What an error carries over the wire.
+    """An error as the wire carries it.
 
     `reason` is a name of ErrorReason without its prefix; empty if the error is not one of ours (a broken
     connection, a server of another kind).
@@ -36,7 +36,7 @@ class WireError:
 
 
 def pack(error: WireError) -> Any:
-    """Makes what `ServicerContext.abort_with_status` takes."""
+    """Returns the status that `ServicerContext.abort_with_status` takes."""
     from google.rpc import code_pb2, error_details_pb2, status_pb2  # noqa: PLC0415  # see the module
     from grpc_status import rpc_status  # noqa: PLC0415  # see the module
 
@@ -57,7 +57,7 @@ def pack(error: WireError) -> Any:
 
 
 def unpack(error: grpc.RpcError) -> WireError:
-    """Reads an error that a call raised, sync or aio, whoever sent it."""
+    """Reads an error that a call raised, sync or aio, from any server."""
     from google.rpc import error_details_pb2  # noqa: PLC0415  # see the module
     from grpc_status import rpc_status  # noqa: PLC0415  # see the module
 

@@ -1,10 +1,10 @@
-"""Exit codes, the same for the three programs."""
+"""The exit codes of the three programs."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Why a program ended."""
+    """The reason why a program ended."""
 
     OK = 0  # done, or it was so already
     NEGATIVE = 1  # done, and the answer is no: tasks failed, a check found something
@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 
 
 class ProgramExit(Exception):
-    """Ends a program with one line on stderr: what is wrong, and what to do about it."""
+    """The end of a program, with one line on stderr: the fault, and the remedy."""
 
     def __init__(self, code: ExitCode, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -26,5 +26,5 @@ class ProgramExit(Exception):
         self.hint = hint
 
     def line(self, program: str) -> str:
-        """The line to print."""
+        """Returns the line to print."""
         return f"{program}: {self.message}; {self.hint}" if self.hint else f"{program}: {self.message}"

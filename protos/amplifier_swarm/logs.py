@@ -1,4 +1,4 @@
-"""How the daemons log: lines for people or JSON for machines, on stderr."""
+"""Logging of the daemons: lines for people or JSON for machines, on stderr."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from amplifier_swarm.text import printable
 
 
 def configure(style: Literal["text", "json"], level: str, *, mask: Mask | None = None) -> None:
-    """Sets up structlog for the whole process; called once, by main. `mask` knows more secrets by value."""
+    """Sets up structlog for the whole process; call it once. `mask` knows further secrets by value."""
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
@@ -22,7 +22,7 @@ def configure(style: Literal["text", "json"], level: str, *, mask: Mask | None =
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _Harmless(mask or Mask()),
+            _EscapeForTerminal(mask or Mask()),
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -31,8 +31,8 @@ def configure(style: Literal["text", "json"], level: str, *, mask: Mask | None =
     )
 
 
-class _Harmless:
-    """Keeps a session's output from forging log lines, steering the terminal that shows them, telling secrets."""
+class _EscapeForTerminal:
+    """A processor that masks secrets and escapes text that would forge log lines or steer a terminal."""
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
@@ -40,7 +40,7 @@ class _Harmless:
     def __call__(
         self, _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
-        """See structlog's processors."""
+        """Returns the event with every text masked and escaped."""
         return {key: self._text(key, value) for key, value in event.items()}
 
     def _text(self, key: str, value: object) -> object:

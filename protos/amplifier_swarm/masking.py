@@ -1,7 +1,7 @@
-"""Takes secrets out of text before it is stored, shown or leaves the machine: by how they look, and known ones.
+"""Masks for secrets in text that is stored, shown or sent: secrets known by value, and text that looks like one.
 
-The rule: rather a harmless word too many than a key too few. Every pattern takes time in proportion to the
-text, whatever that is: sessions choose it.
+Invariant: rather a harmless word is masked than a key shown. Every pattern takes time in proportion to the
+length of the text, since sessions choose the text.
 """
 
 import re
@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 MASK: Final = "[secret]"
-# A shorter value would mask words that are no secret.
+# Masking a shorter value would mask ordinary words too.
 MIN_SECRET: Final = 8
 
 _SECRETS: Final = re.compile(
@@ -30,7 +30,7 @@ _SECRETS: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Of these, what stands before the secret stays: it says what was there.
+# In these, the text before the secret stays: it names the secret.
 _AFTER: Final = re.compile(
     r"""
       (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{0,100}:)[^/\s@]{1,500}(?=@)
@@ -47,23 +47,23 @@ _KEY_ENDS: Final = re.compile("-----END[ A-Z]*PRIVATE KEY-----")
 
 
 def masked(text: str) -> str:
-    """The text with a mask in the place of everything that looks like a secret."""
+    """Replaces everything in the text that looks like a secret."""
     return _AFTER.sub(lambda match: f"{match[match.lastgroup or 0]}{MASK}", _SECRETS.sub(MASK, text))
 
 
 class Mask:
-    """Masks what looks like a secret, and some values that are known to be one."""
+    """A mask for text that looks like a secret, and for values that are known to be secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({secret for secret in secrets if len(secret) >= MIN_SECRET}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """Returns the text without secrets."""
         return masked(text if self._known is None else self._known.sub(MASK, text))
 
     def message(self, message: Message) -> None:
-        """Masks every text of a message, in place; the texts of its maps stay."""
+        """Masks every string of a message in place, except those in maps."""
         for field, value in message.ListFields():
             if field.type == FieldDescriptor.TYPE_STRING:
                 self._field(message, field.name, value)
@@ -78,14 +78,14 @@ class Mask:
 
 
 class LineMask:
-    """The same for texts that come line by line: of a private key, no line gets through."""
+    """A mask for text that comes line by line; it hides every line of a private key."""
 
     def __init__(self, mask: Mask | None = None) -> None:
         self._mask = mask or Mask()
         self._in_key = False
 
     def text(self, text: str) -> str:
-        """The next text without secrets."""
+        """Returns the next piece of text without secrets."""
         if not self._in_key:
             begun = [found.end() for found in _KEY_BEGINS.finditer(text)]
             self._in_key = bool(begun) and _KEY_ENDS.search(text, begun[-1]) is None
@@ -98,7 +98,7 @@ class LineMask:
 
 
 def _inner(field: FieldDescriptor, value: Any) -> Iterator[Message]:
-    """The messages in a field."""
+    """Yields the messages in a field."""
     kind = field.message_type
     if kind is not None and not kind.GetOptions().map_entry:
         yield from [value] if isinstance(value, Message) else value

@@ -1,19 +1,19 @@
-"""How the daemons read their settings: one frozen dataclass a program, a flag and a variable a field.
+"""Settings of the daemons: one frozen dataclass a program; each field has a flag and an environment variable.
 
-A field is declared with `setting(...)`. Its flag is its name with dashes, its variable the program's
-prefix and its name in capitals; an explicit flag wins over the variable, the variable over the default.
+A field is declared with `setting(...)`. Its flag is its name with dashes. Its variable is the program's prefix
+and its name in capitals. A flag wins over the variable, the variable wins over the default.
 """
 
 import argparse
 import dataclasses
-import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import FIXED_WIDTH_FORMATTER
 
 S = TypeVar("S")
 
@@ -28,8 +28,11 @@ def setting(
     env: str | None = None,
     separator: str | None = ",",
 ) -> Any:
-    """Declares a field. `...` as the default makes it required; a tuple default takes a repeated flag,
-    and its variable values with the separator between them, None being white space."""
+    """Declares a field; `...` as the default makes the field required.
+
+    With a tuple as the default, the flag may be repeated, and the variable holds values with the separator between
+    them; None stands for white space.
+    """
     extra = {
         "text": text,
         "parse": parse,
@@ -45,20 +48,22 @@ def setting(
 
 
 def variable_of(prefix: str, field: dataclasses.Field[Any]) -> str:
-    """The environment variable of a field."""
+    """Returns the environment variable of a field."""
     return field.metadata["env"] or f"{prefix}_{field.name.upper()}"
 
 
 def flag_of(field: dataclasses.Field[Any]) -> str:
-    """The flag of a field."""
+    """Returns the flag of a field."""
     return "--" + field.name.replace("_", "-")
 
 
 def read_settings(
     kind: type[S], *, program: str, prefix: str, summary: str, version: str, argv: Sequence[str] | None = None
 ) -> S:
-    """Makes the settings from flags and environment; raises Exit with one line where one is wrong."""
-    parser = _Parser(prog=program, description=summary, allow_abbrev=False, formatter_class=_ANY_WIDTH)
+    """Reads the settings from flags and environment; raises ProgramExit with one line for a wrong value."""
+    parser = _Parser(
+        prog=program, description=summary, allow_abbrev=False, formatter_class=FIXED_WIDTH_FORMATTER
+    )
     parser.add_argument("--version", action="version", version=f"{program} {version}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
     for field in fields:
@@ -93,7 +98,7 @@ def _value(prefix: str, field: dataclasses.Field[Any], given: Any) -> Any:
     default = field.metadata["default"]
     if given is None:
         text = os.environ.get(variable_of(prefix, field))
-        if text is None or text == "":
+        if not text:
             return default
         given = text.split(field.metadata["separator"]) if isinstance(default, tuple) else text
     name = flag_of(field)
@@ -107,7 +112,7 @@ def _parse(field: dataclasses.Field[Any], name: str, text: str) -> Any:
     if isinstance(extra["default"], bool):
         return boolean(name, text)
     if extra["choices"] and text not in extra["choices"]:
-        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is none of {', '.join(extra['choices'])}")
+        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is not one of {', '.join(extra['choices'])}")
     try:
         return extra["parse"](text)
     except ValueError as error:
@@ -115,7 +120,7 @@ def _parse(field: dataclasses.Field[Any], name: str, text: str) -> Any:
 
 
 def boolean(name: str, text: str) -> bool:
-    """Reads a yes or no of the environment."""
+    """Parses true or false; `name` is the setting to blame."""
     if text.lower() in ("1", "true", "yes", "on"):
         return True
     if text.lower() in ("0", "false", "no", "off"):
@@ -124,7 +129,7 @@ def boolean(name: str, text: str) -> bool:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """A parser for a number within bounds, both allowed."""
+    """Returns a parser for a number within bounds, both included."""
 
     def parse(text: str) -> float:
         try:
@@ -139,7 +144,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """A parser for a whole number within bounds, both allowed."""
+    """Returns a parser for a whole number within bounds, both included."""
 
     def parse(text: str) -> int:
         value = int(text) if text.lstrip("-").isdecimal() else None
@@ -153,20 +158,15 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def path(text: str) -> Path:
-    """A parser for a path; `~` is the home folder."""
+    """Parses a path; `~` is the home folder."""
     return Path(text).expanduser()
 
 
-# Each flag that is added is formatted once, to see whether it can be. A formatter that is told no width asks shutil
-# for it, which loads every compressor: half a MiB of a daemon that shows no help.
-_ANY_WIDTH: Final = functools.partial(argparse.HelpFormatter, width=80)
-
-
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong flag as one line, like every other wrong input."""
+    """An ArgumentParser that reports a wrong flag as one line, like every other wrong input."""
 
     def format_help(self) -> str:
-        """As wide as the terminal."""
+        """Formats the help as wide as the terminal."""
         self.formatter_class = argparse.HelpFormatter
         return super().format_help()
 

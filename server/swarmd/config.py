@@ -1,4 +1,4 @@
-"""The settings of swarmd: every flag, its variable and its default, with the unit in the name or the text."""
+"""The settings of swarmd: each flag, its variable and its default. The name or the text has the unit."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,10 @@ from amplifier_swarm.settings import integer, number, path, setting
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the operator has chosen."""
+    """The settings that the operator of the server has chosen."""
 
     db: Path = setting(
-        Path(".swarm/swarm.db"), "The database file; made if there is none", parse=path, metavar="FILE"
+        Path(".swarm/swarm.db"), "The database file; created if it does not exist", parse=path, metavar="FILE"
     )
     restore: Path | None = setting(
         None, "Put this backup in place of the database, which is kept beside it, and exit",
@@ -30,7 +30,7 @@ class ServerConfig:
     )  # fmt: skip
     metrics_open: bool = setting(False, "Answers /metrics to programs of this host without a token")
     token_file: Path | None = setting(
-        None, "The operator's token; made if there is none (default `token` beside the database)",
+        None, "The operator's token; created if it does not exist (default `token` beside the database)",
         parse=path, metavar="FILE",
     )  # fmt: skip
     lost_after: float = setting(
@@ -68,7 +68,7 @@ class ServerConfig:
         metavar="N",
     )  # fmt: skip
     session_log_tail: int = setting(
-        4_500, "How many of its end; what is between is dropped as it grows", parse=integer(1, 1_000_000),
+        4_500, "How many log entries of its end are kept; those between are dropped", parse=integer(1, 1_000_000),
         metavar="N",
     )  # fmt: skip
     log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))

@@ -1,4 +1,4 @@
-"""Builds the server from its settings, and takes it down again. The only place that knows all parts."""
+"""The object graph of the server: built from the settings, started, and closed in reverse order."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import host_of, is_loopback, read_tls, refuse_open
+from swarmd.listen import host_of, is_loopback, read_tls, require_tls_or_loopback
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
-from swarmd.notify.sender import courier
-from swarmd.notify.service import telling
+from swarmd.notify.sender import run_sender
+from swarmd.notify.service import run_notifiers
 from swarmd.notify.targets import read_targets
 from swarmd.rpc.server import RpcServer, Tls
 from swarmd.store import failpoint
@@ -36,12 +36,12 @@ from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 from swarmd.store.sessions import LogLimits
-from swarmd.tracing.exporter import traced
+from swarmd.tracing.exporter import run_trace_exporter
 from swarmd.wire.reads import Reads
 
-# Calls in flight get this long; streams are ended by then.
+# The time that calls in flight get; streams have ended by then.
 STOP_GRACE_S: Final = 2.0
-LOOK_EVERY_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 1.0
 STOP_FILE: Final = "EMERGENCY_STOP"
 OFF: Final = "off"
 
@@ -49,25 +49,29 @@ _log = structlog.get_logger("swarmd")
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """A server that answers."""
+class ServerAddresses:
+    """The addresses of a running server."""
 
     address: str
-    # The dashboard's, or `off`.
+    # The URL of the dashboard, or `off`.
     dashboard: str
     db: Path
 
 
 async def run(config: ServerConfig) -> None:
-    """Serves until SIGTERM or SIGINT; raises Exit if it can't, or can't go on."""
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+        ProgramExit: the server can't start, or can't go on.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(config) as (serving, swarm):
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
-        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # the line that scripts wait for
-        await _first(stop.wait(), swarm.db.failed.wait())
+        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # scripts wait for it
+        await _wait_first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
             raise ProgramExit(
                 ExitCode.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
@@ -76,16 +80,20 @@ async def run(config: ServerConfig) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serve(config: ServerConfig) -> AsyncIterator[tuple[Serving, Swarm]]:
-    """A server that answers, for as long as the block lasts."""
+async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Swarm]]:
+    """Runs a server for the duration of the block.
+
+    Raises:
+        ProgramExit: the server can't start.
+    """
     tls = read_tls(config)
-    refuse_open(config.listen, "--listen", tls)
+    require_tls_or_loopback(config.listen, "--listen", tls)
     if config.dashboard != OFF:
-        refuse_open(config.dashboard, "--dashboard", tls)
+        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
     targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(courier(targets))
+        sender = await stack.enter_async_context(run_sender(targets))
         lock = _lock(path)
         stack.callback(lock.release)
         clock = SystemClock()
@@ -96,31 +104,31 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[Serving, Swarm]]:
         swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
-        await stack.enter_async_context(telling(swarm, targets, sender, entropy))
-        await stack.enter_async_context(traced(swarm))
+        await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
+        await stack.enter_async_context(run_trace_exporter(swarm))
         started_us = clock.wall_us()
-        looks = Reads(swarm, started_us=started_us)
-        server = RpcServer(swarm, looks)
+        reads = Reads(swarm, started_us=started_us)
+        server = RpcServer(swarm, reads)
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         dashboard = OFF
         if meters is not None:
             metrics = Metrics(swarm, meters, started_us=started_us)
-            dashboard = await _start_web(swarm, looks, metrics, config, stack)
-        looking = asyncio.create_task(_keep_looking(swarm, path.parent))
-        stack.push_async_callback(_cancel, looking)
+            dashboard = await _start_web(swarm, reads, metrics, config, stack)
+        checking = asyncio.create_task(_check_periodically(swarm, path.parent))
+        stack.push_async_callback(_cancel, checking)
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
-        yield Serving(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
+        yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
 
 
-def _policy(config: ServerConfig) -> Policy:
-    return Policy(
+def _policy(config: ServerConfig) -> EnginePolicy:
+    return EnginePolicy(
         HeartbeatPolicy(
             heartbeat_s=config.heartbeat_interval,
             suspect_after_s=config.suspect_after,
             lost_after_s=config.lost_after,
-            look_every_s=min(LOOK_EVERY_S, config.suspect_after / 2),
+            look_every_s=min(CHECK_INTERVAL_S, config.suspect_after / 2),
             stop_after_s=stop_after_s(lost_after_s=config.lost_after, suspect_after_s=config.suspect_after),
         ),
         Backoff(config.retry_backoff, config.retry_backoff_max),
@@ -129,10 +137,14 @@ def _policy(config: ServerConfig) -> Policy:
 
 
 def restore(config: ServerConfig, backup: Path) -> Restored:
-    """Puts the backup in place of the database that no server has open."""
+    """Replaces the database by the backup, while no server has it open."""
     path = config.db.absolute()
     if not backup.is_file():
-        raise ProgramExit(ExitCode.USAGE, f"{backup}: there is no such file", hint="give --restore a backup")
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"{backup} is not a file",
+            hint="give --restore the file that `swarmctl backup` wrote",
+        )
     lock = _lock(path)
     try:
         return restoring.restore(path, backup)
@@ -148,7 +160,7 @@ def _lock(path: Path) -> Lock:
         return Lock(path.with_name(f"{path.name}.lock"))
     except DatabaseHeld as error:
         raise ProgramExit(
-            ExitCode.NOT_FOUND, f"{path}: {error}", hint="use that one, or give another --db"
+            ExitCode.NOT_FOUND, f"{path}: {error}", hint="use the server that runs, or give another --db"
         ) from error
     except OSError as error:
         raise ProgramExit(
@@ -165,11 +177,11 @@ def _open(path: Path, clock: SystemClock) -> Database:
 
 
 async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
-    """What must be on the disk before anybody is served."""
+    """Writes everything that must be on disk before the first call is served."""
     try:
         await swarm.boot()
-        await _token(swarm, config.token_file or path.parent / "token")
-        await _look(swarm, path.parent)
+        await _ensure_token(swarm, config.token_file or path.parent / "token")
+        await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(
             ExitCode.NEGATIVE, f"{path}: {error.message}", hint="check the disk, then start again"
@@ -180,21 +192,21 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
         ) from error
 
 
-async def _token(swarm: Swarm, path: Path) -> None:
-    """Sees to it that the token file holds an operator's token that this database knows."""
+async def _ensure_token(swarm: Swarm, path: Path) -> None:
+    """Ensures that the token file holds an operator's token of this database."""
     if await asyncio.to_thread(path.exists):
         token = read_token(path)
-        if not await swarm.db.write(partial(swarm.access.adopt, token=token, name=path.name)):
+        if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
             raise ProgramExit(
                 ExitCode.USAGE,
-                f"{path} holds no token of a swarm",
+                f"{path} does not hold a token of a swarm",
                 hint="remove it or give another --token-file",
             )
         return
-    token, _ = await swarm.db.write(partial(swarm.access.create, role=Role.OPERATOR, name=path.name))
+    created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
     durable_files.make_folder(path.parent)
     failpoint.hit("token.before")
-    durable_files.write(path, token + "\n")
+    durable_files.write(path, created.text + "\n")
     failpoint.hit("token.after")
 
 
@@ -210,61 +222,61 @@ async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
 
 
 async def _start_web(
-    swarm: Swarm, looks: Reads, metrics: Metrics, config: ServerConfig, stack: contextlib.AsyncExitStack
+    swarm: Swarm, reads: Reads, metrics: Metrics, config: ServerConfig, stack: contextlib.AsyncExitStack
 ) -> str:
-    """Serves the dashboard; returns where."""
-    # Late: swarmd without a dashboard needs none of it.
+    """Serves the dashboard; returns its URL."""
+    # Imported here, since swarmd without a dashboard does not need it.
     from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
 
-    # Who asks from this host needs no TLS; it would only get warnings about the certificate's name.
-    near = is_loopback(host_of(config.dashboard))
-    cert, key = (None, None) if near else (config.tls_cert, config.tls_key)
+    # Browsers of this host need no TLS, and would warn about the name in the certificate.
+    loopback = is_loopback(host_of(config.dashboard))
+    cert, key = (None, None) if loopback else (config.tls_cert, config.tls_key)
     place = ListenAddress(
         config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open
     )
-    web = WebServer(swarm, looks, metrics, place)
+    web = WebServer(swarm, reads, metrics, place)
     try:
         url = await web.start()
     except OSError as error:
         raise ProgramExit(
             ExitCode.NEGATIVE,
-            f"can't serve the dashboard on {config.dashboard}: {_told(error)}",
+            f"can't serve the dashboard on {config.dashboard}: {_error_text(error)}",
             hint="give another --dashboard, such as 127.0.0.1:0 for a free port, or `--dashboard off`",
         ) from error
     stack.push_async_callback(web.stop)
     return url
 
 
-def _told(error: OSError) -> str:
-    """What is wrong, without what Python adds to it."""
+def _error_text(error: OSError) -> str:
+    """Returns the text of the error without the parts that asyncio adds."""
     number = error.errno or 0
     return os.strerror(number) if number > 0 else str(error.strerror or error)
 
 
-async def _keep_looking(swarm: Swarm, folder: Path) -> None:
+async def _check_periodically(swarm: Swarm, folder: Path) -> None:
     while True:
         await asyncio.sleep(swarm.policy.pace.look_every_s)
         try:
-            await _look(swarm, folder)
+            await _check_once(swarm, folder)
         except StorageFailed:
-            # The server is about to end for it, and says so.
+            # The server ends for this error, and reports it.
             return
         except StorageFull as error:
-            _log.warning("a round of the reaper has to wait", why=error.message)
-        except Exception:  # noqa: BLE001  # one bad round must not end all later ones
+            _log.warning("a round of the reaper was put off", why=error.message)
+        except Exception:  # noqa: BLE001  # one failed round must not end the later ones
             _log.exception("a round of the reaper failed")
 
 
-async def _look(swarm: Swarm, folder: Path) -> None:
-    """One round: who is silent, and whether somebody has laid down the stop file."""
-    await swarm.look()
+async def _check_once(swarm: Swarm, folder: Path) -> None:
+    """Runs one round: silent workers, and the stop file."""
+    await swarm.check_leases()
     if (folder / STOP_FILE).exists():
-        stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} is there")
+        stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} exists")
         if (await swarm.db.write(stop, urgent=True)).killing:
             _log.warning("emergency stop by file", folder=str(folder))
 
 
-async def _first(*waits: object) -> None:
+async def _wait_first(*waits: object) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

@@ -1,4 +1,7 @@
-"""Where swarmd may listen: nowhere that the network reaches, unless TLS is there."""
+"""The addresses on which swarmd may listen.
+
+Invariant: without TLS it listens on loopback only.
+"""
 
 import ipaddress
 import os
@@ -11,7 +14,11 @@ from swarmd.rpc.server import Tls
 
 
 def read_tls(config: ServerConfig) -> Tls | None:
-    """The files that the flags name, None if they name none; raises Exit where one is wrong."""
+    """Returns the files that the TLS flags name, or None if the flags are not set.
+
+    Raises:
+        ProgramExit: a flag is missing, or a file can't be read.
+    """
     if config.tls_cert is None and config.tls_key is None:
         if config.tls_client_ca is not None:
             raise ProgramExit(ExitCode.USAGE, "--tls-client-ca needs --tls-cert and --tls-key")
@@ -24,9 +31,13 @@ def read_tls(config: ServerConfig) -> Tls | None:
     return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
 
 
-def refuse_open(address: str, flag: str, tls: Tls | None) -> None:
-    """Without TLS, tokens and tasks would cross the network for anybody to read."""
-    if tls is None and not is_loopback(host_of(check_address(address, what=flag))):
+def require_tls_or_loopback(address: str, flag: str, tls: Tls | None) -> None:
+    """Refuses an address that the network reaches without TLS: tokens and tasks would be readable on the way.
+
+    Raises:
+        ProgramExit: the address is not a HOST:PORT, or it needs TLS.
+    """
+    if tls is None and not is_loopback(host_of(check_address(address, name=flag))):
         raise ProgramExit(
             ExitCode.USAGE,
             f"refusing to listen on {address} without TLS",
@@ -35,12 +46,12 @@ def refuse_open(address: str, flag: str, tls: Tls | None) -> None:
 
 
 def host_of(address: str) -> str:
-    """The host of an address."""
+    """Returns the host part of an address."""
     return address.rpartition(":")[0].strip("[]")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody outside this machine can reach it."""
+    """Returns whether only this machine can reach the host."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError:

@@ -64,15 +64,15 @@ WITH_SERVER: dict[str, Case] = {
     "unknown verb": (("swarmctl", "stop"), 2, "swarmctl: no such command 'stop'; see swarmctl --help"),
     "no port": (
         ("swarmctl", "--server", "localhost", "status"), 2,
-        "swarmctl: --server 'localhost' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'localhost' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "port out of range": (
         ("swarmctl", "--server", ":99999", "status"), 2,
-        "swarmctl: --server ':99999' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server ':99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "a URL": (
         ("swarmctl", "--server", "http://x:1", "status"), 2,
-        "swarmctl: --server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
     ),
     "no such file": (
         ("swarmctl", "import", "ghost.yaml"), 2,
@@ -102,7 +102,7 @@ WITH_SERVER: dict[str, Case] = {
     "a runner binary that is missing": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "command", "--no-validation",
          "--builder-command", "ghost x"), 2,
-        "swarm-worker: --builder-command: there is no program 'ghost' on PATH; install it or correct the flag",
+        "swarm-worker: --builder-command: 'ghost' is not on PATH; install it or correct the flag",
     ),
     "a runner without its command": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "command"), 2,
@@ -110,7 +110,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "no project root": (
         ("swarm-worker", "--server", "ADDRESS", "--runner", "embedded", "--project-root", "ghost"), 2,
-        "swarm-worker: --project-root FOLDER/ghost is no folder; make it or give another",
+        "swarm-worker: --project-root FOLDER/ghost is not a directory; create it or pass another path",
     ),
     "no slots": (
         ("swarm-worker", "--server", "ADDRESS", "--slots", "0"), 2,
@@ -133,7 +133,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a database of something else": (
         ("swarmd", "--db", "plan.yaml", "--listen", "127.0.0.1:0"), 1,
-        ("swarmd: FOLDER/plan.yaml: the file is no sound database (file is not a database);"
+        ("swarmd: FOLDER/plan.yaml: the file is not a sound database (file is not a database);"
          " restore a backup with --restore FILE"),
     ),
     "a flag out of range": (

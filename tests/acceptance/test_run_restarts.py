@@ -11,7 +11,7 @@ from support.programs import Stage
 pytestmark = pytest.mark.slow
 
 NORMAL = [f"normal-{number}" for number in range(1, 7)]
-# A session's parent is its guard, the guard's the nursery, and the nursery's the worker.
+# A session's parent is its guard, the guard's parent the fork server, and the fork server's parent the worker.
 KILLS = (
     'if [ "$SWARM_TASK_ID" = killer ]; then kill -9 $(ps -o ppid= -p $(ps -o ppid= -p $PPID)); sleep 600; fi'
 )

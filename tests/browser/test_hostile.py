@@ -1,11 +1,11 @@
-"""What sessions, files and people wrote does nothing in the page but stand there."""
+"""Text of sessions, files and people stays text in the page."""
 
 from itertools import product
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import Looker
+from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
 
 pytestmark = pytest.mark.slow
@@ -23,8 +23,10 @@ CORPUS = (
 PAGES = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/workers", "#/task/xss")
 
 
-def test_d13_an_xss_corpus_in_every_field_does_nothing(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_d13_an_xss_corpus_in_every_field_does_nothing(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     text = " ".join(CORPUS)
     finding = [{"file": "a.py", "issue": text, "severity": text[:60]}]
     part = {
@@ -49,7 +51,7 @@ def test_d13_an_xss_corpus_in_every_field_does_nothing(looker: Looker, dashboard
     )
 
     for place in PAGES:
-        looker.go(place)
+        dashboard_page.go(place)
         expect(page.locator("main h1").first).to_be_attached()
         if place not in ("#/graph", "#/timeline"):  # these cut their names short
             page.locator("main").get_by_text("window.hit=1").first.wait_for(state="attached")
@@ -58,11 +60,13 @@ def test_d13_an_xss_corpus_in_every_field_does_nothing(looker: Looker, dashboard
         assert page.locator("main :is(script, iframe, img)").count() == 0, place
         assert page.evaluate("() => window.hit") is None, place
     assert page.evaluate("() => window.broke") is None
-    assert "\u202e" not in page.locator("body").inner_text(), "what reorders text is shown, not obeyed"
+    assert "\u202e" not in page.locator("body").inner_text(), "marks that reorder text are shown, not obeyed"
 
 
-def test_no_page_breaks_its_policy_or_is_wider_than_the_screen(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_no_page_breaks_its_policy_or_is_wider_than_the_screen(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     name, phase = "a-task-with-a-long-name", "a phase with a long name"
     dashboard.plan(*({"id": f"{name}-{n}", "phase": phase} for n in range(20)))
 
@@ -70,7 +74,7 @@ def test_no_page_breaks_its_policy_or_is_wider_than_the_screen(looker: Looker, d
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         page.set_viewport_size({"width": width, "height": 760})
         for place in (*PAGES[:-1], f"#/task/{name}-1"):
-            looker.go(place)
+            dashboard_page.go(place)
             expect(page.locator("main h1").first).to_be_attached()
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width, (place, width)
             assert page.evaluate("() => document.documentElement.dataset.theme") == theme

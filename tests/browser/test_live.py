@@ -1,4 +1,4 @@
-"""What happens in the swarm shows on the page, without a reload and without a hole."""
+"""The page follows the swarm without a reload and without a gap."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import Looker
+from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
 from support.waiting import until
 
@@ -22,9 +22,11 @@ def _newest(shown: Sequence[int], known: Sequence[int]) -> bool:
     return bool(shown) and shown == known[::-1][: len(shown)]
 
 
-def test_the_overview_follows_a_task_from_its_import_to_its_end(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
-    looker.mark()
+def test_the_overview_follows_a_task_from_its_import_to_its_end(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    dashboard_page.mark()
     expect(page.get_by_text("Nothing to do yet")).to_be_visible()
 
     dashboard.plan(
@@ -33,28 +35,28 @@ def test_the_overview_follows_a_task_from_its_import_to_its_end(looker: Looker, 
     expect(page.get_by_text("No worker takes tasks")).to_be_visible()
     dashboard.worker("w", "--slots", "2", parts={"a": {"hold": True}, "b": {"hold": True}})
 
-    looker.shows("a", "in progress")
+    dashboard_page.shows("a", "in progress")
     expect(page.locator(".worker-list")).to_contain_text("w")
     expect(page.get_by_label("1 of 2 slots in use")).to_be_visible()
     dashboard.cue("a", "end")
-    looker.shows("b", "in progress")
+    dashboard_page.shows("b", "in progress")
     expect(page.get_by_text("2 h of 8 h")).to_be_visible()
     dashboard.cue("b", "end")
     expect(page.get_by_text("All is done")).to_be_visible()
     expect(page.locator(".figure-value").first).to_have_text("100 %")
-    assert not looker.was_reloaded()
-    newest = looker.events()
+    assert not dashboard_page.was_reloaded()
+    newest = dashboard_page.events()
     assert newest == sorted(newest, reverse=True)
 
 
 def test_after_a_restart_of_swarmd_no_event_and_no_row_is_lost_or_doubled(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan(*({"id": f"t{number}"} for number in range(6)))
     dashboard.worker("w", "--slots", "3", parts={"*": {"hold": True}})
     expect(page.locator("tr[data-task]")).to_have_count(3)
-    looker.mark()
+    dashboard_page.mark()
 
     dashboard.stop()
     expect(page.get_by_text("No connection to swarmd")).to_be_visible()
@@ -65,15 +67,20 @@ def test_after_a_restart_of_swarmd_no_event_and_no_row_is_lost_or_doubled(
 
     expect(page.get_by_text("No connection to swarmd")).to_have_count(0)
     expect(page.locator("tr[data-task]")).to_have_count(3)
-    until(lambda: _newest(looker.events(), known_events(dashboard)), "the newest events are shown, each once")
-    looker.go("#/tasks")
+    until(
+        lambda: _newest(dashboard_page.events(), known_events(dashboard)),
+        "the newest events are shown, each once",
+    )
+    dashboard_page.go("#/tasks")
     expect(page.locator(".trow[data-task]")).to_have_count(6)
-    assert looker.tasks() == [f"t{number}" for number in range(6)]
-    assert not looker.was_reloaded()
+    assert dashboard_page.tasks() == [f"t{number}" for number in range(6)]
+    assert not dashboard_page.was_reloaded()
 
 
-def test_what_needs_a_person_stands_on_top_with_what_to_do(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_failure_that_needs_a_person_is_on_top_with_advice(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     dashboard.plan({"id": "bad", "max_retries": 0}, {"id": "next", "dependencies": ["bad"]})
     worker = dashboard.worker("w", parts={"bad": {"fails": 1, "error": "the tool is missing"}})
 
@@ -84,19 +91,19 @@ def test_what_needs_a_person_stands_on_top_with_what_to_do(looker: Looker, dashb
     expect(page.locator('.task[data-status="failed"]')).to_be_visible()
     page.get_by_role("button", name="Retry").click()
     expect(page.locator('.task[data-status="completed"]')).to_be_visible()
-    looker.go("#/overview")
+    dashboard_page.go("#/overview")
     expect(page.get_by_text("All is done")).to_be_visible()
     assert worker.process.poll() is None
 
 
-def test_a_worker_that_falls_silent_is_told(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_silent_worker_is_reported(dashboard_page: DashboardPage, dashboard: Dashboard) -> None:
+    page = dashboard_page.page
     dashboard.plan({"id": "a"})
     worker = dashboard.worker("quiet", parts={"a": {"hold": True}})
-    looker.shows("a", "in progress")
+    dashboard_page.shows("a", "in progress")
 
     worker.kill()
 
     expect(page.locator(".needs")).to_contain_text("Worker quiet is silent")
-    looker.go("#/workers")
+    dashboard_page.go("#/workers")
     expect(page.locator('tr[data-worker="quiet"] .status')).to_contain_text("suspect")

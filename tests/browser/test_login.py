@@ -1,9 +1,9 @@
-"""Who gets in, and what they may do there."""
+"""Login, logout, roles and revocation in the page."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.looking import Looker
+from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_a_link_logs_in_once(browser: Browser, dashboard: Dashboard) -> None:
         page.context.close()
 
 
-def test_a_pasted_token_logs_in_a_wrong_one_is_told_and_a_logout_ends_it(
+def test_a_pasted_token_logs_in_a_wrong_token_is_refused_and_a_logout_ends_the_login(
     browser: Browser, dashboard: Dashboard
 ) -> None:
     page = browser.new_context().new_page()
@@ -65,8 +65,10 @@ def test_a_viewer_sees_everything_and_has_no_button_that_acts(browser: Browser, 
     page.context.close()
 
 
-def test_a_login_whose_token_is_revoked_ends_at_once(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_login_whose_token_is_revoked_ends_at_once(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     token = dashboard.token("viewer")
     token_id = token.split("_")[2]
     page.get_by_role("button", name="Log out").click()

@@ -1,9 +1,9 @@
-"""One task: its log as it comes, why it waits, how it is killed, what its attempts were."""
+"""The page of a task: live log, reasons, kill, attempts."""
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import Looker
+from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
 from support.programs import alive
 from support.waiting import until
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_log_follows_as_lines_come_unless_someone_reads_further_up(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, validate=False)
     dashboard.worker(parts={"a": {"lines": 300, "hold": True}})
-    looker.go("#/task/a")
+    dashboard_page.go("#/task/a")
     expect(page.get_by_text("line 299 of what the session printed")).to_be_visible()
 
     dashboard.cue("a", "something new")
@@ -38,13 +38,13 @@ def test_the_log_follows_as_lines_come_unless_someone_reads_further_up(
 
 
 def test_a_long_log_begins_with_its_end_and_draws_only_what_is_in_view(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, validate=False)
     dashboard.worker(parts={"a": {"lines": 6_000}})
     dashboard.stage.until_status("a", "completed")
-    looker.go("#/task/a")
+    dashboard_page.go("#/task/a")
     expect(page.get_by_text("line 5999 of what the session printed")).to_be_visible()
 
     assert page.locator(".log-row").count() < 120
@@ -58,11 +58,13 @@ def test_a_long_log_begins_with_its_end_and_draws_only_what_is_in_view(
     assert page.locator(".log-row").count() < 120
 
 
-def test_a_kill_shows_its_receipt_and_a_retry_starts_anew(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_kill_shows_its_receipt_and_a_retry_starts_again(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, validate=False)
     dashboard.worker(parts={"a": {"hold": True}})
-    looker.go("#/task/a")
+    dashboard_page.go("#/task/a")
     expect(page.locator(".task[data-status='in_progress']")).to_be_visible()
 
     page.get_by_role("button", name="Kill…").click()
@@ -80,12 +82,12 @@ def test_a_kill_shows_its_receipt_and_a_retry_starts_anew(looker: Looker, dashbo
 
 
 def test_a_rejected_task_shows_findings_answers_checks_and_usage(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a", "checks": ["echo all fine"], "max_retries": 2})
     dashboard.worker(parts={"a": {"rejects": 1}})
-    looker.go("#/task/a")
+    dashboard_page.go("#/task/a")
 
     expect(page.locator(".task[data-status='completed']")).to_be_visible()
     first = page.locator("[data-attempt='1']")
@@ -100,12 +102,12 @@ def test_a_rejected_task_shows_findings_answers_checks_and_usage(
     expect(page.locator("[data-attempt='2'] .sessions tbody tr")).to_have_count(2)
 
 
-def test_why_a_task_is_not_running_is_told_and_changes_with_its_cause(
-    looker: Looker, dashboard: Dashboard
+def test_the_reasons_why_a_task_waits_change_with_their_cause(
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, {"id": "b", "dependencies": ["a"], "labels": {"gpu": "yes"}})
-    looker.go("#/task/b")
+    dashboard_page.go("#/task/b")
     why = page.locator(".why")
     expect(why.locator("[data-reason='dependency']")).to_contain_text("it waits for a")
     expect(why.locator("[data-reason='no_worker']")).to_be_visible()
@@ -117,9 +119,9 @@ def test_why_a_task_is_not_running_is_told_and_changes_with_its_cause(
 
 
 def test_an_emergency_stop_is_typed_shows_receipts_holds_and_is_resumed(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, {"id": "b"}, validate=False)
     for name in ("w1", "w2"):
         dashboard.worker(name, parts={"*": {"hold": True}})
@@ -148,10 +150,10 @@ def test_an_emergency_stop_is_typed_shows_receipts_holds_and_is_resumed(
     expect(page.locator("tr[data-task]")).to_have_count(2)
 
 
-def test_pause_and_drain_are_given_from_the_page(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_pause_and_drain_are_given_from_the_page(dashboard_page: DashboardPage, dashboard: Dashboard) -> None:
+    page = dashboard_page.page
     worker = dashboard.worker("w", "--label", "arch=x86")
-    looker.go("#/workers")
+    dashboard_page.go("#/workers")
     row = page.locator("tr[data-worker='w']")
     expect(row).to_contain_text("arch=x86")
     expect(row).to_contain_text("command")

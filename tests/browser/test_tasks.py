@@ -3,48 +3,50 @@
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import Looker
+from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
 
 pytestmark = pytest.mark.slow
 
 
 def test_d19_all_of_many_tasks_can_be_reached_and_only_a_page_is_fetched(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan(*({"id": f"t{number:04}", "phase": f"p{number % 7}"} for number in range(1_300)))
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
-    looker.go("#/tasks")
+    dashboard_page.go("#/tasks")
     expect(page.locator("[data-total='1300']")).to_be_visible()
 
-    assert len(looker.tasks()) < 120, "only what is in view is drawn"
+    assert len(dashboard_page.tasks()) < 120, "only what is in view is drawn"
     assert len([url for url in fetched if "/api/tasks?" in url]) == 1
     page.locator(".grid-body").evaluate("list => { list.scrollTop = list.scrollHeight }")
-    expect(looker.row("t1299")).to_be_visible()
+    expect(dashboard_page.row("t1299")).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type("t0042")
     expect(page.locator("[data-total='1']")).to_be_visible()
-    expect(looker.row("t0042")).to_be_visible()
+    expect(dashboard_page.row("t0042")).to_be_visible()
 
 
-def test_a_filter_stands_in_the_address_and_follows_the_swarm(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_filter_stands_in_the_address_and_follows_the_swarm(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     dashboard.plan({"id": "a", "phase": "build"}, {"id": "b", "phase": "test", "dependencies": ["a"]})
-    looker.go("#/tasks")
+    dashboard_page.go("#/tasks")
     page.get_by_role("button", name="completed").click()
     expect(page.get_by_text("No task is like that")).to_be_visible()
     assert "status=completed" in page.url
 
     dashboard.worker()
 
-    expect(looker.row("a")).to_be_visible()
-    expect(looker.row("b")).to_be_visible()
+    expect(dashboard_page.row("a")).to_be_visible()
+    expect(dashboard_page.row("b")).to_be_visible()
     page.reload()
     expect(page.get_by_role("button", name="completed")).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Phase").fill("test")
-    expect(looker.row("a")).to_have_count(0)
+    expect(dashboard_page.row("a")).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
     for order in ("ascending", "descending"):
         page.get_by_role("button", name="Task", exact=True).click()
@@ -55,33 +57,33 @@ def test_a_filter_stands_in_the_address_and_follows_the_swarm(looker: Looker, da
 
 
 def test_many_are_killed_and_retried_at_once_after_their_number_was_shown(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan(*({"id": f"x{number}"} for number in range(30)), {"id": "other"})
-    looker.go("#/tasks?q=x")
+    dashboard_page.go("#/tasks?q=x")
     page.get_by_role("button", name="Kill all 30 tasks found").click()
     expect(page.locator("[data-preview='30']")).to_be_visible()
     page.get_by_label("Cause").fill("not needed")
     page.get_by_role("button", name="Kill 30 tasks").click()
 
     expect(page.get_by_text("30 tasks told to end")).to_be_visible()
-    looker.shows("x3", "killed")
+    dashboard_page.shows("x3", "killed")
     assert dashboard.stage.statuses()["other"] == "not_started"
-    looker.row("x1").get_by_role("checkbox").check()
-    looker.row("x2").get_by_role("checkbox").check()
+    dashboard_page.row("x1").get_by_role("checkbox").check()
+    dashboard_page.row("x2").get_by_role("checkbox").check()
     page.get_by_role("button", name="Retry 2 ticked tasks").click()
     page.get_by_role("button", name="Retry 2 tasks").click()
-    looker.shows("x2", "not started")
-    looker.shows("x3", "killed")
+    dashboard_page.shows("x2", "not started")
+    dashboard_page.shows("x3", "killed")
 
 
-def test_the_keys_move_open_and_go_back(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_the_keys_move_open_and_go_back(dashboard_page: DashboardPage, dashboard: Dashboard) -> None:
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, {"id": "b"}, {"id": "c"})
     page.keyboard.press("g")
     page.keyboard.press("t")
-    expect(looker.row("c")).to_be_visible()
+    expect(dashboard_page.row("c")).to_be_visible()
 
     for key in ("j", "j", "k", "Enter"):
         page.keyboard.press(key)
@@ -96,11 +98,11 @@ def test_the_keys_move_open_and_go_back(looker: Looker, dashboard: Dashboard) ->
 
 
 def test_the_graph_shows_statuses_as_they_change_and_leads_to_a_task(
-    looker: Looker, dashboard: Dashboard
+    dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
-    page = looker.page
+    page = dashboard_page.page
     dashboard.plan({"id": "a"}, {"id": "b", "dependencies": ["a"]}, {"id": "c", "dependencies": ["a"]})
-    looker.go("#/graph")
+    dashboard_page.go("#/graph")
     expect(page.locator('[data-key="task b"][data-status="blocked"]')).to_be_visible()
     assert page.locator(".gedges > path").count() == 2
 
@@ -111,19 +113,21 @@ def test_the_graph_shows_statuses_as_they_change_and_leads_to_a_task(
     page.locator('[data-key="task b"]').click()
     page.get_by_label("Selected").get_by_role("link", name="Open").click()
     expect(page.locator(".task[data-task='b']")).to_be_visible()
-    looker.go("#/timeline")
+    dashboard_page.go("#/timeline")
     expect(page.locator(".gantt-bar[data-task='a']").first).to_be_visible()
 
 
-def test_a_large_graph_is_collapsed_by_phase_and_opens(looker: Looker, dashboard: Dashboard) -> None:
-    page = looker.page
+def test_a_large_graph_is_collapsed_by_phase_and_opens(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
     dashboard.plan(
         *(
             {"id": f"t{n:03}", "phase": f"p{n // 100}", "dependencies": [f"t{n - 1:03}"] if n else []}
             for n in range(500)
         )
     )
-    looker.go("#/graph")
+    dashboard_page.go("#/graph")
     expect(page.locator(".graph[data-nodes='5']")).to_be_visible()
 
     page.locator('[data-key="phase p2"]').dblclick()

@@ -1,4 +1,4 @@
-"""Real programs with a proxy between them, and what a nemesis may do to them."""
+"""Real programs with a proxy between them, and the faults that a nemesis applies to them."""
 
 import signal
 import threading
@@ -13,18 +13,18 @@ from chaos.nemesis import TOXICS, Fault, Step
 from chaos.proxy import CLEAN, Lane, Proxy, Side
 from support.programs import Program, Stage, stage
 
-# Silence is noticed in seconds; a beat has time enough to get through the latency that is drawn.
+# Silence is noticed in seconds; a heartbeat still gets through the latency that is drawn.
 PACE: Final = (
     "--heartbeat-interval", "0.5", "--suspect-after", "1.5", "--lost-after", "5", "--retry-backoff", "0.1",
 )  # fmt: skip
 COMMAND: Final = ("--runner", "command", "--no-validation", "--kill-grace", "0.2", "--builder-command")
-# A machine on which a thread waits that long for its turn is at fault itself.
+# If a thread waits this long for its turn, the machine itself is at fault.
 STALL_S: Final = 0.7
 
 
 @dataclass
 class Arena:
-    """A server, its workers by number, and a lane for each."""
+    """A server, its workers by number, and a proxy lane for each worker."""
 
     stage: Stage
     proxy: Proxy
@@ -39,8 +39,8 @@ class Arena:
             self.lanes.append(self.proxy.lane())
             self.workers.append(self._start(len(self.workers)))
 
-    def begin(self, step: Step) -> None:
-        """Does the evil."""
+    def apply(self, step: Step) -> None:
+        """Applies the fault."""
         for number in step.workers:
             self._hit(step.fault, number)
         if step.fault is Fault.KILL_SERVER:
@@ -48,8 +48,8 @@ class Arena:
         elif step.fault is Fault.STOP_SERVER:
             self.server.send(signal.SIGSTOP)
 
-    def end(self, step: Step) -> None:
-        """Undoes it."""
+    def heal(self, step: Step) -> None:
+        """Heals the fault."""
         for number in step.workers:
             if step.fault in TOXICS:
                 self.lanes[number].set(CLEAN)
@@ -63,7 +63,7 @@ class Arena:
             self.server.send(signal.SIGCONT)
 
     def outbox(self, number: int) -> list[Path]:
-        """The outcomes that a worker has not been able to deliver."""
+        """Returns the outcomes that a worker has not delivered."""
         folder = self.stage.folder / ".swarm" / "worker" / f"w{number}" / "outbox"
         return [path for path in folder.glob("*") if path.is_file()]
 
@@ -92,7 +92,7 @@ class Arena:
 
 @contextmanager
 def arena(folder: Path, script: Path, *, seed: int = 0) -> Iterator[Arena]:
-    """A server behind a proxy; every program is gone when the block ends."""
+    """Runs a server behind a proxy; every program has ended when the block ends."""
     with stage(folder) as found:
         server = found.swarmd(*PACE)
         with Proxy(found.address, seed=seed) as proxy:
@@ -100,13 +100,13 @@ def arena(folder: Path, script: Path, *, seed: int = 0) -> Iterator[Arena]:
 
 
 class Stalls:
-    """Notices when the machine itself stands still for us, which is a fault like any other."""
+    """A watch for stalls of the machine itself, which are faults like any other."""
 
     def __init__(self) -> None:
         # Wall time in seconds: from when to when.
         self.found: list[tuple[float, float]] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="stalls", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="stalls", daemon=True)
 
     def __enter__(self) -> Sequence[tuple[float, float]]:
         self._thread.start()
@@ -116,7 +116,7 @@ class Stalls:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         before_s = time.monotonic()
         while not self._over.wait(0.05):
             gap_s = time.monotonic() - before_s

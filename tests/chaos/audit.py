@@ -1,6 +1,6 @@
-"""The judge of a chaos run: the database, its events and the sessions' ledger must tell the same story.
+"""The audit of a chaos run: the database, its events and the sessions' ledger must agree.
 
-Its one rule: it looks only when everything has ended, and believes none of the three by itself.
+Invariant: it reads only after everything has ended, and trusts none of the three alone.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ SELECT t.task_id, a.number, w.name, a.outcome, a.failure_class, a.started_us IS 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One row of attempts, with what hangs on it."""
+    """A row of `attempts` with its session and result counts."""
 
     task: str
     number: int
@@ -44,13 +44,13 @@ class Attempt:
 
     @property
     def lost(self) -> bool:
-        """Whether it ended for no reason of the task's own."""
+        """Returns whether the attempt ended for no reason of the task's own."""
         return self.outcome in ("lost", "released") or self.failure == "worker_lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the database holds at the end."""
+    """The content of the database at the end."""
 
     statuses: Mapping[str, str]
     attempts: Sequence[Attempt]
@@ -60,21 +60,21 @@ class Record:
     gaps: int
     integrity: str
 
-    def of(self, task: str) -> list[Attempt]:
-        """The attempts of a task."""
+    def attempts_of(self, task: str) -> list[Attempt]:
+        """Returns the attempts of a task."""
         return [attempt for attempt in self.attempts if attempt.task == task]
 
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """A time in which something was wrong, and with whom; with everybody if `workers` is None."""
+    """A span of time with a fault, and the workers concerned; all of them if `workers` is None."""
 
     from_s: float
     to_s: float
     workers: frozenset[str] | None
 
     def explains(self, attempt: Attempt) -> bool:
-        """Whether the attempt can have been lost by it."""
+        """Returns whether the attempt can have been lost by this fault."""
         concerned = self.workers is None or attempt.worker in self.workers
         return concerned and self.from_s <= attempt.ended_s and self.to_s >= attempt.claimed_s - 1.0
 
@@ -103,7 +103,7 @@ def read(db: Path) -> Record:
 def faults(
     record: Record, ledger: ChaosLedger, plan: Plan, expected: Mapping[str, str], harms: Sequence[Harm]
 ) -> Iterator[str]:
-    """Everything that is not as it must be."""
+    """Yields every violation."""
     if record.integrity != "ok":
         yield f"the database is damaged: {record.integrity}"
     if record.gaps:
@@ -119,8 +119,8 @@ def faults(
 
 
 def _of_task(record: Record, task: str) -> Iterator[str]:
-    """One outcome counts, and the events say the same as the tables."""
-    attempts, status = record.of(task), record.statuses.get(task)
+    """Checks that a single outcome counts, and that the events agree with the tables."""
+    attempts, status = record.attempts_of(task), record.statuses.get(task)
     outcomes = Counter(attempt.outcome for attempt in attempts)
     if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
         yield f"{task}: attempts have the numbers {[attempt.number for attempt in attempts]}"
@@ -128,14 +128,16 @@ def _of_task(record: Record, task: str) -> Iterator[str]:
         yield f"{task} is {status} and has {outcomes['completed']} completed attempts"
     if outcomes["completed"] and attempts[-1].outcome != "completed":
         yield f"{task} went on after it was completed"
-    told = {kind: record.events[task, kind] for kind in ("task_claimed", "task_completed", "task_released")}
-    true = {
+    counted = {
+        kind: record.events[task, kind] for kind in ("task_claimed", "task_completed", "task_released")
+    }
+    actual = {
         "task_claimed": len(attempts),
         "task_completed": outcomes["completed"],
         "task_released": outcomes["released"],
     }
-    if told != true:
-        yield f"{task}: events {told}, attempts {true}"
+    if counted != actual:
+        yield f"{task}: events {counted}, attempts {actual}"
     if record.events[task, "session_started"] != sum(attempt.sessions for attempt in attempts):
         yield f"{task}: not every session is in the events"
     if record.last_status.get(task) != status:
@@ -143,7 +145,7 @@ def _of_task(record: Record, task: str) -> Iterator[str]:
 
 
 def _of_ledger(record: Record, ledger: ChaosLedger, plan: Plan) -> Iterator[str]:
-    """What ran is what the database says ran."""
+    """Checks that the sessions that ran are those in the database."""
     known = {attempt.name: attempt for attempt in record.attempts}
     began = Counter((start.task, start.attempt) for start in ledger.began())
     ended = ledger.ended()
@@ -166,7 +168,7 @@ def _of_ledger(record: Record, ledger: ChaosLedger, plan: Plan) -> Iterator[str]
 
 
 def _of_ends(record: Record, ended: set[tuple[str, int]]) -> Iterator[str]:
-    """A session that came to its end well counts, unless its attempt had been lost."""
+    """Checks that a session that ended well counts, unless its attempt had been lost."""
     by_task: defaultdict[str, int] = defaultdict(int)
     for attempt in record.attempts:
         if attempt.name in ended:

@@ -1,6 +1,6 @@
-"""What goes wrong in a chaos run, and when: all of it drawn from the seed before the run begins.
+"""The faults of a chaos run and their times, all drawn from the seed before the run starts.
 
-Its one rule: no worker is under two faults at once, so that each is healed by its own end.
+Invariant: no worker is under two faults at once, so that the end of a fault heals it.
 """
 
 import random
@@ -13,7 +13,7 @@ from chaos.proxy import Toxics, Way
 
 
 class Fault(StrEnum):
-    """The kinds of evil."""
+    """The kinds of faults."""
 
     LATENCY = "latency"
     BANDWIDTH = "bandwidth"
@@ -42,7 +42,7 @@ TOXICS: Final = {
     Fault.HOLE_ALL: Toxics(hole=Way.BOTH),
     Fault.SLOW_CLOSE: Toxics(slow_close_s=1.0),
 }
-# How many workers each is for (0 is all that are well), and for how long. Workers are given up after 5 s.
+# The number of workers that each fault hits (0 is all healthy ones) and its duration. Leases expire after 5 s.
 _MEASURES: Final[dict[Fault, tuple[int, float, float]]] = {
     Fault.LATENCY: (0, 1.5, 2.5),
     Fault.BANDWIDTH: (4, 1.5, 2.5),
@@ -61,16 +61,16 @@ _MEASURES: Final[dict[Fault, tuple[int, float, float]]] = {
     Fault.STOP_SERVER: (0, 1.0, 3.5),
 }
 OF_SERVER: Final = (Fault.KILL_SERVER, Fault.STOP_SERVER)
-# With fewer workers well than this, what hits all waits.
+# A fault of all healthy workers waits until this many are healthy.
 MOST: Final = 5
-# These come twice a run.
+# These faults come twice a run.
 _TWICE: Final = (Fault.RESET, Fault.KILL_WORKER)
 GAP_S: Final = (0.3, 1.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fault: when it begins, whom it hits (workers by number), and for how long."""
+    """A fault: its start, the numbers of the workers that it hits, and its duration."""
 
     at_s: float
     fault: Fault
@@ -81,15 +81,15 @@ class Step:
     def until_s(self) -> float:
         return self.at_s + self.for_s
 
-    def told(self) -> str:
-        """The step as the timeline shows it."""
+    def describe(self) -> str:
+        """Returns the step as the timeline shows it."""
         whom = "" if self.fault in OF_SERVER else " of " + ",".join(f"w{n}" for n in self.workers)
         how_long = f" for {self.for_s:.1f} s" if self.for_s else ""
         return f"{self.fault}{whom}{how_long}"
 
 
 def draw(seed: int, *, workers: int) -> Sequence[Step]:
-    """Every fault at least once, in an order, at times and against workers that the seed decides."""
+    """Draws every fault at least once; the seed decides the order, the times and the workers."""
     rng = random.Random(seed)
     faults = [*Fault, *_TWICE]
     rng.shuffle(faults)
@@ -99,7 +99,7 @@ def draw(seed: int, *, workers: int) -> Sequence[Step]:
         count, least_s, most_s = _MEASURES[fault]
         wanted = workers if fault is Fault.HOLE_ALL else count or min(workers, MOST)
         if fault not in OF_SERVER:
-            # The moment at which so many are well.
+            # The moment at which `wanted` workers are healthy.
             now_s = max(now_s, sorted(well_from_s)[wanted - 1])
         well = [n for n in range(workers) if well_from_s[n] <= now_s and fault not in OF_SERVER]
         whom = sorted(rng.sample(well, count)) if count else well

@@ -1,7 +1,7 @@
-"""A TCP proxy on the loopback that does to connections what bad networks do; toxics change while bytes flow.
+"""A TCP proxy on loopback with the faults of bad networks; its toxics may change while bytes flow.
 
-Its one rule: like TCP itself it never invents, loses or reorders bytes of a connection that lives on. A hole
-holds them back until it closes, or until the connection is broken.
+Invariant: like TCP it never invents, loses or reorders bytes of a live connection. A hole holds bytes back until the
+hole closes or the connection breaks.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Toxics:
-    """What is wrong with a connection; nothing, as it stands."""
+    """The faults of a connection; none by default."""
 
     latency_s: float = 0.0
     jitter_s: float = 0.0
@@ -63,14 +63,14 @@ class _End:
     writer: asyncio.StreamWriter
 
     def reset(self) -> None:
-        """Ends it with RST."""
+        """Closes the socket with RST."""
         with contextlib.suppress(OSError):
             self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.writer.transport.abort()
 
 
 class Connection:
-    """One connection; all but the constructor belongs to the proxy's event loop."""
+    """A proxied connection; all methods run on the proxy's event loop."""
 
     def __init__(self, client: _End, server: _End, toxics: Toxics, *, rng: random.Random) -> None:
         self._ends = {Side.CLIENT: client, Side.SERVER: server}
@@ -80,28 +80,28 @@ class Connection:
         self._rng = rng
 
     def set(self, toxics: Toxics) -> None:
-        """What is wrong from now on."""
+        """Replaces the toxics."""
         self._toxics = toxics
         self._changed.set()
 
     def reset(self) -> None:
-        """Breaks it: both peers get RST."""
+        """Breaks the connection: both peers get RST."""
         for end in self._ends.values():
             end.reset()
 
     def half_open(self, side: Side) -> None:
-        """The peer at `side` is broken off; the other one is told nothing, now or ever."""
+        """Breaks the connection for the peer at `side`; the other peer never notices."""
         self._gone.set()
         self._changed.set()
         self._ends[side].reset()
 
     async def run(self) -> None:
-        """Passes bytes on until both directions have ended."""
+        """Forwards bytes until both directions have ended."""
         client, server = self._ends[Side.CLIENT], self._ends[Side.SERVER]
         pumps = (self._pump(client, server, Way.UP), self._pump(server, client, Way.DOWN))
         try:
             await asyncio.gather(*pumps)
-        except OSError:  # one end broke: so does the other, unless it is not to know
+        except OSError:  # one end broke: break the other, unless it must not notice
             if self._gone.is_set():
                 await asyncio.get_running_loop().create_future()
         finally:
@@ -124,7 +124,7 @@ class Connection:
         return max(0.0, toxics.latency_s + self._rng.uniform(-toxics.jitter_s, toxics.jitter_s))
 
     async def _passage(self, way: Way, delay_s: float) -> None:
-        """Waits out the delay, then any hole; for a peer that has vanished it waits for ever."""
+        """Waits for the delay, then for the end of a hole; waits forever if the peer has vanished."""
         if delay_s:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
@@ -135,7 +135,7 @@ class Connection:
 
 
 class Lane:
-    """One port that leads to the server, with toxics of its own; its methods may be called by any thread."""
+    """A port that leads to the server, with its own toxics; any thread may call its methods."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, target: tuple[str, int], *, seed: int) -> None:
         self.address = ""
@@ -148,7 +148,7 @@ class Lane:
         self._server: asyncio.Server | None = None
 
     def set(self, toxics: Toxics) -> None:
-        """What is wrong with every connection from now on, new ones included."""
+        """Sets the toxics of every connection, new ones included."""
         self._do(lambda: self._set(toxics))
 
     def reset(self) -> None:
@@ -156,11 +156,11 @@ class Lane:
         self._do(lambda: self._each(Connection.reset))
 
     def half_open(self, side: Side) -> None:
-        """Breaks every connection off at one side only; new ones may be made."""
+        """Breaks every connection at one side only; new ones may be made."""
         self._do(lambda: self._each(lambda connection: connection.half_open(side)))
 
     def connections(self) -> list[Connection]:
-        """Those that live; use them on the proxy's loop only."""
+        """Returns the live connections; use them on the proxy's loop only."""
         return self._do(lambda: list(self._live))
 
     async def open(self) -> None:
@@ -170,7 +170,7 @@ class Lane:
         self.address = f"{host}:{port}"
 
     async def close(self) -> None:
-        """Ends everything."""
+        """Closes the port and all connections."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._tasks)
@@ -209,7 +209,7 @@ class Lane:
 
 
 class Proxy:
-    """Lanes to one server, on an event loop in a thread of its own, so that a test may block beside it."""
+    """Lanes to one server, on an event loop in its own thread, so that a test may block."""
 
     def __init__(self, target: str, *, seed: int = 0) -> None:
         host, _, port = target.rpartition(":")
@@ -231,7 +231,7 @@ class Proxy:
         self._loop.close()
 
     def lane(self) -> Lane:
-        """A new port."""
+        """Opens a new lane."""
         lane = Lane(self._loop, self._target, seed=self._seed + len(self._lanes))
         self._lanes.append(lane)
         asyncio.run_coroutine_threadsafe(lane.open(), self._loop).result(_CALL_S)
@@ -239,20 +239,20 @@ class Proxy:
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], T]) -> T:
-    """Does it on that loop, from another thread; returns what it returned."""
+    """Runs `act` on that loop from another thread; returns its result."""
     done: Future[T] = Future()
 
     def call() -> None:
         try:
             done.set_result(act())
-        except Exception as error:  # noqa: BLE001  # whoever waits in the other thread gets it
+        except Exception as error:  # noqa: BLE001  # the waiting thread gets it
             done.set_exception(error)
 
     loop.call_soon_threadsafe(call)
     return done.result(_CALL_S)
 
 
-def every(lanes: Iterable[Lane], toxics: Toxics) -> None:
-    """Sets the same for several lanes."""
+def set_all(lanes: Iterable[Lane], toxics: Toxics) -> None:
+    """Sets the toxics of several lanes."""
     for lane in lanes:
         lane.set(toxics)

@@ -1,4 +1,4 @@
-"""One chaos run: `PYTHONPATH=tests python -m chaos.run --seed N` draws it again and shows what happens when."""
+"""Chaos runs: `PYTHONPATH=tests python -m chaos.run --seed N` repeats a run and prints its timeline."""
 
 import argparse
 import heapq
@@ -25,10 +25,10 @@ from support.waiting import until
 
 WORKERS: Final = 8
 TASKS: Final = 60
-# Workers learn of an end of harm within a reconnect's backoff, and are given up 5 s after they fell silent.
+# After a fault a worker reconnects within its backoff; its leases expire 5 s after it fell silent.
 AFTERMATH_S: Final = 12.0
 END_S: Final = 60.0
-# A swarm that is well starts something, or has ended.
+# A healthy swarm starts a session within this time, or has ended.
 QUIET_S: Final = 20.0
 OVER: Final = frozenset({"completed", "failed", "skipped", "killed"})
 _LAST_CHANCE_S: Final = 6.0
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Report:
-    """What a run came to."""
+    """The result of a run."""
 
     seed: int
     record: Record
@@ -48,8 +48,8 @@ class Report:
     late_results: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
-    def told(self) -> str:
-        """The figures on one line."""
+    def summary(self) -> str:
+        """Returns the figures on one line."""
         attempts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.counts.items()))
         return (
             f"seed {self.seed}: {len(self.record.statuses)} tasks, {len(self.record.attempts)} attempts"
@@ -67,7 +67,7 @@ def play(
     workers: int = WORKERS,
     calm: bool = False,
 ) -> Report:
-    """Runs the plan of the seed under the faults of the seed, or under none, and judges the end."""
+    """Runs the plan of the seed under the faults of the seed, or under none, and audits the end."""
     began_s = time.monotonic()
     rng = random.Random(seed)
     plan = draw_plan(tasks, seed, rng)
@@ -81,7 +81,7 @@ def play(
         found.stage.ctl("import", "plan.yaml")
         found.enlist(workers)
         until(lambda: len(ledger.began()) >= workers // 2, "the run is under way", deadline_s=END_S)
-        harms = _Nightmare(found, ledger, traits, steps, say).live()
+        harms = _Timeline(found, ledger, traits, steps, say).run()
         _settle(found, ledger, goal)
         _end(found, ledger)
     record = audit.read(folder / ".swarm" / "swarm.db")
@@ -95,12 +95,12 @@ def play(
         late_results=sum(attempt.late_results for attempt in record.attempts),
         counts=Counter(attempt.outcome for attempt in record.attempts),
     )
-    say(report.told())
+    say(report.summary())
     return report
 
 
-class _Nightmare:
-    """Does the steps at their times."""
+class _Timeline:
+    """The steps, applied and healed at their times."""
 
     def __init__(
         self, found: Arena, ledger: ChaosLedger, traits: Mapping[str, Trait], steps: Sequence[Step], say: Say
@@ -112,9 +112,9 @@ class _Nightmare:
         self._say = say
         self._began_s = time.monotonic()
 
-    def live(self) -> list[Harm]:
-        """Returns what was wrong when, once nothing is any more."""
-        # What is to be done, by its time: the end of a step before the beginning of the next.
+    def run(self) -> list[Harm]:
+        """Runs all steps; returns the times of all faults."""
+        # Actions by time: the end of a step before the start of the next one.
         plan: list[tuple[float, int, bool, Step]] = [
             (step.at_s, number, True, step) for number, step in enumerate(self._steps)
         ]
@@ -124,20 +124,20 @@ class _Nightmare:
             at_s, number, begins, step = heapq.heappop(plan)
             self._wait_until(at_s)
             if begins:
-                self._spare(step)
+                self._spare_last_chances(step)
                 since[number] = time.time()
-                self._tell("begins", step)
-                self._arena.begin(step)
+                self._log("begins", step)
+                self._arena.apply(step)
                 heapq.heappush(plan, (self._now_s() + step.for_s, number, False, step))
             else:
-                self._tell("ends", step)
-                self._arena.end(step)
+                self._log("ends", step)
+                self._arena.heal(step)
                 workers = None if step.fault in OF_SERVER else frozenset(f"w{n}" for n in step.workers)
                 harms.append(Harm(since[number], time.time() + AFTERMATH_S, workers))
         return harms
 
-    def _spare(self, step: Step) -> None:
-        """Waits until no session is hit whose task has been lost twice: a third loss ends it, as it should."""
+    def _spare_last_chances(self, step: Step) -> None:
+        """Waits until the fault hits no session whose task was lost twice: a third loss would fail the task."""
         hit = {f"w{n}" for n in step.workers} if step.workers else None
         end_s = time.monotonic() + _LAST_CHANCE_S
         while time.monotonic() < end_s:
@@ -153,13 +153,13 @@ class _Nightmare:
     def _now_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    def _tell(self, what: str, step: Step) -> None:
+    def _log(self, what: str, step: Step) -> None:
         done = len(self._ledger.ended())
-        self._say(f"{self._now_s():6.2f} s  {what:6}  {step.told()}  [{done} sessions done]")
+        self._say(f"{self._now_s():6.2f} s  {what:6}  {step.describe()}  [{done} sessions done]")
 
 
 def _settle(found: Arena, ledger: ChaosLedger, goal: dict[str, str]) -> None:
-    """Returns when everything has ended, or when nothing moves any more; the judge says which."""
+    """Waits until everything has ended, or until nothing changes; the audit distinguishes the two."""
     done = {task for task, status in goal.items() if status == "completed"}
     seen, seen_s = -1, time.monotonic()
     while time.monotonic() - seen_s < QUIET_S:
@@ -171,7 +171,7 @@ def _settle(found: Arena, ledger: ChaosLedger, goal: dict[str, str]) -> None:
 
 
 def _end(found: Arena, ledger: ChaosLedger) -> None:
-    """Ends the programs one after the other as an operator would, and looks for what they left."""
+    """Ends the programs one by one as an operator would, and checks that no process is left."""
     count = range(len(found.workers))
     until(lambda: not any(found.outbox(n) for n in count), "every outcome is delivered", deadline_s=END_S)
     for worker in found.workers:
@@ -186,13 +186,13 @@ def _end(found: Arena, ledger: ChaosLedger) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Plays seeds; says what happens; ends with 1 if one of them shows a violation."""
+    """Runs seeds and prints their timelines; returns 1 if one has a violation."""
     parser = argparse.ArgumentParser(prog="chaos.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--count", type=int, default=1, help="how many seeds from there on")
     parser.add_argument("--calm", action="store_true", help="without any fault")
     given = parser.parse_args(argv)
-    # So that no program outlives a run that is broken off.
+    # No program may outlive a run that is interrupted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     reports = []
     for seed in range(given.seed, given.seed + given.count):
@@ -208,21 +208,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _figures(reports: Sequence[Report]) -> str:
-    """All runs on one line."""
+    """Returns the figures of all runs on one line."""
     counts = sum((report.counts for report in reports), Counter[str]())
     attempts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
     tasks = sum(len(report.record.statuses) for report in reports)
-    evils = sum(len(report.steps) for report in reports)
+    faults = sum(len(report.steps) for report in reports)
     late = sum(report.late_results for report in reports)
     violations = sum(len(report.faults) for report in reports)
     return (
-        f"{len(reports)} nights, {evils:,} faults; {tasks:,} tasks, {counts.total():,} attempts ({attempts}),"
+        f"{len(reports)} nights, {faults:,} faults; {tasks:,} tasks, {counts.total():,} attempts ({attempts}),"
         f" {late:,} late results archived; {violations} violations"
     )
 
 
 def show(line: str) -> None:
-    """Prints a line at once."""
+    """Prints a line and flushes."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

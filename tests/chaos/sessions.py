@@ -1,7 +1,7 @@
-"""What the tasks of a chaos run do, and the ledger that their sessions keep.
+"""The behaviour of the tasks of a chaos run, and the ledger that their sessions keep.
 
-Its one rule: the ledger is written by the sessions alone. Each holds a lock of its task from its first line
-until the last process of its tree is gone, so that the kernel itself says whether two were ever alive at once.
+Invariant: only sessions write the ledger. Each holds a lock of its task from its first line until the last process
+of its tree is gone, so the kernel itself detects two live sessions of one task.
 """
 
 import random
@@ -13,10 +13,10 @@ from typing import Final
 from support.ledger import Ledger
 from support.plans import Plan, random_plan
 
-# Longer than a worker may go unheard, so that fences bite.
+# Longer than a worker may be silent, so that fences act.
 LONG_S: Final = (3.0, 4.0)
 SHORT_S: Final = (0.2, 1.4)
-# By then the outcome of a session that has ended is where it belongs.
+# The outcome of an ended session is delivered within this time.
 REPORTED_S: Final = 2.0
 
 _MIDDLE: Final = """\
@@ -37,7 +37,7 @@ sleep $length
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """How the sessions of one task behave."""
+    """The behaviour of the sessions of one task."""
 
     length_s: float
     # It fails each time.
@@ -47,7 +47,7 @@ class Trait:
 
 
 def draw_plan(count: int, seed: int, rng: random.Random) -> Plan:
-    """A plan with so few dependencies that every worker has something to do."""
+    """Draws a plan with few dependencies, so that every worker has work."""
     return {
         task: [other for other in wanted if rng.random() < 0.3]
         for task, wanted in random_plan(count, seed).items()
@@ -55,7 +55,7 @@ def draw_plan(count: int, seed: int, rng: random.Random) -> Plan:
 
 
 def draw_traits(plan: Plan, rng: random.Random) -> Mapping[str, Trait]:
-    """Two fifths of the tasks are long, a sixth clings to life, and two fail that not much depends on."""
+    """Draws traits: two fifths of the tasks are long, a sixth resists SIGTERM, and two with few dependents fail."""
     failing = rng.sample([task for task in plan if len(_dependents(plan, task)) <= 3], 2)
     return {
         task: Trait(
@@ -68,7 +68,7 @@ def draw_traits(plan: Plan, rng: random.Random) -> Mapping[str, Trait]:
 
 
 def _dependents(plan: Plan, task: str) -> set[str]:
-    """All that wait for it, directly or not."""
+    """Returns the direct and indirect dependents of the task."""
     found: set[str] = set()
     for other, wanted in plan.items():  # in an order in which dependencies come first
         if task in wanted or found & set(wanted):
@@ -78,7 +78,7 @@ def _dependents(plan: Plan, task: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One session that began."""
+    """A session that started."""
 
     task: str
     attempt: int
@@ -87,10 +87,10 @@ class Start:
 
 @dataclass(frozen=True)
 class ChaosLedger(Ledger):
-    """The ledger of sessions that behave by their traits."""
+    """A ledger of sessions with traits."""
 
     def stage_traits(self, traits: Mapping[str, Trait]) -> Path:
-        """Writes what the sessions read; returns their script."""
+        """Writes the files that the sessions read; returns their script."""
         folder = self.path.parent
         for part in ("traits", "locks"):
             (folder / part).mkdir()
@@ -100,23 +100,23 @@ class ChaosLedger(Ledger):
         return self.script(middle=_MIDDLE.format(folder=folder, path=self.path))
 
     def words(self, kind: str) -> list[list[str]]:
-        """What follows the kind in all lines of that kind."""
+        """Returns the words after the kind, of all lines of that kind."""
         return [line[1:] for line in self.lines() if line[0] == kind]
 
     def began(self) -> list[Start]:
-        """Every session that began, in order."""
+        """Returns the sessions that started, in order."""
         return [Start(task, int(attempt), int(pid)) for task, attempt, _, pid in self.words("start")]
 
     def ended(self) -> set[tuple[str, int]]:
-        """The sessions that came to their end by themselves."""
+        """Returns the sessions that ended by themselves."""
         return {(task, int(attempt)) for task, attempt, *_ in self.words("end")}
 
     def processes(self) -> list[int]:
-        """Everything that was ever started."""
+        """Returns the pids of all processes that were ever started."""
         return [*self.pids(), *(int(pid) for *_, pid in self.words("child"))]
 
     def last_chances(self, traits: Mapping[str, Trait]) -> set[str]:
-        """The workers with a third attempt or a later one: one loss more could use up a task's budget."""
+        """Returns the workers that run a third or later attempt: one more loss could use up its budget."""
         now_s = float(Path("/proc/uptime").read_text().split()[0])
         return {
             worker
@@ -125,7 +125,7 @@ class ChaosLedger(Ledger):
         }
 
     def out_of_order(self, plan: Plan) -> list[str]:
-        """The tasks of which a session began before all their dependencies had ended."""
+        """Returns the tasks with a session that started before all dependencies had ended."""
         ended: set[str] = set()
         early = []
         for word, task, *_ in self.lines():
@@ -137,7 +137,7 @@ class ChaosLedger(Ledger):
 
 
 def expected(plan: Plan, traits: Mapping[str, Trait]) -> dict[str, str]:
-    """Where each task ends when nothing is in its way."""
+    """Returns the status in which each task ends without faults."""
     statuses: dict[str, str] = {}
     for task, wanted in plan.items():  # in an order in which dependencies come first
         if any(statuses[other] != "completed" for other in wanted):

@@ -1,4 +1,4 @@
-"""The judge finds nothing wrong with a good story, and finds each lie in a bad one."""
+"""The audit accepts a consistent record and finds each inconsistency."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -48,12 +48,12 @@ def found(folder: Path, record: Record, lines: list[str], harms: list[Harm]) -> 
     return list(faults(record, ledger, PLAN, GOAL, harms))
 
 
-def test_a_good_story_is_believed(tmp_path: Path) -> None:
+def test_a_consistent_record_is_accepted(tmp_path: Path) -> None:
     assert found(tmp_path, GOOD, LINES, HARMS) == []
 
 
-def other(index: int, **fields: object) -> Record:
-    """The story with one attempt told otherwise."""
+def altered(index: int, **fields: object) -> Record:
+    """Returns the record with one attempt changed."""
     attempts = list(GOOD.attempts)
     attempts[index] = replace(attempts[index], **fields)  # type: ignore[arg-type]
     return replace(GOOD, attempts=attempts)
@@ -68,12 +68,12 @@ def other(index: int, **fields: object) -> Record:
         (replace(GOOD, last_status=GOAL | {"b": "in_progress"}), LINES, "by its last event in_progress"),
         (replace(GOOD, events={**GOOD.events, ("a", "task_claimed"): 1}), LINES, "a: events"),
         (replace(GOOD, events={**GOOD.events, ("b", "session_started"): 0}), LINES, "not every session"),
-        (other(0, outcome="completed"), LINES, "has 2 completed attempts"),
-        (other(1, number=3), LINES, "attempts have the numbers [1, 3]"),
-        (other(2, late_results=1), LINES, "has another result besides"),
-        (other(0, started=False), LINES, "ran without a go"),
-        (other(0, sessions=0), LINES, "ran without a go"),
-        (other(0, outcome="failed"), [*LINES, "end a 1 builder 11"], "did its work and does not count"),
+        (altered(0, outcome="completed"), LINES, "has 2 completed attempts"),
+        (altered(1, number=3), LINES, "attempts have the numbers [1, 3]"),
+        (altered(2, late_results=1), LINES, "has another result besides"),
+        (altered(0, started=False), LINES, "ran without a go"),
+        (altered(0, sessions=0), LINES, "ran without a go"),
+        (altered(0, outcome="failed"), [*LINES, "end a 1 builder 11"], "did its work and does not count"),
         (GOOD, [*LINES, "overlap a 2"], "two sessions of one task at once"),
         (GOOD, [*LINES, "start b 1 builder 14"], "ran 2 times"),
         (GOOD, [*LINES, "start b 2 builder 14"], "ran without a go"),
@@ -81,7 +81,7 @@ def other(index: int, **fields: object) -> Record:
         (GOOD, LINES[:-1], "its session never came to its end"),
     ],
 )
-def test_each_lie_is_found(tmp_path: Path, record: Record, lines: list[str], said: str) -> None:
+def test_each_inconsistency_is_found(tmp_path: Path, record: Record, lines: list[str], said: str) -> None:
     assert any(said in fault for fault in found(tmp_path, record, lines, HARMS))
 
 

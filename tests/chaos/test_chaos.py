@@ -1,4 +1,4 @@
-"""Whatever breaks meanwhile, a run ends as it would have ended without: nothing lost, nothing done twice."""
+"""A run with faults ends as a run without them: no task is lost, and none is done twice."""
 
 from pathlib import Path
 

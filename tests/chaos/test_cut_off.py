@@ -1,5 +1,4 @@
-"""Workers that can't be reached or don't run: they stop by themselves in time, and what they bring late counts
-for nothing."""
+"""Workers that can't be reached or don't run: they stop by themselves in time, and their late results are archived."""
 
 import json
 import signal
@@ -41,8 +40,8 @@ class Scene:
         shown: dict[str, Any] = json.loads(self.arena.stage.ctl("show", "a", "-o", "json").stdout)
         return shown
 
-    def begin(self, workers: int = 1) -> None:
-        """The first worker runs the task; the others are ready to."""
+    def start(self, workers: int = 1) -> None:
+        """Starts the workers; the first one runs the task."""
         self.arena.enlist(1)
         until(lambda: self.lives(1), "the session lives")
         self.arena.enlist(workers - 1)
@@ -54,7 +53,7 @@ class Scene:
         (self.arena.stage.folder / f"release-{attempt}").touch()
 
     def lives(self, attempt: int) -> list[float]:
-        """The moments at which the session of that attempt lived, in seconds of uptime."""
+        """Returns the moments at which the session of that attempt lived, in seconds of uptime."""
         return [
             float(line[3]) for line in self.ledger.lines() if line[0] == "lives" and line[2] == str(attempt)
         ]
@@ -65,7 +64,7 @@ class Scene:
         until(lambda: workers()["w0"]["status"] == "suspect", "the server notices the silence")
 
     def gone(self) -> bool:
-        """Whether no session lives."""
+        """Returns whether no session is alive."""
         return not any(map(alive, self.ledger.pids()))
 
 
@@ -83,7 +82,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def test_a_worker_that_is_cut_off_fences_itself_before_its_task_is_given_away(
     scene: Scene, hole: Way
 ) -> None:
-    scene.begin(workers=2)
+    scene.start(workers=2)
 
     scene.arena.lanes[0].set(Toxics(hole=hole))
 
@@ -97,7 +96,7 @@ def test_a_worker_that_is_cut_off_fences_itself_before_its_task_is_given_away(
 
 
 def test_a_late_result_of_a_worker_that_stood_still_is_archived_and_changes_nothing(scene: Scene) -> None:
-    scene.begin(workers=2)
+    scene.start(workers=2)
     zombie = scene.arena.workers[0]
 
     zombie.send(signal.SIGSTOP)
@@ -119,7 +118,7 @@ def test_a_late_result_of_a_worker_that_stood_still_is_archived_and_changes_noth
 
 
 def test_the_session_of_a_worker_that_stands_still_is_fenced_by_its_guard(scene: Scene) -> None:
-    scene.begin(workers=2)
+    scene.start(workers=2)
 
     scene.arena.workers[0].send(signal.SIGSTOP)
 
@@ -132,7 +131,7 @@ def test_the_session_of_a_worker_that_stands_still_is_fenced_by_its_guard(scene:
 
 
 def test_a_kill_reaches_a_worker_without_a_stream_by_its_heartbeats(scene: Scene) -> None:
-    scene.begin()
+    scene.start()
     # A worker that takes no more claims opens no stream again.
     scene.arena.workers[0].send(signal.SIGTERM)
     until(lambda: "draining" in scene.arena.stage.ctl("workers").stdout, "the server knows that it drains")
@@ -147,7 +146,7 @@ def test_a_kill_reaches_a_worker_without_a_stream_by_its_heartbeats(scene: Scene
 
 
 def test_a_kill_in_a_black_hole_is_obeyed_when_the_hole_closes(scene: Scene) -> None:
-    scene.begin()
+    scene.start()
     scene.arena.lanes[0].set(GONE)
 
     scene.arena.stage.ctl("kill", "a", "--no-wait")
@@ -160,7 +159,7 @@ def test_a_kill_in_a_black_hole_is_obeyed_when_the_hole_closes(scene: Scene) -> 
 
 
 def test_a_kill_says_who_is_silent_and_by_when_the_wait_has_an_end(scene: Scene) -> None:
-    scene.begin()
+    scene.start()
     scene.arena.lanes[0].set(GONE)
     scene.until_suspect()
 
@@ -175,13 +174,13 @@ def test_a_kill_says_who_is_silent_and_by_when_the_wait_has_an_end(scene: Scene)
 def test_an_emergency_stop_of_an_unreachable_worker_says_so_and_the_worker_ends_its_sessions_itself(
     scene: Scene,
 ) -> None:
-    scene.begin(workers=2)
+    scene.start(workers=2)
     scene.arena.lanes[0].set(GONE)
     scene.until_suspect()
 
-    told = json.loads(scene.arena.stage.ctl("emergency-stop", "--cause", "fire", "-o", "json").stdout)
+    stopped = json.loads(scene.arena.stage.ctl("emergency-stop", "--cause", "fire", "-o", "json").stdout)
 
-    [receipt] = told["receipts"]
+    [receipt] = stopped["receipts"]
     assert (receipt["worker"], receipt["reach"]) == ("w0", "unreachable")
     assert receipt["stopped_by"] is not None
     # The hole stays: whatever ends the session, it is not the order.

@@ -1,4 +1,4 @@
-"""The faults of a run come from its seed alone, and each is somebody's."""
+"""The faults of a run come from its seed alone, and each one hits a program."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ def test_no_worker_is_under_two_faults_at_once() -> None:
             assert all(first.until_s <= then.at_s + 0.02 for first, then in pairwise(mine))
 
 
-def test_every_fault_hits_somebody() -> None:
+def test_every_fault_hits_a_program() -> None:
     for seed in range(200):
         for step in draw(seed, workers=8):
             assert bool(step.workers) is (step.fault not in OF_SERVER)

@@ -1,4 +1,4 @@
-"""The proxy does what each toxic says, and nothing else to the bytes."""
+"""Each toxic of the proxy has its effect, and no other effect on the bytes."""
 
 import socket
 import threading
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos.proxy import CLEAN, Lane, Proxy, Side, Toxics, Way, every
+from chaos.proxy import CLEAN, Lane, Proxy, Side, Toxics, Way, set_all
 from support.waiting import until
 
 PIECE = bytes(range(256)) * 16
 
 
 class Echo:
-    """A server that sends back what it gets; what it got is in `heard`."""
+    """A server that echoes its input and keeps it in `heard`."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
@@ -64,7 +64,7 @@ def dial(lane: Lane) -> socket.socket:
 
 
 def take(peer: socket.socket, count: int) -> bytes:
-    """Exactly that many bytes."""
+    """Reads exactly `count` bytes."""
     got = b""
     while len(got) < count:
         piece = peer.recv(count - len(got))
@@ -74,7 +74,7 @@ def take(peer: socket.socket, count: int) -> bytes:
 
 
 def silent(peer: socket.socket) -> bool:
-    """Whether nothing comes, not even an end, for as long as several round trips take."""
+    """Returns whether neither data nor an end arrives within several round trips."""
     peer.settimeout(0.2)
     try:
         peer.recv(1)
@@ -154,7 +154,7 @@ def test_a_hole_up_hides_the_client_and_a_hole_down_hides_the_server(echo: Echo,
         assert echo.heard == b"1"
 
 
-def test_a_connection_made_inside_a_hole_is_no_better(echo: Echo, lane: Lane) -> None:
+def test_a_connection_made_inside_a_hole_is_held_back_too(echo: Echo, lane: Lane) -> None:
     lane.set(Toxics(hole=Way.BOTH))
     with dial(lane) as peer:
         peer.sendall(b"1")
@@ -224,7 +224,7 @@ def test_one_connection_can_be_worse_than_the_others(lane: Lane) -> None:
 def test_lanes_are_apart_and_a_server_that_is_down_is_a_reset(echo: Echo) -> None:
     with Proxy(echo.address) as proxy:
         lanes = [proxy.lane() for _ in range(3)]
-        every(lanes[:2], Toxics(hole=Way.BOTH))
+        set_all(lanes[:2], Toxics(hole=Way.BOTH))
         with dial(lanes[0]) as holed, dial(lanes[2]) as free:
             holed.sendall(b"1")
             free.sendall(b"2")

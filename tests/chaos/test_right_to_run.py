@@ -1,5 +1,7 @@
-"""Found by chaos seed 1: a worker whose right to run had run out asked for the go, began, ended at once by its own
-fence, and so used up all losses of a task within a quarter of a second."""
+"""Regression of chaos seed 1: a worker whose fence had expired asked for the go, started, and was ended by the fence.
+
+So it used up all losses of a task within a quarter of a second.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,7 @@ STAYS = '[ "$SWARM_TASK_ID" = quick ] || exec sleep 600'
 
 
 @pytest.mark.slow
-async def test_a_worker_that_is_not_heard_asks_for_no_go_until_it_is(tmp_path: Path) -> None:
+async def test_a_worker_without_answers_asks_for_no_go_until_one_arrives(tmp_path: Path) -> None:
     asked: list[tuple[str, bool]] = []
     async with fake_swarm() as address:
         fake = address.fake

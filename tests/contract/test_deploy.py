@@ -1,4 +1,4 @@
-"""What deploy/ holds fits the programs: alert rules, the Grafana dashboard, systemd's units."""
+"""The files of deploy/ fit the programs: alert rules, the Grafana dashboard, systemd's units."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is installed is what the tree holds, on every Python that pyproject.toml promises."""
+"""The installed package holds what the tree holds, on every Python that pyproject.toml promises."""
 
 import ast
 import importlib
@@ -57,7 +57,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_outside(python: Path | str, code: str, folder: Path) -> str:
-    """What the code prints, run where the repository is out of reach."""
+    """Runs the code outside the repository and returns its output."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [python, "-c", code], cwd=folder, env=clean, check=True, capture_output=True, text=True

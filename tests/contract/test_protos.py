@@ -30,7 +30,7 @@ def module_of(proto: Path, suffix: str) -> str:
 def without_json_names(
     file: descriptor_pb2.FileDescriptorProto,
 ) -> descriptor_pb2.FileDescriptorProto:
-    """The same without what buf spells out and protoc leaves to be derived."""
+    """Removes the fields that buf writes out and protoc leaves to be derived."""
 
     def strip(messages: list[descriptor_pb2.DescriptorProto]) -> None:
         for message in messages:
@@ -44,7 +44,7 @@ def without_json_names(
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, descriptor_pb2.FileDescriptorProto]:
-    """What the .proto files say now, by their import path, as buf reads them."""
+    """Returns the present .proto files, as buf reads them, by import path."""
     command = [str(BUF), "build", "--as-file-descriptor-set", "--exclude-source-info", "-o", "-"]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     return {

@@ -14,7 +14,7 @@ from contract.repository import python_files
 from support.server import server
 from support.waiting import eventually
 
-# The guard, and the nursery that bears it, are a small program of their own, without threads and without gRPC.
+# Guards and the fork server are a small program of their own, without threads and without gRPC.
 MAY_FORK = {"worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"}
 
 WORKER = """
@@ -34,7 +34,7 @@ asyncio.run(main())
 
 
 def _forks(path: Path) -> list[str]:
-    """What in the file forks a process that may hold a gRPC channel."""
+    """Returns the calls in a file that fork a process which may hold a gRPC channel."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.keyword) and node.arg == "preexec_fn":

@@ -1,4 +1,4 @@
-"""A real swarmd that is made to die at one place, real workers that live on, and somebody who asks until answered."""
+"""A real swarmd that dies at a failpoint, real workers that survive it, and a client that retries."""
 
 import asyncio
 import signal
@@ -22,19 +22,19 @@ from support.programs import Program, Stage
 from support.server import Client
 from support.waiting import eventually
 
-# Silence is no matter here: whoever is late on a busy machine must not be given up.
+# Long timeouts: a program that is slow on a busy machine must not be given up.
 FLAGS = ("--heartbeat-interval", "0.2", "--retry-backoff", "0.05")
 _DOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 @dataclass
 class Arena:
-    """One folder, one server after the other, and what the sessions wrote down."""
+    """A folder with one server after the other, and the ledger that the sessions write."""
 
     stage: Stage
     ledger: Ledger
     died: int = 0
-    # Where the next servers die, one after the other.
+    # The failpoints of the next servers, one for each.
     failpoints: list[str] = field(default_factory=list)
     failpoint: str = ""
     _server: Program | None = field(default=None, repr=False)
@@ -42,7 +42,7 @@ class Arena:
 
     @property
     def server(self) -> Program:
-        """The server that was started last."""
+        """Returns the server that was started last."""
         assert self._server is not None
         return self._server
 
@@ -59,17 +59,17 @@ class Arena:
         return self._server
 
     def crash(self) -> None:
-        """The server dies now, and its WAL stays."""
+        """Kills the server; its WAL stays."""
         self.server.kill()
 
     async def tend(self) -> None:
-        """Waits until the server is ready, and starts another one if it is dead."""
+        """Waits until the server is ready; starts another one if it is dead."""
         while not (ready := _is_ready(self.server)):
             code = self.server.process.poll()
             if code is None:
                 await asyncio.sleep(0.01)
                 continue
-            assert code == -signal.SIGKILL, f"it ended by itself with {code}: {self.server.said()}"
+            assert code == -signal.SIGKILL, f"it ended without a kill, with {code}: {self.server.said()}"
             self._start_next()
         if not self.stage.address:
             self.stage.address = ready
@@ -82,7 +82,7 @@ class Arena:
         self.start(self.failpoints.pop(0) if self.failpoints else "")
 
     async def client(self) -> Client:
-        """Who asks; the token is made by the first start."""
+        """Returns the client; its token comes from the first start."""
         if self._client is None:
             token = (self.db.parent / "token").read_text().strip()
             endpoint = Endpoint(self.stage.address, token)
@@ -90,7 +90,7 @@ class Arena:
         return self._client
 
     async def insist(self, ask: Callable[[Client], Awaitable[Any]]) -> Any:
-        """Asks again and again until there is an answer, whatever happens to the server."""
+        """Calls `ask` until it returns an answer, whatever happens to the server."""
         while True:
             await self.tend()
             try:
@@ -101,7 +101,7 @@ class Arena:
                 await asyncio.sleep(0.02)
 
     async def call(self, method: str, request: Any) -> Any:
-        """One call of the operator, insisted on."""
+        """Makes one call of the operator service, with retries."""
         return await self.insist(lambda client: client.call(method, request))
 
     async def add(self, plan: Plan, **fields: Any) -> None:
@@ -113,7 +113,7 @@ class Arena:
         await self.insist(lambda client: client.add(*tasks))
 
     async def until(self, task: str, status: str) -> None:
-        """Waits until the task is there."""
+        """Waits until the task has the status."""
 
         async def there() -> bool:
             found = await self.call("GetTask", pb.GetTaskRequest(task_id=task))
@@ -122,7 +122,7 @@ class Arena:
         await eventually(there, f"{task} is {status}", deadline_s=60)
 
     async def backup(self) -> Path:
-        """A backup of the swarm as it is now."""
+        """Makes a backup and returns its path."""
 
         async def read(client: Client) -> bytes:
             stream = client.operator.Backup(pb.BackupRequest(), metadata=client.metadata)
@@ -133,7 +133,7 @@ class Arena:
         return path
 
     async def stop(self) -> int:
-        """Ends the server as an operator would; its exit code."""
+        """Ends the server as an operator would; returns its exit code."""
         await self.tend()
         return await asyncio.to_thread(self.server.end)
 
@@ -143,7 +143,7 @@ class Arena:
             self._client = None
 
     def faults(self) -> list[str]:
-        """What is wrong with the database of a server that has ended."""
+        """Returns the faults of the database of a server that has ended."""
         connection = apsw.Connection(str(self.db), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             return faults(connection)
@@ -153,7 +153,7 @@ class Arena:
 
 @asynccontextmanager
 async def arena(folder: Path) -> AsyncIterator[Arena]:
-    """A folder in which nothing runs when the block ends."""
+    """Yields an arena in the folder; ends all its programs with the block."""
     with programs.stage(folder) as stage:
         found = Arena(stage, Ledger(folder / "ledger"))
         try:

@@ -1,4 +1,4 @@
-"""One round of all that operators and workers ask of a server, and what must have come of it, whenever it died."""
+"""Rounds of the requests that operators and workers make, and the checks of their results after crashes."""
 
 import asyncio
 import random
@@ -11,21 +11,21 @@ from crash.arena import Arena
 from support.plans import random_plan
 from support.waiting import eventually
 
-# It passes every place 50 times within fewer rounds.
+# A server passes every failpoint 50 times within fewer rounds.
 ROUNDS_A_LIFE = 60
 VERBS = ("AddTasks", "KillTask", "EmergencyStop", "ResumeSwarm")
 RUNNER = ("--runner", "command", "--no-validation", "--kill-grace", "1", "--builder-command")
 
 
 class Round:
-    """Tasks of which some run through, one is killed, and one is ended by an emergency stop and put back."""
+    """A set of tasks: some complete, one is killed, and one is stopped by an emergency stop and requeued."""
 
     def __init__(self, arena: Arena, number: int) -> None:
         self._arena = arena
         self._a, self._b, self._c, self.killed, self.stopped = (f"r{number}{name}" for name in "abcks")
 
     async def run(self) -> None:
-        """Goes through it all; each call is made until it is answered."""
+        """Runs the round; repeats each call until it has an answer."""
         arena = self._arena
         for task in (self.killed, self.stopped):
             hold(arena, task).touch()
@@ -43,13 +43,15 @@ class Round:
         await arena.until(self.stopped, "completed")
 
     def judge(self) -> None:
-        """Nothing is lost, and nothing was done twice."""
+        """Asserts that nothing is lost and nothing was done twice."""
         names = (self._a, self._b, self._c, self.killed, self.stopped)
         lines = [line for line in self._arena.ledger.lines() if line[1] in names]
         starts = Counter(line[1] for line in lines if line[0] == "start")
         ends = Counter(line[1] for line in lines if line[0] == "end")
         once = dict.fromkeys((self._a, self._b, self._c), 1)
-        assert starts == once | {self.killed: 1, self.stopped: 2}, "each session began as often as it should"
+        assert starts == once | {self.killed: 1, self.stopped: 2}, (
+            "each session began the expected number of times"
+        )
         assert ends == once | {self.stopped: 1}, "each session that was not killed has ended"
         order = [(line[0], line[1]) for line in lines]
         assert order.index(("end", self._a)) < order.index(("start", self._b))
@@ -63,7 +65,7 @@ class Round:
 
 
 async def dies_at(arena: Arena, places: Sequence[str]) -> int:
-    """Goes through rounds until the server has died at each of the places; judges them; says how many."""
+    """Runs rounds until the server has died at each place; judges them; returns their number."""
     arena.start()
     await arena.tend()
     worker(arena, "w1")
@@ -82,7 +84,7 @@ async def _rounds_until_dead(arena: Arena) -> list[Round]:
     rounds: list[Round] = []
     alive = 0
     while (died := arena.died) < deaths:
-        assert alive < ROUNDS_A_LIFE, f"it does not come to {arena.failpoint}"
+        assert alive < ROUNDS_A_LIFE, f"it never reaches {arena.failpoint}"
         rounds.append(Round(arena, len(rounds)))
         await rounds[-1].run()
         alive = alive + 1 if arena.died == died else 0
@@ -90,7 +92,7 @@ async def _rounds_until_dead(arena: Arena) -> list[Round]:
 
 
 async def killed_at_random(arena: Arena, *, seed: int, kills: int, workers: int) -> int:
-    """Kills the server that often while there is always work; judges ledger and database; says how many tasks."""
+    """Kills the server `kills` times under load; judges ledger and database; returns the number of tasks."""
     rng, plan = random.Random(seed), dict[str, Sequence[str]]()
     arena.start()
     await arena.tend()
@@ -103,7 +105,7 @@ async def killed_at_random(arena: Arena, *, seed: int, kills: int, workers: int)
             more = random_plan(10 * workers, seed + number, prefix=f"p{number}-")
             plan |= more
             await arena.add(more)
-        # How long it lives is what the seed decides; nothing is waited for.
+        # The seed decides how long the server lives; no condition is awaited.
         await asyncio.sleep(rng.uniform(0, 0.6))
         arena.crash()
     for task in plan:
@@ -115,22 +117,22 @@ async def killed_at_random(arena: Arena, *, seed: int, kills: int, workers: int)
 
 
 def replies(*methods: str) -> list[str]:
-    """The places before and after the answer of each of the methods."""
+    """Returns the failpoints before and after the answer of each method."""
     return [f"{method}.{when}" for method in methods for when in ("reply", "replied")]
 
 
 def table(sites: Sequence[str], times: Sequence[int]) -> list[str]:
-    """Each of the sites at each of the times."""
+    """Returns a failpoint for each site and each pass."""
     return [f"{site}:{nth}:kill" for nth in times for site in sites]
 
 
 def hold(arena: Arena, task: str) -> Path:
-    """While this file is there, sessions of the task go on."""
+    """Returns the file whose presence keeps sessions of the task running."""
     return arena.stage.folder / f"hold-{task}"
 
 
 def worker(arena: Arena, name: str) -> None:
-    """Starts a worker that lives as long as the arena."""
+    """Starts a worker that runs until the arena ends."""
     held = arena.stage.folder / "hold-$SWARM_TASK_ID"
     script = arena.ledger.script(middle=f"while [ -e {held} ]; do sleep 0.02; done")
     arena.stage.worker(name, "--slots", "3", *RUNNER, str(script))

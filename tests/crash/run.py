@@ -1,7 +1,7 @@
-"""`PYTHONPATH=tests python -m crash.run places|kills --seed N [--count N]`: swarmd dies everywhere, for long.
+"""`PYTHONPATH=tests python -m crash.run places|kills --seed N [--count N]`: long runs in which swarmd dies.
 
-`places` draws that many of the failpoints on the way of a task, each at one of its first 50 passings; `kills` ends
-the server that often at moments drawn from the seed.
+`places` draws `count` failpoints, each at one of its first 50 passes. `kills` kills the server `count` times at
+moments drawn from the seed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from crash.arena import arena
 from crash.life import VERBS, dies_at, killed_at_random, replies, table
 
 PASSINGS: Final = range(1, 51)
-# One swarm dies that often before the next one begins.
+# The number of deaths of one swarm.
 DEATHS_A_RUN: Final = 40
 KILLS_A_RUN: Final = 50
 WORKERS: Final = 10
@@ -28,21 +28,21 @@ OFTEN: Final = ("commit.before", "commit.after", *replies(*METHODS))
 
 
 async def at_failpoints(places: Sequence[str]) -> int:
-    """Dies at each of them; how many rounds were judged."""
+    """Dies at each place; returns the number of judged rounds."""
     with tempfile.TemporaryDirectory() as folder:
         async with arena(Path(folder)) as found:
             return await dies_at(found, places)
 
 
 async def at_random(seed: int, kills: int) -> int:
-    """Dies that often under load; how many tasks there were."""
+    """Dies `kills` times under load; returns the number of tasks."""
     with tempfile.TemporaryDirectory() as folder:
         async with arena(Path(folder)) as found:
             return await killed_at_random(found, seed=seed, kills=kills, workers=WORKERS)
 
 
 def play_places(seed: int, count: int) -> str:
-    """The figures of deaths at failpoints."""
+    """Returns the figures of deaths at failpoints."""
     places = table(OFTEN, PASSINGS) + table(replies(*VERBS), (1, 2, 3))
     random.Random(seed).shuffle(places)
     del places[count:]
@@ -54,7 +54,7 @@ def play_places(seed: int, count: int) -> str:
 
 
 def play_kills(seed: int, count: int) -> str:
-    """The figures of deaths at any moment."""
+    """Returns the figures of deaths at random moments."""
     tasks = sum(
         asyncio.run(at_random(seed + run, min(KILLS_A_RUN, count - start)))
         for run, start in enumerate(range(0, count, KILLS_A_RUN))
@@ -63,13 +63,13 @@ def play_kills(seed: int, count: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Plays; whatever is lost or doubled is an error that says where."""
+    """Plays; a lost or doubled task is an error that names its seed."""
     parser = argparse.ArgumentParser(prog="crash.run", description=__doc__)
     parser.add_argument("what", choices=("places", "kills"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1_000, help="how many deaths, at most all places")
     given = parser.parse_args(argv)
-    # So that no program outlives a run that is broken off.
+    # No program outlives an interrupted run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     play = play_places if given.what == "places" else play_kills
     began_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""swarmd is killed at every place where it matters, once or later: started again, nothing is lost or done twice."""
+"""swarmd is killed at every failpoint: after a restart nothing is lost or done twice."""
 
 import signal
 from pathlib import Path
@@ -7,13 +7,13 @@ import pytest
 
 from crash.arena import arena
 from crash.life import VERBS, dies_at, killed_at_random, replies, table
-from support.database import look
+from support.database import read_content
 from support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 TIMES = (1, 2, 3, 4, 6, 9, 14, 22)
 
-# At which places, and at which time of passing them since the start.
+# Failpoints by group, with the number of the pass since the start.
 TABLE = {
     "before commits": table(("commit.before",), TIMES),
     "after commits": table(("commit.after",), TIMES),
@@ -37,7 +37,7 @@ async def test_a_server_killed_there_loses_nothing_and_does_nothing_twice(tmp_pa
      "wal.before", "wal.after", "epoch.before", "epoch.after",
      "commit.before", "commit.after", "token.before", "token.after"],
 )  # fmt: skip
-async def test_a_first_start_killed_there_is_no_hindrance_to_the_second(tmp_path: Path, place: str) -> None:
+async def test_the_second_start_succeeds_after_a_first_start_killed_there(tmp_path: Path, place: str) -> None:
     async with arena(tmp_path) as found:
         died = found.start(f"{place}:1:kill")
         assert died.process.wait(30) == -signal.SIGKILL
@@ -57,7 +57,7 @@ async def test_a_server_killed_while_it_folds_the_wal_loses_nothing(tmp_path: Pa
     async with arena(tmp_path) as found:
         found.start(f"{place}:1:kill")
         await found.tend()
-        # More than fits the WAL without a checkpoint.
+        # More than the WAL takes without a checkpoint.
         plan: dict[str, list[str]] = {f"t{number}": [] for number in range(900)}
         await found.add(plan, description="x" * 12_000)
 
@@ -81,8 +81,8 @@ async def test_a_server_killed_in_a_backup_leaves_nothing_of_it(tmp_path: Path, 
         copy = await found.backup()
 
         assert found.died == 1
-        assert not list(found.db.parent.glob("*.backup-*")), "what was half done is gone"
-        assert look(copy).faults == []
+        assert not list(found.db.parent.glob("*.backup-*")), "the incomplete copy is removed"
+        assert read_content(copy).faults == []
 
 
 async def test_a_server_killed_at_random_under_load_loses_nothing_and_does_nothing_twice(

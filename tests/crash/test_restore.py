@@ -1,4 +1,4 @@
-"""A backup put in place of the database: whole or not at all, in an epoch in which nothing of the lost time counts."""
+"""Restore is atomic and begins a new epoch, in which leases and results of the lost time are void."""
 
 import signal
 from pathlib import Path
@@ -9,7 +9,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
 from crash.arena import Arena, arena
 from crash.life import hold, worker
-from support.database import look
+from support.database import read_content
 from support.programs import alive
 from support.refusals import content, swarmd
 from support.waiting import eventually
@@ -25,12 +25,12 @@ PLACES = [
 
 
 async def tasks(found: Arena) -> dict[str, int]:
-    """Each task with the number of its latest attempt."""
+    """Returns the number of the latest attempt of each task."""
     listed = await found.call("ListTasks", pb.ListTasksRequest())
     return {task.task_id: task.attempt for task in listed.tasks}
 
 
-async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(tmp_path: Path) -> None:
+async def test_a_restore_replaces_the_database_and_keeps_the_old_one(tmp_path: Path) -> None:
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
@@ -56,7 +56,7 @@ async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(tmp_path: Pat
 
         assert said.out.endswith(f"epoch=3 kept={found.db}.before-restore-2\n")
         found.start()
-        assert await tasks(found) == {"old": 0, "new": 0}, "what was kept is whole, its WAL included"
+        assert await tasks(found) == {"old": 0, "new": 0}, "the kept database is complete, its WAL included"
 
 
 async def test_a_database_in_use_is_not_replaced(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_a_database_in_use_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "no database", "cut off", "flipped"])
-async def test_a_backup_that_is_no_good_changes_nothing(tmp_path: Path, what: str) -> None:
+async def test_an_unusable_backup_changes_nothing(tmp_path: Path, what: str) -> None:
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
@@ -118,11 +118,11 @@ async def test_a_restore_killed_anywhere_leaves_the_old_database_or_the_new_one(
         kept = found.db.with_name("swarm.db.before-restore-1")
         assert kept.exists() is decided
         if decided:
-            assert look(kept).faults == []
+            assert read_content(kept).faults == []
 
 
 @pytest.mark.parametrize("when", ["while the session runs", "after the session has ended"])
-async def test_a_lease_of_the_lost_time_counts_for_nothing(tmp_path: Path, when: str) -> None:
+async def test_a_lease_of_the_lost_time_is_void(tmp_path: Path, when: str) -> None:
     async with arena(tmp_path) as found:
         found.start()
         await found.tend()
@@ -147,7 +147,7 @@ async def test_a_lease_of_the_lost_time_counts_for_nothing(tmp_path: Path, when:
         await eventually(lambda: not alive(found.ledger.pids()[0]), "the session of the lost time is ended")
         await eventually(lambda: not list(outbox.glob("*.outcome")), "its result is answered")
         task = await found.call("GetTask", pb.GetTaskRequest(task_id="a"))
-        assert (task.task.attempt, len(task.attempts)) == (0, 0), "nothing came of it"
+        assert (task.task.attempt, len(task.attempts)) == (0, 0), "the lost attempt left nothing"
         hold(found, "a").unlink(missing_ok=True)
         await found.call("ResumeSwarm", pb.ResumeSwarmRequest())
         await found.until("a", "completed")
@@ -159,7 +159,7 @@ async def test_a_lease_of_the_lost_time_counts_for_nothing(tmp_path: Path, when:
 
 
 def epoch(path: Path) -> int:
-    """The epoch that a start finds or begins."""
+    """Returns the epoch that a start finds or begins."""
     connection = opening.open_writer(path)
     try:
         return store_swarm.get(ReadTx(connection)).epoch
@@ -180,10 +180,10 @@ async def test_an_older_copy_put_in_place_by_hand_begins_a_new_epoch_too(tmp_pat
 
         assert epoch(found.db) == 3
         found.db.unlink()
-        assert epoch(found.db) == 4, "a new database is no way back to the first epoch"
+        assert epoch(found.db) == 4, "a new database does not begin at the first epoch again"
 
 
-def test_an_epoch_file_that_holds_no_number_is_refused(tmp_path: Path) -> None:
+def test_an_epoch_file_without_a_number_is_refused(tmp_path: Path) -> None:
     db = tmp_path / "state" / "swarm.db"
     db.parent.mkdir()
     db.with_name("EPOCH").write_text("many\n")
@@ -191,4 +191,4 @@ def test_an_epoch_file_that_holds_no_number_is_refused(tmp_path: Path) -> None:
     said = swarmd(db)
 
     assert said.code == 1
-    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it holds no number; write ")
+    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it does not contain a number; write ")

@@ -1,4 +1,4 @@
-"""Every place where a crash would matter has a failpoint before it and one after it; without a test they do nothing."""
+"""Every durable step has a failpoint before it and one after it; outside of tests failpoints do nothing."""
 
 import re
 import subprocess
@@ -9,26 +9,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "server" / "swarmd" / "store"
-# What makes something durable: a commit, a checkpoint, a copy, a file that gets its name.
+# Durable steps: a commit, a checkpoint, a copy, the rename of a file.
 DURABLE = re.compile(
     r'"COMMIT"|wal_checkpoint\(|(?<!def )(?<!\w)copy\((?:source|connection), |files\.(?:move|write)\('
 )
-# Steps of one that has failpoints around it, or of what a crash leaves to be removed.
-WITHIN = {"restoring.py: copy", "connections.py: connection.wal_checkpoint", "files.py: move(fresh, path)"}
+# Parts of a step with failpoints around it, or of files that the next start removes.
+WITHIN = {"restore.py: copy", "connections.py: connection.wal_checkpoint", "durable_files.py: move"}
 HIT = re.compile(r'failpoint\.hit\(f?"([\w.{}]+)\.(before|after)"\)')
 
 
 def durable_places() -> list[tuple[str, int]]:
     return [
-        (path.name, number)
-        for path in sorted(STORE.glob("*.py"))
+        (str(path.relative_to(STORE)), number)
+        for path in sorted(STORE.rglob("*.py"))
         for number, line in enumerate(path.read_text().splitlines())
         if DURABLE.search(line) and f"{path.name}: {line.strip().partition('(')[0]}" not in WITHIN
     ]
 
 
 @pytest.mark.parametrize(("name", "number"), durable_places())
-def test_what_makes_something_durable_stands_between_two_failpoints(name: str, number: int) -> None:
+def test_a_durable_step_stands_between_two_failpoints(name: str, number: int) -> None:
     lines = (STORE / name).read_text().splitlines()
     before = HIT.findall("\n".join(lines[max(0, number - 4) : number]))
     after = HIT.findall("\n".join(lines[number + 1 : number + 12]))
@@ -38,8 +38,8 @@ def test_what_makes_something_durable_stands_between_two_failpoints(name: str, n
     assert (sites[-1], "after") in after, lines[number]
 
 
-def test_there_are_such_places() -> None:
-    assert len(durable_places()) >= 8
+def test_the_pattern_finds_the_durable_steps_of_every_package() -> None:
+    assert len(durable_places()) >= 10
 
 
 @pytest.mark.parametrize(

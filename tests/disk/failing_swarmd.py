@@ -1,4 +1,4 @@
-"""`python -m disk.failing_swarmd FILE FLAGS…`: the real swarmd; its disk syncs nothing once the file is there."""
+"""`python -m disk.failing_swarmd FILE FLAGS…`: the real swarmd on a disk that fails each sync once the file exists."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ def run(trigger: Path) -> None:
             raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
 
     with mounted(Disk(before=fail)) as vfs:
-        # The daemon builds its database as ever, but for the way to the disk.
+        # The daemon builds its database as in production, except for the VFS.
         daemon.Database = lambda path, **settings: Database(path, vfs=vfs, **settings)  # type: ignore[assignment,attr-defined]
         main.main()
 

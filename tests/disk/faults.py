@@ -1,4 +1,4 @@
-"""A short life of a swarm on a disk that fails at one place: who is told what, and what is on the disk then."""
+"""A short life of a swarm on a disk that fails at one call: the errors that callers get, and the disk afterwards."""
 
 import itertools
 import shutil
@@ -14,11 +14,11 @@ from disk.powerloss import lay_out
 from disk.vfs import Disk, Kind, Op, mounted
 from disk.workload import WatchedDatabase, checkpoints_at
 from support.clock import FakeClock, FakeEntropy
-from support.database import digest, look
+from support.database import digest, read_content
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseUnusable
 
@@ -34,7 +34,7 @@ _ERRORS = {
 
 
 class Faulty(Disk):
-    """Fails at the nth call, or from then on; `full` means that only what needs room fails."""
+    """A disk that fails at the nth call, or from then on; if `full`, only calls that need space fail."""
 
     def __init__(self, nth: int, *, full: bool, sticky: bool) -> None:
         super().__init__(before=self._fail)
@@ -54,8 +54,8 @@ class Faulty(Disk):
 
 
 @dataclass
-class Told:
-    """What the callers of one life were told."""
+class Errors:
+    """The errors that the callers of one life got."""
 
     fired: bool = False
     refused: int = 0
@@ -63,46 +63,46 @@ class Told:
     unusable: bool = False
 
 
-async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bool) -> Told:
-    """One life on a copy of the template; asserts after each failure that it was told truly."""
+async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bool) -> Errors:
+    """Plays one life on a copy of the template; asserts after each failure that its error was true."""
     path = Path(shutil.copy(template, lay_out({}, folder)))
-    told, disk, clock = Told(), Faulty(nth, full=full, sticky=sticky), FakeClock()
+    errors, disk, clock = Errors(), Faulty(nth, full=full, sticky=sticky), FakeClock()
     with mounted(disk) as vfs, checkpoints_at(25, 50):
         try:
             db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
         except DatabaseUnusable:
-            told.unusable = told.fired = True
-            _judge(path, {look(template).digest})
-            return told
+            errors.unusable = errors.fired = True
+            _judge(path, {read_content(template).digest})
+            return errors
         life = Life(db, clock)
         for step in life.steps():
-            if not await _take(db, disk, step, told):
+            if not await _run_step(db, disk, step, errors):
                 break
         await life.close()
         await db.close()
-    told.fired = disk.fired > 0
-    _judge(path, {db.tried, db.commits[-1].digest} if told.failed else {db.commits[-1].digest})
-    return told
+    errors.fired = disk.fired > 0
+    _judge(path, {db.tried, db.commits[-1].digest} if errors.failed else {db.commits[-1].digest})
+    return errors
 
 
 def template(path: Path) -> Path:
-    """A database that no WAL belongs to."""
+    """Makes a database without a WAL."""
     opening.open_writer(path, vfs="unix").close()
     return path
 
 
-async def _take(db: WatchedDatabase, disk: Faulty, step: Step, told: Told) -> bool:
-    """Does one step, again after a refusal; False when nothing can be written any more."""
+async def _run_step(db: WatchedDatabase, disk: Faulty, step: Step, errors: Errors) -> bool:
+    """Runs one step, again after a refusal; returns False if the database refuses every later write."""
     before = db.commits[-1].digest
     try:
         await step()
     except StorageFull:
-        told.refused += 1
+        errors.refused += 1
         assert await db.read(lambda tx: digest(tx._connection)) == before, "nothing was changed"
         disk.healed = True
         await step()
     except StorageFailed:
-        told.failed = True
+        errors.failed = True
         assert db.failed.is_set() or db._broken
         with pytest.raises(StorageFailed):
             await step()
@@ -111,10 +111,10 @@ async def _take(db: WatchedDatabase, disk: Faulty, step: Step, told: Told) -> bo
 
 
 class Life:
-    """Import, claim, go, finish, kill, stop, resume: each step may be taken again when it was refused."""
+    """The steps import, claim, go, finish, kill, stop, resume; a refused step can be repeated."""
 
     def __init__(self, db: WatchedDatabase, clock: FakeClock) -> None:
-        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=Policy(PACE, Backoff(2.0, 300.0)))
+        swarm = Swarm(db, clock=clock, entropy=FakeEntropy(), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
         self._bench = EngineHarness(db.path, clock, swarm)
         self._worker: FakeWorker | None = None
 
@@ -155,7 +155,7 @@ class Life:
 
 
 def _judge(path: Path, allowed: set[str]) -> None:
-    """Looks at the files as a start after a crash would, with a disk that works."""
-    found = look(path)
+    """Checks the files as a start after a crash would, with a disk that works."""
+    found = read_content(path)
     assert found.faults == []
     assert found.digest in allowed, "an acknowledged commit is lost, or a refused one is there"

@@ -1,7 +1,7 @@
-"""What may be on a disk after the power failed: everything synced, and of the rest whatever comes.
+"""Possible contents of a disk after a power failure: everything synced, and any part of the rest.
 
-A disk keeps whole sectors of 512 bytes, in any order; a sector in flight may hold anything where it was being
-written. What was in a sector before, beside what is written, stays: SQLite relies on it (powersafe overwrite).
+A disk keeps whole sectors of 512 bytes, in any order. A sector in flight may have any bytes where it was being
+written. The other bytes of that sector stay: SQLite relies on it (powersafe overwrite).
 """
 
 import random
@@ -16,7 +16,7 @@ GARBLED = 0.1
 
 
 class Loss(StrEnum):
-    """What becomes of all that was not synced."""
+    """The fates of the data that was not synced."""
 
     DROP = "drop"
     KEEP = "keep"
@@ -29,14 +29,14 @@ Files = dict[str, bytearray]
 
 
 class Platter:
-    """The files as they are on the disk, and what is on its way to them."""
+    """The files as they are on the disk, and the pending operations on them."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._durable: Files = {name: bytearray(data) for name, data in files.items()}
         self._pending: defaultdict[str, list[Op]] = defaultdict(list)
 
     def ask(self, op: Op) -> None:
-        """Takes one thing that was asked of the disk."""
+        """Adds one operation of the disk."""
         if op.kind is Kind.SYNC:
             for pending in self._pending.pop(op.file, ()):
                 _apply(self._durable, pending)
@@ -47,7 +47,7 @@ class Platter:
             self._pending[op.file].append(op)
 
     def image(self, loss: Loss, rng: random.Random) -> Files:
-        """The files after a loss of power now."""
+        """Returns the files after a power failure now."""
         files = {name: bytearray(data) for name, data in self._durable.items()}
         for ops in self._pending.values():
             for op in ops:
@@ -59,7 +59,7 @@ class Platter:
 def images(
     files: Mapping[str, bytes], ops: Sequence[Op], count: int, rng: random.Random
 ) -> Iterator[tuple[int, Loss, Files]]:
-    """Images at random places: after how many ops, what was lost, and the files."""
+    """Yields images at random places: the number of operations so far, the kind of loss, and the files."""
     platter, done = Platter(files), 0
     for cut in sorted(rng.randrange(len(ops) + 1) for _ in range(count)):
         for op in ops[done:cut]:
@@ -70,7 +70,7 @@ def images(
 
 
 def _left(op: Op, loss: Loss, rng: random.Random) -> Iterator[Op]:
-    """The parts of a pending op that reached the disk."""
+    """Yields the parts of a pending operation that reached the disk."""
     whole = op.kind is not Kind.WRITE or loss in (Loss.KEEP, Loss.DROP, Loss.REORDER)
     if whole:
         if loss is Loss.KEEP or (loss is not Loss.DROP and rng.random() < 0.5):

@@ -1,4 +1,4 @@
-"""Cuts the power of a swarm at work at random places, and looks at what is left as the next start would."""
+"""Power failures at random places of a swarm's work, checked as the next start would check the files."""
 
 import asyncio
 import collections
@@ -13,19 +13,19 @@ from disk.images import Files, Loss, images
 from disk.vfs import Disk, mounted
 from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
-from support.database import faults, look
+from support.database import faults, read_content
 from swarmd.store.file import opening
 
 STEPS = 40
 IMAGES_A_RUN = 100
-# Small enough that the WAL is folded and begun anew many times in a short run.
+# Small enough that many WALs are folded in a short run.
 PAGES = (60, 200)
 NAME = "swarm.db"
 
 
 @dataclass
 class Tally:
-    """What was found; `bad` says where, so that it can be done again."""
+    """The results; `bad` names the seeds and places for a repetition."""
 
     images: int = 0
     commits: int = 0
@@ -37,7 +37,7 @@ class Tally:
     bad: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        """The figures."""
+        """Returns the figures."""
         kinds = ", ".join(f"{count} {loss}" for loss, count in sorted(self.losses.items()))
         return (
             f"{self.images} power cuts over {self.commits} commits and {self.checkpoints} checkpoints ({kinds}):"
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Recording:
-    """What one swarm asked of its disk, and what it acknowledged when."""
+    """The disk operations of one swarm, and its acknowledged commits."""
 
     before: dict[str, bytes]
     disk: Disk
@@ -55,7 +55,7 @@ class Recording:
 
 
 def run(count: int, seed: int, *, synchronous: str = "FULL") -> Tally:
-    """That many images, of as many swarms as it takes."""
+    """Judges `count` images of one or more swarms."""
     tally = Tally()
     scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
@@ -70,7 +70,7 @@ def run(count: int, seed: int, *, synchronous: str = "FULL") -> Tally:
 
 
 async def record(folder: Path, seed: int, synchronous: str) -> Recording:
-    """Lets a swarm work on a fresh database."""
+    """Records a swarm at work on a new database."""
     path, disk, clock = lay_out({}, folder), Disk(), FakeClock()
     with mounted(Disk()) as vfs:
         opening.open_writer(path, vfs=vfs).close()
@@ -88,7 +88,7 @@ async def record(folder: Path, seed: int, synchronous: str) -> Recording:
 
 
 def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Path) -> None:
-    """Looks at that many images of one recording."""
+    """Judges `count` images of one recording."""
     ops = recording.disk.ops
     at = {commit.digest: index for index, commit in enumerate(recording.commits)}
     first = recording.commits[0].ops
@@ -98,7 +98,7 @@ def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Pat
         tally.images += 1
         tally.losses[loss] += 1
         acknowledged = sum(commit.ops <= max(cut, first) for commit in recording.commits) - 1
-        wrong = look(lay_out(files, folder))
+        wrong = read_content(lay_out(files, folder))
         found = at.get(wrong.digest)
         if wrong.faults:
             tally.corrupt += 1
@@ -112,7 +112,7 @@ def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Pat
 
 
 def lay_out(files: Files, folder: Path) -> Path:
-    """Puts an image where it can be opened; never with a -shm, which is no part of what is durable."""
+    """Writes an image where it can be opened; it has no -shm, which is not durable."""
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()

@@ -1,4 +1,4 @@
-"""`PYTHONPATH=tests python -m disk.run --images 10000 --seed 1`: cuts the power, prints what was lost."""
+"""`PYTHONPATH=tests python -m disk.run --images 10000 --seed 1`: cuts the power and prints the losses."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""A disk so small that a test can fill it, and one that can only be read."""
+"""A disk small enough for a test to fill, and a read-only disk."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of its own with that much room; the test is skipped where none can be mounted."""
+    """Mounts a disk of that size; skips the test where none can be mounted."""
     folder.mkdir()
     mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     if not mounted:
@@ -23,12 +23,12 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def remount_read_only(folder: Path) -> None:
-    """From now on nothing can be written there."""
+    """Makes the disk read-only."""
     assert _run("mount", "-o", "remount,ro", str(folder))
 
 
 def fill(folder: Path) -> Path:
-    """Takes all the room that is left; returns what holds it."""
+    """Fills the disk; returns the file that takes the space."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (65_536, 4_096, 1):

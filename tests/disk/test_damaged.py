@@ -1,4 +1,4 @@
-"""Databases that can't serve: each is refused in one line and left as it is, and no damage becomes an answer."""
+"""Unusable databases: each is refused in one line and left unchanged, and no damage becomes an answer."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from disk.small_disk import fill, remount_read_only, small_disk
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work
 from support.clock import FakeClock
-from support.database import look
+from support.database import read_content
 from support.engine import task
 from support.refusals import content, swarmd
 from swarmd.store.file import opening
@@ -24,7 +24,7 @@ PAGE = 4_096
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with many pages of every kind, closed in peace."""
+    """A database with many pages of every kind, closed properly."""
     return asyncio.run(_used(tmp_path_factory.mktemp("used") / "swarm.db"))
 
 
@@ -47,7 +47,7 @@ def test_one_flipped_bit_on_any_page_is_refused(used: Path, tmp_path: Path) -> N
         damaged = bytearray(whole)
         place = page * PAGE + rng.randrange(PAGE)
         damaged[place] ^= 1 << rng.randrange(8)
-        if not look(lay_out({used.name: damaged}, tmp_path / "image")).faults:
+        if not read_content(lay_out({used.name: damaged}, tmp_path / "image")).faults:
             accepted.append(place)
 
     assert len(whole) // PAGE > 80
@@ -62,7 +62,7 @@ def test_a_file_cut_off_at_any_page_or_within_is_refused(used: Path, tmp_path: P
     accepted = [
         size
         for size in sizes
-        if not look(lay_out({used.name: bytearray(whole[:size])}, tmp_path / "image")).faults
+        if not read_content(lay_out({used.name: bytearray(whole[:size])}, tmp_path / "image")).faults
     ]
 
     assert accepted == []
@@ -106,22 +106,22 @@ def _gone(path: Path) -> None:
 
 RESTORE = "restore a backup with --restore FILE"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "the file is empty, so it is no database; remove it or"),
-    "none": (_not_one, f"the file is no sound database (file is not a database); {RESTORE}"),
+    "empty": (lambda path: path.write_bytes(b""), "the file is empty, so it is not a database; remove it or"),
+    "none": (_not_one, f"the file is not a sound database (file is not a database); {RESTORE}"),
     "cut off": (_torn_off, f"; {RESTORE}"),
     "flipped": (_flipped, "the database is damaged ("),
     "newer": (_newer, "the database is of a newer swarmd (schema 99, this one knows "),
     "of another program": (_foreign, "the file is a database of another program; give another --db"),
     "gone": (
         _gone,
-        "the file is gone, but its WAL swarm.db-wal is there; restore a backup, or remove that too",
+        "the file is gone, but its WAL swarm.db-wal is there; restore a backup, or remove the WAL too",
     ),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
-def test_a_start_on_what_is_no_good_says_so_in_a_line_and_changes_nothing(
+def test_a_start_on_an_unusable_file_says_so_in_one_line_and_changes_nothing(
     tmp_path: Path, used: Path, what: str
 ) -> None:
     damage, message = BAD[what]
@@ -139,17 +139,17 @@ def test_a_start_on_what_is_no_good_says_so_in_a_line_and_changes_nothing(
 
 
 @pytest.mark.slow
-def test_a_stale_index_of_the_wal_is_no_hindrance(tmp_path: Path, used: Path) -> None:
-    expected = look(_put(tmp_path / "clean", used))
+def test_a_stale_index_of_the_wal_is_ignored(tmp_path: Path, used: Path) -> None:
+    expected = read_content(_put(tmp_path / "clean", used))
     db = _put(tmp_path / "state", used)
     db.with_name("swarm.db-shm").write_bytes(random.Random(1).randbytes(32_768))
 
-    assert look(db) == expected
+    assert read_content(db) == expected
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True, False])
-def test_a_disk_that_can_only_be_read_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+def test_a_read_only_disk_is_reported(tmp_path: Path, used: Path, *, there: bool) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         if there:
             _put(disk / "state", used)
@@ -164,7 +164,7 @@ def test_a_disk_that_can_only_be_read_is_said(tmp_path: Path, used: Path, *, the
 
 @pytest.mark.slow
 @pytest.mark.parametrize("there", [True, False])
-def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path, used: Path, *, there: bool) -> None:
+def test_a_disk_that_is_full_at_the_start_is_reported(tmp_path: Path, used: Path, *, there: bool) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         (disk / "state").mkdir()
         if there:
@@ -179,12 +179,12 @@ def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path, used: Path, *,
         assert said.err.count("\n") == 1, said.err
         assert content(disk / "state").get("swarm.db") == before.get("swarm.db")
         ballast.unlink()
-        assert look(disk / "state" / "swarm.db").faults == [], "with room again it starts"
+        assert read_content(disk / "state" / "swarm.db").faults == [], "with room again it starts"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["a file", "a folder"])
-def test_a_path_that_can_be_no_database_is_said(tmp_path: Path, place: str) -> None:
+def test_a_path_that_can_not_be_a_database_is_reported(tmp_path: Path, place: str) -> None:
     state = tmp_path / "state"
     if place == "a file":
         state.write_text("")

@@ -1,22 +1,22 @@
-"""The disk fails at the nth call of a swarm's life, for every n: nothing is lost, and nobody is lied to."""
+"""The disk fails at the nth call of a swarm's life, for every n: nothing is lost, and every error is true."""
 
 from pathlib import Path
 
 import pytest
 
 from disk import faults
-from disk.faults import Told
+from disk.faults import Errors
 
 CALLS = 150
 
 
-async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Told]:
+async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Errors]:
     template = faults.template(folder / "template.db")
     found = [
         await faults.live(folder / "live", template, nth, full=full, sticky=sticky)
         for nth in range(1, CALLS + 1)
     ]
-    return [told for told in found if told.fired]
+    return [errors for errors in found if errors.fired]
 
 
 @pytest.mark.slow
@@ -27,8 +27,8 @@ async def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_room(
     found = await lives(tmp_path, full=True, sticky=sticky)
 
     assert len(found) > (140 if sticky else 80)
-    assert not any(told.failed for told in found), "a full disk is no reason to stop serving"
-    assert sum(told.refused > 0 for told in found) > 80
+    assert not any(errors.failed for errors in found), "a full disk does not stop the server"
+    assert sum(errors.refused > 0 for errors in found) > 80
 
 
 @pytest.mark.slow
@@ -39,4 +39,4 @@ async def test_an_error_of_the_disk_at_a_commit_ends_all_writing_and_loses_nothi
     found = await lives(tmp_path, full=False, sticky=sticky)
 
     assert len(found) > 140
-    assert sum(told.failed for told in found) > 100
+    assert sum(errors.failed for errors in found) > 100

@@ -1,4 +1,4 @@
-"""A disk that is really full, and one that really fails, under the real server."""
+"""A full disk and a failing disk under the real server."""
 
 import asyncio
 import subprocess
@@ -15,15 +15,15 @@ from amplifier_swarm.v1 import session_pb2, swarm_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from disk.small_disk import fill, small_disk
 from support.clock import FakeClock
-from support.database import look
-from support.engine import bench, task
+from support.database import read_content
+from support.engine import engine_harness, task
 from support.programs import environment
 from support.server import Client, next_message, refusal, server
 from support.waiting import eventually
 from swarmd.domain.errors import StorageFull
 from swarmd.store.database import Database
 from swarmd.store.file import opening
-from swarmd.store.file.disk_reserve import RESERVE_BYTES, Reserve
+from swarmd.store.file.disk_reserve import RESERVE_BYTES, DiskReserve
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -74,17 +74,17 @@ async def test_on_a_full_disk_the_server_answers_kills_and_stops_and_goes_on_whe
             ballast.unlink()
             await client.call("ResumeSwarm", pb.ResumeSwarmRequest())
             await client.add(*(planned(f"t{n}", 20_000) for n in range(50)))
-        assert look(disk / "state" / "swarm.db").faults == []
+        assert read_content(disk / "state" / "swarm.db").faults == []
 
 
 @pytest.mark.slow
 async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running_tasks(
     tmp_path: Path,
 ) -> None:
-    async with bench(tmp_path / "swarm.db") as swarm:
+    async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker = await swarm.worker(slots=1_000)
         await swarm.add(*(task(f"t{number}", description="x" * 500) for number in range(1_000)))
-        await worker.take()
+        await worker.receive()
         for claim in worker.claims:
             assert await worker.start(claim) is None
         swarm.swarm.db._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -94,9 +94,9 @@ async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running
         assert 0 < (tmp_path / "swarm.db-wal").stat().st_size < RESERVE_BYTES
 
 
-def test_a_reserve_takes_what_there_is_and_gives_it_back(tmp_path: Path) -> None:
+def test_a_reserve_takes_the_space_that_is_left_and_releases_it(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "3m") as disk:
-        reserve = Reserve(disk / "reserve")
+        reserve = DiskReserve(disk / "reserve")
         assert (disk / "reserve").stat().st_size == RESERVE_BYTES // 2
 
         assert reserve.release()
@@ -105,9 +105,9 @@ def test_a_reserve_takes_what_there_is_and_gives_it_back(tmp_path: Path) -> None
         assert (disk / "reserve").stat().st_size == 0
 
 
-async def test_what_a_full_disk_refused_leaves_no_worker_idle_when_there_is_room(tmp_path: Path) -> None:
-    """The claims of the refused group had filled the worker in memory, so it was never looked at again."""
-    async with bench(tmp_path / "swarm.db") as swarm:
+async def test_a_group_refused_by_a_full_disk_leaves_no_worker_idle_afterwards(tmp_path: Path) -> None:
+    """The claims of the refused group are undone in memory, so the worker is offered tasks again."""
+    async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker = await swarm.worker(slots=1)
         db: Database = swarm.swarm.db
         pages = db._writer.pragma("page_count")
@@ -124,7 +124,7 @@ async def test_what_a_full_disk_refused_leaves_no_worker_idle_when_there_is_room
 
 async def test_a_backoff_that_ends_on_a_full_disk_ends_when_there_is_room(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with bench(tmp_path / "swarm.db", clock=clock) as swarm:
+    async with engine_harness(tmp_path / "swarm.db", clock=clock) as swarm:
         worker = await swarm.worker()
         await swarm.add(task("a"))
         await worker.fail("a")
@@ -153,16 +153,16 @@ async def test_the_reaper_goes_on_when_a_full_disk_has_room_again(
     async with server(tmp_path, suspect_after=0.1) as served:
         rounds: list[str] = []
 
-        async def look() -> None:
+        async def check() -> None:
             rounds.append("full" if not rounds else "free")
             if rounds == ["full"]:
                 raise StorageFull("test")
 
         with capture_logs() as logs:
-            monkeypatch.setattr(served.swarm, "look", look)
-            await eventually(lambda: "free" in rounds, "the reaper looks again")
+            monkeypatch.setattr(served.swarm, "check_leases", check)
+            await eventually(lambda: "free" in rounds, "the reaper runs again")
 
-    assert [log["event"] for log in logs] == ["a round of the reaper has to wait"]
+    assert [log["event"] for log in logs] == ["a round of the reaper was put off"]
 
 
 @pytest.mark.slow
@@ -204,4 +204,4 @@ def test_a_disk_that_fails_to_sync_ends_the_server_with_one_line(
     assert said.count("\n") == 1, said
     assert said.startswith(f"swarmd: {'' if when == 'before the start' else 'writing '}{db}")
     assert said.endswith(f"; {hint}\n")
-    assert look(db).faults == []
+    assert read_content(db).faults == []

@@ -1,4 +1,4 @@
-"""A file and a WAL that do not belong together are refused: no start makes a state of them that never was."""
+"""A file and a WAL that do not belong together are refused, so no start makes a mixture of them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from disk.powerloss import lay_out
 from disk.vfs import Disk
 from disk.workload import WatchedDatabase, at_work, checkpoints_at
 from support.clock import FakeClock
-from support.database import look
+from support.database import read_content
 from support.refusals import content, swarmd
 from swarmd.store.file import opening
 
 NAME, WAL = "swarm.db", "swarm.db-wal"
 STEPS = 36
-# The WAL is folded and begun anew every few steps.
+# A WAL is folded every few steps.
 PAGES = (30, 60)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What a crash after a step would leave, a backup made then, and all that the tables held."""
+    """The files that a crash after a step would leave, a backup of that time, and a digest of the tables."""
 
     file: bytes
     wal: bytes
@@ -32,7 +32,7 @@ class Moment:
 
 
 async def lived(folder: Path, seed: int) -> Sequence[Moment]:
-    """A moment of every third step of a swarm's work."""
+    """Returns a moment for every third step of a swarm's work."""
     path, clock = folder / NAME, FakeClock()
     db = WatchedDatabase(path, Disk(), wall_us=clock.wall_us)
     moments = []
@@ -58,11 +58,11 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Moment]:
 def test_a_file_and_a_wal_of_different_moments_are_refused_or_give_the_state_of_one_moment(
     tmp_path: Path, moments: Sequence[Moment]
 ) -> None:
-    # An earlier state of the same WAL is what no mark can tell: see swarmd.store.lineage.
+    # The marks can't show an earlier state of the same WAL: see swarmd.store.file.wal_lineage.
     mixtures, refused = [], 0
     for at, older in enumerate(moments):
         for later, newer in enumerate(moments[at:], start=at):
-            found = look(
+            found = read_content(
                 lay_out({NAME: bytearray(older.file), WAL: bytearray(newer.wal)}, tmp_path / "image")
             )
             refused += bool(found.faults)
@@ -75,12 +75,12 @@ def test_a_file_and_a_wal_of_different_moments_are_refused_or_give_the_state_of_
 
 @pytest.mark.slow
 def test_a_backup_put_by_hand_beside_any_wal_is_refused(tmp_path: Path, moments: Sequence[Moment]) -> None:
-    """What comes of copying a backup over a database, instead of `--restore`, when the server has crashed."""
+    """A backup copied over the database of a crashed server, without `--restore`, meets a foreign WAL."""
     accepted = [
         (at, later)
         for at, older in enumerate(moments)
         for later, newer in enumerate(moments)
-        if not look(
+        if not read_content(
             lay_out({NAME: bytearray(older.backup), WAL: bytearray(newer.wal)}, tmp_path / "image")
         ).faults
     ]
@@ -121,8 +121,8 @@ def test_a_backup_whose_wal_is_of_another_time_is_not_restored(
     assert not (tmp_path / "state" / NAME).exists()
 
 
-def test_a_crash_at_every_start_leaves_what_the_next_one_opens(tmp_path: Path) -> None:
-    """Each start folds the WAL and begins a new one; none is left behind for the one after the next."""
+def test_a_crash_at_every_start_leaves_files_that_the_next_start_opens(tmp_path: Path) -> None:
+    """Each start folds the WAL and begins a new one, so the next crash leaves no older WAL."""
     opening.open_writer(tmp_path / NAME).close()
     for number in range(5):
         connection = opening.open_writer(tmp_path / NAME)
@@ -133,6 +133,6 @@ def test_a_crash_at_every_start_leaves_what_the_next_one_opens(tmp_path: Path) -
         connection.close()
 
         assert WAL in files
-        assert look(lay_out(files, tmp_path / "image")).faults == []
+        assert read_content(lay_out(files, tmp_path / "image")).faults == []
         (tmp_path / NAME).write_bytes(files[NAME])
         (tmp_path / WAL).write_bytes(files[WAL])

@@ -1,4 +1,4 @@
-"""A new schema: at whatever place the start that brings it is cut off, the next one finishes, and nothing is lost."""
+"""Migrations: wherever a migrating start is cut off, the next start completes it, and nothing is lost."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ from support.database import digest
 from swarmd.store.file import opening
 from swarmd.store.file.opening import Migration
 
-# Touches the table that all depends on, and rewrites a big one.
+# Changes the central table, and rewrites a big one.
 STEPS = (
     "ALTER TABLE swarm ADD COLUMN colour TEXT; CREATE TABLE more (x TEXT) STRICT; INSERT INTO more VALUES ('m');",
     "CREATE TABLE events_2 AS SELECT * FROM events; DROP TABLE events_2; CREATE INDEX by_kind ON events (kind);",
@@ -23,7 +23,7 @@ STEPS = (
 PROGRAM = """
 import sys
 from pathlib import Path
-from swarmd.store import opening
+from swarmd.store.file import opening
 shipped = opening.migrations()
 added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]
 opening.migrations = lambda: [*shipped, *added]
@@ -32,7 +32,7 @@ opening.open_writer(Path(sys.argv[1])).close()
 
 
 def old_database(path: Path, vfs: str | None = None) -> str:
-    """A database of the present schema, with something in it; the digest of its events."""
+    """Makes a database of the present schema with events; returns their text."""
     connection = opening.open_writer(path, vfs=vfs)
     for number in range(200):
         connection.execute(
@@ -46,7 +46,7 @@ def old_database(path: Path, vfs: str | None = None) -> str:
 
 
 def kept(connection: apsw.Connection) -> str:
-    """What no migration may change."""
+    """Returns the rows that no migration may change, as text."""
     return str(connection.execute("SELECT seq, cause FROM events ORDER BY seq").fetchall())
 
 
@@ -62,7 +62,7 @@ def _two_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_power_cut_at_every_step_of_a_migration_is_no_hindrance_to_the_next_start(
+def test_the_next_start_succeeds_after_a_power_cut_at_any_step_of_a_migration(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     path, disk = lay_out({}, tmp_path / "live"), Disk()
@@ -86,14 +86,14 @@ def test_a_power_cut_at_every_step_of_a_migration_is_no_hindrance_to_the_next_st
         connection.close()
 
     assert len(disk.ops) > 20
-    assert len(states) == 1, "wherever it was cut off, it comes to the same"
+    assert len(states) == 1, "every cut ends in the same state"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["copy.before:1", "copy.after:1", "migrate.before:1", "migrate.after:1", "migrate.before:2"]
 )
-def test_a_start_killed_in_a_migration_is_no_hindrance_to_the_next(tmp_path: Path, place: str) -> None:
+def test_the_next_start_succeeds_after_a_kill_in_a_migration(tmp_path: Path, place: str) -> None:
     path = tmp_path / "swarm.db"
     before = old_database(path)
     argv = [sys.executable, "-c", PROGRAM, str(path), *STEPS]

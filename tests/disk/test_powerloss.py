@@ -1,4 +1,4 @@
-"""The power fails at random places of a swarm's work: what was acknowledged is there, and nothing is half there."""
+"""Power failures at random places: every acknowledged commit is there, and no commit is there in part."""
 
 import itertools
 import random
@@ -17,7 +17,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 @pytest.mark.slow
 def test_no_loss_of_power_loses_an_acknowledged_commit_or_leaves_half_of_one() -> None:
-    """In a process of its own, where the disk lies beneath the layer of checksums."""
+    """Runs in a process of its own, where the disk lies beneath the checksum layer."""
     argv = [sys.executable, "-m", "disk.run", "--images", "2000", "--seed", "1"]
     done = subprocess.run(
         argv, env={"PYTHONPATH": str(TESTS)}, capture_output=True, text=True, check=False, timeout=110
@@ -34,8 +34,8 @@ def test_the_same_holds_without_the_layer_of_checksums() -> None:
 
     assert tally.bad == [], tally.line()
     assert tally.images == 400
-    assert tally.commits > 100, "there was something to lose"
-    assert tally.checkpoints > 5, "the WAL was folded and begun anew again and again"
+    assert tally.commits > 100, "there are commits to lose"
+    assert tally.checkpoints > 5, "many WALs were folded"
     assert set(tally.losses) == set(Loss)
 
 

@@ -1,6 +1,6 @@
-"""A way to the disk for SQLite that keeps a record of all that is asked of it, or fails where it is told to.
+"""A VFS for SQLite that records every operation, or fails at chosen ones.
 
-Its one rule: what it does not fail goes to the real files, so that the process that writes sees nothing of it.
+Invariant: an operation that does not fail reaches the real files, so the writing process notices nothing.
 """
 
 import itertools
@@ -19,7 +19,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Kind(StrEnum):
-    """What is asked of the disk."""
+    """The operations of a disk."""
 
     WRITE = "write"
     TRUNCATE = "truncate"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Op(NamedTuple):
-    """One thing asked; `number` is an offset or a size."""
+    """An operation; `number` is an offset or a size."""
 
     kind: Kind
     file: str
@@ -39,13 +39,13 @@ class Op(NamedTuple):
 
 @dataclass
 class Disk:
-    """What was asked so far; `before` may raise what the disk answers instead."""
+    """The operations so far; `before` may raise the error of a failing disk."""
 
     ops: list[Op] = field(default_factory=list)
     before: Callable[[Op], None] = lambda _op: None
 
     def ask(self, op: Op, do: Callable[[], None]) -> None:
-        """Does it, unless the disk fails."""
+        """Runs the operation, unless the disk fails."""
         self.before(op)
         do()
         self.ops.append(op)
@@ -88,14 +88,14 @@ _UNDER: list[_Vfs] = []
 
 
 def lay_under_checksums() -> None:
-    """From now on every disk is found beneath swarmd's layer of checksums: for a process that has none yet."""
+    """Puts every later disk beneath swarmd's checksum layer; call it before the process loads that layer."""
     _UNDER.append(_Vfs("under", Disk(), default=True))
     assert checksums.layer() is not None
 
 
 @contextmanager
 def mounted(disk: Disk) -> Iterator[str | None]:
-    """The name under which SQLite finds the disk, None if that is swarmd's own way."""
+    """Yields the name of the disk's VFS, None if the disk lies beneath swarmd's own VFS."""
     if _UNDER:
         _UNDER[0].disk = disk
         yield None

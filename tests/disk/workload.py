@@ -1,4 +1,4 @@
-"""A swarm at work on a real database: every kind of write that the engine has, in an order drawn from a seed."""
+"""A swarm at work on a real database: every kind of write of the engine, in an order drawn from a seed."""
 
 import asyncio
 import contextlib
@@ -18,42 +18,59 @@ from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
 from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
+from swarmd.store.group_commit import CommitResult, GroupCommit
 from swarmd.store.sessions import LogEntry
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A group that was acknowledged: how much had been asked of the disk by then, and all that the tables held."""
+    """An acknowledged group: the number of disk operations by then, and a digest of all tables."""
 
     ops: int
     digest: str
 
 
+class WatchedCommits(GroupCommit):
+    """The commits of a `WatchedDatabase`."""
+
+    # A digest of what the tables would hold after the latest tried commit, whatever became of it.
+    tried = ""
+
+    def _commit(self, jobs: int) -> CommitResult:
+        self.tried = digest(self._connection)
+        return super()._commit(jobs)
+
+
 class WatchedDatabase(Database):
-    """Notes every commit on the thread that made it, before anybody is told."""
+    """Records every commit on the writer's thread, before its callers hear of it."""
+
+    group_commit = WatchedCommits
 
     def __init__(self, path: Path, disk: Disk, **settings: Any) -> None:
         self.commits: list[Commit] = []
-        # What the tables would hold after the latest commit that was tried, whatever came of it.
-        self.tried = ""
         self._disk = disk
         super().__init__(path, **settings)
         self.commits.append(Commit(len(disk.ops), digest(self._writer)))
 
-    def _end(self, group: list[Any]) -> None:
-        self.tried = digest(self._writer)
-        super()._end(group)
+    @property
+    def tried(self) -> str:
+        """The digest of the latest tried commit."""
+        assert isinstance(self._commits, WatchedCommits)
+        return self._commits.tried
+
+    def _commit(self, group: list[Any]) -> None:
+        super()._commit(group)
         if not any(isinstance(job.error, StorageFull | StorageFailed) for job in group):
             self.commits.append(Commit(len(self._disk.ops), digest(self._writer)))
 
 
 @dataclass
 class Work:
-    """A swarm and those who use it."""
+    """A swarm with its workers and operators."""
 
     bench: EngineHarness
     rng: random.Random
@@ -62,7 +79,7 @@ class Work:
     entry: int = 0
 
     async def step(self) -> None:
-        """One or several writes at once."""
+        """Makes one or several writes at once."""
         weights = {
             self._import: 2, self._begin: 6, self._end: 6, self._progress: 3, self._kill: 2, self._retry: 1,
             self._stop: 1, self._pause: 1, self._clear: 0.1,
@@ -74,7 +91,7 @@ class Work:
                 raise result
 
     async def join(self) -> None:
-        """Two workers come."""
+        """Adds two workers."""
         for name in ("w1", "w2"):
             self.workers.append(await self.bench.worker(name, slots=2))
 
@@ -106,7 +123,7 @@ class Work:
             entries = [LogEntry(self.entry, 1, "LOG_KIND_OUTPUT", "z" * self.rng.choice((10, 2_000)))]
             session = f"{claim.definition.task_id}-a{claim.number}-builder-{claim.epoch}"
             progress = SessionProgress(claim.lease_id, session, entries, Usage(self.entry, self.entry, None))
-            report = self.bench.swarm.sessions.report
+            report = self.bench.swarm.sessions.record_progress
             await self.bench.swarm.db.write(partial(report, worker=worker.name, progress=progress))
 
     async def _kill(self) -> None:
@@ -135,22 +152,22 @@ class Work:
 
     async def _held(self) -> list[tuple[FakeWorker, Claim]]:
         for worker in self.workers:
-            await worker.take()
+            await worker.receive()
         held = [(worker, claim) for worker in self.workers for claim in worker.claims[-3:]]
         return self.rng.sample(held, min(len(held), 2))
 
 
 @contextlib.contextmanager
 def checkpoints_at(idle_pages: int, busy_pages: int) -> Iterator[None]:
-    """Folds the WAL at sizes that a short test reaches."""
+    """Sets checkpoint sizes that a short test reaches."""
     with mock.patch.multiple(database, CHECKPOINT_IDLE_PAGES=idle_pages, CHECKPOINT_BUSY_PAGES=busy_pages):
         yield
 
 
 @contextlib.asynccontextmanager
 async def at_work(db: Database, clock: FakeClock, seed: int) -> AsyncIterator[Work]:
-    """The swarm of that database."""
-    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=Policy(PACE, Backoff(2.0, 300.0)))
+    """Yields a swarm on the database; closes both."""
+    swarm = Swarm(db, clock=clock, entropy=FakeEntropy(0.5), policy=EnginePolicy(PACE, Backoff(2.0, 300.0)))
     await swarm.boot()
     work = Work(EngineHarness(db.path, clock, swarm), random.Random(seed))
     try:

@@ -1,4 +1,4 @@
-"""The containment levels that this machine allows, each as a worker would find it."""
+"""Containment levels of this machine, each as a worker finds it."""
 
 import contextlib
 import os
@@ -16,10 +16,10 @@ from swarm_worker.guard.containment import (
     PIDNS,
     SUBREAPER,
     Containment,
-    drop_cgroup,
     kill_cgroup,
     make_cgroup,
     own_cgroup,
+    remove_cgroup,
 )
 from swarm_worker.supervision.fork_client import PACKAGES
 from swarm_worker.supervision.orphans import PROBE
@@ -29,7 +29,7 @@ LEVELS = (SUBREAPER, CGROUP2, PIDNS)
 
 @dataclass(frozen=True)
 class Level:
-    """A level, and how to start a worker that reaches it."""
+    """A level, with the flags to start a worker that reaches it."""
 
     containment: Containment
     flag: str
@@ -38,7 +38,7 @@ class Level:
 
 @contextlib.contextmanager
 def level(name: str) -> Iterator[Level]:
-    """Gives the level; skips the test, saying why, where it can't be had."""
+    """Yields the level; skips the test with the reason if the machine does not allow it."""
     if name == CGROUP2:
         with _delegated() as group:
             enter = ("/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', group)
@@ -54,7 +54,7 @@ def level(name: str) -> Iterator[Level]:
 
 @contextlib.contextmanager
 def _delegated() -> Iterator[str]:
-    """A control group below which more can be made: below our own, or below the root where we may."""
+    """Yields a control group below which groups can be made: below our own group, or below the root."""
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     parents = [own_cgroup(), *(line.split()[4] for line in mounts if "- cgroup2 " in line)]
     group = next(filter(None, map(_made, filter(None, parents))), None)
@@ -73,4 +73,4 @@ def _made(parent: str) -> str | None:
 
 def _emptied(group: str) -> bool:
     kill_cgroup(group)
-    return drop_cgroup(group)
+    return remove_cgroup(group)

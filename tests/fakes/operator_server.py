@@ -1,4 +1,4 @@
-"""A swarmd and workers that only pretend, for the tests of `swarmctl run`."""
+"""A fake swarmd and fake workers, for the tests of `swarmctl run`."""
 
 import shlex
 import threading
@@ -18,10 +18,10 @@ COMPLETED = TaskStatus.TASK_STATUS_COMPLETED
 FAILED = TaskStatus.TASK_STATUS_FAILED
 RUNNING = SwarmMode.SWARM_MODE_RUNNING
 
-# The line that every test of a run types, more or less.
+# The command line of most tests of a run.
 RUN = ("run", "plan.yaml", "--db", "state/swarm.db", "--workers", "2")
-# Each writes down how it was called, its pid and its end; it waits for a file or for a signal. Asked twice it says so
-# once: the kernel tells of a parent's death once for each of the parent's threads that it had been handed to.
+# Each program writes its pid, arguments and end to files, and waits for a file or for a signal. Asked twice, it writes
+# one line: the kernel signals a parent's death once for each thread of the parent that had become its parent.
 SWARMD = """\
 #!/bin/sh
 echo "$$ $@" >> {folder}/swarmd.calls
@@ -44,7 +44,7 @@ while [ ! -e {folder}/release ]; do sleep 0.02; done
 
 @dataclass
 class FakeOperatorServer:
-    """A private server and its workers, as `run` sees them; what they do is up to the test."""
+    """A private server and its workers, as `run` sees them; each test sets their behaviour."""
 
     folder: Path
     operator: FakeOperator
@@ -57,7 +57,7 @@ class FakeOperatorServer:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def write(self, *, swarmd: str = "", worker: str = "") -> None:
-        """The programs; each runs its line before it waits."""
+        """Writes the programs; each runs its line before it waits."""
         for name, script, first in (("swarmd", SWARMD, swarmd), ("worker", WORKER, worker)):
             path = self.folder / name
             place = shlex.quote(str(self.folder))
@@ -75,17 +75,17 @@ class FakeOperatorServer:
         )
 
     def happen(self, *events: Event) -> Iterator[wire.WatchEventsResponse]:
-        """The events, and then nothing more."""
+        """Sends the events, and then nothing more."""
         yield wire.WatchEventsResponse(events=events)
         self.ended.wait()
 
     def complete(self, request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
-        """All tasks are completed as soon as somebody looks, and the workers leave."""
+        """Completes all tasks as soon as their events are watched; the workers leave."""
         ends = [Task(task_id=task.task_id, status=COMPLETED, attempt=1) for task in self.tasks]
         return self.end(request, *ends)
 
     def end(self, request: wire.WatchEventsRequest, *tasks: Task) -> Iterator[wire.WatchEventsResponse]:
-        """The tasks have ended like this as soon as somebody looks, and the workers leave."""
+        """Ends the tasks like this as soon as their events are watched; the workers leave."""
         if not request.follow:
             return
         self.tasks, self.done = list(tasks), True
@@ -99,16 +99,16 @@ class FakeOperatorServer:
         )
 
     def calls(self, name: str) -> list[list[str]]:
-        """How a program was called, each time: its pid and its arguments."""
+        """Returns the pid and the arguments of each call of a program."""
         path = self.folder / f"{name}.calls"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
     def ends(self, name: str) -> int:
-        """How many of a program's processes were asked to end."""
+        """Returns the number of a program's processes that were asked to end."""
         path = self.folder / f"{name}.ends"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     def left(self) -> list[int]:
-        """The processes that are still there."""
+        """Returns the pids of the processes that still run."""
         pids = [int(call[0]) for name in ("swarmd", "workers") for call in self.calls(name)]
         return [pid for pid in pids if alive(pid)]

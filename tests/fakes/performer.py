@@ -1,6 +1,6 @@
-"""A session that plays a part: what it prints, how long it takes and how it ends stand in a file of the project.
+"""A session whose output, duration and end are read from a file of the project.
 
-`parts.json` maps task ids, or `*`, to parts. The standard library alone, since it runs where sessions run.
+`parts.json` maps task ids, or `*`, to parts. Only the standard library is used: the program runs where sessions run.
 """
 
 import json
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def work(seconds: float, say: str) -> None:
-    """Spends the time like a model at work: tool calls, words, usage, a little at a time."""
+    """Emits tool calls, text and usage over the given time, like a model."""
     steps = max(1, round(seconds / 0.4)) if seconds else 1
     for step in range(steps):
         name, what, result = WORK[step % len(WORK)]
@@ -60,7 +60,7 @@ def work(seconds: float, say: str) -> None:
 
 
 def hold(cue: Path) -> None:
-    """Prints the lines of the cue as they come, until one of them is `end`."""
+    """Prints the lines of the cue as they arrive, until a line is `end`."""
     for line in lines(cue):
         if line == "end":
             return
@@ -68,7 +68,7 @@ def hold(cue: Path) -> None:
 
 
 def lines(path: Path) -> Iterator[str]:
-    """The whole lines of a file that may still be written, and may not be there yet."""
+    """Yields the complete lines of a file that is still being written or does not exist yet."""
     at = 0
     while True:
         text = path.read_text() if path.exists() else ""
@@ -79,7 +79,7 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def build(part: Mapping[str, Any], attempt: int) -> int:
-    """Ends as a builder."""
+    """Prints a builder's result; returns the exit code."""
     if attempt <= part.get("fails", 0):
         say(part.get("error", "the build tool can't find its configuration"), sys.stderr)
         return 1
@@ -93,7 +93,7 @@ def build(part: Mapping[str, Any], attempt: int) -> int:
 
 
 def validate(part: Mapping[str, Any], attempt: int) -> int:
-    """Ends as a validator: rejects as often as the part says."""
+    """Prints a verdict, a FAIL in the part's first `rejects` attempts; returns the exit code."""
     rejects = attempt <= part.get("rejects", 0)
     verdict = {"verdict": "FAIL" if rejects else "PASS", "confidence": 0.9, "test_quality_score": 7,
                "critical_issues": part.get("findings", FINDINGS[: 3 - attempt]) if rejects else [],
@@ -104,12 +104,12 @@ def validate(part: Mapping[str, Any], attempt: int) -> int:
 
 
 def event(method: str, **params: object) -> None:
-    """A line of what a session tells while it runs."""
+    """Prints an event of the running session."""
     say(json.dumps({"method": method, "params": params}), sys.stderr)
 
 
 def say(line: str, where: TextIO = sys.stdout) -> None:
-    """A line of output."""
+    """Prints a line."""
     where.write(f"{line}\n")
     where.flush()
 

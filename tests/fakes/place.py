@@ -1,4 +1,4 @@
-"""A folder with the stand-ins on its PATH, a home of its own and a project, and what they said there."""
+"""A folder with the stand-ins on PATH, a home and a project, and the output of the stand-ins."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from fakes.standin.ledger import Ledger
 
 @dataclass(frozen=True)
 class Done:
-    """A program that has ended."""
+    """The exit code and output of a program."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ class Done:
 
     @property
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        """The lines of stderr that are events."""
+        """Returns the events on stderr."""
         found = []
         for line in self.err.split("\n"):
             try:
@@ -41,7 +41,7 @@ class Done:
 
     @property
     def documents(self) -> list[dict[str, Any]]:
-        """The JSON documents of stdout, whatever stands before them."""
+        """Returns the JSON documents on stdout, without the text before them."""
         found, text = [], self.out
         while (start := text.find("{\n")) >= 0:
             value, end = json.JSONDecoder().raw_decode(text, start)
@@ -52,7 +52,7 @@ class Done:
 
 @dataclass
 class Place:
-    """Where the stand-ins run."""
+    """A folder in which the stand-ins run."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Place:
 
     @property
     def sessions(self) -> Path:
-        """Those of the workspace `w` of amplifier-agent."""
+        """Returns the sessions folder of the workspace `w` of amplifier-agent."""
         return self.home / ".amplifier-agent" / "state" / "workspaces" / "w" / "sessions"
 
     @property
@@ -76,13 +76,13 @@ class Place:
         return Ledger(self.folder / "ledger.jsonl")
 
     def task(self, role: str = "builder", *, attempt: int = 1, **fields: object) -> None:
-        """Sets what the worker would set for that task."""
+        """Sets the variables that the worker would set for that task."""
         (self.folder / "task.json").write_text(json.dumps({"task_id": "t1", **fields}))
         self.env |= {"SWARM_TASK_ID": "t1", "SWARM_ROLE": role, "SWARM_ATTEMPT": str(attempt)}
         self.env["SWARM_TASK_FILE"] = str(self.folder / "task.json")
 
     def faults(self, *, builder: Sequence[str] = (), validator: Sequence[str] = (), **more: object) -> None:
-        """Says what goes wrong in the runs of the task, in their order."""
+        """Sets the faults of the task's runs, in their order."""
         runs = {"t1/builder": list(builder), "t1/validator": list(validator)}
         (self.folder / "faults.json").write_text(json.dumps({"runs": runs, **more}))
         self.env["AMPLIFIER_STANDIN_FAULTS"] = str(self.folder / "faults.json")
@@ -107,21 +107,21 @@ class Place:
         return Done(process.returncode, out, err)
 
     def turn(self, *more: str, prompt: str = "Do it.", session: str = "s1", cwd: Path | None = None) -> Done:
-        """A turn of amplifier-agent, called as its contract wants it."""
+        """Runs a turn of amplifier-agent with the arguments of its contract."""
         return self.run(
             "amplifier-agent", *turn_argv(self.project, *more, prompt=prompt, session=session), cwd=cwd
         )
 
     def cli(self, *more: str, stdin: str = "Do it.") -> Done:
-        """A turn of amplifier, its prompt on stdin."""
+        """Runs a turn of amplifier, the prompt on stdin."""
         return self.run("amplifier", "run", "--mode", "single", "--output-format", "json", *more, stdin=stdin)
 
     def log(self, session: str) -> list[Mapping[str, Any]]:
-        """The events of a session of amplifier."""
+        """Returns the events of a session of amplifier."""
         return [json.loads(line) for line in (self.kept(session) / "events.jsonl").read_text().splitlines()]
 
     def kept(self, session: str) -> Path:
-        """Where amplifier keeps a session."""
+        """Returns the folder in which amplifier stores a session."""
         slug = str(self.project.resolve()).replace("/", "-")
         return self.home / ".amplifier" / "projects" / slug / "sessions" / session
 

@@ -1,4 +1,4 @@
-"""Sessions that do not want to end, and the ledger in which each of their processes writes itself down."""
+"""Process trees that try to escape, and the ledger in which each of their processes writes itself down."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.guard.procfs import ENDED, kill_frozen, pids, stat
+from swarm_worker.guard.procfs import DEAD_STATES, kill_frozen, pids, stat
 
-# In that many looks in a row nothing was seen.
-LOOKS: Final = 15
-# How each style of escape is tried, and how many processes it writes into the ledger at least.
+# Number of looks in a row without a process, before the trees count as gone.
+EMPTY_LOOKS: Final = 15
+# Each style of escape, with the least number of processes that it writes into the ledger.
 ESCAPES: Final = {
     "plain": 2,  # a child that stays
     "setsid": 2,
@@ -100,7 +100,7 @@ stay()
 
 
 class Ledger:
-    """Where the processes of a tree write themselves down, and whether they live."""
+    """The list in which the processes of a tree write themselves down."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "ledger"
@@ -108,16 +108,16 @@ class Ledger:
         self._script.write_text(_SOURCE, encoding="utf-8")
 
     def argv(self, style: str) -> list[str]:
-        """A session that starts processes in that style and stays."""
+        """Returns the command of a session that starts processes in that style and stays."""
         return [sys.executable, "-S", str(self._script), str(self.path), style]
 
     @property
     def signed(self) -> int:
-        """How many processes there have been."""
+        """The number of processes so far."""
         return len(self._lines())
 
     def alive(self) -> list[str]:
-        """Those that live still."""
+        """Returns the processes that live."""
         return [pid for pid, started in self._lines() if _lives(pid, started)]
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -128,11 +128,11 @@ class Ledger:
 
 
 def end_all(folder: Path) -> None:
-    """Kills whatever was started with a path in that folder; a storm has to be missed many times to escape."""
+    """Kills every process with a path of the folder in its command line, until many looks find none."""
     quiet = 0
-    while quiet < LOOKS:
+    while quiet < EMPTY_LOOKS:
         of_it = [stat(pid) for pid in pids() if _is_of(pid, folder)]
-        alive = [found.process for found in of_it if found and found.state not in ENDED]
+        alive = [found.process for found in of_it if found and found.state not in DEAD_STATES]
         kill_frozen(alive)
         quiet = 0 if alive else quiet + 1
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A server for one real worker: it sends what a test says, answers as a test says, and keeps what it hears."""
+"""A fake swarmd for one real worker: a test chooses its messages and answers; it records every request."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,7 @@ from amplifier_swarm.v1.worker_service_pb2_grpc import (
 from support.waiting import eventually
 
 Context = grpc.aio.ServicerContext[Any, Any]
-TOKEN: Final = "test-token"  # it opens nothing but this
+TOKEN: Final = "test-token"  # valid for this fake only
 WORKER: Final = Path(sys.executable).with_name("swarm-worker")
 
 
@@ -34,16 +34,16 @@ def _go(_record: wire.SessionRecord) -> wire.SessionAnswer:
 
 @dataclass
 class FakeSwarm(WorkerServiceServicer):
-    """What the worker sees, and what is seen of the worker."""
+    """A fake of the worker's service; its fields set the answers and hold the requests."""
 
     interval_s: float = 0.2
     stop_after_s: float = 60.0
     go: Callable[[wire.SessionRecord], wire.SessionAnswer] = _go
     disposition: wire.FinishDisposition.ValueType = wire.FINISH_DISPOSITION_ACCEPTED
-    # Answered at each heartbeat, for the leases that it lists.
+    # Sent with the answer to each heartbeat, for the leases that it lists.
     orders: list[wire.Order] = field(default_factory=list)
     notice: wire.SwarmNotice | None = None
-    # Methods that fail, with which code.
+    # The methods that fail, with their codes.
     failing: dict[str, grpc.StatusCode] = field(default_factory=dict)
     registered: list[wire.ClaimTaskRequest] = field(default_factory=list)
     beats: list[wire.HeartbeatRequest] = field(default_factory=list)
@@ -56,7 +56,7 @@ class FakeSwarm(WorkerServiceServicer):
 
     @property
     def outcomes(self) -> Mapping[str, task_pb2.Outcome]:
-        """The outcome of each lease that has one."""
+        """The outcomes by lease id."""
         return {item.lease_id: item.outcome for item in self.finished}
 
     @property
@@ -146,7 +146,7 @@ class FakeSwarm(WorkerServiceServicer):
 
 @dataclass
 class Address:
-    """Where a fake listens; it can be away for a while."""
+    """The address of a fake; the fake can be down for a while."""
 
     fake: FakeSwarm
     port: int = 0
@@ -154,6 +154,7 @@ class Address:
 
     @property
     def text(self) -> str:
+        """The address as HOST:PORT."""
         return f"127.0.0.1:{self.port}"
 
     async def up(self) -> None:
@@ -164,7 +165,7 @@ class Address:
         await self._server.start()
 
     async def down(self) -> None:
-        """Ends every call and listens no more."""
+        """Ends every call and stops listening."""
         if self._server is not None:
             await self._server.stop(0)
         self._server = None
@@ -184,14 +185,14 @@ class WorkerProcess:
         (folder / "token").write_text(TOKEN, encoding="ascii")
 
     def script(self, name: str, body: str) -> str:
-        """Makes a shell script in the project and gives the command that runs it."""
+        """Writes a shell script into the project; returns the command that runs it."""
         (self.project / name).write_text(body, encoding="utf-8")
         return f"/bin/sh {self.project / name}"
 
     def start(
         self, *flags: str, builder: str = "true", validator: str = "", within: Sequence[str] = ()
     ) -> None:
-        """Starts it with the `command` runner; `within` is a program that becomes it."""
+        """Starts the worker with the `command` runner; `within` is a program that execs it."""
         argv = [*within, str(WORKER), "--server", self._server, "--token-file", str(self._folder / "token")]
         argv += ["--project-root", str(self.project), "--state-dir", str(self.state), "--name", "w1"]
         argv += ["--runner", "command", "--builder-command", builder, "--kill-grace", "0.3"]
@@ -203,12 +204,12 @@ class WorkerProcess:
 
     @property
     def out(self) -> str:
-        """What it wrote on stdout."""
+        """The text on its stdout."""
         return (self._folder / "out").read_text(encoding="utf-8")
 
     @property
     def err(self) -> str:
-        """What it wrote on stderr."""
+        """The text on its stderr."""
         return (self._folder / "err").read_text(encoding="utf-8")
 
     @property
@@ -217,7 +218,7 @@ class WorkerProcess:
         return self._process.pid
 
     async def until(self, condition: Callable[[], object], *, what: str) -> None:
-        """Waits for something that happens only while it runs."""
+        """Waits for a condition; fails if the worker ends first."""
         process = self._process
         assert process is not None
         try:
@@ -227,19 +228,19 @@ class WorkerProcess:
         assert condition(), f"it ended with {process.returncode} before {what}\n{self.err}"
 
     def signal(self, number: int) -> None:
-        """Sends it a signal."""
+        """Sends the worker a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def exit_code(self) -> int:
-        """Waits for its end."""
+        """Waits for the end of the worker; returns its exit code."""
         process = self._process
         assert process is not None
         await eventually(lambda: process.poll() is not None, f"the worker ends\n{self.err}")
         return int(process.returncode)
 
     def end(self) -> None:
-        """Ends it whatever it does."""
+        """Kills the worker if it still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -247,7 +248,7 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def fake_swarm() -> AsyncIterator[Address]:
-    """A fake that serves."""
+    """Serves a fake until the end."""
     address = Address(FakeSwarm())
     await address.up()
     try:
@@ -257,7 +258,7 @@ async def fake_swarm() -> AsyncIterator[Address]:
 
 
 def claim(lease_id: str, **fields: Any) -> wire.Claim:
-    """A claim; the task has the lease's name."""
+    """Returns a claim; by default the task has the name of the lease."""
     fields.setdefault("task_id", lease_id)
     attempt = fields.pop("attempt", 1)
     extra = {name: fields.pop(name) for name in ("findings", "last_error") if name in fields}
@@ -267,7 +268,7 @@ def claim(lease_id: str, **fields: Any) -> wire.Claim:
 
 
 def stop(lease_id: str, action: wire.OrderAction.ValueType = wire.ORDER_ACTION_STOP) -> wire.Order:
-    """An order to end."""
+    """Returns an order to stop an attempt."""
     return wire.Order(lease_id=lease_id, action=action, cause="the test wants it")
 
 

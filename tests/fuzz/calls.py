@@ -1,7 +1,7 @@
 """Sends mutated messages to a server and judges every answer.
 
-Each is answered with OK or with a typed status; what does not parse gRPC itself refuses. A refused call leaves
-the state as it was, reads never change it, and in the end everything that was stored can still be shown.
+Each call is answered with OK or with a typed status. A refused call leaves the state unchanged, reads never change
+the state, and at the end everything that was stored can still be shown.
 """
 
 import random
@@ -19,8 +19,8 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
-from fuzz.messages import mutated
-from fuzz.stand import SLOTS, Stand, finish, session_id, stand, start
+from fuzz.message_mutations import mutated
+from fuzz.prepared_server import SLOTS, PreparedServer, finish, prepared_server, session_id, start
 from support.server import server
 
 ROUND: Final = 250
@@ -35,41 +35,41 @@ METHODS: Final = {
 READS: Final = frozenset(
     {"GetTask", "ListTasks", "ExplainTask", "GetSwarm", "ListWorkers", "ListTokens", "Heartbeat"}
 )
-# Where most can go wrong; those that end everything come seldom enough for something to be left.
+# Methods with many fields are called more often; methods that end everything less, so that something is left.
 _OFTEN: Final = {"AddTasks": 3, "RecordSession": 3, "ReportProgress": 3, "FinishTask": 3, "ResumeSwarm": 2}
 _WEIGHTS: Final = [_OFTEN.get(method, 1) for method in METHODS]
-# What a server that is well never answers.
+# A healthy server never answers with these.
 _BROKEN: Final = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
 
 
 @dataclass
 class Tally:
-    """What became of the calls."""
+    """The results of the calls."""
 
     codes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
 
 async def play(seed: int, rounds: Sequence[int], folder: Path, *, size: int = ROUND) -> Tally:
-    """Plays those rounds of the seed, each on a server of its own."""
+    """Plays these rounds of the seed, each on its own server."""
     tally = Tally()
     for number in rounds:
         place = folder / str(number)
         place.mkdir()
         try:
-            async with stand(place) as found:
+            async with prepared_server(place) as found:
                 await _Round(found, tally, seed=seed, number=number).play(size)
             await _still_shown(place)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+        except Exception as error:  # noqa: BLE001  # every error is a finding
             tally.failures.append(f"seed {seed} round {number}: {type(error).__name__}: {error}")
     return tally
 
 
 class _Round:
-    """One series of calls."""
+    """A series of calls."""
 
-    def __init__(self, found: Stand, tally: Tally, *, seed: int, number: int) -> None:
-        self._stand = found
+    def __init__(self, found: PreparedServer, tally: Tally, *, seed: int, number: int) -> None:
+        self._server = found
         self._tally = tally
         self._place = f"seed {seed} round {number}"
         self._rng = random.Random(f"{seed}:{number}")
@@ -77,38 +77,38 @@ class _Round:
     async def play(self, size: int) -> None:
         for number in range(size):
             [method] = self._rng.choices(list(METHODS), _WEIGHTS)
-            requests = dict(valid(self._stand, self._rng))
+            requests = dict(valid(self._server, self._rng))
             others = [request.SerializeToString() for request in requests.values()]
             data = mutated(requests[method], self._rng, others)
-            said = await self._send(method, data)
+            fault = await self._send(method, data)
             for _ in range(2):
-                # A stream that an earlier call has closed may still be giving claims back: ask again.
-                if said == "it was refused and changed something":
-                    said = await self._send(method, data)
-            if said:
-                self._tally.failures.append(f"{self._place} call {number} {method} {data[:200]!r}: {said}")
+                # A stream that an earlier call closed may still be giving claims back: send again.
+                if fault == "it was refused and changed something":
+                    fault = await self._send(method, data)
+            if fault:
+                self._tally.failures.append(f"{self._place} call {number} {method} {data[:200]!r}: {fault}")
         await self._check_health()
-        damage = self._stand.state.damage()
+        damage = self._server.state.damage()
         if damage:
             self._tally.failures.append(f"{self._place}: {damage}")
 
     async def _send(self, method: str, data: bytes) -> str:
-        """What is wrong with the answer, if anything."""
-        before = self._stand.state.fingerprint()
+        """Sends a call; returns the fault of the answer, empty if there is none."""
+        before = self._server.state.fingerprint()
         error = await self._call(method, data)
         self._tally.codes["OK" if error is None else error.code().name] += 1
         if error is None:
-            changed = method in READS and self._stand.state.fingerprint() != before
+            changed = method in READS and self._server.state.fingerprint() != before
             return "it only reads, and changed something" if changed and method != "Heartbeat" else ""
         typed = bool(unpack(error).reason) and error.code() not in _BROKEN
         if not typed and _parses(method, data):
             return f"{error.code().name}: {error.details()}"
-        return "it was refused and changed something" if self._stand.state.fingerprint() != before else ""
+        return "it was refused and changed something" if self._server.state.fingerprint() != before else ""
 
     async def _call(self, method: str, data: bytes) -> grpc.aio.AioRpcError | None:
         descriptor = METHODS[method]
         path = f"/{descriptor.containing_service.full_name}/{method}"
-        client = self._stand.client
+        client = self._server.client
         channel: Any = client.channel
         try:
             if descriptor.client_streaming:
@@ -120,11 +120,11 @@ class _Round:
         return None
 
     async def _check_health(self) -> None:
-        answer = await health_pb2_grpc.HealthStub(self._stand.client.channel).Check(
+        answer = await health_pb2_grpc.HealthStub(self._server.client.channel).Check(
             health_pb2.HealthCheckRequest(), timeout=20
         )
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        await self._stand.client.call("GetSwarm", pb.GetSwarmRequest())
+        await self._server.client.call("GetSwarm", pb.GetSwarmRequest())
 
 
 def _parses(method: str, data: bytes) -> bool:
@@ -136,8 +136,8 @@ def _parses(method: str, data: bytes) -> bool:
     return True
 
 
-def valid(found: Stand, rng: random.Random) -> Iterator[tuple[str, Message]]:
-    """A good request for each method, as things stand."""
+def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Message]]:
+    """Yields a good request for each method, in the present state."""
     claim = rng.choice(found.claims)
     task_id = f"t{rng.randrange(24):02d}"
     yield from _of_worker(found, claim, rng)
@@ -173,7 +173,9 @@ def valid(found: Stand, rng: random.Random) -> Iterator[tuple[str, Message]]:
     yield "RevokeToken", pb.RevokeTokenRequest(token_id=found.spare_token)
 
 
-def _of_worker(found: Stand, claim: worker_pb.Claim, rng: random.Random) -> Iterator[tuple[str, Message]]:
+def _of_worker(
+    found: PreparedServer, claim: worker_pb.Claim, rng: random.Random
+) -> Iterator[tuple[str, Message]]:
     leases = [held.lease_id for held in found.claims[-SLOTS:]]
     yield "Heartbeat", worker_pb.HeartbeatRequest(worker="w1", incarnation="w1-1", lease_ids=leases)
     record = start(claim)
@@ -207,7 +209,7 @@ def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:
 
 
 async def _still_shown(folder: Path) -> None:
-    """A server that starts on what was stored shows all of it, and takes its own export back."""
+    """Starts a server on the stored data; it must show all of it and accept its own export."""
     async with server(folder) as served:
         client = served.client()
         tasks = (await client.call("ListTasks", pb.ListTasksRequest(page_size=1_000))).tasks
@@ -232,7 +234,7 @@ async def _still_shown(folder: Path) -> None:
 
 
 async def _end_of(stream: Any) -> str:
-    """Reads a stream to its end; the reason, if that is an error."""
+    """Reads a stream to its end; returns the reason if it ended with an error."""
     try:
         while await stream.read() is not grpc.aio.EOF:
             pass

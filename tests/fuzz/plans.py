@@ -1,7 +1,7 @@
-"""Reads mutated task files as swarmctl does and judges what comes of each.
+"""Reads mutated task files as swarmctl does and judges each result.
 
-A file is either refused with the typed error, whole, in lines that can be shown to people, or read whole: as
-many tasks as an independent reader of YAML sees, each with its id.
+A file is either refused whole, with the typed error and in lines that can be shown to people, or read whole. A file
+that is read has as many tasks as an independent YAML reader sees, each with its id.
 """
 
 import signal
@@ -17,34 +17,34 @@ import yaml
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from fuzz.texts import mutated, seeds, wholes
+from fuzz.plan_mutations import mutated, seeds, wholes
 from swarmctl.plan.faults import SHOWN
 from swarmctl.plan.read import Plan, read_plan
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.plan import check_plan
 from swarmd.wire.definitions import read_planned
 
-# Of this process's own time: a busy machine is no hang.
+# In CPU time of this process, so that a busy machine does not look like a hang.
 DEADLINE_S: Final = 5.0
-# Of lines that files made of nonsense are told in.
+# The longest line that a fault may have.
 _LINE_CHARS: Final = 6_000
 _STRINGS: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class Hang(Exception):
-    """A file took longer than any file may."""
+    """A file took longer than DEADLINE_S."""
 
 
 @dataclass
 class Tally:
-    """What became of the files."""
+    """The results of the files."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
 
 def play(seed: int, numbers: Sequence[int], folder: Path) -> Tally:
-    """Reads the files with these numbers of the seed's series."""
+    """Reads the files with these numbers in the seed's series."""
     tally, pieces, whole = Tally(), seeds(), wholes()
     path = folder / "plan.yaml"
     for number in numbers:
@@ -53,7 +53,7 @@ def play(seed: int, numbers: Sequence[int], folder: Path) -> Tally:
         try:
             with _deadline():
                 tally.outcomes[_read(path, data)] += 1
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+        except Exception as error:  # noqa: BLE001  # every error is a finding
             tally.failures.append(f"seed {seed} file {number}: {type(error).__name__}: {error}")
     return tally
 

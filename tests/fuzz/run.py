@@ -17,7 +17,7 @@ DEFAULTS: Final = {"plans": 20_000, "calls": 80}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Plays; prints the figures and each failure; ends with 1 if there is one."""
+    """Plays; prints the figures and each failure; returns 1 if there is a failure."""
     parser = argparse.ArgumentParser(prog="fuzz.run", description=__doc__)
     parser.add_argument("what", choices=sorted(DEFAULTS))
     parser.add_argument("--seed", type=int, default=1)

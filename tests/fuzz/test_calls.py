@@ -1,4 +1,4 @@
-"""Mutated messages: a typed answer each, nothing changed by a refusal, everything stored can be shown."""
+"""Mutated messages: each gets a typed answer, a refusal changes nothing, all stored data can be shown."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.calls import METHODS, ROUND, play, valid
-from fuzz.stand import stand
+from fuzz.prepared_server import prepared_server
 from swarmd.rpc.auth import ROLES
 
 SEED = 1
@@ -21,7 +21,7 @@ def test_every_method_that_answers_once_is_called() -> None:
 
 
 async def test_there_is_a_good_request_for_each_of_them(tmp_path: Path) -> None:
-    async with stand(tmp_path) as found:
+    async with prepared_server(tmp_path) as found:
         assert set(dict(valid(found, random.Random(1)))) == set(METHODS)
 
 

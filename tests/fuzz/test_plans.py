@@ -1,11 +1,11 @@
-"""Mutated task files: one typed answer each, no hang, nothing read by half."""
+"""Mutated task files: each gets one typed answer, none hangs, none is read by half."""
 
 from pathlib import Path
 
 import pytest
 
+from fuzz.plan_mutations import mutated, seeds, wholes
 from fuzz.plans import play
-from fuzz.texts import mutated, seeds, wholes
 
 SEED = 1
 SHARES = 4
@@ -22,7 +22,7 @@ def test_a_file_is_made_again_from_its_seed_and_number() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("share", range(SHARES))
-def test_twenty_thousand_mutated_task_files_are_read_whole_or_refused_in_words(
+def test_twenty_thousand_mutated_task_files_are_read_whole_or_refused_with_a_reason(
     tmp_path: Path, share: int
 ) -> None:
     tally = play(SEED, range(share, FILES, SHARES), tmp_path)

@@ -1,4 +1,4 @@
-"""Bad calls by name: each gets its own code and field, and the state is what it was."""
+"""Bad calls by kind: each gets its code and field, and the state is unchanged."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
-from fuzz.stand import Stand, finish, session_id, stand, start
+from fuzz.prepared_server import PreparedServer, finish, prepared_server, session_id, start
 from support.server import next_message, refusal
 from swarmd.store import tasks
 
@@ -21,32 +21,32 @@ WORKER = "/amplifier_swarm.v1.WorkerService/"
 
 
 @pytest.fixture
-async def found(tmp_path: Path) -> AsyncIterator[Stand]:
-    async with stand(tmp_path) as furnished:
-        yield furnished
+async def found(tmp_path: Path) -> AsyncIterator[PreparedServer]:
+    async with prepared_server(tmp_path) as server:
+        yield server
 
 
-async def refused(found: Stand, method: str, request: Any) -> WireError:
-    """How the call is refused; nothing may have changed."""
+async def refused(found: PreparedServer, method: str, request: Any) -> WireError:
+    """Sends a call that must be refused and change nothing; returns its error."""
     before = found.state.fingerprint()
     error = await refusal(found.client.call(method, request))
     assert found.state.fingerprint() == before
     return error
 
 
-def outcome(found: Stand, **fields: Any) -> worker_pb.FinishTaskRequest:
-    """The end of an attempt that runs, with something wrong about it."""
+def outcome(found: PreparedServer, **fields: Any) -> worker_pb.FinishTaskRequest:
+    """Returns the end of a running attempt, with something wrong in it."""
     request = finish(found.started[3])
     request.finished[0].outcome.MergeFrom(task_pb2.Outcome(**fields))
     return request
 
 
-def news(**fields: Any) -> worker_pb.ReportProgressRequest:
-    """News of a session that nobody knows."""
+def progress_of(**fields: Any) -> worker_pb.ReportProgressRequest:
+    """Returns progress of an unknown session."""
     return worker_pb.ReportProgressRequest(worker="w1", sessions=[worker_pb.SessionProgress(**fields)])
 
 
-async def test_the_lease_of_another_worker_opens_nothing(found: Stand) -> None:
+async def test_the_lease_of_another_worker_opens_nothing(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     running = found.started[3]
     record, end, progress = start(running), finish(running), worker_pb.ReportProgressRequest(worker="w2")
@@ -76,7 +76,9 @@ async def test_the_lease_of_another_worker_opens_nothing(found: Stand) -> None:
         "1--1-1-" + "0" * 32, "1-1-1-" + "0" * 10_000,
     ],
 )  # fmt: skip
-async def test_a_lease_that_was_never_given_is_answered_item_by_item(found: Stand, lease_id: str) -> None:
+async def test_a_lease_that_was_never_given_is_answered_item_by_item(
+    found: PreparedServer, lease_id: str
+) -> None:
     before = found.state.fingerprint()
     record, end = start(found.started[3]), finish(found.started[3])
     record.records[0].lease_id = end.finished[0].lease_id = lease_id
@@ -94,7 +96,7 @@ async def test_a_lease_that_was_never_given_is_answered_item_by_item(found: Stan
     assert found.state.fingerprint() == before
 
 
-async def test_a_heartbeat_may_list_any_number_of_leases_and_each_is_answered(found: Stand) -> None:
+async def test_a_heartbeat_may_list_any_number_of_leases_and_each_is_answered(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     leases = [*(claim.lease_id for claim in found.claims), *(f"1-1-{n}-{'0' * 32}" for n in range(2, 1_100))]
     beat = worker_pb.HeartbeatRequest(worker="w1", incarnation="w1-1", lease_ids=leases)
@@ -105,7 +107,9 @@ async def test_a_heartbeat_may_list_any_number_of_leases_and_each_is_answered(fo
     assert found.state.fingerprint() == before
 
 
-async def test_a_live_name_from_another_host_is_refused_and_the_owner_keeps_its_stream(found: Stand) -> None:
+async def test_a_live_name_from_another_host_is_refused_and_the_owner_keeps_its_stream(
+    found: PreparedServer,
+) -> None:
     before = found.state.fingerprint()
     other = found.client.claims("w1", host="elsewhere", instance="another", incarnation="another")
 
@@ -118,7 +122,7 @@ async def test_a_live_name_from_another_host_is_refused_and_the_owner_keeps_its_
     assert not found.stream.done()
 
 
-async def test_a_departure_in_the_name_of_an_older_process_is_not_believed(found: Stand) -> None:
+async def test_a_departure_in_the_name_of_an_older_process_is_ignored(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     leaving = worker_pb.HeartbeatRequest(
         worker="w1", incarnation="an older one", phase=worker_pb.WORKER_PHASE_LEAVING
@@ -141,9 +145,9 @@ async def test_a_departure_in_the_name_of_an_older_process_is_not_believed(found
             worker="w1", records=[worker_pb.SessionRecord(session_id="s", role=77)]), "records.role"),  # type: ignore[arg-type]
         ("ReportProgress", worker_pb.ReportProgressRequest(
             worker="w1", sessions=[worker_pb.SessionProgress()] * 1_025), "sessions"),
-        ("ReportProgress", news(entries=[session_pb2.LogEntry(number=0)]), "sessions.entries.number"),
-        ("ReportProgress", news(usage=session_pb2.Usage(output_tokens=-1)), "usage"),
-        ("ReportProgress", news(usage=session_pb2.Usage(cost="nan")), "usage.cost"),
+        ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=0)]), "sessions.entries.number"),
+        ("ReportProgress", progress_of(usage=session_pb2.Usage(output_tokens=-1)), "usage"),
+        ("ReportProgress", progress_of(usage=session_pb2.Usage(cost="nan")), "usage.cost"),
         ("FinishTask", worker_pb.FinishTaskRequest(
             worker="w1", finished=[worker_pb.FinishedAttempt()] * 1_025), "finished"),
         ("FinishTask", worker_pb.FinishTaskRequest(
@@ -163,7 +167,7 @@ async def test_a_departure_in_the_name_of_an_older_process_is_not_believed(found
         ("CreateToken", pb.CreateTokenRequest(role=77), "role"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
-async def test_a_bad_field_is_named(found: Stand, method: str, request_: Any, field: str) -> None:
+async def test_a_bad_field_is_named(found: PreparedServer, method: str, request_: Any, field: str) -> None:
     error = await refused(found, method, request_)
 
     assert (error.code, error.reason) == (CODE.INVALID_ARGUMENT, "INVALID_REQUEST")
@@ -182,8 +186,8 @@ async def test_a_bad_field_is_named(found: Stand, method: str, request_: Any, fi
         ({"opening": -1}, "opening"),
     ],
 )
-async def test_a_worker_that_registers_wrongly_is_told_what_is_wrong(
-    found: Stand, fields: dict[str, Any], field: str
+async def test_a_wrong_registration_is_refused_with_the_field(
+    found: PreparedServer, fields: dict[str, Any], field: str
 ) -> None:
     before = found.state.fingerprint()
 
@@ -196,8 +200,8 @@ async def test_a_worker_that_registers_wrongly_is_told_what_is_wrong(
 @pytest.mark.parametrize(
     ("seconds", "nanos"), [(2**62, 0), (-(2**62), 0), (315_576_000_001, 0), (1, -1), (0, 2**31 - 1)]
 )
-async def test_a_duration_that_is_none_is_refused_with_the_outcome(
-    found: Stand, seconds: int, nanos: int
+async def test_an_impossible_duration_is_refused_with_the_outcome(
+    found: PreparedServer, seconds: int, nanos: int
 ) -> None:
     receipt = session_pb2.KillReceipt(containment="subreaper")
     receipt.duration.seconds, receipt.duration.nanos = seconds, nanos
@@ -208,7 +212,9 @@ async def test_a_duration_that_is_none_is_refused_with_the_outcome(
 
 
 @pytest.mark.parametrize("seconds", [-1, -(2**62), 0, 2**62, 2**63 - 1])
-async def test_a_provider_is_waited_for_within_reason_whatever_it_asks(found: Stand, seconds: int) -> None:
+async def test_a_provider_is_waited_for_within_reason_whatever_it_asks(
+    found: PreparedServer, seconds: int
+) -> None:
     limited = outcome(
         found, kind=task_pb2.OUTCOME_KIND_FAILED, failure_class=task_pb2.FAILURE_CLASS_PROVIDER_LIMITED
     )
@@ -223,7 +229,7 @@ async def test_a_provider_is_waited_for_within_reason_whatever_it_asks(found: St
 
 
 @pytest.mark.parametrize("seconds", [2**62, -(2**62), 2**63 - 1])
-async def test_a_log_entry_of_an_impossible_time_is_refused(found: Stand, seconds: int) -> None:
+async def test_a_log_entry_of_an_impossible_time_is_refused(found: PreparedServer, seconds: int) -> None:
     running = found.started[3]
     entry = session_pb2.LogEntry(number=1, text="x")
     entry.logged_at.seconds = seconds
@@ -238,12 +244,14 @@ async def test_a_log_entry_of_an_impossible_time_is_refused(found: Stand, second
     assert (error.code, error.metadata) == (CODE.INVALID_ARGUMENT, {"field": "sessions.entries.logged_at"})
 
 
-async def test_log_entries_that_come_twice_or_too_late_are_kept_once_and_in_order(found: Stand) -> None:
+async def test_log_entries_that_come_twice_or_too_late_are_kept_once_and_in_order(
+    found: PreparedServer,
+) -> None:
     running = found.started[3]
     for texts in ({2: "second"}, {1: "first", 2: "second once more"}):
         entries = [session_pb2.LogEntry(number=number, text=text) for number, text in texts.items()]
         fields = {"lease_id": running.lease_id, "session_id": session_id(running), "entries": entries}
-        await found.client.call("ReportProgress", news(**fields))
+        await found.client.call("ReportProgress", progress_of(**fields))
 
     log = found.client.operator.TailLog(
         pb.TailLogRequest(task_id=running.task.task_id), metadata=found.client.metadata
@@ -254,7 +262,7 @@ async def test_log_entries_that_come_twice_or_too_late_are_kept_once_and_in_orde
 
 
 @pytest.mark.parametrize("method", ["GetTask", "ExplainTask"])
-async def test_a_name_of_any_length_is_refused_in_few_words(found: Stand, method: str) -> None:
+async def test_a_name_of_any_length_is_refused_in_few_words(found: PreparedServer, method: str) -> None:
     name = "x" * 1_000_000
     error = await refused(found, method, getattr(pb, f"{method}Request")(task_id=name))
 
@@ -262,7 +270,7 @@ async def test_a_name_of_any_length_is_refused_in_few_words(found: Stand, method
     assert len(error.message) < 1_100
 
 
-async def test_faults_of_many_long_tasks_are_told_as_far_as_there_is_room(found: Stand) -> None:
+async def test_faults_of_many_long_tasks_are_cut_to_what_trailers_hold(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     tasks = [task_pb2.TaskDefinition(task_id=f"é{n}" + "é" * 100_000) for n in range(20)]
 
@@ -274,7 +282,7 @@ async def test_faults_of_many_long_tasks_are_told_as_far_as_there_is_room(found:
     assert found.state.fingerprint() == before
 
 
-async def test_metadata_of_64_kib_is_refused_by_grpc_and_others_are_served_on(found: Stand) -> None:
+async def test_metadata_of_64_kib_is_refused_by_grpc_and_others_are_served_on(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     metadata = (*found.client.metadata, ("x-much", "x" * 65 * 1024))
     other = found.served.client()
@@ -287,7 +295,9 @@ async def test_metadata_of_64_kib_is_refused_by_grpc_and_others_are_served_on(fo
     assert found.state.fingerprint() == before
 
 
-async def test_a_message_above_the_limit_is_refused_by_grpc_and_others_are_served_on(found: Stand) -> None:
+async def test_a_message_above_the_limit_is_refused_by_grpc_and_others_are_served_on(
+    found: PreparedServer,
+) -> None:
     request = outcome(found, error="x" * (MAX_MESSAGE_BYTES + 1))
 
     error = await refused(found, "FinishTask", request)
@@ -307,8 +317,8 @@ async def test_a_message_above_the_limit_is_refused_by_grpc_and_others_are_serve
     ],
     ids=["no UTF-8", "half a surrogate pair", "a length beyond the end", "open groups", "field number 0"],
 )
-async def test_bytes_that_are_no_message_are_refused_by_grpc_itself(
-    found: Stand, method: str, data: bytes
+async def test_bytes_that_are_not_a_message_are_refused_by_grpc_itself(
+    found: PreparedServer, method: str, data: bytes
 ) -> None:
     before = found.state.fingerprint()
     channel: Any = found.client.channel
@@ -321,7 +331,7 @@ async def test_bytes_that_are_no_message_are_refused_by_grpc_itself(
     await found.client.call("GetSwarm", pb.GetSwarmRequest())
 
 
-async def test_a_message_of_a_stream_that_can_t_be_read_is_refused_by_name(found: Stand) -> None:
+async def test_a_message_of_a_stream_that_can_t_be_read_is_refused_by_name(found: PreparedServer) -> None:
     before = found.state.fingerprint()
     channel: Any = found.client.channel
     call = channel.stream_unary("/amplifier_swarm.v1.OperatorService/AddTasks")

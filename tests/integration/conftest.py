@@ -10,7 +10,7 @@ from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, fake_swarm
 
 @pytest.fixture
 async def address() -> AsyncIterator[Address]:
-    """Where the fake server listens."""
+    """The address of the fake server."""
     async with fake_swarm() as address:
         yield address
 
@@ -23,7 +23,7 @@ def fake(address: Address) -> FakeSwarm:
 
 @pytest.fixture
 def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
-    """A worker that is yet to be started; ended with the test."""
+    """A worker that the test starts; killed at the end of the test."""
     worker = WorkerProcess(tmp_path, address.text)
     yield worker
     worker.end()

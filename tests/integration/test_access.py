@@ -1,4 +1,4 @@
-"""Who may call what: every method, every role."""
+"""Authorization: every method with every role."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ async def token_of(served: Server, role: str) -> tuple[str, str]:
 
 
 async def outcome(served: Server, token: str, method: Any) -> grpc.StatusCode:
-    """How the server answers that method; a stream is judged by its first message or its end."""
+    """Calls a method and returns the status; a stream is judged by its first message or its end."""
     client = served.client(token)
     module = worker_pb if method.containing_service.name == "WorkerService" else pb
     request = getattr(module, method.input_type.name)()

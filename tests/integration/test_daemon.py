@@ -1,4 +1,4 @@
-"""The daemon as a whole in this process: what it refuses to start on, and the stop file."""
+"""The whole daemon in this process: refused starts and the stop file."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ from support.waiting import eventually
 
 
 async def start(folder: Path, **settings: object) -> ProgramExit:
-    """The Exit with which a server refuses to start."""
+    """Starts a server that must refuse; returns its ProgramExit."""
     with pytest.raises(ProgramExit) as caught:
         async with server(folder, **settings):
             pass
@@ -144,7 +144,7 @@ async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(t
     async with server(tmp_path) as served:
         found = (await served.client().call("GetSwarm", pb.GetSwarmRequest())).swarm
         assert (found.mode, found.stop_generation) == (swarm_pb2.SWARM_MODE_STOPPED, 2)
-        assert found.cause == "the file EMERGENCY_STOP is there"
+        assert found.cause == "the file EMERGENCY_STOP exists"
 
 
 async def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
 
 
 def test_a_dead_peer_is_noticed_by_ping_timeout_and_not_by_keepalive_timeout_alone() -> None:
-    """grpc's keepalive timeout alone does nothing: the HTTP/2 ping timeout must be set too, on both sides."""
+    """Checks the HTTP/2 ping timeout on both sides: grpc's keepalive timeout alone has no effect."""
     names = dict(KEEPALIVE)
 
     assert names["grpc.http2.ping_timeout_ms"] == names["grpc.keepalive_timeout_ms"] > 0

@@ -1,4 +1,4 @@
-"""Reaching a server over a slow line."""
+"""Dialling a server over a slow line."""
 
 import asyncio
 
@@ -21,11 +21,11 @@ async def test_a_server_that_is_far_is_reached_at_the_first_attempt(served: Serv
         lane = proxy.lane()
         lane.set(FAR)
 
-        swarm = await asyncio.to_thread(_look, Endpoint(lane.address, served.token))
+        swarm = await asyncio.to_thread(_read_swarm, Endpoint(lane.address, served.token))
 
     assert swarm.swarm_id
 
 
-def _look(endpoint: Endpoint) -> swarm_pb2.Swarm:
+def _read_swarm(endpoint: Endpoint) -> swarm_pb2.Swarm:
     with dial_blocking(endpoint) as channel:
         return OperatorServiceStub(channel).GetSwarm(pb.GetSwarmRequest(), timeout=30).swarm

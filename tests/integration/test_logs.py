@@ -1,4 +1,4 @@
-"""What sessions print: bounded, without secrets, harmless, and read on by one cursor."""
+"""Session logs: bounded, without secrets, harmless for terminals, and resumable by one cursor."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ KEY = "sk-ant-" + "a" * 40
 
 
 async def begun(client: Client) -> tuple[GrpcWorker, worker_pb.Claim, str]:
-    """A worker in the middle of a session."""
+    """Returns a worker in the middle of a session, its claim and the id of the session."""
     await client.add(TaskDefinition(task_id="a"))
     hand = GrpcWorker(client)
     claim = await hand.claim()
@@ -26,7 +26,7 @@ async def log(client: Client, **request: Any) -> list[session_pb2.LogEntry]:
     return [entry async for message in stored for entry in message.entries]
 
 
-async def test_a_long_log_keeps_its_head_and_its_tail_and_says_what_is_missing_between(
+async def test_a_long_log_keeps_its_head_and_tail_and_marks_the_gap(
     served: Server,
 ) -> None:
     client = served.client()
@@ -42,7 +42,7 @@ async def test_a_long_log_keeps_its_head_and_its_tail_and_says_what_is_missing_b
     assert cursors == sorted(set(cursors))
 
 
-async def test_how_much_of_a_log_is_kept_is_the_operators_choice(tmp_path: Path) -> None:
+async def test_the_operator_sets_how_much_of_a_log_is_kept(tmp_path: Path) -> None:
     async with server(tmp_path, session_log_head=2, session_log_tail=3) as served:
         client = served.client()
         hand, claim, session = await begun(client)
@@ -72,7 +72,7 @@ async def test_a_log_goes_on_after_any_cursor_over_all_sessions(served: Server) 
     ]
 
 
-async def test_who_follows_over_a_retry_misses_nothing_of_either_attempt(served: Server) -> None:
+async def test_a_follower_misses_nothing_of_either_attempt_over_a_retry(served: Server) -> None:
     client = served.client()
     hand, claim, session = await begun(client)
     await hand.say(claim, session, "first")
@@ -88,7 +88,7 @@ async def test_who_follows_over_a_retry_misses_nothing_of_either_attempt(served:
     assert [entry.text for entry in await log(client, attempt=1)] == ["first", "last words"]
 
 
-async def test_secrets_and_what_steers_a_terminal_are_never_stored(served: Server) -> None:
+async def test_secrets_and_terminal_controls_are_never_stored(served: Server) -> None:
     client = served.client()
     hand, claim, session = await begun(client)
     pem = ["-----BEGIN PRIVATE KEY-----", "MIIEvQIBADAN", "-----END PRIVATE KEY-----"]

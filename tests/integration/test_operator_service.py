@@ -1,4 +1,4 @@
-"""The operators' side of the wire: lists, details, reasons, events, exports, backups."""
+"""OperatorService: lists, details, reasons, events, exports and backups."""
 
 import asyncio
 import threading
@@ -91,7 +91,7 @@ async def test_lists_are_filtered_by_status_phase_and_text(served: Server) -> No
         task_pb2.TaskDefinition(task_id="aX1", name="Test it", phase="two", dependencies=["a_1"]),
     )
 
-    assert (await listed(client, search="a_1"))[0] == ["a_1"], "an underscore is no wildcard"
+    assert (await listed(client, search="a_1"))[0] == ["a_1"], "an underscore matches only itself"
     assert (await listed(client, search="PARSER"))[0] == ["a_1"]
     assert (await listed(client, search="%"))[0] == []
     assert (await listed(client, phase="two"))[0] == ["aX1"]

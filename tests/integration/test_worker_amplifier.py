@@ -1,4 +1,4 @@
-"""A real worker that drives Amplifier's programs, for which stand-ins with all their quirks stand."""
+"""A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
 import json
 import os
@@ -22,7 +22,7 @@ both = pytest.mark.parametrize("runner", [AGENT, CLI])
 
 
 @dataclass
-class Night:
+class StandinSwarm:
     """A worker on the stand-ins, in front of a fake server."""
 
     fake: FakeSwarm
@@ -46,7 +46,7 @@ class Night:
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
-        """What the stand-ins noted."""
+        """The ledger of the stand-ins."""
         path = self.folder / "ledger.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -60,7 +60,7 @@ class Night:
 
     @property
     def files(self) -> list[str]:
-        """What is in the project."""
+        """The names of the files in the project."""
         root = self.worker.project
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
@@ -70,7 +70,7 @@ class Night:
 
 
 @pytest.fixture
-def night(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
     programs = install(tmp_path / "bin")
     (tmp_path / "home").mkdir()
     for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM"))]:
@@ -84,58 +84,60 @@ def night(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> 
         "AMPLIFIER_STANDIN_LEDGER": str(tmp_path / "ledger.jsonl"),
     }.items():
         monkeypatch.setenv(name, value)
-    night = Night(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
-    night.faults()
-    yield night
-    night.worker.end()
+    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
+    swarm.faults()
+    yield swarm
+    swarm.worker.end()
 
 
 @both
-async def test_a_task_is_built_and_approved_and_all_that_it_used_is_counted(
-    night: Night, runner: str
+async def test_a_task_is_built_and_approved_and_all_its_usage_is_counted(
+    swarm: StandinSwarm, runner: str
 ) -> None:
-    night.start(runner)
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1", files=["src/a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["src/a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
     assert outcome.builder_result.status == "completed"
     assert outcome.verdict.passed
-    assert night.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
-    assert night.recorded() == night.used() != (0, 0)
+    assert swarm.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
+    assert swarm.recorded() == swarm.used() != (0, 0)
     tools = [
         entry.text
-        for entry in night.fake.entries["t1-a1-builder-1"]
+        for entry in swarm.fake.entries["t1-a1-builder-1"]
         if entry.kind == session_pb2.LOG_KIND_TOOL_STARTED
     ]
     assert tools
     assert tools[0].startswith("write_file ")
 
 
-async def test_the_new_cli_is_told_the_session_s_id(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_new_cli_receives_the_session_s_id(
+    swarm: StandinSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AMPLIFIER_STANDIN_CLI", "new")
-    night.start(CLI)
+    swarm.start(CLI)
 
-    outcome = await night.outcome(claim("t1"))
+    outcome = await swarm.outcome(claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert {note["session"] for note in night.ledger} == set(night.sessions)
+    assert {note["session"] for note in swarm.ledger} == set(swarm.sessions)
 
 
-async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(night: Night) -> None:
-    night.faults(builder=("two_documents",))
-    night.start(CLI)
+async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("two_documents",))
+    swarm.start(CLI)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
 
 
 @both
-async def test_d17_a_prompt_of_any_size_arrives(night: Night, runner: str) -> None:
-    night.start(runner, "--no-validation")
+async def test_d17_a_prompt_of_any_size_arrives(swarm: StandinSwarm, runner: str) -> None:
+    swarm.start(runner, "--no-validation")
 
-    outcome = await night.outcome(claim("t1", description="0123456789abcdef" * 12_000))
+    outcome = await swarm.outcome(claim("t1", description="0123456789abcdef" * 12_000))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
 
@@ -155,96 +157,102 @@ async def test_d17_a_prompt_of_any_size_arrives(night: Night, runner: str) -> No
         ("tool_failures", task_pb2.FAILURE_CLASS_AGENT_ERROR, "declared but not there: a.py"),
     ],
 )
-async def test_d8_d14_a_builder_that_failed_is_told_by_its_class_and_never_taken_for_done(
-    night: Night, runner: str, fault: str, failure: task_pb2.FailureClass.ValueType, said: str
+async def test_d8_d14_a_failed_builder_is_reported_by_its_class_and_never_counts_as_done(
+    swarm: StandinSwarm, runner: str, fault: str, failure: task_pb2.FailureClass.ValueType, said: str
 ) -> None:
-    night.faults(builder=(fault,))
-    night.start(runner)
+    swarm.faults(builder=(fault,))
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
     assert outcome.failure_class == failure
     assert said in outcome.error
-    assert night.sessions == ["t1-a1-builder-1"]
+    assert swarm.sessions == ["t1-a1-builder-1"]
     if fault != "crash":
-        assert night.recorded() == night.used()
+        assert swarm.recorded() == swarm.used()
 
 
 @both
-async def test_a_rate_limit_says_how_long_to_wait(night: Night, runner: str) -> None:
-    night.faults(builder=("rate_limit",), retry_after_s=12)
-    night.start(runner)
+async def test_a_rate_limit_carries_the_wait_of_the_provider(swarm: StandinSwarm, runner: str) -> None:
+    swarm.faults(builder=("rate_limit",), retry_after_s=12)
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1"))
+    outcome = await swarm.outcome(claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_PROVIDER_LIMITED
     assert outcome.retry_after.seconds == 12
 
 
 @both
-async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(night: Night, runner: str) -> None:
-    night.faults(validator=("verdict_prose_then_json_on_repair",))
-    night.start(runner)
+async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    swarm.faults(validator=("verdict_prose_then_json_on_repair",))
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert night.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
-    turns = [note for note in night.ledger if note["event"] == "start" and note["role"] == "validator"]
+    assert swarm.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
+    turns = [note for note in swarm.ledger if note["event"] == "start" and note["role"] == "validator"]
     assert [(turn["session"], turn["resumed"]) for turn in turns] == [
         ("t1-a1-validator-1", False),
         ("t1-a1-validator-1", True),
     ]
-    assert night.recorded() == night.used()
+    assert swarm.recorded() == swarm.used()
 
 
 @both
 @pytest.mark.parametrize("fault", ["missing_verdict", "broken_json"])
-async def test_d14_a_verdict_that_stays_missing_is_no_verdict(night: Night, runner: str, fault: str) -> None:
-    night.faults(validator=(fault,))
-    night.start(runner)
+async def test_d14_a_verdict_that_stays_missing_is_no_verdict(
+    swarm: StandinSwarm, runner: str, fault: str
+) -> None:
+    swarm.faults(validator=(fault,))
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_NO_VERDICT
     assert not outcome.HasField("verdict")
-    assert len(night.sessions) == 2
+    assert len(swarm.sessions) == 2
 
 
 @both
-async def test_a_validator_that_crashed_or_was_limited_is_run_again_alone(night: Night, runner: str) -> None:
-    night.faults(validator=("crash", "rate_limit"), retry_after_s=0.1)
-    night.start(runner)
+async def test_a_validator_that_crashed_or_was_limited_is_run_again_alone(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    swarm.faults(validator=("crash", "rate_limit"), retry_after_s=0.1)
+    swarm.start(runner)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert night.sessions == [
+    assert swarm.sessions == [
         "t1-a1-builder-1",
         "t1-a1-validator-1",
         "t1-a1-validator2-1",
         "t1-a1-validator3-1",
     ]
-    assert [record.session_id for record in night.fake.ends] == night.sessions
+    assert [record.session_id for record in swarm.fake.ends] == swarm.sessions
 
 
-async def test_a_validator_is_run_three_times_at_most(night: Night) -> None:
-    night.faults(validator=("crash", "crash", "crash"))
-    night.start(AGENT)
+async def test_a_validator_is_run_three_times_at_most(swarm: StandinSwarm) -> None:
+    swarm.faults(validator=("crash", "crash", "crash"))
+    swarm.start(AGENT)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_CRASHED
-    assert len(night.sessions) == 4
+    assert len(swarm.sessions) == 4
 
 
 @pytest.mark.slow
-async def test_a_session_that_has_not_begun_to_answer_may_be_silent_for_longer(night: Night) -> None:
-    night.faults(builder=("silent",))
-    night.start(AGENT, "--stall-timeout", "1")
+async def test_a_session_that_has_not_begun_to_answer_may_be_silent_longer(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("silent",))
+    swarm.start(AGENT, "--stall-timeout", "1")
 
-    outcome = await night.outcome(claim("t1"))
+    outcome = await swarm.outcome(claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert outcome.error == "the builder was silent for 3 s"
@@ -252,62 +260,62 @@ async def test_a_session_that_has_not_begun_to_answer_may_be_silent_for_longer(n
 
 @pytest.mark.slow
 @both
-async def test_a_session_that_falls_silent_is_stalled(night: Night, runner: str) -> None:
-    night.faults(builder=("stall",))
-    night.start(runner, "--stall-timeout", "1.5")
+async def test_a_session_that_falls_silent_is_stalled(swarm: StandinSwarm, runner: str) -> None:
+    swarm.faults(builder=("stall",))
+    swarm.start(runner, "--stall-timeout", "1.5")
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert outcome.error == "the builder was silent for 1.5 s"
     assert outcome.kill_receipt.survivors == 0
 
 
-async def test_d8_an_order_to_end_reaches_what_a_session_left_in_the_background(night: Night) -> None:
-    night.faults(builder=("orphan",), validator=("stall",))
-    night.start(AGENT)
-    await night.worker.until(lambda: night.fake.registered, what="it registers")
-    night.fake.send(claims=[claim("t1", files=["a.py"])])
-    await night.worker.until(lambda: "t1-a1-validator-1" in night.sessions, what="the validator starts")
+async def test_d8_an_order_to_end_reaches_what_a_session_left_in_the_background(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("orphan",), validator=("stall",))
+    swarm.start(AGENT)
+    await swarm.worker.until(lambda: swarm.fake.registered, what="it registers")
+    swarm.fake.send(claims=[claim("t1", files=["a.py"])])
+    await swarm.worker.until(lambda: "t1-a1-validator-1" in swarm.sessions, what="the validator starts")
 
-    night.fake.send(orders=[stop("t1")])
-    await night.worker.until(lambda: "t1" in night.fake.outcomes, what="an outcome")
+    swarm.fake.send(orders=[stop("t1")])
+    await swarm.worker.until(lambda: "t1" in swarm.fake.outcomes, what="an outcome")
 
-    outcome = night.fake.outcomes["t1"]
+    outcome = swarm.fake.outcomes["t1"]
     assert outcome.kind == task_pb2.OUTCOME_KIND_STOPPED
     assert outcome.kill_receipt.survivors == 0
-    (orphan,) = [note for note in night.ledger if note["event"] == "orphan"]
+    (orphan,) = [note for note in swarm.ledger if note["event"] == "orphan"]
     assert not alive(orphan["pid"])
 
 
-async def test_delegated_children_and_noise_are_counted_and_skipped(night: Night) -> None:
-    night.faults(builder=("delegate",), validator=("noisy",))
-    night.start(AGENT)
+async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("delegate",), validator=("noisy",))
+    swarm.start(AGENT)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"]))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert any(note.get("agent") for note in night.ledger)
-    assert night.recorded() == night.used()
-    assert all(record.end.usage.cost for record in night.fake.ends)
+    assert any(note.get("agent") for note in swarm.ledger)
+    assert swarm.recorded() == swarm.used()
+    assert all(record.end.usage.cost for record in swarm.fake.ends)
 
 
-async def test_a_validator_can_read_and_not_write(night: Night) -> None:
+async def test_a_validator_can_read_and_not_write(swarm: StandinSwarm) -> None:
     write = task_pb2.RehearsalCall(tool="write_file", arguments={"path": "changed", "content": "x"})
     script = task_pb2.RehearsalScript(calls=[write], reply='{"verdict": "PASS"}')
-    night.start(AGENT)
+    swarm.start(AGENT)
 
-    outcome = await night.outcome(claim("t1", rehearsal=task_pb2.Rehearsal(validator=[script])))
+    outcome = await swarm.outcome(claim("t1", rehearsal=task_pb2.Rehearsal(validator=[script])))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert night.files == [".amplifier/modes/swarm-validate.md"]
+    assert swarm.files == [".amplifier/modes/swarm-validate.md"]
 
 
-async def test_d15_findings_are_named_and_keep_their_names(night: Night) -> None:
-    night.faults(validator=("reject", "reject"))
-    night.start(AGENT)
+async def test_d15_findings_have_ids_and_keep_them(swarm: StandinSwarm) -> None:
+    swarm.faults(validator=("reject", "reject"))
+    swarm.start(AGENT)
 
-    first = await night.outcome(claim("t1", files=["a.py"]))
+    first = await swarm.outcome(claim("t1", files=["a.py"]))
     assert first.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
     (finding,) = first.verdict.findings
     assert finding.finding_id == "a1f1"
@@ -315,73 +323,73 @@ async def test_d15_findings_are_named_and_keep_their_names(night: Night) -> None
     kept = session_pb2.Finding(finding_id="a1f9", issue="Defect  number 2")
     again = claim("t1", attempt=2, files=["a.py"], findings=[finding, kept], last_error=first.error)
     again.lease_id = "again"
-    second = await night.outcome(again)
+    second = await swarm.outcome(again)
 
     assert [found.finding_id for found in second.verdict.findings] == ["a1f9"]
 
 
-async def test_a_worker_whose_sessions_would_have_no_key_never_registers(night: Night) -> None:
-    night.worker.start("--runner", AGENT, validator="unused")
+async def test_a_worker_whose_sessions_would_have_no_key_never_registers(swarm: StandinSwarm) -> None:
+    swarm.worker.start("--runner", AGENT, validator="unused")
 
-    assert await night.worker.exit_code() == 2
+    assert await swarm.worker.exit_code() == 2
 
-    assert night.fake.registered == []
-    (line,) = [line for line in night.worker.err.splitlines() if line.startswith("swarm-worker: ")]
+    assert swarm.fake.registered == []
+    (line,) = [line for line in swarm.worker.err.splitlines() if line.startswith("swarm-worker: ")]
     assert "ANTHROPIC_API_KEY is set here, but sessions do not get it; add --pass-env" in line
 
 
-async def test_workers_that_start_together_prepare_once(night: Night) -> None:
-    others = [WorkerProcess(night.folder / f"w{number}", night.worker._server) for number in (1, 2)]
+async def test_workers_that_start_at_the_same_time_prepare_once(swarm: StandinSwarm) -> None:
+    others = [WorkerProcess(swarm.folder / f"w{number}", swarm.worker._server) for number in (1, 2)]
     try:
-        for worker in (night.worker, *others):
+        for worker in (swarm.worker, *others):
             worker.start("--runner", AGENT, "--pass-env", "ANTHROPIC_API_KEY", validator="unused")
-        for worker in (night.worker, *others):
+        for worker in (swarm.worker, *others):
             await worker.until(lambda worker=worker: "ready" in worker.out, what="it is ready")  # type: ignore[misc]
     finally:
         for worker in others:
             worker.end()
 
-    assert len(list((night.folder / "cache" / "amplifier-swarm").glob("preflight-*"))) == 1
-    assert sum("preparing amplifier-agent" in worker.err for worker in (night.worker, *others)) == 1
+    assert len(list((swarm.folder / "cache" / "amplifier-swarm").glob("preflight-*"))) == 1
+    assert sum("preparing amplifier-agent" in worker.err for worker in (swarm.worker, *others)) == 1
 
 
-async def test_a_slow_start_waits_for_no_other_s_end(night: Night) -> None:
-    night.start(AGENT, "--slots", "6", "--no-validation")
-    await night.worker.until(lambda: night.fake.registered, what="it registers")
+async def test_a_slow_start_does_not_wait_for_the_end_of_another_session(swarm: StandinSwarm) -> None:
+    swarm.start(AGENT, "--slots", "6", "--no-validation")
+    await swarm.worker.until(lambda: swarm.fake.registered, what="it registers")
 
-    night.fake.send(claims=[claim(f"s{number}", files=[f"f{number}"]) for number in range(6)])
-    await night.worker.until(lambda: len(night.fake.outcomes) == 6, what="all outcomes")
+    swarm.fake.send(claims=[claim(f"s{number}", files=[f"f{number}"]) for number in range(6)])
+    await swarm.worker.until(lambda: len(swarm.fake.outcomes) == 6, what="all outcomes")
 
-    assert {outcome.kind for outcome in night.fake.outcomes.values()} == {task_pb2.OUTCOME_KIND_COMPLETED}
+    assert {outcome.kind for outcome in swarm.fake.outcomes.values()} == {task_pb2.OUTCOME_KIND_COMPLETED}
 
 
-async def test_a_builder_s_timeout_ends_it(night: Night) -> None:
-    night.faults(builder=("stall",))
-    night.start(AGENT)
+async def test_a_builder_s_timeout_ends_it(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("stall",))
+    swarm.start(AGENT)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"], builder_timeout=Duration(seconds=2)))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"], builder_timeout=Duration(seconds=2)))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_TIMEOUT
 
 
-async def test_a_task_may_have_a_stall_limit_of_its_own(night: Night) -> None:
-    night.faults(builder=("stall",))
-    night.start(AGENT)
+async def test_a_task_may_have_a_stall_limit_of_its_own(swarm: StandinSwarm) -> None:
+    swarm.faults(builder=("stall",))
+    swarm.start(AGENT)
 
-    outcome = await night.outcome(claim("t1", files=["a.py"], stall_timeout=Duration(seconds=1)))
+    outcome = await swarm.outcome(claim("t1", files=["a.py"], stall_timeout=Duration(seconds=1)))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert "silent for 1 s" in outcome.error
 
 
 @both
-async def test_check_proves_it_all_without_a_server(night: Night, runner: str) -> None:
+async def test_check_probes_everything_without_a_server(swarm: StandinSwarm, runner: str) -> None:
     flags = ("--check", "--runner", runner, "--pass-env", "ANTHROPIC_API_KEY")
-    night.worker.start(*flags, validator="unused")
+    swarm.worker.start(*flags, validator="unused")
 
-    assert await night.worker.exit_code() == 0, night.worker.out
+    assert await swarm.worker.exit_code() == 0, swarm.worker.out
 
-    lines = night.worker.out.splitlines()
+    lines = swarm.worker.out.splitlines()
     assert all(re.match(r"(ok|warn)  +\w", line) for line in lines)
     names = {line[6:].partition(":")[0] for line in lines}
     assert {"disk", "git", "kill", "credentials", "project root", runner} <= names

@@ -1,4 +1,4 @@
-"""A real worker holds on to its leases, lets go when it is told to, and delivers every outcome once."""
+"""A real worker keeps its leases, obeys orders to end them, and delivers every outcome once."""
 
 import signal
 from collections import Counter
@@ -38,7 +38,7 @@ async def _registered(fake: FakeSwarm, worker: WorkerProcess) -> None:
     await worker.until(lambda: fake.registered, what="it registers")
 
 
-async def _says(worker: WorkerProcess, text: str) -> None:
+async def _logged(worker: WorkerProcess, text: str) -> None:
     await eventually(lambda: text in worker.err, f"it says {text!r}")
 
 
@@ -104,7 +104,7 @@ async def test_an_order_ends_the_tree_and_is_answered_with_a_receipt(
 
 
 @pytest.mark.parametrize("action", [wire.ORDER_ACTION_STOP_NOW, wire.ORDER_ACTION_ABANDON])
-async def test_an_order_without_grace_is_reported_all_the_same(
+async def test_an_order_without_grace_is_reported_too(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger, action: wire.OrderAction.ValueType
 ) -> None:
     fake.disposition = wire.FINISH_DISPOSITION_ARCHIVED
@@ -154,7 +154,7 @@ async def test_a_claim_without_a_slot_is_ended_by_an_order_at_once(
 
 
 @pytest.mark.slow
-async def test_a_worker_that_is_not_answered_ends_its_sessions_itself(
+async def test_a_worker_without_answers_ends_its_sessions_itself(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
     fake.stop_after_s = 1.5
@@ -208,7 +208,7 @@ async def test_sessions_outlast_a_server_that_is_away_and_their_outcome_arrives(
         grpc.StatusCode.CANCELLED,
     ],
 )
-async def test_a_stream_that_ends_is_opened_again_with_what_is_held(
+async def test_a_stream_that_ends_is_reopened_with_the_leases_held(
     fake: FakeSwarm, worker: WorkerProcess, code: grpc.StatusCode
 ) -> None:
     worker.start(builder=worker.script("b.sh", STAYS))
@@ -228,7 +228,7 @@ async def test_a_stream_that_ends_is_opened_again_with_what_is_held(
     assert worker.out.count("ready") == 1
 
 
-async def test_an_outcome_that_a_killed_worker_had_kept_is_delivered_once_by_the_next(
+async def test_an_outcome_in_the_outbox_of_a_killed_worker_is_delivered_once_by_the_next(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     fake.failing["FinishTask"] = grpc.StatusCode.UNAVAILABLE
@@ -252,7 +252,9 @@ async def test_an_outcome_that_a_killed_worker_had_kept_is_delivered_once_by_the
     assert first.incarnation != second.incarnation
 
 
-async def test_a_kept_outcome_s_lease_counts_as_held(fake: FakeSwarm, worker: WorkerProcess) -> None:
+async def test_the_lease_of_an_outcome_in_the_outbox_counts_as_held(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
     fake.failing["FinishTask"] = grpc.StatusCode.UNAVAILABLE
     worker.start(builder="true")
     await _registered(fake, worker)
@@ -270,7 +272,7 @@ async def test_a_kept_outcome_s_lease_counts_as_held(fake: FakeSwarm, worker: Wo
 
 
 @pytest.mark.slow
-async def test_no_session_outlives_a_killed_worker_and_the_next_waits_for_that(
+async def test_no_session_outlives_a_killed_worker_and_the_next_worker_waits_for_its_end(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
     worker.start("--kill-grace", "1.5", builder=" ".join(ledger.argv("every")))
@@ -305,7 +307,7 @@ async def test_an_order_during_the_checks_ends_them(
     assert not (worker.project / "never").exists()
 
 
-async def test_what_the_server_refuses_for_good_is_not_sent_for_ever(
+async def test_an_outcome_that_the_server_refuses_is_not_sent_forever(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     fake.failing["RecordSession"] = grpc.StatusCode.INVALID_ARGUMENT
@@ -325,7 +327,7 @@ async def test_what_the_server_refuses_for_good_is_not_sent_for_ever(
     assert list(outbox.glob("*.outcome")) == []
 
 
-async def test_a_worker_that_is_told_to_stop_does_not_need_the_server(
+async def test_a_worker_stops_on_a_signal_without_the_server(
     fake: FakeSwarm, worker: WorkerProcess, address: Address, ledger: Ledger
 ) -> None:
     worker.start("--kill-grace", "600", builder=" ".join(ledger.argv("every")))
@@ -336,7 +338,7 @@ async def test_a_worker_that_is_told_to_stop_does_not_need_the_server(
 
     for said in ("phase=stopping", "phase=forcing"):
         worker.signal(signal.SIGINT)
-        await _says(worker, said)
+        await _logged(worker, said)
     await worker.until(lambda: not ledger.alive(), what="the sessions have ended")
     await worker.until(lambda: list((worker.state / "w1" / "outbox").glob("*.outcome")), what="it is kept")
     worker.signal(signal.SIGINT)
@@ -363,7 +365,7 @@ async def test_a_wrong_token_ends_it_at_once(fake: FakeSwarm, worker: WorkerProc
         (grpc.StatusCode.INVALID_ARGUMENT, ExitCode.USAGE),
     ],
 )
-async def test_a_worker_that_the_server_will_never_have_ends(
+async def test_a_worker_that_the_server_never_accepts_ends(
     fake: FakeSwarm, worker: WorkerProcess, code: grpc.StatusCode, end: ExitCode
 ) -> None:
     fake.failing["ClaimTask"] = code
@@ -417,15 +419,15 @@ async def test_a_second_sigterm_or_a_sigint_ends_the_sessions_and_reports(
 
     for number, sent in enumerate(signals):
         worker.signal(sent)
-        said = "draining: no new claim" if number + 1 < len(signals) else "ending the sessions"
-        await _says(worker, said)
+        said = "draining: accepting no new tasks" if number + 1 < len(signals) else "ending the sessions"
+        await _logged(worker, said)
 
     assert await worker.exit_code() == ExitCode.OK
     assert ledger.alive() == []
     assert _kind(fake, "t1") == "STOPPED"
 
 
-async def test_the_server_can_drain_it(fake: FakeSwarm, worker: WorkerProcess) -> None:
+async def test_the_server_can_drain_a_worker(fake: FakeSwarm, worker: WorkerProcess) -> None:
     worker.start()
     await _registered(fake, worker)
 
@@ -436,7 +438,7 @@ async def test_the_server_can_drain_it(fake: FakeSwarm, worker: WorkerProcess) -
 
 
 @pytest.mark.slow
-async def test_it_leaves_when_all_is_done_only_if_it_was_told_to(
+async def test_a_worker_leaves_a_finished_swarm_only_with_exit_when_done(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     worker.start(builder=worker.script("b.sh", STAYS))

@@ -1,4 +1,4 @@
-"""An idle worker costs little more than gRPC does: it loads only what it uses."""
+"""An idle worker costs little more than gRPC: it loads only the modules that it uses."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ RUNNERS = {
 
 
 @pytest.mark.parametrize("runner", ["command", "amplifier-agent"])
-async def test_an_idle_worker_has_not_loaded_what_only_some_sessions_need(
+async def test_an_idle_worker_has_not_loaded_the_modules_of_sessions(
     worker: WorkerProcess, tmp_path: Path, runner: str
 ) -> None:
     agent = install(tmp_path / "bin") / "amplifier-agent"

@@ -1,4 +1,4 @@
-"""The workers' side of the wire: claims, the go, progress, outcomes, heartbeats."""
+"""WorkerService: claims, the go, progress, outcomes and heartbeats."""
 
 import asyncio
 
@@ -62,7 +62,7 @@ async def test_a_chain_is_worked_through_over_one_stream(served: Server) -> None
         message = await next_message(stream)
 
 
-async def test_many_items_of_one_call_are_answered_one_by_one(served: Server) -> None:
+async def test_the_items_of_one_call_are_answered_one_by_one(served: Server) -> None:
     client = served.client()
     stream = client.claims(slots=3)
     await client.add(*(definition(f"t{n}") for n in range(3)))
@@ -90,7 +90,7 @@ async def test_many_items_of_one_call_are_answered_one_by_one(served: Server) ->
     ]  # fmt: skip
 
 
-async def test_what_comes_with_an_outcome_is_stored_before_it(served: Server) -> None:
+async def test_progress_and_ends_in_the_request_of_an_outcome_are_stored_before_it(served: Server) -> None:
     client = served.client()
     stream = client.claims()
     await client.add(definition("a"))
@@ -148,7 +148,7 @@ async def test_the_next_claim_carries_the_findings_and_the_last_error(tmp_path: 
         assert shown.task.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
 
 
-async def test_what_a_session_does_is_shown_while_it_runs(served: Server) -> None:
+async def test_the_progress_of_a_session_is_shown_while_it_runs(served: Server) -> None:
     client = served.client()
     stream = client.claims()
     await client.add(definition("a"))
@@ -212,7 +212,7 @@ async def test_a_second_stream_of_the_same_process_ends_the_first(served: Server
     assert (await refusal(drain())).reason == "STREAM_REPLACED"
 
 
-async def test_a_request_for_a_stream_that_was_overtaken_is_refused(served: Server) -> None:
+async def test_a_request_for_a_stream_that_comes_late_is_refused(served: Server) -> None:
     client = served.client()
     stream = client.claims(opening=2)
     await next_message(stream)
@@ -250,7 +250,7 @@ async def test_a_worker_that_leaves_is_gone_and_its_name_is_free(served: Server)
     await next_message(client.claims(instance="elsewhere", incarnation="2"))
 
 
-async def test_sessions_go_on_over_a_restart_of_the_server_and_their_result_is_taken(
+async def test_sessions_survive_a_restart_of_the_server_and_their_result_counts(
     tmp_path: object,
 ) -> None:
     async with server(tmp_path) as before:  # type: ignore[arg-type]
@@ -328,7 +328,7 @@ async def test_a_bad_field_is_named_and_nothing_changes(
     assert [event.kind async for message in events for event in message.events] == [26]
 
 
-async def test_a_beat_is_answered_while_the_writer_is_busy(served: Server) -> None:
+async def test_a_heartbeat_is_answered_while_the_writer_is_busy(served: Server) -> None:
     client = served.client()
     await next_message(client.claims())
     busy, release = asyncio.Event(), asyncio.Event()

@@ -28,7 +28,7 @@ def _texts(fake: FakeSwarm, session_id: str, kind: session_pb2.LogKind.ValueType
     return [entry.text for entry in fake.entries.get(session_id, ()) if entry.kind == kind]
 
 
-async def test_a_worker_registers_and_says_so_in_one_line(
+async def test_a_worker_registers_and_prints_one_line(
     fake: FakeSwarm, worker: WorkerProcess, address: Address
 ) -> None:
     worker.start("--slots", "3", "--label", "gpu=a100")
@@ -51,7 +51,7 @@ async def test_a_worker_registers_and_says_so_in_one_line(
     assert list(request.lease_ids) == []
 
 
-async def test_a_built_and_approved_task_is_completed_with_all_that_was_said(
+async def test_a_built_and_approved_task_is_completed_with_its_result_and_log(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     usage = """echo '{"method":"usage","params":{"inputTokens":10,"outputTokens":5,"cost":"0.25"}}' >&2"""
@@ -147,7 +147,7 @@ async def test_d14_a_validator_without_a_readable_verdict_never_passes(
     assert not outcome.HasField("verdict")
 
 
-async def test_d15_the_next_builder_is_told_what_was_wrong(fake: FakeSwarm, worker: WorkerProcess) -> None:
+async def test_d15_the_next_builder_gets_the_findings(fake: FakeSwarm, worker: WorkerProcess) -> None:
     reject = json.dumps(
         {
             "verdict": "FAIL",
@@ -215,7 +215,9 @@ async def test_a_validator_s_task_file_has_the_builder_s_result(
     assert task["builder_result"]["implementation_notes"] == "so"
 
 
-async def test_red_checks_reject_the_work_without_a_validator(fake: FakeSwarm, worker: WorkerProcess) -> None:
+async def test_failed_checks_reject_the_work_without_a_validator(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
     worker.start(builder="true", validator="touch never")
 
     outcome = await _outcome(fake, worker, claim("t1", checks=["echo broken; exit 3", "true", "kill -9 $$"]))
@@ -244,7 +246,7 @@ async def test_without_validation_no_validator_runs_whatever_the_task_says(
     assert not (worker.project / "never").exists()
 
 
-async def test_a_task_can_do_without_validation(fake: FakeSwarm, worker: WorkerProcess) -> None:
+async def test_a_task_can_skip_validation(fake: FakeSwarm, worker: WorkerProcess) -> None:
     worker.start(builder="true", validator="false")
 
     outcome = await _outcome(fake, worker, claim("t1", validate=False))
@@ -260,7 +262,7 @@ async def test_a_task_can_do_without_validation(fake: FakeSwarm, worker: WorkerP
         ("sleep 600", task_pb2.FAILURE_CLASS_TIMEOUT, "the builder ran longer than 1 s"),
     ],
 )
-async def test_a_failed_builder_is_told_by_its_class(
+async def test_a_failed_builder_is_reported_by_its_class(
     fake: FakeSwarm, worker: WorkerProcess, body: str, failure: task_pb2.FailureClass.ValueType, error: str
 ) -> None:
     worker.start(builder=worker.script("b.sh", body))
@@ -284,7 +286,7 @@ async def test_a_check_has_a_limit_of_its_own(fake: FakeSwarm, worker: WorkerPro
     assert outcome.checks[0].output_tail == "begun\n\n[ran longer than 1 s]"
 
 
-async def test_what_a_check_writes_is_not_shown_as_the_builder_s_work(
+async def test_the_files_of_a_check_are_not_shown_as_the_builder_s_work(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     seen = worker.project / "prompt-of-the-validator"
@@ -295,11 +297,11 @@ async def test_what_a_check_writes_is_not_shown_as_the_builder_s_work(
     outcome = await _outcome(fake, worker, sent)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    told = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
-    assert told == ["declared: built.txt: created, 1 bytes", "declared: report.xml: missing"]
+    declared = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
+    assert declared == ["declared: built.txt: created, 1 bytes", "declared: report.xml: missing"]
 
 
-async def test_the_embedded_runner_s_rehearsal_goes_the_same_way(
+async def test_a_rehearsal_of_the_embedded_runner_goes_the_same_way(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     call = task_pb2.RehearsalCall(tool="write_file", arguments={"path": "src/a.py", "content": "A = 1\n"})

@@ -1,4 +1,4 @@
-"""What a real worker does without its server: it fences what must not run twice, and obeys a file."""
+"""A real worker without its server: it fences the tasks that must not run twice, and obeys a file."""
 
 import signal
 from pathlib import Path
@@ -10,7 +10,7 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.process_tree import STYLES, Ledger
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
-from swarm_worker.guard.procfs import lookup
+from swarm_worker.guard.procfs import children_lookup
 
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
@@ -29,7 +29,7 @@ def _kinds(fake: FakeSwarm) -> dict[str, str]:
 
 
 @pytest.mark.slow
-async def test_a_silent_server_fences_every_session_but_those_that_are_to_be_kept(
+async def test_a_silent_server_fences_every_session_except_kept_ones(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     fake.stop_after_s = 1.5
@@ -50,7 +50,7 @@ async def test_a_silent_server_fences_every_session_but_those_that_are_to_be_kep
 
 
 @pytest.mark.slow
-async def test_a_session_to_be_kept_still_ends_with_its_worker(
+async def test_a_kept_session_still_ends_with_its_worker(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path)
@@ -66,20 +66,20 @@ async def test_a_session_to_be_kept_still_ends_with_its_worker(
     assert ledger.alive() == []
 
 
-async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as_it_ended(
+async def test_a_session_that_ended_before_an_order_arrived_is_reported_as_it_ended(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
-    """Found by the chaos run: what a worker that stood still had finished was reported as stopped, and lost."""
+    """Covers a fault that the chaos run found: a paused worker reported finished work as stopped."""
     worker.start(builder=worker.script("b.sh", STAYS))
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("a")])
     await worker.until(lambda: _started(worker), what="it runs")
-    [nursery] = lookup()(worker.pid)
-    [guard] = lookup()(nursery)
+    [fork_server] = children_lookup()(worker.pid)
+    [guard] = children_lookup()(fork_server)
 
     worker.signal(signal.SIGSTOP)
     (worker.project / "go").touch()
-    await eventually(lambda: not lookup()(guard), "the session has ended, and its guard knows it")
+    await eventually(lambda: not children_lookup()(guard), "the session has ended, and its guard knows it")
     fake.send(orders=[stop("a")])
     worker.signal(signal.SIGCONT)
 
@@ -88,7 +88,7 @@ async def test_a_session_that_had_ended_before_an_order_was_heard_is_reported_as
 
 
 @pytest.mark.parametrize("folder", ["", "w1"])
-async def test_a_file_ends_sessions_without_grace_and_nothing_is_claimed_until_it_is_gone(
+async def test_a_stop_file_ends_sessions_without_grace_and_blocks_claims_until_it_is_gone(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path, folder: str
 ) -> None:
     ledger = Ledger(tmp_path)
@@ -115,7 +115,7 @@ async def test_a_file_ends_sessions_without_grace_and_nothing_is_claimed_until_i
     await worker.until(lambda: not ledger.alive(), what="and is ended like the first")
 
 
-async def test_a_worker_that_starts_under_the_file_waits_and_says_why(
+async def test_a_worker_that_starts_under_the_stop_file_waits_and_logs_why(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
     worker.state.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""What the kill matrix starts from, and the figures that it prints."""
+"""Fixtures of the kill matrix, and its printed figures."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ TOOK = "took"
 
 @pytest.fixture
 def reached(request: pytest.FixtureRequest) -> Iterator[Level]:
-    """The level that the test is run with."""
+    """Yields the containment level of the test."""
     with level(request.param) as found:
         yield found
 

@@ -1,4 +1,4 @@
-"""A worker that runs one session of each style of escape, and what lives of them."""
+"""A worker that runs a session of each style of escape, and the survivors of the sessions."""
 
 import time
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from fakes.containment_levels import Level
 from fakes.process_tree import ESCAPES, Ledger, end_all
 from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim
 from support.waiting import eventually
-from swarm_worker.guard.procfs import lookup
+from swarm_worker.guard.procfs import children_lookup
 from swarm_worker.supervision.fork_client import FORK_SERVER
 
-# How long nobody may appear before a tree counts as gone: a storm is silent while it forks.
+# Time without a new process before a tree counts as gone: a storm is silent while it forks.
 CALM_S = 0.3
 
 
 class Prison:
-    """A worker, and the ledgers of its sessions by style."""
+    """A worker with the ledgers of its sessions by style."""
 
     def __init__(self, folder: Path, address: Address, reached: Level) -> None:
         self.address = address
@@ -31,7 +31,7 @@ class Prison:
 
     @property
     def level(self) -> str:
-        """What receipts should say."""
+        """The containment level that receipts should name."""
         return self._level.containment.level
 
     @property
@@ -47,25 +47,25 @@ class Prison:
         flags = ("--slots", str(len(ESCAPES)), "--containment", self._level.flag, *flags)
         self.worker.start(*flags, builder=builder, within=self._level.within)
 
-    async def stand(self) -> None:
-        """Starts a session of each style, and waits until all trees stand."""
+    async def start_trees(self) -> None:
+        """Starts a session of each style, and waits until all trees are complete."""
         await self.worker.until(lambda: self.fake.registered, what="it registers")
         assert self.fake.registered[-1].containment == self.level
         self.fake.send(claims=[claim(style) for style in ESCAPES])
-        await self.worker.until(lambda: not self.lacking(), what="all trees stand")
+        await self.worker.until(lambda: not self.incomplete(), what="all trees are complete")
 
-    def lacking(self) -> Mapping[str, int]:
-        """The styles of which not all processes have come to be."""
+    def incomplete(self) -> Mapping[str, int]:
+        """Returns the styles of which some processes have not started."""
         signed = {style: ledger.signed for style, ledger in self.ledgers.items()}
         return {style: signed[style] for style, wanted in ESCAPES.items() if signed[style] < wanted}
 
     def survivors(self) -> Mapping[str, list[str]]:
-        """What lives, by style."""
+        """Returns the live processes, by style."""
         alive = {style: ledger.alive() for style, ledger in self.ledgers.items()}
         return {style: pids for style, pids in alive.items() if pids}
 
-    async def calm(self) -> None:
-        """Waits until nothing lives, and nothing has come to be for a moment."""
+    async def wait_calm(self) -> None:
+        """Waits until nothing lives, and no process has started for a moment."""
         calm_since = time.monotonic()
         signed = -1
 
@@ -79,18 +79,18 @@ class Prison:
         await eventually(is_calm, "nothing of any session lives")
 
     def guards(self) -> list[int]:
-        """The guards of the worker: what its nursery has borne."""
-        nurseries = [pid for pid in lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
-        return [guard for nursery in nurseries for guard in lookup()(nursery)]
+        """Returns the guards of the worker, which are the children of its fork server."""
+        fork_servers = [pid for pid in children_lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
+        return [guard for server in fork_servers for guard in children_lookup()(server)]
 
     def guard_of(self, style: str) -> int:
-        """The guard of that session: the one that holds its lock."""
+        """Returns the guard that holds the lock of the session."""
         lock = self.worker.state / "w1" / "guards" / f"{style}-a1-builder-1.lock"
         [guard] = [pid for pid in self.guards() if _has_open(pid, lock)]
         return guard
 
     def close(self) -> None:
-        """Ends all of it, should the programs have failed to."""
+        """Kills what is left, in case the programs failed to."""
         self.worker.end()
         end_all(self._folder)
 
@@ -102,7 +102,7 @@ def _has_open(pid: int, path: Path) -> bool:
 def _leads_to(fd: Path, path: Path) -> bool:
     try:
         return fd.readlink() == path
-    except OSError:  # it was closed meanwhile
+    except OSError:  # the descriptor was closed meanwhile
         return False
 
 

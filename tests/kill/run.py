@@ -17,7 +17,7 @@ from kill.ways import WAYS, Ending, Way, end_all_by
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints what survived, and in the end how much was ended; the exit code says whether nothing survived."""
+    """Prints survivors, and in the end the number of ended sessions; the exit code is 1 if a process survived."""
     parser = argparse.ArgumentParser(prog="kill.run", description=__doc__)
     parser.add_argument("--count", type=int, default=1, help="how often")
     given = parser.parse_args(argv)

@@ -1,6 +1,6 @@
 """Eight ways to escape against six ways to be ended, for each containment level: nothing survives.
 
-Judged by the process numbers that the processes wrote down themselves. One test runs all eight at once.
+The processes write down their own numbers, and the tests look for those. Each test runs all styles at once.
 `pytest tests/kill` prints how long each way took.
 """
 
@@ -42,14 +42,14 @@ async def test_what_is_left_when_guards_and_worker_are_killed_together_ends_when
     In a control group the kernel still knows it; a PID namespace dies with its guard, so nothing is left.
     """
     prison.start()
-    await prison.stand()
+    await prison.start_trees()
     prison.worker.signal(signal.SIGSTOP)
     guards = prison.guards()
     for guard in guards:
         os.kill(guard, signal.SIGKILL)
     prison.worker.end()
     if at_once:
-        await prison.calm()
+        await prison.wait_calm()
     else:
         assert set(prison.survivors()) >= {"cleared", "daemon", "storm"}
 
@@ -61,9 +61,9 @@ async def test_what_is_left_when_guards_and_worker_are_killed_together_ends_when
 
 @pytest.mark.parametrize("reached", LEVELS, indirect=True)
 async def test_a_session_that_kills_its_guard_ends_alone(prison: Prison) -> None:
-    """The orphans of one guard are swept; the sessions of the others never notice."""
+    """The orphans of one guard are killed; sessions of other guards never notice."""
     prison.start()
-    await prison.stand()
+    await prison.start_trees()
     others = {style: ledger.alive() for style, ledger in prison.ledgers.items() if style != "storm"}
     del others["daemon"]
 
@@ -80,12 +80,12 @@ async def test_a_session_that_kills_its_guard_ends_alone(prison: Prison) -> None
 @pytest.mark.parametrize("reached", LEVELS[:1], indirect=True)
 async def test_a_file_stops_everything_without_a_server(prison: Prison) -> None:
     prison.start("--kill-grace", "600")
-    await prison.stand()
+    await prison.start_trees()
     await prison.address.down()
 
     prison.emergency_file.touch()
 
-    await prison.calm()
+    await prison.wait_calm()
     assert "emergency stop: nothing runs here until the file is gone" in prison.worker.err
     await prison.address.up()
     await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)

@@ -1,4 +1,4 @@
-"""The ways in which sessions are ended; each returns when the worker, or nobody any more, says that they are."""
+"""Ways to end sessions; each returns when the worker reports the end, or when nothing lives if the worker is dead."""
 
 import os
 import signal
@@ -18,31 +18,31 @@ TIMEOUT_S = 6.0
 
 
 async def killed(prison: Prison) -> None:
-    """An operator's kill: with grace, over the heartbeat."""
+    """Kills by an operator's order: with grace, over the heartbeat."""
     prison.fake.orders = [stop(style) for style in ESCAPES]
     await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
 
 
 async def emergency(prison: Prison) -> None:
-    """An emergency stop: without grace, over the stream."""
+    """Kills by an emergency stop: without grace, over the stream."""
     prison.fake.send(orders=[stop(style, wire.ORDER_ACTION_STOP_NOW) for style in ESCAPES])
     await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
 
 
 async def worker_killed(prison: Prison) -> None:
-    """The guards hear it by the end of their pipes."""
+    """Kills the worker; the guards notice by the end of their sockets."""
     prison.worker.end()
-    await prison.calm()
+    await prison.wait_calm()
 
 
 async def worker_frozen(prison: Prison) -> None:
-    """The guards end what has had no extension for `stop_after`."""
+    """Freezes the worker; the guards end what had no extension for `stop_after`."""
     prison.worker.signal(signal.SIGSTOP)
-    await prison.calm()
+    await prison.wait_calm()
 
 
 async def guard_killed(prison: Prison) -> None:
-    """The orphans fall to the worker."""
+    """Kills the guards; the worker adopts the orphans."""
     guards = prison.guards()
     assert len(guards) == len(ESCAPES)
     for guard in guards:
@@ -53,7 +53,7 @@ async def guard_killed(prison: Prison) -> None:
 
 
 async def timeout(prison: Prison) -> None:
-    """The worker's own clock."""
+    """Ends sessions by the worker's own clock."""
     await outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
     classes = {outcome.failure_class for outcome in prison.fake.outcomes.values()}
     assert classes == {task_pb2.FAILURE_CLASS_TIMEOUT}
@@ -79,19 +79,19 @@ WAYS: tuple[Way, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What was left, by style, when it was said to be over; and how long that took."""
+    """The survivors by style at the reported end, and the time until then."""
 
     survivors: Mapping[str, list[str]]
     took_s: float
 
 
 async def end_all_by(prison: Prison, way: Way) -> Ending:
-    """Has a session of each style, and ends them all in that way; in the end there is none in any case."""
+    """Starts a session of each style and ends all in one way. Returns when nothing is left in any case."""
     prison.fake.stop_after_s = STOP_AFTER_S if way is worker_frozen else 60.0
     prison.start("--builder-timeout", str(TIMEOUT_S) if way is timeout else "60")
-    await prison.stand()
+    await prison.start_trees()
     began_s = time.monotonic()
     await way(prison)
     ending = Ending(prison.survivors(), time.monotonic() - began_s)
-    await prison.calm()
+    await prison.wait_calm()
     return ending

@@ -1,4 +1,4 @@
-"""Explores every state that the bounds allow, breadth first, so that a trace to a fault is a shortest one."""
+"""Model checker: explores every state within the bounds, breadth first, so the trace to a fault is a shortest one."""
 
 import time
 from collections import deque
@@ -14,7 +14,7 @@ from swarmd.domain.errors import InvalidStatus
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an exploration found; the trace leads from the beginning to the fault."""
+    """The result of an exploration; the trace leads from the beginning to the fault."""
 
     states: int
     steps: int
@@ -32,7 +32,7 @@ class Report:
 
 
 def successors(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """Every step that may come next."""
+    """Yields every step that may come next."""
     if state.up:
         yield from server_steps(state, bounds, rules)
     else:
@@ -41,8 +41,8 @@ def successors(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from crashes(state, bounds)
 
 
-def explore(bounds: Bounds, rules: Rules = Rules()) -> Report:  # noqa: B008  # it is frozen
-    """Looks for a state, or a step, that breaks an invariant."""
+def explore(bounds: Bounds, rules: Rules = Rules()) -> Report:  # noqa: B008  # Rules is frozen
+    """Searches for a state, or a step, that breaks an invariant."""
     start, began = begin(bounds), time.monotonic()
     came_from: dict[State, tuple[State, str] | None] = {start: None}
     queue, steps, depth = deque([(start, 0)]), 0, 0

@@ -1,4 +1,4 @@
-"""The bounds that are explored, and for each rule those in which its absence shows."""
+"""Bounds of explorations, and for each rule the bounds in which its absence shows."""
 
 from typing import Final
 
@@ -37,12 +37,12 @@ _SHOWS: Final = {
     "counted_once": Bounds(),
     "fence_before_loss": Bounds(),
     "fence_at_go": Bounds(silences=1),
-    "doomed_is_told": Bounds(silences=1),
+    "doomed_is_ordered": Bounds(silences=1),
     "guards_before_restart": Bounds(worker_crashes=1),
     "joins_in_order": Bounds(worker_crashes=1),
 }
 
 
 def catches(rule: str) -> Bounds:
-    """Bounds in which the checker finds that the rule is missing."""
+    """Returns bounds in which the checker notices that the rule is missing."""
     return _SHOWS[rule]

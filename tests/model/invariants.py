@@ -1,4 +1,4 @@
-"""What must hold in every state and over every step; the numbers are those of the design's list."""
+"""Invariants of every state and every step, numbered as in the design's list."""
 
 from model.protocol import Bounds, State, Violation, held
 from swarmd.domain.lifecycle import TaskStatus
@@ -8,7 +8,11 @@ _UNLUCKY = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
 
 
 def check_state(state: State, bounds: Bounds) -> None:
-    """Raises Violation for what is wrong with the state by itself."""
+    """Checks one state.
+
+    Raises:
+        Violation: the state breaks an invariant.
+    """
     store = state.store
     open_attempts = [found for found in store.attempts if found.outcome is None]
     if len(open_attempts) > 1:
@@ -33,7 +37,11 @@ def check_state(state: State, bounds: Bounds) -> None:
 
 
 def check_step(before: State, after: State) -> None:
-    """Raises Violation for what is wrong with the step between them."""
+    """Checks the step between two states.
+
+    Raises:
+        Violation: the step breaks an invariant.
+    """
     if before.counts.restores != after.counts.restores:
         return
     if after.grants > before.grants and before.store.mode is not SwarmMode.RUNNING:
@@ -56,7 +64,7 @@ def _check_counts(state: State) -> None:
 
 
 def _check_sessions(state: State) -> None:
-    """Holds where nothing was restored: a restored past can't know of the sessions of its future."""
+    """Checks live sessions. Not after a restore, since a restored past can't know the sessions of its future."""
     live = [worker.session for worker in state.workers if worker.session is not None]
     if len(live) > 1:
         raise Violation("I7: two live sessions of one task")

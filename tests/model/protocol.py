@@ -1,6 +1,6 @@
-"""The protocol of swarm and workers as a state machine small enough to explore whole: one task, few workers.
+"""Protocol of swarm and workers, as a state machine small enough to explore whole: one task, few workers.
 
-Its one rule: every change of the task's status goes through `advance`, so the model follows the table that
+Invariant: every change of the task's status goes through `advance`, so the model follows the table that
 the server follows. Messages are a set that only grows: each may be delivered late, again, in any order or
 never. Secrets of leases are left out: what holds here holds by epoch and number alone.
 """
@@ -16,7 +16,7 @@ from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many workers there are, and how often each thing may happen."""
+    """The number of workers, and the number of times that each thing may happen."""
 
     workers: int = 2
     attempts: int = 2
@@ -30,13 +30,13 @@ class Bounds:
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
-    # The task lets its sessions outlast the server's silence: two may live at once, that is its price.
+    # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes the protocol safe. Each rule taken away is a mutant that the checker must catch."""
+    """The rules that make the protocol safe. Each rule taken away is a mutant that the checker must catch."""
 
     lease_decides: bool = True  # a result counts for the lease that it carries, for no other
     go_before_spawn: bool = True  # no process before the go
@@ -54,13 +54,13 @@ class Rules:
     counted_once: bool = True  # the same outcome again changes nothing
     fence_before_loss: bool = True  # the server waits until the worker must have stopped by itself
     fence_at_go: bool = True  # a go that comes after that starts nothing
-    doomed_is_told: bool = True  # a lease that is being given up is not extended any more
+    doomed_is_ordered: bool = True  # a lease that is being given up is not extended any more
     guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 
 class Phase(StrEnum):
-    """What a worker does with its slot."""
+    """The use of a worker's slot."""
 
     IDLE = "idle"
     ASKING = "asking"
@@ -68,19 +68,19 @@ class Phase(StrEnum):
 
 
 class Lease(NamedTuple):
-    """`grant` is a ghost: it names the one claim that made the lease, and no program sees it."""
+    """A lease. `grant` is a ghost: it names the one claim that made the lease, and no program sees it."""
 
     epoch: int
     number: int
     grant: int
 
     def looks_like(self, other: "Lease") -> bool:
-        """Whether a program takes them for the same."""
+        """Returns whether a program takes the two leases for the same."""
         return self.epoch == other.epoch and self.number == other.number
 
 
 class Attempt(NamedTuple):
-    """An attempt as the store has it."""
+    """An attempt in the store."""
 
     lease: Lease
     worker: int
@@ -88,7 +88,7 @@ class Attempt(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """A worker process, the session that its guard holds, and its disk."""
+    """A worker process, the session that its guard guards, and its disk."""
 
     life: int = 1
     up: bool = True
@@ -101,12 +101,12 @@ class Worker(NamedTuple):
     outbox: frozenset[Lease] = frozenset()
 
     def may_run(self, lease: Lease) -> bool:
-        """Whether a session of that lease lives, or may still begin without another heartbeat."""
+        """Returns whether a session of the lease lives, or may start without another heartbeat."""
         return self.session == lease or (self.up and self.fence and self.lease == lease)
 
 
 class Store(NamedTuple):
-    """What is durable."""
+    """The durable state of the server."""
 
     mode: SwarmMode = SwarmMode.RUNNING
     status: TaskStatus = TaskStatus.NOT_STARTED
@@ -119,12 +119,12 @@ class Store(NamedTuple):
 
     @property
     def open(self) -> Attempt | None:
-        """The attempt that a worker holds."""
+        """The attempt that has not ended."""
         return next((found for found in reversed(self.attempts) if found.outcome is None), None)
 
 
 class Counts(NamedTuple):
-    """How often each bounded thing has happened."""
+    """The number of times that each bounded thing has happened."""
 
     worker_crashes: int = 0
     server_crashes: int = 0
@@ -138,7 +138,7 @@ class Counts(NamedTuple):
 
 
 class Message(NamedTuple):
-    """`life` says which process of the worker an answer is for; others don't get it."""
+    """A message. `life` names the worker process that may get an answer."""
 
     kind: str
     worker: int
@@ -149,7 +149,7 @@ class Message(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything. The last four are ghosts, for the invariants alone."""
+    """The state of everything. The last four fields are ghosts, for the invariants alone."""
 
     store: Store
     workers: tuple[Worker, ...]
@@ -166,7 +166,7 @@ class State(NamedTuple):
 
 
 class Violation(Exception):
-    """What must not happen, has."""
+    """A broken invariant."""
 
 
 Step = tuple[str, State]
@@ -174,30 +174,30 @@ NOBODY = Lease(0, 0, 0)
 
 
 def begin(bounds: Bounds) -> State:
-    """The first state."""
+    """Returns the first state."""
     return State(Store(), tuple(Worker() for _ in range(bounds.workers)))
 
 
 def move(store: Store, transition: Transition) -> Store:
-    """The only way to another status."""
+    """Changes the status by the lifecycle table, the only way to another status."""
     return store._replace(status=advance("task", store.status, transition))
 
 
 def end(store: Store, attempt: Attempt, outcome: AttemptOutcome, transition: Transition) -> Store:
-    """Ends an attempt together with what that means for the task."""
+    """Ends an attempt, and changes the task accordingly."""
     ended = tuple(found._replace(outcome=outcome) if found is attempt else found for found in store.attempts)
     return move(store._replace(attempts=ended), transition)
 
 
 def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bounds: Bounds) -> Store:
-    """An attempt that did not succeed."""
+    """Ends an attempt that did not succeed."""
     failures = store.failures + 1
     transition = Transition.RETRY if failures <= bounds.failures else Transition.GIVE_UP
     return end(store._replace(failures=failures), attempt, outcome, transition)
 
 
 def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
-    """The worker is gone for certain."""
+    """Ends the attempt of a worker that is gone for certain."""
     if store.status is TaskStatus.CLAIMED:
         return end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
     if store.status is TaskStatus.KILLING:
@@ -206,33 +206,33 @@ def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
 
 
 def count(state: State, **by: int) -> Counts:
-    """One more of each that is named."""
+    """Returns the counts with the named ones increased."""
     return state.counts._replace(**{name: getattr(state.counts, name) + n for name, n in by.items()})
 
 
 def tell(state: State, *messages: Message) -> frozenset[Message]:
-    """All that was ever sent, these included."""
+    """Returns all messages ever sent, with the new ones."""
     return state.sent | frozenset(messages)
 
 
 def with_worker(state: State, index: int, worker: Worker) -> tuple[Worker, ...]:
-    """The workers with that one changed."""
+    """Returns the workers with one of them replaced."""
     return (*state.workers[:index], worker, *state.workers[index + 1 :])
 
 
 def reopened(store: Store) -> Store:
-    """A new start."""
+    """Reopens the task."""
     store = move(move(store, Transition.REOPEN), Transition.UNBLOCK)
     return store._replace(failures=0, interrupted=False)
 
 
 def held(store: Store) -> bool:
-    """Whether a worker has the task."""
+    """Returns whether a worker has the task."""
     return store.status in HELD
 
 
 def crashes(state: State, bounds: Bounds) -> Iterator[Step]:
-    """Whatever ends processes, but for what a stop or a kill does."""
+    """Yields crashes of the server and of workers."""
     if state.up and state.counts.server_crashes < bounds.server_crashes:
         yield "server crashes", state._replace(up=False, counts=count(state, server_crashes=1))
     if state.counts.worker_crashes < bounds.worker_crashes:

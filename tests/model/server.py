@@ -1,4 +1,4 @@
-"""The server's steps: what it does by itself, on a message, for an operator, and when it starts."""
+"""Steps of the server: by itself, on a message, for an operator, and at its start."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
 
 def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """All that a server that runs may do next."""
+    """Yields the next steps of a running server."""
     yield from _grants(state, bounds, rules)
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
@@ -52,7 +52,7 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
 
 
 def boot(state: State, rules: Rules) -> State:
-    """A start of the server: memory is built from the store."""
+    """Starts the server: builds memory from the store."""
     store = state.store
     if not rules.stop_is_durable:
         store = store._replace(mode=SwarmMode.RUNNING)
@@ -62,7 +62,7 @@ def boot(state: State, rules: Rules) -> State:
 
 
 def join(state: State, index: int, bounds: Bounds) -> State:
-    """A worker's stream opens: what it holds and does not list has ended for certain."""
+    """Opens a worker's stream: an open attempt that the worker does not list has ended for certain."""
     worker = state.workers[index]
     listed = worker.outbox | ({worker.lease} if worker.lease else frozenset())
     message = Message("join", index, Lease(0, 0, 0), worker.life, held=listed)
@@ -159,7 +159,7 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
 
 
 def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
-    """A result that came too late, which an operator may accept."""
+    """Archives a result that came too late, which an operator may accept."""
     if not bounds.accepts or message.outcome is not OutcomeKind.COMPLETED:
         return store
     return store._replace(archive=store.archive | {message.lease})
@@ -177,7 +177,7 @@ def _late(state: State, attempt: Attempt, message: Message, bounds: Bounds, rule
 
 
 def _still_counts(store: Store, attempt: Attempt, rules: Rules) -> bool:
-    """Whether the result of a lost attempt is what the task waits for; failures say that nobody reopened it."""
+    """Returns whether the task still waits for the result of a lost attempt; failures show that nobody reopened it."""
     if attempt.outcome is not AttemptOutcome.LOST or not store.failures:
         return False
     waits = store.status in (TaskStatus.NOT_STARTED, TaskStatus.CLAIMED, TaskStatus.FAILED)
@@ -241,16 +241,16 @@ def _kill(state: State, rules: Rules, *, by_stop: bool) -> State:
         if by_stop or not rules.newer_kill_counts:
             return _given_up(state, killed._replace(interrupted=killed.interrupted or by_stop))
         return _given_up(state, killed._replace(interrupted=False))
-    told = state._replace(ordered=True, sent=tell(state, Message("stop", attempt.worker, attempt.lease)))
+    ordered = state._replace(ordered=True, sent=tell(state, Message("stop", attempt.worker, attempt.lease)))
     if not by_stop and not rules.kill_is_durable:
-        return told
+        return ordered
     was_running = store.status is TaskStatus.IN_PROGRESS
     killing = move(store, Transition.KILL)
     if by_stop and was_running:
         killing = killing._replace(interrupted=True)
     elif not by_stop and rules.newer_kill_counts:
         killing = killing._replace(interrupted=False)
-    return told._replace(store=killing)
+    return ordered._replace(store=killing)
 
 
 def _stop(state: State, rules: Rules) -> State:
@@ -261,7 +261,7 @@ def _stop(state: State, rules: Rules) -> State:
 
 
 def _restore(state: State, copy: Store, rules: Rules) -> State:
-    """The server starts on the copy; what it promised since is known to nobody."""
+    """Starts the server on the copy; nobody knows what it promised since."""
     if rules.epoch_grows:
         copy = copy._replace(epoch=state.store.epoch + 1)
     past = state._replace(store=copy, counts=count(state, restores=1), accepted=(), kill_promised=False)

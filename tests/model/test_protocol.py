@@ -1,4 +1,4 @@
-"""The protocol holds in every state that the bounds allow, and the checker would notice if it did not."""
+"""The protocol holds in every state within the bounds, and the checker notices each missing rule."""
 
 from dataclasses import fields, replace
 
@@ -40,7 +40,7 @@ def test_a_protocol_without_the_rule_is_caught(rule: str) -> None:
     assert len(report.trace) == report.depth, "the trace leads to the fault"
 
 
-# What is left out here is one of the configurations above.
+# The rule that is left out here has its bounds among the configurations above.
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "epoch_grows"])
 def test_with_the_rule_the_same_bounds_show_no_fault(rule: str) -> None:
     bounds = replace(catches(rule), workers=1)

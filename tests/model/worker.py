@@ -1,4 +1,4 @@
-"""The workers' steps: claims, the go, sessions, the outbox, orders, heartbeats, the fence, and a new life."""
+"""Steps of workers: claims, the go, sessions, the outbox, orders, heartbeats, the fence, and restarts."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from swarmd.domain.model import OutcomeKind
 
 
 def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """All that workers and guards may do next."""
+    """Yields the next steps of workers and guards."""
     for index, worker in enumerate(state.workers):
         if not worker.up:
             yield from _dead(state, index, worker, rules)
@@ -58,10 +58,10 @@ def _session(state: State, index: int, worker: Worker) -> Iterator[Step]:
 def _ended(
     state: State, index: int, worker: Worker, outcome: OutcomeKind, *, fence: bool | None = None
 ) -> State:
-    """The session has ended and its outcome is on disk; without a lease, only the fence changes."""
+    """Ends the session with its outcome on disk; without a lease, only changes the fence."""
     fence = worker.fence if fence is None else fence
     if worker.lease is None or (worker.phase is Phase.ASKING and not fence and outcome == "stopped"):
-        # Who waits for the go waits on; the fence is looked at when it comes.
+        # A worker that waits for the go waits on, and looks at the fence when the go comes.
         return state._replace(workers=with_worker(state, index, worker._replace(fence=fence)))
     idle = worker._replace(
         phase=Phase.IDLE, lease=None, session=None, fence=fence, outbox=worker.outbox | {worker.lease}
@@ -71,13 +71,16 @@ def _ended(
 
 
 def _beat(state: State, index: int, worker: Worker, rules: Rules) -> State:
-    """A heartbeat and its answer. Only a fresh one extends the fence, so the two are one step; a lost answer
-    is a step not taken, and late orders come as messages of their own."""
+    """Sends a heartbeat and handles its answer.
+
+    Only a fresh answer extends the fence, so the two are one step. A lost answer is a step not taken, and late orders
+    come as messages of their own.
+    """
     heard = worker._replace(fence=True)
     if worker.lease is not None:
         attempt = state.store.open
         stands = attempt is not None and attempt.worker == index and worker.lease.looks_like(attempt.lease)
-        doomed = state.doomed and rules.doomed_is_told
+        doomed = state.doomed and rules.doomed_is_ordered
         if not stands or state.ordered or doomed:
             return _ended(state, index, heard, OutcomeKind.STOPPED)
     return state._replace(workers=with_worker(state, index, heard))

@@ -1,4 +1,4 @@
-"""Looks at the database when all is over, and compares it with its own events and with the ledger of processes."""
+"""Audit at the end of a run: the database against its own events and against the ledger of processes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
-# These say nothing about the task's own budget.
+# Failures that use up nothing of the task's own budget.
 _FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED)
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:
-    """What one event may lead to: a row, and then the settling between blocked and not started."""
+    """Returns the statuses after one event: those of a row, and then a change between blocked and not started."""
     after = set(TRANSITIONS[status].values())
     if after & {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}:
         after |= {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}
@@ -31,14 +31,18 @@ def _reachable(status: TaskStatus) -> set[TaskStatus]:
 _AFTER = {status: _reachable(status) for status in TaskStatus}
 
 
-def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
-    """Raises Violated for the first thing that is wrong; returns how often each kind of event happened."""
+def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str]:
+    """Checks the whole database; returns how often each kind of event happened.
+
+    Raises:
+        Violated: the first promise that is broken.
+    """
     history = events.after(tx, 0, limit=10_000_000)
     _gap_free(history)
-    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.keys(tx).items()}
+    stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.states(tx).items()}
     _replayed(history, stored)
     _nothing_begins_while_stopped(history)
-    _kills_win(history, told)
+    _kills_win(history, acknowledged)
     by_task: defaultdict[str, list[Event]] = defaultdict(list)
     for event in history:
         by_task[event.task_id].append(event)
@@ -55,15 +59,19 @@ def audit(tx: ReadTx, ledger: Ledger, told: Acknowledged) -> Counter[str]:
 
 
 def settled(tx: ReadTx) -> None:
-    """Raises Violated if a task is neither final nor waiting for a reason that has a name."""
-    for task_id, (key, status) in tasks.keys(tx).items():
+    """Checks that each task is final or waits for a dead dependency.
+
+    Raises:
+        Violated: a task for which nothing will happen any more.
+    """
+    for task_id, (key, status) in tasks.states(tx).items():
         if status in FINAL or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
             continue
         raise Violated(f"task {task_id} is {status} and nothing will ever happen to it")
 
 
 def _has_reason(tx: ReadTx, key: TaskKey) -> bool:
-    """Whether, in the end, something dead is what the task waits for."""
+    """Returns whether the task waits, at the end of the chain, for a dead task."""
     return any(
         status in DEAD or status is TaskStatus.BLOCKED for _, status in tasks.unmet_dependencies(tx, key)
     )
@@ -76,7 +84,7 @@ def _gap_free(history: Sequence[Event]) -> None:
 
 
 def _replayed(history: Sequence[Event], stored: dict[str, Task]) -> None:
-    """Each event follows from the one before by the table, and the last ones are what is stored."""
+    """Checks that each event follows from the one before by the table, and that the last events match the store."""
     status: dict[str, TaskStatus] = {}
     for event in history:
         if not event.task_id or not event.status:
@@ -101,9 +109,9 @@ def _nothing_begins_while_stopped(history: Sequence[Event]) -> None:
             )
 
 
-def _kills_win(history: Sequence[Event], told: Acknowledged) -> None:
+def _kills_win(history: Sequence[Event], acknowledged: Acknowledged) -> None:
     for event in history:
-        since = told.killed.get(event.task_id)
+        since = acknowledged.killed.get(event.task_id)
         if since is None or event.seq <= since or not event.status:
             continue
         if event.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
@@ -111,7 +119,7 @@ def _kills_win(history: Sequence[Event], told: Acknowledged) -> None:
 
 
 def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Event]) -> None:
-    """Counters move only by their cause, and begin anew only with a new start."""
+    """Checks that counters change only by their cause, and restart only when a task is reopened."""
     failures = losses = 0
     for event in history:
         if event.kind is EventKind.TASK_REOPENED:
@@ -145,7 +153,7 @@ def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event
 
 
 def _truly_completed(task: Task, attempts: Sequence[AttemptView], ledger: Ledger) -> None:
-    """An attempt counts as completed only if a worker has completed just that one, and no such result is lost."""
+    """Checks that a completed attempt was completed by a worker, and that no completed result is lost."""
     for attempt in attempts:
         name = (str(task.task_id), attempt.number)
         counts = attempt.outcome is AttemptOutcome.COMPLETED

@@ -1,4 +1,4 @@
-"""What goes wrong: crashes, processes that stand still, networks, clocks, signals and files, drawn from the seed."""
+"""Faults drawn from the seed: crashes, frozen processes, networks, clocks, signals and files."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ RESTART_S = 20.0
 
 
 class Faults:
-    """Makes them, until `end`."""
+    """A source of faults, from `start` to `stop`."""
 
     def __init__(self, simulation: "Simulation") -> None:
         self._all = simulation
@@ -24,12 +24,12 @@ class Faults:
         self._dice = self._world.dice("faults")
         self._calm = False
 
-    def begin(self) -> None:
-        """From now on."""
-        self._later()
+    def start(self) -> None:
+        """Schedules the first fault."""
+        self._schedule()
 
-    def end(self) -> None:
-        """Everything works from now on; what stands still goes on and what is down starts again."""
+    def stop(self) -> None:
+        """Ends all faults: frozen processes go on, and dead ones start again."""
         self._world.log("peace")
         self._calm = True
         for link in self._all.links.values():
@@ -45,7 +45,7 @@ class Faults:
             self._world.at(2 * RESTART_S, partial(self._all.start_worker, name))
 
     def weather(self) -> Weather:
-        """How good or bad the network is for a time."""
+        """Draws the quality of the network for a time."""
         bad = self._dice.random() < 0.6
         return Weather(
             delay_s=self._dice.choice((0.001, 0.02, 0.5)),
@@ -54,7 +54,7 @@ class Faults:
             late=self._dice.choice((0.0, 0.02, 0.1)) if bad else 0.0,
         )
 
-    def _later(self) -> None:
+    def _schedule(self) -> None:
         every_s = self._all.setting.fault_every_s
         self._world.at(self._dice.expovariate(1 / every_s), self._fault)
 
@@ -67,7 +67,7 @@ class Faults:
             (self._signal, 2), (self._file, 1), (self._lose_guard, 1),
         )  # fmt: skip
         self._dice.choices([fault for fault, _ in faults], [weight for _, weight in faults])[0]()
-        self._later()
+        self._schedule()
 
     # ── the server ──────────────────────────────────────────────────────────────────────────────
 
@@ -94,41 +94,41 @@ class Faults:
     # ── workers ─────────────────────────────────────────────────────────────────────────────────
 
     def _crash_worker(self) -> None:
-        name, worker = self._some()
+        name, worker = self._any_worker()
         if worker is not None:
             worker.crash()
             self._all.workers[name] = None
             self._world.at(self._span_s(), partial(self._all.start_worker, name))
 
     def _freeze_worker(self) -> None:
-        _, worker = self._some()
+        _, worker = self._any_worker()
         if worker is not None:
             worker.freeze()
             self._world.at(self._span_s(), worker.thaw)
 
     def _signal(self) -> None:
-        _, worker = self._some()
+        _, worker = self._any_worker()
         if worker is not None:
-            worker.order(self._dice.choice((Worker.terminate, Worker.interrupt)))
+            worker.order(self._dice.choice((Worker.on_sigterm, Worker.on_sigint)))
 
     def _file(self) -> None:
-        name, _ = self._some()
+        name, _ = self._any_worker()
         self._stop_file(name, there=True)
         self._world.at(self._span_s(), partial(self._stop_file, name, there=False))
 
     def _stop_file(self, name: str, *, there: bool) -> None:
         self._all.machines[name].stop_file = there
         if (worker := self._all.workers[name]) is not None:
-            worker.look()
+            worker.check_stop_file()
 
     def _lose_guard(self) -> None:
-        """Worse than this, the loss of a guard and its worker at once, is not promised to do no harm."""
-        name, worker = self._some()
+        """Kills a guard. The loss of a guard and its worker at once is not promised to do no harm."""
+        name, worker = self._any_worker()
         guards = [guard for guard in self._all.machines[name].guards if guard.untouched]
         if worker is not None and not worker.frozen and guards:
             self._dice.choice(guards).lose()
 
-    def _some(self) -> tuple[str, SimWorker | None]:
+    def _any_worker(self) -> tuple[str, SimWorker | None]:
         name = self._dice.choice(list(self._all.workers))
         return name, self._all.workers[name]
 
@@ -152,7 +152,7 @@ class Faults:
             link.weather = weather
 
     def _span_s(self) -> float:
-        """How long a fault lasts: mostly short, at times longer than any deadline."""
+        """Draws the length of a fault: mostly short, at times longer than any deadline."""
         longest_s = 2.5 * self._all.setting.lost_after_s
         return self._dice.choice(
             (self._dice.uniform(0, 3), self._dice.uniform(0, 40), self._dice.uniform(0, longest_s))

@@ -1,4 +1,4 @@
-"""What is true whatever any program believes: the processes of sessions, their guards, and workers' disks."""
+"""Machines of workers: session processes, guards and disks, as they are whatever any program believes."""
 
 import random
 from collections.abc import Callable
@@ -11,25 +11,28 @@ from sim.world import Call, Due, Violated, World
 from swarmd.domain.model import Lease
 
 GRACE_S = 5.0
-# What ends at once takes this long to be seen to have ended.
+# The time until somebody sees the end of a process that ends at once.
 MOMENT_S = 0.02
 
 
 @dataclass(slots=True)
 class Tree:
-    """A session's process tree, or that of a check."""
+    """The process tree of a session or a check."""
 
     task_id: str
     name: str
     worker: str
-    # Whether the task forbids that two live at once.
+    # Whether the task forbids two live sessions.
     alone: bool
-    # Whether a guard sees to it that it ends.
-    held: bool = True
+    # Whether a guard ends the tree.
+    guarded: bool = True
 
 
 class Ledger:
-    """Every session process that ever lived. Its one rule: it watches, and never helps."""
+    """Every session process that ever lived.
+
+    Invariant: the ledger watches, and never changes what happens.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -42,11 +45,11 @@ class Ledger:
         self.kept: set[tuple[int, int]] = set()
 
     def start(self, tree: Tree, *, session: bool) -> None:
-        """A process begins."""
+        """Notes that a process starts; two live sessions of one task fail the run."""
         others = self.live.setdefault(tree.task_id, [])
         self.world.log(f"{tree.worker} starts {tree.name}")
-        if tree.alone and (held := [other for other in others if other.held]):
-            beside = ", ".join(f"{other.name} at {other.worker}" for other in held)
+        if tree.alone and (guarded := [other for other in others if other.guarded]):
+            beside = ", ".join(f"{other.name} at {other.worker}" for other in guarded)
             self.world.fail(Violated(f"two live sessions: {tree.name} at {tree.worker} beside {beside}"))
         others.append(tree)
         if session:
@@ -55,29 +58,29 @@ class Ledger:
             self.started[tree.name] = tree
 
     def end(self, tree: Tree, why: str) -> None:
-        """Nothing of it lives any more."""
+        """Notes that nothing of the tree lives."""
         self.live[tree.task_id].remove(tree)
         self.world.log(f"{tree.worker} ended {tree.name}: {why}")
 
     def refuse_alive(self, lease: Lease) -> None:
-        """The server has been given a proof that nothing of that attempt lives."""
+        """Fails the run if the server has a proof of death for an attempt that lives."""
         for tree in self.live.get(lease.task_id, ()):
-            if tree.held and tree.worker == lease.worker and f"-a{lease.number}-" in tree.name:
+            if tree.guarded and tree.worker == lease.worker and f"-a{lease.number}-" in tree.name:
                 self.world.fail(Violated(f"{tree.name} lives, and the server has a proof that it does not"))
 
     @property
     def count(self) -> int:
-        """How many live."""
+        """The number of live trees."""
         return sum(len(found) for found in self.live.values())
 
 
 class Guard:
-    """A model of the guard program: it holds one process tree, with its worker or without, until that has ended."""
+    """A model of the guard program: guards one process tree, with or without a worker, until the tree has ended."""
 
     def __init__(self, world: World, ledger: Ledger, tree: Tree, dice: random.Random, end: End) -> None:
         self.alive = True
-        # Told why the tree has ended; None if the guard itself was.
-        self.ended: Callable[[str | None], None] | None = None
+        # Called with the cause of the tree's end; with None if somebody killed the guard.
+        self.on_end: Callable[[str | None], None] | None = None
         self.tree = tree
         self.plan = end
         self._world = world
@@ -89,17 +92,17 @@ class Guard:
 
     @property
     def untouched(self) -> bool:
-        """Whether its session runs and nobody has told it to end."""
+        """True while the session runs and nobody has ordered its end."""
         return self.alive and not self._ending
 
-    def fence(self, until_s: float) -> None:
-        """The worker extends the right to run."""
+    def set_fence(self, until_s: float) -> None:
+        """Extends the right to run."""
         if self._fence is not None:
             self._fence.cancel()
         self._fence = self._world.at(until_s - self._world.now_s, partial(self.kill, "fence", GRACE_S))
 
     def kill(self, why: str, grace_s: float) -> None:
-        """TERM, and KILL after the grace period; some sessions end at once, some not before."""
+        """Sends TERM, and KILL after the grace period; some sessions end at once, others only by KILL."""
         if not self.alive:
             return
         takes_s = self._dice.choice((MOMENT_S, self._dice.uniform(0, grace_s), grace_s + MOMENT_S))
@@ -110,23 +113,23 @@ class Guard:
         self._end = self._world.at(takes_s, partial(self._over, why))
 
     def lose(self) -> None:
-        """Somebody kills the guard itself; its tree lives on."""
+        """Kills the guard itself; its tree lives on."""
         self._world.log(f"the guard of {self.tree.name} is killed")
-        self.alive = self.tree.held = False
+        self.alive = self.tree.guarded = False
         self._stop_timers()
-        if self.ended is not None:
-            self.ended(None)
+        if self.on_end is not None:
+            self.on_end(None)
 
-    def sweep(self) -> None:
-        """The worker ends what a lost guard has left."""
+    def kill_orphans(self) -> None:
+        """Kills the tree that a lost guard has left."""
         self._ledger.end(self.tree, "swept")
 
     def _over(self, why: str) -> None:
         self.alive = False
         self._stop_timers()
         self._ledger.end(self.tree, why)
-        if self.ended is not None:
-            self.ended(why)
+        if self.on_end is not None:
+            self.on_end(why)
 
     def _stop_timers(self) -> None:
         self._end.cancel()
@@ -136,49 +139,49 @@ class Guard:
 
 @dataclass(slots=True)
 class Machine:
-    """A worker's host: what outlives its processes."""
+    """A worker's host, which outlives the worker's processes."""
 
     world: World
     ledger: Ledger
     name: str
     slots: int
     dice: random.Random
-    # The worker's state folder and its project: real ones, as its files are.
+    # The worker's state folder and its project; both are real folders.
     path: Path
     guards: list[Guard] = field(default_factory=list)
     lives: int = 0
-    # Whether there is an EMERGENCY_STOP file.
+    # Whether a file EMERGENCY_STOP exists.
     stop_file: bool = False
 
     @property
     def outbox(self) -> list[str]:
-        """The outcomes that the server has not answered."""
+        """The names of the outcomes that the server has not answered."""
         return sorted(path.name for path in (self.path / "outbox").glob("*.outcome"))
 
     def spawn(self, tree: Tree, end: End, *, session: bool) -> Guard:
         """Starts a process tree under a guard."""
         self.ledger.start(tree, session=session)
         guard = Guard(self.world, self.ledger, tree, self.dice, end)
-        self.guards = [found for found in self.guards if found.alive or not found.tree.held]
+        self.guards = [found for found in self.guards if found.alive or not found.tree.guarded]
         self.guards.append(guard)
         return guard
 
     def orphan(self) -> None:
-        """The worker has died: its guards' pipes have ended."""
+        """Lets all guards notice that the worker has died."""
         for guard in self.guards:
-            guard.ended = None
+            guard.on_end = None
             guard.kill("orphaned", GRACE_S)
 
-    def sweep(self) -> int:
-        """Ends what lost guards have left; says how much that was."""
-        left = [guard for guard in self.guards if not guard.tree.held]
-        self.guards = [guard for guard in self.guards if guard.tree.held]
+    def kill_orphans(self) -> int:
+        """Kills what lost guards have left; returns the number of trees."""
+        left = [guard for guard in self.guards if not guard.tree.guarded]
+        self.guards = [guard for guard in self.guards if guard.tree.guarded]
         for guard in left:
-            guard.sweep()
+            guard.kill_orphans()
         return len(left)
 
     def when_quiet(self, call: Call) -> None:
-        """Calls when no guard of a former process holds its lock."""
+        """Calls back as soon as no guard of a former process holds its lock."""
         if any(guard.alive for guard in self.guards):
             self.world.at(0.5, partial(self.when_quiet, call))
         else:

@@ -1,4 +1,4 @@
-"""The engine with one rule taken out of it: what the simulation must notice, or it is worth nothing."""
+"""Mutants: the engine or the worker with one rule taken out, which the simulation must notice."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,10 +13,10 @@ from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.worker import Worker
-from swarmd.domain import policy
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain import decision, policy
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
-from swarmd.engine.attempts import kills, leases, outcomes
+from swarmd.engine.attempts import kills, leases
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.dispatch import dispatcher
 from swarmd.engine.live.state import LiveState
@@ -30,7 +30,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def any_lease_counts(patch: pytest.MonkeyPatch) -> None:
-    """Results and starts count for whatever attempt of the task is open."""
+    """Lets results and starts count for any open attempt of the task."""
 
     def find(tx: Any, worker: str, lease_id: str) -> Any:
         ref = parse_lease_id(lease_id)
@@ -41,7 +41,7 @@ def any_lease_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def claims_while_stopped(patch: pytest.MonkeyPatch) -> None:
-    """The dispatcher does not ask for the mode."""
+    """Makes the dispatcher ignore the mode of the swarm."""
 
     def offer(tx: Any) -> Any:
         return replace(tasks.offer(tx), mode=SwarmMode.RUNNING)
@@ -51,7 +51,7 @@ def claims_while_stopped(patch: pytest.MonkeyPatch) -> None:
 
 
 def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
-    """After a restart nobody is told to end what was being killed."""
+    """Forgets, at a restart, the orders for what was being killed."""
     boot = Swarm.boot
 
     async def forgetful(self: Swarm) -> None:
@@ -63,33 +63,33 @@ def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
 
 
 def requeue_takes_all(patch: pytest.MonkeyPatch) -> None:
-    """What an operator has killed while a stop was ending it comes back with the stop's other tasks."""
-    patch.setattr(kills, "_for_good", lambda task: task)
+    """Brings a task back with the tasks of a stop although an operator killed it meanwhile."""
+    patch.setattr(kills, "_without_requeue", lambda task: task)
 
 
 def lost_too_early(patch: pytest.MonkeyPatch) -> None:
-    """A silent worker's leases are given away before it must have stopped by itself."""
-    judge = Reaper._judge
+    """Gives a silent worker's leases away before the worker must have stopped by itself."""
+    check_worker = Reaper._check_worker
 
     async def hasty(self: Reaper, write: Any, name: Any, silent: Any, now_s: float) -> None:
-        await judge(self, write, name, silent, now_s + 0.8 * self._pace.lost_after_s)
+        await check_worker(self, write, name, silent, now_s + 0.8 * self._pace.lost_after_s)
 
-    patch.setattr(Reaper, "_judge", hasty)
+    patch.setattr(Reaper, "_check_worker", hasty)
 
 
 def orders_on_the_stream_only(patch: pytest.MonkeyPatch) -> None:
-    """Heartbeats are answered without orders."""
-    present = LiveState.present
+    """Answers heartbeats without orders."""
+    refresh = LiveState.refresh_leases
 
     def silent(self: LiveState, worker: Any, lease_ids: Any) -> list[Any]:
-        present(self, worker, lease_ids)
+        refresh(self, worker, lease_ids)
         return []
 
-    patch.setattr(LiveState, "present", silent)
+    patch.setattr(LiveState, "refresh_leases", silent)
 
 
 def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
-    """An emergency stop forgets what is claimed and not started."""
+    """Makes an emergency stop forget what is claimed and not started."""
 
     def stop(self: Kills, tx: Any, cause: str) -> Any:
         with pytest.MonkeyPatch.context() as inner:
@@ -103,7 +103,7 @@ def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
 
 
 def silent_changes(patch: pytest.MonkeyPatch) -> None:
-    """Some changes are made without their event."""
+    """Makes some changes without their event."""
     append = events.append
 
     def forgetful(tx: Any, kind: Any, **details: Any) -> None:
@@ -114,21 +114,23 @@ def silent_changes(patch: pytest.MonkeyPatch) -> None:
 
 
 def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
-    """A worker's death uses up the task's retries."""
+    """Charges a worker's death to the task's retries."""
 
     def judge(task: Any, failure: Any, **rest: Any) -> Any:
-        return policy.judge(task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest)
+        return policy.decide_retry(
+            task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
+        )
 
-    patch.setattr(outcomes, "judge", judge)
+    patch.setattr(decision, "decide_retry", judge)
 
 
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
-    """A worker of the simulation that never stops by itself."""
-    patch.setattr(Guard, "fence", lambda self, until_s: None)
+    """Removes the fence: a worker of the simulation never stops by itself."""
+    patch.setattr(Guard, "set_fence", lambda self, until_s: None)
 
 
 def worker_without_go(patch: pytest.MonkeyPatch) -> None:
-    """A worker of the simulation that starts sessions without waiting for the answer."""
+    """Starts sessions without waiting for the go."""
 
     async def await_go(self: Session) -> Go:
         return Go(go=True)
@@ -137,30 +139,30 @@ def worker_without_go(patch: pytest.MonkeyPatch) -> None:
 
 
 def outbox_keeps_nothing(patch: pytest.MonkeyPatch) -> None:
-    """A worker whose outcomes live in memory alone."""
-    patch.setattr(Outbox, "put", lambda self, finished: None)
+    """Keeps a worker's outcomes in memory only."""
+    patch.setattr(Outbox, "write", lambda self, finished: None)
 
 
 def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
-    """A worker that hears orders on its stream alone."""
-    patch.setattr(Worker, "_heard", lambda self, response: None)
+    """Makes a worker ignore the orders in heartbeats."""
+    patch.setattr(Worker, "_on_heartbeat", lambda self, response: None)
 
 
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
-    """The result of a lost attempt completes the task even after a kill, or under the next attempt."""
+    """Lets the result of a lost attempt complete the task even after a kill, or under the next attempt."""
     patch.setattr(
         late_results, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
     )
 
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
-    """A request for a stream is believed whenever it comes."""
-    patch.setattr(registry, "_refuse_overtaken", lambda record, identity: None)
+    """Believes a request for a stream whenever it comes."""
+    patch.setattr(registry, "_refuse_outdated", lambda record, identity: None)
 
 
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
 SLOW: Final = Setting(chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0)
-# Each with a setting in which its absence shows, and a seed that was seen to notice it, which saves time.
+# Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     any_lease_counts: (SLOW, 1),
     claims_while_stopped: (HARSH, 0),
@@ -182,7 +184,7 @@ TRIES: Final = 60
 
 
 def noticed(patch: Patch) -> Result | None:
-    """The run that notices what is missing, None if none does."""
+    """Returns the run that notices the missing rule; None if no run does."""
     setting, first = MUTANTS[patch]
     for seed in (first, *range(TRIES)):
         with pytest.MonkeyPatch.context() as context:

@@ -1,4 +1,4 @@
-"""The way between one worker and the server: late, lost, doubled, out of order, cut in one direction or both.
+"""Network between one worker and the server: late, lost, doubled, out of order, cut in one direction or both.
 
 Calls of one answer stand for themselves, as after a reconnect each may go its own way. A stream is one
 connection: in order and without holes until it breaks, which each end notices in its own time.
@@ -14,27 +14,27 @@ from sim.world import Due, World
 from swarmd.domain.errors import SwarmError
 
 KEEPALIVE_S = 30.0
-# Told at the end of a stream; with the error if the server has said one.
+# Called at the end of a stream; with the error if the server gave one.
 Broken = Callable[[SwarmError | None], None]
 
 
 class Unreachable(Exception):  # the worker's view of it
-    """No answer: the outcome is unknown."""
+    """An error of a call without an answer, whose effect is unknown."""
 
 
 @dataclass(slots=True)
 class Weather:
-    """How bad it is."""
+    """The quality of the network."""
 
     delay_s: float = 0.01
     loss: float = 0.0
     doubled: float = 0.0
-    # A message, or a request for a stream, that sits somewhere for up to a minute and is delivered after all.
+    # The share of messages, and of requests for a stream, that are delivered up to a minute late.
     late: float = 0.0
 
 
 class Link:
-    """One worker's way to the server."""
+    """The link of one worker to the server."""
 
     def __init__(self, world: World, server: SimServer, name: str, weather: Weather) -> None:
         self.world = world
@@ -50,15 +50,15 @@ class Link:
         self.cut_up, self.cut_down = up, down
         self.world.log(f"link of {self._name} is {'cut' if up or down else 'whole'} up={up} down={down}")
         for connection in list(self._connections):
-            connection.weigh()
+            connection.on_link_change()
 
     def break_all(self) -> None:
-        """Every connection is reset."""
+        """Resets every connection."""
         for connection in list(self._connections):
             connection.reset()
 
     def server_gone(self) -> None:
-        """The server's process has ended; who is cut off learns of it later."""
+        """Handles the end of the server's process; a worker that is cut off notices it later."""
         if not (self.cut_up or self.cut_down):
             self.break_all()
 
@@ -90,17 +90,17 @@ class Link:
         return connection
 
     def delay_s(self, *, late: bool = True) -> float:
-        """How long one message takes."""
+        """Draws the delay of one message."""
         if late and self._dice.random() < self.weather.late:
             return self._dice.uniform(1, 60)
         return self._dice.expovariate(1 / self.weather.delay_s)
 
     def pick(self, low: float, high: float) -> float:
-        """A time from the link's own dice."""
+        """Draws a time from the link's own dice."""
         return self._dice.uniform(low, high)
 
     def forget(self, connection: "Connection") -> None:
-        """It has ended at both ends."""
+        """Removes a connection that has ended at both ends."""
         if connection in self._connections:
             self._connections.remove(connection)
 
@@ -121,7 +121,7 @@ class Link:
 
 
 class Connection:
-    """One stream, from the request for it to its end at both ends."""
+    """A stream, from its request to its end at both ends."""
 
     def __init__(self, link: Link, request: Any, hears: Callable[[Any], None], broken: Broken) -> None:
         self._link = link
@@ -136,11 +136,11 @@ class Connection:
         self._held: list[Any] = []
         self._doomed: list[Due] = []
         self._arrived = False
-        self.weigh()
+        self.on_link_change()
         self._world.at(link.delay_s(), self._arrive)
 
-    def weigh(self) -> None:
-        """The link has changed: what is cut for long breaks, what is whole again goes on."""
+    def on_link_change(self) -> None:
+        """Schedules the end of a stream that is cut, or delivers what a repaired stream held back."""
         for due in self._doomed:
             due.cancel()
         self._doomed = []
@@ -156,12 +156,12 @@ class Connection:
                 self._send(message)
 
     def reset(self) -> None:
-        """Both ends learn of it, each in its own time."""
+        """Breaks the stream at both ends, at a time of its own for each end."""
         self._world.at(self._link.pick(0, 1), self._lose_here)
         self._world.at(self._link.pick(0, 5), self._lose_there)
 
     def close(self) -> None:
-        """The worker ends it, or its process has ended."""
+        """Ends the stream at the worker's end."""
         self._open_here = False
         if self._link.cut_up:
             self._world.at(self._link.pick(0, 3 * KEEPALIVE_S), self._lose_there)
@@ -171,7 +171,7 @@ class Connection:
     def _arrive(self) -> None:
         if not self._open_there:
             return
-        if self._link.cut_up or self._link.cut_down:  # nothing is opened one way: it waits, or ends
+        if self._link.cut_up or self._link.cut_down:  # a stream needs both directions to open
             self._world.at(1.0, self._arrive)
             return
         if not self._link.server.serving:

@@ -1,4 +1,4 @@
-"""People at work: plans, kills, retries, pauses, stops and drains, at random. What was acknowledged is noted."""
+"""Operators: plans, kills, retries, pauses, stops and drains at random, with a record of what was acknowledged."""
 
 import itertools
 from collections import Counter
@@ -22,7 +22,7 @@ from swarmd.store import events, tasks
 from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
-# Where a task with an archived result seldom is.
+# Statuses that a task with an archived result seldom has.
 RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
 POLICIES = (
     task_pb2.DEPENDENCY_FAILURE_POLICY_SKIP,
@@ -34,9 +34,9 @@ POLICIES = (
 
 @dataclass(slots=True)
 class Acknowledged:
-    """What operators were told; the event number is the last one at that moment."""
+    """The acknowledgements that operators got, with the number of the last event at that moment."""
 
-    # Tasks that an operator has killed and not brought back.
+    # Tasks that an operator killed and did not bring back.
     killed: dict[str, int] = field(default_factory=dict)
     requeued: int = 0
     done: dict[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Late(NamedTuple):
 
 
 class Operators:
-    """Call the server's verbs directly: an operator's own network is not what is tested here."""
+    """Operators that call the server directly, since their own network is not under test."""
 
     def __init__(
         self, world: World, server: SimServer, ledger: Ledger, workers: list[str], *, tasks: int
@@ -76,14 +76,14 @@ class Operators:
         self._planned = 0
         self._late: list[Late] = []
         self._seen: set[Late] = set()
-        # Orders what was sent: a kill's answer may come when the task was brought back already.
+        # The order of requests: a kill's answer may come after the task was brought back.
         self._sent = itertools.count(1)
         self._brought_back: dict[str, int] = {}
-        # A kill overtakes what waits: a retry that has no answer yet may come after it.
+        # A kill overtakes waiting requests, so a retry without an answer may come after the kill.
         self._coming_back = Counter[str]()
 
     def act(self) -> None:
-        """One verb, drawn by chance."""
+        """Calls an action that is drawn at random."""
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
             (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
             (self.drain, 2),
@@ -98,7 +98,7 @@ class Operators:
         verb()
 
     def add(self) -> None:
-        """A small plan that depends on itself and on what is there."""
+        """Makes a small plan that depends on itself and on existing tasks."""
         plan: list[str] = []
         request = pb.AddTasksRequest()
         for _ in range(min(self._dice.randint(1, 6), self._most - self._planned)):
@@ -121,7 +121,7 @@ class Operators:
             self._send(request, plan, tries=0)
 
     def _send(self, request: pb.AddTasksRequest, plan: list[str], *, tries: int) -> None:
-        """Sends a plan, and sends it again as long as nobody says that it has arrived."""
+        """Sends a plan, and again until an answer comes."""
 
         async def whole(server: SimServer) -> None:
             async def messages() -> AsyncIterator[pb.AddTasksRequest]:
@@ -145,7 +145,7 @@ class Operators:
         self._kill(self._some(2))
 
     def kill_late(self) -> None:
-        """Kills a task that is done, of which the server does not know yet."""
+        """Kills a task that is done while the server does not know it yet."""
         self._kill([self._dice.choice(self._done())])
 
     def _done(self) -> list[str]:
@@ -175,7 +175,7 @@ class Operators:
         self._bring_back(f"retry {names}", names, lambda server: server.operators.RetryTask(request, None))
 
     def _bring_back(self, what: str, names: list[str], verb: Any) -> None:
-        """Calls what overrules a kill: whatever is heard of it, it may have happened."""
+        """Calls an action that overrules a kill; the action may have happened whatever the answer is."""
         for name in names:
             self._brought_back[name] = next(self._sent)
             self.told.killed.pop(name, None)
@@ -196,7 +196,7 @@ class Operators:
         self._accept(found.task_id, found.number)
 
     def reconsider(self) -> None:
-        """Brings a task back, and perhaps finds then that it was done."""
+        """Brings a task back, which may turn out to be done."""
         behind = [found for found in self._late if found.dead]
         found = self._dice.choice(behind or self._late)
         task_id, number, names = found.task_id, found.number, [found.task_id, *found.dead]
@@ -217,18 +217,18 @@ class Operators:
         )
 
     def pause(self) -> None:
-        """No more claims for now."""
+        """Pauses claims."""
         self._call(
             "pause", lambda server: server.operators.PauseSwarm(pb.PauseSwarmRequest(), None), _nothing
         )
 
     def stop(self) -> None:
-        """Everything, now."""
+        """Calls an emergency stop."""
         request = pb.EmergencyStopRequest(cause="by chance")
         self._call("stop", lambda server: server.operators.EmergencyStop(request, None), _nothing)
 
     def resume(self, *, requeue: bool | None = None) -> None:
-        """Goes on, with or without what a stop has ended."""
+        """Resumes, with or without the tasks that a stop has ended."""
         again = self._dice.random() < 0.5 if requeue is None else requeue
         request = pb.ResumeSwarmRequest(requeue=again)
 
@@ -240,7 +240,7 @@ class Operators:
         self._call(f"resume {again}", lambda server: server.operators.ResumeSwarm(request, None), resumed)
 
     def drain(self) -> None:
-        """Sends one worker home, with or without a deadline."""
+        """Drains one worker, with or without a deadline."""
         request = pb.DrainWorkerRequest(worker=self._dice.choice(self._workers))
         if self._dice.random() < 0.5:
             request.deadline.CopyFrom(Duration(seconds=self._dice.randint(1, 60)))
@@ -249,8 +249,8 @@ class Operators:
         )
 
     def tidy(self) -> None:
-        """Looks through what was kept, each result once for each status that its task is in."""
-        # A provider's refusal has paused the only runner until somebody says that it may go on.
+        """Reviews archived results, each once for each status of its task."""
+        # A provider's refusal pauses the only runner until an operator resumes it.
         self.resume(requeue=False)
         late = self._server.db.look(_late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
@@ -262,7 +262,7 @@ class Operators:
                 self.reconsider()
 
     def end_what_runs_on(self) -> None:
-        """Kills what has been running for longer than anybody will wait for."""
+        """Kills what has been running for too long to wait for."""
         if self._server.serving and (rows := self._server.db.look(_running)):
             request = pb.KillTaskRequest(task_ids=rows, cause="it takes too long")
             self._call(f"end {rows}", lambda server: server.operators.KillTask(request, None), _nothing)
@@ -290,7 +290,7 @@ class Operators:
 
 
 def _nothing(_: Any) -> None:
-    """The answer says nothing that anybody relies on."""
+    """Ignores an answer that nobody relies on."""
 
 
 def _late_results(tx: ReadTx) -> list[Late]:

@@ -1,4 +1,4 @@
-"""What sessions do by themselves: the same for a seed and a session, whoever runs it and when."""
+"""Plans of sessions: their ends, which depend on the seed and the session id alone."""
 
 import json
 import random
@@ -11,10 +11,10 @@ from swarm_worker.runners.command import CommandRunner
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.reader import OutputReader, Report
 
-# Tasks with such names succeed at the first attempt and at no other: so results that came too late matter.
+# Tasks with such names succeed at the first attempt only, so a late result matters.
 ONCE = "once"
 ENDLESS_S = 6 * 3600.0
-# What the model's provider says, as exit codes.
+# Exit codes of a session whose provider limits or denies it.
 LIMITED, DENIED = 75, 77
 _PASS = json.dumps({"verdict": "PASS"})
 _FAIL = json.dumps({"verdict": "FAIL", "findings": [{"issue": "it does not work", "severity": "major"}]})
@@ -22,7 +22,7 @@ _FAIL = json.dumps({"verdict": "FAIL", "findings": [{"issue": "it does not work"
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a session ends by itself."""
+    """The end of a session without orders."""
 
     after_s: float
     code: int
@@ -31,7 +31,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """How long sessions run, and how often they fail."""
+    """The length of sessions, and the share of failures."""
 
     seed: int
     mean_s: float = 45.0
@@ -41,7 +41,7 @@ class Plans:
     stall_s: float = 900.0
 
     def end(self, session_id: str, role: str) -> End:
-        """The end of that session; without a role, of a check."""
+        """Returns the end of a session; without a role, of a check."""
         dice = random.Random(f"{self.seed}/{session_id}")
         endless = dice.random() < self.endless
         after_s = ENDLESS_S if endless else dice.expovariate(1 / self.mean_s)
@@ -60,7 +60,7 @@ class Plans:
 
 
 class SimRunner(CommandRunner):
-    """The real runner of commands, with a provider that may ask for patience or refuse."""
+    """The real command runner, with a provider that may limit or deny sessions."""
 
     def __init__(self) -> None:
         super().__init__(builder=("builder",), validator=("validator",))

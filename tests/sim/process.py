@@ -1,7 +1,7 @@
-"""A simulated process: what runs in it stops when it stands still, and is gone when it is killed.
+"""Simulated processes, which can be frozen and killed.
 
-Every task and every timer that code of the process begins is the process's, by a context variable. Its one
-rule: nothing of a dead process ever runs again, but for the cancellation that takes it out of memory.
+A context variable gives each task and timer to the process whose code started it.
+Invariant: nothing of a dead process runs again, except the cancellation that removes it from memory.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ DISK_S = 0.05
 
 
 class Process:
-    """One life of a program."""
+    """A process of a program."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -30,14 +30,14 @@ class Process:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.dice = world.dice(f"process {name}")
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs the program."""
         context = contextvars.copy_context()
         context.run(PROCESS.set, self)
         asyncio.get_running_loop().create_task(work, context=context)
 
     def enter(self, call: Call) -> None:
-        """Runs something inside the process: never when it is dead, later when it stands still."""
+        """Runs a call inside the process: never if the process is dead, later if it is frozen."""
         if self.frozen:
             self._thawing.append(call)
         elif self.alive:
@@ -48,12 +48,12 @@ class Process:
                 PROCESS.reset(token)
 
     def freeze(self) -> None:
-        """SIGSTOP."""
-        self.world.log(f"{self.name} stands still")
+        """Freezes the process, like SIGSTOP."""
+        self.world.log(f"{self.name} is frozen")
         self.frozen = True
 
     def thaw(self) -> None:
-        """SIGCONT."""
+        """Continues the process, like SIGCONT."""
         if not self.frozen:
             return
         self.world.log(f"{self.name} goes on")
@@ -62,18 +62,18 @@ class Process:
             self.enter(self._thawing.popleft())
 
     def die(self) -> None:
-        """The process is gone, whatever it was doing."""
+        """Ends the process, whatever it was doing."""
         self.alive = self.frozen = False
         self._thawing.clear()
         for task in sorted(self._tasks, key=hash):
             task.cancel()
 
     def number(self) -> int:
-        """One that no other thing of the loop has: what is in a set has the same order in every run by it."""
+        """Returns a number that is unique in the loop; as a hash it gives sets the same order in every run."""
         return next(cast("SimLoop", asyncio.get_running_loop()).numbers)
 
-    def owns(self, task: asyncio.Task[Any]) -> None:
-        """The task is the process's."""
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Makes the task a part of the process."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -96,7 +96,7 @@ class SimTask(asyncio.Task[Any]):
 
 
 class SimLoop(asyncio.SelectorEventLoop):
-    """An event loop on virtual time, which its world passes. Nothing in it waits for real time."""
+    """An event loop on the virtual time of its world. Nothing in it waits for real time."""
 
     world: World | None = None
 
@@ -122,13 +122,13 @@ class SimLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> "asyncio.Future[Any]":
-        """What a thread would do is done at a moment that the dice choose, if the process lives to see it."""
+        """Runs a thread's work at a moment that the dice choose, unless the process dies before."""
         future = self.create_future()
 
         def do() -> None:
             try:
                 result = func(*args)
-            except Exception as error:  # noqa: BLE001  # it is the caller's
+            except Exception as error:  # noqa: BLE001  # the caller gets the error
                 if not future.done():
                     future.set_exception(error)
             else:
@@ -147,21 +147,21 @@ class SimLoop(asyncio.SelectorEventLoop):
 
 
 class SimTimer(asyncio.TimerHandle):
-    """A timer of which the world knows."""
+    """A timer that the world schedules."""
 
     due: Any
 
     def run(self) -> None:
-        """Its time has come."""
+        """Runs the callback, unless it was cancelled."""
         if not self.cancelled():
             self._run()
 
 
 def make_task(loop: Any, coroutine: Any, **options: Any) -> SimTask:
-    """The loop's task factory."""
+    """Makes a task of the current process; the loop's task factory."""
     context = options.get("context")
     process = PROCESS.get() if context is None else context.get(PROCESS)
     task = SimTask(coroutine, loop=loop, **options)
     if process is not None:
-        process.owns(task)
+        process.adopt(task)
     return task

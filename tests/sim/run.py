@@ -10,20 +10,20 @@ from sim.simulation import Result, Row, Setting, simulate
 from swarmd.domain.lifecycle import TRANSITIONS
 
 DAY_S = 86_400.0
-# The pace of a swarm whose operator has set nothing; people and faults come at random all the time.
+# The pace of a swarm with default settings, with operators and faults at random all the time.
 DAYS = Setting(
     fault_every_s=120.0, verb_every_s=60.0, heartbeat_s=10.0, suspect_after_s=30.0, lost_after_s=1_800.0,
     mean_s=(600.0,), stall_s=900.0,
 )  # fmt: skip
-# So many seeds must have taken every row of the table, or they have proven too little.
+# This number of seeds must take every row of the table, or the run has proven too little.
 EACH_ROW_FROM = 100
-# Every row of the table of transitions.
+# All rows of the table of transitions.
 ROWS: Sequence[Row] = [(status, transition) for status, row in TRANSITIONS.items() for transition in row]
 
 
 @dataclass
 class Total:
-    """What came of all runs."""
+    """The sums of all runs."""
 
     seeds: int = 0
     bad: int = 0
@@ -34,7 +34,7 @@ class Total:
     rows: Counter[Row] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
-        """One more."""
+        """Adds a run."""
         self.seeds += 1
         self.bad += bool(result.fault)
         self.events += result.events
@@ -45,7 +45,7 @@ class Total:
 
     @property
     def untaken(self) -> Sequence[Row]:
-        """The rows that no run has taken."""
+        """Rows that no run has taken."""
         return [row for row in ROWS if row not in self.rows]
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Total:
 
 
 def main() -> int:
-    """Prints what came of each; the exit code says whether every promise was kept and enough was tried."""
+    """Prints the result of each run; the exit code says whether every promise was kept and enough was tried."""
     parser = argparse.ArgumentParser(prog="sim.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many")

@@ -1,11 +1,10 @@
-"""Puts the real worker on virtual time: the few places where it meets the machine are the simulation's here.
+"""Seams of the real worker: patches that put it on virtual time where it meets the machine.
 
-These are its clocks, its guards (a model, see machine.py), what it finds of former processes, the file that
-stops it, its log and its random numbers. All else is the program's own code.
+The patches replace its clocks, its guards (by the model of machine.py), its search for leftovers, its host watch, its
+log and its random numbers. All else is the program's own code.
 """
 
 import asyncio
-import json
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -21,63 +20,66 @@ from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
 from sim.machine import Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
-from swarm_worker import worker
+from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
-from swarm_worker.guard.containment import Containment
+from swarm_worker.guard.containment import SUBREAPER, Containment
+from swarm_worker.guard.protocol import FENCE, KillCounts, ended_report, parse_order
 from swarm_worker.rpc import batcher, heartbeat, retry, session_reporter
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.storage import outbox
 from swarm_worker.storage.outbox import Outbox
-from swarm_worker.supervision import fence, guarded_run
+from swarm_worker.supervision import fence, guarded_run, kill_receipt, limits_watch
+from swarm_worker.supervision.guard_locks import GuardLock
+from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 
-# What the real worker says of itself when something is wrong with it, and never should here.
+# Log events of the real worker that mean a fault of its own.
 _FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
 
-# These name folders of this run.
+# Details that name folders of this run, and so differ between runs of one seed.
 _NOT_SEEDED = ("error", "file")
 
 
 class Host(Process):
-    """A process that knows its machine."""
+    """A worker process, with its machine."""
 
     machine: Machine
 
 
 def host() -> Host:
-    """The worker process whose code runs now."""
+    """Returns the worker process whose code runs now."""
     return cast("Host", PROCESS.get())
 
 
-class SimHold:
-    """What the worker does about processes whose guard is gone."""
+class SimSupervisor:
+    """The process supervisor, on the machine's model."""
 
     containment = Containment()
-    mark = "sim"
+    state_mark = "sim"
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.machine = host().machine
 
-    def cgroup(self, name: str) -> str:
+    def cgroup_for(self, name: str) -> str:
         return ""
 
-    async def adopt(self) -> None:
-        """Ends what a former process and its guards have left."""
+    async def kill_leftovers(self) -> None:
+        """Kills what a former process and its guards have left."""
         await asyncio.sleep(0.1)
-        self.machine.sweep()
+        self.machine.kill_orphans()
 
-    async def sweep(self, cgroup: str) -> KillReceipt:
-        """Ends what a lost guard has left."""
+    async def kill_orphans(self, cgroup: str) -> KillReceipt:
+        """Kills what a lost guard has left."""
         await asyncio.sleep(0.1)
-        return KillReceipt("subreaper", self.machine.sweep())
+        return KillReceipt("subreaper", self.machine.kill_orphans())
 
 
-class SimWatch:
-    """The file that stops everything; whoever makes it or takes it away calls `look`."""
+class SimHostWatch:
+    """The host watch; a fault that makes or removes the stop file calls `check`."""
 
     def __init__(self, _folders: Any, listener: HostListener) -> None:
         self.stopped = False
@@ -85,25 +87,25 @@ class SimWatch:
         self._machine = host().machine
         host().watch = self  # type: ignore[attr-defined]
 
-    def look(self) -> None:
-        """Tells what is new."""
+    def check(self) -> None:
+        """Passes on what has changed."""
         if self._machine.stop_file == self.stopped:
             return
         self.stopped = self._machine.stop_file
         if self.stopped:
-            self._listener.stopped_by_file(self._machine.path / "EMERGENCY_STOP")
+            self._listener.on_stop_file(self._machine.path / "EMERGENCY_STOP")
         else:
-            self._listener.file_gone()
+            self._listener.on_stop_file_removed()
 
     async def run(self) -> None:
-        """Nothing happens by itself."""
+        """Waits until it is cancelled."""
         await asyncio.get_running_loop().create_future()
 
 
-class SimGuarded(guarded_run._GuardedRun):
-    """The worker's side of a guard, but for the pipes and the program."""
+class SimGuardedRun(GuardedRun):
+    """The worker's side of a guard, without pipes and program."""
 
-    _hold: Any
+    _supervisor: Any
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -115,49 +117,46 @@ class SimGuarded(guarded_run._GuardedRun):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    async def start(self, launch: Launch, *, fence_s: float) -> None:
+    async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
         self._host, self._name = host(), launch.lock.stem
         role, task_id = launch.env.get("SWARM_ROLE", ""), launch.env["SWARM_TASK_ID"]
-        machine: Machine = self._hold.machine
+        machine: Machine = self._supervisor.machine
         tree = Tree(task_id, self._name, machine.name, alone=fence_s < math.inf)
         end = self._host.plans.end(self._name, role)  # type: ignore[attr-defined]
         self._model = machine.spawn(tree, end, session=bool(role))
-        self._model.fence(fence_s)
-        self._model.ended = lambda why: self._host.enter(partial(self._hears, why))
-        self._guard: Any = SimpleNamespace(tell=self._told, wait=_nothing)
+        self._model.set_fence(fence_s)
+        self._model.on_end = lambda why: self._host.enter(partial(self._on_model_end, why))
+        self._guard: Any = SimpleNamespace(send=self._send, wait=_no_wait)
 
     def close(self) -> None:
         self._model.kill("orphaned", self._limits.grace_s)
 
-    def _hears(self, why: str | None) -> None:
+    def _on_model_end(self, why: str | None) -> None:
         if why is None:
-            self._guard_ended()
+            self._on_guard_end()
             return
         plan = self._model.plan
         if why == "exit" and plan.stdout:
-            self._takes(self._sink.stdout)(plan.stdout.encode() + b"\n")
-        report = {
-            "event": "ended", "cause": why, "containment": "subreaper", "found": 1, "terminated": 1,
-            "killed": 0, "survivors": 0, "duration_s": 0.1, "code": plan.code if why == "exit" else -15,
-        }  # fmt: skip
-        self._reported(json.dumps(report).encode())
+            self._noting_output(self._sink.stdout)(plan.stdout.encode() + b"\n")
+        code = plan.code if why == "exit" else -15
+        self._on_report(ended_report(code, why, SUBREAPER, KillCounts(1, 1, 0, 0), 0.1))
 
-    def _told(self, message: str) -> bool:
-        word, _, number = message.partition(" ")
-        if word == "fence":
-            self._model.fence(float(number))
+    def _send(self, packet: bytes) -> bool:
+        order = parse_order(packet)
+        if order.name == FENCE:
+            self._model.set_fence(order.number)
         else:
-            self._model.kill("order", float(number))
+            self._model.kill("order", order.number)
         return True
 
 
 class SimOutbox(Outbox):
-    """The real one, of which the ledger knows what is in it."""
+    """The real outbox; the ledger notes the completed outcomes in it."""
 
     ledger: Ledger | None = None
 
-    def put(self, finished: Sequence[FinishedAttempt]) -> None:
-        super().put(finished)
+    def write(self, finished: Sequence[FinishedAttempt]) -> None:
+        super().write(finished)
         for each in finished:
             lease = parse_lease_id(each.lease_id)
             if self.ledger and lease and each.outcome.kind == OUTCOME_KIND_COMPLETED:
@@ -165,7 +164,7 @@ class SimOutbox(Outbox):
 
 
 class SimLog:
-    """The worker's log: part of the world's, and where a fault of the program shows."""
+    """The worker's log, as a part of the world's log; an event that means a fault fails the run."""
 
     def __init__(self, world: World, ledger: Ledger) -> None:
         self._world = world
@@ -173,20 +172,20 @@ class SimLog:
         self._begun: dict[tuple[str, str], int] = {}
 
     def info(self, event: str, **details: Any) -> None:
-        """What the worker says."""
+        """Logs an event."""
         if event == "task begun":
             self._begun[host().name, details["task"]] = details["attempt"]
         elif event == "task ended" and details["outcome"] == "completed":
             task = details["task"]
             self._ledger.done.add(task)
             self._ledger.completed.add((task, self._begun[host().name, task]))
-        said = " ".join(f"{key}={value}" for key, value in details.items() if key not in _NOT_SEEDED)
-        self._world.log(f"  {host().name}: {event} {said}")
+        text = " ".join(f"{key}={value}" for key, value in details.items() if key not in _NOT_SEEDED)
+        self._world.log(f"  {host().name}: {event} {text}")
 
     warning = info
 
     def error(self, event: str, **details: Any) -> None:
-        """What the worker complains of."""
+        """Logs an event, and fails the run if the event means a fault."""
         self.info(event, **details)
         if event in _FAULTS:
             self._world.fail(Violated(f"{host().name} says: {event} {details}"))
@@ -196,24 +195,27 @@ class SimLog:
 
 @contextmanager
 def virtual(world: World, ledger: Ledger) -> Iterator[None]:
-    """The worker's code belongs to that world for as long as this holds."""
+    """Puts the worker's code into the world for the length of the context."""
     state = random.getstate()
     random.seed(world.seed)
     ids, log = world.dice("incarnations"), SimLog(world, ledger)
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
-        *((module, "between", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, retry, batcher, heartbeat, outbox, slots)),
-        (worker, "Hold", SimHold),
+        *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
+        (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),
-        (worker, "Watch", SimWatch),
-        (worker, "choose", lambda _: Containment()),
+        (worker, "HostWatch", SimHostWatch),
+        (worker, "choose_containment", lambda _: Containment()),
         (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
-        (attempt, "snapshot", _snapshot),
-        (attempt, "changes", _changes),
-        (guarded_run, "_GuardedRun", SimGuarded),
-        (guarded_run, "time", SimpleNamespace(monotonic=lambda: world.now_s)),
+        (attempt, "take_snapshot", _snapshot),
+        (attempt, "changes_since", _changes),
+        (guarded_run, "GuardedRun", SimGuardedRun),
+        *(
+            (module, "time", SimpleNamespace(monotonic=lambda: world.now_s))
+            for module in (limits_watch, kill_receipt)
+        ),
         (session_reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -229,8 +231,8 @@ def _module(thing: Any) -> Any:
     return __import__(thing.__module__, fromlist=["_"])
 
 
-async def _nothing() -> None:
-    """Nothing to wait for."""
+async def _no_wait() -> None:
+    """Returns at once."""
 
 
 async def _snapshot(root: Any, files: Any) -> Snapshot:

@@ -1,4 +1,4 @@
-"""swarmd as the network sees it: the real engine behind the real services, which may crash and stand still."""
+"""swarmd as the network sees it: the real engine behind the real services, which may crash or freeze."""
 
 import asyncio
 import random
@@ -13,22 +13,22 @@ from sim.storage import SteppedDatabase, survivors
 from sim.world import Call, SimClock, SimEntropy, Violated, World
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.store import attempts
 from swarmd.store import swarm as swarm_row
 from swarmd.wire.reads import Reads
 
-# What a commit, and the way back from the writer to those who wait, may take.
+# The longest time of a commit, and of the way from the writer back to its callers.
 COMMIT_S = 0.004
 SLOW_COMMIT_S = 0.8
 
 
 class SimServer:
-    """One server over all its processes. `answer` callbacks get a message, or the error."""
+    """A server over all its processes. `answer` callbacks get a message or the error."""
 
-    def __init__(self, world: World, folder: Path, policy: Policy) -> None:
+    def __init__(self, world: World, folder: Path, policy: EnginePolicy) -> None:
         self.world = world
         self.policy = policy
         self.up = False
@@ -49,7 +49,7 @@ class SimServer:
     # ── its life ────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """A new process finds what the last one has left on the disk."""
+        """Starts a new process on the files of the last one."""
         self.life += 1
         self.up, self.frozen, self._writing = True, False, False
         self._thawing.clear()
@@ -64,7 +64,7 @@ class SimServer:
         self._spawn(self._begin(self.life))
 
     def crash(self) -> None:
-        """SIGKILL, at whatever point the writes are."""
+        """Kills the process by SIGKILL, in the middle of its writes."""
         self.world.log(f"server life {self.life} is killed")
         self.up = self.serving = False
         for task in self._tasks:
@@ -77,18 +77,18 @@ class SimServer:
         self._path = path
 
     def runs(self, life: int) -> bool:
-        """Whether it is still that process."""
+        """Returns whether the process of that number still runs."""
         return self.up and self.life == life
 
     def freeze(self, seconds: float) -> None:
-        """SIGSTOP for a time."""
+        """Freezes the process for a time, like SIGSTOP."""
         if self.up and not self.frozen:
             self.world.log("server stands still")
             self.frozen = True
             self.world.at(seconds, partial(self._thaw, self.life))
 
     def finish(self) -> None:
-        """The end of the simulation."""
+        """Closes everything at the end of the simulation."""
         if self.up:
             self.crash()
 
@@ -101,7 +101,7 @@ class SimServer:
             self._thawing.popleft()()
 
     def _enter(self, life: int, call: Call) -> None:
-        """Runs something inside the process, if it is still that one; later, if it stands still."""
+        """Runs a call inside the process: never in a later process, later if the process is frozen."""
         if life != self.life or not self.up:
             return
         if self.frozen:
@@ -110,7 +110,7 @@ class SimServer:
             call()
 
     async def _begin(self, life: int) -> None:
-        """Nobody is served before memory is built."""
+        """Serves nobody before memory is built."""
         await self.swarm.boot()
         self.serving = True
         self.world.log(f"server life {life} serves")
@@ -121,7 +121,7 @@ class SimServer:
     def call(
         self, method: Callable[["SimServer"], Coroutine[Any, Any, Any]], answer: Callable[[Any], None]
     ) -> None:
-        """A request has come in."""
+        """Handles a request."""
 
         life = self.life
 
@@ -141,7 +141,7 @@ class SimServer:
         send: Callable[[Any], None],
         ended: Callable[[SwarmError | None], None],
     ) -> Callable[[], None]:
-        """A stream is asked for; returns how to hang up."""
+        """Opens a stream; returns a function that closes it."""
         hung: list[asyncio.Task[None]] = []
         gone = False
 
@@ -190,7 +190,7 @@ class SimServer:
     # ── the writer ──────────────────────────────────────────────────────────────────────────────
 
     def kick(self) -> None:
-        """Sees to it that what waits to be written is."""
+        """Schedules the writer for what waits to be written."""
         if self.up and not self._writing and self.db.waiting:
             self._writing = True
             self.world.at(self._pause_s(), partial(self._enter, self.life, self._write))
@@ -211,7 +211,7 @@ class SimServer:
         return self._dice.uniform(0, SLOW_COMMIT_S if self.slow else COMMIT_S)
 
     def check_memory(self) -> None:
-        """What the engine keeps in memory must be what the store says, whenever nothing is on its way."""
+        """Checks that the engine's memory matches the store, whenever nothing is being written."""
         if not self.serving or self.frozen or self._writing or self._untold or self.db.waiting:
             return
         live = self.swarm.live
@@ -227,7 +227,7 @@ class SimServer:
             if kept[name].started != (found.status is not TaskStatus.CLAIMED):
                 raise Violated(f"{name} is {found.status}, and memory has started={kept[name].started}")
         if live.done is self.db.look(swarm_row.has_open):
-            raise Violated(f"workers are told done={live.done}, and that is not so")
+            raise Violated(f"workers hear done={live.done}, and that is wrong")
 
     # ── the reaper ──────────────────────────────────────────────────────────────────────────────
 
@@ -236,14 +236,14 @@ class SimServer:
 
     def _look(self) -> None:
         async def look() -> None:
-            await self.swarm.look()
+            await self.swarm.check_leases()
             self._look_later()
 
         self._spawn(look())
 
 
 def jumped(clock: SimClock, dice: random.Random) -> None:
-    """Somebody sets the wall clock."""
+    """Sets the wall clock to another time."""
     clock.wall_offset_us = dice.choice((0, -3_600, 3_600, 86_400 * 365 * 10, -86_400 * 365)) * 1_000_000
 
 

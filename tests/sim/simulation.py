@@ -1,4 +1,4 @@
-"""A whole swarm from one seed: a time of faults and of people, then a time in which all must come to an end."""
+"""Simulation of a whole swarm from one seed: a time of faults and operators, then a time in which all must end."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.attempts import kills
 from swarmd.engine.attempts.outcomes import Outcomes
-from swarmd.engine.swarm import Policy
+from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import swarm as swarm_row
@@ -46,26 +46,26 @@ Row = tuple[TaskStatus, Transition]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How large and how long."""
+    """The size and length of a run."""
 
     workers: int = 5
     fewest_workers: int = 2
     tasks: int = 22
     chaos_s: float = 380.0
-    # Seconds between two faults, and between two verbs of operators.
+    # Seconds between two faults, and between two actions of operators.
     fault_every_s: float = 12.0
     verb_every_s: float = 10.0
     heartbeat_s: float = 5.0
     suspect_after_s: float = 15.0
     lost_after_s: float = 60.0
-    # How long sessions run in the mean: one of these, by the seed; and a third of how long a silent one may.
+    # Mean lengths of sessions, of which the seed takes one; a silent session may take three times as long.
     mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
     stall_s: float = 50.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to."""
+    """The result of a run."""
 
     seed: int
     digest: str
@@ -73,7 +73,7 @@ class Result:
     virtual_s: float
     sessions: int
     counts: Counter[str]
-    # How often each row of the table of transitions was taken.
+    # The number of times that each row of the table of transitions was taken.
     rows: Counter[Row]
     fault: str = ""
     lines: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Result:
 
 
 class Simulation:
-    """Everything of one run."""
+    """All objects of a run."""
 
     def __init__(self, seed: int, setting: Setting, folder: Path) -> None:
         self.setting = setting
@@ -122,7 +122,11 @@ class Simulation:
         self._deaf: dict[str, int] = {}
 
     async def run(self) -> Counter[str]:
-        """Raises Violated where a promise is broken."""
+        """Runs to the end.
+
+        Raises:
+            Violated: a promise is broken.
+        """
         self.server.start()
         await self.world.settle()
         self.server.kick()
@@ -130,23 +134,25 @@ class Simulation:
             self.start_worker(name)
         for number in range(4):
             self.world.at(0.5 + number, self.operators.add)
-        self.faults.begin()
+        self.faults.start()
         self._next_verb()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
         self._calm = True
-        self.faults.end()
+        self.faults.stop()
         await self._converge()
         return self.server.db.look(lambda tx: audit(tx, self.ledger, self.operators.told))
 
     def start_worker(self, name: str) -> None:
-        """Starts a worker as soon as its machine lets it, unless one runs there."""
+        """Starts a worker as soon as its machine allows it, unless a worker runs there."""
         machine = self.machines[name]
 
         def start() -> None:
             if self.workers[name] is None:
                 gone = partial(self._left, name)
-                self.workers[name] = SimWorker(self.world, machine, self.links[name], self.plans, gone=gone)
+                self.workers[name] = SimWorker(
+                    self.world, machine, self.links[name], self.plans, on_exit=gone
+                )
 
         machine.when_quiet(start)
 
@@ -168,13 +174,13 @@ class Simulation:
     # ── what must hold meanwhile ────────────────────────────────────────────────────────────────
 
     def _inspect(self) -> None:
-        """Every few seconds, between whatever else happens."""
+        """Checks the invariants every few seconds, between all other calls."""
         self.server.check_memory()
         self._refuse_deaf()
         self.world.at(INSPECT_S, self._inspect)
 
     def _refuse_deaf(self) -> None:
-        """Whoever hears answers to heartbeats has been told to end what is being killed."""
+        """Checks that workers with answered heartbeats got the orders for what is being killed."""
         if not self.server.serving:
             return
         killing = {
@@ -194,7 +200,7 @@ class Simulation:
         self._deaf = seen
 
     async def _converge(self) -> None:
-        """Faults are over: everything must come to an end, and stay there."""
+        """Waits after the last fault until everything has ended, and checks that nothing starts again."""
         end_s = self.world.now_s + CONVERGE_S
         while self.world.now_s < end_s and not self._quiet():
             await self._pass(self.world.now_s + 60)
@@ -221,7 +227,7 @@ class Simulation:
 
 
 def simulate(seed: int, setting: Setting = Setting(), *, echo: bool = False) -> Result:
-    """Runs one seed; a broken promise is in the result."""
+    """Runs one seed; the result names a broken promise."""
     with asyncio.Runner(loop_factory=SimLoop) as runner:
         return runner.run(_simulate(seed, setting, echo=echo))
 
@@ -256,18 +262,18 @@ async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
 
 @contextmanager
 def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
-    """Counts the rows that the engine takes, and checks its proofs when it draws them."""
-    lose = Outcomes.lose
+    """Counts the rows that the engine takes, and checks its proofs of death at once."""
+    mark_lost = Outcomes.mark_lost
 
     def checked(self: Outcomes, tx: Tx, lease: Lease, *, cause: str) -> None:
         if "no longer has" in cause:
             ledger.refuse_alive(lease)
-        lose(self, tx, lease, cause=cause)
+        mark_lost(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (transitions, kills):
             patch.setattr(module, "advance", partial(_noted, rows))
-        patch.setattr(Outcomes, "lose", checked)
+        patch.setattr(Outcomes, "mark_lost", checked)
         yield
 
 
@@ -277,7 +283,7 @@ def _noted(rows: Counter[Row], task_id: str, status: TaskStatus, transition: Tra
     return after
 
 
-def _policy(setting: Setting) -> Policy:
+def _policy(setting: Setting) -> EnginePolicy:
     pace = HeartbeatPolicy(
         heartbeat_s=setting.heartbeat_s,
         suspect_after_s=setting.suspect_after_s,
@@ -285,11 +291,13 @@ def _policy(setting: Setting) -> Policy:
         stop_after_s=stop_after_s(lost_after_s=setting.lost_after_s, suspect_after_s=setting.suspect_after_s),
         look_every_s=2.0,
     )
-    return Policy(pace, Backoff(2.0, 60.0))
+    return EnginePolicy(pace, Backoff(2.0, 60.0))
 
 
 def _still_open(tx: ReadTx) -> list[str]:
-    return sorted(f"{task_id} {status}" for task_id, (_, status) in tasks.keys(tx).items() if status in OPEN)
+    return sorted(
+        f"{task_id} {status}" for task_id, (_, status) in tasks.states(tx).items() if status in OPEN
+    )
 
 
 def _print(line: str) -> Any:

@@ -1,8 +1,8 @@
-"""The real database, one step at a time: what its writer thread does is done when the simulation says so.
+"""The real database, one step at a time: the simulation decides when the writer thread works.
 
-So the moments between a commit, the news of it and the next commit are drawn from the seed and not by the
-machine's scheduler, and a crash can fall into each of them. Its one rule: SQL, transactions, grouping,
-callbacks and files are the server's own code.
+The seed, not the machine's scheduler, draws the moments between a commit, its callbacks and the next commit. A crash
+can fall into each of them.
+Invariant: SQL, transactions, grouping, callbacks and files are the server's own code.
 """
 
 import shutil
@@ -18,39 +18,39 @@ FOLD_PAGES = 400
 
 
 class SteppedDatabase(Database):
-    """Made and used on one event loop and in one thread."""
+    """A database that is made and used in one thread, on one event loop."""
 
     def __init__(self, path: Path, *, wall_us: Callable[[], int]) -> None:
         super().__init__(path, wall_us=wall_us)
-        self._backlog.close()
+        self._queue.close()
         self._thread.join()
 
     @property
     def waiting(self) -> bool:
-        """Whether there is something to write."""
-        return self._backlog.waiting
+        """Returns whether a write waits."""
+        return not self._queue.is_empty
 
     def commit(self) -> list[Any]:
-        """Commits everything that waits as one group; its callers don't know yet."""
-        group = self._backlog.take()
+        """Commits everything that waits as one group; its callers do not know it yet."""
+        group = self._queue.drain()
         self._commit(group)
         if self._wal_pages > FOLD_PAGES:
             self._checkpoint(0)
         return group
 
     def deliver(self, group: list[Any]) -> None:
-        """Tells the group's callers, and the memory of the engine."""
+        """Reports the commit to the group's callers and to the engine's memory."""
         self._deliver(group)
 
     async def read(self, operation: Callable[[ReadTx], T]) -> T:
         return self._read(operation)
 
     def look(self, operation: Callable[[ReadTx], T]) -> T:
-        """A read outside the event loop."""
+        """Reads outside the event loop."""
         return self._read(operation)
 
     def drop(self) -> None:
-        """Ends the connections as the end of the process would; the files were copied before."""
+        """Closes the connections like the end of the process; the files were copied before."""
         self._pool.shutdown()
         for reader in self._readers:
             reader.close()
@@ -58,7 +58,7 @@ class SteppedDatabase(Database):
 
 
 def survivors(path: Path, folder: Path) -> Path:
-    """What is on the disk at this moment, as the next process finds it: no memory map, no lock."""
+    """Copies the files as the next process would find them: without memory map and lock."""
     folder.mkdir()
     for file in path.parent.iterdir():
         if not file.name.endswith(("-shm", ".reserve")):

@@ -1,14 +1,14 @@
-"""What the model and the simulation have found, each as small as it can be told.
+"""Faults that the model and the simulation have found, each as a minimal test.
 
 | found by | what |
 |---|---|
 | simulation, seeds 6, 14, 47 | retry or requeue of a task with one that waits for it wrote back a stale row |
 | simulation, seed 146 | a task that was blocked again during its backoff was never claimed |
-| simulation (checks of memory) | workers were told "done" by a server that had got new work meanwhile |
+| simulation (checks of memory) | a server with new work reported "done" to workers |
 | model (`newer_kill_counts`), simulation, seed 1 | a requeue brought back what an operator had killed |
-| model (`doomed_is_told`) | a heartbeat was answered with "go on" while the loss was being written |
+| model (`doomed_is_ordered`) | a heartbeat was answered with "go on" while the loss was being written |
 | model (`joins_in_order`) | an overtaken request for a stream counted as a proof of death |
-| reading (messages that never arrive) | a worker that did not hear its claims was given them for ever |
+| reading (messages that never arrive) | a worker that never received its claims was given them forever |
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import StreamReplaced
 from swarmd.domain.model import DependencyFailurePolicy
 from swarmd.domain.policy import Backoff
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import plans, retries
 from swarmd.store.transaction import Tx
 
@@ -32,7 +32,7 @@ RUN = DependencyFailurePolicy.RUN
 
 
 async def holds(worker: FakeWorker, task_id: str) -> bool:
-    await worker.take()
+    await worker.receive()
     return any(claim.definition.task_id == task_id for claim in worker.claims)
 
 
@@ -110,7 +110,7 @@ async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Engin
     await worker.start(claim)
     for _ in range(int(PACE.lost_after_s / PACE.look_every_s)):
         swarm.clock.pass_s(PACE.look_every_s)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     told: list[str] = []
 
     async def write(operation: Callable[[Tx], None]) -> None:
@@ -118,7 +118,7 @@ async def test_a_worker_that_is_being_given_up_is_not_told_to_go_on(swarm: Engin
         await swarm.swarm.db.write(operation)
 
     swarm.clock.pass_s(PACE.look_every_s)
-    await swarm.swarm.reaper.look(write)
+    await swarm.swarm.reaper.check(write)
 
     assert (await swarm.status("a"), told) in [("in_progress", []), ("not_started", ["abandon"])]
 
@@ -158,8 +158,8 @@ async def test_a_worker_that_does_not_hear_its_claims_gets_none_that_another_cou
         swarm.clock.pass_s(PACE.look_every_s)
         deaf.beat()
         busy.beat(running)
-        await swarm.swarm.look()
-    await swarm.settle()
+        await swarm.swarm.check_leases()
+    await swarm.drain_writes()
 
     assert await swarm.status("a") == "not_started", "taken back, and kept for one who hears"
     await busy.finish(running, outcome("completed"))
@@ -174,9 +174,9 @@ async def test_a_worker_that_did_not_hear_a_claim_is_asked_again_where_nobody_el
     for _ in range(4):
         swarm.clock.pass_s(PACE.look_every_s)
         deaf.beat()
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     deaf.beat()
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert (await deaf.claim("a")).number == 2
 
@@ -190,25 +190,25 @@ async def test_a_worker_that_hears_after_all_gets_claims_again(swarm: EngineHarn
         swarm.clock.pass_s(PACE.look_every_s)
         slow.beat()
         other.beat()
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     await other.start(await other.claim("a"))
     await swarm.add(task("b"))
     assert await swarm.status("b") == "not_started"
 
     orders = slow.beat(taken_back)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert [order.action for order in orders] == ["abandon"]
     assert (await slow.claim("b")).number == 1
 
 
 class Stepped:
-    """An engine of which each commit, and the news of it, is a step of the test."""
+    """An engine whose commits, and their callbacks, are steps of the test."""
 
     def __init__(self, path: Path) -> None:
         self.clock = FakeClock()
         self.db = SteppedDatabase(path, wall_us=self.clock.wall_us)
-        policy = Policy(PACE, Backoff(2.0, 300.0))
+        policy = EnginePolicy(PACE, Backoff(2.0, 300.0))
         self.swarm = Swarm(self.db, clock=self.clock, entropy=FakeEntropy(), policy=policy)
 
 
@@ -221,7 +221,7 @@ async def stepped(tmp_path: Path) -> AsyncIterator[Stepped]:
 
 
 async def together(db: SteppedDatabase, *writes: Any) -> list[Any]:
-    """Commits each write as a group of its own before anybody hears of the first."""
+    """Commits each write as a group of its own before the callbacks of the first."""
     import asyncio  # noqa: PLC0415
 
     tasks, groups = [], []

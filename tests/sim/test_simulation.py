@@ -1,4 +1,4 @@
-"""Whole swarms from seeds: no promise breaks, the same seed tells the same story, and a missing rule is noticed.
+"""Whole swarms from seeds: no promise breaks, the same seed gives the same run, and a missing rule is noticed.
 
 `PYTHONPATH=tests python -m sim.run --seed N --verbose` replays one.
 """
@@ -16,7 +16,7 @@ from sim.simulation import simulate
 
 CHUNKS = 2
 SEEDS_PER_CHUNK = 100
-# What a chunk of seeds must have come through besides, or it has proven nothing.
+# Events that a chunk of seeds must contain, or it has proven nothing.
 MET = {
     "expiry_paused", "result_accepted", "result_archived", "runner_paused", "server_started",
     "swarm_paused", "swarm_resumed", "swarm_stopped", "worker_draining", "worker_lost", "worker_suspect",

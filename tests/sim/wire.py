@@ -1,4 +1,4 @@
-"""The worker's stub without gRPC: a call goes over the link, and what comes of it is what gRPC would say."""
+"""The worker's stub without gRPC: calls go over the link and end as calls of gRPC do."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ _NOTHING = Metadata()
 
 
 def rpc_error(error: Exception | None) -> AioRpcError:
-    """What the client's side raises: for an error of the server, or for a broken connection."""
+    """An error of the client's side, for an error of the server or a broken connection."""
     if not isinstance(error, SwarmError):
         return AioRpcError(grpc.StatusCode.UNAVAILABLE, _NOTHING, _NOTHING, str(error or "broken"))
     status = pack(wire_error(error))
@@ -29,12 +29,12 @@ def rpc_error(error: Exception | None) -> AioRpcError:
 
 
 class SimService:
-    """WorkerServiceStub of one process."""
+    """The WorkerServiceStub of one process."""
 
     def __init__(self, process: Process, link: Link) -> None:
         self._process = process
         self._link = link
-        # How many heartbeats were answered.
+        # The number of answered heartbeats.
         self.beats = 0
 
     async def Heartbeat(self, request: Any, **call: Any) -> Any:  # noqa: N802  # the wire's name
@@ -79,7 +79,7 @@ class SimService:
 
 
 class SimCall:
-    """A stream as the worker holds it."""
+    """A stream at the worker's end."""
 
     def __init__(self, process: Process, link: Link, request: wire.ClaimTaskRequest) -> None:
         self._heard: deque[Any] = deque()
@@ -103,7 +103,7 @@ class SimCall:
         return self._heard.popleft()
 
     def cancel(self) -> None:
-        """Hangs up."""
+        """Ends the stream."""
         self._connection.close()
         self._over(asyncio.CancelledError())
 

@@ -1,7 +1,7 @@
-"""swarm-worker on virtual time: the real agent, with its streams, heartbeats, slots, attempts, sessions and outbox.
+"""swarm-worker on virtual time: the real program with its streams, heartbeats, slots, attempts, sessions and outbox.
 
-What is simulated below it is in seams.py and machine.py. Its one rule: what the process knows dies with it,
-and what its disk has does not.
+seams.py and machine.py simulate what is below it.
+Invariant: the memory of a process dies with the process, and its disk does not.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from sim.machine import GRACE_S, Machine
 from sim.network import Link
 from sim.plans import Plans, SimRunner
 from sim.process import Process
-from sim.seams import SimWatch
+from sim.seams import SimHostWatch
 from sim.wire import SimService
 from sim.world import Call, Violated, World
 from swarm_worker.config import WorkerConfig
 from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.startup import WorkerContext
-from swarm_worker.storage.files import private_folder
+from swarm_worker.storage.files import make_private_folder
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.worker import Worker
 
@@ -28,42 +28,42 @@ OPENINGS = 2**32
 
 
 class SimWorker(Process):
-    """One process of swarm-worker; `gone` is told when it has left by itself."""
+    """A process of swarm-worker; `on_exit` is called when the process has ended by itself."""
 
-    def __init__(self, world: World, machine: Machine, link: Link, plans: Plans, *, gone: Call) -> None:
+    def __init__(self, world: World, machine: Machine, link: Link, plans: Plans, *, on_exit: Call) -> None:
         machine.lives += 1
         super().__init__(world, f"{machine.name}.{machine.lives}")
         self.machine = machine
         self.plans = plans
         self.service = SimService(self, link)
-        self.watch: SimWatch | None = None
-        self._gone = gone
-        self._agent: Worker | None = None
+        self.watch: SimHostWatch | None = None
+        self._on_exit = on_exit
+        self._worker: Worker | None = None
         world.log(f"{self.name} starts")
-        self.begin(self._live())
+        self.run(self._live())
 
     def crash(self) -> None:
-        """SIGKILL."""
+        """Kills the process by SIGKILL."""
         self.world.log(f"{self.name} is killed")
         self._end()
 
     def order(self, what: Callable[[Worker], None]) -> None:
-        """A signal to the real worker."""
-        if self._agent is not None:
-            agent = self._agent
+        """Delivers a signal to the real worker."""
+        if self._worker is not None:
+            worker = self._worker
             self.world.log(f"{self.name}: {what.__name__}")
-            self.enter(lambda: what(agent))
+            self.enter(lambda: what(worker))
 
-    def look(self) -> None:
-        """The file that stops everything has come, or has gone."""
+    def check_stop_file(self) -> None:
+        """Makes the host watch look, after the stop file came or went."""
         if self.watch is not None:
-            self.enter(self.watch.look)
+            self.enter(self.watch.check)
 
     async def _live(self) -> None:
         machine = self.machine
         folder = StateFolder(machine.name, machine.path, f"{machine.name}-disk", machine.lives * OPENINGS)
         for part in ("guards", "outbox"):
-            private_folder(folder.path / part)
+            make_private_folder(folder.path / part)
         folder.forget_sessions()
         config = WorkerConfig(
             server="sim",
@@ -72,18 +72,18 @@ class SimWorker(Process):
             kill_grace=GRACE_S,
             stall_timeout=self.plans.stall_s,
         )
-        setup = WorkerContext(folder, SimRunner(), machine.path, {}, Mask(), "sim")
-        stubs = ServerConnection(cast("object", self.service), ())  # type: ignore[arg-type]
-        self._agent = Worker(config, setup, stubs, ready=lambda: None)
+        context = WorkerContext(folder, SimRunner(), machine.path, {}, Mask(), "sim")
+        connection = ServerConnection(cast("object", self.service), ())  # type: ignore[arg-type]
+        self._worker = Worker(config, context, connection, ready=lambda: None)
         try:
-            await self._agent.run()
+            await self._worker.run()
         except (Exception, ProgramExit) as error:  # noqa: BLE001  # whatever it is, the worker should not end by it
             fault = Violated(f"{self.name} fails with {error!r}")
             fault.__cause__ = error
             self.world.fail(fault)
         self.world.log(f"{self.name} exits")
         self._end()
-        self._gone()
+        self._on_exit()
 
     def _end(self) -> None:
         self.die()

@@ -20,12 +20,12 @@ START_S = 1_000.0
 
 
 class Violated(AssertionError):
-    """A promise was broken; the message says which, and the world's log how it came to that."""
+    """A broken promise; the message names it, and the world's log shows how it happened."""
 
 
 @dataclass(slots=True)
 class Due:
-    """A call that is due; a Timer for the engine."""
+    """A scheduled call; a Timer for the engine."""
 
     at_s: float
     call: Call
@@ -36,7 +36,7 @@ class Due:
 
 
 class World:
-    """One simulated universe."""
+    """A simulated universe."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -50,20 +50,20 @@ class World:
         self._numbers = itertools.count()
         loop: Any = asyncio.get_running_loop()
         self._loop = loop
-        self._loop.world = self  # its timers are this one's
+        self._loop.world = self  # the loop's timers use this world's time
 
     def dice(self, subject: str) -> random.Random:
-        """Random numbers of their own, so that one subject's choices don't shift another's."""
+        """Returns a subject's own random numbers, so that its choices do not shift another subject's."""
         return random.Random(f"{self.seed}/{subject}")
 
     def at(self, delay_s: float, call: Call) -> Due:
-        """Makes the call after that much virtual time."""
+        """Schedules the call after a span of virtual time."""
         due = Due(self.now_s + max(0.0, delay_s), call)
         heapq.heappush(self._heap, (due.at_s, next(self._numbers), due))
         return due
 
     def log(self, line: str) -> None:
-        """Records what happens; the digest of all lines is what a run is compared by."""
+        """Records a line; runs are compared by the digest of all lines."""
         line = f"{self.now_s - START_S:11.4f} {line}"
         self._hash.update(line.encode())
         self.lines.append(line)
@@ -71,23 +71,23 @@ class World:
             self.echo(line)
 
     def fail(self, fault: BaseException) -> None:
-        """A promise was broken where nobody would hear of it otherwise."""
+        """Records a broken promise at a place where a raised error would be lost."""
         self.fault = self.fault or fault
 
     @property
     def digest(self) -> str:
-        """Of everything that was logged so far."""
+        """The digest of all lines so far."""
         return self._hash.hexdigest()
 
     async def settle(self, *, quietly: bool = False) -> None:
-        """Lets the event loop do all that it can do now; nothing in it waits for real time."""
+        """Lets the event loop do all that it can do now."""
         while self._loop._ready:  # noqa: ASYNC110  # no event says that all is done
             await asyncio.sleep(0)
         if self.fault is not None and not quietly:
             raise self.fault
 
     async def run(self, until_s: float, *, after_each: Call) -> None:
-        """Passes virtual time; `after_each` is called when all that follows from a call has happened."""
+        """Passes virtual time; calls `after_each` when all consequences of a call have happened."""
         while self._heap and self._heap[0][0] <= until_s:
             due = heapq.heappop(self._heap)[2]
             if due.cancelled:
@@ -101,7 +101,7 @@ class World:
 
 
 class SimClock:
-    """The server's clocks; one a process, so that the timers of a dead one are never heard of again."""
+    """The server's clocks, one for each process, so that timers of a dead process never fire."""
 
     def __init__(self, world: World, run: Callable[[Call], None]) -> None:
         self._world = world
@@ -119,7 +119,7 @@ class SimClock:
 
 
 class SimEntropy:
-    """Chance and secrets from the seed."""
+    """Random numbers and secrets from the seed."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice

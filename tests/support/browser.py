@@ -1,4 +1,4 @@
-"""The browser of the browser tests: Debian's Chromium, or whatever Chromium is on PATH."""
+"""The browser of the browser tests: the first Chromium on PATH."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 MISSING: Final = "no Chromium here: the browser tests are left out (Debian: apt-get install chromium)"
-# No sandbox inside containers; nothing that calls home.
+# No sandbox inside containers; no call to outside servers.
 ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,13 +23,13 @@ ARGUMENTS: Final = (
 
 
 def executable() -> str | None:
-    """Where Chromium is, None if nowhere."""
+    """Returns the path of Chromium, or None."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
-    """A headless Chromium. Playwright keeps an event loop in this thread until it ends."""
+    """Runs a headless Chromium. Playwright keeps an event loop in this thread until it ends."""
     path = executable()
     assert path is not None, MISSING
     with sync_playwright() as playwright:

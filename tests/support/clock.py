@@ -1,4 +1,4 @@
-"""Time and chance that a test moves by hand."""
+"""A clock and a source of chance that a test controls."""
 
 import heapq
 import itertools
@@ -18,7 +18,7 @@ class _Call:
 
 
 class FakeClock:
-    """Stands still until `pass_s`; due calls are made in order while it passes."""
+    """A clock that stands still until `pass_s`, which makes the due calls in order."""
 
     def __init__(self) -> None:
         self._now_s = 1_000.0
@@ -48,7 +48,7 @@ class FakeClock:
 
 
 class FakeEntropy:
-    """Secrets that count, and a chance that is always the same."""
+    """An entropy whose secrets count up and whose chance is constant."""
 
     def __init__(self, chance: float = 1.0) -> None:
         self._chance = chance

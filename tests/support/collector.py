@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry in this process: takes spans by OTLP over real gRPC, and keeps them."""
+"""An OpenTelemetry collector in this process: receives spans by OTLP over real gRPC and keeps them."""
 
 import threading
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 
 @dataclass(frozen=True)
-class Spun:
-    """One span, and which program made it."""
+class ReceivedSpan:
+    """A span and the service that made it."""
 
     service: str
     name: str
@@ -27,10 +27,10 @@ class Spun:
 
 @dataclass
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Where it is, and what came."""
+    """The collector's port and the spans that it has received."""
 
     port: int = 0
-    spans: list[Spun] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
     # While it is clear, exporters get no answer.
     open: threading.Event = field(default_factory=threading.Event)
     callers: int = 0
@@ -40,16 +40,18 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self.open.wait(60)
         for resource in request.resource_spans:
             service = _values(resource.resource.attributes)["service.name"]
-            self.spans += [_spun(service, span) for scope in resource.scope_spans for span in scope.spans]
+            self.spans += [
+                _received_span(service, span) for scope in resource.scope_spans for span in scope.spans
+            ]
         return trace_service_pb2.ExportTraceServiceResponse()
 
-    def named(self, service: str, name: str) -> list[Spun]:
+    def named(self, service: str, name: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if (span.service, span.name) == (service, name)]
 
 
 @contextmanager
 def collector() -> Iterator[Collector]:
-    """One on a free port, for as long as the block lasts."""
+    """Runs a collector on a free port for the duration of the block."""
     found = Collector()
     found.open.set()
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
@@ -64,8 +66,8 @@ def collector() -> Iterator[Collector]:
         server.stop(0).wait()
 
 
-def _spun(service: str, span: Any) -> Spun:
-    return Spun(
+def _received_span(service: str, span: Any) -> ReceivedSpan:
+    return ReceivedSpan(
         service=service,
         name=span.name,
         trace=span.trace_id.hex(),

@@ -1,4 +1,4 @@
-"""A dashboard of a real swarm, with sessions that play the parts that a test gives them."""
+"""The dashboard of a real swarm, with scripted sessions."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ Parts = Mapping[str, Mapping[str, Any]]
 
 @dataclass
 class Dashboard:
-    """A swarm on a stage, seen through its page."""
+    """A swarm with its dashboard."""
 
     stage: Stage
     url: str = ""
@@ -27,7 +27,7 @@ class Dashboard:
     parts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def start(self, *flags: str) -> None:
-        """Starts the server; started again, it is where it was, for workers and for browsers."""
+        """Starts the server; a restart keeps its address, for workers and for browsers."""
         place = self.url.removeprefix("http://") or "127.0.0.1:0"
         self.server = self.stage.swarmd("--dashboard", place, *(flags or QUICK))
         self.url = self.server.ready()["dashboard"]
@@ -45,7 +45,7 @@ class Dashboard:
         self.stage.ctl("import", "plan.yaml")
 
     def worker(self, name: str = "w", *flags: str, parts: Parts | None = None) -> Program:
-        """Starts a worker whose sessions play their parts."""
+        """Starts a worker whose sessions follow their parts."""
         self.stage.project.mkdir(exist_ok=True)
         (self.stage.project / "cues").mkdir(exist_ok=True)
         self.parts |= parts or {}
@@ -55,21 +55,21 @@ class Dashboard:
         return worker
 
     def cue(self, task: str, *lines: str) -> None:
-        """What the held session of that task prints next; `end` lets it end."""
+        """Makes the held session of the task print lines; the line `end` ends it."""
         with (self.stage.project / "cues" / task).open("a") as cue:
             cue.writelines(f"{line}\n" for line in lines)
 
     def link(self) -> str:
-        """A link that logs a browser in as operator, once."""
+        """Returns a link that logs a browser in as operator, once."""
         found: str = json.loads(self.stage.ctl("dashboard", "-o", "json").stdout)["url"]
         return found
 
     def own_token(self) -> str:
-        """The operator's token that the server has made."""
+        """Returns the operator's token that the server has created."""
         return (self.stage.folder / ".swarm" / "token").read_text().strip()
 
     def token(self, role: str) -> str:
-        """A new token of that role."""
+        """Creates a token of that role."""
         made = self.stage.ctl("token", "create", "--role", role, "--name", role, "-o", "json")
         found: str = json.loads(made.stdout)["token"]
         return found

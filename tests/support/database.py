@@ -1,4 +1,4 @@
-"""Whether a database holds what it should: one digest of all its rows, and the rules that no digest is needed for."""
+"""Checks of a database file: a digest of all its rows, and consistency rules in SQL."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,33 +31,33 @@ _AUDITS = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """What the next start finds."""
+class DatabaseContent:
+    """The content that the next start finds."""
 
     digest: str
     faults: list[str]
 
 
-def look(path: Path) -> Look:
-    """Opens it just as a start does."""
+def read_content(path: Path) -> DatabaseContent:
+    """Opens the database as a start does, and reads its content."""
     try:
         connection = opening.open_writer(path)
     except DatabaseUnusable as error:
-        return Look("", [str(error)])
+        return DatabaseContent("", [str(error)])
     try:
-        return Look(digest(connection), faults(connection))
+        return DatabaseContent(digest(connection), faults(connection))
     except apsw.Error as error:
-        return Look("", [str(error)])
+        return DatabaseContent("", [str(error)])
     finally:
         connection.close()
 
 
 def digest(connection: apsw.Connection) -> str:
-    """One text for all that the tables hold."""
+    """Returns a digest of the rows of all tables."""
     found = hashlib.sha256()
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     for name in sorted(names):
-        # Each start makes a mark of its own.
+        # Each start writes its own lineage mark.
         if name.startswith("sqlite_stat") or name == "lineage":
             continue
         rows = sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"')))
@@ -66,7 +66,7 @@ def digest(connection: apsw.Connection) -> str:
 
 
 def faults(connection: apsw.Connection) -> list[str]:
-    """What is wrong with the database by itself."""
+    """Returns the inconsistencies of the database."""
     found = [] if connection.pragma("integrity_check") == "ok" else ["it is corrupt"]
     if connection.execute("PRAGMA foreign_key_check").fetchone():
         found.append("a foreign key points nowhere")

@@ -1,4 +1,4 @@
-"""A swarm without gRPC: a real database, the real engine, and a clock that the test moves."""
+"""An engine without gRPC: a real database, the real engine, and a clock that the test controls."""
 
 import contextlib
 import itertools
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support.clock import FakeClock, FakeEntropy
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     Claim,
@@ -30,7 +30,7 @@ from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.observer import Observer
-from swarmd.engine.swarm import Policy, Swarm
+from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.tasks import lookup, plans
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.store import events
@@ -44,13 +44,13 @@ _DIGESTS = itertools.count(1)
 
 
 def task(task_id: str, *dependencies: str, status: str = "not_started", **fields: Any) -> PlannedTask:
-    """A planned task in few words."""
+    """Returns a planned task."""
     definition = TaskDefinition(TaskId(task_id), dependencies=tuple(map(TaskId, dependencies)), **fields)
     return PlannedTask(definition, TaskStatus(status))
 
 
 def outcome(kind: str, *, failure: str | None = None, error: str = "", report: str = "{}") -> Outcome:
-    """An outcome unlike any other."""
+    """Returns an outcome with a digest of its own."""
     return Outcome(
         kind=OutcomeKind(kind),
         failure_class=None if failure is None else FailureClass(failure),
@@ -62,7 +62,7 @@ def outcome(kind: str, *, failure: str | None = None, error: str = "", report: s
 
 @dataclass
 class FakeWorker:
-    """A worker as the engine sees one; what it was sent is in `claims` and `orders`."""
+    """A worker as the engine sees it; `claims` and `orders` hold the messages that it got."""
 
     swarm: Swarm
     member: ConnectedWorker
@@ -73,25 +73,27 @@ class FakeWorker:
     def name(self) -> WorkerName:
         return self.member.identity.name
 
-    async def take(self) -> None:
-        """Takes what waits in the mailbox, if anything does."""
+    async def receive(self) -> None:
+        """Receives the messages that wait in the mailbox, if any."""
         box = self.member.mailbox
-        if not box.closed and (box._claims or box._orders or box._notice):
-            parcel = await box.take()
-            assert parcel is not None
-            self.claims += [claim for _, claim in parcel.claims]
-            self.orders += parcel.orders
+        if not box.closed and not box.empty:
+            batch = await box.next_batch()
+            assert batch is not None
+            self.claims += [claim for _, claim in batch.claims]
+            self.orders += batch.orders
 
     async def claim(self, task_id: str) -> Claim:
-        """The claim of that task, which must have come."""
-        await self.take()
+        """Returns the latest claim of that task, which must have arrived."""
+        await self.receive()
         return next(c for c in reversed(self.claims) if c.definition.task_id == task_id)
 
     async def start(self, claim: Claim, role: str = "builder", *, session_id: str = "") -> Order | None:
-        """Asks for the go."""
+        """Asks for the go of a session."""
         session_id = session_id or f"{claim.definition.task_id}-a{claim.number}-{role}-{claim.epoch}"
         start = SessionStart(claim.lease_id, session_id, SessionRole(role), "command")
-        return await self.swarm.db.write(partial(self.swarm.sessions.start, worker=self.name, start=start))
+        return await self.swarm.db.write(
+            partial(self.swarm.sessions.record_start, worker=self.name, start=start)
+        )
 
     async def finish(self, claim: Claim, result: Outcome) -> FinishResult:
         """Reports an outcome."""
@@ -101,13 +103,13 @@ class FakeWorker:
         )
 
     async def complete(self, task_id: str) -> FinishResult:
-        """Runs the task from its claim to its end."""
+        """Runs the task from its claim to its completion."""
         claim = await self.claim(task_id)
         assert await self.start(claim) is None
         return await self.finish(claim, outcome("completed"))
 
     async def fail(self, task_id: str, failure: str = "agent_error") -> FinishResult:
-        """Runs the task to a failure."""
+        """Runs the task from its claim to a failure."""
         claim = await self.claim(task_id)
         assert await self.start(claim) is None
         return await self.finish(claim, outcome("failed", failure=failure, error=f"{failure} happened"))
@@ -116,19 +118,19 @@ class FakeWorker:
         """Sends a heartbeat that lists the claims; returns the orders."""
         identity = self.member.identity
         lease_ids = [claim.lease_id for claim in claims]
-        answer = self.swarm.fleet.beat(identity.name, identity.incarnation, lease_ids, leaving=False)
+        answer = self.swarm.workers.heartbeat(identity.name, identity.incarnation, lease_ids, leaving=False)
         return answer.orders
 
 
 @dataclass
 class EngineHarness:
-    """A swarm under test."""
+    """An engine under test."""
 
     path: Path
     clock: FakeClock
     swarm: Swarm
 
-    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.Added:
+    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.ImportResult:
         return await self.swarm.db.write(partial(plans.add, plan=plan, clear=clear))
 
     async def worker(
@@ -138,7 +140,7 @@ class EngineHarness:
             name=WorkerName(name), incarnation=f"{name}-1", instance=f"{name}-instance", slots=slots, labels={},
             runner="command", host="host", pid=1, version="0", containment="subreaper",
         )  # fmt: skip
-        member = await self.swarm.join(replace(whole, **identity), held)
+        member = await self.swarm.open_stream(replace(whole, **identity), held)
         return FakeWorker(self.swarm, member, [], [])
 
     async def task(self, task_id: str) -> Task:
@@ -160,29 +162,29 @@ class EngineHarness:
     async def kill(self, *task_ids: str, cause: str = "") -> Sequence[TaskId]:
         return await self.swarm.db.write(partial(self.swarm.kills.kill, task_ids=task_ids, cause=cause))
 
-    async def settle(self) -> None:
-        """Lets every write that was begun come to its end."""
+    async def drain_writes(self) -> None:
+        """Waits for every write that was started."""
         for _ in range(3):
             await self.swarm.db.write(lambda _tx: None)
 
     async def after_backoff(self, seconds: float = 600.0) -> None:
-        """Lets all backoffs pass."""
+        """Moves the clock past all backoffs."""
         self.clock.pass_s(seconds)
-        await self.settle()
+        await self.drain_writes()
 
 
 @contextlib.asynccontextmanager
-async def bench(
+async def engine_harness(
     path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
 ) -> AsyncIterator[EngineHarness]:
-    """A swarm on the database at `path`; opened again, it goes on where it was."""
+    """Runs an engine on the database at `path`; a second one goes on from the same state."""
     clock = clock or FakeClock()
     db = Database(path, wall_us=clock.wall_us)
     swarm = Swarm(
         db,
         clock=clock,
         entropy=FakeEntropy(chance),
-        policy=Policy(PACE, Backoff(2.0, 300.0)),
+        policy=EnginePolicy(PACE, Backoff(2.0, 300.0)),
         observer=observer,
     )
     await swarm.boot()
@@ -194,6 +196,6 @@ async def bench(
 
 
 def is_current(claim: Claim, number: int) -> bool:
-    """Whether the lease is of that attempt."""
+    """Returns whether the lease is of that attempt."""
     ref = parse_lease_id(claim.lease_id)
     return ref is not None and ref.number == number

@@ -1,4 +1,4 @@
-"""The table of metrics in the docs, for tests that hold it against what is there."""
+"""The table of metrics in the docs, for tests that compare it with the code."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from contract.repository import ROOT
 
 
 def documented() -> Mapping[str, tuple[str, frozenset[str]]]:
-    """By name, the type and the labels."""
+    """Returns the type and the labels of each documented metric, by name."""
     page = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `(swarm_\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
     return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}

@@ -1,4 +1,4 @@
-"""A worker that a test leads by the hand, over real gRPC."""
+"""A worker over real gRPC that a test controls step by step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ RECEIPT = session_pb2.KillReceipt(containment="subreaper", processes_found=3, te
 
 
 class GrpcWorker:
-    """One connected worker, and what it holds."""
+    """A connected worker and its claims."""
 
     def __init__(self, client: Client, name: str = "w1", *, slots: int = 1) -> None:
         self.name = name
@@ -27,7 +27,7 @@ class GrpcWorker:
         self._numbers: dict[str, int] = {}
 
     async def claim(self) -> worker_pb.Claim:
-        """The next task that it is given."""
+        """Returns the next claim."""
         while not self._claims:
             self._claims += (await next_message(self._stream)).claims
         return self._claims.pop(0)
@@ -44,7 +44,7 @@ class GrpcWorker:
         return session_id
 
     async def end(self, claim: worker_pb.Claim, session_id: str, exit_code: int = 0) -> None:
-        """Says that a session has ended."""
+        """Reports the end of a session."""
         record = worker_pb.SessionRecord(lease_id=claim.lease_id, session_id=session_id)
         record.end.exit_code = exit_code
         request = worker_pb.RecordSessionRequest(worker=self.name, records=[record])
@@ -53,7 +53,7 @@ class GrpcWorker:
     async def say(
         self, claim: worker_pb.Claim, session_id: str, *lines: str, first: int = 0, cost: str = ""
     ) -> None:
-        """Passes on what a session printed; `first` leaves numbers out."""
+        """Reports log lines of a session; `first` leaves numbers out."""
         begin = first or self._numbers.get(session_id, 0) + 1
         entries: Sequence[session_pb2.LogEntry] = [
             session_pb2.LogEntry(number=begin + at, kind=session_pb2.LOG_KIND_OUTPUT, text=line)
@@ -75,7 +75,7 @@ class GrpcWorker:
         assert result.results[0].disposition == worker_pb.FINISH_DISPOSITION_ACCEPTED, result
 
     async def work(self, kind: str = "completed", **outcome: Any) -> str:
-        """Takes the next task and ends it so; returns its id."""
+        """Runs the next task to an outcome of that kind; returns its id."""
         claim = await self.claim()
         await self.end(claim, await self.start(claim))
         await self.finish(claim, kind, **outcome)

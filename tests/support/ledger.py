@@ -1,4 +1,4 @@
-"""What really ran: sessions that write a line when they begin and when they end, and the judge of those lines."""
+"""The ledger of sessions: each writes a line at its start and at its end, and `judge` checks the lines."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Ledger:
     path: Path
 
     def script(self, *, middle: str = "") -> Path:
-        """A session that keeps the ledger and does `middle` (shell) between its two lines."""
+        """Writes a session script that keeps the ledger and runs `middle` (shell) between its two lines."""
         script = self.path.with_suffix(".sh")
         line = "$SWARM_TASK_ID $SWARM_ATTEMPT $SWARM_ROLE $$"
         script.write_text(
@@ -27,21 +27,21 @@ class Ledger:
         return script
 
     def lines(self) -> list[list[str]]:
-        """The lines so far, in words."""
+        """Returns the lines so far, split into words."""
         if not self.path.exists():
             return []
         return [line.split() for line in self.path.read_text().splitlines()]
 
     def pids(self) -> list[int]:
-        """The processes that began."""
+        """Returns the pids of the sessions that started."""
         return [int(line[4]) for line in self.lines() if line[0] == "start"]
 
     def starts(self, task: str) -> int:
-        """How often a builder of that task began."""
+        """Returns the number of builders of that task that started."""
         return sum(line[:2] == ["start", task] and line[3] == "builder" for line in self.lines())
 
     def judge(self, plan: Plan) -> None:
-        """Every task ran exactly once, and none began before all its dependencies had ended."""
+        """Asserts that every task ran exactly once, and none before all its dependencies had ended."""
         starts = Counter(line[1] for line in self.lines() if line[0] == "start")
         ends = Counter(line[1] for line in self.lines() if line[0] == "end")
         assert starts == Counter(list(plan)), "each task began exactly once"

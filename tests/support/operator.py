@@ -1,4 +1,4 @@
-"""An OperatorService with canned answers, for the client's tests: real gRPC, no server behind it."""
+"""An OperatorService with canned answers for the client's tests: real gRPC without a server behind it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,31 +16,31 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 TOKEN = "swt1_operator_test_secret"
 _SERVICE = wire.DESCRIPTOR.services_by_name["OperatorService"]
 
-# What a method answers: a message, an error, for a stream several of them; or what makes it of the request.
+# The answer of a method: a message, an error, for a stream several of them; or a function of the request.
 Answer = Any
 
 
 @dataclass
 class FakeOperator:
-    """Answers each method as told, and keeps what it was asked."""
+    """A service that returns the set answers, and keeps its requests."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     address: str = ""
-    # Set when the operator is about to go.
+    # Set when the operator is about to stop.
     over: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, method: str) -> list[Any]:
-        """The requests of one method, in order."""
+        """Returns the requests of one method, in order."""
         return [request for name, request in self.requests if name == method]
 
     def silence(self, _request: object) -> Iterator[Any]:
-        """The answer of a stream that stays open and says nothing."""
+        """Returns a stream that stays open and sends nothing."""
         self.over.wait()
         yield from ()
 
     def answer(self, method: str, request: Any, context: grpc.ServicerContext) -> Any:
-        """What the method answers to this request."""
+        """Returns the method's answer to this request."""
         if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
             refusal = WireError(grpc.StatusCode.UNAUTHENTICATED, "unknown token", "TOKEN_INVALID")
             context.abort_with_status(pack(refusal))
@@ -57,11 +57,11 @@ class FakeOperator:
 def serving(
     operator: FakeOperator, credentials: grpc.ServerCredentials | None = None
 ) -> Iterator[FakeOperator]:
-    """The operator behind a port of this machine."""
+    """Serves the operator on a port of this machine."""
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     handlers = {method.name: _handler(operator, method) for method in _SERVICE.methods}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)])
-    # By its number: under a name that stands for two addresses, the port of the other one may be somebody else's.
+    # By address: a name may stand for two addresses, and the port of the other may belong to another program.
     address = "127.0.0.1:0"
     port = (
         server.add_insecure_port(address)

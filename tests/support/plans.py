@@ -1,4 +1,4 @@
-"""Random plans: any shape of graph, the same from the same seed."""
+"""Random plans of any shape; the same seed gives the same plan."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ Plan = Mapping[str, Sequence[str]]
 
 
 def random_plan(count: int, seed: int, *, prefix: str = "t") -> Plan:
-    """Task ids with their dependencies; each depends on up to three of those before it, in shuffled names."""
+    """Returns task ids with dependencies: each task depends on up to three earlier ones; names are shuffled."""
     rng = random.Random(seed)
     names = [f"{prefix}{number:04d}" for number in range(count)]
     rng.shuffle(names)

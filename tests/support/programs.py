@@ -1,4 +1,4 @@
-"""The three programs as real processes, each ended by the pid that was started."""
+"""The three programs as real processes; each is ended by its pid."""
 
 import json
 import os
@@ -22,7 +22,7 @@ QUICK = ("--heartbeat-interval", "0.2", "--suspect-after", "1", "--lost-after", 
 
 @dataclass
 class Program:
-    """A running program; what it prints goes to files."""
+    """A running program whose output goes to files."""
 
     process: subprocess.Popen[bytes]
     out: Path
@@ -33,7 +33,7 @@ class Program:
         return self.process.pid
 
     def ready(self) -> dict[str, str]:
-        """The words of its ready line, once it has come."""
+        """Waits for the ready line and returns its key=value words."""
         line = until(self._ready_line, f"{self.out.stem} is ready; it said: {self.said()}")
         return dict(word.split("=", 1) for word in line.split() if "=" in word)
 
@@ -44,12 +44,12 @@ class Program:
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL, and wait."""
+        """Sends SIGKILL and waits for the end."""
         self.process.kill()
         self.process.wait(30)
 
     def end(self, number: int = signal.SIGTERM, *, within_s: float = 30) -> int:
-        """Asks it to end; returns its exit code."""
+        """Sends a signal, waits for the end and returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(within_s)
@@ -64,7 +64,7 @@ class Program:
 
 @dataclass
 class Stage:
-    """A folder in which programs run, and how to start them."""
+    """A folder in which programs run."""
 
     folder: Path
     programs: list[Program] = field(default_factory=list)
@@ -89,20 +89,20 @@ class Stage:
         return started
 
     def swarmd(self, *flags: str) -> Program:
-        """A server; started again, it takes the same port, so that workers and clients find it."""
+        """Starts a server; a restart uses the same port, so that workers and clients find it."""
         listen = self.address or "127.0.0.1:0"
         server = self.start("swarmd", "--listen", listen, *flags, program="swarmd")
         self.address = server.ready()["grpc"]
         return server
 
     def worker(self, name: str, *flags: str) -> Program:
-        """A worker; `ready()` says when it has joined."""
+        """Starts a worker; `ready()` waits until it has registered."""
         self.project.mkdir(exist_ok=True)
         argv = ("--server", self.address, "--name", name, "--project-root", str(self.project), *flags)
         return self.start(name, *argv, program="swarm-worker")
 
     def ctl(self, *argv: str, check: bool = True, server: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs swarmctl to its end."""
+        """Runs swarmctl and returns its result."""
         where = ("--server", self.address) if server else ()
         done = subprocess.run(
             [str(BIN / "swarmctl"), *where, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
@@ -115,7 +115,7 @@ class Stage:
         return done
 
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """All tasks by id, as `list -o json` has them."""
+        """Returns all tasks by id, as `list -o json` shows them."""
         return {
             task["id"]: task for task in json.loads(self.ctl("list", "--limit", "0", "-o", "json").stdout)
         }
@@ -124,7 +124,7 @@ class Stage:
         return {task_id: task["status"] for task_id, task in self.tasks().items()}
 
     def workers(self) -> dict[str, dict[str, Any]]:
-        """All workers by name, as `workers -o json` has them."""
+        """Returns all workers by name, as `workers -o json` shows them."""
         return {worker["name"]: worker for worker in json.loads(self.ctl("workers", "-o", "json").stdout)}
 
     def until_status(self, task: str, *statuses: str) -> None:
@@ -132,14 +132,14 @@ class Stage:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user who has set nothing of ours."""
+    """Returns the environment of a user who has set none of our variables."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SWARM", "PYTEST"))}
-    # Many servers run at once in tests, and the dashboard's usual port is one; who wants it says where.
+    # Many servers run at once in tests, so none serves the dashboard on its usual port.
     return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", "SWARMD_DASHBOARD": "off"}
 
 
 def alive(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Returns whether the process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -149,7 +149,7 @@ def alive(pid: int) -> bool:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
-    """A stage whose programs are all gone when the block ends."""
+    """Yields a stage and kills its remaining programs when the block ends."""
     found = Stage(folder)
     try:
         yield found

@@ -1,4 +1,4 @@
-"""A real Prometheus, as a process on a free port that it chose itself."""
+"""A real Prometheus, as a process on a free port of its own choice."""
 
 import json
 import shutil
@@ -26,17 +26,17 @@ _LISTENS = "0A"
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Asks it by HTTP."""
+    """A client of its HTTP API."""
 
     port: int
 
     def query(self, expr: str) -> list[Any]:
-        """What the expression gives now."""
+        """Evaluates the expression."""
         found: list[Any] = self.api("query", query=expr)["result"]
         return found
 
     def api(self, path: str, **given: str) -> Any:
-        """What its API answers."""
+        """Calls an API path; fails with the answer's text on an error."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(given)}"
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
@@ -47,7 +47,7 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, config: Path) -> Iterator[Prometheus]:
-    """One that scrapes as configured, for as long as the block lasts."""
+    """Runs a Prometheus with that configuration for the duration of the block."""
     assert PROMETHEUS is not None
     argv = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     with (folder / "prometheus.log").open("wb") as log:
@@ -64,7 +64,7 @@ def prometheus(folder: Path, config: Path) -> Iterator[Prometheus]:
 
 
 def _ready(port: int) -> bool:
-    """Whether it has read its data; before that it refuses every question."""
+    """Returns whether it has read its data; before that it refuses every query."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=30) as answer:
             return bool(answer.status == 200)
@@ -73,7 +73,7 @@ def _ready(port: int) -> bool:
 
 
 def _port(pid: int) -> int:
-    """The port that the process listens on, as the kernel tells it; 0 while it does not."""
+    """Returns the port that the process listens on, read from /proc; 0 while it does not."""
     try:
         links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
         lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]

@@ -20,7 +20,7 @@ from swarmd.engine.swarm import Swarm
 
 @dataclass
 class Client:
-    """Calls one server with one token."""
+    """A client of one server with one token."""
 
     channel: grpc.aio.Channel
     metadata: tuple[tuple[str, str], ...]
@@ -34,7 +34,7 @@ class Client:
         return worker_service_pb2_grpc.WorkerServiceStub(self.channel)
 
     async def call(self, method: str, request: Any) -> Any:
-        """One unary call of either service, by the method's name."""
+        """Makes a unary call of either service, by the method's name."""
         service = self.worker if hasattr(self.worker, method) else self.operator
         return await getattr(service, method)(request, metadata=self.metadata, timeout=20)
 
@@ -48,19 +48,19 @@ class Client:
         return response
 
     async def get(self, task_id: str) -> operator_pb.GetTaskResponse:
-        """One task."""
+        """Reads a task."""
         found: operator_pb.GetTaskResponse = await self.call(
             "GetTask", operator_pb.GetTaskRequest(task_id=task_id)
         )
         return found
 
     async def status(self, task_id: str) -> str:
-        """The status of a task, as the word."""
+        """Returns the status of a task as a word."""
         name = task_pb2.TaskStatus.Name((await self.get(task_id)).task.status)
         return name.removeprefix("TASK_STATUS_").lower()
 
     def claims(self, name: str = "w1", **fields: Any) -> Any:
-        """A claim stream."""
+        """Opens a claim stream."""
         defaults = {
             "incarnation": f"{name}-1",
             "instance": f"{name}-instance",
@@ -73,7 +73,7 @@ class Client:
 
 @dataclass
 class Server:
-    """A server and how to reach it."""
+    """A server and its address."""
 
     address: str
     token: str
@@ -91,7 +91,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
-    """A server on `folder`; opened again, it goes on where it was."""
+    """Runs a server on `folder`; a second one goes on from the same state."""
     config = ServerConfig(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
     async with serve(config) as (serving, swarm):
         token = (folder / "token").read_text().strip()
@@ -104,7 +104,7 @@ async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
 
 
 async def refusal(call: Any) -> WireError:
-    """The error with which an awaited call is refused."""
+    """Awaits a call that must be refused; returns its error."""
     try:
         await call
     except grpc.aio.AioRpcError as error:
@@ -113,14 +113,14 @@ async def refusal(call: Any) -> WireError:
 
 
 async def next_message(stream: Any) -> Any:
-    """The next message of a stream."""
+    """Reads the next message of a stream."""
     message = await stream.read()
     assert message is not grpc.aio.EOF, "the stream has ended"
     return message
 
 
 async def next_claim(stream: Any) -> worker_pb.Claim:
-    """The next claim of a stream, whatever comes before it."""
+    """Reads messages of a stream until one has a claim."""
     while True:
         message = await next_message(stream)
         if message.claims:

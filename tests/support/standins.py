@@ -1,4 +1,4 @@
-"""The stand-ins for Amplifier's programs, made ready to be found on PATH."""
+"""The stand-ins for Amplifier's programs, installed into a folder for PATH."""
 
 import shlex
 import sys
@@ -9,7 +9,7 @@ NAMES = ("amplifier", "amplifier-agent")
 
 
 def install(folder: Path, python: str = sys.executable) -> Path:
-    """Puts both programs into the folder, run by that Python at once; returns the folder."""
+    """Writes both programs into the folder, as scripts that run that Python; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         program = folder / name

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline; never for a time."""
+"""Waits for conditions, with a deadline; a test never waits for a time."""
 
 import asyncio
 import time
@@ -7,21 +7,21 @@ from typing import TypeVar
 
 T = TypeVar("T")
 DEADLINE_S = 30.0
-_LOOK_EVERY_S = 0.02
+_POLL_S = 0.02
 
 
 def until(condition: Callable[[], T], what: str, *, deadline_s: float = DEADLINE_S) -> T:
-    """Looks again and again until the condition holds; fails, saying what was waited for."""
+    """Polls until the condition holds and returns its value; fails with `what` after the deadline."""
     end_s = time.monotonic() + deadline_s
     while not (found := condition()):
         if time.monotonic() > end_s:
             raise AssertionError(f"waited {deadline_s:.0f} s in vain until {what}")
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_POLL_S)
     return found
 
 
 async def eventually(condition: Callable[[], object], what: str, *, deadline_s: float = DEADLINE_S) -> object:
-    """The same on an event loop; the condition may be async."""
+    """Polls on the event loop until the condition, which may be async, holds; fails with `what` after the deadline."""
     end_s = time.monotonic() + deadline_s
     while True:
         found = condition()
@@ -31,4 +31,4 @@ async def eventually(condition: Callable[[], object], what: str, *, deadline_s: 
             return found
         if time.monotonic() > end_s:
             raise AssertionError(f"waited {deadline_s:.0f} s in vain until {what}")
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_POLL_S)

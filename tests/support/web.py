@@ -1,4 +1,4 @@
-"""A browser's and a program's way to the dashboard's port: real HTTP, real WebSockets."""
+"""Clients of the dashboard's port: real HTTP and real WebSockets."""
 
 import asyncio
 import contextlib
@@ -20,19 +20,19 @@ ROLES = {"viewer": pb.ROLE_VIEWER, "worker": pb.ROLE_WORKER, "operator": pb.ROLE
 
 @dataclass
 class Caller:
-    """Asks with what it was given: a token, or the cookie and the CSRF token of a login."""
+    """A caller with a token, or with the cookie and the CSRF token of a login."""
 
     http: httpx.AsyncClient
     headers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, *, expect: int = 200, **query: Any) -> Any:
-        """What a route answers; the status must be the one expected."""
+        """Reads a route; asserts the status and returns the JSON."""
         found = await self.http.get(path, params=query or None, headers=self.headers)
         assert found.status_code == expect, f"{path}: {found.status_code} {found.text}"
         return found.json()
 
     async def post(self, path: str, body: Any = None, *, expect: int = 200, **headers: str) -> Any:
-        """What a route answers to a body of JSON."""
+        """Posts a JSON body; asserts the status and returns the JSON."""
         found = await self.http.post(path, json=body or {}, headers=self.headers | headers)
         assert found.status_code == expect, f"{path}: {found.status_code} {found.text}"
         return found.json()
@@ -40,7 +40,7 @@ class Caller:
 
 @dataclass
 class Web:
-    """A server with its dashboard's port."""
+    """A server and a client of its dashboard's port."""
 
     server: Server
     http: httpx.AsyncClient
@@ -59,22 +59,22 @@ class Web:
         return {"Origin": self.url}
 
     def program(self, token: str | None = None) -> Caller:
-        """Whoever has a token; the operator's, unless another is given."""
+        """Returns a caller with the token, the operator's by default."""
         return Caller(self.http, {"Authorization": f"Bearer {token or self.server.token}"})
 
     async def token(self, role: str) -> str:
-        """A new token of that role."""
+        """Creates a token of that role."""
         request = pb.CreateTokenRequest(role=ROLES[role], name=f"a {role}")
         made = await self.server.client().call("CreateToken", request)
         return str(made.token)
 
     async def link(self, token: str | None = None) -> str:
-        """The path of a login link."""
+        """Creates a login link and returns its path."""
         made = await self.server.client(token).call("CreateLoginCode", pb.CreateLoginCodeRequest())
         return str(made.url).removeprefix(self.url)
 
     async def browser(self, token: str | None = None) -> Caller:
-        """A browser that has logged in by a link."""
+        """Logs a browser in by a link."""
         answer = await self.http.get(await self.link(token))
         assert answer.status_code == 303, answer.text
         cookie = answer.headers["set-cookie"].partition(";")[0]
@@ -85,7 +85,7 @@ class Web:
 
     @contextlib.asynccontextmanager
     async def watch(self, path: str = "/ws", caller: Caller | None = None) -> AsyncIterator["Watcher"]:
-        """The live feed, as a program follows it."""
+        """Subscribes to the live feed, as a program does."""
         headers = (caller or self.program()).headers
         async with connect(self.url.replace("http", "ws") + path, additional_headers=headers) as socket:
             yield Watcher(socket)
@@ -93,12 +93,12 @@ class Web:
 
 @dataclass
 class Watcher:
-    """One who looks on."""
+    """A subscriber of the live feed."""
 
     socket: ClientConnection
 
     async def frame(self, kind: str = "") -> Any:
-        """The next frame, or the next of that kind."""
+        """Reads frames until one has that kind, or the next one."""
         while True:
             async with asyncio.timeout(PATIENCE_S):
                 found = json.loads(await self.socket.recv())
@@ -108,7 +108,7 @@ class Watcher:
 
 @contextlib.asynccontextmanager
 async def web(folder: Path, **settings: Any) -> AsyncIterator[Web]:
-    """A server on `folder` with its dashboard on a free port."""
+    """Runs a server on `folder` with its dashboard on a free port."""
     async with (
         server(folder, **({"dashboard": "127.0.0.1:0"} | settings)) as found,
         httpx.AsyncClient(base_url=found.dashboard, timeout=PATIENCE_S) as http,

@@ -1,4 +1,4 @@
-"""A web server of this machine that takes notifications, answers as told, and keeps what it got."""
+"""A local web server that receives notifications, answers with a set status, and keeps the bodies."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Webhook:
-    """Where it is and what came."""
+    """The port of the server and the notifications that it has received."""
 
     port: int = 0
     status: int = 200
@@ -22,13 +22,13 @@ class Webhook:
 
     @property
     def url(self) -> str:
-        """As Apprise takes it; the path plays a secret."""
+        """The URL for Apprise; its path plays a secret."""
         return f"json://127.0.0.1:{self.port}/s3cret-path"
 
 
 @contextmanager
 def webhook() -> Iterator[Webhook]:
-    """A server that answers for as long as the block lasts."""
+    """Runs the server for the duration of the block."""
     found = Webhook()
     found.open.set()
 
@@ -43,7 +43,7 @@ def webhook() -> Iterator[Webhook]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

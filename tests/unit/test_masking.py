@@ -1,4 +1,4 @@
-"""What looks like a secret does not get through; what does not, does."""
+"""Masking: text that looks like a secret is masked, and other text is not."""
 
 import pytest
 
@@ -23,7 +23,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_is_masked_wherever_it_stands(secret: str) -> None:
+def test_a_secret_is_masked_at_any_place(secret: str) -> None:
     assert masked(f"before {secret}") == f"before {MASK}"
     assert secret not in masked(f"x='{secret}' and more")
 
@@ -37,7 +37,7 @@ def test_a_secret_is_masked_wherever_it_stands(secret: str) -> None:
         ('{"password": "correcthorse"}', f'{{"password": "{MASK}"}}'),
     ],
 )
-def test_what_names_a_secret_stays(text: str, shown: str) -> None:
+def test_the_name_of_a_secret_stays(text: str, shown: str) -> None:
     assert masked(text) == shown
 
 
@@ -63,17 +63,17 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["a" * 200_000, "token" * 40_000, "a://" * 50_000, "eyJ" * 60_000, "-" * 200_000]
 )
-def test_no_text_takes_long(text: str) -> None:
+def test_masking_takes_linear_time(text: str) -> None:
     assert masked(text) == text
 
 
-def test_what_is_known_to_be_secret_is_masked_however_it_looks() -> None:
+def test_a_known_secret_is_masked_in_any_form() -> None:
     mask = Mask(["correct horse battery", "short", "correct horse battery staple"])
 
     assert mask.text("a correct horse battery staple, short") == f"a {MASK}, short"
 
 
-def test_every_text_of_a_message_is_masked_however_deep() -> None:
+def test_every_string_of_a_message_is_masked_at_any_depth() -> None:
     key = "sk-" + "a" * 20
     message = task_pb2.Outcome(
         error=key,

@@ -1,8 +1,8 @@
-"""What a session prints is made harmless, and stays readable."""
+"""Text of sessions: harmless for terminals, and still readable."""
 
 import pytest
 
-from amplifier_swarm.text import printable, settled
+from amplifier_swarm.text import printable, strip_terminal_drawing
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,9 @@ from amplifier_swarm.text import printable, settled
         ("déjà vu 日本\tx\n", "déjà vu 日本\tx\n"),
     ],
 )
-def test_what_only_draws_goes_and_what_would_do_more_is_seen(drawn: str, text: str) -> None:
-    assert settled(drawn) == text
-    assert settled(text) == text
+def test_drawing_sequences_are_removed_and_others_are_escaped(drawn: str, text: str) -> None:
+    assert strip_terminal_drawing(drawn) == text
+    assert strip_terminal_drawing(text) == text
 
 
 def test_one_value_forges_no_second_line() -> None:

@@ -1,5 +1,4 @@
 """The worker's settings: every flag of `swarm-worker`, its variable, its default and its bounds."""
-# setting() makes a dataclasses.field
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +7,23 @@ from typing import Final, Literal
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName
 from swarm_worker.domain.names import is_worker_name
 
 PROGRAM: Final = "swarm-worker"
 DAY_S: Final = 86_400.0
-RUNNERS: Final = ("auto", "amplifier-agent", "amplifier", "embedded", "command")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-CONTAINMENTS: Final = ("auto", "subreaper", "pidns")
 
 
 def worker_name(text: str) -> str:
-    """A parser for a worker's name."""
+    """Parses a worker's name."""
     if not is_worker_name(text):
         raise ValueError("letters, digits, . _ - only, at most 128, starting with a letter or digit")
     return text
 
 
 def label(text: str) -> tuple[str, str]:
-    """A parser for `K=V`."""
+    """Parses `K=V` into its two parts."""
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ValueError("expected KEY=VALUE")
@@ -33,7 +31,7 @@ def label(text: str) -> tuple[str, str]:
 
 
 def variable(text: str) -> str:
-    """A parser for the name of a variable that sessions may have; a swarm's own are never passed on."""
+    """Parses the name of a variable for sessions; refuses the swarm's own, which sessions never get."""
     if not text.replace("_", "a").isalnum() or text.upper().startswith("SWARM"):
         raise ValueError("not the name of a variable that a session may have")
     return text
@@ -41,7 +39,7 @@ def variable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What the worker was told at its start."""
+    """The settings of a worker; each field is a flag and a variable."""
 
     server: str = setting("", "the swarmd to work for", metavar="HOST:PORT", env="SWARM_SERVER")
     name: str = setting(
@@ -49,7 +47,7 @@ class WorkerConfig:
     )
     slots: int = setting(1, "how many tasks it runs at once", parse=integer(1, 1024), metavar="N")
     project_root: Path = setting(Path(), "the folder that sessions work in", parse=path, metavar="DIR")
-    runner: str = setting("auto", "what drives the sessions", choices=RUNNERS)
+    runner: str = setting(RunnerName.AUTO.value, "what drives the sessions", choices=tuple(RunnerName))
     builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
     validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
     no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
@@ -69,16 +67,16 @@ class WorkerConfig:
         1800.0, "seconds that a validator may run", parse=number(1, 7 * DAY_S), metavar="S"
     )
     stall_timeout: float = setting(
-        900.0, "seconds that a session may be silent; 0 is no limit", parse=number(0, 7 * DAY_S), metavar="S"
+        900.0, "seconds that a session may be silent; 0 for no limit", parse=number(0, 7 * DAY_S), metavar="S"
     )
     check_timeout: float = setting(
-        1800.0, "seconds that one of a task's checks may run", parse=number(1, 7 * DAY_S), metavar="S"
+        1800.0, "seconds that each check of a task may run", parse=number(1, 7 * DAY_S), metavar="S"
     )
     kill_grace: float = setting(
         5.0, "seconds from SIGTERM to SIGKILL when sessions are ended", parse=number(0, 600), metavar="S"
     )
     label: tuple[tuple[str, str], ...] = setting(
-        (), "what tasks can ask for; may be repeated", parse=label, metavar="K=V"
+        (), "a label that tasks can require; may be repeated", parse=label, metavar="K=V"
     )
     pass_env: tuple[str, ...] = setting(
         (),
@@ -86,8 +84,12 @@ class WorkerConfig:
         parse=variable,
         metavar="NAME",
     )
-    containment: str = setting("auto", "what holds a session's processes together", choices=CONTAINMENTS)
-    check: bool = setting(False, "prove that sessions could run here, say what was found, and exit")
+    containment: str = setting(
+        ContainmentName.AUTO.value,
+        "what holds a session's processes together",
+        choices=tuple(ContainmentName),
+    )
+    check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
         Path(".swarm/worker"), "where it keeps its locks and its outbox", parse=path, metavar="DIR"
@@ -105,7 +107,7 @@ class WorkerConfig:
 
 
 def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
-    """Reads flags and environment; raises Exit with one line where something is wrong."""
+    """Reads flags and environment; raises ProgramExit with one line for a wrong value."""
     config = read_settings(
         WorkerConfig,
         program=PROGRAM,

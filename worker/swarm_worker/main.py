@@ -1,12 +1,11 @@
 """The program `swarm-worker`: from flags to an exit code. Nothing else."""
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from amplifier_swarm import __version__, lean
+from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.config import PROGRAM, WorkerConfig, read_config
 
@@ -17,42 +16,32 @@ def main() -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs the program; every end that was foreseen is one line and an exit code."""
+    """Runs the program and returns its exit code; an expected end is one line on stderr."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
     try:
         config = read_config(argv, version=__version__)
-        lean.load_structlog()
+        light_imports.load_structlog()
         if config.check:
             return _check(config)
-        _serve(config, version=__version__)
+        _serve(config)
     except ProgramExit as end:
-        print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the one place where it talks
+        print(end.line(PROGRAM), file=sys.stderr)  # noqa: T201  # the only place that prints
         return end.code
-    except KeyboardInterrupt:  # while nothing ran yet: a worker that runs hears signals in its own way
+    except KeyboardInterrupt:  # before the worker runs and handles signals itself
         return 128 + signal.SIGINT
     return ExitCode.OK
 
 
 def _check(config: WorkerConfig) -> int:
-    """Proves, a line a thing, that sessions could run here."""
-    from amplifier_swarm import logs  # noqa: PLC0415  # see _serve
-    from swarm_worker.preflight.report import probes  # noqa: PLC0415  # see _serve
+    from swarm_worker.preflight.report import print_report  # noqa: PLC0415  # after load_structlog
 
-    logs.configure(config.log_format, config.log_level)
-    found = list(probes(config, os.environ))
-    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
-    return ExitCode.OK if all(probe.ok for probe in found) else ExitCode.NEGATIVE
+    return ExitCode.OK if print_report(config) else ExitCode.NEGATIVE
 
 
-def _serve(config: WorkerConfig, *, version: str) -> None:
-    # Not at the top: what imports grpc comes after GRPC_VERBOSITY is set, and `--check` needs none of it.
-    from swarm_worker.preflight.selection import preflight_of  # noqa: PLC0415  # see above
-    from swarm_worker.startup import started  # noqa: PLC0415  # see above
-    from swarm_worker.worker import run_worker  # noqa: PLC0415  # see above
+def _serve(config: WorkerConfig) -> None:
+    from swarm_worker.worker import serve  # noqa: PLC0415  # imports grpc: after GRPC_VERBOSITY is set
 
-    with started(config, version=version) as (setup, endpoint):
-        preflight_of(setup.runner, project_root=setup.project_root, own=os.environ, env=setup.env).start()
-        asyncio.run(run_worker(config, setup, endpoint))
+    serve(config, version=__version__)
 
 
 if __name__ == "__main__":

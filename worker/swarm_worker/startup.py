@@ -1,10 +1,11 @@
-"""What must stand before the worker registers: everything here is an error of the flags if it can't."""
+"""The start of a worker, up to its registration: checks flags and builds the context that the worker needs."""
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from amplifier_swarm import logs
 from amplifier_swarm.channel import Endpoint, check_address
@@ -18,34 +19,42 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.telemetry.tracing import SILENT, Tracer, tracer
+from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a worker starts with, besides its settings."""
+    """The parts that a worker starts with, besides its settings."""
 
     folder: StateFolder
     runner: Runner
     project_root: Path
     env: Mapping[str, str]
-    # Knows what of `env` is secret.
+    # Knows the secret values in `env`.
     mask: Mask
     version: str
     templates: Templates | None = None
-    tracer: Tracer = SILENT
+    tracer: Tracer = NULL_TRACER
+
+
+class Startup(NamedTuple):
+    """A worker's context, and the server to dial."""
+
+    context: WorkerContext
+    endpoint: Endpoint
 
 
 @contextmanager
-def started(config: WorkerConfig, *, version: str) -> Iterator[tuple[WorkerContext, Endpoint]]:
-    """Takes the state folder and builds what the worker starts with; the folder is given back at the end.
+def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
+    """Locks the state folder and builds the worker's context; releases the folder at the end.
 
-    Raises Exit where a flag can't be followed, or sessions of a former process do not end.
+    Raises:
+        ProgramExit: A flag can't be followed, or sessions of a former process do not end.
     """
     env = base_environment(os.environ, passed=config.pass_env)
     mask = Mask(secrets_of(env))
     logs.configure(config.log_format, config.log_level, mask=mask)
-    server = check_address(config.server, what="--server")
+    server = check_address(config.server, name="--server")
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
     templates = read_templates(root)
@@ -53,19 +62,22 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[tuple[WorkerConte
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
-        spans = tracer(folder.name, version)
+        spans = create_tracer(folder.name, version)
         try:
-            yield WorkerContext(folder, runner, root, env, mask, version, templates, spans), endpoint
+            context = WorkerContext(folder, runner, root, env, mask, version, templates, spans)
+            yield Startup(context, endpoint)
         finally:
             spans.close()
 
 
 def project_root(path: Path) -> Path:
-    """The project root, absolute; raises Exit if sessions could not work in it."""
+    """Returns the project root, absolute; raises ProgramExit if sessions could not work in it."""
     root = path.absolute()
     if not root.is_dir():
         raise ProgramExit(
-            ExitCode.USAGE, f"--project-root {root} is no folder", hint="make it or give another"
+            ExitCode.USAGE,
+            f"--project-root {root} is not a directory",
+            hint="create it or pass another path",
         )
     if not os.access(root, os.R_OK | os.X_OK):
         raise ProgramExit(

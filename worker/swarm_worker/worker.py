@@ -1,4 +1,4 @@
-"""The worker's life: it registers, works, drains or stops, and leaves. It builds what it consists of."""
+"""The worker's life: it registers, works, drains or stops, and leaves. This module builds the object graph."""
 
 import asyncio
 import gc
@@ -8,8 +8,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Callable
-from enum import IntEnum
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,14 +21,16 @@ from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.rpc.connection import ServerConnection, connected
-from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat
+from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.retry import OutageLog
-from swarm_worker.startup import WorkerContext
+from swarm_worker.shutdown import Shutdown
+from swarm_worker.startup import WorkerContext, started
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
@@ -39,155 +40,119 @@ from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containme
 if TYPE_CHECKING:
     from swarm_worker.execution.factory import AttemptFactory
 
-# How long a worker that was told to stop waits for the server to take its outcomes; they keep on disk.
-REPORT_S: Final = 10.0
-# For a server that does not say it.
+# How long sessions may outlast the last answer of a server that does not say it.
 STOP_AFTER_S: Final = 1_500.0
 
 _log = structlog.get_logger()
 
 
-class Phase(IntEnum):
-    """How far the worker is on its way out."""
-
-    ACTIVE = 0
-    DRAINING = 1  # it finishes what it runs
-    STOPPING = 2  # it ends what it runs, with the grace period
-    FORCING = 3  # without it
-    LEAVING = 4  # it waits for nothing any more
-
-
 class Worker:
-    """One worker process."""
+    """A worker process: its claim stream, its heartbeat, its slots and its way out."""
 
     def __init__(
         self,
         config: WorkerConfig,
-        setup: WorkerContext,
-        stubs: ServerConnection,
+        context: WorkerContext,
+        connection: ServerConnection,
         *,
         ready: Callable[[], None],
     ) -> None:
         self._config = config
-        self._setup = setup
+        self._context = context
         self._ready = ready
-        self._incarnation = uuid.uuid4().hex
-        self._openings = itertools.count(setup.folder.openings + 1)
-        self._phase = Phase.ACTIVE
-        self._done = False
+        folder = context.folder
+        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
+        self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()
         self._factory: AttemptFactory | None = None
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._stopper: asyncio.Task[None] | None = None
-        link = OutageLog(config.server)
-        name = setup.folder.name
-        self._hold = ProcessSupervisor(choose_containment(config.containment), instance=setup.folder.instance)
-        self._fence = Fence(self._hold)
-        self._watch = HostWatch((setup.folder.path.parent, setup.folder.path), self)
+        self._supervisor = ProcessSupervisor(choose_containment(config.containment), instance=folder.instance)
+        self._fence = Fence(self._supervisor)
+        self._watch = HostWatch((folder.path.parent, folder.path), self)
         self._starts = StartThrottle(machine_folder(os.environ) / "starts")
         self._leases = Leases()
-        self._reporter = Reporter(name, stubs, link=link)
-        self._slots = Slots(
-            config.slots,
-            leases=self._leases,
-            outbox=Outbox(setup.folder.outbox),
-            reporter=self._reporter,
-            attempts=self._attempts,
-            grace_s=config.kill_grace,
-            freed=self._leave_if_over,
-        )
+        outages = OutageLog(config.server)
+        self._reporter = Reporter(folder.name, connection, outages=outages)
+        self._slots = self._build_slots()
+        self._shutdown = Shutdown(self._slots, self._leases, stop_claiming=self._stop_claiming)
         self._heartbeat = Heartbeat(
-            name,
-            self._incarnation,
-            stubs,
+            self._identity,
+            connection,
             leases=self._leases,
             fence=self._fence,
-            link=link,
-            heard=self._heard,
+            outages=outages,
+            on_response=self._on_heartbeat,
         )
-        self._stream = ClaimStream(stubs, request=self._request, listener=self, link=link)
+        self._stream = ClaimStream(connection, request=self._claim_request, listener=self, outages=outages)
+
+    def _build_slots(self) -> Slots:
+        return Slots(
+            self._config.slots,
+            leases=self._leases,
+            outbox=Outbox(self._context.folder.outbox),
+            reporter=self._reporter,
+            attempts=self._attempts,
+            grace_s=self._config.kill_grace,
+            freed=self._on_freed,
+        )
 
     async def run(self) -> None:
-        """Works until it is told to leave; raises Exit when the server will never have it."""
-        await self._hold.adopt()
+        """Works until it is stopped, drained or done.
+
+        Raises:
+            ProgramExit: The server will never accept this worker.
+        """
+        await self._supervisor.kill_leftovers()
         self._slots.resume()
-        self._watch.look()
-        loops = [
-            asyncio.create_task(loop)
-            for loop in (
-                self._watch.run(),
-                self._stream.run(),
-                self._beat(),
-                self._reporter.records.run(),
-                self._reporter.progress.run(),
-                self._reporter.outcomes.run(),
-            )
-        ]
-        for task in loops:
-            task.add_done_callback(self._loop_ended)
+        self._watch.check()
+        loops = list(self._start_loops())
         try:
-            await self._over
+            await self._shutdown.left
             self._stream.stay_closed()
             if self._opened.is_set() and not self._leases:
                 await self._heartbeat.leave()
         except ProgramExit:
-            await self._abandon_ship()
+            await self._shutdown.stop_and_keep_outcomes()
             raise
         finally:
-            await self._close(loops)
+            for task in loops:
+                task.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self._shutdown.close()
+            await self._slots.close()
 
-    def terminate(self) -> None:
-        """SIGTERM: drain first, stop when it comes again."""
-        if self._phase is Phase.ACTIVE:
-            _log.info("draining: no new claim, what runs is finished; once more ends it")
-            self.drain()
-        else:
-            self.interrupt()
+    def on_sigterm(self) -> None:
+        """Drains at the first SIGTERM, stops at the second."""
+        self._shutdown.on_sigterm()
 
-    def interrupt(self) -> None:
-        """SIGINT: end the sessions and report; each further one waits for less."""
-        self._phase = Phase(min(Phase.LEAVING, max(Phase.STOPPING, self._phase + 1)))
-        _log.info("ending the sessions", phase=self._phase.name.lower())
-        self._go_quiet()
-        self._slots.stop(StopOrder("the worker was told to end", graceful=self._phase is Phase.STOPPING))
-        if self._stopper is None:
-            self._stopper = asyncio.create_task(self._stop())
-        if self._phase is Phase.LEAVING:
-            self._leave()
-
-    def drain(self) -> None:
-        """No new claim; leaves when what runs has been finished and answered."""
-        if self._phase is not Phase.ACTIVE:
-            return
-        self._phase = Phase.DRAINING
-        self._go_quiet()
-        self._slots.decline()
-        self._leave_if_over()
+    def on_sigint(self) -> None:
+        """Ends the sessions and reports their outcomes; each further signal shortens the wait."""
+        self._shutdown.on_sigint()
 
     def opened(self, opened: wire.Opened, *, since: float) -> None:
-        """Hears that it is registered."""
-        self._fence.begin(stop_after_s=seconds(opened.stop_after) or STOP_AFTER_S, since=since)
+        """Takes the server's timing; the first time, the worker is registered and says that it is ready."""
+        self._fence.set_stop_after(seconds(opened.stop_after) or STOP_AFTER_S, since=since)
         self._heartbeat.interval_s = seconds(opened.heartbeat_interval) or INTERVAL_S
         self._swarm_id = opened.swarm_id
         if not self._opened.is_set():
-            _log.info("registered", worker=self._setup.folder.name, server_version=opened.server_version)
+            _log.info("registered", worker=self._identity.name, server_version=opened.server_version)
             self._opened.set()
             self._ready()
-        self._leases.changed.set()  # a server that was away should hear at once what is held
+        # A server that was away learns at once which leases are held.
+        self._leases.changed.set()
 
     def received(self, response: wire.ClaimTaskResponse) -> None:
-        """Hears the stream."""
+        """Handles the claims, orders and notice of one message of the claim stream."""
         if response.claims:
-            self._watch.look()
-            accept = self._phase is Phase.ACTIVE and not self._watch.stopped
+            self._watch.check()
+            accept = self._shutdown.active and not self._watch.stopped
             for claim in response.claims:
                 self._slots.enqueue(claim, accept=accept)
         self._slots.obey(response.orders)
         if response.HasField("notice"):
-            self._notice(response.notice)
+            self._on_notice(response.notice)
 
-    def stopped_by_file(self, file: Path) -> None:
+    def on_stop_file(self, file: Path) -> None:
         """Ends every session at once and takes no claims."""
         _log.error("emergency stop: nothing runs here until the file is gone", file=str(file))
         self._slots.stop(StopOrder(f"the file {file} exists", graceful=False))
@@ -195,124 +160,123 @@ class Worker:
         self._stream.close()
         self._leases.changed.set()
 
-    def file_gone(self) -> None:
+    def on_stop_file_removed(self) -> None:
         """Takes claims again."""
         _log.info("the emergency stop is over")
-        if self._phase is Phase.ACTIVE:
+        if self._shutdown.active:
             self._heartbeat.phase = wire.WORKER_PHASE_ACTIVE
             self._stream.open()
             self._leases.changed.set()
 
-    def woken(self, slept_s: float) -> None:
-        """Asks the server, before anything else, what still holds."""
+    def resumed_from_sleep(self, slept_s: float) -> None:
+        """Beats at once after a sleep of the machine: the server may have given the leases away."""
         _log.warning("the machine slept", slept_s=round(slept_s))
         self._leases.changed.set()
 
-    def _heard(self, response: wire.HeartbeatResponse) -> None:
+    def _on_heartbeat(self, response: wire.HeartbeatResponse) -> None:
         self._slots.obey(response.orders)
         if response.HasField("notice"):
-            self._notice(response.notice)
+            self._on_notice(response.notice)
 
-    def _notice(self, notice: wire.SwarmNotice) -> None:
-        self._done = notice.done
-        if notice.drain and self._phase is Phase.ACTIVE:
-            _log.info("draining: the server wants it")
-            self.drain()
-        self._leave_if_over()
+    def _on_notice(self, notice: wire.SwarmNotice) -> None:
+        self._shutdown.leave_when_idle = self._config.exit_when_done and notice.done
+        if notice.drain and self._shutdown.active:
+            _log.info("draining: the server asks for it")
+            self._shutdown.drain()
+        self._shutdown.leave_if_idle()
 
-    def _go_quiet(self) -> None:
-        """Tells the server to send no more, and does not ask for more."""
+    def _on_freed(self) -> None:
+        self._shutdown.leave_if_idle()
+
+    def _stop_claiming(self) -> None:
+        """Asks the server for no more claims, by the next heartbeat, and opens no further stream."""
         self._heartbeat.phase = wire.WORKER_PHASE_DRAINING
         self._stream.stay_closed()
         self._leases.changed.set()
 
-    def _leave_if_over(self) -> None:
-        leaving = self._phase is not Phase.ACTIVE or (self._config.exit_when_done and self._done)
-        if leaving and not self._leases:
-            self._leave()
+    def _start_loops(self) -> Iterator[asyncio.Task[None]]:
+        loops = (
+            self._watch.run(),
+            self._stream.run(),
+            self._beat(),
+            self._reporter.records.run(),
+            self._reporter.progress.run(),
+            self._reporter.outcomes.run(),
+        )
+        for loop in loops:
+            task: asyncio.Task[None] = asyncio.create_task(loop)
+            task.add_done_callback(self._on_loop_ended)
+            yield task
 
-    def _leave(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
-
-    async def _stop(self) -> None:
-        await self._slots.all_ended()
-        await self._slots.all_answered(REPORT_S)
-        if self._leases:
-            _log.warning(
-                "leaving with outcomes that the server has not answered; the next start sends them",
-                outcomes=len(self._leases),
-            )
-        self._leave()
-
-    async def _abandon_ship(self) -> None:
-        """The server will never listen: ends the sessions and keeps their outcomes on disk."""
-        self._phase = Phase.STOPPING
-        self._slots.stop(StopOrder("the server does not accept this worker", graceful=True))
-        await self._slots.all_ended()
-
-    async def _close(self, loops: list[asyncio.Task[None]]) -> None:
-        owned = [*loops, self._stopper] if self._stopper else loops
-        for task in owned:
-            task.cancel()
-        await asyncio.gather(*owned, return_exceptions=True)
-        await self._slots.close()
-
-    def _loop_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self._over.done():
-            self._over.set_exception(error)
+    def _on_loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._shutdown.fail(error)
 
     async def _beat(self) -> None:
         await self._opened.wait()
         await self._heartbeat.run()
 
     def _attempts(self) -> "AttemptFactory":
-        """Loads all that only attempts need, with the first claim: an idle worker does without."""
+        """Returns the factory of attempts; the first claim loads it and all that only attempts need."""
         if self._factory is None:
+            # Performance: an idle worker is 2 MiB smaller (docs/performance.md).
             from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # see above
 
             self._factory = attempt_factory(
                 self._config,
-                self._setup,
+                self._context,
                 reporter=self._reporter,
-                hold=self._hold,
+                supervisor=self._supervisor,
                 fence=self._fence,
                 throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
             )
         return self._factory
 
-    def _request(self) -> wire.ClaimTaskRequest:
+    def _claim_request(self) -> wire.ClaimTaskRequest:
         return wire.ClaimTaskRequest(
-            worker=self._setup.folder.name,
-            incarnation=self._incarnation,
-            instance=self._setup.folder.instance,
+            worker=self._identity.name,
+            incarnation=self._identity.incarnation,
+            instance=self._context.folder.instance,
             slots=self._config.slots,
             labels=dict(self._config.label),
-            runner=self._setup.runner.name,
+            runner=self._context.runner.name,
             host=socket.gethostname(),
             pid=os.getpid(),
-            version=self._setup.version,
-            containment=self._hold.containment.level,
+            version=self._context.version,
+            containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids,
-            opening=next(self._openings),
+            opening=next(self._stream_seq),
         )
 
 
-async def run_worker(config: WorkerConfig, setup: WorkerContext, endpoint: Endpoint) -> None:
-    """Runs one worker until it has left; raises Exit when the server will never accept it."""
+def serve(config: WorkerConfig, *, version: str) -> None:
+    """Runs one worker until it has left.
+
+    Raises:
+        ProgramExit: A flag can't be followed, or the server will never accept this worker.
+    """
+    with started(config, version=version) as (context, endpoint):
+        create_preflight(
+            context.runner, project_root=context.project_root, own=os.environ, env=context.env
+        ).require()
+        asyncio.run(run_worker(config, context, endpoint))
+
+
+async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: Endpoint) -> None:
+    """Connects one worker to its server and runs it until it has left; raises ProgramExit as `Worker.run`."""
 
     def ready() -> None:
         sys.stdout.write(
-            f"{PROGRAM} ready name={setup.folder.name} server={config.server} runner={setup.runner.name}"
+            f"{PROGRAM} ready name={context.folder.name} server={config.server} runner={context.runner.name}"
             f" slots={config.slots} pid={os.getpid()}\n"
         )
         sys.stdout.flush()
-        gc.freeze()  # what is loaded by now stays for good: no collection need look at it again
+        gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
-    async with connected(endpoint) as stubs:
-        agent = Worker(config, setup, stubs, ready=ready)
+    async with connected(endpoint) as connection:
+        worker = Worker(config, context, connection, ready=ready)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, agent.terminate)
-        loop.add_signal_handler(signal.SIGINT, agent.interrupt)
-        await agent.run()
+        loop.add_signal_handler(signal.SIGTERM, worker.on_sigterm)
+        loop.add_signal_handler(signal.SIGINT, worker.on_sigint)
+        await worker.run()

@@ -1,8 +1,8 @@
-"""The one place where an error of the server becomes an exit code and a line with a hint."""
+"""The one mapping from errors of the server to exit codes and lines with a hint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -10,16 +10,24 @@ from amplifier_swarm.errors import Violation, WireError, unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line
 
-# A server's message is a sentence or two; a page is not one of ours.
+# A message of swarmd is a sentence or two; anything longer comes from another program.
 MESSAGE_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExitMapping:
-    """What an error means to the one who typed the command."""
+    """The exit code and the hint of one kind of error."""
 
     code: ExitCode
     hint: str = ""
+
+
+class _ConnectionFailure(NamedTuple):
+    """A kind of failed connection, recognised by any of its signs in gRPC's details."""
+
+    signs: tuple[str, ...]
+    problem: str
+    hint: str
 
 
 BY_REASON: Final[Mapping[str, ExitMapping]] = {
@@ -60,29 +68,31 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, ExitMapping]] = {
         ExitCode.UNREACHABLE, "is it a swarmd, and as new as this swarmctl? see `swarmctl version`"
     ),
 }
-# What gRPC's account of a failed connection tells apart, in words of its own: signs, problem, hint.
-_NO_CONNECTION: Final = (
-    (
-        ("connection refused",),
-        "no swarmd answers at {server}",
-        "start one with `swarmd`, or give --server",
+# Texts in gRPC's details of a failed connection, each with a problem and a hint.
+_CONNECTION_FAILURES: Final = (
+    _ConnectionFailure(
+        ("connection refused",), "no swarmd answers at {server}", "start one with `swarmd`, or give --server"
     ),
-    (("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"),
-    (("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"),
-    (("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
-    (("hostname verification",), "the certificate of {server} names another host", "check --server"),
-    (("expired",), "the certificate of {server} has expired", "give the server a new one"),
-    (
-        ("certificate_verify_failed",),
-        "nobody vouches for the certificate of {server}",
-        "check --tls-ca",
+    _ConnectionFailure(
+        ("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"
+    ),
+    _ConnectionFailure(
+        ("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"
+    ),
+    _ConnectionFailure(("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
+    _ConnectionFailure(
+        ("hostname verification",), "the certificate of {server} names another host", "check --server"
+    ),
+    _ConnectionFailure(("expired",), "the certificate of {server} has expired", "give the server a new one"),
+    _ConnectionFailure(
+        ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"
     ),
 )
 _OTHER: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
 
 
 def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
-    """What to tell people about an error of a call to `server`."""
+    """Returns the exit code, message and hint for an error of a call to `server`."""
     wire = unpack(error)
     if not wire.reason and wire.code is grpc.StatusCode.UNAVAILABLE:
         return _unreachable(wire.message, server=server)
@@ -101,7 +111,7 @@ def _exit(wire: WireError, meaning: ExitMapping) -> ProgramExit:
     faults = "; ".join(_fault(violation) for violation in wire.violations)
     if faults:
         message = one_line(faults, MESSAGE_LIMIT)
-    # The server's own hint is nearer to the matter.
+    # A hint of the server is more specific than ours.
     return ProgramExit(meaning.code, message, hint="" if "; " in message else meaning.hint)
 
 
@@ -112,9 +122,9 @@ def _fault(violation: Violation) -> str:
 
 def _unreachable(detail: str, *, server: str) -> ProgramExit:
     lowered = detail.lower()
-    for signs, problem, hint in _NO_CONNECTION:
-        if any(sign in lowered for sign in signs):
-            return ProgramExit(ExitCode.UNREACHABLE, problem.format(server=server), hint=hint)
+    for failure in _CONNECTION_FAILURES:
+        if any(sign in lowered for sign in failure.signs):
+            return ProgramExit(ExitCode.UNREACHABLE, failure.problem.format(server=server), hint=failure.hint)
     cause = one_line(detail.rsplit("last error: ", 1)[-1], 200)
     return ProgramExit(
         ExitCode.UNREACHABLE,

@@ -1,4 +1,4 @@
-"""Reads lists that come in pages."""
+"""Lists that the server sends in pages."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -6,14 +6,14 @@ from itertools import islice
 from amplifier_swarm.v1.operator_service_pb2 import ListTasksRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 
-# The most that the server puts on a page.
+# The server's limit for a page.
 PAGE_SIZE = 1_000
 
 
 class TaskList:
-    """The tasks that fit a request, fetched as they are asked for."""
+    """The tasks that match a request, fetched page by page on demand."""
 
     def __init__(
         self,
@@ -25,11 +25,11 @@ class TaskList:
     ) -> None:
         self._stub = stub
         self._request = ListTasksRequest(statuses=statuses, phase=phase, search=search)
-        # How many fit on all pages; known with the first.
+        # The number of matching tasks; known after the first page.
         self.total = 0
 
     def first(self, limit: int) -> list[Task]:
-        """The first so many; all of them for 0."""
+        """Returns the first `limit` tasks; all of them for 0."""
         return list(islice(self._tasks(limit), limit or None))
 
     def _tasks(self, limit: int) -> Iterator[Task]:

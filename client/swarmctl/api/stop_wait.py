@@ -1,6 +1,7 @@
-"""What becomes of an emergency stop, worker by worker: the wait for its proof, and the receipts.
+"""The wait for the proof of an emergency stop, and its receipts by worker.
 
-The rule: it ends. Who can't be reached, or falls silent, is not waited for; the others for a limited time.
+Invariant: the wait ends. Workers that can't be reached or fall silent are not waited for; the others are
+waited for 60 s.
 """
 
 from collections import defaultdict
@@ -22,11 +23,11 @@ from amplifier_swarm.v1.task_pb2 import DisconnectPolicy, TaskStatus
 from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import DEADLINE_S
-from swarmctl.console import say
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.console import print_err
 
-# A stop gives no grace; a guard reports what it can't kill after half of this, a silent worker is noticed by
-# then too.
+# A stop gives no grace. Within half of this a guard reports the survivors, and the server notices a silent
+# worker.
 WITHIN_S: Final = 60.0
 _OUT_OF_REACH: Final = frozenset({WorkerStatus.WORKER_STATUS_SUSPECT, WorkerStatus.WORKER_STATUS_GONE})
 _SILENCE: Final = frozenset(
@@ -34,24 +35,24 @@ _SILENCE: Final = frozenset(
 )
 
 
-def proven(stub: OperatorServiceStub, answer: EmergencyStopResponse) -> StopReceipt:
-    """What is known when all who can be reached have shown that their sessions are gone."""
+def wait_for_receipts(stub: OperatorServiceStub, answer: EmergencyStopResponse) -> StopReceipt:
+    """Waits until all reachable workers have proven that their sessions are gone; returns the receipts."""
     silent = {worker.worker for worker in answer.workers if not worker.reachable}
     if answer.killing:
         _wait(stub, silent, after=answer.swarm.last_event_seq)
     listed = {worker.worker: worker for worker in answer.workers}
     tasks = _tasks_by_worker(stub, answer)
     by = {worker.worker: text_format.iso(worker, "stopped_by") for worker in answer.workers}
-    if silent:  # some only meanwhile
+    if silent:  # some workers fell silent meanwhile
         by |= {
             worker.name: text for worker in _workers(stub) if (text := text_format.iso(worker, "stopped_by"))
         }
-    receipts = [_proven(listed.get(name), name, tasks[name], silent, by.get(name)) for name in sorted(tasks)]
+    receipts = [_receipt(listed.get(name), name, tasks[name], silent, by.get(name)) for name in sorted(tasks)]
     return StopReceipt(answer, receipts)
 
 
 def _wait(stub: OperatorServiceStub, silent: set[str], *, after: int) -> None:
-    """Returns when every task that is being killed is held by a worker that is silent; keeps `silent` true."""
+    """Waits until every task in `killing` is held by a silent worker; keeps `silent` up to date."""
     killing = TaskList(stub, statuses=[TaskStatus.TASK_STATUS_KILLING]).first(0)
     waited_for = {task.task_id: task.worker for task in killing}
     if waited_for:
@@ -59,7 +60,7 @@ def _wait(stub: OperatorServiceStub, silent: set[str], *, after: int) -> None:
     if set(waited_for.values()) <= silent:
         return
     who = text_format.plural(len(set(waited_for.values()) - silent), "worker")
-    say(f"swarmctl: waiting until the sessions of {who} are gone")
+    print_err(f"swarmctl: waiting until the sessions of {who} are gone")
     for batch in streams.events(stub, after=after, within_s=WITHIN_S):
         for event in batch:
             if event.status == TaskStatus.TASK_STATUS_KILLED:
@@ -75,18 +76,18 @@ def _wait(stub: OperatorServiceStub, silent: set[str], *, after: int) -> None:
 def _tasks_by_worker(
     stub: OperatorServiceStub, answer: EmergencyStopResponse
 ) -> dict[str, list[GetTaskResponse]]:
-    """The tasks that had sessions, as they are now, by who held them."""
+    """Returns the tasks that had sessions, in their present state, by the worker that held them."""
     holders = {task_id: worker.worker for worker in answer.workers for task_id in worker.task_ids}
     found: defaultdict[str, list[GetTaskResponse]] = defaultdict(list)
     for task_id in dict.fromkeys((*answer.killing, *holders)):
         task = stub.GetTask(GetTaskRequest(task_id=task_id), timeout=DEADLINE_S)
-        # One that proved the end at once is no longer listed as a holder.
+        # A task whose end was proven at once has no holder any more.
         last = task.attempts[-1].worker if task.attempts else ""
         found[holders.get(task_id, last)].append(task)
     return found
 
 
-def _proven(
+def _receipt(
     listed: StoppingWorker | None,
     name: str,
     tasks: Sequence[GetTaskResponse],

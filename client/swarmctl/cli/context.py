@@ -1,11 +1,12 @@
-"""What a verb is given: the options, the server to call, and the printer.
+"""The context of a command: its options, the server to call, and the printer.
 
-The rule: nothing is dialled, and gRPC is not even imported, before a verb asks for `stub`.
+Invariant: nothing is dialled, and gRPC is not even imported, before a command asks for `stub`.
 """
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
@@ -13,12 +14,9 @@ if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
 
-# Longer than any answer takes, shorter than a person waits before they think that it hangs.
-DEADLINE_S: Final = 10.0
-
 
 class CommandContext:
-    """One run of a verb. Turns errors of the server into the Exit that says what to do."""
+    """The context of one run of a command. Turns errors of the server into a ProgramExit."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self.options = options
@@ -27,12 +25,9 @@ class CommandContext:
 
     @property
     def stub(self) -> "OperatorServiceStub":
-        """The server's methods."""
+        """The server's methods; the first use opens the connection."""
         if self._connection is None:
-            # Late: `--help` need not wait for gRPC.
-            from swarmctl.api.connection import Connection  # noqa: PLC0415
-
-            self._connection = Connection.of_options(self.options)
+            self._connection = connect(self.options)
         return self._connection.stub
 
     def __enter__(self) -> Self:
@@ -44,4 +39,23 @@ class CommandContext:
         if self._connection is None:
             return
         self._connection.close()
-        self._connection.raise_for_people(error)
+        self._connection.raise_as_exit(error)
+
+
+def connect(options: GlobalOptions) -> "Connection":
+    """Opens the connection that the common options describe.
+
+    Raises:
+        ProgramExit: an option is wrong, or there is no usable token.
+    """
+    # Imported here: `--help` need not wait for gRPC.
+    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415
+    from amplifier_swarm.credentials import find_token  # noqa: PLC0415
+    from swarmctl.api.connection import Connection  # noqa: PLC0415
+
+    server = check_address(options.server, name="--server")
+    token = find_token(options.token_file)
+    if not (token.isascii() and token.isprintable()):
+        # gRPC's own error would show the token.
+        raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
+    return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))

@@ -1,28 +1,21 @@
-"""The options that every verb takes, before or after its name: which server, which token, how to print.
+"""The options that every command takes, before or after its name: server, token, form of output.
 
-The rule: a flag on the command line wins over the environment, and the one nearest to the verb wins
-over those further left.
+Invariant: a flag on the command line overrides the environment, and the flag nearest to the command
+overrides those further left.
 """
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from swarmctl.render.printer import Output
+
 DEFAULT_SERVER: Final = "127.0.0.1:7433"
 PANEL: Final = "Common options"
-
-
-class Output(StrEnum):
-    """How to print."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 ServerOption = Annotated[
@@ -78,14 +71,14 @@ NoColorOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
-    """What the common options say."""
+    """The values of the common options."""
 
     server: str = DEFAULT_SERVER
     token_file: Path | None = None
     tls_ca: Path | None = None
     output: Output = Output.TABLE
     no_color: bool = False
-    # The flags given on the command line, for verbs that have no use for some.
+    # The flags given on the command line; some commands refuse some of them.
     given: frozenset[str] = frozenset()
 
 
@@ -101,8 +94,11 @@ _DEFAULTS: Final = {
 }
 
 
-def merge(context: typer.Context, values: Mapping[str, Any]) -> GlobalOptions:
-    """What holds at this place of the command line, `values` being what stands or falls back here."""
+def merged_options(context: typer.Context, values: Mapping[str, Any]) -> GlobalOptions:
+    """Returns the options in force at this place of the command line.
+
+    `values` are the values that are given here, or the defaults.
+    """
     outer = context.parent.obj if context.parent is not None else None
     if outer is None:
         outer = GlobalOptions(**{name: values[name] for name in _ANNOTATIONS})
@@ -112,22 +108,22 @@ def merge(context: typer.Context, values: Mapping[str, Any]) -> GlobalOptions:
 
 
 def _on_the_command_line(context: typer.Context, name: str) -> bool:
-    # By name: at our floor the enum is click's, later it is Typer's own.
+    # Compared by name: the enum is click's in the oldest supported Typer, and Typer's own in later ones.
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """A function for Typer: the parameters of `function` after its first, and the common options.
+    """Builds a function for Typer: the parameters of `function` after its first, and the common options.
 
-    A parameter that is a dataclass of options stands for each of its fields. It calls
+    A parameter that is a dataclass of options stands for each of its fields. The built function calls
     `call(options, function, its own values)`.
     """
     hints = get_type_hints(function, include_extras=True)
     _, *own = inspect.signature(function).parameters.values()
 
     def command(context: typer.Context, **values: Any) -> Any:
-        options = merge(context, values)
+        options = merged_options(context, values)
         return call(options, function, {p.name: _value(hints[p.name], p.name, values) for p in own})
 
     parameters = [
@@ -140,7 +136,7 @@ def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Call
             for name, annotation in _ANNOTATIONS.items()
         ),
     ]
-    # Typer reads both.
+    # Typer reads the signature and the annotations.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     command.__name__ = function.__name__
@@ -164,8 +160,8 @@ def _value(hint: Any, name: str, values: Mapping[str, Any]) -> Any:
     return hint(**{field.name: values[field.name] for field in fields(hint)})  # type: ignore[operator]  # a class
 
 
-def of_completion(context: typer.Context) -> GlobalOptions:
-    """The options as far as they have been typed; completion runs no callback."""
+def completion_options(context: typer.Context) -> GlobalOptions:
+    """Returns the options that have been typed so far; completion runs no callback."""
     chain: list[typer.Context] = []
     current: Any = context
     while current is not None:
@@ -173,5 +169,5 @@ def of_completion(context: typer.Context) -> GlobalOptions:
         current = current.parent
     for outer in chain:
         values = {name: outer.params.get(name, _DEFAULTS[name]) for name in _ANNOTATIONS}
-        outer.obj = merge(outer, values)
+        outer.obj = merged_options(outer, values)
     return chain[-1].obj  # type: ignore[no-any-return]  # the line above set it

@@ -1,7 +1,7 @@
-"""The verbs of the command line: the one list of them, and how each is loaded when it is asked for.
+"""The registry of commands, and the loading of each when it is called.
 
-The rule: a verb's module, with all that it needs, is imported only when that verb is run or asked for
-help. The list alone is enough for `swarmctl --help` and for completing a verb's name.
+Invariant: the module of a command, with all that it needs, is imported only to run that command or to print
+its help. The registry alone serves `swarmctl --help` and the completion of a command's name.
 """
 
 import os
@@ -19,7 +19,7 @@ from amplifier_swarm.exits import ExitCode
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.options import GlobalOptions, with_options
 
-# What a shell reports of a program that SIGPIPE ended.
+# The exit code that a shell reports for a program that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
 HELP: Final = {"help_option_names": ["--help", "-h"]}
 
@@ -31,12 +31,12 @@ class CommandPanel(StrEnum):
     LOOK = "Look"
     CHANGE = "Change tasks"
     SWARM = "The whole swarm"
-    ADMIN = "Care"
+    ADMIN = "Administration"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One verb, or a noun with verbs of its own."""
+    """A command, or a noun with commands of its own."""
 
     name: str
     panel: CommandPanel
@@ -44,14 +44,14 @@ class Command:
 
     @property
     def module(self) -> str:
-        """Where it is written: a function `run`, or a dict `COMMANDS` of such functions."""
+        """The module with a function `run`, or with a dict `COMMANDS` of such functions."""
         plain = self.name.replace("-", "_")
         return f"swarmctl.commands.{plain}{'_' if iskeyword(plain) else ''}"
 
 
 COMMANDS: Final = {
-    verb.name: verb
-    for verb in (
+    command.name: command
+    for command in (
         Command(
             "run", CommandPanel.PLANS, "Run a task file to its end: server, workers and progress in one."
         ),
@@ -85,50 +85,54 @@ COMMANDS: Final = {
 }
 
 
-class VerbGroup(TyperGroup):
-    """Lists stand-ins, and puts the real verb in the place of the one that is called."""
+class CommandGroup(TyperGroup):
+    """A Typer group that lists placeholders, and loads the real command when it is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The verb that the first argument names."""
-        name, stand_in, rest = super().resolve_command(ctx, args)
-        return name, load(COMMANDS[name]) if name and stand_in else None, rest
+        """Returns the command that the first argument names."""
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        return name, load(COMMANDS[name]) if name and placeholder else None, rest
 
 
-def load(verb: Command) -> Any:
-    """The real command of a verb."""
-    module = import_module(verb.module)
+def load(command: Command) -> Any:
+    """Returns the Typer command of a registered command."""
+    module = import_module(command.module)
     nested = getattr(module, "COMMANDS", None)
-    # By verb: a SWARMCTL_ALL that drains where it was meant to list would be a trap.
-    settings = {**HELP, "auto_envvar_prefix": f"SWARMCTL_{verb.name}".replace("-", "_").upper()}
+    # Variables are named by command: a SWARMCTL_ALL that is meant for one command must not change another.
+    settings = {**HELP, "auto_envvar_prefix": f"SWARMCTL_{command.name}".replace("-", "_").upper()}
     if nested is None:
         app = typer.Typer(add_completion=False, context_settings=settings)
-        app.command(verb.name, help=verb.summary + _rest_of(module.run))(with_options(module.run, call))
+        app.command(command.name, help=command.summary + _long_help(module.run))(
+            with_options(module.run, call)
+        )
         return typer.main.get_command(app)
-    app = typer.Typer(name=verb.name, help=verb.summary, add_completion=False, context_settings=settings)
-    app.callback()(_nothing)
+    app = typer.Typer(
+        name=command.name, help=command.summary, add_completion=False, context_settings=settings
+    )
+    app.callback()(_no_callback)
     for name, function in nested.items():
         app.command(name, help=function.__doc__)(with_options(function, call))
     return typer.main.get_command(app)
 
 
-def _rest_of(function: Any) -> str:
-    """What the help of a verb says beyond its one line."""
+def _long_help(function: Any) -> str:
+    """Returns the help of a command beyond its summary."""
     paragraphs = (function.__doc__ or "").split("\n\n")
     return "".join(f"\n\n{' '.join(paragraph.split())}" for paragraph in paragraphs if paragraph)
 
 
-def _nothing() -> None:
-    """A noun does nothing by itself."""
+def _no_callback() -> None:
+    """Does nothing: a noun has no action of its own."""
 
 
 def call(options: GlobalOptions, function: Any, values: dict[str, Any]) -> int:
-    """Runs a verb; the exit code is its answer."""
+    """Runs a command; returns its exit code."""
     try:
         with CommandContext(options) as ctl:
             code = int(function(ctl, **values) or ExitCode.OK)
             sys.stdout.flush()
             return code
     except BrokenPipeError:
-        # Whoever read has gone, which is its right. What is left in the buffer goes nowhere, quietly.
+        # The reader is gone, as with `| head`. The rest of the buffer is discarded without an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

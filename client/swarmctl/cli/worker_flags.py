@@ -1,35 +1,18 @@
-"""The flags that go on to each swarm-worker, for the verbs that start one: `run` and `doctor`.
+"""The flags that `run` and `doctor` pass on to swarm-worker.
 
-The rule: what was not given is left to the worker, which has its own defaults and variables.
+Invariant: a flag that is not given is not passed on; the worker has its own defaults and variables.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
-# The heading on their help pages.
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName
+
+# The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
-
-
-class RunnerFlag(StrEnum):
-    """What runs the sessions."""
-
-    AUTO = "auto"
-    AMPLIFIER_AGENT = "amplifier-agent"
-    AMPLIFIER = "amplifier"
-    EMBEDDED = "embedded"
-    COMMAND = "command"
-
-
-class ContainmentFlag(StrEnum):
-    """What holds a session's processes together."""
-
-    AUTO = "auto"
-    SUBREAPER = "subreaper"
-    PIDNS = "pidns"
 
 
 def _option(text: str, metavar: str) -> typer.models.OptionInfo:
@@ -44,22 +27,24 @@ def _seconds(text: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFlags:
-    """One field a flag, by the flag's name."""
+    """The flags as fields of the same names."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
-    runner: Annotated[RunnerFlag | None, _option("What runs the sessions.", "RUNNER")] = None
+    runner: Annotated[RunnerName | None, _option("What runs the sessions.", "RUNNER")] = None
     builder_agent: Annotated[str | None, _option("The builder's persona.", "NAME")] = None
     validator_agent: Annotated[str | None, _option("The validator's persona.", "NAME")] = None
     builder_config: Annotated[
         str | None, _option("How amplifier-agent is configured for builders.", "FILE")
     ] = None
-    validator_config: Annotated[str | None, _option("The same for validators.", "FILE")] = None
+    validator_config: Annotated[
+        str | None, _option("How amplifier-agent is configured for validators.", "FILE")
+    ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
     no_validation: Annotated[
         bool, typer.Option("--no-validation", help="Let no validator judge.", rich_help_panel=PANEL)
     ] = False
     builder_command: Annotated[str | None, _option("The builder of the command runner.", "ARGV")] = None
-    validator_command: Annotated[str | None, _option("The validator of it.", "ARGV")] = None
+    validator_command: Annotated[str | None, _option("The validator of the command runner.", "ARGV")] = None
     builder_timeout: Annotated[float | None, _seconds("How long a builder may run.")] = None
     validator_timeout: Annotated[float | None, _seconds("How long a validator may run.")] = None
     stall_timeout: Annotated[float | None, _seconds("How long a session may be silent.")] = None
@@ -70,11 +55,11 @@ class WorkerFlags:
         list[str] | None, _option("A variable that sessions get too; repeatable.", "NAME")
     ] = None
     containment: Annotated[
-        ContainmentFlag | None, _option("What holds a session's processes together.", "LEVEL")
+        ContainmentName | None, _option("What holds a session's processes together.", "LEVEL")
     ] = None
 
     def argv(self) -> Iterator[str]:
-        """The flags that were given."""
+        """Yields the arguments of the flags that were given."""
         for field in fields(self):
             value = getattr(self, field.name)
             flag = f"--{field.name.replace('_', '-')}"

@@ -1,1 +1,1 @@
-"""One file a verb or noun of the command line."""
+"""The commands, one module for each command or noun."""

@@ -7,7 +7,7 @@ import typer
 from amplifier_swarm.v1.operator_service_pb2 import BackupRequest
 from swarmctl.atomic_file import replacing
 from swarmctl.cli.context import CommandContext
-from swarmctl.console import say
+from swarmctl.console import print_err
 
 
 def run(
@@ -16,8 +16,8 @@ def run(
 ) -> None:
     """FILE is the whole database as of one moment, or is not touched at all."""
     written = 0
-    # It holds everything that a token opens, so only its owner may read it.
+    # The database holds all data of the swarm, so only its owner may read the copy.
     with replacing(file, mode=0o600) as out:
         for answer in ctl.stub.Backup(BackupRequest()):
             written += out.write(answer.chunk)
-    say(f"swarmctl: {written:,} bytes written to {file}")
+    print_err(f"swarmctl: {written:,} bytes written to {file}")

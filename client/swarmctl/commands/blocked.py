@@ -9,4 +9,4 @@ from swarmctl.render.tasks import blocked_blocks
 
 def run(ctl: CommandContext) -> None:
     tasks = TaskList(ctl.stub, statuses=[TaskStatus.TASK_STATUS_BLOCKED])
-    ctl.printer.put(tasks.first(0), list_document, blocked_blocks)
+    ctl.printer.show(tasks.first(0), list_document, blocked_blocks)

@@ -2,15 +2,18 @@
 
 from amplifier_swarm.v1.operator_service_pb2 import CreateLoginCodeRequest
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.console import say
-from swarmctl.render.dashboard import link_blocks, link_document
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
+from swarmctl.console import print_err
+from swarmctl.render.show import link_blocks, link_document
 
 
 def run(ctl: CommandContext) -> None:
-    """Whoever opens it first acts as you do, for half a day. Opens no browser itself."""
+    """The first browser that opens the link acts with your rights for half a day. This command opens no
+    browser.
+    """
     answer = ctl.stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
-    ctl.printer.put(answer, link_document, link_blocks)
-    say(
+    ctl.printer.show(answer, link_document, link_blocks)
+    print_err(
         f"swarmctl: good once, for {text_format.span(text_format.seconds(answer.valid_for))}; keep it to yourself"
     )

@@ -33,10 +33,11 @@ def run(
     ] = False,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
-    """Looks at this machine, at the server, and at what a worker with the same flags would need: its runner,
-    credentials, a process tree that it can end. Starts no session. Ends with 1 if anything failed."""
+    """Checks this machine, the server, and what a worker with the same flags would need: its runner,
+    credentials, a process tree that it can end. Starts no session. Exits with 1 if any check failed.
+    """
     checks = list(_checks(ctl, project_root, db, no_server=no_server, flags=flags))
-    ctl.printer.put(checks, doctor_document, doctor_blocks)
+    ctl.printer.show(checks, doctor_document, doctor_blocks)
     return ExitCode.NEGATIVE if failed(checks) else ExitCode.OK
 
 

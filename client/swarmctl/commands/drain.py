@@ -8,23 +8,24 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.documents.workers import workers_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import DrainWorkerRequest
-from swarmctl.cli.completion import worker_names
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.console import say
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.completion import complete_worker_names
+from swarmctl.cli.context import CommandContext
+from swarmctl.console import print_err
 from swarmctl.render.workers import workers_blocks
 
 
 def run(
     ctl: CommandContext,
     worker: Annotated[
-        str, typer.Argument(metavar="[WORKER]", help="Its name.", autocompletion=worker_names)
+        str, typer.Argument(metavar="[WORKER]", help="Its name.", autocompletion=complete_worker_names)
     ] = "",
     *,
     everyone: Annotated[bool, typer.Option("--all", help="Every connected worker.")] = False,
     deadline: Annotated[
         float | None,
         typer.Option(
-            metavar="S", min=0, max=1e9, help="Kill what still runs after so many seconds; else wait for it."
+            metavar="S", min=0, max=1e9, help="Kill tasks that still run after S seconds; else wait for them."
         ),
     ] = None,
 ) -> None:
@@ -36,9 +37,9 @@ def run(
     if deadline is not None:
         request.deadline.CopyFrom(_duration(deadline))
     workers = ctl.stub.DrainWorker(request, timeout=DEADLINE_S).workers
-    ctl.printer.put(workers, workers_document, workers_blocks)
+    ctl.printer.show(workers, workers_document, workers_blocks)
     if not workers:
-        say("swarmctl: no worker is connected")
+        print_err("swarmctl: no worker is connected")
 
 
 def _duration(length_s: float) -> Duration:

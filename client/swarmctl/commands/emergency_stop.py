@@ -9,8 +9,9 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
 from swarmctl import text_format
 from swarmctl.api import stop_wait
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.console import say
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
+from swarmctl.console import print_err
 from swarmctl.render.kills import survivors
 from swarmctl.render.stops import stopped_blocks
 
@@ -21,21 +22,24 @@ def run(
     cause: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the proof.")] = False,
 ) -> ExitCode:
-    """In force, over restarts too, until `swarmctl resume`; `resume --requeue` puts back what it ended.
+    """In force, also over restarts, until `swarmctl resume`; `resume --requeue` puts back the tasks that it
+    ended.
 
-    Prints for each worker how its sessions were ended, once it has shown that nothing of them is left. One
-    that can't be reached is not waited for: it ends its sessions by itself, at the latest when this says."""
+    Prints for each worker how its sessions were ended, once the worker has proven that none is left. A
+    worker that can't be reached is not waited for: it ends its sessions by itself, at the latest at the
+    printed time.
+    """
     answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
-    # At once: whatever becomes of the wait, the stop is in force.
-    say("swarmctl: nothing starts until `swarmctl resume`")
-    receipt = ordered(answer) if no_wait else stop_wait.proven(ctl.stub, answer)
-    ctl.printer.put(receipt, stopped_document, stopped_blocks)
-    _judge(receipt)
+    # Printed at once: the stop is in force, whatever the result of the wait.
+    print_err("swarmctl: nothing starts until `swarmctl resume`")
+    receipt = ordered(answer) if no_wait else stop_wait.wait_for_receipts(ctl.stub, answer)
+    ctl.printer.show(receipt, stopped_document, stopped_blocks)
+    _raise_unless_proven(receipt)
     return ExitCode.OK
 
 
-def _judge(receipt: StopReceipt) -> None:
-    """Raises Exit where something that could be reached did not end."""
+def _raise_unless_proven(receipt: StopReceipt) -> None:
+    """Raises ProgramExit if sessions of a reachable worker did not end."""
     left = survivors([task for worker in receipt.workers for task in worker.tasks])
     if left:
         raise ProgramExit(
@@ -43,7 +47,7 @@ def _judge(receipt: StopReceipt) -> None:
         )
     late = [worker.name for worker in receipt.workers if worker.reach is Reach.LATE]
     if late:
-        told = f"no proof within {stop_wait.WITHIN_S:.0f} s from {text_format.plural(len(late), 'worker')}"
+        problem = f"no proof within {stop_wait.WITHIN_S:.0f} s from {text_format.plural(len(late), 'worker')}"
         raise ProgramExit(
-            ExitCode.NEGATIVE, f"{told}: {', '.join(late)}", hint="look at their hosts and logs"
+            ExitCode.NEGATIVE, f"{problem}: {', '.join(late)}", hint="look at their hosts and logs"
         )

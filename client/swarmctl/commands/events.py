@@ -7,8 +7,9 @@ import typer
 from amplifier_swarm.documents.events import event_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
 from swarmctl.api import streams
-from swarmctl.cli.completion import task_ids
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.completion import complete_task_ids
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.events import event_line
 
 
@@ -17,13 +18,13 @@ def run(
     *,
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
     task: Annotated[
-        str, typer.Option(metavar="TASK", help="Only those of this task.", autocompletion=task_ids)
+        str, typer.Option(metavar="TASK", help="Only those of this task.", autocompletion=complete_task_ids)
     ] = "",
     after: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="SEQ", help="Only those after this number.")
     ] = 0,
 ) -> None:
-    # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
+    # Resolves the prefix of an id, and reports a typo before the wait.
     task_id = task and ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
     batches = streams.events(ctl.stub, after=after, task_id=task_id, follow=follow_on)
     ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)

@@ -2,13 +2,15 @@
 
 from amplifier_swarm.documents.explain import explain_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.render.explain import explain_blocks
+from swarmctl.cli.context import CommandContext
+from swarmctl.render.show import explain_blocks
 
 
 def run(ctl: CommandContext, task: TaskId) -> None:
-    """By the same rules by which claims are given: open dependencies, who holds it, until when it backs off,
-    a pause or stop in force, no worker that fits."""
+    """Uses the same rules as claims do: open dependencies, the present holder, a backoff, a pause or stop
+    in force, no worker that fits.
+    """
     answer = ctl.stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)
-    ctl.printer.put(answer, explain_document, explain_blocks)
+    ctl.printer.show(answer, explain_document, explain_blocks)

@@ -7,12 +7,12 @@ import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl.cli.context import CommandContext
-from swarmctl.console import say
-from swarmctl.plan.faults import lines
+from swarmctl.console import print_err
+from swarmctl.plan.faults import report_lines
 from swarmctl.plan.read import read_plan
 from swarmctl.plan.send import send_plan
 from swarmctl.plan.source import STDIN
-from swarmctl.render.plans import sent_blocks, sent_document
+from swarmctl.render.plans import import_blocks, import_document
 
 
 def run(
@@ -27,9 +27,9 @@ def run(
     if not file and sys.stdin.isatty():
         raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - to type one")
     plan = read_plan(file or STDIN, strict=strict)
-    for line in lines(plan.file, plan.warnings):
-        say(f"warning: {line}")
+    for line in report_lines(plan.file, plan.warnings):
+        print_err(f"warning: {line}")
     sent = send_plan(ctl.stub, plan, clear=clear, dry_run=dry_run)
-    for line in lines(plan.file, sent.warnings):
-        say(f"warning: {line}")
-    ctl.printer.put(sent, sent_document, sent_blocks)
+    for line in report_lines(plan.file, sent.warnings):
+        print_err(f"warning: {line}")
+    ctl.printer.show(sent, import_document, import_blocks)

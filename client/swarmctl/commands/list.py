@@ -6,11 +6,11 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import TaskStatus
+from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
 from swarmctl.api.paging import TaskList
 from swarmctl.cli.context import CommandContext
-from swarmctl.cli.statuses import StatusFlag
-from swarmctl.console import say
+from swarmctl.console import print_err
 from swarmctl.render.tasks import list_blocks
 
 
@@ -18,7 +18,7 @@ def run(
     ctl: CommandContext,
     *,
     status: Annotated[
-        list[StatusFlag] | None,
+        list[StatusName] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
     phase: Annotated[str, typer.Option(metavar="PHASE", help="Only tasks of this phase.")] = "",
@@ -30,6 +30,6 @@ def run(
     statuses = [text_format.value_of(TaskStatus, one) for one in status or ()]
     tasks = TaskList(ctl.stub, statuses=statuses, phase=phase, search=search)
     found = tasks.first(limit)
-    ctl.printer.put(found, list_document, list_blocks)
+    ctl.printer.show(found, list_document, list_blocks)
     if len(found) < tasks.total:
-        say(f"swarmctl: {len(found):,} of {tasks.total:,} tasks; --limit 0 shows all")
+        print_err(f"swarmctl: {len(found):,} of {tasks.total:,} tasks; --limit 0 shows all")

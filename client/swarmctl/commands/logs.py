@@ -9,13 +9,14 @@ from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogReque
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from swarmctl import text_format
 from swarmctl.api import streams
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.logs import line_document, line_text, log_lines
 
 
 class SessionRoleWord(StrEnum):
-    """The role of a session, as a word; a test holds them equal to the wire's."""
+    """The roles of a session as words; a test compares them with the contract."""
 
     BUILDER = "builder"
     VALIDATOR = "validator"
@@ -33,7 +34,7 @@ def run(
         int, typer.Option(min=0, max=2**31 - 1, metavar="N", help="This attempt; 0 is the latest.")
     ] = 0,
 ) -> None:
-    # A beginning of an id will do everywhere, and a typo is told before anything is waited for.
+    # Resolves the prefix of an id, and reports a typo before the wait.
     task_id = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
     request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on)
     if role is not None:

@@ -6,7 +6,8 @@ import typer
 
 from amplifier_swarm.documents.swarm import resumed_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmRequest
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.render.swarm import resumed_blocks
 
 
@@ -18,4 +19,4 @@ def run(
     ] = False,
 ) -> None:
     answer = ctl.stub.ResumeSwarm(ResumeSwarmRequest(requeue=requeue), timeout=DEADLINE_S)
-    ctl.printer.put(answer, resumed_document, resumed_blocks)
+    ctl.printer.show(answer, resumed_document, resumed_blocks)

@@ -15,7 +15,7 @@ from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.supervisor import RunSettings, run_plan
 
-_NOT_HERE: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
+_UNUSABLE_OPTIONS: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
 _NO_FLAGS: Final = WorkerFlags()
 
 
@@ -41,15 +41,16 @@ def run(
     ] = None,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
-    """Ends with a table of all tasks, and with 0 only if every one is completed.
+    """Ends with a table of all tasks, and with 0 only if every task is completed.
 
-    Ctrl-C lets the running tasks end; a second one kills them. The same command on the same --db goes on
-    where it was. A run that is itself killed takes its server, workers and sessions with it."""
-    _refuse(ctl, project_root)
+    Ctrl-C lets the running tasks end; a second Ctrl-C kills them. The same command with the same --db
+    continues the run. If the run itself is killed, its server, workers and sessions end too.
+    """
+    _check_arguments(ctl, project_root)
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
-        place=RunPaths(db.absolute()),
+        paths=RunPaths(db.absolute()),
         workers=workers,
         project_root=project_root,
         dashboard=dashboard,
@@ -59,9 +60,9 @@ def run(
     return run_plan(plan, settings, ctl.printer)
 
 
-def _refuse(ctl: CommandContext, project_root: Path) -> None:
-    """Says what can't work, before anything is started."""
-    for name, flag in _NOT_HERE.items():
+def _check_arguments(ctl: CommandContext, project_root: Path) -> None:
+    """Raises ProgramExit for arguments that can't work, before anything is started."""
+    for name, flag in _UNUSABLE_OPTIONS.items():
         if name in ctl.options.given:
             hint = "to use a server that runs, `swarmctl import FILE` and `swarmctl watch`"
             raise ProgramExit(
@@ -69,7 +70,9 @@ def _refuse(ctl: CommandContext, project_root: Path) -> None:
             )
     if not project_root.is_dir():
         raise ProgramExit(
-            ExitCode.USAGE, f"the project root {project_root} is no folder", hint="give --project-root"
+            ExitCode.USAGE,
+            f"{project_root} is not a directory",
+            hint="create it or pass another --project-root",
         )
     if not os.access(project_root, os.R_OK | os.W_OK | os.X_OK):
         hint = "see who owns it, and its mode"

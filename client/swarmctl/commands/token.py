@@ -12,13 +12,14 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     Role,
 )
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S, CommandContext
-from swarmctl.console import say
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
+from swarmctl.console import print_err
 from swarmctl.render.tokens import created_blocks, created_document, tokens_blocks, tokens_document
 
 
 class RoleWord(StrEnum):
-    """What a token may do, as a word; a test holds them equal to the wire's."""
+    """The roles of a token as words; a test compares them with the contract."""
 
     VIEWER = "viewer"
     WORKER = "worker"
@@ -31,26 +32,26 @@ def create(
     role: Annotated[RoleWord, typer.Option(help="What the token may do.")],
     name: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
 ) -> None:
-    """Make a token and print it, this once."""
+    """Make a token and print it, once."""
     request = CreateTokenRequest(role=text_format.value_of(Role, role), name=name)
     answer = ctl.stub.CreateToken(request, timeout=DEADLINE_S)
-    ctl.printer.put(answer, created_document, created_blocks)
-    say(f"swarmctl: token {answer.info.token_id}; keep it secret, nobody can show it again")
+    ctl.printer.show(answer, created_document, created_blocks)
+    print_err(f"swarmctl: token {answer.info.token_id}; keep it secret, nobody can show it again")
 
 
 def show_all(ctl: CommandContext) -> None:
     """List the tokens, without their secrets."""
     tokens = ctl.stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S).tokens
-    ctl.printer.put(tokens, tokens_document, tokens_blocks)
+    ctl.printer.show(tokens, tokens_document, tokens_blocks)
 
 
 def revoke(
     ctl: CommandContext,
     token: Annotated[str, typer.Argument(metavar="ID", help="The id that `token list` shows.")],
 ) -> None:
-    """Make a token worthless at once."""
+    """Make a token invalid at once."""
     info = ctl.stub.RevokeToken(RevokeTokenRequest(token_id=token), timeout=DEADLINE_S).info
-    ctl.printer.put([info], tokens_document, tokens_blocks)
+    ctl.printer.show([info], tokens_document, tokens_blocks)
 
 
 COMMANDS = {"create": create, "list": show_all, "revoke": revoke}

@@ -1,4 +1,4 @@
-"""What one check of the doctor found."""
+"""The result of one check of the doctor."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from amplifier_swarm.exits import ProgramExit
 
 
 class Grade(StrEnum):
-    """How bad it is."""
+    """The severity of a result."""
 
     OK = "ok"
     WARN = "warn"  # work can begin, but something will be missed or soon run out
@@ -17,7 +17,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report: what was looked at, what was found, what to do about it."""
+    """A line of the report: the subject, the finding, and the advice."""
 
     name: str
     grade: Grade
@@ -26,25 +26,25 @@ class Check:
 
 
 def ok(name: str, found: str) -> Check:
-    """Nothing to do."""
+    """Returns a check that passed."""
     return Check(name, Grade.OK, found)
 
 
 def warn(name: str, found: str, hint: str) -> Check:
-    """Something to think of."""
+    """Returns a check with a warning."""
     return Check(name, Grade.WARN, found, hint)
 
 
 def fail(name: str, found: str, hint: str) -> Check:
-    """Something to mend first."""
+    """Returns a check that failed."""
     return Check(name, Grade.FAIL, found, hint)
 
 
 def failed_by(name: str, end: ProgramExit) -> Check:
-    """What would have ended another verb."""
+    """Returns the failed check for an error that would end another command."""
     return Check(name, Grade.FAIL, end.message, end.hint)
 
 
 def failed(checks: Iterable[Check]) -> bool:
-    """Whether any failed."""
+    """Returns whether any check failed."""
     return any(check.grade is Grade.FAIL for check in checks)

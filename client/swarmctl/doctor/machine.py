@@ -1,4 +1,4 @@
-"""What can be seen on this machine alone: Python, folders and their modes, room on the disks, git."""
+"""The checks that need this machine alone: Python, folders and their modes, free space, git."""
 
 import os
 import shutil
@@ -14,19 +14,19 @@ from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.text import one_line
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
 
-# What the tests run on.
+# The versions that the tests cover.
 OLDEST_PYTHON: Final = (3, 11)
 NEWEST_PYTHON: Final = (3, 13)
-# A night of a hundred sessions writes some hundred megabytes of logs; below the first there is none.
+# A night of a hundred sessions writes some hundred megabytes of logs.
 FULL_BYTES: Final = 200_000_000
 SCARCE_BYTES: Final = 2_000_000_000
 # git answers at once, unless the folder is on a disk that hangs.
 GIT_WITHIN_S: Final = 10.0
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def machine_checks(*, project_root: Path, state: Path, token_file: Path | None) -> Iterator[Check]:
-    """All of them; a token that is not there yet is no fault here, for the first swarmd makes one."""
+    """Yields all checks of the machine. A missing token is not a fault: the first swarmd makes one."""
     yield python_check(sys.version_info[:3])
     yield project_check(project_root)
     yield git_check(project_root)
@@ -37,7 +37,7 @@ def machine_checks(*, project_root: Path, state: Path, token_file: Path | None) 
 
 
 def python_check(version: tuple[int, ...]) -> Check:
-    """Whether this Python is one that we are tested with."""
+    """Checks that the tests cover this version of Python."""
     found = ".".join(map(str, version))
     if version[:2] > NEWEST_PYTHON:
         return warn(
@@ -49,19 +49,19 @@ def python_check(version: tuple[int, ...]) -> Check:
 
 
 def project_check(root: Path) -> Check:
-    """Whether sessions can work in the project."""
+    """Checks that sessions can work in the project."""
     if not root.is_dir():
-        return fail("project", f"{root} is no folder", "make it, or give another --project-root")
+        return fail("project", f"{root} is not a directory", "create it or pass another --project-root")
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         return fail("project", f"{root} can't be read and written", "see who owns it, and its mode")
     return ok("project", str(root.absolute()))
 
 
 def git_check(root: Path) -> Check:
-    """Whether a validator can be shown what really changed; without it, all else works."""
+    """Checks that git can show a validator the changes; everything else works without git."""
     git = shutil.which("git")
     if git is None:
-        return warn("git", "there is no git on PATH", "install it: it shows validators what changed")
+        return warn("git", "git is not on PATH", "install it: it shows validators what changed")
     argv = (git, "-C", str(root), "rev-parse", "--is-inside-work-tree")
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=GIT_WITHIN_S)
@@ -69,12 +69,12 @@ def git_check(root: Path) -> Check:
         return warn("git", f"git did not answer within {GIT_WITHIN_S:.0f} s", f"try `git -C {root} status`")
     if done.returncode == 0 and done.stdout.strip() == "true":
         return ok("git", "the project is a work tree")
-    said = one_line(done.stderr.strip().removeprefix("fatal: "), 200) or "the project is no work tree"
+    said = one_line(done.stderr.strip().removeprefix("fatal: "), 200) or "the project is not a work tree"
     return warn("git", said, f"`git init {root}` lets validators see what changed")
 
 
 def state_check(folder: Path) -> Check:
-    """Whether what opens everything is for its owner alone."""
+    """Checks that the folder of the token and the database is for its owner alone."""
     try:
         found = folder.stat()
     except FileNotFoundError:
@@ -82,32 +82,32 @@ def state_check(folder: Path) -> Check:
     except OSError as error:
         return fail("state folder", f"{folder}: {error.strerror}", "see who owns it, and its mode")
     if not stat.S_ISDIR(found.st_mode):
-        return fail("state folder", f"{folder} is no folder", "give another --db")
+        return fail("state folder", f"{folder} is not a directory", "pass another --db")
     if found.st_uid != os.getuid():
         return fail(
             "state folder", f"{folder} belongs to another user", "run it as that user, or give another --db"
         )
-    if found.st_mode & _OTHERS:
+    if found.st_mode & _OPEN_TO_OTHERS:
         mode = stat.S_IMODE(found.st_mode)
         return fail("state folder", f"{folder} is open to others (mode {mode:04o})", f"chmod 700 {folder}")
     return ok("state folder", f"{folder}, for its owner alone")
 
 
 def token_check(token_file: Path | None) -> Check | None:
-    """Whether the token can be read by us and by nobody else; None where there is none to look at."""
-    here = any((folder / TOKEN_PLACE).exists() for folder in (Path.cwd(), *Path.cwd().parents))
-    if token_file is None and not os.environ.get("SWARM_TOKEN") and not here:
+    """Checks that the token is readable, by its owner alone; returns None where no token is found."""
+    found = any((folder / TOKEN_PLACE).exists() for folder in (Path.cwd(), *Path.cwd().parents))
+    if token_file is None and not os.environ.get("SWARM_TOKEN") and not found:
         return None
     try:
         find_token(token_file)
     except ProgramExit as end:
         return failed_by("token file", end)
-    of_variable = token_file is None and os.environ.get("SWARM_TOKEN")
-    return ok("token file", "SWARM_TOKEN holds it" if of_variable else "there is one, for its owner alone")
+    from_variable = token_file is None and os.environ.get("SWARM_TOKEN")
+    return ok("token file", "SWARM_TOKEN holds it" if from_variable else "there is one, for its owner alone")
 
 
 def disk_checks(project_root: Path, state: Path) -> Iterator[Check]:
-    """Whether there is room for a night's work, once a disk."""
+    """Yields a check of the free space for each disk."""
     seen = set()
     for name, folder in (("disk of the project", project_root), ("disk of the database", state)):
         there = _nearest(folder.absolute())
@@ -118,7 +118,7 @@ def disk_checks(project_root: Path, state: Path) -> Iterator[Check]:
 
 
 def disk_check(name: str, folder: Path, free_bytes: int) -> Check:
-    """Whether so much is enough."""
+    """Checks that the free space is enough."""
     found = f"{free_bytes / 1e9:.1f} GB free at {folder}"
     if free_bytes < FULL_BYTES:
         return fail(name, found, "free some space")
@@ -128,5 +128,5 @@ def disk_check(name: str, folder: Path, free_bytes: int) -> Check:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the first above it that exists."""
+    """Returns the folder, or the nearest parent that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())

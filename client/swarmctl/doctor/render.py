@@ -1,9 +1,9 @@
-"""What the doctor found."""
+"""The report of the doctor."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmctl import text_format
 from swarmctl.doctor.check import Check, Grade, failed
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
@@ -13,7 +13,7 @@ STYLES: Final = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"
 
 
 def doctor_document(checks: Sequence[Check]) -> Document:
-    """All checks, and whether none failed."""
+    """Returns all checks, and whether none failed."""
     return {
         "ok": not failed(checks),
         "checks": [
@@ -29,11 +29,13 @@ def doctor_document(checks: Sequence[Check]) -> Document:
 
 
 def doctor_blocks(checks: Sequence[Check]) -> Blocks:
-    """The same for people."""
+    """Returns the report for people."""
     rows = [
         (cell(check.grade.value, STYLES[check.grade]), cell(check.name), cell(check.found), cell(check.hint))
         for check in checks
     ]
     bad, odd = (sum(check.grade is grade for check in checks) for grade in (Grade.FAIL, Grade.WARN))
-    told = f"{text_format.plural(len(checks), 'check')}: {bad} failed, {text_format.plural(odd, 'warning')}"
-    return [Table(COLUMNS, rows), Prose(told, indent=0)]
+    summary = (
+        f"{text_format.plural(len(checks), 'check')}: {bad} failed, {text_format.plural(odd, 'warning')}"
+    )
+    return [Table(COLUMNS, rows), Prose(summary, indent=0)]

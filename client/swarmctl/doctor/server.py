@@ -1,4 +1,4 @@
-"""What can be seen of the server: that it answers, whom it takes us for, its version, mode and clock."""
+"""The checks of the server: its answer, the role of the token, its version, mode and clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,16 +18,17 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from swarmctl import text_format
 from swarmctl.api.errors import explain
-from swarmctl.cli.context import DEADLINE_S, CommandContext
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
 
-# Clocks that a network keeps differ by less; what differs by more makes logs hard to read.
+# Clocks that NTP keeps differ by less; a larger difference makes logs hard to read.
 SKEW_S: Final = 2.0
 _RESUME: Final = "`swarmctl resume`, when it is mended"
 
 
 def server_checks(ctl: CommandContext) -> Iterator[Check]:
-    """All of them, or the one that keeps us from the others."""
+    """Yields all checks of the server, or the failure that prevents the others."""
     where = ctl.options.server
     try:
         asked = datetime.now(UTC)
@@ -47,7 +48,7 @@ def server_checks(ctl: CommandContext) -> Iterator[Check]:
 
 
 def version_check(server: str) -> Check:
-    """Whether both were installed together."""
+    """Checks that client and server have the same version."""
     if server == __version__:
         return ok("versions", f"client and server are {server}")
     return warn(
@@ -56,7 +57,7 @@ def version_check(server: str) -> Check:
 
 
 def mode_check(swarm: Swarm) -> Check:
-    """Whether tasks would be claimed at all."""
+    """Checks that tasks would be claimed now."""
     mode = text_format.word(SwarmMode, swarm.mode) or "unknown"
     if swarm.mode == SwarmMode.SWARM_MODE_RUNNING:
         return ok("mode", mode)
@@ -64,15 +65,15 @@ def mode_check(swarm: Swarm) -> Check:
 
 
 def paused_checks(swarm: Swarm) -> Iterator[Check]:
-    """The runners whose provider has refused."""
+    """Yields a failure for each runner whose provider has refused."""
     for paused in swarm.paused_runners:
         yield fail("provider", f"{paused.runner} is paused: {paused.cause}", _RESUME)
 
 
 def clock_check(answer: GetSwarmResponse, asked: datetime, answered: datetime) -> Check:
-    """Whether the server's clock is ours, as far as one call can tell.
+    """Checks that the clocks of server and client agree, as far as one call can show.
 
-    Leases are counted on the server's monotonic clock alone; a difference only makes times hard to read.
+    Leases use the server's monotonic clock alone; a difference only makes times hard to read.
     """
     if not answer.HasField("now"):
         return warn("clock", "this server does not tell its time", "install the same version on both sides")
@@ -89,7 +90,7 @@ def clock_check(answer: GetSwarmResponse, asked: datetime, answered: datetime) -
 
 
 def _role(stub: OperatorServiceStub) -> str:
-    """Our role; only an operator may list tokens, and a viewer is told that it is one."""
+    """Returns the role of the token. Only an operator may list tokens; the refusal names any other role."""
     try:
         stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S)
     except grpc.RpcError as error:

@@ -1,4 +1,4 @@
-"""What `swarm-worker --check` finds: the runner, its credentials, and whether a process tree can be ended."""
+"""The checks of `swarm-worker --check`: the runner, its credentials, the end of a process tree."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Final
 
 from amplifier_swarm.text import one_line
 from swarmctl.cli.worker_flags import WorkerFlags
-from swarmctl.console import say
+from swarmctl.console import print_err
 from swarmctl.doctor.check import Check, Grade, fail, failed, ok
 from swarmctl.programs import Programs
 
-# The first preparation of a runner on a machine downloads what it needs; the worker itself allows 15 minutes.
+# The first start of a runner on a machine downloads its parts; the worker itself allows 15 minutes.
 WITHIN_S: Final = 1_200.0
 _NAME: Final = "worker"
 _GRADES: Final = {"ok": Grade.OK, "warn": Grade.WARN, "warning": Grade.WARN, "fail": Grade.FAIL}
@@ -19,8 +19,8 @@ _LINE_LIMIT: Final = 500
 
 
 def worker_checks(programs: Programs, *, project_root: Path, flags: WorkerFlags) -> Iterator[Check]:
-    """The worker's own checks, and what kept it from making them."""
-    say("swarmctl: asking swarm-worker --check, which may take minutes the first time")
+    """Yields the worker's own checks, or the failure that prevented them."""
+    print_err("swarmctl: asking swarm-worker --check, which may take minutes the first time")
     argv = (*programs.worker, "--check", "--project-root", str(project_root), *flags.argv())
     try:
         done = subprocess.run(
@@ -44,17 +44,17 @@ def worker_checks(programs: Programs, *, project_root: Path, flags: WorkerFlags)
 
 
 def read_line(line: str) -> Check:
-    """A line of the worker: its grade, what it looked at, what it found, and a hint if there is one.
+    """Parses a line of the worker: grade, subject, finding, and a hint if there is one.
 
-    Such as `fail  provider: ANTHROPIC_API_KEY is not set; set it, or give --pass-env`.
+    An example is `fail  provider: ANTHROPIC_API_KEY is not set; set it, or give --pass-env`.
     """
     first, _, rest = one_line(line, _LINE_LIMIT).partition(" ")
     grade = _GRADES.get(first.strip("[]:").lower())
     if grade is None:
         return ok(_NAME, one_line(line, _LINE_LIMIT))
-    name, colon, told = rest.strip().partition(": ")
-    name, told = (f"{_NAME}: {name}", told) if colon else (_NAME, rest.strip())
-    found, _, hint = told.partition("; ") if grade is not Grade.OK else (told, "", "")
+    name, colon, finding = rest.strip().partition(": ")
+    name, finding = (f"{_NAME}: {name}", finding) if colon else (_NAME, rest.strip())
+    found, _, hint = finding.partition("; ") if grade is not Grade.OK else (finding, "", "")
     return Check(name, grade, found, hint)
 
 

@@ -1,4 +1,4 @@
-"""Brings what the server says of `tasks[3].dependencies[0]` back to a line of the file."""
+"""Line numbers for faults that the server reports at places such as `tasks[3].dependencies[0]`."""
 
 import re
 from collections.abc import Sequence
@@ -6,34 +6,34 @@ from typing import Final
 
 from swarmctl.plan.faults import Fault
 from swarmctl.plan.nodes import Listing, MappingEntry
-from swarmctl.plan.read import Plan, label
+from swarmctl.plan.read import Plan, task_label
 
-# The place of a fault: the task by its number in the order sent, then a field of the message.
+# The place of a fault: the number of the task in the order sent, then a field of the message.
 _PLACE: Final = re.compile(
     r"tasks\[(?P<task>\d+)\](?:\.definition)?(?:\.(?P<field>\w+))?(?P<rest>.*)", re.DOTALL
 )
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
 
-def located(plan: Plan, place: str, problem: str) -> Fault:
-    """The fault with its line, its task and the field as the file calls it."""
+def locate(plan: Plan, place: str, problem: str) -> Fault:
+    """Returns the fault with its line, its task, and the field as the file names it."""
     match = _PLACE.fullmatch(place)
     if match is None or int(match["task"]) >= len(plan.tasks):
         return Fault(0, "", place, problem)
     index = int(match["task"])
     node = plan.entries[index]
-    task = label(node, index)
+    task = task_label(node, index)
     if match["field"] is None:
         return Fault(node.line, task, "", problem)
     name = "id" if match["field"] == "task_id" else match["field"]
     entry = node.entries.get(name) or plan.defaults.entries.get(name)
-    line = node.line if entry is None else _line(entry, match["rest"])
+    line = node.line if entry is None else _entry_line(entry, match["rest"])
     field = name + match["rest"]
-    # The line names the field already.
+    # The line already names the field.
     return Fault(line, task, field, problem.removeprefix(f"{field} "))
 
 
-def _line(entry: MappingEntry, rest: str) -> int:
+def _entry_line(entry: MappingEntry, rest: str) -> int:
     index = _INDEX.match(rest)
     if index is None or not isinstance(entry.value, Listing):
         return entry.line

@@ -1,7 +1,7 @@
-"""The fields of a task: how the YAML of each becomes what is sent.
+"""The fields of a task: the conversion from YAML to messages.
 
-The rule: shape and kind of a value are checked here; what a value may be (ranges, paths, ids that exist)
-is the server's to say, so that it is said once for every client.
+Invariant: this module checks shape and kind of a value. The server alone checks the value itself (ranges,
+paths, known ids), so that every client gets the same answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,13 +25,14 @@ from swarmctl.plan.values import (
     texts_of,
     word_of,
 )
-from swarmctl.plan.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
+from swarmctl.text_format import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
 
-# Far beyond the seven days that the server allows, well within what a Duration holds.
+# Far beyond the seven days that the server allows, and within the range of a Duration.
 _LONGEST_TIMEOUT_S: Final = 10**9
 _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
+
 
 Setter = Callable[[ValueField, PlannedTask], None]
 
@@ -114,7 +115,7 @@ def _timeout(field: ValueField, task: PlannedTask) -> None:
         return
     duration: Duration = getattr(task.definition, field.name)
     duration.FromNanoseconds(round(value_s * 1e9))
-    # Zero is a value too, and not a good one; the server says so.
+    # Zero must be sent as a value, so that the server can refuse it.
     duration.SetInParent()
 
 
@@ -130,7 +131,7 @@ def _rehearsal(field: ValueField, task: PlannedTask) -> None:
         task.definition.rehearsal.CopyFrom(rehearsal)
 
 
-# In the order in which files are written.
+# The order is that of exported files.
 FIELDS: Final[Mapping[str, Setter]] = {
     "id": _id,
     "name": _text,
@@ -161,7 +162,7 @@ FIELDS: Final[Mapping[str, Setter]] = {
 
 
 def clear(task: PlannedTask, name: str) -> None:
-    """Takes back what a default has put into a field."""
+    """Removes the value that a default has set."""
     if name == "status":
         task.ClearField("status")
     elif name != "id":

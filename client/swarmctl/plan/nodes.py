@@ -1,16 +1,16 @@
-"""YAML as values that know their lines."""
+"""YAML values that know their lines."""
 
 from dataclasses import dataclass, field
 from typing import NewType
 
 Line = NewType("Line", int)
-# Where a value stands: keys and indexes from the top, such as ("tasks", 3, "dependencies", 0).
+# The place of a value: keys and indexes from the top, such as ("tasks", 3, "dependencies", 0).
 Path = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
 class Scalar:
-    """A text as it stands in the file; a plain one has no quotes and may mean something else to YAML."""
+    """A text as written in the file; YAML may read a plain one, without quotes, as another kind."""
 
     line: Line
     text: str
@@ -35,7 +35,7 @@ class MappingEntry:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys with their values; of a key that stands there twice, the first."""
+    """Keys with their values; of duplicate keys, the first."""
 
     line: Line
     entries: dict[str, MappingEntry] = field(default_factory=dict)
@@ -44,8 +44,8 @@ class Mapping:
 Node = Scalar | Listing | Mapping
 
 
-def at(node: Node, path: Path) -> Node | None:
-    """The value at a path, None if there is none."""
+def value_at(node: Node, path: Path) -> Node | None:
+    """Returns the value at a path; None if there is none."""
     found: Node | None = node
     for step in path:
         if isinstance(found, Mapping) and isinstance(step, str) and step in found.entries:

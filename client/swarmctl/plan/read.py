@@ -1,4 +1,4 @@
-"""A task file as tasks to send: every fault that can be seen without the server, by its line."""
+"""A task file as tasks to send, with every fault that can be found without the server, by line."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,47 +11,51 @@ from swarmctl.plan.fields import FIELDS, clear
 from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.source import Source, read_source
-from swarmctl.plan.suggest import known_like
+from swarmctl.plan.suggest import similar_word
 from swarmctl.plan.values import ValueField, id_of
 from swarmctl.plan.yaml_nodes import UnsupportedYaml, compose
 
 TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
-# Half of what a message may hold: the server adds to a task before it goes on to a worker.
+# Half of the limit of a message: the server adds data to a task before it sends the task to a worker.
 MAX_TASK_BYTES: Final = 8 * 1024 * 1024
 NO_TASKS: Final = 'top level must be a mapping with "tasks"'
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a file holds, and the YAML that it came from, so that the server's faults find their lines."""
+    """The tasks of a file, and their YAML, which locates the server's faults."""
 
     file: str
     tasks: Sequence[PlannedTask]
     warnings: Sequence[Fault]
-    # Of each task, in the order of `tasks`.
+    # The YAML of each task, in the order of `tasks`.
     entries: Sequence[Mapping]
     defaults: Mapping
 
 
 def read_plan(place: str, *, strict: bool = False) -> Plan:
-    """Reads a file, or stdin for `-`; raises PlanRefused with every fault that it finds."""
+    """Reads a file, or stdin for `-`.
+
+    Raises:
+        PlanRefused: the file has faults; the error lists all of them.
+    """
     return plan_of(read_source(place), strict=strict)
 
 
 def plan_of(source: Source, *, strict: bool = False) -> Plan:
-    """The plan that a text holds. With `strict`, what would be a warning is a fault."""
+    """Parses a text. With `strict`, warnings are faults."""
     composed = compose(source)
-    top = _top(source, composed.root)
-    reading = _Reading(top, strict=strict)
-    for misuse in composed.misuses:
-        reading.add_misuse(misuse)
+    top = _top_mapping(source, composed.root)
+    reading = _PlanReader(top, strict=strict)
+    for item in composed.unsupported:
+        reading.add_unsupported(item)
     tasks = reading.read()
     if reading.faults:
         raise PlanRefused(source.name, reading.faults)
     return Plan(source.name, tasks, reading.warnings, reading.entries, reading.defaults)
 
 
-def _top(source: Source, root: Node | None) -> Mapping:
+def _top_mapping(source: Source, root: Node | None) -> Mapping:
     if isinstance(root, Mapping):
         return root
     got = "an empty file" if root is None or kind_of(root) is Kind.NULL else described(root)
@@ -59,16 +63,16 @@ def _top(source: Source, root: Node | None) -> Mapping:
     raise PlanRefused(source.name, [Fault(line, "", "", f"{NO_TASKS}, got {got}")])
 
 
-def label(node: Node, index: int) -> str:
-    """How messages name a task: by its id as it stands in the file, else by its number."""
-    found = nodes.at(node, ("id",))
+def task_label(node: Node, index: int) -> str:
+    """Returns the label of a task in messages: its id as written in the file, else its number."""
+    found = nodes.value_at(node, ("id",))
     if isinstance(found, Scalar) and found.text.strip() and kind_of(found) is not Kind.NULL:
         return f"task {quoted(found.text)}"
     return f"task #{index + 1}"
 
 
-class _Reading:
-    """One pass over one file."""
+class _PlanReader:
+    """A reader that makes one pass over one file."""
 
     def __init__(self, top: Mapping, *, strict: bool) -> None:
         self.faults: list[Fault] = []
@@ -77,40 +81,40 @@ class _Reading:
         self._top = top
         self._strict = strict
         self._lines_of_ids: dict[str, Line] = {}
-        self._misused: set[tuple[str, str]] = set()
-        # Where each unknown key stands: its line and its task.
+        self._unsupported: set[tuple[str, str]] = set()
+        # The places of each unknown key: its line and its task.
         self._ignored: dict[tuple[str, str], list[tuple[Line, str]]] = {}
 
-    def add_misuse(self, misuse: UnsupportedYaml) -> None:
-        """Puts a misuse of YAML where the reader looks for it: at its task."""
-        match misuse.path:
+    def add_unsupported(self, item: UnsupportedYaml) -> None:
+        """Adds unsupported YAML as a fault of its task."""
+        match item.path:
             case ["tasks", int(index), *rest]:
-                node = nodes.at(self._top, ("tasks", index)) or self._top
-                task, steps = label(node, index), rest
+                node = nodes.value_at(self._top, ("tasks", index)) or self._top
+                task, steps = task_label(node, index), rest
             case ["defaults", *rest]:
                 task, steps = "defaults", rest
             case _:
-                task, steps = "", list(misuse.path)
-        fault = Fault(misuse.line, task, _joined(steps), misuse.problem)
+                task, steps = "", list(item.path)
+        fault = Fault(item.line, task, _joined(steps), item.problem)
         self.faults.append(fault)
-        self._misused.add((fault.task, fault.field))
+        self._unsupported.add((fault.task, fault.field))
 
     @property
     def warnings(self) -> list[Fault]:
-        """What is ignored: each unknown field once, with how often it stands there."""
+        """The fields that are ignored, each once, with the number of its occurrences."""
         return [
-            Fault(*places[0], "", f"unknown {what} {quoted(key)} is ignored{_times(len(places))}")
+            Fault(*places[0], "", f"unknown {what} {quoted(key)} is ignored{_repetition(len(places))}")
             for (what, key), places in self._ignored.items()
         ]
 
     def read(self) -> list[PlannedTask]:
-        """All tasks, with the defaults filled in."""
+        """Returns all tasks, with the defaults filled in."""
         self._check_top()
         base = PlannedTask()
-        node = nodes.at(self._top, ("defaults",))
+        node = nodes.value_at(self._top, ("defaults",))
         if node is not None and kind_of(node) is not Kind.NULL:
             self._read_defaults(node, base)
-        listing = nodes.at(self._top, ("tasks",))
+        listing = nodes.value_at(self._top, ("tasks",))
         if listing is None:
             return []
         if not isinstance(listing, Listing):
@@ -121,7 +125,7 @@ class _Reading:
 
     def _check_top(self) -> None:
         if "tasks" not in self._top.entries and not any(
-            known_like(key, ("tasks",)) for key in self._top.entries
+            similar_word(key, ("tasks",)) for key in self._top.entries
         ):
             self._fault(self._top.line, "", "", NO_TASKS)
         for key, entry in self._top.entries.items():
@@ -138,7 +142,7 @@ class _Reading:
         self._read_fields(node, "defaults", base)
 
     def _read_task(self, node: Node, index: int, base: PlannedTask) -> PlannedTask | None:
-        name = label(node, index)
+        name = task_label(node, index)
         if not isinstance(node, Mapping):
             self._fault(node.line, name, "", f"must be a mapping of fields, got {described(node)}")
             return None
@@ -185,7 +189,7 @@ class _Reading:
 
     def _unknown(self, line: Line, name: str, key: str, known: Sequence[str]) -> None:
         what = "field" if name else "key"
-        like = known_like(key, known)
+        like = similar_word(key, known)
         if like is not None:
             self._fault(line, name, "", f'unknown {what} {quoted(key)}; did you mean "{like}"?')
         elif self._strict:
@@ -194,12 +198,12 @@ class _Reading:
             self._ignored.setdefault((what, key), []).append((line, name))
 
     def _fault(self, line: Line, task: str, field: str, problem: str) -> None:
-        # What a value became by misuse is not worth a second line.
-        if (task, field) not in self._misused:
+        # A value that results from unsupported YAML needs no second fault.
+        if (task, field) not in self._unsupported:
             self.faults.append(Fault(line, task, field, problem))
 
 
-def _times(count: int) -> str:
+def _repetition(count: int) -> str:
     return f", here and in {count - 1} more places" if count > 1 else ""
 
 

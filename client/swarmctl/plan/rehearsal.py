@@ -1,4 +1,4 @@
-"""The `rehearsal` of a task: what its sessions play when there is no model behind them."""
+"""The `rehearsal` of a task: the script that its sessions play without a model."""
 
 from amplifier_swarm.v1.task_pb2 import Rehearsal, RehearsalCall, RehearsalScript
 from swarmctl.plan.faults import quoted
@@ -9,7 +9,7 @@ SHAPE = "a mapping with builder and validator"
 
 
 def rehearsal_of(field: ValueField) -> Rehearsal | None:
-    """The scripts of both roles; None if there are none."""
+    """Returns the scripts of both roles; None if there are none."""
     made = Rehearsal()
     for key, entry in entries_of(field, SHAPE):
         if key in ("builder", "validator"):

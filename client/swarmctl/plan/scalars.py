@@ -1,4 +1,4 @@
-"""What YAML 1.1 makes of a plain text: the word `yes` is a boolean to it, 12:30 a number."""
+"""Plain texts as YAML 1.1 reads them: `yes` is a boolean, 12:30 is a number."""
 
 import math
 from enum import StrEnum
@@ -12,12 +12,12 @@ from swarmctl.plan.faults import quoted
 from swarmctl.plan.nodes import Listing, Mapping, Node, Scalar
 
 _PREFIX: Final = "tag:yaml.org,2002:"
-# Longer numbers are told by their kind alone; Python itself refuses those of thousands of digits.
+# Messages quote longer numbers; Python itself refuses numbers of thousands of digits.
 _LONGEST_NUMBER: Final = 40
 
 
 class Kind(StrEnum):
-    """What a value is to YAML 1.1."""
+    """The kinds of values in YAML 1.1."""
 
     TEXT = "text"
     NULL = "null"
@@ -40,7 +40,7 @@ _RESOLVERS: Final = Resolver.yaml_implicit_resolvers
 
 
 def kind_of(node: Node) -> Kind:
-    """What YAML reads the value as."""
+    """Returns the kind as which YAML reads the value."""
     if isinstance(node, Listing):
         return Kind.LIST
     if isinstance(node, Mapping):
@@ -49,7 +49,7 @@ def kind_of(node: Node) -> Kind:
 
 
 def kind_of_plain(text: str) -> Kind:
-    """What YAML reads a text without quotes as."""
+    """Returns the kind as which YAML reads a text without quotes."""
     for tag, pattern in _RESOLVERS.get(text[:1], ()):
         if pattern.match(text):
             return _KINDS.get(tag.removeprefix(_PREFIX), Kind.TEXT)
@@ -57,12 +57,12 @@ def kind_of_plain(text: str) -> Kind:
 
 
 def boolean(node: Scalar) -> bool:
-    """The value of one whose kind is BOOLEAN."""
+    """Returns the value of a node of the kind BOOLEAN."""
     return node.text.lower() in ("yes", "true", "on")
 
 
 def integer(node: Scalar) -> int | None:
-    """The value of one whose kind is INTEGER, None if no number that makes sense is that long."""
+    """Returns the value of a node of the kind INTEGER; None if the number is absurdly long."""
     if len(node.text) > _LONGEST_NUMBER:
         return None
     try:
@@ -72,7 +72,7 @@ def integer(node: Scalar) -> int | None:
 
 
 def number(node: Scalar) -> float | None:
-    """The value of one whose kind is INTEGER or NUMBER, None if it is not finite."""
+    """Returns the value of a node of the kind INTEGER or NUMBER; None if it is not finite."""
     if kind_of(node) is Kind.INTEGER:
         whole = integer(node)
         return None if whole is None else float(whole)
@@ -88,7 +88,9 @@ def _yaml_node(tag: str, node: Scalar) -> yaml.ScalarNode:
 
 
 def described(node: Node) -> str:
-    """What YAML read, for a message: `boolean true`, `integer 83`, `text "x"`, `a list`."""
+    """Returns the value as YAML reads it, for a message: `boolean true`, `integer 83`, `text "x"`, `a
+    list`.
+    """
     kind = kind_of(node)
     if not isinstance(node, Scalar):
         return kind

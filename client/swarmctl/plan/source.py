@@ -1,4 +1,4 @@
-"""Reads a task file as text: a regular file or a pipe, UTF-8, not too large."""
+"""The text of a task file: from a regular file or a pipe, in UTF-8, of a limited size."""
 
 import os
 import re
@@ -13,20 +13,25 @@ from swarmctl.plan.faults import Fault, PlanRefused
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 STDIN: Final = "-"
-# What YAML calls unprintable.
+# The characters that YAML calls unprintable.
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text and the name under which messages speak of it."""
+    """A text and its name in messages."""
 
     name: str
     text: str
 
 
 def read_source(place: str) -> Source:
-    """The text of a file, or of stdin for `-`; raises Exit with what is wrong with it."""
+    """Returns the text of a file, or of stdin for `-`.
+
+    Raises:
+        ProgramExit: the file can't be read.
+        PlanRefused: the file is too large, not UTF-8, or holds control characters.
+    """
     name = "<stdin>" if place == STDIN else printable(place)
     try:
         data = _read_stdin() if place == STDIN else _read_file(place, name)
@@ -46,9 +51,9 @@ def _read_stdin() -> bytes:
 
 
 def _read_file(path: str, name: str) -> bytes:
-    # Without O_NONBLOCK, opening a pipe would wait for its writer.
+    # Without O_NONBLOCK, the open of a named pipe waits for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor is no path
+    with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor is not a path
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise PlanRefused(name, [Fault(0, "", "", "not a regular file; give a file, or - for stdin")])
         return file.read(MAX_BYTES + 1)

@@ -1,14 +1,14 @@
-"""Guesses which field was meant by one that does not exist."""
+"""Suggestions for fields that do not exist."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
-# Below this, words are taken for others that only share letters, such as `title` for `files`.
+# A lower cutoff matches words that only share letters, such as `title` and `files`.
 _CLOSE: Final = 0.75
-# The beginning of a word, such as `depend`, is no other word; one shorter than this may be.
+# A prefix such as `depend` means the whole word; a shorter prefix may be another word.
 _SHORTEST_BEGINNING: Final = 4
-# What other tools call it. Ignoring one of these would run tasks in the wrong order.
+# The names in other tools. Ignoring one of these would run tasks in the wrong order.
 _SYNONYMS: Final = {
     "depends_on": "dependencies",
     "deps": "dependencies",
@@ -18,8 +18,8 @@ _SYNONYMS: Final = {
 }
 
 
-def known_like(key: str, known: Sequence[str]) -> str | None:
-    """The known word that looks like this one, None if none does."""
+def similar_word(key: str, known: Sequence[str]) -> str | None:
+    """Returns the known word that is similar to `key`; None if there is none."""
     plain = key.lower().replace("-", "_").strip()
     if _SYNONYMS.get(plain) in known:
         return _SYNONYMS[plain]

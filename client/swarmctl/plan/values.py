@@ -1,4 +1,4 @@
-"""Reads single values: texts, ids, lists, numbers. Whatever has the wrong shape is reported, not raised."""
+"""Readers of single values: texts, ids, lists, numbers. A value of the wrong shape is reported, not raised."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from swarmctl.plan.faults import quoted
 from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
 from swarmctl.plan.scalars import Kind, boolean, described, integer, kind_of, number
 
-# Tabs and line ends belong into texts; half of a surrogate pair can't even be sent.
+# Tabs and line ends are allowed in texts; a lone surrogate can't be sent.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Report = Callable[[Line, str, str], None]
@@ -17,18 +17,18 @@ Report = Callable[[Line, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class ValueField:
-    """A value in the making: its name in the file, its YAML, and where its faults go."""
+    """A value to be read: its name in the file, its YAML, and the receiver of its faults."""
 
     name: str
     node: Node
     report: Report
 
     def fault(self, problem: str) -> None:
-        """Reports what is wrong with it."""
+        """Reports a fault of the value."""
         self.report(self.node.line, self.name, problem)
 
     def under(self, name: str, node: Node) -> "ValueField":
-        """A value inside of this one."""
+        """Returns the field of a value inside this one."""
         return ValueField(f"{self.name}{name}", node, self.report)
 
 
@@ -36,7 +36,7 @@ Reader = Callable[[ValueField], str | None]
 
 
 def text_of(field: ValueField) -> str | None:
-    """A text as it is written in the file, whatever YAML would make of it; None for nothing."""
+    """Returns a text as written in the file, even if YAML reads another kind; None for null."""
     kind = kind_of(field.node)
     if kind is Kind.NULL:
         return None
@@ -44,14 +44,14 @@ def text_of(field: ValueField) -> str | None:
         hint = '; quote the text if it holds ": "' if kind is Kind.MAPPING else ""
         field.fault(f"must be text, got {kind}{hint}")
         return None
-    return _clean(field, field.node)
+    return _checked_text(field, field.node)
 
 
 def id_of(field: ValueField) -> str | None:
-    """A text that YAML reads as text: an id must mean the same to every reader of the file."""
+    """Returns a text that YAML reads as text: an id must mean the same to every reader of the file."""
     node, kind = field.node, kind_of(field.node)
     if isinstance(node, Scalar) and kind is Kind.TEXT:
-        return _clean(field, node)
+        return _checked_text(field, node)
     hint = ""
     if isinstance(node, Scalar) and kind is not Kind.NULL:
         hint = f". Quote it: {'id: ' if field.name == 'id' else ''}{quoted(node.text)}"
@@ -59,7 +59,7 @@ def id_of(field: ValueField) -> str | None:
     return None
 
 
-def _clean(field: ValueField, node: Scalar) -> str | None:
+def _checked_text(field: ValueField, node: Scalar) -> str | None:
     found = _CONTROL.search(node.text)
     if found is None:
         return node.text
@@ -68,7 +68,7 @@ def _clean(field: ValueField, node: Scalar) -> str | None:
 
 
 def texts_of(field: ValueField, what: str, read: Reader = text_of) -> list[str]:
-    """A list of texts, `what` by name."""
+    """Returns a list of texts; `what` names them in messages."""
     if kind_of(field.node) is Kind.NULL:
         return []
     if not isinstance(field.node, Listing):
@@ -88,7 +88,7 @@ def _entry_of(field: ValueField, read: Reader) -> str | None:
 
 
 def word_of(field: ValueField, choices: Iterable[str]) -> str | None:
-    """One of a few words, in either case."""
+    """Returns one of a few words, in lower case."""
     text = text_of(field)
     if text is None or text.lower() in (known := list(choices)):
         return text and text.lower()
@@ -97,7 +97,7 @@ def word_of(field: ValueField, choices: Iterable[str]) -> str | None:
 
 
 def boolean_of(field: ValueField) -> bool | None:
-    """True or false."""
+    """Returns true or false; None after a fault."""
     node, kind = field.node, kind_of(field.node)
     if isinstance(node, Scalar) and kind is Kind.BOOLEAN:
         return boolean(node)
@@ -107,7 +107,7 @@ def boolean_of(field: ValueField) -> bool | None:
 
 
 def integer_of(field: ValueField, what: str, *, low: int, high: int) -> int | None:
-    """A whole number within bounds, `what` by name."""
+    """Returns a whole number within bounds; `what` describes it in messages."""
     node, kind = field.node, kind_of(field.node)
     if kind is Kind.NULL:
         return None
@@ -119,7 +119,7 @@ def integer_of(field: ValueField, what: str, *, low: int, high: int) -> int | No
 
 
 def number_of(field: ValueField, what: str) -> float | None:
-    """A finite number, `what` by name."""
+    """Returns a finite number; `what` describes it in messages."""
     node, kind = field.node, kind_of(field.node)
     if kind is Kind.NULL:
         return None
@@ -130,7 +130,7 @@ def number_of(field: ValueField, what: str) -> float | None:
 
 
 def entries_of(field: ValueField, what: str) -> list[tuple[str, ValueField]]:
-    """The keys and values of a mapping, `what` by name."""
+    """Returns the keys and values of a mapping; `what` describes it in messages."""
     if kind_of(field.node) is Kind.NULL:
         return []
     if not isinstance(field.node, Mapping):
@@ -140,7 +140,7 @@ def entries_of(field: ValueField, what: str) -> list[tuple[str, ValueField]]:
 
 
 def items_of(field: ValueField, what: str) -> list[ValueField]:
-    """The items of a list, `what` by name."""
+    """Returns the items of a list; `what` describes them in messages."""
     if kind_of(field.node) is Kind.NULL:
         return []
     if not isinstance(field.node, Listing):

@@ -1,4 +1,4 @@
-"""Tasks as a task file: the same tasks are the same bytes, and read back as the same tasks."""
+"""Tasks as a task file: equal tasks give equal bytes, and the file reads back as the same tasks."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -14,12 +14,11 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskStatus,
 )
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
-from swarmctl.plan.yaml_scalars import double_quoted, key, written
+from swarmctl.plan.yaml_scalars import double_quoted, yaml_key, yaml_value
 
 VERSION: Final = 1
-# A task that is under way begins anew where it is imported.
-KEPT: Final = frozenset(
+# A task in any other status starts again where it is imported.
+KEPT_STATUSES: Final = frozenset(
     {
         TaskStatus.TASK_STATUS_COMPLETED,
         TaskStatus.TASK_STATUS_FAILED,
@@ -31,28 +30,28 @@ _INDENT: Final = " " * 4
 
 
 def plan_text(tasks: Iterable[PlannedTask]) -> Iterator[str]:
-    """The file in pieces."""
+    """Yields the file in pieces."""
     yield f"version: {VERSION}\n"
     empty = True
     for task in tasks:
         if empty:
             yield "tasks:\n"
         empty = False
-        # The first field stands beside the dash of its task.
+        # The first field follows the dash of its task.
         yield "  - " + "\n".join(_task(task)).removeprefix(_INDENT) + "\n"
     if empty:
         yield "tasks: []\n"
 
 
 def _task(task: PlannedTask) -> Iterator[str]:
-    """The fields that are set, in the order of plan.fields.FIELDS."""
+    """Yields the fields that are set, in the order of plan.fields.FIELDS."""
     definition = task.definition
     yield f"{_INDENT}id: {double_quoted(definition.task_id)}"
     yield from _texts_of(definition, "name", "phase", "type")
-    status = task.status if task.status in KEPT else TaskStatus.TASK_STATUS_NOT_STARTED
+    status = task.status if task.status in KEPT_STATUSES else TaskStatus.TASK_STATUS_NOT_STARTED
     yield f"{_INDENT}status: {text_format.word(TaskStatus, status)}"
     if definition.HasField("priority"):
-        yield f"{_INDENT}priority: {priority_word(definition.priority)}"
+        yield f"{_INDENT}priority: {text_format.priority_word(definition.priority)}"
     if definition.HasField("estimated_hours"):
         yield f"{_INDENT}estimated_hours: {_number(definition.estimated_hours)}"
     yield from _texts_of(definition, "description")
@@ -60,11 +59,11 @@ def _task(task: PlannedTask) -> Iterator[str]:
     yield from _list("files", definition.files)
     yield from _list("design_docs", definition.design_docs)
     yield from _ids("dependencies", definition.dependencies)
-    yield from _ours(definition)
+    yield from _extensions(definition)
 
 
-def _ours(definition: TaskDefinition) -> Iterator[str]:
-    """What the predecessor's files do not have."""
+def _extensions(definition: TaskDefinition) -> Iterator[str]:
+    """Yields the fields that files of the predecessor do not have."""
     if definition.HasField("max_retries"):
         yield f"{_INDENT}max_retries: {definition.max_retries}"
     if policy := text_format.word(DependencyFailurePolicy, definition.on_dependency_failure):
@@ -91,13 +90,13 @@ def _timeouts(definition: TaskDefinition) -> Iterator[str]:
 def _texts_of(definition: TaskDefinition, *names: str) -> Iterator[str]:
     for name in names:
         if text := getattr(definition, name):
-            yield f"{_INDENT}{name}: {written(text, _INDENT + '  ')}"
+            yield f"{_INDENT}{name}: {yaml_value(text, _INDENT + '  ')}"
 
 
 def _list(name: str, texts: Sequence[str]) -> Iterator[str]:
     if texts:
         yield f"{_INDENT}{name}:"
-        yield from (f"{_INDENT}  - {written(text, _INDENT + '    ')}" for text in texts)
+        yield from (f"{_INDENT}  - {yaml_value(text, _INDENT + '    ')}" for text in texts)
 
 
 def _ids(name: str, ids: Sequence[str]) -> Iterator[str]:
@@ -108,9 +107,9 @@ def _ids(name: str, ids: Sequence[str]) -> Iterator[str]:
 
 def _pairs(pairs: Iterable[tuple[str, str]], indent: str) -> Iterator[str]:
     for name, text in pairs:
-        told, value = key(name), written(text, indent + "  ")
-        # YAML looks no further than 1,024 characters for the colon of a key that is not marked as one.
-        yield f"{indent}{told}: {value}" if len(told) < 1_000 else f"{indent}? {told}\n{indent}: {value}"
+        shown, value = yaml_key(name), yaml_value(text, indent + "  ")
+        # YAML searches only 1,024 characters for the colon of a key without `?`.
+        yield f"{indent}{shown}: {value}" if len(shown) < 1_000 else f"{indent}? {shown}\n{indent}: {value}"
 
 
 def _number(value: float) -> str:
@@ -118,7 +117,7 @@ def _number(value: float) -> str:
 
 
 def _fixed(text: str) -> str:
-    """The number without an exponent, which YAML 1.1 takes for text unless it has a dot and a sign."""
+    """Returns the number in a form that YAML 1.1 reads as a number: an exponent needs a dot and a sign."""
     if "e" not in text:
         return text
     mantissa, exponent = text.split("e")
@@ -159,7 +158,7 @@ def _script_fields(script: RehearsalScript, indent: str) -> Iterator[str]:
         yield f"{indent}calls:"
         for call in script.calls:
             arguments = sorted(call.arguments.items())
-            yield f"{indent}  - {key(call.tool)}:{'' if arguments else ' {}'}"
+            yield f"{indent}  - {yaml_key(call.tool)}:{'' if arguments else ' {}'}"
             yield from _pairs(arguments, indent + "      ")
     if script.reply:
-        yield f"{indent}reply: {written(script.reply, indent + '  ')}"
+        yield f"{indent}reply: {yaml_value(script.reply, indent + '  ')}"

@@ -1,8 +1,8 @@
-"""YAML text to values with lines, one event at a time.
+"""YAML text as values with lines, built event by event.
 
-The rule: nothing is ever expanded or built twice, and nothing recurses, so that no file can make more of
-itself than it is. What plans may not use (anchors, aliases, merge keys, tags, deep nesting, a second
-document) is refused with its line.
+Invariant: nothing is expanded or built twice, and nothing recurses, so that no file can grow beyond its
+size. YAML that plans may not use (anchors, aliases, merge keys, tags, deep nesting, a second document) is
+refused with its line.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from swarmctl.plan.source import Source
 MAX_DEPTH: Final = 20
 # Ten thousand full tasks have half a million; a value takes a few hundred bytes of memory.
 MAX_VALUES: Final = 2_000_000
-# libyaml where there is one: forty times as fast, and safe as long as only its events are used.
+# Performance: libyaml is 40 times as fast (docs/performance.md); it is safe as long as only its events are used.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 NO_ALIASES: Final = "YAML anchors and aliases are not allowed; write the value out"
@@ -28,7 +28,7 @@ NO_TAGS: Final = "YAML tags are not allowed; remove it"
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedYaml:
-    """Something that plans may not use, and where."""
+    """YAML that plans may not use, and its place."""
 
     line: Line
     path: Path
@@ -37,38 +37,42 @@ class UnsupportedYaml:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A document; no root if the text holds no value."""
+    """A document; its root is None if the text is empty."""
 
     root: Node | None
-    misuses: list[UnsupportedYaml]
+    unsupported: list[UnsupportedYaml]
 
 
 def compose(source: Source) -> Composed:
-    """Reads one document; raises PlanRefused where reading can't go on."""
-    composer = _Composer(source.name)
+    """Reads one document.
+
+    Raises:
+        PlanRefused: the text is not valid YAML, or is nested too deeply or too large.
+    """
+    composer = _NodeComposer(source.name)
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
-            composer.take(event)
+            composer.add_event(event)
     except yaml.YAMLError as error:
         raise PlanRefused(source.name, [_syntax_fault(error, source.text)]) from error
-    return Composed(composer.root, composer.misuses)
+    return Composed(composer.root, composer.unsupported)
 
 
-class _Composer:
-    """Puts events together. The stack holds the open lists and mappings, the outermost first."""
+class _NodeComposer:
+    """A builder of nodes from events. The stack holds the open lists and mappings, the outermost first."""
 
     def __init__(self, file: str) -> None:
         self.root: Node | None = None
-        self.misuses: list[UnsupportedYaml] = []
+        self.unsupported: list[UnsupportedYaml] = []
         self._file = file
         self._stack: list[Listing | Mapping] = []
-        # The key that waits for its value, for each open mapping; None where a key comes next.
+        # For each open mapping the key that has no value yet; None where a key comes next.
         self._keys: list[Scalar | None] = []
         self._values = 0
         self._documents = 0
 
-    def take(self, event: Any) -> None:
-        """One event; they come in the order of the text."""
+    def add_event(self, event: Any) -> None:
+        """Adds one event; events arrive in the order of the text."""
         kind = type(event)
         if kind is yaml.ScalarEvent:
             self._check_node(event)
@@ -81,7 +85,7 @@ class _Composer:
             self._keys.pop()
             self._add(self._stack.pop())
         elif kind is yaml.AliasEvent:
-            self._misuse(event, NO_ALIASES)
+            self._add_unsupported(event, NO_ALIASES)
             self._add(Scalar(_line(event), "", plain=False))
         elif kind is yaml.DocumentStartEvent:
             self._documents += 1
@@ -97,9 +101,9 @@ class _Composer:
 
     def _check_node(self, event: Any) -> None:
         if event.anchor is not None:
-            self._misuse(event, NO_ALIASES)
+            self._add_unsupported(event, NO_ALIASES)
         if event.tag is not None:
-            self._misuse(event, NO_TAGS)
+            self._add_unsupported(event, NO_TAGS)
         self._values += 1
         if self._values > MAX_VALUES:
             self._refuse(event, f"more than {MAX_VALUES:,} values; split the plan")
@@ -121,20 +125,20 @@ class _Composer:
 
     def _key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
-            self.misuses.append(
+            self.unsupported.append(
                 UnsupportedYaml(node.line, tuple(self._path()), "a key must be text; quote it")
             )
             return Scalar(node.line, "", plain=False)
         parent = self._stack[-1]
         if node.plain and node.text == "<<":
-            self.misuses.append(UnsupportedYaml(node.line, tuple(self._path()), NO_MERGES))
+            self.unsupported.append(UnsupportedYaml(node.line, tuple(self._path()), NO_MERGES))
         elif isinstance(parent, Mapping) and (first := parent.entries.get(node.text)):
             problem = f"duplicate key {quoted(node.text)} (first at line {first.line}); keep one"
-            self.misuses.append(UnsupportedYaml(node.line, (*self._path(), node.text), problem))
+            self.unsupported.append(UnsupportedYaml(node.line, (*self._path(), node.text), problem))
         return node
 
-    def _misuse(self, event: Any, problem: str) -> None:
-        self.misuses.append(UnsupportedYaml(_line(event), tuple(self._path()), problem))
+    def _add_unsupported(self, event: Any, problem: str) -> None:
+        self.unsupported.append(UnsupportedYaml(_line(event), tuple(self._path()), problem))
 
     def _path(self) -> Iterator[str | int]:
         for node, key in zip(self._stack, self._keys, strict=True):
@@ -159,11 +163,11 @@ def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:
     if mark is None:
         return Fault(0, "", "", f"not valid YAML: {problem}")
     if "end of stream" in problem and error.context_mark is not None:
-        # What is not closed began there; the end of the file helps nobody.
+        # The mark of the opening sign helps more than the end of the file.
         mark = error.context_mark
-    told = f"{error.context}, {problem}" if error.context else problem
+    detail = f"{error.context}, {problem}" if error.context else problem
     hint = _hint(problem, text, mark)
-    return Fault(mark.line + 1, "", "", f"not valid YAML: {told}; {hint}")
+    return Fault(mark.line + 1, "", "", f"not valid YAML: {detail}; {hint}")
 
 
 def _hint(problem: str, text: str, mark: Any) -> str:

@@ -1,7 +1,7 @@
-"""Writes texts as YAML, each in the one form that this program gives it.
+"""Texts as YAML, each in one fixed form.
 
-The rule: what is written reads back as the very same text, in every YAML reader, whatever its version.
-PyYAML's own dumper is not used here, for its choice of form depends on its version and on libyaml.
+Invariant: a written text reads back as the same text, in every YAML reader of every version. PyYAML's own
+dumper is not used here: its choice of form depends on its version and on libyaml.
 """
 
 import re
@@ -9,22 +9,22 @@ from typing import Final
 
 from swarmctl.plan.scalars import Kind, kind_of_plain
 
-# What stands in a line of YAML as itself and breaks no line.
+# The characters that need no escape and break no line.
 _SHOWN: Final = r"\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
 _HIDDEN: Final = re.compile(rf'[^{_SHOWN}]|["\\]')
 _BLOCK: Final = re.compile(rf"[\t\n{_SHOWN}]*")
-# Begins with a letter or a few harmless signs. What begins like a number is a number to some reader.
+# A plain text begins with a letter or a harmless sign: some readers take a text with a leading digit for a number.
 _PLAIN: Final = re.compile(rf"[A-Za-z_/(\xa1-\u2027\u202a-\ud7ff][{_SHOWN}]*")
-# A comment, a key, or a space that an editor removes.
+# A comment, a key, or a trailing space that an editor removes.
 _NOT_PLAIN: Final = re.compile(r" #|: |:$| $|^---|^\.\.\.")
-# YAML 1.2 has fewer booleans than 1.1 and no other words.
+# The words of YAML 1.2 are among those of YAML 1.1.
 _WORDS: Final = frozenset({"true", "false", "null", "y", "n", "yes", "no", "on", "off"})
 
 _ESCAPES: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 
 def double_quoted(text: str) -> str:
-    """The text in double quotes, on one line."""
+    """Returns the text in double quotes, on one line."""
     return f'"{_HIDDEN.sub(_escape, text)}"'
 
 
@@ -38,15 +38,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def written(text: str, indent: str) -> str:
-    """The text as a value; `indent` is what its further lines begin with."""
+def yaml_value(text: str, indent: str) -> str:
+    """Returns the text as a value; its further lines begin with `indent`."""
     if "\n" in text and _fits_a_block(text):
         return _block(text, indent)
     return text if _is_plain(text) else double_quoted(text)
 
 
-def key(text: str) -> str:
-    """The text as a key."""
+def yaml_key(text: str) -> str:
+    """Returns the text as a key."""
     return (
         text if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and _is_plain(text) else double_quoted(text)
     )
@@ -62,7 +62,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _fits_a_block(text: str) -> bool:
-    # A block that begins with space needs its indentation told, which few people can read.
+    # A block that begins with a space needs an indentation indicator, which few people can read.
     return text[0] not in " \t\n" and _BLOCK.fullmatch(text) is not None
 
 

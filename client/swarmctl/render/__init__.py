@@ -1,1 +1,1 @@
-"""What comes out of the server, as tables, JSON and YAML."""
+"""The data of the server as tables, JSON and YAML."""

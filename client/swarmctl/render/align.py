@@ -1,6 +1,6 @@
-"""Aligns tables, and cuts what may be cut where there is too little room.
+"""Alignment of tables, and cutting of flexible columns where there is too little room.
 
-The rule: an id is never cut, for nobody could copy it into the next command.
+Invariant: an id is never cut; nobody could copy a cut id into the next command.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from typing import Final
 from swarmctl.render.blocks import Cell, Column, Table
 
 GAP: Final = 2
-# A column cut further than this says nothing any more.
+# A narrower column is unreadable.
 NARROWEST: Final = 12
 
 Row = Sequence[Cell]
 
 
 def width(text: str) -> int:
-    """How many places the text takes on a terminal."""
+    """Returns the number of cells that the text takes on a terminal."""
     if text.isascii():
         return len(text)
-    # Late: rich is slow to load, and most tables are plain ASCII.
+    # Imported here: rich is slow to load, and most tables are plain ASCII.
     from rich.cells import cell_len  # noqa: PLC0415
 
     return cell_len(text)
 
 
 def aligned(table: Table, *, room: int | None) -> list[list[Cell]]:
-    """The rows, titles first if there are any, padded to equal widths of `room` places at most.
+    """Returns the rows, titles first if there are any, padded to equal widths of `room` cells at most.
 
-    No room given means that there is enough for everything.
+    Without `room` nothing is cut.
     """
     rows: list[Row] = list(table.rows)
     if any(column.title for column in table.columns):
@@ -57,7 +57,7 @@ def _row(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> list[Cel
         text = _cut(one.text, wide)
         space = " " * (wide - width(text))
         cells.append(replace(one, text=space + text if column.right else text + space))
-    # What follows the last word of a line is not worth a byte.
+    # Trailing spaces are removed.
     cells[-1] = replace(cells[-1], text=cells[-1].text.rstrip())
     return cells
 

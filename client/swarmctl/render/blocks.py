@@ -1,4 +1,4 @@
-"""What a table-form answer is made of: tables, headings and running text, all of it harmless to print."""
+"""The parts of an answer in table form: tables, headings and running text, all of it safe to print."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Final
 
 from amplifier_swarm.text import one_line, printable
 
-# Longer than any id, name or error that someone would read in a table.
+# Longer than any id, name or error that is readable in a table.
 CELL_LIMIT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. A flexible one is cut where a terminal is too narrow; the others stay whole."""
+    """A column. A flexible one is cut where a terminal is too narrow; the others stay whole."""
 
     title: str
     right: bool = False
@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value, on one line; the style is one of rich."""
+    """A value on one line; `style` is a style of rich."""
 
     text: str
     style: str = ""
@@ -37,14 +37,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A line above what belongs together."""
+    """A line above related blocks."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """Text of any length, its lines kept."""
+    """Text of any length, with its lines kept."""
 
     text: str
     style: str = ""
@@ -58,15 +58,15 @@ FACTS: Final = (Column(""), Column(""))
 
 
 def cell(value: object, style: str = "") -> Cell:
-    """A cell of any value; nothing for None."""
+    """Returns a cell with the value; empty for None."""
     return Cell("" if value is None else one_line(str(value), CELL_LIMIT), style)
 
 
 def prose(text: str, style: str = "") -> Prose:
-    """Running text, made harmless."""
+    """Returns running text, made safe to print."""
     return Prose(printable(text, newlines=True), style)
 
 
 def facts(*pairs: tuple[str, Cell]) -> Table:
-    """Names with their values; those without a value are left out."""
+    """Returns a table of names and values; pairs without a value are left out."""
     return Table(FACTS, [(Cell(name, "dim"), value) for name, value in pairs if value.text])

@@ -1,23 +1,23 @@
-"""Events, one a line."""
+"""Events, one line each."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from swarmctl import text_format
 
 CAUSE_LIMIT: Final = 300
-# What ends the pause of a runner, where nothing else says which server is meant.
+# The command that resumes a paused runner, for the default server.
 RESUME: Final = "swarmctl resume"
 
 
 def event_line(event: Event) -> str:
-    """An event for people, with the number that `--after` takes."""
-    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {told(event)}"
+    """Returns an event for people, with the number that `--after` takes."""
+    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {event_text(event)}"
 
 
-def told(event: Event, *, resume: str = RESUME) -> str:
-    """What happened, to what, where and why; of a paused runner also what to do, `resume` being part of it."""
+def event_text(event: Event, *, resume: str = RESUME) -> str:
+    """Returns what happened, where and why. For a paused runner the text names `resume` as the remedy."""
     kind = (text_format.word(EventKind, event.kind) or "").replace("_", " ")
     subject, where = _place(event)
     line = f"{subject}  {kind}" if subject else kind
@@ -27,10 +27,17 @@ def told(event: Event, *, resume: str = RESUME) -> str:
     return f"{line}; mend that, then `{resume}`" if paused else line
 
 
-def _place(event: Event) -> tuple[str, list[str]]:
+class _Place(NamedTuple):
+    """The subject of an event, and where it happened."""
+
+    subject: str
+    where: list[str]
+
+
+def _place(event: Event) -> _Place:
     if event.kind == EventKind.EVENT_KIND_RUNNER_PAUSED:
-        # Its cause names the runner; the task is only the one that happened to ask.
-        return "", [place for place in (event.worker, event.task_id) if place]
+        # The cause names the runner; the task is only the first one that met the refusal.
+        return _Place("", [place for place in (event.worker, event.task_id) if place])
     where = [f"attempt {event.attempt}"] if event.attempt else []
     where += [event.worker] if event.worker and event.task_id else []
-    return event.task_id or event.worker, where
+    return _Place(event.task_id or event.worker, where)

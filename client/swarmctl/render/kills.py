@@ -1,4 +1,4 @@
-"""How kills went."""
+"""The results of kills."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +11,11 @@ from swarmctl.render.tasks import changed_blocks
 
 
 def killed_blocks(answers: Sequence[GetTaskResponse]) -> Blocks:
-    """The tasks, and how each was ended."""
-    return [block for answer in answers for block in _one(answer)]
+    """Returns the tasks, and how each was ended."""
+    return [block for answer in answers for block in _task_blocks(answer)]
 
 
-def _one(answer: GetTaskResponse) -> Iterator[Block]:
+def _task_blocks(answer: GetTaskResponse) -> Iterator[Block]:
     yield from changed_blocks([answer.task])
     receipt = receipt_of(answer)
     if receipt is not None:
@@ -31,7 +31,7 @@ def _one(answer: GetTaskResponse) -> Iterator[Block]:
 
 
 def survivors(answers: Sequence[GetTaskResponse]) -> list[str]:
-    """The tasks of which processes outlived the kill."""
+    """Returns the tasks with processes that outlived the kill."""
     return [
         answer.task.task_id
         for answer in answers

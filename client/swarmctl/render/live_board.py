@@ -1,5 +1,4 @@
-"""The swarm at a glance while it works: what `run` draws on a terminal, again and again; `watch` too,
-where textual is missing."""
+"""A live board of the swarm on a terminal, drawn by `run`, and by `watch` where textual is missing."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.align import GAP
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
@@ -45,7 +44,7 @@ FINAL: Final = frozenset(
 # Lines of the board that are not running tasks: facts, bar, titles and the latest events.
 _FRAME_LINES: Final = 16
 _LATEST: Final = 5
-# What is said of a paused runner seldom takes more.
+# A paused runner seldom takes more lines.
 _LINES_A_BLOCK: Final = 2
 _BAR_WIDTH: Final = 40
 
@@ -69,7 +68,7 @@ class BoardState:
 
 
 def fetch_board(stub: OperatorServiceStub) -> BoardState:
-    """Asks the server for what a board shows."""
+    """Fetches the state that a board shows."""
     swarm = stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
     # No terminal shows more than a page of running tasks.
     running = stub.ListTasks(ListTasksRequest(statuses=UNDER_WAY), timeout=DEADLINE_S).tasks
@@ -77,8 +76,8 @@ def fetch_board(stub: OperatorServiceStub) -> BoardState:
     return BoardState(swarm, running, workers)
 
 
-def fetch_again(stub: OperatorServiceStub, last: BoardState) -> BoardState:
-    """A newer board; the last one while the server is away."""
+def refresh_board(stub: OperatorServiceStub, last: BoardState) -> BoardState:
+    """Fetches a newer state; returns the last one while the server is away."""
     try:
         return fetch_board(stub)
     except grpc.RpcError as error:
@@ -88,10 +87,10 @@ def fetch_again(stub: OperatorServiceStub, last: BoardState) -> BoardState:
 
 
 class LiveBoard:
-    """Draws a board in place, and lets times run on between two looks at the server."""
+    """A board that is drawn in place; its times advance between two updates from the server."""
 
     def __init__(self, console: Console, board: BoardState, *, resume: str = RESUME) -> None:
-        """`resume` is the command that ends the pause of a runner."""
+        """Creates the board; `resume` is the command that resumes a paused runner."""
         self._console = console
         self._resume = resume
         self._board = board
@@ -101,7 +100,7 @@ class LiveBoard:
             get_renderable=self._draw,
             refresh_per_second=4,
             transient=True,
-            # What is said meanwhile on the same terminal goes above the board; a file gets it as ever.
+            # Output to the same terminal goes above the board; output to a file is left alone.
             redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=sys.stderr.isatty(),
         )
@@ -136,19 +135,18 @@ class LiveBoard:
 
 
 def _bar(swarm: Swarm, width: int) -> RenderableType:
-    """How far the swarm has come: a bar, and the numbers behind it."""
-    done, everything = ended(swarm), total(swarm)
+    """Returns the progress bar with its numbers."""
+    done, everything = finished_count(swarm), total(swarm)
     grid = Grid.grid(padding=(0, GAP, 0, 0))
     grid.add_row(
         ProgressBar(total=max(1, everything), completed=done, width=min(_BAR_WIDTH, width // 2)),
-        Text(far(swarm, done), overflow="ellipsis", no_wrap=True),
+        Text(progress_text(swarm, done), overflow="ellipsis", no_wrap=True),
     )
     return grid
 
 
-def far(swarm: Swarm, done: int) -> str:
-    """How many tasks have ended, how many that is in a hundred, and the estimated
-    hours done of all, if the plan has any."""
+def progress_text(swarm: Swarm, done: int) -> str:
+    """Returns the number of finished tasks, the percentage, and the estimated hours if the plan has any."""
     everything = total(swarm)
     parts = [f"{done:,}/{everything:,}", f"{100 * done // max(1, everything)}%"]
     if swarm.estimated_hours:
@@ -156,21 +154,21 @@ def far(swarm: Swarm, done: int) -> str:
     return "  ".join(parts)
 
 
-def ended(swarm: Swarm) -> int:
-    """How many tasks have come to their end."""
+def finished_count(swarm: Swarm) -> int:
+    """Returns the number of finished tasks."""
     return sum(count.count for count in swarm.counts if count.status in FINAL)
 
 
 def _head(board: BoardState) -> Blocks:
     found = counts(board.swarm)
-    told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+    tasks = ", ".join(f"{count} {name}" for name, count in found.items() if count)
     pairs = (
         ("mode", mode_cell(board.swarm)),
-        ("tasks", cell(told or "none")),
+        ("tasks", cell(tasks or "none")),
         ("workers", cell(_workers(board.workers))),
         ("used", cell(text_format.tokens(board.swarm.usage))),
     )
-    # A line each, however long: what goes on in a second line makes the board jump.
+    # Each fact stays on one line: a second line would make the board jump.
     return [Table((Column(""), Column("", flexible=True)), facts(*pairs).rows)]
 
 
@@ -197,7 +195,7 @@ def _body(board: BoardState, now: datetime, room: int) -> Blocks:
 
 
 def since_s(task: Task, now: datetime) -> float | None:
-    """For how long the latest attempt has been running."""
+    """Returns the seconds since the start of the latest attempt; None if it has not started."""
     if not task.HasField("started_at"):
         return None
     return (now - task.started_at.ToDatetime(UTC)).total_seconds()

@@ -1,16 +1,16 @@
-"""What sessions printed and did, one entry after the other."""
+"""The output and actions of sessions, one entry after the other."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.logs import entry_document
 from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
 from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
 from swarmctl import text_format
 
-# What marks the kinds that are not plain output.
+# Marks for entries that are not plain output.
 _MARKS: Final = {
     LogKind.LOG_KIND_ERROR_OUTPUT: "! ",
     LogKind.LOG_KIND_TOOL_STARTED: "> ",
@@ -22,7 +22,7 @@ _MARKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One entry, and whose it is. The first of a session is announced."""
+    """An entry with its source. The first entry of a session gets a header."""
 
     source: TailLogResponse
     entry: LogEntry
@@ -30,7 +30,7 @@ class LogLine:
 
 
 def log_lines(answers: Iterable[TailLogResponse]) -> Iterator[LogLine]:
-    """All entries of a stream, as they come."""
+    """Yields the entries of a stream as they arrive."""
     session = None
     for answer in answers:
         for entry in answer.entries:
@@ -39,12 +39,12 @@ def log_lines(answers: Iterable[TailLogResponse]) -> Iterator[LogLine]:
 
 
 def line_document(line: LogLine) -> Document:
-    """The entry for programs."""
+    """Returns the entry for programs."""
     return entry_document(line.source, line.entry)
 
 
 def line_text(line: LogLine) -> str:
-    """The entry for people."""
+    """Returns the entry for people."""
     mark = _MARKS.get(line.entry.kind, "  ")
     text = mark + line.entry.text.rstrip("\n").replace("\n", "\n  ")
     if not line.first:

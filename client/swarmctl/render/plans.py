@@ -1,12 +1,12 @@
-"""What the server made of a plan."""
+"""The result of an import."""
 
-from amplifier_swarm.documents.document import Document
-from swarmctl.plan.send import Sent
+from amplifier_swarm.documents import Document
+from swarmctl.plan.send import ImportReply
 from swarmctl.render.blocks import Blocks, Prose
 
 
-def sent_document(sent: Sent) -> Document:
-    """How many tasks became what."""
+def import_document(sent: ImportReply) -> Document:
+    """Returns the number of tasks by result."""
     answer = sent.answer
     return {
         "added": answer.added,
@@ -18,14 +18,14 @@ def sent_document(sent: Sent) -> Document:
     }
 
 
-def sent_text(sent: Sent) -> str:
-    """The same in a line."""
+def import_text(sent: ImportReply) -> str:
+    """Returns the result in one line."""
     answer = sent.answer
-    told = f"{answer.added:,} added, {answer.changed:,} changed, {answer.unchanged:,} unchanged"
-    told += f", {answer.removed:,} removed" if answer.removed else ""
-    return f"{told} (dry run: nothing was changed)" if sent.dry_run else told
+    text = f"{answer.added:,} added, {answer.changed:,} changed, {answer.unchanged:,} unchanged"
+    text += f", {answer.removed:,} removed" if answer.removed else ""
+    return f"{text} (dry run: nothing was changed)" if sent.dry_run else text
 
 
-def sent_blocks(sent: Sent) -> Blocks:
-    """The same as blocks."""
-    return [Prose(sent_text(sent), indent=0)]
+def import_blocks(sent: ImportReply) -> Blocks:
+    """Returns the result as blocks."""
+    return [Prose(import_text(sent), indent=0)]

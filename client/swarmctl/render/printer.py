@@ -1,35 +1,43 @@
-"""Writes the data of a verb to stdout, in the form asked for.
+"""The printer of a command's data on stdout, in the form asked for.
 
-The rule: whatever a task, a session or a model said is made harmless before it gets to a terminal.
+Invariant: text of tasks, sessions and models is made safe before it reaches a terminal.
 """
 
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.text import printable
-from swarmctl.cli.options import Output
-from swarmctl.render import plain
-from swarmctl.render.blocks import Blocks
+from swarmctl.render.align import GAP, aligned
+from swarmctl.render.blocks import Block, Blocks, Heading, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Subject = TypeVar("Subject")
 
-# See `write`.
+# The size of one write, in characters; see `write`.
 _PIECE: Final = 32_768
 
-# JSON's syntax is ASCII, so that what is not stands inside a string and may be written as an escape.
+# JSON's syntax is ASCII: other characters occur only in strings, where an escape may replace them.
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7e]+")
 
 
+class Output(StrEnum):
+    """The forms of output."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
 class Printer:
-    """Prints subjects as tables, JSON or YAML."""
+    """A printer of subjects as tables, JSON or YAML."""
 
     def __init__(self, output: Output, *, no_color: bool) -> None:
         self.output = output
@@ -37,21 +45,21 @@ class Printer:
 
     @property
     def live(self) -> bool:
-        """Whether a table on stdout may be drawn again and again."""
+        """True if stdout can show a table that is redrawn."""
         return self.output is Output.TABLE and sys.stdout.isatty()
 
     def console(self, *, stderr: bool = False) -> "Console":
-        """A rich console of our kind: text is text, and numbers are not coloured."""
-        # Late: rich is slow to load, and pipes need none of it.
+        """Returns a rich console without markup and highlighting."""
+        # Imported here: rich is slow to load, and pipes do not need it.
         from rich.console import Console  # noqa: PLC0415
 
         colors: Literal["auto"] | None = None if self._no_color else "auto"
         return Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
 
-    def put(
+    def show(
         self, subject: Subject, document: Callable[[Subject], Document], blocks: Callable[[Subject], Blocks]
     ) -> None:
-        """Prints one subject: a whole document, or blocks."""
+        """Prints one subject as a whole: a document, or blocks."""
         if self.output is Output.JSON:
             write(json_text(document(subject), indent=2) + "\n")
         elif self.output is Output.YAML:
@@ -61,7 +69,7 @@ class Printer:
 
             print_blocks(self.console(), blocks(subject))
         else:
-            write("".join(line + "\n" for line in plain.lines(blocks(subject))))
+            write("".join(line + "\n" for line in plain_lines(blocks(subject))))
 
     def stream(
         self,
@@ -69,7 +77,7 @@ class Printer:
         document: Callable[[Subject], Document],
         line: Callable[[Subject], str],
     ) -> None:
-        """Prints each subject as it comes: a line, a line of JSON, or a document of YAML."""
+        """Prints each subject as it arrives: a line, a line of JSON, or a YAML document."""
         for subject in subjects:
             if self.output is Output.JSON:
                 write(json_text(document(subject)) + "\n")
@@ -80,11 +88,28 @@ class Printer:
             sys.stdout.flush()
 
 
-def write(text: str) -> None:
-    """Writes to stdout, whatever its encoding.
+def plain_lines(blocks: Blocks) -> Iterator[str]:
+    """Returns blocks as plain text for pipes and files: aligned, never coloured, wrapped or cut."""
+    for block in blocks:
+        yield from _block_lines(block)
 
-    In pieces: of one large write, an unbuffered stdout (PYTHONUNBUFFERED) loses in silence what a reader
-    that goes away has not taken.
+
+def _block_lines(block: Block) -> Iterator[str]:
+    if isinstance(block, Table):
+        for row in aligned(block, room=None):
+            yield (" " * GAP).join(one.text for one in row).rstrip()
+    elif isinstance(block, Heading):
+        yield ""
+        yield block.text
+    else:
+        yield from (" " * block.indent + line for line in block.text.splitlines())
+
+
+def write(text: str) -> None:
+    """Writes to stdout in pieces, whatever its encoding.
+
+    An unbuffered stdout (PYTHONUNBUFFERED) loses the rest of one large write silently when the reader goes
+    away.
     """
     encoding = sys.stdout.encoding or "utf-8"
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -93,7 +118,7 @@ def write(text: str) -> None:
 
 
 def json_text(document: Document, indent: int | None = None) -> str:
-    """JSON in which letters are readable and what would steer a terminal is escaped."""
+    """Returns JSON with readable letters, in which control sequences of terminals are escaped."""
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
     return _NOT_ASCII.sub(lambda match: "".join(map(_json_char, match[0])), text)
 
@@ -103,8 +128,8 @@ def _json_char(char: str) -> str:
 
 
 def yaml_text(document: Document) -> str:
-    """YAML in the order of the document; escaped on a terminal, where a letter might steer it."""
-    # Late: only this form needs it.
+    """Returns YAML in the order of the document; on a terminal, other than ASCII is escaped."""
+    # Imported here: only this form needs it.
     import yaml  # noqa: PLC0415
 
     dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

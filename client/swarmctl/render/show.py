@@ -1,8 +1,14 @@
-"""One task with its attempts, for people."""
+"""Blocks for one task: its attempts, the reasons for its state; and the link to the dashboard."""
 
 from collections.abc import Iterator, Sequence
 
-from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
+from amplifier_swarm.documents import Document, words
+from amplifier_swarm.text import printable
+from amplifier_swarm.v1.operator_service_pb2 import (
+    CreateLoginCodeResponse,
+    ExplainTaskResponse,
+    GetTaskResponse,
+)
 from amplifier_swarm.v1.session_pb2 import KillReceipt, SessionRole, Verdict
 from amplifier_swarm.v1.task_pb2 import (
     Attempt,
@@ -13,10 +19,9 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskDefinition,
 )
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.findings import course_text, findings_blocks
-from swarmctl.render.tasks import attempt_text, status_cell
+from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
 SESSIONS = (
     Column("SESSION"),
@@ -29,15 +34,19 @@ SESSIONS = (
 
 
 def show_blocks(answer: GetTaskResponse) -> Blocks:
-    """What a person wants to know of a task, the present first."""
+    """Returns a task for people, the present state first."""
     return [
-        _facts(answer.task, answer.definition, answer.attempts),
-        *_definition(answer.definition),
-        *(block for attempt in reversed(answer.attempts) for block in _attempt(attempt, answer.attempts)),
+        _task_facts(answer.task, answer.definition, answer.attempts),
+        *_definition_blocks(answer.definition),
+        *(
+            block
+            for attempt in reversed(answer.attempts)
+            for block in _attempt_blocks(attempt, answer.attempts)
+        ),
     ]
 
 
-def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) -> Table:
+def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) -> Table:
     hours = f"{task.estimated_hours:g} h" if task.HasField("estimated_hours") else None
     labels = ", ".join(f"{name}={text}" for name, text in sorted(definition.labels.items()))
     return facts(
@@ -48,7 +57,7 @@ def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) 
         ("waits for", cell(", ".join(task.blocked_by))),
         ("phase", cell(task.phase)),
         ("type", cell(task.type)),
-        ("priority", cell(priority_word(task.priority))),
+        ("priority", cell(text_format.priority_word(task.priority))),
         ("attempt", cell(attempt_text(task) if task.attempt else "none yet")),
         ("worker", cell(task.worker)),
         ("estimated", cell(hours)),
@@ -65,7 +74,7 @@ def _facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attempt]) 
     )
 
 
-def _definition(definition: TaskDefinition) -> Iterator[Block]:
+def _definition_blocks(definition: TaskDefinition) -> Iterator[Block]:
     if definition.description:
         yield Heading("Description")
         yield prose(definition.description)
@@ -78,11 +87,11 @@ def _definition(definition: TaskDefinition) -> Iterator[Block]:
             yield prose("\n".join(f"- {entry}" for entry in entries))
 
 
-def _attempt(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
+def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
     took = text_format.span(text_format.between(attempt, "started_at", "ended_at"))
     yield Heading(f"Attempt {attempt.number}")
     yield facts(
-        ("outcome", _outcome(attempt)),
+        ("outcome", _outcome_cell(attempt)),
         ("worker", cell(attempt.worker)),
         ("claimed", cell(text_format.iso(attempt, "claimed_at"))),
         ("took", cell(took)),
@@ -90,37 +99,37 @@ def _attempt(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
     if attempt.error:
         yield prose(attempt.error, "red")
     if attempt.sessions:
-        yield _sessions(attempt)
+        yield _session_table(attempt)
     if attempt.HasField("builder_result"):
-        yield from _built(attempt)
+        yield from _builder_blocks(attempt)
     for check in attempt.checks:
         verb = "passed" if check.exit_code == 0 else f"exited with {check.exit_code}"
         yield facts(("check", cell(f"{check.command}: {verb}", "" if check.exit_code == 0 else "red")))
         if check.exit_code != 0:
             yield prose(check.output_tail, "dim")
     if attempt.HasField("verdict"):
-        yield from _verdict(attempt.verdict)
+        yield from _verdict_blocks(attempt.verdict)
         yield from findings_blocks(attempt, attempts)
     if attempt.HasField("kill_receipt"):
         yield from receipt_blocks(attempt.kill_receipt)
     if attempt.late_results:
-        yield facts(("late results", cell(_late(attempt))))
+        yield facts(("late results", cell(_late_text(attempt))))
 
 
-def _late(attempt: Attempt) -> str:
-    told = f"{len(attempt.late_results)}, kept; -o json shows them"
+def _late_text(attempt: Attempt) -> str:
+    kept = f"{len(attempt.late_results)}, kept; -o json shows them"
     if any(late.outcome.kind == OutcomeKind.OUTCOME_KIND_COMPLETED for late in attempt.late_results):
-        return f"{told}; `swarmctl accept TASK --attempt {attempt.number}` lets it count"
-    return told
+        return f"{kept}; `swarmctl accept TASK --attempt {attempt.number}` lets it count"
+    return kept
 
 
-def _outcome(attempt: Attempt) -> Cell:
+def _outcome_cell(attempt: Attempt) -> Cell:
     outcome = text_format.word(AttemptOutcome, attempt.outcome) or "running"
     failure = text_format.word(FailureClass, attempt.failure_class)
     return cell(f"{outcome} ({failure})" if failure else outcome)
 
 
-def _sessions(attempt: Attempt) -> Table:
+def _session_table(attempt: Attempt) -> Table:
     rows = [
         (
             cell(session.session_id),
@@ -135,7 +144,7 @@ def _sessions(attempt: Attempt) -> Table:
     return Table(SESSIONS, rows)
 
 
-def _built(attempt: Attempt) -> Iterator[Block]:
+def _builder_blocks(attempt: Attempt) -> Iterator[Block]:
     result = attempt.builder_result
     yield facts(
         ("builder says", cell(result.status)),
@@ -147,7 +156,7 @@ def _built(attempt: Attempt) -> Iterator[Block]:
         yield prose(result.implementation_notes, "dim")
 
 
-def _verdict(verdict: Verdict) -> Iterator[Block]:
+def _verdict_blocks(verdict: Verdict) -> Iterator[Block]:
     passed = verdict.passed
     yield facts(("verdict", cell("PASS" if passed else "FAIL", "green" if passed else "red")))
     if verdict.summary:
@@ -155,7 +164,7 @@ def _verdict(verdict: Verdict) -> Iterator[Block]:
 
 
 def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
-    """How a kill went, and the last that the session printed."""
+    """Yields the receipt of a kill, and the last output of the session."""
     yield facts(
         ("processes", cell(f"{receipt.processes_found} found")),
         ("SIGTERM", cell(receipt.terminated)),
@@ -167,3 +176,19 @@ def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
     if receipt.last_output:
         yield Prose("last output:", "dim")
         yield prose(receipt.last_output, "dim")
+
+
+def explain_blocks(answer: ExplainTaskResponse) -> Blocks:
+    """Returns the task and the reasons for its state."""
+    lines = [reason.message for reason in answer.reasons] or ["nothing keeps it: it can start at once"]
+    return [*changed_blocks([answer.task]), prose("\n".join(f"- {line}" for line in lines))]
+
+
+def link_document(answer: CreateLoginCodeResponse) -> Document:
+    """Returns the link, and the seconds for which it is valid."""
+    return {"url": answer.url, "valid_for_s": words.seconds(answer.valid_for)}
+
+
+def link_blocks(answer: CreateLoginCodeResponse) -> Blocks:
+    """Returns the link alone, so that it can be passed on to a browser."""
+    return [Prose(printable(answer.url), indent=0)]

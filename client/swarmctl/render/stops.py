@@ -1,4 +1,4 @@
-"""How an emergency stop went, worker by worker."""
+"""The results of an emergency stop, by worker."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,21 +26,25 @@ _STYLES: Final = {
 
 
 def stopped_blocks(receipt: StopReceipt) -> Blocks:
-    """The same for people."""
+    """Returns the receipts for people."""
     answer = receipt.answer
-    told = facts(
+    overview = facts(
         ("mode", mode_cell(answer.swarm)),
         ("killing", cell(", ".join(answer.killing))),
         ("killed", cell(", ".join(answer.killed))),
     )
-    return [told, Table(WORKERS, [_row(worker) for worker in receipt.workers])] if receipt.workers else [told]
+    return (
+        [overview, Table(WORKERS, [_row(worker) for worker in receipt.workers])]
+        if receipt.workers
+        else [overview]
+    )
 
 
 def _row(worker: WorkerReceipt) -> Sequence[Cell]:
     survivors = worker.total("survivors")
     return (
         cell(worker.name),
-        cell(_told(worker), _STYLES[worker.reach]),
+        cell(_state_text(worker), _STYLES[worker.reach]),
         cell(worker.total("processes_found")),
         cell(worker.total("terminated")),
         cell(worker.total("killed")),
@@ -49,10 +53,10 @@ def _row(worker: WorkerReceipt) -> Sequence[Cell]:
     )
 
 
-def _told(worker: WorkerReceipt) -> str:
+def _state_text(worker: WorkerReceipt) -> str:
     match worker.reach:
         case Reach.ORDERED:
-            return "told to end"
+            return "ordered to end"
         case Reach.STOPPED:
             return f"gone at {stopped_at(worker) or 'an unknown time'}"
         case Reach.UNREACHABLE | Reach.SILENT:

@@ -20,25 +20,27 @@ MODE_STYLES: Final = {
 
 
 def mode_cell(swarm: Swarm) -> Cell:
-    """The mode, and why."""
+    """Returns the mode with its cause."""
     mode = text_format.word(SwarmMode, swarm.mode)
     text = f"{mode}: {swarm.cause}" if swarm.cause else mode
     return cell(text, MODE_STYLES.get(swarm.mode, ""))
 
 
 def paused_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
-    """Each runner whose provider refused, why, and what to do; `resume` is the command that ends it."""
+    """Returns each runner whose provider refused, the cause, and the remedy; `resume` is the command for
+    it.
+    """
     return [
         block
         for paused in swarm.paused_runners
         for block in (
-            Prose(_refused(paused), "bold red", indent=0),
+            Prose(_pause_text(paused), "bold red", indent=0),
             Prose(f"Mend that, then `{resume}`; until then it starts no session.", "red", indent=2),
         )
     ]
 
 
-def _refused(paused: PausedRunner) -> str:
+def _pause_text(paused: PausedRunner) -> str:
     at = text_format.iso(paused, "paused_at")
     since = f" since {at}" if at else ""
     cause = paused.cause or "its provider refused for good"
@@ -46,7 +48,7 @@ def _refused(paused: PausedRunner) -> str:
 
 
 def swarm_blocks(swarm: Swarm) -> Blocks:
-    """The swarm at a glance."""
+    """Returns an overview of the swarm."""
     hours = f"{swarm.completed_hours:g} of {swarm.estimated_hours:g}" if swarm.estimated_hours else None
     done = counts(swarm)["completed"]
     rows = [(status_cell(c.status), cell(c.count)) for c in sorted(swarm.counts, key=lambda c: c.status)]
@@ -69,12 +71,12 @@ def swarm_blocks(swarm: Swarm) -> Blocks:
 
 
 def mode_blocks(swarm: Swarm) -> Blocks:
-    """What is allowed to happen now."""
+    """Returns the mode alone."""
     return [facts(("mode", mode_cell(swarm)))]
 
 
 def resumed_blocks(answer: ResumeSwarmResponse) -> Blocks:
-    """The same for people."""
+    """Returns the mode after a resume, and the tasks that were put back."""
     return [facts(("mode", mode_cell(answer.swarm)), ("requeued", _ids(answer.requeued)))]
 
 

@@ -1,11 +1,10 @@
-"""Tasks in lists, as tables."""
+"""Tables of tasks."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.plan.vocabulary import priority_word
 from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell
 
 STYLES: Final = {
@@ -21,19 +20,19 @@ STYLES: Final = {
 
 
 def status_cell(status: TaskStatus.ValueType) -> Cell:
-    """A status in its colour."""
+    """Returns a status in its colour."""
     return cell(text_format.word(TaskStatus, status), STYLES.get(status, ""))
 
 
-def why(task: Task) -> str:
-    """Why the task is where it is, as far as the task itself knows."""
+def reason_text(task: Task) -> str:
+    """Returns the reason for the task's state, as far as the task itself holds it."""
     if task.blocked_by:
         return "waits for " + ", ".join(task.blocked_by)
     return task.cause or task.last_error
 
 
 def attempt_text(task: Task) -> str:
-    """Which attempt it is, and of how many, as long as an operator's retry or a loss has not added some."""
+    """Returns the number of the attempt, with the maximum until a retry or a loss exceeds it."""
     allowed = task.max_retries + 1
     return f"{task.attempt} of {allowed}" if task.attempt <= allowed else str(task.attempt)
 
@@ -51,21 +50,21 @@ LIST: Final = (
 
 
 def list_row(task: Task) -> Sequence[Cell]:
-    """A task as a row of such a table."""
+    """Returns a task as a row of the list."""
     return (
         cell(task.task_id),
         status_cell(task.status),
-        cell(priority_word(task.priority)),
+        cell(text_format.priority_word(task.priority)),
         cell(task.phase),
         cell(task.attempt or None),
         cell(task.worker),
         cell(task.name),
-        cell(why(task), "dim"),
+        cell(reason_text(task), "dim"),
     )
 
 
 def list_blocks(tasks: Sequence[Task]) -> Blocks:
-    """A list of tasks as a table."""
+    """Returns a list of tasks as a table."""
     return [Table(LIST, [list_row(task) for task in tasks])]
 
 
@@ -73,7 +72,7 @@ BLOCKED: Final = (Column("ID"), Column("WAITS FOR"), Column("NAME", flexible=Tru
 
 
 def blocked_blocks(tasks: Sequence[Task]) -> Blocks:
-    """What waits, and for what."""
+    """Returns the tasks that wait, with their open dependencies."""
     rows = [(cell(t.task_id), cell(", ".join(t.blocked_by)), cell(t.name)) for t in tasks]
     return [Table(BLOCKED, rows)]
 
@@ -82,6 +81,6 @@ CHANGED: Final = (Column("ID"), Column("STATUS"), Column("NAME", flexible=True))
 
 
 def changed_blocks(tasks: Sequence[Task]) -> Blocks:
-    """Tasks with where they now are."""
+    """Returns tasks with their status."""
     rows = [(cell(task.task_id), status_cell(task.status), cell(task.name)) for task in tasks]
     return [Table(CHANGED, rows)]

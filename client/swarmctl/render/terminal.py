@@ -1,4 +1,4 @@
-"""Blocks for a terminal, by way of rich. Text goes in as rich.text.Text: nothing in it is markup."""
+"""Blocks on a terminal, drawn with rich. All text is rich.text.Text: none of it is markup."""
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -9,18 +9,18 @@ from swarmctl.render.blocks import Block, Blocks, Heading, Table
 
 
 def print_blocks(console: Console, blocks: Blocks) -> None:
-    """Prints them one below the other. A line that is too long goes on in the next; none is cut."""
+    """Prints the blocks one below the other. A long line continues on the next; nothing is cut."""
     for block in blocks:
         console.print(renderable(block, room=console.width), soft_wrap=isinstance(block, Table))
 
 
 def group(blocks: Blocks, *, room: int) -> Group:
-    """All of them as one thing to draw."""
+    """Returns the blocks as one renderable."""
     return Group(*(renderable(block, room=room) for block in blocks))
 
 
 def renderable(block: Block, *, room: int) -> RenderableType:
-    """What rich prints."""
+    """Returns a block as a renderable of rich."""
     if isinstance(block, Table):
         return _table(block, room=room)
     if isinstance(block, Heading):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
 from swarmctl import text_format
@@ -11,7 +11,7 @@ from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
 
 def token_document(token: Token) -> Document:
-    """A token without its secret."""
+    """Returns a token without its secret."""
     return {
         "token_id": token.token_id,
         "role": text_format.word(Role, token.role),
@@ -22,17 +22,17 @@ def token_document(token: Token) -> Document:
 
 
 def created_document(answer: CreateTokenResponse) -> Document:
-    """A token with its secret, which is shown this once."""
+    """Returns a token with its secret, which is shown only once."""
     return {"token": answer.token, **token_document(answer.info)}
 
 
 def created_blocks(answer: CreateTokenResponse) -> Blocks:
-    """The secret alone, so that it can be written into a file."""
+    """Returns the secret alone, so that it can be written into a file."""
     return [Prose(printable(answer.token), indent=0)]
 
 
 def tokens_document(tokens: Sequence[Token]) -> Document:
-    """All tokens."""
+    """Returns all tokens."""
     return [token_document(token) for token in tokens]
 
 
@@ -40,7 +40,7 @@ TOKENS: Final = (Column("ID"), Column("ROLE"), Column("CREATED"), Column("REVOKE
 
 
 def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
-    """All tokens as a table."""
+    """Returns all tokens as a table."""
     rows = [
         (
             cell(token.token_id),

@@ -27,7 +27,7 @@ WORKER_STYLES: Final = {
 
 
 def workers_blocks(workers: Sequence[Worker]) -> Blocks:
-    """All workers as a table."""
+    """Returns all workers as a table."""
     rows = [
         (
             cell(worker.name),

@@ -1,1 +1,1 @@
-"""`swarmctl run`: a private server, its workers, and the way to the end of a plan."""
+"""`swarmctl run`: a private server, its workers, and the supervisor of both."""

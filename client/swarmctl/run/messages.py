@@ -1,6 +1,6 @@
-"""What the conductor of a run waits for, all in one place: events, ends of children, signals.
+"""The queue of everything that the supervisor of a run waits for: events, exits of children, signals.
 
-The rule: nothing is polled. Threads and the signal handler put messages in; one loop takes them out.
+Invariant: nothing is polled. Threads and the signal handler put messages in; one loop takes them out.
 """
 
 import os
@@ -16,20 +16,20 @@ from typing import Any, Final
 from amplifier_swarm.v1.event_pb2 import Event
 from swarmctl.run.child_process import Child
 
-# What a person or a supervisor sends to end a run; a closed terminal sends the last.
+# The signals that end a run; a closed terminal sends SIGHUP.
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class EventsReceived:
-    """Something changed in the swarm."""
+    """Events of the swarm."""
 
     events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
 class ChildExited:
-    """A child has ended."""
+    """The exit of a child."""
 
     child: Child
     code: int
@@ -37,33 +37,33 @@ class ChildExited:
 
 @dataclass(frozen=True, slots=True)
 class StdoutLine:
-    """A line of a child's stdout; empty at its end."""
+    """A line of a child's stdout; empty at the end of the stream."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The user wants an end."""
+    """A request of the user to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventStreamBroken:
-    """The event stream broke for good; what else ends will say why."""
+    """The final end of the event stream; another message will give the reason."""
 
 
-Message = EventsReceived | ChildExited | StdoutLine | Interrupted | EventStreamBroken
+RunMessage = EventsReceived | ChildExited | StdoutLine | Interrupted | EventStreamBroken
 
 
 class MessageQueue:
-    """The messages, in the order in which they came."""
+    """The messages in the order of their arrival."""
 
     def __init__(self) -> None:
-        # The one queue of the standard library that a signal handler may put into.
-        self._queue: SimpleQueue[Message] = SimpleQueue()
+        # The only queue of the standard library that is safe in a signal handler.
+        self._queue: SimpleQueue[RunMessage] = SimpleQueue()
 
-    def take(self, deadline: float | None) -> Message | None:
-        """The next message; None if none comes before the deadline of the monotonic clock."""
+    def get(self, deadline: float | None) -> RunMessage | None:
+        """Returns the next message; None if none arrives before the deadline of the monotonic clock."""
         timeout_s = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             return self._queue.get(timeout=timeout_s)
@@ -71,7 +71,7 @@ class MessageQueue:
             return None
 
     def watch_child(self, child: Child) -> None:
-        """Says when it has ended."""
+        """Queues a message when the child has ended."""
 
         def wait() -> None:
             code = child.wait()
@@ -80,7 +80,7 @@ class MessageQueue:
         threading.Thread(target=wait, name=f"wait-{child.name}", daemon=True).start()
 
     def watch_lines(self, descriptor: int) -> None:
-        """Passes lines on as they come, to the end, so that whoever writes them never blocks."""
+        """Queues the lines of a pipe to its end, so that the writer never blocks."""
 
         def read() -> None:
             with os.fdopen(descriptor, errors="replace") as lines:
@@ -91,7 +91,7 @@ class MessageQueue:
         threading.Thread(target=read, name="lines", daemon=True).start()
 
     def watch_events(self, batches: Iterable[Sequence[Event]]) -> None:
-        """Passes events on as they come."""
+        """Queues events as they arrive."""
 
         def read() -> None:
             try:
@@ -103,14 +103,14 @@ class MessageQueue:
         threading.Thread(target=read, name="events", daemon=True).start()
 
     @contextmanager
-    def catching_signals(self) -> Iterator[None]:
-        """Turns signals into messages meanwhile."""
+    def signals_as_messages(self) -> Iterator[None]:
+        """Turns signals into messages inside the context."""
 
         def on_signal(_number: int, _frame: Any) -> None:
             self._queue.put(Interrupted())
 
         before = {number: signal.getsignal(number) for number in _SIGNALS}
-        # What is ignored stays so: that is how nohup keeps a run alive.
+        # Ignored signals stay ignored: nohup relies on this.
         heard = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
         for number in heard:
             signal.signal(number, on_signal)

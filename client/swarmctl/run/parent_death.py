@@ -1,8 +1,8 @@
-"""Becomes another program, one that gets a signal when the process that started it is gone: of a run that
-is killed outright, nothing is left behind to work and to cost.
+"""An exec wrapper that sets the parent-death signal: no child survives a run that is killed outright.
 
-Started as `python -I -S tether.py SIGNAL PARENT PROGRAM ARGUMENT…`, both of the first being numbers. The
-rule: the standard library only, and little of it, for each child of a run waits for this.
+Usage: `python -I -S parent_death.py SIGNAL PARENT PROGRAM ARGUMENT…`, with numbers for the first two.
+
+Invariant: this module imports little, and only of the standard library: each child of a run waits for it.
 """
 
 import ctypes
@@ -12,18 +12,18 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-# From Linux's prctl.h: the signal that this process gets when its parent dies. It outlives an exec.
+# From Linux's prctl.h: sets the signal for the death of the parent. The setting survives an exec.
 PR_SET_PDEATHSIG: Final = 1
-# What a shell exits with where it can't start a program.
+# The exit code of a shell that can't start a program.
 NOT_STARTED: Final = 127
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Becomes the program; returns only if it can't."""
+    """Replaces this process by the program; returns an exit code only if that fails."""
     number, parent, *argv = arguments
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         return _failed("can't be tied to its parent", ctypes.get_errno())
-    # A parent that died before that sends nothing any more.
+    # If the parent died before the call, no signal arrives.
     if os.getppid() != int(parent):
         return 128 + int(number)
     try:
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(f"can't start {argv[0]}", error.errno or 0)
 
 
-def tethered(argv: Sequence[str], *, end: signal.Signals) -> Sequence[str]:
-    """The argv that starts the program with the signal for its parent's death, this process being it."""
-    return (sys.executable, "-I", "-S", __file__, str(int(end)), str(os.getpid()), *argv)
+def with_parent_death_signal(argv: Sequence[str], *, signal_number: signal.Signals) -> Sequence[str]:
+    """Returns the argv that starts the program with a signal for the death of this process."""
+    return (sys.executable, "-I", "-S", __file__, str(int(signal_number)), str(os.getpid()), *argv)
 
 
 def _failed(what: str, number: int) -> int:

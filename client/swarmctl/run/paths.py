@@ -6,12 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
-    """Where a run keeps what must outlast it: all of it beside the database."""
+    """The files that must outlast a run: all of them lie beside the database."""
 
     db: Path
 
     def make(self) -> None:
-        """Makes the folder, for its owner alone: what lies in it opens everything."""
+        """Makes the folder for its owner alone: its files give full access."""
         self.db.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
@@ -20,14 +20,14 @@ class RunPaths:
         return self.db.with_name("token")
 
     def log(self, name: str) -> Path:
-        """The log of one child."""
+        """Returns the log file of one child."""
         return self.db.with_name("logs") / f"{name}.log"
 
     @property
     def worker_state(self) -> Path:
-        """Where each worker makes a state folder of its name."""
+        """The folder in which each worker makes a state folder of its name."""
         return self.db.with_name("workers")
 
     def has_state_of(self, worker: str) -> bool:
-        """Whether a worker of that name has worked here."""
+        """Returns whether a worker of that name has left state here."""
         return (self.worker_state / worker).is_dir()

@@ -1,4 +1,4 @@
-"""Shows on stderr how a run goes: a live board on a terminal, one line an event otherwise."""
+"""The progress of a run on stderr: a live board on a terminal, one line per event otherwise."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,13 @@ from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import text_format
-from swarmctl.console import say
-from swarmctl.render.events import told
+from swarmctl.console import print_err
+from swarmctl.render.events import event_text
 from swarmctl.render.live_board import FINAL, LiveBoard, fetch_board
 from swarmctl.render.printer import Printer
 
-# What a person who looks on wants to read; the rest is in `swarmctl events`.
-_TOLD: Final = frozenset(
+# The events that matter to a reader; `swarmctl events` lists all.
+_SHOWN_KINDS: Final = frozenset(
     {
         EventKind.EVENT_KIND_TASK_SKIPPED,
         EventKind.EVENT_KIND_TASK_REVIVED,
@@ -42,13 +42,13 @@ _TOLD: Final = frozenset(
 
 
 class ProgressDisplay(Protocol):
-    """Something that shows events."""
+    """A display of events."""
 
-    def show(self, events: Sequence[Event]) -> None: ...  # see the class
+    def show(self, events: Sequence[Event]) -> None: ...  # see the implementations
 
 
 class EventLines:
-    """One line an event, with how far the run has come."""
+    """A display of one line per event, with the number of finished tasks."""
 
     def __init__(self, tasks: Sequence[Task], *, resume: str) -> None:
         self._resume = resume
@@ -58,33 +58,35 @@ class EventLines:
     def show(self, events: Sequence[Event]) -> None:
         """Writes the lines."""
         for event in events:
-            # Not every event of a task says where the task is.
+            # Not every event of a task carries its status.
             if event.task_id and event.status:
                 self._known.add(event.task_id)
                 (self._final.add if event.status in FINAL else self._final.discard)(event.task_id)
-            if event.kind in _TOLD:
-                far = f"{len(self._final)}/{len(self._known)}"
-                say(f"{text_format.clock(event, 'happened_at')} [{far}] {told(event, resume=self._resume)}")
+            if event.kind in _SHOWN_KINDS:
+                progress = f"{len(self._final)}/{len(self._known)}"
+                print_err(
+                    f"{text_format.clock(event, 'happened_at')} [{progress}] {event_text(event, resume=self._resume)}"
+                )
 
 
 class RunBoard:
-    """The live board."""
+    """A display on the live board."""
 
     def __init__(self, stub: OperatorServiceStub, live: LiveBoard) -> None:
         self._stub = stub
         self._live = live
 
     def show(self, events: Sequence[Event]) -> None:
-        """Looks at the server again."""
-        lines = [told(event) for event in events if event.kind in _TOLD]
+        """Fetches the state again and draws it."""
+        lines = [event_text(event) for event in events if event.kind in _SHOWN_KINDS]
         self._live.show(fetch_board(self._stub), lines)
 
 
 @contextmanager
-def showing(
+def progress_display(
     stub: OperatorServiceStub, printer: Printer, tasks: Sequence[Task], *, resume: str
 ) -> Iterator[ProgressDisplay]:
-    """What fits the place where stderr goes; `resume` is the command that ends the pause of a runner."""
+    """Opens the display that fits stderr; `resume` is the command that resumes a paused runner."""
     if not sys.stderr.isatty():
         yield EventLines(tasks, resume=resume)
         return

@@ -13,17 +13,17 @@ from swarmctl.run.child_process import Child
 from swarmctl.run.messages import Interrupted, MessageQueue, StdoutLine
 from swarmctl.run.paths import RunPaths
 
-# It opens a database and two ports; a slow disk may have to replay a log first.
+# swarmd opens a database and two ports; on a slow disk it may first replay a log.
 READY_WITHIN_S: Final = 60.0
-# It promises to end within five seconds.
+# swarmd promises to end within five seconds.
 STOP_WITHIN_S: Final = 10.0
-# How swarmd says that another one has the database.
+# swarmd's message that another swarmd has the database open.
 _HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
 _READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
 
 
 class ChildFailed(ProgramExit):
-    """A child ended where it should not; its own last line says why."""
+    """The unexpected end of a child; the last line of its log gives the reason."""
 
     def __init__(self, child: Child, code: int) -> None:
         known = code in set(ExitCode) and code != ExitCode.OK
@@ -31,36 +31,36 @@ class ChildFailed(ProgramExit):
         self._fallback = f"{child.name} ended with exit code {code}; see {child.log}"
 
     def line(self, program: str) -> str:
-        """The child's line; it names the child itself."""
+        """Returns the child's own line, which names the child."""
         return self.message or f"{program}: {self._fallback}"
 
 
 class PrivateServer:
-    """Runs for as long as the context does."""
+    """A swarmd that runs as long as the context."""
 
     def __init__(
         self,
         programs: Programs,
-        place: RunPaths,
+        paths: RunPaths,
         dashboard: str,
-        inbox: MessageQueue,
+        messages: MessageQueue,
         *,
         notify: Sequence[str] = (),
     ) -> None:
         self.address = ""
         self.dashboard = ""
-        self._db = place.db
+        self._db = paths.db
         self._argv = (
             *programs.swarmd,
-            *("--db", str(place.db)),
+            *("--db", str(paths.db)),
             *("--listen", "127.0.0.1:0"),
-            *("--token-file", str(place.token)),
+            *("--token-file", str(paths.token)),
             *("--dashboard", dashboard),
         )
-        # Not in the arguments: addresses hold secrets.
+        # Passed in the environment, not in the arguments: addresses hold secrets.
         self._variables = {"SWARMD_NOTIFY": " ".join(notify)} if notify else {}
-        self._log = place.log("swarmd")
-        self._inbox = inbox
+        self._log = paths.log("swarmd")
+        self._messages = messages
 
     def __enter__(self) -> Self:
         reading, writing = os.pipe()
@@ -68,10 +68,10 @@ class PrivateServer:
             self.child = Child("swarmd", self._argv, log=self._log, stdout=writing, variables=self._variables)
         finally:
             os.close(writing)
-        self._inbox.watch_lines(reading)
+        self._messages.watch_lines(reading)
         try:
             self._wait_until_ready()
-        except BaseException:  # whatever it is: we leave nothing behind
+        except BaseException:  # after any error, no child is left behind
             self.child.stop(grace_s=STOP_WITHIN_S)
             raise
         return self
@@ -82,7 +82,7 @@ class PrivateServer:
         self.child.stop(grace_s=STOP_WITHIN_S)
 
     def _wait_until_ready(self) -> None:
-        match self._inbox.take(time.monotonic() + READY_WITHIN_S):
+        match self._messages.get(time.monotonic() + READY_WITHIN_S):
             case StdoutLine(line) if found := _READY.match(line):
                 self.address, self.dashboard = found["grpc"], found["dashboard"]
             case StdoutLine(""):
@@ -91,8 +91,8 @@ class PrivateServer:
             case Interrupted():
                 raise KeyboardInterrupt
             case None:
-                told = f"swarmd did not get ready within {READY_WITHIN_S:.0f} s"
-                raise ProgramExit(ExitCode.UNREACHABLE, told, hint=f"see {self._log}")
+                problem = f"swarmd did not get ready within {READY_WITHIN_S:.0f} s"
+                raise ProgramExit(ExitCode.UNREACHABLE, problem, hint=f"see {self._log}")
             case _:
                 raise ProgramExit(
                     ExitCode.NEGATIVE, "swarmd did not say that it is ready", hint=f"see {self._log}"
@@ -102,6 +102,6 @@ class PrivateServer:
         held = _HELD.search(self.child.last_line()) if code == ExitCode.NOT_FOUND else None
         if held is None:
             return ChildFailed(self.child, code)
-        pid, told = held["pid"], f"a swarmd that runs already has {self._db} open (pid {held['pid']})"
+        pid, problem = held["pid"], f"a swarmd that runs already has {self._db} open (pid {held['pid']})"
         hint = f"let that run end, or end its server with `kill {pid}`; or give another --db"
-        return ProgramExit(ExitCode.NOT_FOUND, told, hint=hint)
+        return ProgramExit(ExitCode.NOT_FOUND, problem, hint=hint)

@@ -1,10 +1,10 @@
-"""How a run ended: every task with what became of it."""
+"""The summary of a run: every task with its final state."""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
@@ -22,17 +22,17 @@ COLUMNS: Final = (
 
 
 def all_completed(tasks: Sequence[Task]) -> bool:
-    """Whether the run reached what it was for."""
+    """Returns whether every task is completed."""
     return all(task.status == TaskStatus.TASK_STATUS_COMPLETED for task in tasks)
 
 
 def summary_document(tasks: Sequence[Task]) -> Document:
-    """The tasks, and whether all of them are completed."""
+    """Returns the tasks, and whether all of them are completed."""
     return {"completed": all_completed(tasks), "tasks": list_document(tasks)}
 
 
 def summary_blocks(tasks: Sequence[Task]) -> Blocks:
-    """The same for people."""
+    """Returns the summary for people."""
     rows = [
         (
             cell(task.task_id),
@@ -45,8 +45,8 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
         for task in tasks
     ]
     counted = Counter(text_format.word(TaskStatus, task.status) for task in tasks)
-    told = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+    by_status = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
     return [
         Table(COLUMNS, rows),
-        Prose(f"{text_format.plural(len(tasks), 'task')}: {told or 'none'}", indent=0),
+        Prose(f"{text_format.plural(len(tasks), 'task')}: {by_status or 'none'}", indent=0),
     ]

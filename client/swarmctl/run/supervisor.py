@@ -1,4 +1,4 @@
-"""Leads one run from its plan to its summary, and through every way in which it can end before."""
+"""The supervisor of a run: from the plan to the summary, through every way in which a run can end."""
 
 import time
 from collections.abc import Sequence
@@ -28,40 +28,40 @@ from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.connection import Connection
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.context import DEADLINE_S
-from swarmctl.console import say
-from swarmctl.plan.faults import lines
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.console import print_err
+from swarmctl.plan.faults import report_lines
 from swarmctl.plan.read import Plan
 from swarmctl.plan.send import send_plan
 from swarmctl.programs import Programs
 from swarmctl.render.live_board import FINAL
-from swarmctl.render.plans import sent_text
+from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
-from swarmctl.run.progress import ProgressDisplay, showing
+from swarmctl.run.progress import ProgressDisplay, progress_display
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
-from swarmctl.run.workers import WorkerProcesses, crew
+from swarmctl.run.workers import WorkerProcesses, worker_names
 
-# Both causes begin like this, so that the next run knows its own pause and its own stop.
+# Both causes begin with this text, so that the next run recognises its own pause and stop.
 OUR_CAUSE: Final = "swarmctl run was interrupted"
-# Events of a tenth of a second are shown together.
+# Events within a tenth of a second are shown together.
 PAUSE_S: Final = 0.1
-# A worker told to exit when done has this long for it; it has nothing left to do.
+# The time for workers to exit after all tasks are done.
 EXIT_WITHIN_S: Final = 15.0
-# An emergency stop gives no grace; this is for the proof that all is gone.
+# The time for the proof of an emergency stop, which gives no grace.
 STOPPED_WITHIN_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What the command line asks for."""
+    """The arguments of the command line."""
 
     programs: Programs
-    place: RunPaths
+    paths: RunPaths
     workers: int
     project_root: Path
     dashboard: str
@@ -70,93 +70,93 @@ class RunSettings:
 
 
 class StopLevel(IntEnum):
-    """How often the user has asked for an end, and so how soon it is to be."""
+    """The number of requests to stop, and so the urgency."""
 
-    UNASKED = 0
-    WHEN_RUNNING_TASKS_END = 1
-    WHEN_SESSIONS_ARE_KILLED = 2
+    NOT_REQUESTED = 0
+    DRAIN = 1
+    KILL = 2
     NOW = 3
 
 
 def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
-    """Runs a plan to its end; OK only if every task is completed then."""
-    inbox, place = MessageQueue(), settings.place
-    place.make()
-    with inbox.catching_signals(), ExitStack() as stack:
+    """Runs a plan to its end; returns OK only if every task is completed."""
+    messages, paths = MessageQueue(), settings.paths
+    paths.make()
+    with messages.signals_as_messages(), ExitStack() as stack:
         server = stack.enter_context(
-            PrivateServer(settings.programs, place, settings.dashboard, inbox, notify=settings.notify)
+            PrivateServer(settings.programs, paths, settings.dashboard, messages, notify=settings.notify)
         )
-        connection = Connection(Endpoint(server=server.address, token=read_token(place.token)))
+        connection = Connection(Endpoint(server=server.address, token=read_token(paths.token)))
         stack.callback(connection.close)
-        run = _Run(settings, server, connection, inbox)
+        run = _Run(settings, server, connection, messages)
         try:
-            tasks = run.conduct(plan, printer)
+            tasks = run.run_to_completion(plan, printer)
         except grpc.RpcError as error:
             if not server.child.alive:
-                raise run.server_lost() from error
-            connection.raise_for_people(error)
+                raise run.server_lost_error() from error
+            connection.raise_as_exit(error)
             raise
-    printer.put(tasks, summary_document, summary_blocks)
+    printer.show(tasks, summary_document, summary_blocks)
     return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
 
 
 class _Run:
-    """One run, with its server up."""
+    """A run whose server is up."""
 
     def __init__(
-        self, settings: RunSettings, server: PrivateServer, connection: Connection, inbox: MessageQueue
+        self, settings: RunSettings, server: PrivateServer, connection: Connection, messages: MessageQueue
     ) -> None:
         self._settings = settings
-        self._place = settings.place
+        self._paths = settings.paths
         self._server = server
         self._stub = connection.stub
-        self._inbox = inbox
-        self._patience = StopLevel.UNASKED
-        # Of the monotonic clock: when the workers are no longer waited for.
+        self._messages = messages
+        self._stop_level = StopLevel.NOT_REQUESTED
+        # The end of the wait for the workers, on the monotonic clock.
         self._deadline: float | None = None
-        self._told: set[str] = set()
-        # The last event that was shown.
-        self._seen = 0
+        self._reported: set[str] = set()
+        # The number of the last event that was shown.
+        self._last_seq = 0
 
-    def conduct(self, plan: Plan, printer: Printer) -> Sequence[Task]:
-        """From the import to the end; the tasks as they then are."""
-        say(f"swarmctl: swarmd at {self._server.address}, database {self._place.db}")
+    def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
+        """Imports the plan and runs the workers to their end; returns the tasks in their final state."""
+        print_err(f"swarmctl: swarmd at {self._server.address}, database {self._paths.db}")
         if self._server.dashboard != "off":
-            self._tell_dashboard()
+            self._print_dashboard_link()
         self._resume()
-        self._send(plan)
+        self._import(plan)
         swarm = self._swarm()
         if not swarm.done:
-            self._work(printer, after=swarm.last_event_seq)
+            self._run_workers(printer, after=swarm.last_event_seq)
         return TaskList(self._stub).first(0)
 
-    def _tell_dashboard(self) -> None:
-        """A link that is good once, and how to get the next one."""
+    def _print_dashboard_link(self) -> None:
+        """Prints a link that is good once, and the command for the next one."""
         link = self._stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
-        say(
+        print_err(
             f"swarmctl: dashboard at {link.url} (once, within {text_format.span(text_format.seconds(link.valid_for))})"
         )
-        here = f"--server {self._server.address} --token-file {self._place.token}"
-        say(f"swarmctl: for another link, `swarmctl dashboard {here}`")
+        here = f"--server {self._server.address} --token-file {self._paths.token}"
+        print_err(f"swarmctl: for another link, `swarmctl dashboard {here}`")
 
-    def server_lost(self) -> ProgramExit:
-        """What to say when swarmd is gone."""
+    def server_lost_error(self) -> ProgramExit:
+        """Returns the error for an unexpected end of swarmd."""
         last = self._server.child.last_line()
-        told = f"swarmd ended in the middle of the run{': ' if last else ''}{last}"
-        return ProgramExit(ExitCode.NEGATIVE, told, hint="the same command goes on where it was")
+        problem = f"swarmd ended in the middle of the run{': ' if last else ''}{last}"
+        return ProgramExit(ExitCode.NEGATIVE, problem, hint="the same command goes on where it was")
 
     def _swarm(self) -> Swarm:
         return self._stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
 
     def _resume(self) -> None:
-        """Takes back what an interrupted run left behind; the stop of somebody else stands."""
+        """Resumes a swarm that an interrupted run has paused or stopped; a stop by another operator stands."""
         swarm = self._swarm()
         stopped = swarm.mode == SwarmMode.SWARM_MODE_STOPPED
         if stopped and not swarm.cause.startswith(OUR_CAUSE):
             raise ProgramExit(
                 ExitCode.CONFLICT,
                 f"an emergency stop is in force: {swarm.cause or 'no cause given'}",
-                hint=f"start `swarmd --db {self._place.db}` and end the stop with `swarmctl resume`",
+                hint=f"start `swarmd --db {self._paths.db}` and end the stop with `swarmctl resume`",
             )
         if swarm.mode == SwarmMode.SWARM_MODE_RUNNING and not swarm.paused_runners:
             return
@@ -164,121 +164,121 @@ class _Run:
         requeued = self._stub.ResumeSwarm(request, timeout=DEADLINE_S).requeued
         put_back = f"; {text_format.plural(len(requeued), 'killed task')} put back" if requeued else ""
         for paused in swarm.paused_runners:
-            say(f"swarmctl: trying the runner {paused.runner} again, which was paused: {paused.cause}")
+            print_err(f"swarmctl: trying the runner {paused.runner} again, which was paused: {paused.cause}")
         if swarm.mode != SwarmMode.SWARM_MODE_RUNNING:
-            say(f"swarmctl: going on where the last run was interrupted{put_back}")
+            print_err(f"swarmctl: going on where the last run was interrupted{put_back}")
 
     def _resume_command(self) -> str:
-        return f"swarmctl resume --server {self._server.address} --token-file {self._place.token}"
+        return f"swarmctl resume --server {self._server.address} --token-file {self._paths.token}"
 
-    def _holders(self) -> Sequence[str]:
-        """The workers of an earlier run that did not come to say what became of their tasks."""
+    def _lost_workers(self) -> Sequence[str]:
+        """Returns the workers of an earlier run that still hold tasks and have state here."""
         workers = self._stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
-        return [w.name for w in workers if w.running and self._place.has_state_of(w.name)]
+        return [w.name for w in workers if w.running and self._paths.has_state_of(w.name)]
 
-    def _send(self, plan: Plan) -> None:
+    def _import(self, plan: Plan) -> None:
         sent = send_plan(self._stub, plan)
-        for line in lines(plan.file, [*plan.warnings, *sent.warnings]):
-            say(f"warning: {line}")
-        say(f"swarmctl: {plan.file}: {sent_text(sent)}")
+        for line in report_lines(plan.file, [*plan.warnings, *sent.warnings]):
+            print_err(f"warning: {line}")
+        print_err(f"swarmctl: {plan.file}: {import_text(sent)}")
 
-    def _work(self, printer: Printer, *, after: int) -> None:
-        """Has the workers work until all of them have ended."""
+    def _run_workers(self, printer: Printer, *, after: int) -> None:
+        """Runs the workers until all of them have ended."""
         tasks = TaskList(self._stub).first(0)
-        self._seen = after
+        self._last_seq = after
         batches = streams.events(self._stub, after=after)
-        self._inbox.watch_child(self._server.child)
+        self._messages.watch_child(self._server.child)
         with (
             WorkerProcesses(
                 self._settings.programs,
-                self._place,
+                self._paths,
                 server=self._server.address,
                 project_root=self._settings.project_root,
                 flags=self._settings.worker_flags,
-                names=crew(self._settings.workers, self._holders()),
-                inbox=self._inbox,
-            ) as fleet,
-            showing(self._stub, printer, tasks, resume=self._resume_command()) as progress,
+                names=worker_names(self._settings.workers, self._lost_workers()),
+                messages=self._messages,
+            ) as workers,
+            progress_display(self._stub, printer, tasks, resume=self._resume_command()) as progress,
         ):
-            self._inbox.watch_events(streams.gathered(batches, pause_s=PAUSE_S))
-            self._loop(fleet, progress)
-            # The last worker may leave before its last event is here.
-            for rest in streams.events(self._stub, after=self._seen, follow=False):
+            self._messages.watch_events(streams.coalesced(batches, pause_s=PAUSE_S))
+            self._loop(workers, progress)
+            # The last worker may exit before its last event arrives.
+            for rest in streams.events(self._stub, after=self._last_seq, follow=False):
                 progress.show(rest)
-        if self._patience is StopLevel.UNASKED and not self._swarm().done:
-            logs = self._place.log("worker-1").parent
-            say(
+        if self._stop_level is StopLevel.NOT_REQUESTED and not self._swarm().done:
+            logs = self._paths.log("worker-1").parent
+            print_err(
                 f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"
             )
 
-    def _loop(self, fleet: WorkerProcesses, progress: ProgressDisplay) -> None:
-        while fleet.working:
-            match self._inbox.take(_earlier(self._deadline, fleet.next_s)):
+    def _loop(self, workers: WorkerProcesses, progress: ProgressDisplay) -> None:
+        while workers.active:
+            match self._messages.get(_earliest(self._deadline, workers.next_restart_s)):
                 case EventsReceived(events):
-                    self._seen = events[-1].seq
+                    self._last_seq = events[-1].seq
                     progress.show(events)
-                    self._look_for_the_end(events)
+                    self._set_deadline_when_done(events)
                 case ChildExited(child, code):
-                    self._on_end(fleet, child, code)
+                    self._on_child_exit(workers, child, code)
                 case Interrupted():
-                    self._hurry(fleet)
+                    self._escalate_stop(workers)
                 case None:
-                    if self._waited_enough():
+                    if self._deadline_passed():
                         return
-                    fleet.restart()
+                    workers.restart_due()
                 case _:
                     continue
-            if self._patience is StopLevel.NOW:
+            if self._stop_level is StopLevel.NOW:
                 return
 
-    def _waited_enough(self) -> bool:
-        """Whether the deadline has come, and still has its reason."""
+    def _deadline_passed(self) -> bool:
+        """Returns whether the deadline has passed and its reason still holds."""
         if self._deadline is None or time.monotonic() < self._deadline:
             return False
-        if self._patience is not StopLevel.UNASKED or self._swarm().done:
+        if self._stop_level is not StopLevel.NOT_REQUESTED or self._swarm().done:
             return True
         self._deadline = None
         return False
 
-    def _look_for_the_end(self, events: Sequence[Event]) -> None:
-        """Workers leave by themselves when all is done; the deadline is for one that does not."""
+    def _set_deadline_when_done(self, events: Sequence[Event]) -> None:
+        """Sets a deadline for workers that do not leave although all tasks are done."""
         if self._deadline is None and any(event.status in FINAL for event in events) and self._swarm().done:
             self._deadline = time.monotonic() + EXIT_WITHIN_S
 
-    def _on_end(self, fleet: WorkerProcesses, child: Child, code: int) -> None:
+    def _on_child_exit(self, workers: WorkerProcesses, child: Child, code: int) -> None:
         if child is self._server.child:
-            raise self.server_lost()
-        fleet.alive.remove(child)
-        # One that we have told to end, or that has nothing left to do, may end as it likes.
-        if self._patience is not StopLevel.UNASKED or self._swarm().done:
-            fleet.restart_none()
+            raise self.server_lost_error()
+        workers.alive.remove(child)
+        # A worker that we have stopped, or that has no work left, needs no restart.
+        if self._stop_level is not StopLevel.NOT_REQUESTED or self._swarm().done:
+            workers.cancel_restarts()
         elif worth_a_restart(code):
-            again_s = fleet.died(child, code)
+            wait_s = workers.schedule_restart(child, code)
             fate = (
                 f"given up after {TRIES} such ends"
-                if again_s is None
-                else f"starting it again in {again_s:.1f} s"
+                if wait_s is None
+                else f"starting it again in {wait_s:.1f} s"
             )
-            say(f"swarmctl: {child.ending(code)}; {fate}")
+            print_err(f"swarmctl: {child.exit_text(code)}; {fate}")
             return
-        # Three workers that fail for one reason need say it once.
-        if code and (last := child.last_line()) not in self._told:
-            self._told.add(last)
-            say(f"swarmctl: {child.ending(code)}")
+        # Several workers that fail for one reason are reported once.
+        if code and (last := child.last_line()) not in self._reported:
+            self._reported.add(last)
+            print_err(f"swarmctl: {child.exit_text(code)}")
 
-    def _hurry(self, fleet: WorkerProcesses) -> None:
-        """One step further than the last time."""
-        self._patience = StopLevel(min(self._patience + 1, StopLevel.NOW))
-        if self._patience is StopLevel.WHEN_RUNNING_TASKS_END:
-            say("swarmctl: stopping when the running tasks have ended; Ctrl-C again kills them")
+    def _escalate_stop(self, workers: WorkerProcesses) -> None:
+        """Raises the stop level by one and acts on it."""
+        self._stop_level = StopLevel(min(self._stop_level + 1, StopLevel.NOW))
+        if self._stop_level is StopLevel.DRAIN:
+            print_err("swarmctl: stopping when the running tasks have ended; Ctrl-C again kills them")
             self._stub.PauseSwarm(PauseSwarmRequest(cause=OUR_CAUSE), timeout=DEADLINE_S)
-            fleet.drain()
-        elif self._patience is StopLevel.WHEN_SESSIONS_ARE_KILLED:
-            say("swarmctl: emergency stop; the same command later puts back what it kills")
+            workers.drain()
+        elif self._stop_level is StopLevel.KILL:
+            print_err("swarmctl: emergency stop; the same command later puts back what it kills")
             self._stub.EmergencyStop(EmergencyStopRequest(cause=f"{OUR_CAUSE} twice"), timeout=DEADLINE_S)
             self._deadline = time.monotonic() + STOPPED_WITHIN_S
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
-    """The earlier of two moments, either of which may never come."""
+def _earliest(one: float | None, other: float | None) -> float | None:
+    """Returns the earlier of two times; None is never."""
     return min((moment for moment in (one, other) if moment is not None), default=None)

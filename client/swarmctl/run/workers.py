@@ -1,4 +1,4 @@
-"""The workers of one run."""
+"""The worker processes of one run."""
 
 import signal
 import time
@@ -13,43 +13,45 @@ from swarmctl.run.messages import MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.restart_policy import RestartPolicy
 
-# Told twice, a worker kills its sessions: their grace and a little more.
+# A second signal makes a worker kill its sessions: their grace and a little more.
 STOP_WITHIN_S: Final = 15.0
 
 
-def crew(size: int, holders: Sequence[str]) -> Sequence[str]:
-    """The names of the workers: those that still hold tasks of an earlier run, and new ones up to the size.
+def worker_names(size: int, lost: Sequence[str]) -> Sequence[str]:
+    """Returns the names of the workers: those that hold tasks of an earlier run, then new ones up to the
+    size.
 
-    Only a worker that comes back can say what became of what it holds; for another the server waits long.
+    Only the same worker can report the outcome of a task that it held; for another name the server waits
+    for the lease to expire.
     """
-    fresh = (f"worker-{number}" for number in range(1, size + len(holders) + 1))
-    rest = [name for name in fresh if name not in holders]
-    return [*holders, *rest[: max(0, size - len(holders))]]
+    numbered = (f"worker-{number}" for number in range(1, size + len(lost) + 1))
+    rest = [name for name in numbered if name not in lost]
+    return [*lost, *rest[: max(0, size - len(lost))]]
 
 
 class WorkerProcesses:
-    """Runs until each worker has ended by itself, or to the end of the context.
+    """The workers of a run, until each has exited by itself or the context ends.
 
-    One that died is started again, after a while: under its name and with its state, for only then can it
-    say what became of what it held.
+    A worker that dies is restarted after a wait, under its name and with its state: only so can it report
+    the outcome of the tasks that it held.
     """
 
     def __init__(
         self,
         programs: Programs,
-        place: RunPaths,
+        paths: RunPaths,
         *,
         server: str,
         project_root: Path,
         flags: Sequence[str],
         names: Sequence[str],
-        inbox: MessageQueue,
+        messages: MessageQueue,
     ) -> None:
         self._programs = programs
-        self._place = place
+        self._paths = paths
         self._flags = ("--server", server, "--project-root", str(project_root), *flags)
         self._names = names
-        self._inbox = inbox
+        self._messages = messages
         self._restarts = RestartPolicy()
         self.alive: list[Child] = []
 
@@ -57,7 +59,7 @@ class WorkerProcesses:
         try:
             for name in self._names:
                 self._start(name)
-        except BaseException:  # whatever it is: we leave nothing behind
+        except BaseException:  # after any error, no child is left behind
             self._stop()
             raise
         return self
@@ -68,30 +70,30 @@ class WorkerProcesses:
         self._stop()
 
     @property
-    def working(self) -> bool:
-        """Whether a worker lives, or will again."""
-        return bool(self.alive) or self._restarts.next_s is not None
+    def active(self) -> bool:
+        """True while a worker runs or waits for its restart."""
+        return bool(self.alive) or self._restarts.next_due_s is not None
 
     @property
-    def next_s(self) -> float | None:
-        """When, of the monotonic clock, the next that died is due; None if none is."""
-        return self._restarts.next_s
+    def next_restart_s(self) -> float | None:
+        """The time of the next restart on the monotonic clock; None if none is due."""
+        return self._restarts.next_due_s
 
-    def died(self, child: Child, code: int) -> float | None:
-        """Plans the restart of one that has ended and should not have; in how many seconds it will be.
+    def schedule_restart(self, child: Child, code: int) -> float | None:
+        """Schedules the restart of a worker that exited too early; returns the wait in seconds.
 
-        None if it is given up.
+        Returns None if the worker is given up.
         """
-        return self._restarts.died(child.name, time.monotonic(), code)
+        return self._restarts.schedule(child.name, time.monotonic(), code)
 
-    def restart(self) -> None:
-        """Starts those that are due."""
-        for name in self._restarts.take(time.monotonic()):
+    def restart_due(self) -> None:
+        """Starts the workers that are due."""
+        for name in self._restarts.pop_due(time.monotonic()):
             self._start(name)
 
-    def restart_none(self) -> None:
-        """Those that died stay dead."""
-        self._restarts.forget()
+    def cancel_restarts(self) -> None:
+        """Cancels all restarts."""
+        self._restarts.cancel_all()
 
     def _start(self, name: str) -> None:
         argv = (
@@ -100,27 +102,27 @@ class WorkerProcesses:
             "--name",
             name,
             "--state-dir",
-            str(self._place.worker_state),
+            str(self._paths.worker_state),
             "--token-file",
-            str(self._place.token),
+            str(self._paths.token),
             "--exit-when-done",
         )
-        # Nobody is left to wait until it has drained.
-        child = Child(name, argv, log=self._place.log(name), orphaned=signal.SIGINT)
-        self._restarts.began(name, time.monotonic())
+        # After the death of the run nobody waits for a drain.
+        child = Child(name, argv, log=self._paths.log(name), parent_death_signal=signal.SIGINT)
+        self._restarts.record_start(name, time.monotonic())
         self.alive.append(child)
-        self._inbox.watch_child(child)
+        self._messages.watch_child(child)
 
     def drain(self) -> None:
-        """Asks each to finish what it runs and to exit, and starts none again."""
-        self.restart_none()
+        """Asks each worker to finish its tasks and to exit, and cancels all restarts."""
+        self.cancel_restarts()
         for child in self.alive:
-            child.ask_to_end()
+            child.request_stop()
 
     def _stop(self) -> None:
-        # All are told before any is waited for. The second signal is another one, for two of a kind may
-        # arrive as one; a worker takes it as: now, not when you are done.
+        # All workers get their signals before any is waited for. The second signal differs: two of a kind
+        # may merge into one. SIGINT makes a worker stop now instead of draining.
         self.drain()
         for child in self.alive:
-            child.stop(grace_s=STOP_WITHIN_S, ask=signal.SIGINT)
+            child.stop(grace_s=STOP_WITHIN_S, stop_signal=signal.SIGINT)
         self.alive.clear()

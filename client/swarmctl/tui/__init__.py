@@ -1,1 +1,1 @@
-"""`swarmctl watch` on a terminal: a full screen that keeps itself up to date, with keys for the verbs."""
+"""`swarmctl watch` on a terminal: a full screen that updates itself, with keys for the commands."""

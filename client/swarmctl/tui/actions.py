@@ -1,4 +1,4 @@
-"""Where orders are given: each asks first, is carried out beside the screen, and says what came of it."""
+"""The actions behind the keys: each asks for confirmation, runs in the background, and notifies the user."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +14,7 @@ from swarmctl.api import stop_wait
 from swarmctl.api.errors import explain
 from swarmctl.tui import requests
 from swarmctl.tui.confirm_dialog import ConfirmDialog
-from swarmctl.tui.poller import background
+from swarmctl.tui.poller import run_in_background
 from swarmctl.tui.stop_screen import StopScreen
 
 CAUSE: Final = "why, for the log; may stay empty"
@@ -24,97 +24,97 @@ _MESSAGE_LIMIT: Final = 400
 
 
 class TuiActions:
-    """The orders that a person may give from the screen of one server."""
+    """The actions that change the swarm of one server."""
 
     def __init__(
         self, app: App[None], stub: OperatorServiceStub, *, server: str, done: Callable[[], None]
     ) -> None:
-        """`done` is called, from any thread, when an order has been carried out."""
+        """Creates the actions. `done` is called after each, from any thread."""
         self._app = app
         self._stub = stub
         self._server = server
         self._done = done
 
     def kill(self, task_id: str) -> None:
-        """Ends a task for good."""
-        ask = ConfirmDialog(
+        """Kills a task after confirmation."""
+        dialog = ConfirmDialog(
             f"Kill {task_id}?", ["It is never run again unless it is retried."], hint=CAUSE, yes="kill"
         )
-        self._ask(ask, lambda cause: requests.kill(self._stub, task_id, cause=cause))
+        self._confirm(dialog, lambda cause: requests.kill(self._stub, task_id, cause=cause))
 
     def retry(self, task_id: str) -> None:
-        """Gives a task a new start."""
-        ask = ConfirmDialog(
+        """Retries a task after confirmation."""
+        dialog = ConfirmDialog(
             f"Retry {task_id}?", ["It gets full budgets again."], hint="Enter does it", yes="retry"
         )
-        self._ask(ask, lambda _: requests.retry(self._stub, task_id))
+        self._confirm(dialog, lambda _: requests.retry(self._stub, task_id))
 
     def pause(self) -> None:
-        """Gives no more claims."""
-        ask = ConfirmDialog(
+        """Pauses the swarm after confirmation."""
+        dialog = ConfirmDialog(
             "Pause the swarm?", ["What runs goes on; nothing new starts."], hint=CAUSE, yes="pause"
         )
-        self._ask(ask, lambda cause: requests.pause(self._stub, cause=cause))
+        self._confirm(dialog, lambda cause: requests.pause(self._stub, cause=cause))
 
     def resume(self) -> None:
-        """Ends every pause and stop."""
-        told = [f"Type {REQUEUE_WORD} to put back what stops and drains have ended."]
-        ask = ConfirmDialog(
-            "End the pause or the emergency stop?", told, hint=f"empty, or {REQUEUE_WORD}", yes="resume"
+        """Ends every pause and stop after confirmation."""
+        details = [f"Type {REQUEUE_WORD} to put back what stops and drains have ended."]
+        dialog = ConfirmDialog(
+            "End the pause or the emergency stop?", details, hint=f"empty, or {REQUEUE_WORD}", yes="resume"
         )
-        self._ask(ask, lambda typed: requests.resume(self._stub, requeue=typed == REQUEUE_WORD))
+        self._confirm(dialog, lambda typed: requests.resume(self._stub, requeue=typed == REQUEUE_WORD))
 
     def drain(self, worker: str) -> None:
-        """Lets one worker, or all for an empty name, finish and exit."""
-        told = ["It finishes what it runs, takes nothing more and exits."]
-        ask = ConfirmDialog(
+        """Drains one worker, or all for an empty name, after confirmation."""
+        details = ["It finishes what it runs, takes nothing more and exits."]
+        dialog = ConfirmDialog(
             f"Drain {worker or 'ALL workers'}?",
-            told,
+            details,
             hint="seconds until what still runs is killed; empty: it may end",
             yes="drain",
         )
-        self._ask(ask, lambda deadline: requests.drain(self._stub, worker, deadline=deadline))
+        self._confirm(dialog, lambda deadline: requests.drain(self._stub, worker, deadline=deadline))
 
     def stop(self) -> None:
-        """Ends every session."""
-        told = [
+        """Stops every session after the user has typed the word."""
+        details = [
             "Every session is killed, and nothing starts until it is resumed.",
             "What follows the word is the cause, for the log.",
         ]
-        self._app.push_screen(ConfirmDialog("EMERGENCY STOP?", told, word=STOP_WORD), self._stop)
+        self._app.push_screen(ConfirmDialog("EMERGENCY STOP?", details, word=STOP_WORD), self._stop)
 
     def _stop(self, cause: str | None) -> None:
         if cause is not None:
-            background("watch-order", lambda: self._try(lambda: self._carry_out_stop(cause)))
+            run_in_background("watch-request", lambda: self._run(lambda: self._carry_out_stop(cause)))
 
     def _carry_out_stop(self, cause: str) -> str:
         answer = requests.stop(self._stub, cause=cause)
         screen = StopScreen(ordered(answer))
         self._app.call_later(self._app.push_screen, screen)
-        receipt: StopReceipt = stop_wait.proven(self._stub, answer)
+        receipt: StopReceipt = stop_wait.wait_for_receipts(self._stub, answer)
         self._app.call_later(screen.show, receipt)
         return "stopped: nothing starts until P resumes"
 
-    def _ask(self, ask: ConfirmDialog, order: Callable[[str], str]) -> None:
+    def _confirm(self, dialog: ConfirmDialog, request: Callable[[str], str]) -> None:
         def answered(typed: str | None) -> None:
             if typed is not None:
-                background("watch-order", lambda: self._try(lambda: order(typed)))
+                run_in_background("watch-request", lambda: self._run(lambda: request(typed)))
 
-        self._app.push_screen(ask, answered)
+        self._app.push_screen(dialog, answered)
 
-    def _try(self, order: Callable[[], str]) -> None:
+    def _run(self, request: Callable[[], str]) -> None:
         try:
-            self._tell(order())
+            self._notify(request())
         except grpc.RpcError as error:
-            self._tell(explain(error, server=self._server).line("refused"), bad=True)
+            self._notify(explain(error, server=self._server).line("refused"), failed=True)
         except ProgramExit as error:
-            self._tell(error.line("refused"), bad=True)
+            self._notify(error.line("refused"), failed=True)
         except ValueError:
-            # gRPC's word for a connection that is closed: the screen has been left.
+            # gRPC raises ValueError for a closed connection: the user has left the screen.
             return
         self._done()
 
-    def _tell(self, text: str, *, bad: bool = False) -> None:
-        said = one_line(text, _MESSAGE_LIMIT)
-        severity = "error" if bad else "information"
-        self._app.call_later(self._app.notify, said, severity=severity, timeout=8, markup=False)
+    def _notify(self, text: str, *, failed: bool = False) -> None:
+        message = one_line(text, _MESSAGE_LIMIT)
+        severity = "error" if failed else "information"
+        self._app.call_later(self._app.notify, message, severity=severity, timeout=8, markup=False)

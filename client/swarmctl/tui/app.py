@@ -1,6 +1,6 @@
-"""The program of `swarmctl watch`: gives its screens what the reader brings.
+"""The application of `swarmctl watch`: passes the poller's messages to its screens.
 
-The rule: it holds no state of the swarm. What an order did is seen by the next look.
+Invariant: the application holds no state of the swarm. The next snapshot shows the effect of an action.
 """
 
 from typing import ClassVar
@@ -12,13 +12,13 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.errors import explain
 from swarmctl.tui.actions import TuiActions
 from swarmctl.tui.overview_screen import OverviewScreen
-from swarmctl.tui.poller import EventsSeen, News, Poller, ReadFailed, SnapshotTaken
+from swarmctl.tui.poller import EventsSeen, Poller, PollerMessage, ReadFailed, SnapshotTaken
 from swarmctl.tui.snapshot import SwarmSnapshot
 from swarmctl.tui.task_screen import TaskScreen
 
 
 class WatchApp(App[None]):
-    """Its keys work on every screen."""
+    """The application; its keys work on every screen."""
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -28,55 +28,53 @@ class WatchApp(App[None]):
         ("q,ctrl+c", "quit", "Quit"),
     ]
 
-    def __init__(self, stub: OperatorServiceStub, look: SwarmSnapshot, *, server: str) -> None:
+    def __init__(self, stub: OperatorServiceStub, snapshot: SwarmSnapshot, *, server: str) -> None:
         super().__init__()
         self._stub = stub
         self._server = server
-        self._seq = look.swarm.last_event_seq
-        self._reader = Poller(stub, self._post)
-        self._desk = TuiActions(self, stub, server=server, done=self._reader.wake)
+        self._seq = snapshot.swarm.last_event_seq
+        self._poller = Poller(stub, self._post)
+        self._actions = TuiActions(self, stub, server=server, done=self._poller.wake)
         self._overview = OverviewScreen(
-            look, self._desk, server=server, ask=self._reader.ask, open_=self._open_task
+            snapshot, self._actions, server=server, set_query=self._poller.set_query, open_=self._open_task
         )
 
     def on_mount(self) -> None:
-        """See App."""
         self.push_screen(self._overview)
-        self._reader.start(last_seq=self._seq)
+        self._poller.start(last_seq=self._seq)
 
     def on_unmount(self) -> None:
-        """See App."""
-        self._reader.stop()
+        self._poller.stop()
 
     def action_pause(self) -> None:
-        """Gives no more claims."""
-        self._desk.pause()
+        """Pauses the swarm."""
+        self._actions.pause()
 
     def action_resume(self) -> None:
         """Ends every pause and stop."""
-        self._desk.resume()
+        self._actions.resume()
 
     def action_stop(self) -> None:
-        """The emergency stop."""
-        self._desk.stop()
+        """Runs the emergency stop."""
+        self._actions.stop()
 
-    def _post(self, news: News) -> None:
-        """From the reader's threads."""
-        self.call_later(self._take, news)
+    def _post(self, message: PollerMessage) -> None:
+        """Passes a message to the event loop; called from the poller's threads."""
+        self.call_later(self._handle, message)
 
-    def _take(self, news: News) -> None:
-        match news:
-            case SnapshotTaken(look):
-                self._overview.see(look)
+    def _handle(self, message: PollerMessage) -> None:
+        match message:
+            case SnapshotTaken(snapshot):
+                self._overview.show_snapshot(snapshot)
             case EventsSeen(events):
-                self._overview.hear(events)
+                self._overview.add_events(events)
             case ReadFailed(error):
-                self._overview.lose(explain(error, server=self._server).message)
+                self._overview.show_outage(explain(error, server=self._server).message)
 
     def _open_task(self, task_id: str) -> None:
-        self.push_screen(TaskScreen(self._stub, task_id, kill=self._desk.kill, retry=self._desk.retry))
+        self.push_screen(TaskScreen(self._stub, task_id, kill=self._actions.kill, retry=self._actions.retry))
 
 
-def show(stub: OperatorServiceStub, look: SwarmSnapshot, *, server: str) -> None:
-    """Fills the terminal until the user has seen enough."""
-    WatchApp(stub, look, server=server).run()
+def show(stub: OperatorServiceStub, snapshot: SwarmSnapshot, *, server: str) -> None:
+    """Runs the full screen until the user leaves it."""
+    WatchApp(stub, snapshot, server=server).run()

@@ -1,4 +1,4 @@
-"""The first screen: the summary above, one table at a time below, and beside it what there is room for."""
+"""The first screen: the summary above, one table below, and workers and events beside it if there is room."""
 
 import contextlib
 from collections import deque
@@ -16,24 +16,24 @@ from textual.widgets import DataTable, Footer, Input, Static
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.render.blocks import Block, Column, Heading, Table, cell
-from swarmctl.render.events import told
+from swarmctl.render.events import event_text
 from swarmctl.render.terminal import group
 from swarmctl.tui.actions import TuiActions
 from swarmctl.tui.snapshot import Query, SwarmSnapshot, View
-from swarmctl.tui.summary import head, needs, tabs
+from swarmctl.tui.summary import attention_lines, summary_lines, tab_line
 from swarmctl.tui.tables import rows_of
 from swarmctl.tui.widgets import Grid, TextLines
 
 EVENTS_KEPT: Final = 500
-# From this width on, workers and events stand beside the table.
+# From this width on, workers and events are shown beside the table.
 WIDE: Final = 160
 _SIDE_ROOM: Final = 60
-# Of the workers' table, what fits beside.
+# The number of columns of the workers' table that fit beside.
 _SIDE_COLUMNS: Final = 5
 
 
 class OverviewScreen(Screen[None]):
-    """Draws what it is given; what it wants to see, it asks for."""
+    """A screen that draws snapshots, and asks for the list that it shows."""
 
     DEFAULT_CSS = """
     #head, #tabs { padding: 0 1; }
@@ -60,28 +60,27 @@ class OverviewScreen(Screen[None]):
 
     def __init__(
         self,
-        look: SwarmSnapshot,
-        desk: TuiActions,
+        snapshot: SwarmSnapshot,
+        actions: TuiActions,
         *,
         server: str,
-        ask: Callable[[Query], None],
+        set_query: Callable[[Query], None],
         open_: Callable[[str], None],
     ) -> None:
         super().__init__(id="overview")
-        self._look = look
-        self._desk = desk
+        self._snapshot = snapshot
+        self._actions = actions
         self._server = server
-        self._ask = ask
+        self._request_query = set_query
         self._open = open_
         self._view = View.RUNNING
-        self._query = look.query
+        self._query = snapshot.query
         self._latest: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self._away = ""
-        # What comes before all widgets are there is drawn when they are.
+        self._outage = ""
+        # Data that arrives before the widgets exist is drawn when they do.
         self._ready = False
 
     def compose(self) -> ComposeResult:
-        """See Screen."""
         yield TextLines(id="head")
         yield TextLines(id="needs")
         yield TextLines(id="tabs")
@@ -93,55 +92,55 @@ class OverviewScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """See Screen."""
         self._ready = True
         self.query_one(Grid).focus()
-        # Ages go on between two looks.
+        # Ages advance between two snapshots.
         self.set_interval(1.0, self.draw)
         self.call_after_refresh(self.draw)
 
     def on_resize(self) -> None:
-        """See Screen."""
         self.call_after_refresh(self.draw)
 
-    def see(self, look: SwarmSnapshot) -> None:
-        """A newer look."""
-        self._look, self._away = look, ""
+    def show_snapshot(self, snapshot: SwarmSnapshot) -> None:
+        """Shows a newer snapshot."""
+        self._snapshot, self._outage = snapshot, ""
         self.draw()
 
-    def hear(self, events: Sequence[Event]) -> None:
-        """Newer events."""
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Adds newer events."""
         self._latest.extend(events)
         self.draw()
 
-    def lose(self, away: str) -> None:
-        """The server does not answer, and why."""
-        self._away = away
+    def show_outage(self, outage: str) -> None:
+        """Shows that the server does not answer, and why."""
+        self._outage = outage
         self.draw()
 
     def draw(self) -> None:
-        """All of it, as of now."""
+        """Draws everything as of now."""
         if self._ready and self.is_attached:
-            # When the program ends, its widgets go one by one.
+            # At the end of the program, its widgets disappear one by one.
             with contextlib.suppress(NoMatches):
                 self._draw()
 
     def _draw(self) -> None:
-        now, look = datetime.now(UTC), self._look
-        away = [[cell(f"{self._away}; below is the last that was known", "bold red")]] if self._away else []
-        self.query_one("#head", TextLines).show(head(look, self._server))
-        self.query_one("#needs", TextLines).show([*away, *needs(look, now)])
-        self.query_one("#tabs", TextLines).show([tabs(look, self._view)])
+        now, snapshot = datetime.now(UTC), self._snapshot
+        outage = (
+            [[cell(f"{self._outage}; below is the last that was known", "bold red")]] if self._outage else []
+        )
+        self.query_one("#head", TextLines).show(summary_lines(snapshot, self._server))
+        self.query_one("#needs", TextLines).show([*outage, *attention_lines(snapshot, now)])
+        self.query_one("#tabs", TextLines).show([tab_line(snapshot, self._view)])
         grid = self.query_one(Grid)
-        rows = rows_of(self._view, look, self._latest, now)
-        grid.show(rows, room=grid.size.width, subject=(self._view, look.query))
+        rows = rows_of(self._view, snapshot, self._latest, now)
+        grid.show(rows, room=grid.size.width, subject=(self._view, snapshot.query))
         if self.size.width >= WIDE:
             self.query_one("#beside", Static).update(group(self._beside(now), room=_SIDE_ROOM))
 
     def _beside(self, now: datetime) -> Sequence[Block]:
-        workers = rows_of(View.WORKERS, self._look, (), now).table
+        workers = rows_of(View.WORKERS, self._snapshot, (), now).table
         shown = [row[:_SIDE_COLUMNS] for row in workers.rows]
-        latest = [[cell(told(event), "dim")] for event in reversed(self._latest)]
+        latest = [[cell(event_text(event), "dim")] for event in reversed(self._latest)]
         room = max(1, self.size.height - len(shown) - 12)
         return [
             Heading("Workers"),
@@ -153,7 +152,7 @@ class OverviewScreen(Screen[None]):
     # ── keys ────────────────────────────────────────────────────────────────────────────────────
 
     def action_view(self, name: str) -> None:
-        """Another table."""
+        """Switches to another table."""
         self._view = View[name]
         self.query_one(Grid).focus()
         self.draw()
@@ -169,25 +168,25 @@ class OverviewScreen(Screen[None]):
         """Ends the search and the filter."""
         self.query_one("#search", Input).value = ""
         self._close_search()
-        self._wish(Query())
+        self._set_query(Query())
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Searches while one types."""
-        self._wish(Query(event.value.strip(), self._query.status))
+        """Searches while the user types."""
+        self._set_query(Query(event.value.strip(), self._query.status))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the table, with what was found."""
+        """Returns to the table of the results."""
         self._close_search()
 
     def action_filter(self) -> None:
-        """The next status among those that tasks have; after the last, all."""
+        """Filters by the next status that any task has; after the last, shows all."""
         self.action_view(View.TASKS.name)
-        present = sorted(count.status for count in self._look.swarm.counts if count.count)
+        present = sorted(count.status for count in self._snapshot.swarm.counts if count.count)
         after = [status for status in present if status > self._query.status]
-        self._wish(Query(self._query.search, after[0] if after else TaskStatus.TASK_STATUS_UNSPECIFIED))
+        self._set_query(Query(self._query.search, after[0] if after else TaskStatus.TASK_STATUS_UNSPECIFIED))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter on a row."""
+        """Opens the selected row."""
         self.action_open()
 
     def action_open(self) -> None:
@@ -196,36 +195,36 @@ class OverviewScreen(Screen[None]):
             self._open(task_id)
 
     def action_kill(self) -> None:
-        """Ends the task under the cursor."""
+        """Kills the task under the cursor."""
         if task_id := self._selected_task():
-            self._desk.kill(task_id)
+            self._actions.kill(task_id)
 
     def action_retry(self) -> None:
-        """Gives the task under the cursor a new start."""
+        """Retries the task under the cursor."""
         if task_id := self._selected_task():
-            self._desk.retry(task_id)
+            self._actions.retry(task_id)
 
     def action_drain(self) -> None:
         """Drains the worker under the cursor."""
         worker = self.query_one(Grid).selected if self._view is View.WORKERS else ""
         if worker:
-            self._desk.drain(worker)
+            self._actions.drain(worker)
         else:
             self.notify("4 lists the workers: d there drains the one under the cursor, D all", markup=False)
 
     def action_drain_all(self) -> None:
         """Drains every worker."""
-        self._desk.drain("")
+        self._actions.drain("")
 
     def _selected_task(self) -> str:
         if self._view in (View.WORKERS, View.EVENTS):
             return ""
         return self.query_one(Grid).selected
 
-    def _wish(self, query: Query) -> None:
+    def _set_query(self, query: Query) -> None:
         if query != self._query:
             self._query = query
-            self._ask(query)
+            self._request_query(query)
 
     def _close_search(self) -> None:
         self.query_one("#search", Input).remove_class("-open")

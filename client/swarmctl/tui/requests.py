@@ -1,6 +1,6 @@
-"""What the keys of the screen order of the swarm; each returns what to tell the one who pressed the key.
+"""The requests behind the keys of the screen; each returns the text to show.
 
-The rule: nothing here waits for a proof. The screen shows it as it comes.
+Invariant: no request waits for a proof. The screen shows the proof as it arrives.
 """
 
 from google.protobuf.duration_pb2 import Duration
@@ -18,20 +18,20 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 
 
 def kill(stub: OperatorServiceStub, task_id: str, *, cause: str) -> str:
-    """Ends a task for good."""
+    """Kills a task."""
     request = KillTaskRequest(task_ids=[task_id], cause=cause)
     [task] = stub.KillTask(request, timeout=DEADLINE_S).tasks
     if task.status == TaskStatus.TASK_STATUS_KILLING:
-        return f"{task.task_id} is told to end"
+        return f"{task.task_id} is ordered to end"
     return f"{task.task_id} is killed"
 
 
 def retry(stub: OperatorServiceStub, task_id: str) -> str:
-    """Gives a task a new start."""
+    """Retries a task."""
     answer = stub.RetryTask(RetryTaskRequest(task_ids=[task_id]), timeout=DEADLINE_S)
     [task] = answer.tasks
     revived = f"; {text_format.plural(answer.revived, 'skipped task')} revived" if answer.revived else ""
@@ -39,7 +39,7 @@ def retry(stub: OperatorServiceStub, task_id: str) -> str:
 
 
 def pause(stub: OperatorServiceStub, *, cause: str) -> str:
-    """Gives no more claims."""
+    """Pauses the swarm."""
     stub.PauseSwarm(PauseSwarmRequest(cause=cause), timeout=DEADLINE_S)
     return "paused: what runs goes on, nothing new starts"
 
@@ -52,7 +52,7 @@ def resume(stub: OperatorServiceStub, *, requeue: bool) -> str:
 
 
 def drain(stub: OperatorServiceStub, worker: str, *, deadline: str) -> str:
-    """Lets one worker, or all for an empty name, finish and exit."""
+    """Drains one worker, or all for an empty name."""
     request = DrainWorkerRequest(worker=worker, all=not worker)
     if deadline:
         request.deadline.CopyFrom(_duration(deadline))
@@ -62,7 +62,7 @@ def drain(stub: OperatorServiceStub, worker: str, *, deadline: str) -> str:
 
 
 def stop(stub: OperatorServiceStub, *, cause: str) -> EmergencyStopResponse:
-    """Ends every session."""
+    """Stops every session."""
     return stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
 
 
@@ -72,7 +72,7 @@ def _duration(text: str) -> Duration:
     except ValueError:
         length_s = -1.0
     if not 0 <= length_s <= 1e9:
-        raise ProgramExit(ExitCode.USAGE, f"{text} is no number of seconds", hint="nothing was drained")
+        raise ProgramExit(ExitCode.USAGE, f"{text} is not a number of seconds", hint="nothing was drained")
     made = Duration()
     made.FromMilliseconds(round(length_s * 1000))
     return made

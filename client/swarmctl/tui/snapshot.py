@@ -1,7 +1,7 @@
-"""What one look at the server brings: everything that the screen shows as of one moment.
+"""A snapshot of the swarm: everything that the screen shows, as of one moment.
 
-The rule: a look costs the same however many tasks there are; the long list is a page of it, searched
-and filtered by the server.
+Invariant: the cost of a snapshot does not depend on the number of tasks. The list of all tasks is one page,
+searched and filtered by the server.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from amplifier_swarm.v1.operator_service_pb2 import ListTasksRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.live_board import fetch_board
 
-# More rows than these nobody reads; a search finds the others.
+# Nobody reads more rows; a search finds the others.
 PAGE: Final = 500
 FAILED_PAGE: Final = 50
 
 
 class View(Enum):
-    """What the table shows; the value is its title."""
+    """The tables of the overview; each value is the title."""
 
     RUNNING = "running"
     TASKS = "tasks"
@@ -33,7 +33,7 @@ class View(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which tasks the list of all tasks shows; empty fits all."""
+    """The filter of the list of all tasks; an empty one matches all."""
 
     search: str = ""
     status: TaskStatus.ValueType = TaskStatus.TASK_STATUS_UNSPECIFIED
@@ -41,7 +41,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """A part of a list, and how long the whole is."""
+    """A part of a list, and the length of the whole."""
 
     tasks: Sequence[Task] = ()
     total: int = 0
@@ -59,8 +59,8 @@ class SwarmSnapshot:
     query: Query
 
 
-def take(stub: OperatorServiceStub, query: Query) -> SwarmSnapshot:
-    """Asks the server."""
+def fetch_snapshot(stub: OperatorServiceStub, query: Query) -> SwarmSnapshot:
+    """Fetches a snapshot from the server."""
     board = fetch_board(stub)
     failed = _page(stub, Query(status=TaskStatus.TASK_STATUS_FAILED), FAILED_PAGE)
     return SwarmSnapshot(board.swarm, board.running, board.workers, failed, _page(stub, query, PAGE), query)

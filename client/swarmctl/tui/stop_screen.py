@@ -1,4 +1,4 @@
-"""What becomes of an emergency stop, worker by worker, until it is proven."""
+"""The screen of an emergency stop: its state by worker, until it is proven."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from swarmctl.tui.widgets import TextLines
 
 
 class StopScreen(Screen[None]):
-    """The receipts."""
+    """A screen with the receipts."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
 
@@ -25,27 +25,24 @@ class StopScreen(Screen[None]):
         self._proven = False
 
     def compose(self) -> ComposeResult:
-        """See Screen."""
         yield TextLines(classes="needs")
         yield Static(id="receipts")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """See Screen."""
         self._draw()
 
     def on_resize(self) -> None:
-        """See Screen."""
         self._draw()
 
     def show(self, receipt: StopReceipt) -> None:
-        """The end of it: who has shown that its sessions are gone, and who has not."""
+        """Shows the final receipts: the workers that have proven the end of their sessions, and the others."""
         self._receipt, self._proven = receipt, True
         self._draw()
 
     def _draw(self) -> None:
-        told = "EMERGENCY STOP in force: nothing starts until P resumes"
+        state = "EMERGENCY STOP in force: nothing starts until P resumes"
         waiting = "" if self._proven else "; waiting for the proof that all sessions are gone"
-        self.query_one(TextLines).show([[Cell(told + waiting, "bold red")]])
+        self.query_one(TextLines).show([[Cell(state + waiting, "bold red")]])
         blocks = stopped_blocks(self._receipt)
         self.query_one("#receipts", Static).update(group(blocks, room=max(20, self.size.width - 2)))

@@ -1,9 +1,9 @@
-"""The table of each view: its rows, the key of each, and how it fits the width."""
+"""The table of each view: its rows, the key of each, and its layout."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -14,24 +14,31 @@ from amplifier_swarm.v1.task_pb2 import FailureClass, Task
 from swarmctl import text_format
 from swarmctl.render.align import aligned
 from swarmctl.render.blocks import Cell, Column, Table, cell
-from swarmctl.render.events import told
+from swarmctl.render.events import event_text
 from swarmctl.render.live_board import since_s
 from swarmctl.render.tasks import LIST, list_row, status_cell
 from swarmctl.render.workers import WORKER_STYLES
 from swarmctl.tui.snapshot import SwarmSnapshot, View
 
 
+class FittedRows(NamedTuple):
+    """Titles and rows, padded to the widths of their columns."""
+
+    titles: Sequence[Cell]
+    cells: Sequence[Sequence[Cell]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table whose rows have keys: a task's id, a worker's name, or nothing that an order could name."""
+    """A table whose rows have keys: a task id, a worker name, or an empty text if no action applies."""
 
     table: Table
     keys: Sequence[str]
 
-    def fitted(self, room: int) -> tuple[Sequence[Cell], Sequence[Sequence[Cell]]]:
-        """Titles and rows in columns of `room` places at most."""
+    def fitted(self, room: int) -> FittedRows:
+        """Returns the titles and the rows in columns of `room` cells at most."""
         titles, *rows = aligned(self.table, room=room)
-        return titles, rows
+        return FittedRows(titles, rows)
 
 
 RUNNING: Final = (
@@ -65,16 +72,19 @@ WORKERS: Final = (
 EVENTS: Final = (Column("SEQ", right=True), Column("TIME"), Column("EVENT", flexible=True))
 
 
-def rows_of(view: View, look: SwarmSnapshot, events: Sequence[Event], now: datetime) -> Rows:
-    """The table of one view."""
+def rows_of(view: View, snapshot: SwarmSnapshot, events: Sequence[Event], now: datetime) -> Rows:
+    """Returns the table of one view."""
     if view is View.EVENTS:
-        # The latest on top: it is what one waits for.
+        # The latest event comes first: the user waits for it.
         return Rows(Table(EVENTS, [_event(event) for event in reversed(events)]), [""] * len(events))
     if view is View.WORKERS:
-        return Rows(Table(WORKERS, [_worker(w, now) for w in look.workers]), [w.name for w in look.workers])
-    tasks, columns, row = _TASK_VIEWS[view]
-    found = tasks(look)
-    return Rows(Table(columns, [row(task, now) for task in found]), [task.task_id for task in found])
+        return Rows(
+            Table(WORKERS, [_worker(w, now) for w in snapshot.workers]), [w.name for w in snapshot.workers]
+        )
+    task_view = _TASK_VIEWS[view]
+    tasks = task_view.tasks(snapshot)
+    rows = [task_view.row(task, now) for task in tasks]
+    return Rows(Table(task_view.columns, rows), [task.task_id for task in tasks])
 
 
 def _running(task: Task, now: datetime) -> Sequence[Cell]:
@@ -116,21 +126,26 @@ def _worker(worker: Worker, now: datetime) -> Sequence[Cell]:
 
 
 def _event(event: Event) -> Sequence[Cell]:
-    return cell(event.seq), cell(text_format.clock(event, "happened_at")), cell(told(event))
+    return cell(event.seq), cell(text_format.clock(event, "happened_at")), cell(event_text(event))
 
 
-_TaskRow = Callable[[Task, datetime], Sequence[Cell]]
-_TASK_VIEWS: Final[
-    Mapping[View, tuple[Callable[[SwarmSnapshot], Sequence[Task]], Sequence[Column], _TaskRow]]
-] = {
-    View.RUNNING: (lambda look: look.running, RUNNING, _running),
-    View.TASKS: (lambda look: look.tasks.tasks, LIST, lambda task, _: list_row(task)),
-    View.FAILED: (lambda look: look.failed.tasks, FAILED, _failed),
+class _TaskView(NamedTuple):
+    """A view of tasks: their source, its columns, and the row of one task."""
+
+    tasks: Callable[[SwarmSnapshot], Sequence[Task]]
+    columns: Sequence[Column]
+    row: Callable[[Task, datetime], Sequence[Cell]]
+
+
+_TASK_VIEWS: Final[Mapping[View, _TaskView]] = {
+    View.RUNNING: _TaskView(lambda snapshot: snapshot.running, RUNNING, _running),
+    View.TASKS: _TaskView(lambda snapshot: snapshot.tasks.tasks, LIST, lambda task, _: list_row(task)),
+    View.FAILED: _TaskView(lambda snapshot: snapshot.failed.tasks, FAILED, _failed),
 }
 
 
 def role_of(task: Task) -> str | None:
-    """For what the latest session of the latest attempt is, or was."""
+    """Returns the role of the latest session of the latest attempt."""
     if task.validator_session_id:
         return text_format.word(SessionRole, SessionRole.SESSION_ROLE_VALIDATOR)
     return (
@@ -139,7 +154,7 @@ def role_of(task: Task) -> str | None:
 
 
 def spent(usage: Usage) -> str:
-    """What it cost, else how many tokens it took."""
+    """Returns the cost, else the number of tokens."""
     if usage.cost:
         return text_format.dollars(usage.cost)
     tokens = usage.input_tokens + usage.output_tokens
@@ -147,12 +162,12 @@ def spent(usage: Usage) -> str:
 
 
 def ago(message: Message, field: str, now: datetime) -> str:
-    """How long ago a timestamp field was; nothing if it is unset."""
+    """Returns the time since a timestamp field; empty if the field is unset."""
     if not message.HasField(field):
         return ""
     return text_format.span((now - getattr(message, field).ToDatetime(UTC)).total_seconds())
 
 
-def silent(workers: Iterable[Worker]) -> Sequence[Worker]:
-    """Those that should be heard and are not."""
+def silent_workers(workers: Iterable[Worker]) -> Sequence[Worker]:
+    """Returns the workers that should send heartbeats and do not."""
     return [worker for worker in workers if worker.status == WorkerStatus.WORKER_STATUS_SUSPECT]

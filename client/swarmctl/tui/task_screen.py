@@ -1,4 +1,4 @@
-"""One task: how it stands and why, and the log of its sessions as it grows."""
+"""The screen of one task: its state, the reasons for it, and the live log of its sessions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,35 +23,35 @@ from amplifier_swarm.v1.operator_service_pb2 import (
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import text_format
-from swarmctl.cli.context import DEADLINE_S
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.blocks import Cell, cell
 from swarmctl.render.findings import course_text
 from swarmctl.render.live_board import FINAL, since_s
 from swarmctl.render.show import show_blocks
 from swarmctl.render.tasks import attempt_text, status_cell
 from swarmctl.render.terminal import group
-from swarmctl.tui.poller import LOG_LINES, LOOK_EVERY_S, LogReader, background
+from swarmctl.tui.poller import LOG_LINES, POLL_EVERY_S, LogReader, run_in_background
 from swarmctl.tui.tables import role_of
 from swarmctl.tui.widgets import TextLines
 
-# How many reasons are shown, and how many entries are drawn at once.
+# The number of reasons that are shown, and of entries that are drawn at once.
 _REASONS: Final = 4
 _LINES_A_TIME: Final = 500
-_TAKE_EVERY_S: Final = 0.1
+_DRAIN_LOG_EVERY_S: Final = 0.1
 
 
-def about(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime) -> Iterator[Sequence[Cell]]:
-    """The few lines above the log."""
+def task_lines(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime) -> Iterator[Sequence[Cell]]:
+    """Yields the lines above the log."""
     task = answer.task
     yield [cell(task.task_id, "bold"), Cell("  "), cell(task.name if task.name != task.task_id else "")]
-    told = [
+    facts = [
         role_of(task),
         f"attempt {attempt_text(task)}" if task.attempt else "no attempt yet",
         task.worker,
         f"for {text_format.span(since_s(task, now))}" if _runs(task) else "",
         text_format.tokens(task.usage),
     ]
-    yield [status_cell(task.status), Cell("  "), cell(", ".join(one for one in told if one), "dim")]
+    yield [status_cell(task.status), Cell("  "), cell(", ".join(one for one in facts if one), "dim")]
     for reason in why.reasons[:_REASONS]:
         yield [cell(f"- {reason.message}")]
     if task.last_error:
@@ -61,8 +61,8 @@ def about(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime) -> I
     if (receipt := receipt_of(answer)) is not None:
         ended = f"{receipt.terminated} by SIGTERM, {receipt.killed} by SIGKILL, {receipt.survivors} survived"
         took = text_format.span(text_format.seconds(receipt.duration))
-        told_end = f"kill: {receipt.processes_found} processes found, {ended}; proven after {took}"
-        yield [cell(told_end, "red" if receipt.survivors else "magenta")]
+        kill_text = f"kill: {receipt.processes_found} processes found, {ended}; proven after {took}"
+        yield [cell(kill_text, "red" if receipt.survivors else "magenta")]
 
 
 def _runs(task: Task) -> bool:
@@ -70,7 +70,7 @@ def _runs(task: Task) -> bool:
 
 
 class TaskScreen(Screen[None]):
-    """Reads in threads of its own, which end with it."""
+    """A screen whose threads end with it."""
 
     DEFAULT_CSS = """
     TaskScreen #log { height: 1fr; border-top: solid $primary; }
@@ -104,55 +104,52 @@ class TaskScreen(Screen[None]):
         self._answer: GetTaskResponse | None = None
 
     def compose(self) -> ComposeResult:
-        """See Screen."""
         yield TextLines(id="about")
-        # Scrolled up, it stays where it is; at the end, it follows.
+        # The log follows new lines only while it is scrolled to its end.
         yield RichLog(id="log", max_lines=LOG_LINES, wrap=True, markup=False, highlight=False)
         with VerticalScroll(id="details"):
             yield Static(id="whole")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """See Screen."""
         self.query_one("#log").focus()
-        self._look()
-        self.set_interval(LOOK_EVERY_S, self._look)
-        self.set_interval(_TAKE_EVERY_S, self._take)
+        self._request_update()
+        self.set_interval(POLL_EVERY_S, self._request_update)
+        self.set_interval(_DRAIN_LOG_EVERY_S, self._take)
 
     def on_unmount(self) -> None:
-        """See Screen."""
         if self._reader is not None:
             self._reader.stop()
 
     def action_details(self) -> None:
-        """Shows all that is known in the place of the log, and back."""
+        """Switches between the log and all details."""
         self.toggle_class("-details")
         self._draw_details()
         self.query_one("#details" if self.has_class("-details") else "#log").focus()
 
     def action_end(self) -> None:
-        """Goes on following."""
+        """Scrolls to the end of the log and follows it."""
         self.query_one("#log", RichLog).scroll_end(animate=False)
 
     def action_kill(self) -> None:
-        """See WatchApp."""
+        """Kills the task."""
         self._kill(self._task_id)
 
     def action_retry(self) -> None:
-        """See WatchApp."""
+        """Retries the task."""
         self._retry(self._task_id)
 
-    def _look(self) -> None:
-        # The screen may be left, and so be without its app, before the answer comes.
+    def _request_update(self) -> None:
+        # The user may leave the screen before the answer arrives; `self.app` is gone then.
         app = self.app
-        background("watch-task", lambda: self._fetch(app))
+        run_in_background("watch-task", lambda: self._fetch(app))
 
     def _fetch(self, app: App[object]) -> None:
         try:
             answer = self._stub.GetTask(GetTaskRequest(task_id=self._task_id), timeout=DEADLINE_S)
             why = self._stub.ExplainTask(ExplainTaskRequest(task_id=self._task_id), timeout=DEADLINE_S)
         except (grpc.RpcError, ValueError):
-            # The looks at the swarm tell that the server is away; a task that is gone stays as it was.
+            # The poller reports an outage of the server; a task that is gone stays as it was.
             return
         app.call_later(self._show, answer, why)
 
@@ -160,13 +157,13 @@ class TaskScreen(Screen[None]):
         if not self.is_attached:
             return
         self._answer = answer
-        self.query_one("#about", TextLines).show(list(about(answer, why, datetime.now(UTC))))
+        self.query_one("#about", TextLines).show(list(task_lines(answer, why, datetime.now(UTC))))
         self._draw_details()
         if answer.task.attempt > self._attempt:
             self._read(answer.task.attempt)
 
     def _read(self, attempt: int) -> None:
-        """Follows one attempt; the next one is another stream, so that no line comes twice."""
+        """Follows one attempt; each attempt has its own stream, so that no line appears twice."""
         if self._reader is not None:
             self._reader.stop()
         self._attempt = attempt
@@ -174,7 +171,7 @@ class TaskScreen(Screen[None]):
 
     def _take(self) -> None:
         log = self.query_one("#log", RichLog)
-        for line in self._reader.take(_LINES_A_TIME) if self._reader is not None else ():
+        for line in self._reader.pop_lines(_LINES_A_TIME) if self._reader is not None else ():
             log.write(Text(printable(line, newlines=True)), scroll_end=None)
 
     def _draw_details(self) -> None:

@@ -1,4 +1,4 @@
-"""The widgets that the screens share: lines of cells, and a table that keeps its place."""
+"""The widgets that the screens share: lines of cells, and a table that keeps its cursor."""
 
 from collections.abc import Sequence
 
@@ -11,28 +11,28 @@ from swarmctl.render.blocks import Cell
 from swarmctl.tui.tables import Rows
 
 
-def text_of(line: Sequence[Cell]) -> Text:
-    """Cells side by side. They go in as text: nothing in them is markup."""
+def rich_text(line: Sequence[Cell]) -> Text:
+    """Returns cells side by side as text: none of it is markup."""
     return Text.assemble(*((one.text, one.style) for one in line))
 
 
 class TextLines(Static):
-    """A few lines, each cut at the edge; takes no room if there are none."""
+    """A few lines, each cut at the edge; hidden if there are none."""
 
     DEFAULT_CSS = """
-    Lines { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
+    TextLines { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def show(self, lines: Sequence[Sequence[Cell]]) -> None:
         """Replaces the lines."""
         self.display = bool(lines)
-        self.update(Text("\n").join(text_of(line) for line in lines))
+        self.update(Text("\n").join(rich_text(line) for line in lines))
 
 
 class Grid(DataTable[Text]):
-    """A table that is replaced again and again under a cursor that stays on its row."""
+    """A table that is replaced repeatedly while the cursor stays on its row."""
 
-    # Of each column, one place left and right, and the bar on the right.
+    # The width of the scroll bar.
     _SCROLLBAR = 2
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Grid(DataTable[Text]):
         return self._keys[self.cursor_row] if 0 <= self.cursor_row < len(self._keys) else ""
 
     def show(self, rows: Rows, *, room: int, subject: object) -> None:
-        """Replaces what has changed; of another subject than before, the cursor goes to the top."""
+        """Replaces the changed cells; for a new subject, the cursor goes to the top."""
         titles, cells = rows.fitted(max(20, room - self._SCROLLBAR))
         widths = [max(width(row[column].text) for row in (titles, *cells)) for column in range(len(titles))]
         if (titles, widths, rows.keys) == (self._titles, self._widths, self._keys):
@@ -65,7 +65,7 @@ class Grid(DataTable[Text]):
         for number, (row, before) in enumerate(zip(cells, self._rows, strict=True)):
             for column, (one, was) in enumerate(zip(row, before, strict=True)):
                 if one != was:
-                    self.update_cell_at(Coordinate(number, column), _text(one))
+                    self.update_cell_at(Coordinate(number, column), _cell_text(one))
 
     def _build(
         self,
@@ -78,13 +78,13 @@ class Grid(DataTable[Text]):
         offset = self.scroll_offset
         self.clear(columns=True)
         for title, wide in zip(titles, widths, strict=True):
-            self.add_column(_text(title), width=wide)
-        self.add_rows([_text(one) for one in row] for row in cells)
+            self.add_column(_cell_text(title), width=wide)
+        self.add_rows([_cell_text(one) for one in row] for row in cells)
         if selected and selected in keys:
             place = keys.index(selected)
         self.move_cursor(row=min(place, len(keys) - 1), animate=False, scroll=False)
         self.scroll_to(y=offset.y, animate=False, immediate=True)
 
 
-def _text(one: Cell) -> Text:
+def _cell_text(one: Cell) -> Text:
     return Text(one.text, style=one.style, no_wrap=True)

@@ -1,8 +1,7 @@
-"""One task with everything that is known of its attempts, for programs."""
+"""The document of a task with all its attempts."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
-from amplifier_swarm.documents.findings import answer_document, course, finding_document
+from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.documents.tasks import task_document, usage_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
@@ -26,11 +25,11 @@ from amplifier_swarm.v1.task_pb2 import (
 
 
 def show_document(answer: GetTaskResponse) -> Document:
-    """A task, its definition and its attempts."""
+    """Returns a task, its definition and its attempts."""
     return {
         **task_document(answer.task),
         **_definition(answer.definition),
-        "course": list(course(answer.attempts)),
+        "course": list(findings_per_verdict(answer.attempts)),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
     }
 
@@ -69,12 +68,14 @@ def _attempt(attempt: Attempt) -> Document:
         "started_at": words.iso(attempt, "started_at"),
         "ended_at": words.iso(attempt, "ended_at"),
         "sessions": [_session(session) for session in attempt.sessions],
-        "builder_result": _built(attempt.builder_result) if attempt.HasField("builder_result") else None,
+        "builder_result": _builder_result(attempt.builder_result)
+        if attempt.HasField("builder_result")
+        else None,
         "checks": [_check(check) for check in attempt.checks],
         "verdict": _verdict(attempt.verdict) if attempt.HasField("verdict") else None,
         "findings": [finding_document(finding) for finding in attempt.verdict.findings],
         "kill_receipt": receipt_document(attempt.kill_receipt) if attempt.HasField("kill_receipt") else None,
-        "late_results": [_late(late) for late in attempt.late_results],
+        "late_results": [_late_result(late) for late in attempt.late_results],
     }
 
 
@@ -90,7 +91,7 @@ def _session(session: Session) -> Document:
     }
 
 
-def _built(result: BuilderResult) -> Document:
+def _builder_result(result: BuilderResult) -> Document:
     return {
         "status": result.status or None,
         "files_created": list(result.files_created),
@@ -113,17 +114,20 @@ def _check(check: CheckResult) -> Document:
 
 
 def _verdict(verdict: Verdict) -> Document:
-    score = verdict.test_quality_score if verdict.HasField("test_quality_score") else None
     return {
         "verdict": "PASS" if verdict.passed else "FAIL",
         "confidence": words.finite(verdict.confidence) if verdict.HasField("confidence") else None,
-        "test_quality_score": None if score is None else words.finite(score),
+        "test_quality_score": _score(verdict),
         "recommendations": list(verdict.recommendations),
         "summary": verdict.summary or None,
     }
 
 
-def _late(late: LateResult) -> Document:
+def _score(verdict: Verdict) -> float | None:
+    return words.finite(verdict.test_quality_score) if verdict.HasField("test_quality_score") else None
+
+
+def _late_result(late: LateResult) -> Document:
     return {
         "received_at": words.iso(late, "received_at"),
         "outcome": words.word(OutcomeKind, late.outcome.kind),

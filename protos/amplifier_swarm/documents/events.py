@@ -1,13 +1,12 @@
-"""Events."""
+"""The document of an event."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 
 
 def event_document(event: Event) -> Document:
-    """Everything that is known of one event."""
+    """Returns everything that is known of an event."""
     return {
         "seq": event.seq,
         "happened_at": words.iso(event, "happened_at"),

@@ -1,13 +1,12 @@
-"""Why a task is where it is."""
+"""The document of the reasons why a task has its status."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskResponse, ReasonKind
 
 
 def explain_document(answer: ExplainTaskResponse) -> Document:
-    """The task and what keeps it."""
+    """Returns a task and the reasons that keep it in its status."""
     return {
         "task": task_document(answer.task),
         "reasons": [

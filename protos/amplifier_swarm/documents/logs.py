@@ -1,13 +1,12 @@
-"""What sessions printed and did, one entry after the other."""
+"""The document of a log entry of a session."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.v1.operator_service_pb2 import TailLogResponse
 from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
 
 
 def entry_document(source: TailLogResponse, entry: LogEntry) -> Document:
-    """Everything that is known of one entry; `source` says whose it is."""
+    """Returns everything that is known of an entry; `source` names its session."""
     return {
         "session_id": source.session_id,
         "role": words.word(SessionRole, source.role),

@@ -1,11 +1,10 @@
-"""How an emergency stop went, worker by worker."""
+"""The document of an emergency stop, worker by worker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.receipts import receipt_document, receipt_of
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopResponse, GetTaskResponse, StoppingWorker
@@ -13,49 +12,49 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 
 
 class Reach(StrEnum):
-    """How far a stop has got with one worker."""
+    """The progress of a stop at one worker."""
 
-    ORDERED = "ordered"  # the order is on its way; nobody has waited for more
+    ORDERED = "ordered"  # the order is sent; the caller did not wait for more
     STOPPED = "stopped"  # every session is proven gone
-    UNREACHABLE = "unreachable"  # it ends its sessions by itself
-    SILENT = "silent"  # it could be reached, and is not heard any more; as above
-    LATE = "late"  # it is heard, and has proven nothing in time
+    UNREACHABLE = "unreachable"  # it has no stream, and ends its sessions by itself
+    SILENT = "silent"  # it was reachable and is silent now; it ends its sessions by itself
+    LATE = "late"  # it beats, and did not prove the end of its sessions in time
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReceipt:
-    """What became of the sessions of one worker."""
+    """The receipt of a stop for the sessions of one worker."""
 
     name: str
     reach: Reach
     task_ids: Sequence[str]
-    # By when one that can't be reached has ended them by itself; None if it is not known.
+    # When an unreachable worker will have ended its sessions by itself; None if that is unknown.
     stopped_by: str | None
-    # As they are now; none if nobody has waited.
+    # The tasks as they are now; empty if the caller did not wait.
     tasks: Sequence[GetTaskResponse]
-    # Whether one that can't be reached has sessions that go on until it is heard again.
+    # Whether an unreachable worker has sessions that go on until it returns.
     keeps: bool = False
 
     def total(self, name: str) -> int | None:
-        """What the receipts of its tasks say together; None where there is none."""
+        """Returns the sum of one field over the receipts of its tasks; None without a receipt."""
         receipts = [receipt for receipt in map(receipt_of, self.tasks) if receipt is not None]
         return sum(getattr(receipt, name) for receipt in receipts) if receipts else None
 
 
 @dataclass(frozen=True, slots=True)
 class StopReceipt:
-    """What became of an emergency stop."""
+    """The receipt of an emergency stop."""
 
     answer: EmergencyStopResponse
     workers: Sequence[WorkerReceipt]
 
 
 def ordered(answer: EmergencyStopResponse) -> StopReceipt:
-    """What is known as soon as the stop is in force."""
-    return StopReceipt(answer, [_ordered(worker) for worker in answer.workers])
+    """Returns the receipt of a stop that has just come into force."""
+    return StopReceipt(answer, [_worker_receipt(worker) for worker in answer.workers])
 
 
-def _ordered(worker: StoppingWorker) -> WorkerReceipt:
+def _worker_receipt(worker: StoppingWorker) -> WorkerReceipt:
     reach = Reach.ORDERED if worker.reachable else Reach.UNREACHABLE
     by = words.iso(worker, "stopped_by")
     keeps = reach is Reach.UNREACHABLE and by is None
@@ -63,7 +62,7 @@ def _ordered(worker: StoppingWorker) -> WorkerReceipt:
 
 
 def stopped_document(receipt: StopReceipt) -> Document:
-    """The swarm, what is ended, and what is known of each worker that had sessions."""
+    """Returns the swarm, the tasks that are killed, and a receipt for each worker that had sessions."""
     return {
         **swarm_document(receipt.answer.swarm),
         "killing": list(receipt.answer.killing),
@@ -73,10 +72,10 @@ def stopped_document(receipt: StopReceipt) -> Document:
 
 
 def stopped_at(worker: WorkerReceipt) -> str | None:
-    """When the last task of a worker was killed; None as long as one is not."""
+    """Returns when the last task of a worker was killed; None until then."""
     if worker.reach is not Reach.STOPPED:
         return None
-    # All of one form and in UTC, so the greatest is the latest.
+    # All times have one form and are in UTC, so the greatest text is the latest time.
     return max((words.iso(answer.task, "completed_at") or "" for answer in worker.tasks), default="") or None
 
 

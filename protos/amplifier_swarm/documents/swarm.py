@@ -1,7 +1,6 @@
-"""The swarm as a whole."""
+"""The document of the swarm as a whole."""
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.tasks import usage_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
@@ -9,18 +8,18 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 
 
 def counts(swarm: Swarm) -> dict[str, int]:
-    """How many tasks have each status, every status named."""
+    """Returns the number of tasks by status; every status is a key."""
     found = {count.status: count.count for count in swarm.counts}
     return {name: found.get(words.value_of(TaskStatus, name), 0) for name in words.words_of(TaskStatus)}
 
 
 def total(swarm: Swarm) -> int:
-    """How many tasks there are."""
+    """Returns the number of all tasks."""
     return sum(count.count for count in swarm.counts)
 
 
 def swarm_document(swarm: Swarm) -> Document:
-    """Everything that is known of the swarm."""
+    """Returns everything that is known of the swarm."""
     return {
         "mode": words.word(SwarmMode, swarm.mode),
         "cause": swarm.cause or None,
@@ -52,5 +51,5 @@ def _paused_document(paused: PausedRunner) -> Document:
 
 
 def resumed_document(answer: ResumeSwarmResponse) -> Document:
-    """The swarm, and the tasks that were put back."""
+    """Returns the swarm, and the ids of the tasks that were requeued."""
     return {**swarm_document(answer.swarm), "requeued": list(answer.requeued)}

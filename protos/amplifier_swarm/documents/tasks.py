@@ -1,16 +1,15 @@
-"""Tasks in lists: the keys that others rely on."""
+"""The document of a task in lists. Other programs rely on its keys."""
 
 from collections.abc import Iterable
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
 
 
 def usage_document(usage: Usage) -> Document:
-    """What sessions used; the cost is decimal text, so that no cent is lost on the way."""
+    """Returns the usage of sessions; the cost is decimal text, exact to the cent."""
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -19,7 +18,7 @@ def usage_document(usage: Usage) -> Document:
 
 
 def task_document(task: Task) -> Document:
-    """The keys that others rely on."""
+    """Returns a task without its attempts."""
     return {
         "id": task.task_id,
         "name": task.name or task.task_id,
@@ -47,5 +46,5 @@ def task_document(task: Task) -> Document:
 
 
 def list_document(tasks: Iterable[Task]) -> Document:
-    """A list of tasks."""
+    """Returns a list of tasks."""
     return [task_document(task) for task in tasks]

@@ -1,4 +1,4 @@
-"""Words of documents: enum values in lower case, times in ISO 8601, numbers that JSON can hold."""
+"""Values of documents: enum values as lower-case words, times in ISO 8601, numbers that JSON can hold."""
 
 import math
 from collections.abc import Iterable
@@ -19,45 +19,45 @@ def _words(enum: Any) -> dict[int, str]:
 
 
 def word(enum: Any, value: int) -> str | None:
-    """The lower-case word of a value of a generated enum.
+    """Returns the lower-case word of a value of a generated enum.
 
-    None for the unspecified one; the number of one that this program does not know yet.
+    The unspecified value gives None; a value that this program does not know gives its number as text.
     """
     return _words(enum).get(value, str(value)) if value else None
 
 
 def value_of(enum: Any, text: str) -> Any:
-    """The value that a word stands for, None if it is no word of this generated enum."""
+    """Returns the value of a word of a generated enum; None if the enum has no such word."""
     return {word: number for number, word in _words(enum).items()}.get(text)
 
 
 def words_of(enum: Any) -> Iterable[str]:
-    """All words of an enum, in the order of their values."""
+    """Returns all words of an enum, in the order of their values."""
     return _words(enum).values()
 
 
 def iso(message: Message, field: str) -> str | None:
-    """A timestamp field as ISO 8601 in UTC, None if unset."""
+    """Returns a timestamp field as ISO 8601 in UTC; None if unset."""
     if not message.HasField(field):
         return None
     return iso_of(getattr(message, field))
 
 
 def iso_of(stamp: Timestamp) -> str:
-    """A time as ISO 8601 in UTC."""
+    """Returns a time as ISO 8601 in UTC, with milliseconds."""
     return stamp.ToDatetime(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds(duration: Duration) -> float:
-    """A duration in seconds."""
+    """Returns a duration in seconds."""
     return duration.seconds + duration.nanos / 1e9
 
 
 def seconds_of(message: Message, field: str) -> float | None:
-    """A duration field in seconds, None if unset."""
+    """Returns a duration field in seconds; None if unset."""
     return seconds(getattr(message, field)) if message.HasField(field) else None
 
 
 def finite(number: float) -> float | None:
-    """The number, None if JSON has no word for it."""
+    """Returns the number; None if JSON can't hold it."""
     return number if math.isfinite(number) else None

@@ -1,14 +1,13 @@
-"""The workers."""
+"""The document of a worker. Other programs rely on its keys."""
 
 from collections.abc import Iterable
 
-from amplifier_swarm.documents import words
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document, words
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 
 
 def worker_document(worker: Worker) -> Document:
-    """The keys that others rely on, and what else is known."""
+    """Returns everything that is known of a worker."""
     return {
         "name": worker.name,
         "status": words.word(WorkerStatus, worker.status),
@@ -27,5 +26,5 @@ def worker_document(worker: Worker) -> Document:
 
 
 def workers_document(workers: Iterable[Worker]) -> Document:
-    """All workers."""
+    """Returns a list of workers."""
     return [worker_document(worker) for worker in workers]

@@ -150,7 +150,7 @@ class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpE
     HTTP_ERROR_REASON_BODY_TOO_SLOW: _HttpErrorReason.ValueType  # 7
     """The body did not come in time. Status 408."""
     HTTP_ERROR_REASON_ROUTE_NOT_FOUND: _HttpErrorReason.ValueType  # 8
-    """There is no such route. Status 404."""
+    """No route has this path. Status 404."""
     HTTP_ERROR_REASON_METHOD_NOT_ALLOWED: _HttpErrorReason.ValueType  # 9
     """The route has no such method. Status 405."""
     HTTP_ERROR_REASON_INTERNAL: _HttpErrorReason.ValueType  # 10
@@ -176,7 +176,7 @@ HTTP_ERROR_REASON_BODY_TOO_LARGE: HttpErrorReason.ValueType  # 6
 HTTP_ERROR_REASON_BODY_TOO_SLOW: HttpErrorReason.ValueType  # 7
 """The body did not come in time. Status 408."""
 HTTP_ERROR_REASON_ROUTE_NOT_FOUND: HttpErrorReason.ValueType  # 8
-"""There is no such route. Status 404."""
+"""No route has this path. Status 404."""
 HTTP_ERROR_REASON_METHOD_NOT_ALLOWED: HttpErrorReason.ValueType  # 9
 """The route has no such method. Status 405."""
 HTTP_ERROR_REASON_INTERNAL: HttpErrorReason.ValueType  # 10

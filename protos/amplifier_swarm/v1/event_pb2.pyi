@@ -54,7 +54,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_TASK_FAILED: _EventKind.ValueType  # 13
     """An attempt did not succeed, and it was the last."""
     EVENT_KIND_TASK_KILLING: _EventKind.ValueType  # 14
-    """A running task was told to end."""
+    """A running task was ordered to end."""
     EVENT_KIND_TASK_KILLED: _EventKind.ValueType  # 15
     """The task was ended for good; if it ran, its processes are proven gone or its lease has ended."""
     EVENT_KIND_TASK_REOPENED: _EventKind.ValueType  # 16
@@ -70,7 +70,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_WORKER_LOST: _EventKind.ValueType  # 21
     """A worker is given up."""
     EVENT_KIND_WORKER_DRAINING: _EventKind.ValueType  # 22
-    """A worker is told to finish what it runs and to exit."""
+    """A worker is ordered to finish its tasks and to exit."""
     EVENT_KIND_SWARM_PAUSED: _EventKind.ValueType  # 23
     """No claims are given for now."""
     EVENT_KIND_SWARM_STOPPED: _EventKind.ValueType  # 24
@@ -124,7 +124,7 @@ EVENT_KIND_TASK_RETRYING: EventKind.ValueType  # 12
 EVENT_KIND_TASK_FAILED: EventKind.ValueType  # 13
 """An attempt did not succeed, and it was the last."""
 EVENT_KIND_TASK_KILLING: EventKind.ValueType  # 14
-"""A running task was told to end."""
+"""A running task was ordered to end."""
 EVENT_KIND_TASK_KILLED: EventKind.ValueType  # 15
 """The task was ended for good; if it ran, its processes are proven gone or its lease has ended."""
 EVENT_KIND_TASK_REOPENED: EventKind.ValueType  # 16
@@ -140,7 +140,7 @@ EVENT_KIND_WORKER_SUSPECT: EventKind.ValueType  # 20
 EVENT_KIND_WORKER_LOST: EventKind.ValueType  # 21
 """A worker is given up."""
 EVENT_KIND_WORKER_DRAINING: EventKind.ValueType  # 22
-"""A worker is told to finish what it runs and to exit."""
+"""A worker is ordered to finish its tasks and to exit."""
 EVENT_KIND_SWARM_PAUSED: EventKind.ValueType  # 23
 """No claims are given for now."""
 EVENT_KIND_SWARM_STOPPED: EventKind.ValueType  # 24

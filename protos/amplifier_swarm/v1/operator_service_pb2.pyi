@@ -150,7 +150,7 @@ class PlannedTask(_message.Message):
     DEFINITION_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     status: _task_pb2.TaskStatus.ValueType
-    """`COMPLETED`, `FAILED` and `KILLED` are kept; everything else begins anew. Only for tasks that do
+    """`COMPLETED`, `FAILED` and `KILLED` are kept; everything else begins again. Only for tasks that do
     not exist yet.
     """
     @_builtins.property
@@ -192,7 +192,7 @@ class AddTasksResponse(_message.Message):
     """How many were removed by `clear`."""
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanWarning]:
-        """What is odd but no fault."""
+        """Oddities of the plan that are not faults."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ Global___AddTasksResponse: _TypeAlias = AddTasksResponse  # noqa: Y015
 
 @_typing.final
 class PlanWarning(_message.Message):
-    """Something odd about a plan that is no fault."""
+    """An oddity of a plan that is not a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -888,7 +888,7 @@ class EmergencyStopResponse(_message.Message):
 
     @_builtins.property
     def killing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The tasks whose sessions were told to end."""
+        """The tasks whose sessions were ordered to end."""
 
     @_builtins.property
     def killed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -896,7 +896,7 @@ class EmergencyStopResponse(_message.Message):
 
     @_builtins.property
     def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppingWorker]:
-        """The workers that hold the sessions told to end."""
+        """The workers that hold these sessions."""
 
     def __init__(
         self,
@@ -916,7 +916,7 @@ Global___EmergencyStopResponse: _TypeAlias = EmergencyStopResponse  # noqa: Y015
 
 @_typing.final
 class StoppingWorker(_message.Message):
-    """A worker that was told to end all its sessions."""
+    """A worker that was ordered to end all its sessions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1088,7 +1088,7 @@ class DrainWorkerResponse(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def workers(self) -> _containers.RepeatedCompositeFieldContainer[_swarm_pb2.Worker]:
-        """The workers that were told."""
+        """The workers that were ordered to drain."""
 
     def __init__(
         self,

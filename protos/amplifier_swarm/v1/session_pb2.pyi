@@ -80,7 +80,7 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     LOG_KIND_OUTPUT: _LogKind.ValueType  # 1
     """A line of standard output."""
     LOG_KIND_ERROR_OUTPUT: _LogKind.ValueType  # 2
-    """A line of standard error that is no event."""
+    """A line of standard error that is not an event."""
     LOG_KIND_TOOL_STARTED: _LogKind.ValueType  # 3
     """The agent calls a tool."""
     LOG_KIND_TOOL_COMPLETED: _LogKind.ValueType  # 4
@@ -100,7 +100,7 @@ LOG_KIND_UNSPECIFIED: LogKind.ValueType  # 0
 LOG_KIND_OUTPUT: LogKind.ValueType  # 1
 """A line of standard output."""
 LOG_KIND_ERROR_OUTPUT: LogKind.ValueType  # 2
-"""A line of standard error that is no event."""
+"""A line of standard error that is not an event."""
 LOG_KIND_TOOL_STARTED: LogKind.ValueType  # 3
 """The agent calls a tool."""
 LOG_KIND_TOOL_COMPLETED: LogKind.ValueType  # 4

@@ -660,7 +660,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def kill_receipt(self) -> _session_pb2.KillReceipt:
-        """How the latest attempt was ended, if a kill or a stop ended it and its worker has told."""
+        """How the latest attempt was ended, if a kill or a stop ended it and its worker has reported."""
 
     def __init__(
         self,

@@ -155,7 +155,7 @@ class ClaimTaskRequest(_message.Message):
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
-    """Made anew at each start of the process. At most 64 characters, not empty."""
+    """New at each start of the process. At most 64 characters, not empty."""
     instance: _builtins.str
     """Names the state folder, in which at most one process runs at a time. A new incarnation with the
     same instance proves that the older process, and every session of it, has ended.
@@ -804,7 +804,7 @@ class FinishedAttempt(_message.Message):
 
     @_builtins.property
     def ends(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionRecord]:
-        """The ends of its sessions that RecordSession has not been told of. At most 1,024."""
+        """The ends of its sessions that RecordSession does not have yet. At most 1,024."""
 
     def __init__(
         self,

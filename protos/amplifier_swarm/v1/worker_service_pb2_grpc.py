@@ -39,7 +39,7 @@ class WorkerServiceStub(object):
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     def __init__(self, channel):
@@ -89,7 +89,7 @@ class WorkerServiceServicer(object):
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     def ClaimTask(self, request, context):
@@ -202,7 +202,7 @@ class WorkerService(object):
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     @staticmethod

@@ -40,7 +40,7 @@ class WorkerServiceStub:
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     @_typing.overload
@@ -103,7 +103,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -162,7 +162,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of every method:
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
-    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter, for ever.
+    * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     @_abc_1.abstractmethod

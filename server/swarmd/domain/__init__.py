@@ -1,1 +1,1 @@
-"""What a swarm is and may do: values and rules, with no I/O, no clock and no database."""
+"""The values and rules of a swarm. Invariant: no I/O, no clock, no database."""

@@ -1,15 +1,15 @@
-"""Everything that a verb may refuse, one class a reason of the wire contract.
+"""The refusals of the server, one class for each reason of the wire contract.
 
     SwarmError
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
-    │   ResultNotFound                                                                what was named
-    ├── InvalidTasks, InvalidRequest                                                  what was sent
-    ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   how things stand
+    │   ResultNotFound                                                                unknown names
+    ├── InvalidTasks, InvalidRequest                                                  bad requests
+    ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   present state
     ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
-    ├── TokenInvalid, RoleDenied, LoginExpired                                        who asks
-    └── DashboardOff                                                                  what was not started
+    ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
+    └── DashboardOff                                                                  missing parts
 
-The message is for people and says what to do; `metadata` has every value in it, for programs.
+The message is for people and says what to do; `metadata` has its values, for programs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One fault of a request: where, as in `tasks[3].dependencies[0]`, and what."""
+    """A fault of a request: its place, such as `tasks[3].dependencies[0]`, and a message."""
 
     place: str
     message: str
 
 
 class SwarmError(Exception):
-    """A verb was refused, and nothing was changed."""
+    """The request is refused, and nothing is changed."""
 
     reason: ClassVar[str]
 
@@ -48,7 +48,7 @@ class TaskNotFound(SwarmError):
 
 
 class TaskAmbiguous(SwarmError):
-    """Several tasks begin with that."""
+    """Several task ids begin with that text."""
 
     reason = "TASK_AMBIGUOUS"
 
@@ -79,7 +79,7 @@ class SessionNotFound(SwarmError):
 
 
 class ResultNotFound(SwarmError):
-    """No result of that attempt was archived that could count."""
+    """The archive has no completed result of that attempt."""
 
     reason = "RESULT_NOT_FOUND"
 
@@ -100,7 +100,7 @@ class TokenNotFound(SwarmError):
 
 
 class InvalidTasks(SwarmError):
-    """The tasks are not as they should be; `faults` says where."""
+    """The tasks have faults; `faults` lists them."""
 
     reason = "INVALID_TASKS"
 
@@ -121,7 +121,7 @@ class InvalidRequest(SwarmError):
 
 
 class InvalidStatus(SwarmError):
-    """The task has a status in which the verb has no meaning."""
+    """The status of the task does not allow the operation."""
 
     reason = "INVALID_STATUS"
 
@@ -133,7 +133,7 @@ class InvalidStatus(SwarmError):
 
 
 class TasksActive(SwarmError):
-    """Some tasks are being worked on, so they can't be replaced."""
+    """Workers hold some of the tasks, so they can't be replaced."""
 
     reason = "TASKS_ACTIVE"
 
@@ -146,7 +146,7 @@ class TasksActive(SwarmError):
 
 
 class WorkerNameTaken(SwarmError):
-    """Another process with that name is connected, or held leases when it was last heard."""
+    """Another process with that name is connected, or held leases at its last heartbeat."""
 
     reason = "WORKER_NAME_TAKEN"
 

@@ -1,4 +1,4 @@
-"""What a single task's fields may hold; the texts name the fields as task files do."""
+"""Checks of the fields of one task; the messages name the fields as task files do."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _TOOLS: Final = ("read_file", "write_file", "bash")
 
 
 def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
-    """Every fault of one task but those of its id and its dependencies."""
+    """Yields the faults of one task, except those of its id and its dependencies."""
     definition = task.definition
     yield from _texts(place, definition)
     yield from _numbers(place, definition)
@@ -57,7 +57,7 @@ def _text(place: str, name: str, text: str, *, most: int, newlines: bool) -> Ite
     if not text or text.isprintable():
         return
     allowed = "\t\n\r" if newlines else ""
-    # Categories C* draw nothing; of those, only the control characters C0 and C1 can harm a reader.
+    # Characters of the categories C* are invisible; only the control characters C0 and C1 can harm a terminal.
     bad = next((c for c in text if (c < " " or "\x7f" <= c <= "\x9f") and c not in allowed), None)
     if bad is not None:
         yield FieldFault(place, f"control character U+{ord(bad):04X} not allowed in {name}")
@@ -74,7 +74,7 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
         ("check_timeout", definition.check_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
     )
     for name, value, low, high, wanted in ranges:
-        # Written so that a NaN, which no comparison admits, is refused too.
+        # The comparison is written so that a NaN is refused too.
         if value is not None and not low <= value <= high:
             yield FieldFault(f"{place}.{name}", f"{name} must be {wanted}, got {value:g}")
 

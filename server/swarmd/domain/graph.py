@@ -1,20 +1,20 @@
-"""The dependency graph of a plan, as ids: whether it closes on itself, and where."""
+"""The dependency graph of a plan, as ids, and its cycles."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 Edges = Mapping[str, Sequence[str]]
 
-# Looking for the shortest cycle costs one search a task. Past this many steps the shortest so far will do:
+# The search for the shortest cycle runs once for each task. After this many steps the shortest one so far is enough:
 # a plan with thousands of tasks on its cycles needs no better hint.
 MAX_STEPS: Final = 2_000_000
 
 
 def shortest_cycle(edges: Edges) -> list[str]:
-    """A cycle with as few tasks as the graph has, its first task repeated at the end; empty if none.
+    """Returns a shortest cycle, its first task repeated at the end; else an empty list.
 
-    `edges` maps each task to those that it depends on; names that are no keys are ignored.
+    `edges` maps each task to those that it depends on; other names are ignored.
     """
     rest = _on_cycles(edges)
     best: list[str] = []
@@ -22,13 +22,13 @@ def shortest_cycle(edges: Edges) -> list[str]:
     for start in rest:
         cycle, taken = _cycle_through(start, rest, shorter_than=len(best) or len(rest) + 2)
         best, steps = cycle or best, steps + taken
-        if len(best) == 3 or steps > MAX_STEPS:  # a pair is as short as it gets
+        if len(best) == 3 or steps > MAX_STEPS:  # a pair is the shortest possible cycle
             break
     return best
 
 
 def _on_cycles(edges: Edges) -> Edges:
-    """The part of the graph that is on cycles, or on a way from one to another."""
+    """Returns the part of the graph on cycles, or on a path from one cycle to another."""
     outward = {task: [d for d in dict.fromkeys(wanted) if d in edges] for task, wanted in edges.items()}
     inward: dict[str, list[str]] = {task: [] for task in edges}
     for task, dependencies in outward.items():
@@ -39,7 +39,7 @@ def _on_cycles(edges: Edges) -> Edges:
 
 
 def _prune(kept: set[str], outward: Edges, inward: Edges) -> set[str]:
-    """Takes away, again and again, every task with no outward edge to a kept one."""
+    """Removes tasks without an outward edge to a kept task until none is left."""
     degree = {task: sum(other in kept for other in outward[task]) for task in kept}
     bare = [task for task, count in degree.items() if count == 0]
     while bare:
@@ -53,8 +53,15 @@ def _prune(kept: set[str], outward: Edges, inward: Edges) -> set[str]:
     return kept
 
 
-def _cycle_through(start: str, edges: Edges, *, shorter_than: int) -> tuple[list[str], int]:
-    """The shortest cycle through the task, if it is shorter, and how many steps the search took."""
+class _Search(NamedTuple):
+    """The result of a search, and the number of its steps."""
+
+    cycle: list[str]
+    steps: int
+
+
+def _cycle_through(start: str, edges: Edges, *, shorter_than: int) -> _Search:
+    """Returns the shortest cycle through `start` with fewer than `shorter_than` entries, else an empty one."""
     depth, parents = {start: 0}, {start: ""}
     queue = deque([start])
     while queue:
@@ -63,11 +70,11 @@ def _cycle_through(start: str, edges: Edges, *, shorter_than: int) -> tuple[list
             break
         for dependency in edges[task]:
             if dependency == start:
-                return _path(parents, start, task), len(depth)
+                return _Search(_path(parents, start, task), len(depth))
             if dependency not in depth:
                 depth[dependency], parents[dependency] = depth[task] + 1, task
                 queue.append(dependency)
-    return [], len(depth)
+    return _Search([], len(depth))
 
 
 def _path(parents: Mapping[str, str], start: str, last: str) -> list[str]:

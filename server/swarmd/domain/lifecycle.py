@@ -1,7 +1,7 @@
-"""The life cycle of a task. Every change of a status in the swarm is a row of the one table here.
+"""The life cycle of a task. Invariant: every change of a status is a row of the table TRANSITIONS.
 
-The functions are pure: a refused transition raises and changes nothing. The diagram in
-docs/architecture.md is drawn from the table by `diagram()`.
+The functions are pure: a refused transition raises and changes nothing. `diagram()` draws the diagram in
+docs/architecture.md from the table.
 """
 
 from enum import StrEnum
@@ -12,21 +12,21 @@ from swarmd.domain.errors import InvalidStatus
 
 
 class TaskStatus(StrEnum):
-    """Where a task is, in the words of the task files."""
+    """The statuses of a task, named as in task files."""
 
     BLOCKED = "blocked"  # waits for its dependencies
     NOT_STARTED = "not_started"  # may be claimed, once its backoff has passed
     CLAIMED = "claimed"  # held under a lease; no session has its go, so none exists
     IN_PROGRESS = "in_progress"  # held under a lease; a session has its go
-    KILLING = "killing"  # told to end; not yet proven to have ended
+    KILLING = "killing"  # ordered to end; its end is not yet proven
     COMPLETED = "completed"  # final
     FAILED = "failed"  # final unless an operator retries it
     KILLED = "killed"  # final unless an operator retries it
-    SKIPPED = "skipped"  # a dependency can't complete; revived when that one is retried
+    SKIPPED = "skipped"  # a dependency can't complete; revived when the dependency is retried
 
 
 class Transition(StrEnum):
-    """What may happen to a task."""
+    """The events that change the status of a task."""
 
     UNBLOCK = "unblock"  # the last unmet dependency was met
     BLOCK = "block"  # a dependency was added, or is unmet again
@@ -35,15 +35,15 @@ class Transition(StrEnum):
     CLAIM = "claim"  # a worker holds it
     RELEASE = "release"  # the claim ended before any go: free of charge
     GO = "go"  # a session may start
-    COMPLETE = "complete"  # built, and approved if that was asked for
+    COMPLETE = "complete"  # built, and approved if validation is on
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
-    GIVE_UP = "give_up"  # it did not succeed, and the budget is used up
+    GIVE_UP = "give_up"  # the attempt did not succeed, and the budget is used up
     KILL = "kill"  # an operator or an emergency stop ends it
     PROVEN_DEAD = (
-        "proven_dead"  # no process of it lives: shown by the worker, or its lease has certainly ended
+        "proven_dead"  # no process of it lives: the worker proves it, or its lease has certainly ended
     )
-    REOPEN = "reopen"  # an operator gives it a new start
-    ACCEPT = "accept"  # a result that came too late counts: nothing has started since, or an operator says so
+    REOPEN = "reopen"  # an operator retries it
+    ACCEPT = "accept"  # a late result counts: nothing has started since, or an operator accepts it
 
 
 _S, _T = TaskStatus, Transition
@@ -82,13 +82,13 @@ DEAD: Final = frozenset({_S.FAILED, _S.KILLED, _S.SKIPPED})
 FINAL: Final = DEAD | {_S.COMPLETED}
 # A worker holds the task.
 HELD: Final = frozenset({_S.CLAIMED, _S.IN_PROGRESS, _S.KILLING})
-# As long as one task is here, the swarm is not done. A task that is only BLOCKED doesn't count: some task
-# that it waits for is here too, or it waits for nothing that will ever happen by itself.
+# The swarm is not done while one task has such a status. A BLOCKED task does not count: a task that it waits for
+# has such a status too, or nothing will ever unblock it without an operator.
 OPEN: Final = HELD | {_S.NOT_STARTED}
 
 
 def advance(task_id: str, status: TaskStatus, transition: Transition) -> TaskStatus:
-    """The status after the transition; raises InvalidStatus if the table has no such row."""
+    """Returns the status after the transition; raises InvalidStatus if the table has no such row."""
     try:
         return TRANSITIONS[status][transition]
     except KeyError:
@@ -96,7 +96,7 @@ def advance(task_id: str, status: TaskStatus, transition: Transition) -> TaskSta
 
 
 def diagram() -> str:
-    """The table as a Mermaid state diagram."""
+    """Returns the table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> blocked"]
     for status, row in TRANSITIONS.items():
         targets: dict[TaskStatus, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The values that the layers hand to each other. A change makes a new value; none changes in place."""
+"""The values that the layers pass to each other. Invariant: a value never changes in place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ WorkerName = NewType("WorkerName", str)
 LeaseId = NewType("LeaseId", str)
 SessionId = NewType("SessionId", str)
 
-# Keys are the store's row numbers: small, never reused, and never shown to anybody.
+# Keys are row numbers of the store: small, never reused, and never shown to people.
 TaskKey = NewType("TaskKey", int)
 AttemptKey = NewType("AttemptKey", int)
 WorkerKey = NewType("WorkerKey", int)
@@ -23,7 +23,7 @@ DEFAULT_MAX_RETRIES: Final = 2
 
 
 class DependencyFailurePolicy(StrEnum):
-    """What becomes of a task when a task that it depends on can no longer complete."""
+    """The policies for a task whose dependency can no longer complete."""
 
     SKIP = "skip"
     RUN = "run"
@@ -31,14 +31,14 @@ class DependencyFailurePolicy(StrEnum):
 
 
 class DisconnectPolicy(StrEnum):
-    """What a worker does with sessions when it has not heard the server for too long."""
+    """The policies for sessions of a worker that has lost its connection for too long."""
 
     FENCE = "fence"
     KEEP = "keep"
 
 
 class FailureClass(StrEnum):
-    """Why an attempt did not succeed; the wire contract says what each means."""
+    """The reasons for which an attempt did not succeed; the wire contract explains each."""
 
     AGENT_ERROR = "agent_error"
     VALIDATION_FAILED = "validation_failed"
@@ -53,7 +53,7 @@ class FailureClass(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended."""
+    """The ends of an attempt."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -63,7 +63,7 @@ class AttemptOutcome(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """The kinds of end that a worker reports."""
+    """The kinds of outcome that a worker reports."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -72,7 +72,7 @@ class OutcomeKind(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What became of an outcome."""
+    """The server's answers to a reported outcome."""
 
     ACCEPTED = "accepted"
     ARCHIVED = "archived"
@@ -80,14 +80,14 @@ class Disposition(StrEnum):
 
 
 class SessionRole(StrEnum):
-    """What a session is for."""
+    """The roles of a session."""
 
     BUILDER = "builder"
     VALIDATOR = "validator"
 
 
 class SwarmMode(StrEnum):
-    """What the swarm as a whole may do."""
+    """The modes of the swarm as a whole."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -95,7 +95,7 @@ class SwarmMode(StrEnum):
 
 
 class OrderAction(StrEnum):
-    """What a worker is told to do about a lease."""
+    """The actions that an order may ask for."""
 
     STOP = "stop"
     STOP_NOW = "stop_now"
@@ -103,7 +103,7 @@ class OrderAction(StrEnum):
 
 
 class Role(StrEnum):
-    """What a token may do."""
+    """The roles of a token, from least to most rights."""
 
     VIEWER = "viewer"
     WORKER = "worker"
@@ -112,7 +112,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """What the author of a task asks for. None means that the author did not say."""
+    """The definition of a task by its author. None means that the author gave no value."""
 
     task_id: TaskId
     name: str = ""
@@ -151,7 +151,7 @@ class PlannedTask:
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 
-    A named tuple, like all that each step makes anew: that costs a fifth of what a frozen dataclass does.
+    A named tuple, like every value that each step creates: it costs a fifth of a frozen dataclass.
     """
 
     key: TaskKey
@@ -168,13 +168,13 @@ class Task(NamedTuple):
     last_error: str = ""
     failure_class: FailureClass | None = None
     cause: str = ""
-    # Ended by an emergency stop or a drain: what `resume --requeue` puts back.
+    # True if an emergency stop or a drain ended it; `resume --requeue` puts it back.
     interrupted: bool = False
-    # How long the next attempt has to wait, in full again after a restart of the server.
+    # The wait before the next attempt; a restart of the server begins it again.
     backoff_s: float = 0.0
     started_us: int | None = None
     completed_us: int | None = None
-    # Since when it has been ready.
+    # The time at which it became ready.
     ready_us: int | None = None
 
 
@@ -192,7 +192,7 @@ class Lease(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What sessions have used of a model. The cost is in billionths of a dollar, None if no price is known."""
+    """Model usage of sessions. The cost is in billionths of a dollar, None if no price is known."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -201,7 +201,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker should do about one lease."""
+    """An order to a worker about one lease."""
 
     lease_id: LeaseId
     action: OrderAction
@@ -210,7 +210,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class DependencyResult:
-    """What came of a task that another one depends on; the report is its worker's, as JSON."""
+    """The result of a dependency; the report is its worker's, as JSON."""
 
     task_id: TaskId
     name: str
@@ -219,7 +219,7 @@ class DependencyResult:
 
 @dataclass(frozen=True, slots=True)
 class PausedRunner:
-    """A runner whose provider refused for good."""
+    """A runner whose provider refused permanently."""
 
     runner: str
     cause: str
@@ -234,33 +234,33 @@ class Claim:
     lease_id: LeaseId
     number: int
     epoch: int
-    # What the last attempt's worker reported, as JSON; None if none did.
+    # The report of the previous attempt, as JSON; None if it left none.
     previous_report: str | None
     last_error: str
     dependency_results: Sequence[DependencyResult] = ()
 
 
-# The report of an outcome of which nothing is kept.
+# The report of an outcome without one.
 NO_REPORT: Final = "{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a worker says that an attempt ended."""
+    """The reported end of an attempt."""
 
     kind: OutcomeKind
     failure_class: FailureClass | None
     error: str
-    # Builder result, checks, verdict and kill receipt as JSON: kept and shown, decided on by nobody.
+    # Builder result, checks, verdict and kill receipt as JSON: stored and shown; no decision reads it.
     report: str
-    # SHA-256 of the whole: the same outcome again gets the same answer.
+    # SHA-256 of the whole outcome: a repeated outcome gets the same answer.
     digest: bytes
     retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """What a worker says of itself when it opens its stream."""
+    """The identity of a worker, as it gives it when it opens its stream."""
 
     name: WorkerName
     incarnation: str
@@ -272,13 +272,13 @@ class WorkerIdentity:
     pid: int
     version: str
     containment: str
-    # Orders the requests of one instance; 0 if it is not known.
+    # Orders the requests of one instance; 0 if unknown.
     opening: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmState:
-    """What holds for the swarm as a whole, over restarts."""
+    """The state of the swarm as a whole, which survives restarts."""
 
     swarm_id: str
     epoch: int

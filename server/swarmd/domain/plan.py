@@ -1,4 +1,4 @@
-"""Whether a plan may be stored: every rule that a proto can't express, in one pass over the whole plan."""
+"""The check of a whole plan: every rule that a proto can't express."""
 
 import difflib
 import re
@@ -11,26 +11,28 @@ from swarmd.domain.fields import field_faults
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
 
-# As many as a person will read at once; the count says how many more there are.
+# A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
-# A hint is not worth comparing one name with a hundred thousand.
+# A spelling hint does not justify a comparison with a hundred thousand names.
 MAX_COMPARED: Final = 20_000
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPlan:
-    """A plan without fault, each dependency named once, and what is odd about it."""
+    """A plan without faults and without repeated dependencies, and its warnings."""
 
     tasks: Sequence[PlannedTask]
     warnings: Sequence[FieldFault]
 
 
 def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> CheckedPlan:
-    """Checks a plan as a whole; raises InvalidTasks with up to 20 faults.
+    """Checks a plan as a whole.
 
-    `known` maps the tasks that are stored already to their dependencies, as far as they may take part in a
-    cycle with the plan.
+    `known` maps stored tasks to their dependencies: all that could be on a cycle with the plan.
+
+    Raises:
+        InvalidTasks: The plan has faults; the error lists up to 20 of them.
     """
     faults: list[FieldFault] = []
     warnings: list[FieldFault] = []
@@ -118,7 +120,7 @@ def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str
 
 
 def _drawn(cycle: Sequence[str]) -> str:
-    """The cycle with at most ten names."""
+    """Returns the cycle as text with at most ten names."""
     if len(cycle) <= 11:
         return " -> ".join(cycle)
     return " -> ".join([*cycle[:9], f"… {len(cycle) - 10} more …", cycle[-1]])

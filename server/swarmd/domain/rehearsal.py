@@ -1,4 +1,4 @@
-"""Scripts that the embedded runner plays instead of asking a model."""
+"""Scripts that the embedded runner plays instead of a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RehearsalCall:
-    """One scripted tool call."""
+    """A scripted tool call."""
 
     tool: str
     arguments: Mapping[str, str]
@@ -14,7 +14,7 @@ class RehearsalCall:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalScript:
-    """What one rehearsed session does."""
+    """The script of one session."""
 
     calls: Sequence[RehearsalCall]
     reply: str
@@ -22,7 +22,7 @@ class RehearsalScript:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """One script an attempt, by role; the last one serves all later attempts."""
+    """The scripts by role, one for each attempt; the last script serves all later attempts."""
 
     builder: Sequence[RehearsalScript] = ()
     validator: Sequence[RehearsalScript] = ()

@@ -1,13 +1,13 @@
-"""One verb for many tasks: each on its own, so that what one refuses keeps no other from it.
+"""Bulk actions: the same action on many tasks, each task in a write of its own.
 
-A few are written at a time, so that other writes get their turn in between.
+A refusal of one task leaves the others alone. Writes are queued in batches, so that others get their turn.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from swarmd.domain.errors import InvalidStatus, SwarmError, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
@@ -18,14 +18,14 @@ from swarmd.store.reads import pages
 from swarmd.store.reads.pages import Match, TaskFilter
 from swarmd.store.transaction import ReadTx
 
-AT_ONCE: Final = 100
-# What is about the one task; anything else is about the server.
+BATCH_TASKS: Final = 100
+# Errors about one task; any other error is about the server.
 _EXPECTED: Final = (InvalidStatus, TaskNotFound)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which tasks: those that fit a filter, or those named."""
+class TaskSelection:
+    """The selected tasks: those that match the filter, or those named."""
 
     filter: TaskFilter | None
     task_ids: Sequence[str]
@@ -33,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class RefusedTask:
-    """A task that was left as it is, and why."""
+    """A task that was left unchanged, and the reason."""
 
     task_id: str
     error: SwarmError
@@ -41,60 +41,69 @@ class RefusedTask:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What was done, or would be."""
+    """The counts and refusals of a bulk action, or of its preview."""
 
     matched: int
     done: int
     refused: Sequence[RefusedTask]
 
 
-def match(tx: ReadTx, choice: Choice) -> tuple[Sequence[Match], Sequence[RefusedTask]]:
-    """The tasks that are chosen, and what of those named is not there."""
-    if choice.filter is not None:
-        return pages.matches(tx, choice.filter), []
-    found = pages.matches_named(tx, choice.task_ids)
+class Matched(NamedTuple):
+    """The selected tasks that exist, and the refusals of those that don't."""
+
+    tasks: Sequence[Match]
+    missing: Sequence[RefusedTask]
+
+
+def match(tx: ReadTx, selection: TaskSelection) -> Matched:
+    """Returns the selected tasks, and a refusal for each name that is unknown."""
+    if selection.filter is not None:
+        return Matched(pages.matches(tx, selection.filter), [])
+    found = pages.matches_named(tx, selection.task_ids)
     known = {one.task_id for one in found}
-    return found, [RefusedTask(name, TaskNotFound(name)) for name in choice.task_ids if name not in known]
+    return Matched(
+        found, [RefusedTask(name, TaskNotFound(name)) for name in selection.task_ids if name not in known]
+    )
 
 
-async def kill(swarm: Swarm, choice: Choice, cause: str) -> BulkResult:
-    """Ends them all for good."""
-    found, missing = await swarm.db.read(partial(match, choice=choice))
+async def kill(swarm: Swarm, selection: TaskSelection, cause: str) -> BulkResult:
+    """Kills the selected tasks."""
+    found, missing = await swarm.db.read(partial(match, selection=selection))
 
     async def one(task_id: str) -> None:
         await swarm.db.write(partial(swarm.kills.kill, task_ids=[task_id], cause=cause), urgent=True)
 
-    refused = await _each([task.task_id for task in found], one)
+    refused = await _apply_to_each([task.task_id for task in found], one)
     return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
 
 
-async def retry(swarm: Swarm, choice: Choice) -> BulkResult:
-    """Gives them all a new start."""
-    found, missing = await swarm.db.read(partial(match, choice=choice))
+async def retry(swarm: Swarm, selection: TaskSelection) -> BulkResult:
+    """Retries the selected tasks."""
+    found, missing = await swarm.db.read(partial(match, selection=selection))
 
     async def one(task_id: str) -> None:
         await swarm.db.write(partial(retries.retry, task_ids=[task_id], failed=False))
 
     wanted = [task.task_id for task in found]
-    refused = await _each(wanted, one)
-    # One that was skipped for another of them may have it once that has a new start.
+    refused = await _apply_to_each(wanted, one)
+    # A skipped task may be retried once the task that it was skipped for is reopened.
     while refused and len(refused) < len(wanted):
         wanted = [task.task_id for task in refused]
-        refused = await _each(wanted, one)
+        refused = await _apply_to_each(wanted, one)
     return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
 
 
-def would_kill(tx: ReadTx, choice: Choice) -> BulkResult:
-    """What `kill` would do now."""
-    found, missing = match(tx, choice)
-    over = (TaskStatus.COMPLETED, TaskStatus.FAILED)
-    refused = [_refusal(task, "kill") for task in found if task.status in over]
+def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
+    """Returns the result that `kill` would have now."""
+    found, missing = match(tx, selection)
+    ended = (TaskStatus.COMPLETED, TaskStatus.FAILED)
+    refused = [_refusal(task, "kill") for task in found if task.status in ended]
     return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
 
 
-def would_retry(tx: ReadTx, choice: Choice) -> BulkResult:
-    """What `retry` would do now."""
-    found, missing = match(tx, choice)
+def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
+    """Returns the result that `retry` would have now."""
+    found, missing = match(tx, selection)
     started = {t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED)}
     skipped = [task for task in found if task.status is TaskStatus.SKIPPED]
     waiting = {task.task_id: set(_dead_dependencies(tx, task)) for task in skipped}
@@ -120,10 +129,10 @@ def _refusal(task: Match, doing: str) -> RefusedTask:
     return RefusedTask(task.task_id, InvalidStatus(task.task_id, task.status, doing=doing))
 
 
-async def _each(task_ids: Sequence[str], one: Callable[[str], Awaitable[None]]) -> list[RefusedTask]:
+async def _apply_to_each(task_ids: Sequence[str], one: Callable[[str], Awaitable[None]]) -> list[RefusedTask]:
     refused: list[RefusedTask] = []
-    for begin in range(0, len(task_ids), AT_ONCE):
-        chunk = task_ids[begin : begin + AT_ONCE]
+    for begin in range(0, len(task_ids), BATCH_TASKS):
+        chunk = task_ids[begin : begin + BATCH_TASKS]
         ended = await asyncio.gather(*map(one, chunk), return_exceptions=True)
         for task_id, error in zip(chunk, ended, strict=True):
             if isinstance(error, _EXPECTED):

@@ -1,4 +1,4 @@
-"""What the engine shows to somebody who measures. It goes the same way whether anybody looks or not."""
+"""The measuring points of the engine. An observer changes nothing."""
 
 from typing import Protocol
 
@@ -6,37 +6,37 @@ from swarmd.domain.model import SessionRole
 
 
 def seconds_since(begin_us: int | None, end_us: int) -> float:
-    """The time between two readings of a clock that may have been set back meanwhile."""
+    """Returns the time between two readings of a wall clock, at least 0: the clock may have been set back."""
     return 0.0 if begin_us is None else max(0, end_us - begin_us) / 1e6
 
 
 class Observer(Protocol):
-    """Called on the event loop, but for `committed`; must be quick and never raise."""
+    """The callbacks of a measuring point. They run on the event loop, must be quick and never raise."""
 
     def committed(self, lasted_s: float, writes: int) -> None:
-        """A group of writes is on the disk, and its commit took so long. Called by the writer's thread."""
+        """Reports that a group of writes is on disk, and the time of its commit. Called on the writer thread."""
 
     def claimed(self, waited_s: float) -> None:
-        """A task was claimed so long after it could be."""
+        """Reports the time from a task's readiness to its claim."""
 
     def started(self, waited_s: float) -> None:
-        """The first session of an attempt got its go so long after the claim."""
+        """Reports the time from a claim to the go of its first session."""
 
     def session_ended(self, role: SessionRole, lasted_s: float) -> None:
-        """A session ended."""
+        """Reports the duration of an ended session."""
 
-    def beat(self, gap_s: float) -> None:
-        """A worker was heard so long after the last time."""
+    def heartbeat(self, gap_s: float) -> None:
+        """Reports the time between two heartbeats of a worker."""
 
     def called(self, method: str, lasted_s: float, refusal: str) -> None:
-        """A call of the contract was answered; `refusal` is empty, or why it was refused."""
+        """Reports an answered call; `refusal` is its error reason, or empty."""
 
     def notified(self, *, taken: bool) -> None:
-        """A message went to somebody outside."""
+        """Reports a notification that was sent; `taken` if its receiver accepted it."""
 
 
 class NullObserver:
-    """Looks away."""
+    """An observer that measures nothing."""
 
     def committed(self, lasted_s: float, writes: int) -> None:
         """See Observer."""
@@ -50,7 +50,7 @@ class NullObserver:
     def session_ended(self, role: SessionRole, lasted_s: float) -> None:
         """See Observer."""
 
-    def beat(self, gap_s: float) -> None:
+    def heartbeat(self, gap_s: float) -> None:
         """See Observer."""
 
     def called(self, method: str, lasted_s: float, refusal: str) -> None:

@@ -1,41 +1,53 @@
-"""What the engine asks of the outside: time, chance and secrets. Tests bring their own."""
+"""The ports of the engine: time, chance, secrets and measuring points. Tests pass fakes."""
 
 import asyncio
 import random
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
+
+from swarmd.engine.observer import Observer
 
 
 class Timer(Protocol):
-    """A call that is due later."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Forgets it."""
+        """Cancels the call."""
 
 
 class Clock(Protocol):
-    """Time for decisions (monotonic) and time for people (wall)."""
+    """Monotonic time for decisions and wall time for people."""
 
     def monotonic_s(self) -> float:
-        """Seconds that only grow; they stand still while the machine sleeps."""
+        """Returns seconds that never go back; they stand still while the machine sleeps."""
 
     def wall_us(self) -> int:
-        """Microseconds since 1970, UTC. Read by people only."""
+        """Returns microseconds since 1970, UTC. For display only."""
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
-        """Makes the call on the event loop after the delay."""
+        """Schedules the call on the event loop."""
 
 
 class Entropy(Protocol):
-    """Where unpredictable values come from."""
+    """A source of unpredictable values."""
 
     def chance(self) -> float:
-        """A number from 0 to 1."""
+        """Returns a number from 0 to 1."""
 
     def secret(self) -> str:
-        """32 hexadecimal digits that nobody can guess."""
+        """Returns 32 hexadecimal digits that nobody can guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that the parts of one engine share."""
+
+    clock: Clock
+    entropy: Entropy
+    observer: Observer
 
 
 class SystemClock:
@@ -59,7 +71,7 @@ class SystemEntropy:
 
     def chance(self) -> float:
         """See Entropy."""
-        return random.random()  # noqa: S311  # it spreads retries; nothing is secured by it
+        return random.random()  # noqa: S311  # it spreads retries and secures nothing
 
     def secret(self) -> str:
         """See Entropy."""

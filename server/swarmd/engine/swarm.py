@@ -1,6 +1,6 @@
-"""The swarm: every verb that operators and workers have, each one write or one read.
+"""The facade of the engine: its parts, and the actions that touch several of them.
 
-Built once by the daemon. The verbs return when what they did is durable.
+Invariant: an action returns when its changes are durable. The daemon builds one Swarm.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.kills import Kills
-from swarmd.engine.attempts.outcomes import Outcomes
-from swarmd.engine.attempts.sessions import Sessions
+from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
+from swarmd.engine.attempts.sessions import FinishBatch, Sessions
 from swarmd.engine.auth.logins import Logins
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox
-from swarmd.engine.live.retry_timers import RetryTimers, end_wait
+from swarmd.engine.live.retry_timers import RetryTimers, end_backoff
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import NullObserver, Observer
-from swarmd.engine.ports import Clock, Entropy
+from swarmd.engine.ports import Clock, Entropy, Ports
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import attempts, events, swarm, tasks, workers
@@ -34,23 +34,23 @@ from swarmd.store.reads import views
 from swarmd.store.sessions import LogLimits
 from swarmd.store.transaction import Tx
 
-# How long until what found the disk full is tried again.
+# The delay before a write that found the disk full is tried again.
 FULL_RETRY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator of the server has chosen."""
+class EnginePolicy:
+    """The intervals, backoff and log limits that the operator of the server has set."""
 
     pace: HeartbeatPolicy
     backoff: Backoff
-    log: LogLimits = LogLimits()  # noqa: RUF009  # it never changes
+    log: LogLimits = LogLimits()  # noqa: RUF009  # it is immutable
 
 
 class Swarm:
     """The engine's parts, wired to one database."""
 
-    # Whether workers are told which trace their attempts belong to.
+    # Set by the trace exporter: claims then carry the trace of their attempt.
     traced = False
 
     def __init__(
@@ -59,7 +59,7 @@ class Swarm:
         *,
         clock: Clock,
         entropy: Entropy,
-        policy: Policy,
+        policy: EnginePolicy,
         observer: Observer | None = None,
     ) -> None:
         self.db = db
@@ -67,54 +67,70 @@ class Swarm:
         self.policy = policy
         self.observer = observer or NullObserver()
         self.swarm_id = ""
-        self.feed = Wakeups()
+        self.wakeups = Wakeups()
         self.live = LiveState(clock)
-        self.access = Access(entropy)
-        self.logins = Logins(self.access, clock, entropy)
+        self.tokens = TokenRegistry(entropy)
+        self.logins = Logins(self.tokens, clock, entropy)
+        # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
         self.dispatcher = Dispatcher(
             self.live,
             entropy,
-            stranded=lambda lease: self._spawn(self._give_back(lease)),
+            on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
             observer=self.observer,
         )
-        self.backoffs = RetryTimers(clock, self._backoff_over)
+        self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
             dispatcher=self.dispatcher,
-            backoffs=self.backoffs,
-            feed=self.feed,
+            retry_timers=self.retry_timers,
+            wakeups=self.wakeups,
             entropy=entropy,
             backoff=policy.backoff,
         )
-        self.sessions = Sessions(self.live, self.feed, self.observer, policy.log)
+        self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.kills = Kills(self.live, self.dispatcher)
-        self.fleet = self._fleet(policy.pace)
-        self.reaper = Reaper(live=self.live, fleet=self.fleet, clock=clock, pace=policy.pace)
+        self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
+        self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._follow_commits()
+        self._hook_commits()
 
     async def boot(self) -> None:
-        """Takes up what the database holds: leases with full deadlines, backoffs and drains in full, tokens."""
+        """Loads the state of the database: leases and drains with full deadlines, full backoffs, tokens."""
         await self.db.write(self._boot)
 
-    async def join(self, identity: WorkerIdentity, held: Sequence[str]) -> ConnectedWorker:
-        """Opens a worker's stream."""
+    async def open_stream(self, identity: WorkerIdentity, held: Sequence[str]) -> ConnectedWorker:
+        """Registers a worker that opens its stream and holds the leases `held`."""
         mailbox = Mailbox()
         try:
-            return await self.db.write(lambda tx: self.fleet.join(tx, identity, held, mailbox))
+            return await self.db.write(lambda tx: self.workers.register(tx, identity, held, mailbox))
         except asyncio.CancelledError:
-            # The worker has hung up, but the write may come through: nothing may be sent to nobody.
+            # The stream is closed, but the write may still commit: no claim may be sent to it.
             mailbox.close()
             raise
 
-    async def part(self, member: ConnectedWorker) -> None:
-        """A worker's stream has ended: claims that never left are free again."""
+    async def close_stream(self, member: ConnectedWorker) -> None:
+        """Releases the claims that were not sent over the stream that has ended."""
         member.mailbox.close()
-        for lease in member.mailbox.untaken():
-            await self._give_back(lease)
+        for lease in member.mailbox.undelivered():
+            await self._release_undelivered(lease)
+
+    def request_dispatch(self) -> None:
+        """Starts an empty write, so that ready tasks are assigned without waiting for the next one."""
+        self._spawn(self.db.write(_noop))
+
+    def finish_many(self, tx: Tx, worker: WorkerName, batch: FinishBatch) -> list[FinishResult]:
+        """Writes a worker's batch: all progress, then for each attempt the ends of its sessions and its outcome."""
+        for progress in batch.progress:
+            self.sessions.record_progress(tx, worker, progress)
+        results = []
+        for report in batch.attempts:
+            for end in report.ends:
+                self.sessions.record_end(tx, worker, end)
+            results.append(self.outcomes.finish(tx, worker, report.lease_id, report.outcome))
+        return results
 
     async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
-        """Drains one worker, or all that are connected; returns which."""
+        """Drains one worker, or all connected ones if `name` is None; returns the names."""
         connected = [n for n, member in self.live.members.items() if member.connected]
         drained = [name] if name is not None else connected
         await self.db.write(lambda tx: self.kills.drain(tx, drained, within_s=deadline_s))
@@ -124,43 +140,43 @@ class Swarm:
 
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
         """Ends every pause and stop; returns the tasks that were put back."""
-        self.reaper.release_brake()
+        self.reaper.resume_expiry()
         return await self.db.write(partial(self.kills.resume, requeue=requeue))
 
-    async def look(self) -> None:
-        """One round of the reaper."""
-        await self.reaper.look(self.db.write)
+    async def check_leases(self) -> None:
+        """Runs one round of the reaper."""
+        await self.reaper.check(self.db.write)
 
     async def close(self) -> None:
-        """Ends what runs beside the verbs; the database is the daemon's."""
-        self.backoffs.close()
-        self.feed.close()
+        """Ends timers, streams and background tasks; the daemon closes the database."""
+        self.retry_timers.close()
+        self.wakeups.close()
         for member in list(self.live.members.values()):
             member.mailbox.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _fleet(self, pace: HeartbeatPolicy) -> WorkerRegistry:
+    def _worker_registry(self, ports: Ports) -> WorkerRegistry:
         return WorkerRegistry(
             live=self.live,
             dispatcher=self.dispatcher,
             outcomes=self.outcomes,
-            clock=self.clock,
-            pace=pace,
-            nudge=lambda: self._spawn(self.db.write(_nothing)),
-            observer=self.observer,
+            ports=ports,
+            pace=self.policy.pace,
+            request_dispatch=self.request_dispatch,
         )
 
-    def _follow_commits(self) -> None:
-        self.db.before_commit = self._before_commit
-        self.db.after_undo = self._after_undo
-        self.db.after_commit = self.observer.committed
+    def _hook_commits(self) -> None:
+        # The database is built before the engine, so it learns its hooks here.
+        self.db.hooks.before_commit = self._before_commit
+        self.db.hooks.after_rollback = self._after_rollback
+        self.db.hooks.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
         self.swarm_id = swarm.get(tx).swarm_id
-        self.access.load(tx)
+        self.tokens.load(tx)
         self.logins.load(tx)
         for found in attempts.all_open(tx):
             started = found.status is not TaskStatus.CLAIMED
@@ -170,30 +186,31 @@ class Swarm:
                 stopped = found.mode is SwarmMode.STOPPED
                 action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
                 self.live.order(found.lease, action, found.cause)
-        for name, within_s in workers.drains(tx):
+        for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         for key, backoff_s in tasks.in_backoff(tx):
-            tx.after_commit(partial(self.backoffs.wait, key, backoff_s))
+            tx.after_commit(partial(self.retry_timers.start, key, backoff_s))
 
     def _before_commit(self, tx: Tx) -> None:
-        """The end of every group of writes: whatever became ready is claimed in the same commit."""
-        self.dispatcher.grant(tx)
-        if not tx.eventful:
+        """Ends every group of writes: claims in the same commit what has become ready."""
+        self.dispatcher.assign_ready_tasks(tx)
+        if not tx.has_events:
             return
-        # Said always: memory may be a commit behind, so what it has now does not tell whether this is news.
+        # Always set: memory may be a commit behind, so its present value doesn't show if this one is news.
         tx.after_commit(partial(self.live.set_done, not swarm.has_open(tx)))
-        tx.after_commit(self.feed.wake)
+        tx.after_commit(self.wakeups.notify)
 
-    def _after_undo(self) -> None:
-        """A group was not stored, so workers that its claims would have filled have room after all."""
+    def _after_rollback(self) -> None:
+        """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
         for member in list(self.live.members.values()):
-            self.dispatcher.feed(member)
+            self.dispatcher.mark_free(member)
 
-    async def _give_back(self, lease: Lease) -> None:
-        await self.db.write(partial(self.outcomes.give_back, lease=lease, cause="its stream ended"))
+    async def _release_undelivered(self, lease: Lease) -> None:
+        release = partial(self.outcomes.release_undelivered, lease=lease, cause="its stream ended")
+        await self.db.write(release)
 
     def _backoff_over(self, key: TaskKey) -> None:
-        self._spawn(self._insist(lambda tx: end_wait(tx, key)))
+        self._spawn(self._write_with_retry(lambda tx: end_backoff(tx, key)))
 
     def _end_drain_later(self, names: Sequence[WorkerName], within_s: float) -> None:
         self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))
@@ -201,10 +218,10 @@ class Swarm:
     async def _end_drain(self, names: Sequence[WorkerName], within_s: float) -> None:
         leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
         for lease in leases:
-            await self._insist(partial(self.kills.end_drain, lease=lease, within_s=within_s))
+            await self._write_with_retry(partial(self.kills.end_drain, lease=lease, within_s=within_s))
 
-    async def _insist(self, operation: Callable[[Tx], None]) -> None:
-        """Writes what nobody would ask for again, however long the disk is full."""
+    async def _write_with_retry(self, operation: Callable[[Tx], None]) -> None:
+        """Writes, and tries again for as long as the disk is full: no caller would ask for this write again."""
         while True:
             try:
                 return await self.db.write(operation)
@@ -219,5 +236,5 @@ class Swarm:
         task.add_done_callback(self._tasks.discard)
 
 
-def _nothing(_tx: Tx) -> None:
-    """A write for the sake of what follows every write: a look for something to claim."""
+def _noop(_tx: Tx) -> None:
+    """Changes nothing; the assignment of ready tasks follows every write."""

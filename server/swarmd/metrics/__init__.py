@@ -1,1 +1,1 @@
-"""What `/metrics` answers: figures in the text form of Prometheus. Only this package knows prometheus_client."""
+"""The figures of `/metrics` in the text form of Prometheus. Only this package imports prometheus_client."""

@@ -1,4 +1,4 @@
-"""Answers a scrape: the state as of now, and what was counted since the start."""
+"""The answer to a scrape: the present state, and the counters since the start."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -28,15 +28,15 @@ class Metrics:
         ProcessCollector(registry=meters.registry)
 
     async def expose(self) -> bytes:
-        """All figures, as text."""
-        found = [self._start, *families(await state.take(self._swarm))]
+        """Returns all figures as text."""
+        found = [self._start, *families(await state.read_state(self._swarm))]
         now = CollectorRegistry(auto_describe=False)
-        now.register(_Fixed(found))
+        now.register(_FixedCollector(found))
         return generate_latest(now) + generate_latest(self._meters.registry)
 
 
-class _Fixed(Collector):
-    """Families that are known already."""
+class _FixedCollector(Collector):
+    """A collector of given families."""
 
     def __init__(self, found: list[Metric]) -> None:
         self._found = found

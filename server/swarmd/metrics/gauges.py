@@ -1,4 +1,4 @@
-"""The state of a scrape as Prometheus has it."""
+"""The state of a scrape as metric families."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -8,12 +8,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from amplifier_swarm import __version__
 from swarmd.domain.model import AttemptOutcome, FailureClass, SwarmMode
-from swarmd.metrics.state import State, Stored
+from swarmd.metrics.state import ScrapeState, StoredState
 from swarmd.store.file import connections
 
 _NANO: Final = 1e9
 _WITH_CLASS: Final = (AttemptOutcome.FAILED, AttemptOutcome.LOST)
-# What has not happened yet is there with 0, so that its first rise is seen.
+# Outcomes that have not happened yet are exposed as 0, so that their first rise is seen.
 _NO_ATTEMPTS: Final = {
     **{(str(outcome), ""): 0 for outcome in AttemptOutcome if outcome not in _WITH_CLASS},
     **{(str(AttemptOutcome.FAILED), str(failure)): 0 for failure in FailureClass},
@@ -21,8 +21,8 @@ _NO_ATTEMPTS: Final = {
 }
 
 
-def families(state: State) -> Iterator[Metric]:
-    """All of them."""
+def families(state: ScrapeState) -> Iterator[Metric]:
+    """Yields all families of the state."""
     yield _build()
     yield from _mode(state)
     yield from _tasks(state)
@@ -36,15 +36,15 @@ def families(state: State) -> Iterator[Metric]:
 
 
 def _build() -> Metric:
-    what = {
+    versions = {
         "version": __version__,
         "python": platform.python_version(),
         "sqlite": connections.sqlite_version(),
     }
-    return InfoMetricFamily("swarm_build", "The versions of the server and of what it stands on.", what)
+    return InfoMetricFamily("swarm_build", "The versions of the server and of what it stands on.", versions)
 
 
-def _mode(state: State) -> Iterator[Metric]:
+def _mode(state: ScrapeState) -> Iterator[Metric]:
     now = state.stored.state.mode
     modes = {str(mode): int(mode is now) for mode in SwarmMode}
     yield _by("swarm_mode", "1 for what the swarm may do now.", "mode", modes)
@@ -59,7 +59,7 @@ def _mode(state: State) -> Iterator[Metric]:
     )
 
 
-def _tasks(state: State) -> Iterator[Metric]:
+def _tasks(state: ScrapeState) -> Iterator[Metric]:
     found = state.stored.tasks
     yield _by("swarm_tasks", "Tasks by status.", "status", {str(k): v.tasks for k, v in found.items()})
     yield GaugeMetricFamily(
@@ -74,7 +74,7 @@ def _tasks(state: State) -> Iterator[Metric]:
     )
 
 
-def _fleet(state: State) -> Iterator[Metric]:
+def _fleet(state: ScrapeState) -> Iterator[Metric]:
     yield _by(
         "swarm_workers", "Workers that have joined since the start and are not gone.", "status", state.workers
     )
@@ -87,7 +87,7 @@ def _fleet(state: State) -> Iterator[Metric]:
     )
 
 
-def _counted(stored: Stored) -> Iterator[Metric]:
+def _counted(stored: StoredState) -> Iterator[Metric]:
     yield CounterMetricFamily("swarm_events", "Events of this database.", stored.last_seq)
     attempts = CounterMetricFamily(
         "swarm_attempts", "Attempts that have ended.", labels=["outcome", "failure_class"]

@@ -1,6 +1,6 @@
-"""What is counted and timed as it happens.
+"""Counters and histograms of events as they happen.
 
-The rule: no label has a value that somebody outside could choose; so there are no ids, names or causes.
+Invariant: no label has a value that a client can choose; so there are no ids, names or causes.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ _GROUPS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024)
 
 
 class Meters:
-    """An Observer with a registry of its own."""
+    """An Observer that counts into its own registry."""
 
     def __init__(self) -> None:
-        # When a series began is of no use beside its own start at 0.
+        # The creation time of a series is useless, since each series starts at 0.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # as it is shipped
         self.registry = registry = CollectorRegistry()
         histogram = partial(_histogram, registry)
@@ -46,13 +46,13 @@ class Meters:
         self._calls = histogram(
             "rpc_duration_seconds", "How long calls took, streams left out.", _QUICK, "method"
         )
-        # Every call is timed, and the same few methods are called: each is looked up once.
+        # Performance: every call is timed, so the series of each method is looked up once (docs/performance.md).
         self._calls_of = cache(self._calls.labels)
         about = "Calls that were refused or failed, by reason."
         self._refusals = Counter("swarm_rpc_refusals", about, ["method", "reason"], registry=registry)
         about = "Messages sent to people, by whether they were taken."
         self._messages = Counter("swarm_notifications", about, ["result"], registry=registry)
-        # What is not there yet is there with 0, so that its first rise is seen.
+        # Series without a value yet are exposed as 0, so that their first rise is seen.
         for role in SessionRole:
             self._sessions.labels(role)
         for result in ("taken", "refused"):
@@ -75,7 +75,7 @@ class Meters:
         """See Observer."""
         self._sessions.labels(role).observe(lasted_s)
 
-    def beat(self, gap_s: float) -> None:
+    def heartbeat(self, gap_s: float) -> None:
         """See Observer."""
         self._beats.observe(gap_s)
 

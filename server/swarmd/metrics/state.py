@@ -1,6 +1,6 @@
-"""The swarm as of one scrape: what the store has counted, and what is only known live.
+"""The state of the swarm as of one scrape: the totals of the store, and the live state.
 
-The rule: it costs the same however many tasks there are.
+Invariant: the cost does not depend on the number of tasks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, SwarmState
 from swarmd.engine.live.state import ConnectedWorker
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
 from swarmd.store import events, swarm
@@ -21,8 +21,8 @@ from swarmd.store.transaction import ReadTx
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What one transaction reads."""
+class StoredState:
+    """The totals, read in one transaction."""
 
     state: SwarmState
     tasks: Mapping[TaskStatus, TaskTotal]
@@ -34,10 +34,10 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """All of it."""
+class ScrapeState:
+    """The stored totals and the live state."""
 
-    stored: Stored
+    stored: StoredState
     oldest_ready_s: float
     workers: Mapping[str, int]
     slots: int
@@ -49,14 +49,14 @@ class State:
     bytes: Mapping[str, int]
 
 
-async def take(known: Swarm) -> State:
-    """Reads it."""
+async def read_state(known: Swarm) -> ScrapeState:
+    """Reads the state."""
     stored = await known.db.read(_stored)
     members = list(known.live.members.values())
     now_s = known.clock.monotonic_s()
     leases = known.live.leases()
     started = sum(found.started for found in leases)
-    return State(
+    return ScrapeState(
         stored=stored,
         oldest_ready_s=seconds_since(stored.oldest_ready_us, known.clock.wall_us()),
         workers=_workers(members),
@@ -70,8 +70,8 @@ async def take(known: Swarm) -> State:
     )
 
 
-def _stored(tx: ReadTx) -> Stored:
-    return Stored(
+def _stored(tx: ReadTx) -> StoredState:
+    return StoredState(
         state=swarm.get(tx),
         tasks=totals.tasks(tx),
         oldest_ready_us=totals.oldest_ready_us(tx),
@@ -83,7 +83,7 @@ def _stored(tx: ReadTx) -> Stored:
 
 
 def _workers(members: Sequence[ConnectedWorker]) -> Mapping[str, int]:
-    """Those that have joined since the server started and are not gone, by how it stands with them."""
+    """Counts the workers that have registered since the server started and are not gone, by status."""
     found = dict.fromkeys(("online", "draining", "suspect"), 0)
     for member in members:
         if member.suspect or not member.connected:
@@ -94,16 +94,18 @@ def _workers(members: Sequence[ConnectedWorker]) -> Mapping[str, int]:
 
 
 def _streams(known: Swarm) -> Mapping[str, int]:
-    kinds = (ReaderKind.EVENTS, ReaderKind.LOG, ReaderKind.WEBSOCKET)
-    return {kind: sum(reading.kind is kind for reading in known.feed.readings) for kind in kinds}
+    kinds = (SubscriberKind.EVENTS, SubscriberKind.LOG, SubscriberKind.WEBSOCKET)
+    return {
+        kind: sum(subscription.kind is kind for subscription in known.wakeups.subscriptions) for kind in kinds
+    }
 
 
 def _behind(known: Swarm, last_seq: int) -> Mapping[str, int]:
-    """How many events the slowest reader of each kind has before it; 0 if there is none."""
-    found = {ReaderKind.EVENTS: 0, ReaderKind.NOTIFY: 0}
-    for reading in known.feed.readings:
-        if reading.seq is not None and reading.kind in found:
-            found[reading.kind] = max(found[reading.kind], last_seq - reading.seq)
+    """Returns the number of events that the slowest subscriber of each kind has not read."""
+    found = {SubscriberKind.EVENTS: 0, SubscriberKind.NOTIFY: 0}
+    for subscription in known.wakeups.subscriptions:
+        if subscription.seq is not None and subscription.kind in found:
+            found[subscription.kind] = max(found[subscription.kind], last_seq - subscription.seq)
     return {str(kind): count for kind, count in found.items()}
 
 

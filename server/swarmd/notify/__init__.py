@@ -1,1 +1,1 @@
-"""Tells people what happened, by chat, mail or webhook: readers of the event feed that last over restarts."""
+"""Notifications of people by chat, mail or webhook; each target's position in the event feed survives restarts."""

@@ -1,4 +1,4 @@
-"""Puts what waits to be told into one message, however much it is."""
+"""The digest: one message for any number of notices."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +13,7 @@ _GOOD: Final = frozenset({Topic.FINISHED})
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent. Its kind is one of Apprise's."""
+    """A message to a target; `kind` is one of Apprise's notify types."""
 
     title: str
     body: str
@@ -22,15 +22,15 @@ class Message:
 
 @dataclass(slots=True)
 class Digest:
-    """Gathers page by page; keeps a few lines and counts the rest."""
+    """A collector of notice pages that keeps LINES notices and counts the rest."""
 
     last_seq: int
     first: list[Notice] = field(default_factory=list)
     count: int = 0
     keys: set[str] = field(default_factory=set)
 
-    def take(self, page: NoticePage, known: frozenset[str]) -> None:
-        """Adds what is not known yet, and notes how far the page goes."""
+    def add_page(self, page: NoticePage, known: frozenset[str]) -> None:
+        """Adds the page's notices whose keys are new, and moves `last_seq` to the page's end."""
         self.last_seq = page.last_seq
         for notice in page.notices:
             if notice.key in known or notice.key in self.keys:
@@ -40,13 +40,12 @@ class Digest:
             if len(self.first) < LINES:
                 self.first.append(notice)
             elif notice.topic is not Topic.FAILED:
-                # Failures come in crowds; what is rarer says more.
+                # Failures come in large numbers; a rarer notice says more.
                 self.first[-1] = notice
 
     def message(self, host: str) -> Message:
-        """The whole of it; there must be something to tell."""
-        one = self.first[0]
-        title = one.title if self.count == 1 else f"{self.count} things happened"
+        """Returns the message; the digest must hold a notice."""
+        title = self.first[0].title if self.count == 1 else f"{self.count} things happened"
         lines = [notice.text for notice in self.first]
         if self.count > len(lines):
             lines.append(f"and {self.count - len(lines)} more; `swarmctl events` has them all")

@@ -1,7 +1,7 @@
-"""What of the events is told, and in which words.
+"""The notices: which events people are notified of, and the texts.
 
-The rule: of a task nothing but id, name, status and cause gets out, masked, cut, on one line, and without
-what a chat would take for a command.
+Invariant: a notice holds only id, name, status and cause of a task. They are masked, cut to one line, and free
+of characters that a chat takes for markup.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,24 +13,20 @@ from amplifier_swarm.text import one_line
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.notify.targets import Topic
 from swarmd.store import events, swarm, tasks
-from swarmd.store.events import Event, EventKind
+from swarmd.store.events import ENDS_TASK, Event, EventKind
 from swarmd.store.reads import totals
 from swarmd.store.transaction import ReadTx
 
 PAGE: Final = 500
 CAUSE_LIMIT: Final = 200
 NAME_LIMIT: Final = 80
-# What ends a task.
-_ENDS: Final = frozenset(
-    {EventKind.TASK_COMPLETED, EventKind.TASK_FAILED, EventKind.TASK_KILLED, EventKind.TASK_SKIPPED}
-)
 # Mentions and links of chats begin with these.
-_TAMED: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'", "*": "∗"})
+_ESCAPED: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'", "*": "∗"})
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. Two with the same key say the same."""
+    """A notice; two notices with the same key say the same."""
 
     topic: Topic
     key: str
@@ -40,7 +36,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class NoticePage:
-    """What some events give to tell, and how far they go; `full` if there are more."""
+    """The notices of a page of events; `full` if more events follow."""
 
     notices: Sequence[Notice]
     last_seq: int
@@ -48,11 +44,11 @@ class NoticePage:
 
 
 def read(tx: ReadTx, seq: int, topics: frozenset[Topic]) -> NoticePage:
-    """The next events after that one."""
+    """Reads the notices of the next PAGE events after `seq`."""
     found = events.after(tx, seq, limit=PAGE)
     notices = [notice for event in found for notice in _notices(tx, event)]
     full = len(found) == PAGE
-    if not full and any(event.kind in _ENDS for event in found):
+    if not full and any(event.kind in ENDS_TASK for event in found):
         notices += _finished(tx, found[-1].seq)
     return NoticePage(
         [notice for notice in notices if notice.topic in topics], found[-1].seq if found else seq, full
@@ -60,10 +56,10 @@ def read(tx: ReadTx, seq: int, topics: frozenset[Topic]) -> NoticePage:
 
 
 def _notices(tx: ReadTx, event: Event) -> Iterator[Notice]:
-    task, cause = event.task_id, _said(event.cause)
+    task, cause = event.task_id, _cause_text(event.cause)
     match event.kind:
         case EventKind.TASK_FAILED:
-            text = f"Task {_named(tx, task)} failed at attempt {event.attempt}{cause}"
+            text = f"Task {_task_label(tx, task)} failed at attempt {event.attempt}{cause}"
             yield Notice(Topic.FAILED, f"failed {task} {event.attempt}", f"{task} failed", text)
         case EventKind.SWARM_STOPPED:
             yield Notice(Topic.STOP, f"stop {event.seq}", "EMERGENCY STOP", f"Emergency stop in force{cause}")
@@ -78,14 +74,14 @@ def _notices(tx: ReadTx, event: Event) -> Iterator[Notice]:
             yield Notice(Topic.NEEDS_PERSON, text, "most workers are silent", text)
         case EventKind.RESULT_ARCHIVED if _acceptable(event):
             accept = f"`swarmctl accept {task} --attempt {event.attempt}` lets it count"
-            text = f"A completed result of task {_named(tx, task)} came too late; {accept}"
+            text = f"A completed result of task {_task_label(tx, task)} came too late; {accept}"
             yield Notice(Topic.NEEDS_PERSON, text, f"{task}: a result came too late", text)
         case _:
             return
 
 
 def _acceptable(event: Event) -> bool:
-    """Whether an operator may want to let an archived result count."""
+    """Returns True if an operator may want to accept the archived result."""
     dead = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.NOT_STARTED)
     return event.cause.startswith("completed") and event.status in dead
 
@@ -100,14 +96,14 @@ def _finished(tx: ReadTx, seq: int) -> Iterator[Notice]:
     yield Notice(Topic.FINISHED, f"finished {seq}", title, f"Nothing is left to do: {counts}")
 
 
-def _named(tx: ReadTx, task_id: str) -> str:
-    name = tasks.name_of(tx, task_id)
-    return task_id if name in ("", task_id) else f"{task_id} ({_tame(name, NAME_LIMIT)})"
+def _task_label(tx: ReadTx, task_id: str) -> str:
+    name = tasks.name(tx, task_id)
+    return task_id if name in ("", task_id) else f"{task_id} ({_escape_chat_markup(name, NAME_LIMIT)})"
 
 
-def _said(cause: str) -> str:
-    return f": {_tame(cause, CAUSE_LIMIT)}" if cause else ""
+def _cause_text(cause: str) -> str:
+    return f": {_escape_chat_markup(cause, CAUSE_LIMIT)}" if cause else ""
 
 
-def _tame(text: str, limit: int) -> str:
-    return one_line(masked(text), limit).translate(_TAMED)
+def _escape_chat_markup(text: str, limit: int) -> str:
+    return one_line(masked(text), limit).translate(_ESCAPED)

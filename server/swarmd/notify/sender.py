@@ -1,4 +1,4 @@
-"""Takes messages to their targets by way of a child process in which Apprise runs."""
+"""The sender of notifications, by way of a child process in which Apprise runs."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.notify.digest import Message
 from swarmd.notify.targets import Target
 
-# Loading its plugins takes Apprise a second or two.
+# Apprise takes a second or two to load its plugins.
 START_WITHIN_S: Final = 60.0
-# Longer than any service takes that answers at all.
+# Longer than any service that answers takes.
 SEND_WITHIN_S: Final = 60.0
 _CHILD: Final = (sys.executable, "-m", "swarmd.notify.apprise_process")
 
@@ -25,20 +25,23 @@ _log = structlog.get_logger("swarmd.notify")
 
 
 class AppriseSender:
-    """The child, started again when it is needed and gone."""
+    """The parent's side of the Apprise process; it restarts the process if it has died."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = targets
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[bool]] = {}
         self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._answer_reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Raises Exit if Apprise does not know one of the addresses."""
+        """Starts the process.
+
+        Raises: ProgramExit if Apprise does not know one of the addresses.
+        """
         pipe = asyncio.subprocess.PIPE
-        # A session of its own: a Ctrl-C is for the server, which still has something to tell then.
+        # A session of its own: Ctrl-C is for the server, which still sends notices then.
         self._process = await asyncio.create_subprocess_exec(
             *_CHILD, stdin=pipe, stdout=pipe, start_new_session=True
         )
@@ -49,36 +52,36 @@ class AppriseSender:
             target = self._targets[unknown[0]]
             raise ProgramExit(
                 ExitCode.USAGE,
-                f"--notify {target.number} is no address that Apprise knows ({target.scheme[:20]}://…)",
+                f"--notify {target.number} is not an address that Apprise knows ({target.scheme[:20]}://…)",
                 hint="see the list of services in Apprise's documentation",
             )
-        self._reading = asyncio.create_task(self._read(self._process))
+        self._answer_reader = asyncio.create_task(self._read(self._process))
 
     async def send(self, target: Target, message: Message) -> bool:
-        """Returns when the target has it, or when it is known, or to be assumed, that it has not."""
+        """Returns True once the target has taken the message; False if it has not, or if it did not answer in time."""
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
                 await self.start()
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            order = {"id": number, "target": self._targets.index(target), "title": message.title}
-            self._write({**order, "body": message.body, "kind": message.kind})
+            request = {"id": number, "target": self._targets.index(target), "title": message.title}
+            self._write({**request, "body": message.body, "kind": message.kind})
             return await asyncio.wait_for(self._waiting[number], SEND_WITHIN_S)
         except TimeoutError:
-            # Its thread would hang on, so the next message gets a fresh child.
+            # The thread would go on hanging, so the next message gets a new process.
             self._kill()
             return False
         finally:
             del self._waiting[number]
 
     async def close(self) -> None:
-        """Ends the child, whatever it is waiting for."""
+        """Kills the process and waits for its end."""
         self._kill()
         if self._process is not None:
             await self._process.wait()
-        if self._reading is not None:
-            await self._reading
+        if self._answer_reader is not None:
+            await self._answer_reader
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -96,32 +99,35 @@ class AppriseSender:
         return self._process.stdout
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        """Hands out the child's answers; when it is gone, nothing of what waits was taken."""
+        """Resolves the waiting sends with the process's answers; when the process ends, the rest were not taken."""
         assert process.stdout is not None
         while line := await process.stdout.readline():
             answer = json.loads(line)
-            self._settle(answer["id"], sent=answer["sent"])
+            self._resolve(answer["id"], sent=answer["sent"])
         await process.wait()
         for number in list(self._waiting):
-            self._settle(number, sent=False)
+            self._resolve(number, sent=False)
 
-    def _settle(self, number: int, *, sent: bool) -> None:
+    def _resolve(self, number: int, *, sent: bool) -> None:
         waiter = self._waiting.get(number)
         if waiter is not None and not waiter.done():
             waiter.set_result(sent)
 
 
 @contextlib.asynccontextmanager
-async def courier(targets: Sequence[Target]) -> AsyncIterator[AppriseSender]:
-    """One for these targets, if there are any; raises Exit where a target can't be."""
+async def run_sender(targets: Sequence[Target]) -> AsyncIterator[AppriseSender]:
+    """Runs a sender for these targets; without targets it starts no process.
+
+    Raises: ProgramExit if Apprise is not installed or does not know an address.
+    """
     if targets and find_spec("apprise") is None:
         raise ProgramExit(
             ExitCode.USAGE, "--notify needs apprise", hint="pip install 'amplifier-swarm[notify]'"
         )
-    found = AppriseSender(targets)
+    sender = AppriseSender(targets)
     try:
         if targets:
-            await found.start()
-        yield found
+            await sender.start()
+        yield sender
     finally:
-        await found.close()
+        await sender.close()

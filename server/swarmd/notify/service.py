@@ -1,4 +1,4 @@
-"""All notifiers of one server, for as long as it serves."""
+"""The notification service: one notifier for each target while the server runs."""
 
 import asyncio
 import contextlib
@@ -11,15 +11,15 @@ from swarmd.engine.swarm import Swarm
 from swarmd.notify.notifier import Notifier, Sender
 from swarmd.notify.targets import Target
 
-# Within what swarmd may take to end.
+# A part of the time that swarmd may take to end.
 CLOSE_WITHIN_S: Final = 2.0
 
 
 @contextlib.asynccontextmanager
-async def telling(
+async def run_notifiers(
     swarm: Swarm, targets: Sequence[Target], sender: Sender, entropy: Entropy
 ) -> AsyncIterator[None]:
-    """Tells each target; at the end what waits, if that is quick."""
+    """Runs a notifier for each target; at the end sends pending notices for at most CLOSE_WITHIN_S."""
     notifiers = [
         Notifier(target, sender, swarm=swarm, entropy=entropy, host=socket.gethostname())
         for target in targets

@@ -1,4 +1,4 @@
-"""What `--notify` asks for: an address of Apprise, and which topics it wants."""
+"""The targets of `--notify`: an Apprise address, and the topics that it wants."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -13,19 +13,19 @@ _FILTER: Final = "#events="
 
 
 class Topic(StrEnum):
-    """What a person may want to be told."""
+    """A subject that a person may want notices of."""
 
     FAILED = "failed"  # a task failed for good
-    FINISHED = "finished"  # nothing is left that can make progress
+    FINISHED = "finished"  # no task is left that can make progress
     STOP = "stop"  # an emergency stop came into force
-    WORKER_LOST = "worker-lost"  # a worker is given up
+    WORKER_LOST = "worker-lost"  # a worker is lost
     RUNNER_PAUSED = "runner-paused"  # a provider refused for good
-    NEEDS_PERSON = "needs-person"  # something else waits for a decision
+    NEEDS_PERSON = "needs-person"  # something else needs a decision
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address. The number is its place on the command line: the address itself holds secrets."""
+    """An address. Messages name its position on the command line, because the address itself holds secrets."""
 
     number: int
     url: str
@@ -33,17 +33,20 @@ class Target:
 
     @property
     def scheme(self) -> str:
-        """What kind of address it is, for logs."""
+        """Returns the scheme of the address, for logs."""
         return self.url.partition("://")[0]
 
     @property
     def reader(self) -> str:
-        """Under which name it is known where it stands. Whoever changes the filter goes on where they were."""
+        """Returns the name of the target's stored cursor; it depends on the address only, not on the filter."""
         return f"notify:{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
 
 
 def read_targets(texts: Sequence[str]) -> Sequence[Target]:
-    """The targets that the flags name; raises Exit where one is wrong, never showing an address."""
+    """Reads the values of `--notify`.
+
+    Raises: ProgramExit for a wrong value; its message never shows an address.
+    """
     found = [_target(number, text) for number, text in enumerate(_lines(texts), 1)]
     urls = [target.url for target in found]
     for target in found:
@@ -63,9 +66,9 @@ def _lines(texts: Sequence[str]) -> Iterator[str]:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            told = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ProgramExit(
-                ExitCode.USAGE, f"--notify: can't read {path}: {told}", hint="check the path"
+                ExitCode.USAGE, f"--notify: can't read {path}: {why}", hint="check the path"
             ) from error
         yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
@@ -79,7 +82,7 @@ def _target(number: int, text: str) -> Target:
     if unknown:
         raise ProgramExit(
             ExitCode.USAGE,
-            f"--notify {number}: {unknown[0]!r} is no event",
+            f"--notify {number}: {unknown[0]!r} is not an event",
             hint=f"known are {', '.join(Topic)}",
         )
     return Target(number, url, frozenset(map(Topic, wanted)))

@@ -1,1 +1,1 @@
-"""The only place that speaks gRPC: adapters from the wire to the engine and back."""
+"""The gRPC interface: adapters from messages to the engine and back. No other package of the server uses gRPC."""

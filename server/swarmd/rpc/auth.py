@@ -1,4 +1,4 @@
-"""What stands before every method: who calls, whether they may, and how a refusal looks on the wire."""
+"""Authentication, authorization and error mapping, in front of every RPC method."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from amplifier_swarm.errors import pack
 from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
 from swarmd.domain.model import Role
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
@@ -25,37 +25,37 @@ _SERVICES: Final = {
     "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
     "/amplifier_swarm.v1.OperatorService/": OPERATOR_SERVICE,
 }
-# Who may call what. A method that is not here may be called by nobody.
+# The roles that may call each method. A method without an entry is refused for every role.
 ROLES: Final[dict[str, frozenset[Role]]] = {
     **{f"{prefix}{name}": roles for prefix, table in _SERVICES.items() for name, roles in table.items()},
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Role),
 }
-# Probes have no token, and learn nothing but whether the server serves.
+# Health probes need no token; they learn only if the server serves.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 
 _log = structlog.get_logger("swarmd.rpc")
 
 
 class AuthWrapper:
-    """Wraps each method once: checks the caller, then maps every refusal in this one place.
+    """A wrapper of every method: it checks the token and the role, then maps errors to statuses in this one place.
 
-    It does so where methods are registered: an interceptor would cost every call a search of its own.
+    Methods are wrapped when they are registered, because a gRPC interceptor looks the method up again at every call.
     """
 
-    def __init__(self, access: Access, observer: Observer) -> None:
-        self._access = access
+    def __init__(self, tokens: TokenRegistry, observer: Observer) -> None:
+        self._tokens = tokens
         self._observer = observer
 
-    def before(self, server: grpc.aio.Server) -> grpc.aio.Server:
-        """The server for those who register services: all that they add is guarded."""
+    def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
+        """Returns a stand-in for the server that generated code registers services with; it wraps their methods."""
         return cast("grpc.aio.Server", _Registrar(server, self._wrap))
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         if method in OPEN:
             return handler
-        many_in = "stream" if handler.request_streaming else "unary"
-        many_out = "stream" if handler.response_streaming else "unary"
-        kind = f"{many_in}_{many_out}"
+        requests = "stream" if handler.request_streaming else "unary"
+        responses = "stream" if handler.response_streaming else "unary"
+        kind = f"{requests}_{responses}"
         inner = getattr(handler, kind)
         wrap = self._stream if handler.response_streaming else self._unary
         make = getattr(grpc, f"{kind}_rpc_method_handler")
@@ -70,17 +70,17 @@ class AuthWrapper:
         name = method.rpartition("/")[2]
 
         async def call(request: Any, context: Context) -> Any:
-            begun_s, refusal = time.perf_counter(), ""
+            started_s, refusal = time.perf_counter(), ""
             try:
                 self._check(method, context)
                 response = await inner(request, context)
-                _replying(name, context)
+                _hit_failpoints(name, context)
             except SwarmError as error:
                 refusal = error.reason
                 await context.abort_with_status(pack(wire_error(error)))
             except DecodeError:
-                # Of a stream of requests; single ones are read, and refused, before they come here.
-                broken = InvalidRequest("request", "can't be read as a message of this method")
+                # Only a stream of requests gets here: gRPC decodes a single request before the call.
+                broken = InvalidRequest("request", "is not a message of this method")
                 refusal = broken.reason
                 await context.abort_with_status(pack(wire_error(broken)))
             except (asyncio.CancelledError, grpc.aio.AbortError):
@@ -93,7 +93,7 @@ class AuthWrapper:
             else:
                 return response
             finally:
-                self._observer.called(name, time.perf_counter() - begun_s, refusal)
+                self._observer.called(name, time.perf_counter() - started_s, refusal)
 
         return call
 
@@ -120,35 +120,41 @@ class AuthWrapper:
         return call
 
     def _check(self, method: str, context: Context) -> None:
-        role = self._access.record_of(bearer(context)).role
+        role = self._tokens.verify(bearer_token(context)).role
         if role not in ROLES.get(method, frozenset()):
             raise RoleDenied(role, method.rpartition("/")[2])
 
 
 class _Registrar:
-    """What generated code calls to register a service."""
+    """The two registration methods of grpc.aio.Server that generated code calls."""
 
     def __init__(self, server: grpc.aio.Server, wrap: Callable[[str, Handler], Handler]) -> None:
         self._server = server
         self._wrap = wrap
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Leaves them out: the same methods are registered by name, which is found sooner."""
+        """Does nothing: generated code registers the same methods by name too, and gRPC finds those sooner.
+
+        Performance: one search less per call (docs/performance.md).
+        """
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Handler]) -> None:
-        """See grpc.aio.Server."""
+        """Registers the methods of a service, wrapped; see grpc.aio.Server."""
         wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
         self._server.add_registered_method_handlers(service, wrapped)
 
 
-def _replying(name: str, context: Any) -> None:
+def _hit_failpoints(name: str, context: Any) -> None:
     failpoint.hit(f"{name}.reply")
     if failpoint.is_armed():
         context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
 
 
-def bearer(context: Context) -> str:
-    """The token that came with the call; raises TokenInvalid if none did."""
+def bearer_token(context: Context) -> str:
+    """Returns the bearer token of the call.
+
+    Raises: TokenInvalid if there is none.
+    """
     for key, value in context.invocation_metadata() or ():
         if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
             return value.removeprefix("Bearer ")

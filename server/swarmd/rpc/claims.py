@@ -1,4 +1,4 @@
-"""Claims for the wire, with what earlier attempts and other tasks have left for the next builder."""
+"""Claims as messages, with findings of earlier attempts and results of dependencies for the next builder."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,12 +8,12 @@ from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.model import Claim, DependencyResult
 from swarmd.wire import definitions, outcomes
 
-# What all results of dependencies together may add to a claim, in characters.
-HANDOFF_CHARS: Final = 64 * 1024
+# The most characters that the results of all dependencies together add to a claim.
+MAX_RESULTS_CHARS: Final = 64 * 1024
 
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
-    """The claim with everything that its builder should know."""
+    """Returns the claim as a message; `traceparent` is empty unless attempts are traced."""
     return pb.Claim(
         task=definitions.write(claim.definition),
         lease_id=claim.lease_id,
@@ -21,31 +21,31 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         epoch=claim.epoch,
         findings=outcomes.read_report(claim.previous_report).verdict.findings,
         last_error=claim.last_error,
-        dependency_results=_handoff(claim.dependency_results),
+        dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
     )
 
 
-def _handoff(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:
-    """Each result within its share of the room; a task with many dependencies gets less of each."""
+def _dependency_results(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:
+    """Returns the results, each cut to an equal share of MAX_RESULTS_CHARS."""
     if not results:
         return []
-    share = HANDOFF_CHARS // len(results)
-    return [_result(result, share) for result in results]
+    share = MAX_RESULTS_CHARS // len(results)
+    return [_dependency_result(result, share) for result in results]
 
 
-def _result(result: DependencyResult, share: int) -> pb.DependencyResult:
+def _dependency_result(result: DependencyResult, share: int) -> pb.DependencyResult:
     report = outcomes.read_report(result.report)
     message = pb.DependencyResult(
         task_id=result.task_id, name=result.name, verdict_summary=report.verdict.summary[: share // 4]
     )
     if report.HasField("builder_result"):
-        message.builder_result.CopyFrom(_within(report.builder_result, share * 3 // 4))
+        message.builder_result.CopyFrom(_cut(report.builder_result, share * 3 // 4))
     return message
 
 
-def _within(built: session_pb2.BuilderResult, room: int) -> session_pb2.BuilderResult:
-    """What the builder made, and as much of its notes as there is room for."""
+def _cut(built: session_pb2.BuilderResult, room: int) -> session_pb2.BuilderResult:
+    """Returns the builder's result cut to `room` characters: files first, then notes."""
     kept = session_pb2.BuilderResult(status=built.status[:100])
     room -= len(kept.status)
     for paths, target in (

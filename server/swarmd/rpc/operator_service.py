@@ -1,4 +1,4 @@
-"""OperatorService: the verbs of people, as the engine's."""
+"""OperatorService: adapters from its messages to the engine and back."""
 
 import re
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import streams
-from swarmd.rpc.auth import bearer
+from swarmd.rpc.auth import bearer_token
 from swarmd.rpc.streams import EventPages
 from swarmd.store import tasks
 from swarmd.store.reads import pages
@@ -32,34 +32,36 @@ _PAGE_TOKEN: Final = re.compile(r"[0-9]{0,15}")
 
 
 class OperatorService(pb_grpc.OperatorServiceServicer):
-    """Converts, calls, converts."""
+    """The servicer: each method converts the request, calls the engine, converts the result."""
 
-    def __init__(self, swarm: Swarm, looking: Reads) -> None:
+    def __init__(self, swarm: Swarm, service_reads: Reads) -> None:
         self._swarm = swarm
-        self._looks = looking
+        self._reads = service_reads
         self._pages = EventPages(swarm)
-        self._verbs = Actions(swarm, looking)
+        self._actions = Actions(swarm, service_reads)
 
     async def AddTasks(
         self, request_iterator: AsyncIterator[pb.AddTasksRequest], context: Context
     ) -> pb.AddTasksResponse:
         plan: list[PlannedTask] = []
         clear = dry_run = False
-        # Message by message as they come, so that a long plan holds nobody up.
+        # Converted message by message, so that a long plan does not block the event loop.
         async for message in request_iterator:
             plan += map(definitions.read_planned, message.tasks)
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
-            verb = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(verb, plan=plan, clear=clear), patient=True)
-        except plans.DryRun as tried:
-            added = tried.result
+            write = plans.try_out if dry_run else plans.add
+            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), preemptible=True)
+        except plans.DryRunDone as dry:
+            added = dry.result
         return pb.AddTasksResponse(
             added=added.added,
             changed=added.changed,
             unchanged=added.unchanged,
             removed=added.removed,
-            warnings=[pb.PlanWarning(place=odd.place, message=odd.message) for odd in added.warnings],
+            warnings=[
+                pb.PlanWarning(place=warning.place, message=warning.message) for warning in added.warnings
+            ],
         )
 
     async def ExportTasks(
@@ -71,7 +73,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             yield response
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:
-        return await self._looks.task(request.task_id)
+        return await self._reads.task(request.task_id)
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         wanted = TaskFilter(
@@ -80,26 +82,30 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.search,
         )
         if not _PAGE_TOKEN.fullmatch(request.page_token):
-            raise InvalidRequest("page_token", "is none that this server gave")
+            raise InvalidRequest(
+                "page_token", "is not a token issued by this server; leave it empty to begin"
+            )
         limit = min(request.page_size if request.page_size > 0 else 100, MAX_PAGE)
         return await self._swarm.db.read(
             lambda tx: _page(tx, wanted, after=int(request.page_token or 0), limit=limit)
         )
 
     async def ExplainTask(self, request: pb.ExplainTaskRequest, context: Context) -> pb.ExplainTaskResponse:
-        return await self._looks.explain(request.task_id)
+        return await self._reads.explain(request.task_id)
 
     async def RetryTask(self, request: pb.RetryTaskRequest, context: Context) -> pb.RetryTaskResponse:
-        return await self._verbs.retry(request.task_ids, failed=request.failed)
+        return await self._actions.retry(request.task_ids, failed=request.failed)
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
-        return pb.KillTaskResponse(tasks=await self._verbs.kill(request.task_ids, request.cause))
+        return pb.KillTaskResponse(tasks=await self._actions.kill(request.task_ids, request.cause))
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
     ) -> pb.AcceptResultResponse:
-        verb = partial(late_results.accept, task_id=request.task_id, number=request.attempt)
-        return pb.AcceptResultResponse(task=(await self._looks.tasks([await self._swarm.db.write(verb)]))[0])
+        accept = partial(late_results.accept, task_id=request.task_id, number=request.attempt)
+        return pb.AcceptResultResponse(
+            task=(await self._reads.tasks([await self._swarm.db.write(accept)]))[0]
+        )
 
     async def AddDependency(
         self, request: pb.AddDependencyRequest, context: Context
@@ -113,27 +119,27 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def GetSwarm(self, request: pb.GetSwarmRequest, context: Context) -> pb.GetSwarmResponse:
         now = values.timestamp(self._swarm.clock.wall_us())
-        return pb.GetSwarmResponse(swarm=await self._looks.swarm(), now=now)
+        return pb.GetSwarmResponse(swarm=await self._reads.swarm(), now=now)
 
     async def PauseSwarm(self, request: pb.PauseSwarmRequest, context: Context) -> pb.PauseSwarmResponse:
-        return pb.PauseSwarmResponse(swarm=await self._verbs.pause(request.cause))
+        return pb.PauseSwarmResponse(swarm=await self._actions.pause(request.cause))
 
     async def EmergencyStop(
         self, request: pb.EmergencyStopRequest, context: Context
     ) -> pb.EmergencyStopResponse:
-        return await self._verbs.stop(request.cause)
+        return await self._actions.stop(request.cause)
 
     async def ResumeSwarm(self, request: pb.ResumeSwarmRequest, context: Context) -> pb.ResumeSwarmResponse:
-        return await self._verbs.resume(requeue=request.requeue)
+        return await self._actions.resume(requeue=request.requeue)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
-        return pb.ListWorkersResponse(workers=await self._looks.workers())
+        return pb.ListWorkersResponse(workers=await self._reads.workers())
 
     async def DrainWorker(self, request: pb.DrainWorkerRequest, context: Context) -> pb.DrainWorkerResponse:
         if bool(request.worker) == request.all:
             raise InvalidRequest("worker", "name a worker, or ask for all")
         deadline_s = values.seconds(request.deadline) if request.HasField("deadline") else None
-        drained = await self._verbs.drain(request.worker or None, deadline_s)
+        drained = await self._actions.drain(request.worker or None, deadline_s)
         return pb.DrainWorkerResponse(workers=drained)
 
     async def WatchEvents(
@@ -154,30 +160,32 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
         role = enums.ROLE.from_wire(request.role, "role")
-        verb = partial(self._swarm.access.create, role=role, name=request.name[:128])
-        token, record = await self._swarm.db.write(verb)
-        return pb.CreateTokenResponse(token=token, info=views.token(record))
+        create = partial(self._swarm.tokens.create, role=role, name=request.name[:128])
+        created = await self._swarm.db.write(create)
+        return pb.CreateTokenResponse(token=created.text, info=views.token(created.record))
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
-        records = await self._swarm.db.read(self._swarm.access.every)
+        records = await self._swarm.db.read(self._swarm.tokens.list_all)
         return pb.ListTokensResponse(tokens=[views.token(record) for record in records])
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.RevokeTokenResponse:
-        record = await self._swarm.db.write(partial(self._swarm.access.revoke, token_id=request.token_id))
+        record = await self._swarm.db.write(partial(self._swarm.tokens.revoke, token_id=request.token_id))
         return pb.RevokeTokenResponse(info=views.token(record))
 
     async def CreateLoginCode(
         self, request: pb.CreateLoginCodeRequest, context: Context
     ) -> pb.CreateLoginCodeResponse:
-        caller = self._swarm.access.record_of(bearer(context))
-        url = self._swarm.logins.link(caller)
+        caller = self._swarm.tokens.verify(bearer_token(context))
+        url = self._swarm.logins.make_link(caller)
         return pb.CreateLoginCodeResponse(url=url, valid_for=values.duration(CODE_S))
 
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        verb = partial(plans.depend, task_id=request.task_id, dependency=request.dependency, remove=remove)
-        return (await self._looks.tasks([await self._swarm.db.write(verb)]))[0]
+        change = partial(
+            plans.change_dependency, task_id=request.task_id, dependency=request.dependency, remove=remove
+        )
+        return (await self._reads.tasks([await self._swarm.db.write(change)]))[0]
 
 
 def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:

@@ -1,4 +1,4 @@
-"""The gRPC server: its limits, its security, and when it answers."""
+"""The gRPC server: limits, TLS, start and stop."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,16 @@ from swarmd.wire.reads import Reads
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
 _OPTIONS: Final = (
-    # Without it a second server shares the port in silence, and each gets half of the calls.
+    # With SO_REUSEPORT a second server would silently share the port and get half of the calls.
     ("grpc.so_reuseport", 0),
     *KEEPALIVE,
     *WINDOW,
-    # Workers' pings every 20 s are no attack.
+    # Workers ping every 20 s; without this gRPC would take the pings for an attack.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
-    # A whole fleet that comes back at once is let in, not turned away.
+    # Room for a whole fleet that reconnects at once.
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 200_000),
 )
@@ -35,7 +35,7 @@ _OPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The files of the server's identity, and the authority of its clients' if they must have one."""
+    """The TLS files of the server; with `client_ca` clients must have a certificate that it signed."""
 
     cert: Path
     key: Path
@@ -43,24 +43,27 @@ class Tls:
 
 
 class RpcServer:
-    """Serves one swarm on one address."""
+    """The gRPC server of one swarm on one address."""
 
-    def __init__(self, swarm: Swarm, looks: Reads) -> None:
+    def __init__(self, swarm: Swarm, reads: Reads) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
-        guarded = AuthWrapper(swarm.access, swarm.observer).before(self._server)
-        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), guarded)
+        registrar = AuthWrapper(swarm.tokens, swarm.observer).registrar(self._server)
+        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), registrar)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-            OperatorService(swarm, looks), guarded
+            OperatorService(swarm, reads), registrar
         )
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, registrar)
         reflected = reflection.aio.ReflectionServicer(
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         )
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, guarded)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, registrar)
 
     async def start(self, address: str, tls: Tls | None) -> int:
-        """Serves; returns the port. Raises OSError if the address can't be had."""
+        """Starts to serve and returns the port.
+
+        Raises: OSError if the address can't be bound.
+        """
         try:
             if tls is None:
                 port = self._server.add_insecure_port(address)
@@ -74,7 +77,7 @@ class RpcServer:
         return port
 
     async def stop(self, grace_s: float) -> None:
-        """Says that it stops serving, lets calls in flight end, and stops."""
+        """Reports NOT_SERVING to health probes, waits up to `grace_s` for calls in flight, and stops."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
 

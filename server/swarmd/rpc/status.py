@@ -1,4 +1,4 @@
-"""The one table from what a verb may refuse to what a caller sees."""
+"""The one table from errors of the domain to gRPC statuses."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -31,13 +31,13 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
 }
 
 
-# Errors travel in trailers, of which a peer takes 8 KiB: what a caller sent is not sent back at any length.
+# Errors travel in trailers, of which a peer accepts 8 KiB, so text that a caller sent is cut before it is sent back.
 MAX_TEXT: Final = 1_000
 MAX_FAULTS: Final = 3_600
 
 
 def wire_error(error: errors.SwarmError) -> WireError:
-    """The error as it goes over the wire."""
+    """Converts an error to its status, reason and details, cut to what trailers hold."""
     return WireError(
         TABLE[type(error)],
         _cut(error.message),
@@ -48,14 +48,14 @@ def wire_error(error: errors.SwarmError) -> WireError:
 
 
 def _violations(faults: Sequence[errors.FieldFault]) -> Iterator[Violation]:
-    """The first faults, as many as there is room for; one at least."""
+    """Yields the first faults that fit into the trailers, at least one."""
     room = MAX_FAULTS
     for number, fault in enumerate(faults):
-        found = Violation(_cut(fault.place), _cut(fault.message))
-        room -= _size(found.place) + _size(found.message)
+        violation = Violation(_cut(fault.place), _cut(fault.message))
+        room -= _size(violation.place) + _size(violation.message)
         if number and room < 0:
             return
-        yield found
+        yield violation
 
 
 def _cut(text: str) -> str:

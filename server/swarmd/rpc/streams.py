@@ -1,4 +1,4 @@
-"""The streams of OperatorService: each reads on from a cursor and waits for the feed between reads."""
+"""The streams of OperatorService: each reads from a cursor on and waits for a wakeup between reads."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,23 @@ from typing import Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from swarmd.domain.errors import SessionNotFound
-from swarmd.domain.model import PlannedTask, TaskKey
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.domain.model import PlannedTask
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
 from swarmd.store import events as store_events
 from swarmd.store.file.opening import SCRATCH
-from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
 
 PAGE: Final = 500
-# What happens in close succession goes to those who follow together.
-GATHER_S: Final = 0.1
+# Events of this period go to subscribers in one message.
+COALESCE_S: Final = 0.1
 MESSAGE_BYTES: Final = 256 * 1024
 
 
 async def export(plan: Iterable[PlannedTask]) -> AsyncIterator[pb.ExportTasksResponse]:
-    """The tasks, in messages of a handy size."""
+    """Yields the tasks, in messages of about MESSAGE_BYTES."""
     message, size = pb.ExportTasksResponse(), 0
     for task in plan:
         planned = definitions.planned(task.status, task.definition)
@@ -46,14 +45,14 @@ async def export(plan: Iterable[PlannedTask]) -> AsyncIterator[pb.ExportTasksRes
 async def events(
     swarm: Swarm, pages: "EventPages", request: pb.WatchEventsRequest
 ) -> AsyncIterator[pb.WatchEventsResponse]:
-    """The events after the one named, and those to come if they are asked for."""
+    """Yields the events after `after_seq`; with `follow`, future events too."""
     task_id = request.task_id
     if task_id:
         task_id = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id).task_id)
-    with swarm.feed.reading(ReaderKind.EVENTS, request.after_seq) as reading:
+    with swarm.wakeups.subscribe(SubscriberKind.EVENTS, request.after_seq) as reading:
         seq = request.after_seq
         while True:
-            more = swarm.feed.next()
+            more = swarm.wakeups.wait_next()
             page = await (pages.after if request.follow else pages.read)(seq, task_id)
             if page.message.events:
                 reading.seq = seq = page.message.events[-1].seq
@@ -62,59 +61,65 @@ async def events(
             if not (request.follow or behind):
                 more.cancel()
                 return
-            if behind or page.wakes != swarm.feed.wakes:
+            if behind or page.wakes != swarm.wakeups.count:
                 more.cancel()
             else:
                 await more
             if not behind:
-                await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(COALESCE_S)
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """Some events as a message, and how often there had been something new when they were read."""
+class _EventPage:
+    """A page of events as a message, and the count of wakeups before it was read."""
 
     message: pb.WatchEventsResponse
     wakes: int
 
 
 class EventPages:
-    """Reads each page of events once for all who have come to the same place, as those who follow have."""
+    """A cache of event pages: subscribers at the same position share one read and one message.
+
+    Performance: the cost of `viewers` in docs/performance.md.
+    """
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
-        self._reading: dict[tuple[int, str], asyncio.Task[_Page]] = {}
+        self._reading: dict[tuple[int, str], asyncio.Task[_EventPage]] = {}
 
-    async def after(self, seq: int, task_id: str) -> _Page:
-        """The events after that one, of one task if it is named."""
+    async def after(self, seq: int, task_id: str) -> _EventPage:
+        """Returns the events after `seq`, shared with others; `task_id` limits them to one task."""
         key = (seq, task_id)
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self.read(seq, task_id))
-            asyncio.get_running_loop().call_later(GATHER_S, self._reading.pop, key, None)
-        # Whoever hangs up must not take it from the others.
+            asyncio.get_running_loop().call_later(COALESCE_S, self._reading.pop, key, None)
+        # A subscriber that disconnects must not cancel the read of the others.
         return await asyncio.shield(reading)
 
-    async def read(self, seq: int, task_id: str) -> _Page:
-        """The same as of now, for one alone."""
-        wakes = self._swarm.feed.wakes
+    async def read(self, seq: int, task_id: str) -> _EventPage:
+        """Reads the events after `seq` now, for one caller alone."""
+        wakes = self._swarm.wakeups.count
         read = partial(store_events.after, seq=seq, limit=PAGE, task_id=task_id)
         found = await self._swarm.db.read(read)
-        return _Page(pb.WatchEventsResponse(events=[views.event(event) for event in found]), wakes)
+        return _EventPage(pb.WatchEventsResponse(events=[views.event(event) for event in found]), wakes)
 
 
 async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.TailLogResponse]:
-    """The log of a task's sessions, and what comes to it if that is asked for."""
+    """Yields the log of a task's sessions; with `follow`, future entries too.
+
+    Raises: SessionNotFound if the session does not exist and `follow` is not set.
+    """
     role = enums.SESSION_ROLE.optional(request.role, "role")
-    key, task_id = await swarm.db.read(lambda tx: _named(tx, request.task_id))
+    task = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id))
     wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
-    with swarm.feed.reading(ReaderKind.LOG):
+    with swarm.wakeups.subscribe(SubscriberKind.LOG):
         while True:
-            more = swarm.feed.next(task_id)
-            page = await swarm.db.read(partial(session_logs.page, key=key, wanted=wanted))
+            more = swarm.wakeups.wait_next(task.task_id)
+            page = await swarm.db.read(partial(session_logs.page, key=task.key, wanted=wanted))
             if not page.begun and not request.follow:
                 more.cancel()
-                raise SessionNotFound(task_id, f"{role} session" if role else "session")
+                raise SessionNotFound(task.task_id, f"{role} session" if role else "session")
             for session, shown in groupby(page.shown, key=attrgetter("session")):
                 yield views.log(session, list(shown))
             if page.shown:
@@ -128,13 +133,8 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
                 return
 
 
-def _named(tx: ReadTx, task_id: str) -> tuple[TaskKey, str]:
-    task = lookup.resolve(tx, task_id)
-    return task.key, task.task_id
-
-
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
-    """A copy of the database, made beside it so that it fits on the same disk."""
+    """Yields a copy of the database in chunks; the copy is made beside it, on the same disk."""
     with _scratch(swarm.db.path) as copy:
         await swarm.db.backup(copy)
         with copy.open("rb") as file:

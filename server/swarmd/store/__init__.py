@@ -1,1 +1,1 @@
-"""The only place that speaks SQLite: the schema, the queries, and rows as domain values."""
+"""The only package that uses SQLite: schema, queries, and rows as domain values."""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
@@ -20,11 +20,14 @@ from swarmd.domain.model import (
     WorkerKey,
 )
 from swarmd.store import tasks
-from swarmd.store.transaction import ReadTx, Row, Tx
+from swarmd.store.transaction import ReadTx, Tx
+
+# The place of a lease in a row that begins with a task.
+_LEASE: Final = slice(len(Task._fields), len(Task._fields) + len(Lease._fields))
 
 
 class LeaseRecord(NamedTuple):
-    """What a lease id points at."""
+    """A lease, its task, and the end of its attempt if there is one."""
 
     lease: Lease
     task: Task
@@ -35,7 +38,7 @@ class LeaseRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenLease:
-    """A lease that stands, as found at the start of the server."""
+    """An open lease as the server finds it when it starts."""
 
     lease: Lease
     status: TaskStatus
@@ -45,7 +48,7 @@ class OpenLease:
 
 def add(tx: Tx, lease: Lease, *, worker_key: WorkerKey) -> None:
     """Opens an attempt; the schema allows one open attempt a task."""
-    tx.later(
+    tx.defer(
         "attempt_add",
         (lease.task_key,),
         key=lease.attempt_key,
@@ -54,45 +57,47 @@ def add(tx: Tx, lease: Lease, *, worker_key: WorkerKey) -> None:
         epoch=lease.epoch,
         secret_hash=lease.secret_hash,
         worker_key=worker_key,
-        now_us=tx.now_us,
+        claimed_us=tx.now_us,
+        error="",
     )
 
 
 def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
-    """The attempt of that task and number, and where the task is."""
-    row = tx.one("attempt_by_lease", about=task_key, task_key=task_key, number=number)
+    """Returns the lease of that task and number, None if there is none."""
+    row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
+    claimed_us, outcome, digest = row[_LEASE.stop :]
     return LeaseRecord(
-        lease=_lease(row[18:25]),
-        task=tasks.read(row),
-        claimed_us=row[25],
-        outcome=None if row[26] is None else AttemptOutcome(row[26]),
-        digest=row[27],
+        lease=Lease._make(row[_LEASE]),
+        task=tasks.from_row(row),
+        claimed_us=claimed_us,
+        outcome=None if outcome is None else AttemptOutcome(outcome),
+        digest=digest,
     )
 
 
 def all_open(tx: ReadTx) -> list[OpenLease]:
-    """Every lease that stands."""
+    """Returns every open lease."""
     return [
-        OpenLease(_lease(row), TaskStatus(row[7]), row[8], SwarmMode(row[9]))
-        for row in tx.all("attempt_open")
+        OpenLease(Lease._make(lease), TaskStatus(status), cause, SwarmMode(mode))
+        for *lease, status, cause, mode in tx.all("attempt_open")
     ]
 
 
 def open_of_worker(tx: ReadTx, worker_key: WorkerKey) -> list[Lease]:
-    """The leases that the worker holds."""
-    return [_lease(row) for row in tx.all("attempt_open_of_worker", worker_key=worker_key)]
+    """Returns the leases that the worker holds."""
+    return [Lease._make(row) for row in tx.all("attempt_open_of_worker", worker_key=worker_key)]
 
 
 def open_count(tx: ReadTx, worker_key: WorkerKey) -> int:
-    """How many leases the worker holds: counted, so that no dead one can take up a slot for ever."""
+    """Counts the leases that the worker holds: a count in memory could drift and block a slot forever."""
     return int(tx.value("attempt_open_count", worker_key=worker_key))
 
 
 @dataclass(frozen=True, slots=True)
 class EndedAttempt:
-    """An attempt as those see it who look back."""
+    """An attempt that has ended, as traces show it."""
 
     task_id: str
     number: int
@@ -107,14 +112,14 @@ class EndedAttempt:
 
 
 def ended(tx: ReadTx, task_id: str, number: int) -> EndedAttempt | None:
-    """That attempt, if it has ended."""
+    """Returns the attempt, None if it has not ended."""
     row = tx.one("attempt_ended", task_id=task_id, number=number)
     return None if row is None else EndedAttempt(*row)
 
 
 def start(tx: Tx, lease: Lease) -> None:
-    """Notes when the first session got its go."""
-    tx.later("attempt_start", (lease.task_key,), key=lease.attempt_key, now_us=tx.now_us)
+    """Stores the start of the attempt, at its first go; a later go changes nothing."""
+    tx.defer("attempt_start", (lease.task_key,), key=lease.attempt_key, started_us=tx.now_us)
 
 
 def end(
@@ -126,39 +131,39 @@ def end(
     error: str = "",
     reported: Outcome | None = None,
 ) -> None:
-    """Ends the attempt and whatever of its sessions was not reported as ended."""
-    tx.later(
+    """Ends the attempt, and those of its sessions whose own end was not reported."""
+    tx.defer(
         "attempt_end",
         (lease.task_key,),
         key=lease.attempt_key,
-        now_us=tx.now_us,
+        ended_us=tx.now_us,
         outcome=outcome,
         failure_class=failure_class,
         error=error,
         report=None if reported is None else reported.report,
         digest=None if reported is None else reported.digest,
     )
-    tx.later("session_end_of_attempt", (lease.task_key,), key=lease.attempt_key, now_us=tx.now_us)
+    tx.defer("session_end_of_attempt", (lease.task_key,), key=lease.attempt_key, ended_us=tx.now_us)
 
 
 def started_after(tx: ReadTx, task_key: TaskKey, number: int) -> bool:
-    """Whether a later attempt of the task ever had a go."""
+    """Returns True if a later attempt of the task ever had a go."""
     return bool(tx.value("attempt_started_after", task_key=task_key, number=number))
 
 
 def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
-    """What the latest reported attempt left, as JSON."""
-    report: str | None = tx.value("attempt_last_report", about=task_key, task_key=task_key)
+    """Returns the report of the latest attempt that started, as JSON; None if there is none."""
+    report: str | None = tx.value("attempt_last_report", subject=task_key, task_key=task_key)
     return report
 
 
 def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str]]:
-    """The ids of the findings of the latest rejected attempts, the latest first."""
+    """Returns the ids of the findings of the latest rejected attempts, the latest first."""
     return [json.loads(row[0]) for row in tx.all("attempt_findings", task_key=task_key, limit=limit)]
 
 
 def dependency_results(tx: ReadTx, task_key: TaskKey) -> list[DependencyResult]:
-    """What came of the tasks that this one depends on, as far as workers reported it."""
+    """Returns the reported results of the task's dependencies, in the order of the definition."""
     rows = tx.all("attempt_results_of_dependencies", task_key=task_key)
     return [
         DependencyResult(TaskId(row[0]), row[1], row[2]) for row in rows if row[2] not in (None, NO_REPORT)
@@ -166,7 +171,7 @@ def dependency_results(tx: ReadTx, task_key: TaskKey) -> list[DependencyResult]:
 
 
 def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:
-    """Keeps an outcome that came too late; False if the same one is kept already."""
+    """Keeps an outcome that came too late; returns False if the same outcome is already kept."""
     added = tx.run(
         "late_result_add",
         attempt_key=key,
@@ -181,14 +186,9 @@ def archive(tx: Tx, key: AttemptKey, outcome: Outcome) -> bool:
 
 
 def accept_late(tx: Tx, task_key: TaskKey, number: int) -> bool:
-    """Makes the archived result of an attempt its outcome; False if there is none that completed."""
+    """Makes the archived result of an attempt its outcome; returns False if no completed result is archived."""
     row = tx.one("late_result_completed", task_key=task_key, number=number)
     if row is None:
         return False
     tx.run("attempt_accept", key=row[0], report=row[1], digest=row[2])
     return True
-
-
-def _lease(row: Row) -> Lease:
-    """The lease of a row that begins with its columns, in the order of `attempt_open`."""
-    return Lease._make(row[:7])

@@ -1,4 +1,4 @@
-"""Definitions as JSON: the same definition always makes the same text, so texts can be compared."""
+"""Definitions as JSON. Invariant: equal definitions have equal texts, so texts can be compared."""
 
 import json
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from swarmd.domain.model import (
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 
 _FIELDS: Final = tuple(field.name for field in fields(TaskDefinition))
-# Zero and false are something that was said, unlike what is empty.
-_SAID: Final = (0,)
-# One for all: json.dumps makes a new one for each call that is not the plainest.
+# Zero and false are values that the author gave; empty ones are left out.
+_GIVEN: Final = (0,)
+# Performance: json.dumps with options makes a new encoder for each call (docs/performance.md).
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
 _LISTS: Final = ("acceptance_criteria", "files", "design_docs", "dependencies", "checks")
 
 
 def encode(definition: TaskDefinition) -> str:
-    """The definition as JSON, what was left out left out."""
-    body = {name: value for name in _FIELDS if (value := getattr(definition, name)) or value in _SAID}
+    """Returns the definition as JSON, without the empty fields."""
+    body = {name: value for name in _FIELDS if (value := getattr(definition, name)) or value in _GIVEN}
     if definition.rehearsal is not None:
         body["rehearsal"] = asdict(definition.rehearsal)
     return _encode(body)
 
 
 def decode(text: str) -> TaskDefinition:
-    """The definition that `encode` wrote."""
+    """Returns the definition that `encode` wrote."""
     body: dict[str, Any] = json.loads(text)
     for name in _LISTS:
         if name in body:
@@ -44,7 +44,7 @@ def decode(text: str) -> TaskDefinition:
 
 
 def encode_labels(labels: dict[str, str]) -> str:
-    """Labels as JSON in one order."""
+    """Returns labels as JSON, sorted by name."""
     return json.dumps(labels, sort_keys=True, separators=(",", ":"))
 
 

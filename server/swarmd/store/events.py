@@ -1,14 +1,15 @@
-"""The event log: what happened, in one sequence without gaps, written with the change itself."""
+"""The event log, one sequence without gaps. Invariant: an event is stored in the transaction of its change."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from swarmd.store.transaction import ReadTx, Tx, Value
+from swarmd.store.transaction import ReadTx, Tx
 
 
 class EventKind(StrEnum):
-    """What may happen; the wire contract says what each means."""
+    """The kinds of event; the wire contract says what each means."""
 
     TASK_ADDED = "task_added"
     TASK_CHANGED = "task_changed"
@@ -43,9 +44,31 @@ class EventKind(StrEnum):
     EXPIRY_RESUMED = "expiry_resumed"
 
 
+# Each of these ends a task.
+ENDS_TASK: Final = frozenset(
+    {EventKind.TASK_COMPLETED, EventKind.TASK_FAILED, EventKind.TASK_KILLED, EventKind.TASK_SKIPPED}
+)
+# Each of these ends an attempt, if the event has one.
+ENDS_ATTEMPT: Final = frozenset(
+    {
+        EventKind.TASK_COMPLETED,
+        EventKind.TASK_RETRYING,
+        EventKind.TASK_FAILED,
+        EventKind.TASK_KILLED,
+        EventKind.TASK_RELEASED,
+    }
+)
+# After each of these, the task's dependents wait for something else.
+CHANGES_DEPENDENTS: Final = ENDS_TASK | {
+    EventKind.TASK_REVIVED,
+    EventKind.TASK_REOPENED,
+    EventKind.RESULT_ACCEPTED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change; empty where it doesn't concern that kind of thing."""
+    """A change; a field that the change does not concern is empty."""
 
     seq: int
     happened_us: int
@@ -69,12 +92,12 @@ def append(
     session_id: str = "",
     cause: str = "",
 ) -> None:
-    """Records that it happened, now."""
-    tx.eventful = True
-    tx.later(
+    """Records an event at the time of the transaction."""
+    tx.has_events = True
+    tx.defer(
         "event_add",
         (),
-        now_us=tx.now_us,
+        happened_us=tx.now_us,
         kind=kind,
         task_id=task_id,
         status=status,
@@ -86,30 +109,20 @@ def append(
 
 
 def append_all(tx: Tx, kind: EventKind, subjects: Iterable[tuple[str, str]]) -> None:
-    """Records the same of many tasks, each given by id and status, none of which had an attempt."""
-    tx.eventful = True
-    blank: dict[str, Value] = {
-        "now_us": tx.now_us,
-        "kind": kind,
-        "attempt": 0,
-        "worker": "",
-        "session_id": "",
-        "cause": "",
-    }
-    tx.run_many(
-        "event_add", ({**blank, "task_id": task_id, "status": status} for task_id, status in subjects)
-    )
+    """Records one kind of event for many tasks without an attempt, each given as (id, status)."""
+    for task_id, status in subjects:
+        append(tx, kind, task_id=task_id, status=status)
 
 
 def last_seq(tx: ReadTx) -> int:
-    """The number of the latest event, 0 if there is none."""
+    """Returns the number of the latest event, 0 if there is none."""
     return int(tx.value("event_last"))
 
 
 def after(tx: ReadTx, seq: int, *, limit: int, task_id: str = "") -> Sequence[Event]:
-    """The next events after that one, of one task if it is named."""
+    """Returns the next events after `seq`, of one task if `task_id` is given."""
     if task_id:
         rows = tx.all("event_after_of_task", task_id=task_id, after=seq, limit=limit)
     else:
         rows = tx.all("event_after", after=seq, limit=limit)
-    return [Event(row[0], row[1], EventKind(row[2]), *row[3:]) for row in rows]
+    return [Event(seq, happened_us, EventKind(kind), *rest) for seq, happened_us, kind, *rest in rows]

@@ -1,7 +1,7 @@
-"""Places where a test ends this process as a crash would. In use each costs one look at nothing.
+"""Places where a test ends this process as a crash would. In production each costs one cached look-up.
 
-`SWARM_FAILPOINT=<site>:<nth>:kill` is honoured only beside `SWARM_TESTING=1`: when the site is passed for the
-nth time, the process gets SIGKILL, so that nothing of it cleans up.
+`SWARM_FAILPOINT=<site>:<nth>:kill` is honoured only beside `SWARM_TESTING=1`: when the process passes the site for
+the nth time, it gets SIGKILL, so that nothing cleans up.
 """
 
 import functools
@@ -20,12 +20,12 @@ class _Armed:
 
 
 def is_armed() -> bool:
-    """Whether any site ends this process."""
+    """Returns True if some site ends this process."""
     return _armed() is not None
 
 
 def hit(site: str) -> None:
-    """Says that the process is at that place."""
+    """Ends the process if the named site is armed and this is its nth pass."""
     armed = _armed()
     if armed is not None and armed.site == site and next(armed.passed) == armed.nth:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -38,5 +38,5 @@ def _armed() -> _Armed | None:
         return None
     site, nth, action = text.rsplit(":", 2)
     if action != "kill":
-        raise ValueError(f"SWARM_FAILPOINT={text}: {action!r} is no action; say <site>:<nth>:kill")
+        raise ValueError(f"SWARM_FAILPOINT={text}: {action!r} is not an action; pass <site>:<nth>:kill")
     return _Armed(site, int(nth))

@@ -1,4 +1,31 @@
 -- Every statement of the server, by subject. A name begins with its table; parameters are named.
+--
+-- `{name}` stands for the text of the fragment with that name. `{rows}` stands for one or more rows of values; the
+-- first list in parentheses of such a statement names the values of a row.
+
+-- ── fragments ────────────────────────────────────────────────────────────────────────────────────
+
+-- fragment: task_columns
+-- The fields of a Task, in their order.
+t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses, t.last_error,
+t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us
+
+-- fragment: lease_columns
+-- The fields of a Lease, in their order.
+a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
+
+-- fragment: worker_columns
+key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening, draining, left_us
+
+-- fragment: event_columns
+-- The fields of an Event, in their order.
+seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
+
+-- fragment: task_filter
+-- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards.
+(:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
+   AND (:phase = '' OR t.phase = :phase)
+   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
 
 -- ── swarm ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -24,14 +51,14 @@ SELECT runner, cause, paused_us FROM paused_runners ORDER BY runner;
 DELETE FROM paused_runners;
 
 -- name: swarm_counts
--- How many tasks have each status, with the hours estimated for them.
+-- Counts the tasks of each status and adds up the hours estimated for them.
 SELECT status, tasks, micro_hours / 1e6 FROM task_totals WHERE tasks > 0;
 
 -- name: swarm_usage
 SELECT sum(input_tokens), sum(output_tokens), CASE WHEN sum(priced) > 0 THEN sum(cost_nano) END FROM usage_totals;
 
 -- name: swarm_has_open
--- Whether some task can still make progress by itself: four looks into an index.
+-- Says whether some task can still make progress by itself: four look-ups in an index.
 SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'not_started')
     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'claimed')
     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'in_progress')
@@ -39,7 +66,7 @@ SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'not_started')
 
 -- ── lineage ──────────────────────────────────────────────────────────────────────────────────────
 
--- name: lineage_begin
+-- name: lineage_set_mark
 UPDATE lineage SET before = mark, mark = lower(hex(randomblob(8)));
 
 -- name: lineage_marks
@@ -62,39 +89,28 @@ SELECT key FROM label_sets WHERE labels = :labels;
 -- ── tasks ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: task_by_key
-SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
-  FROM tasks WHERE key = :key;
+SELECT {task_columns} FROM tasks t WHERE t.key = :key;
 
 -- name: task_by_id
-SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
-  FROM tasks WHERE task_id = :task_id;
+SELECT {task_columns} FROM tasks t WHERE t.task_id = :task_id;
 
 -- name: task_dependents
--- The tasks that wait for this one, in the order of import.
-SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
-       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us,
-       t.ready_us
-  FROM dependencies d JOIN tasks t ON t.key = d.task_key
+-- Tasks that depend on this one, in the order of import.
+SELECT {task_columns} FROM dependencies d JOIN tasks t ON t.key = d.task_key
  WHERE d.dependency_key = :key ORDER BY d.task_key;
 
 -- name: task_by_status
-SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
-  FROM tasks WHERE status = :status ORDER BY key;
+SELECT {task_columns} FROM tasks t WHERE t.status = :status ORDER BY t.key;
 
 -- name: task_interrupted
-SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us
-  FROM tasks WHERE interrupted = 1 ORDER BY key;
+SELECT {task_columns} FROM tasks t WHERE t.interrupted = 1 ORDER BY t.key;
 
 -- name: task_in_backoff
--- Those that wait for their next attempt.
+-- Tasks that wait for their next attempt.
 SELECT key, backoff_s FROM tasks WHERE backoff_s > 0;
 
 -- name: task_ids_from
--- The ids that begin with :prefix, as a range of the index; :after is the prefix and the last code point.
+-- Ids that begin with :prefix, as a range of the index; :after is the prefix and the last code point.
 SELECT task_id FROM tasks WHERE task_id >= :prefix AND task_id < :after ORDER BY task_id LIMIT :limit;
 
 -- name: task_name
@@ -112,29 +128,33 @@ VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :labe
         CASE WHEN :ready THEN :now_us END);
 
 -- name: task_last_key
--- The highest key that any task ever had.
+-- The highest key of any task, removed ones included.
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tasks'), 0);
 
 -- name: task_named
--- The tasks that have one of these ids, given as JSON in lower case, however theirs are written.
+-- Tasks with one of these ids, compared without regard to case; :ids is a JSON array in lower case.
 SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON lower(t.task_id) = j.value;
 
 -- name: task_redefine
--- Its failures are never more than the new budget allows to be counted.
+-- Caps the counted failures at one more than the new budget.
 UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
        estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
        max_retries = :max_retries, failures = min(failures, :max_retries + 1)
  WHERE key = :key;
 
 -- name: task_save
-UPDATE tasks SET status = :status, ready = :ready, unmet = :unmet, attempt = :attempt, failures = :failures,
-       losses = :losses, last_error = :last_error, failure_class = :failure_class, cause = :cause,
-       interrupted = :interrupted, backoff_s = :backoff_s, started_us = :started_us,
-       completed_us = :completed_us, ready_us = CASE WHEN :ready THEN coalesce(ready_us, :now_us) END
- WHERE tasks.key = :key;
+-- `now_us` becomes the start of the wait of a task that was not ready before.
+WITH given (key, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause, interrupted,
+            backoff_s, started_us, completed_us, now_us) AS (VALUES {rows})
+UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
+       failures = given.failures, losses = given.losses, last_error = given.last_error,
+       failure_class = given.failure_class, cause = given.cause, interrupted = given.interrupted,
+       backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
+       ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END
+  FROM given WHERE tasks.key = given.key;
 
 -- name: task_make_ready
--- The backoff has passed, also for a task that is blocked again meanwhile.
+-- Ends the backoff, also of a task that has been blocked again meanwhile.
 UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0,
        ready_us = CASE WHEN status = 'not_started' THEN :now_us END
  WHERE key = :key AND backoff_s > 0;
@@ -149,18 +169,18 @@ SELECT sum(tasks) FROM task_totals;
 SELECT tasks FROM task_totals WHERE status = :status;
 
 -- name: task_first_held
--- One task that a worker holds, and how many there are.
+-- The first task that a worker holds, and the number of such tasks.
 SELECT task_id, status, count(*) OVER () FROM tasks WHERE status IN ('claimed', 'in_progress', 'killing')
  ORDER BY key LIMIT 1;
 
 -- name: task_count_unmet
--- Counts anew what is not met; a task with the policy `run` takes any end of a dependency.
+-- Counts the unmet dependencies; for a task with the policy `run` any final status meets one.
 SELECT count(*) FROM dependencies d JOIN tasks p ON p.key = d.dependency_key JOIN tasks t ON t.key = d.task_key
  WHERE d.task_key = :key AND p.status <> 'completed'
    AND NOT (t.policy = 'run' AND p.status IN ('failed', 'killed', 'skipped'));
 
 -- name: task_dead_dependency
--- The first dependency that can't complete.
+-- The first dependency that can no longer complete.
 SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
  WHERE d.task_key = :key AND p.status IN ('failed', 'killed', 'skipped') ORDER BY d.position LIMIT 1;
 
@@ -169,14 +189,13 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
  WHERE d.task_key = :key AND p.status <> 'completed' ORDER BY d.position;
 
 -- name: task_ready
--- The best claimable tasks among those that ask for one set of labels: the head of a partial index.
-SELECT key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-       failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, priority
-  FROM tasks WHERE ready = 1 AND label_set_key = :label_set_key ORDER BY priority DESC, key LIMIT :limit OFFSET :after;
+-- The claimable tasks of one set of labels, the best first: the head of a partial index.
+SELECT {task_columns}, t.priority FROM tasks t WHERE t.ready = 1 AND t.label_set_key = :label_set_key
+ ORDER BY t.priority DESC, t.key LIMIT :limit OFFSET :after;
 
 -- name: task_offer
--- Whether claims may be given, to whom not, and the label sets that have a claimable task: one look into the
--- index for each set.
+-- Says whether claims may be given and which runners get none; lists the label sets with a claimable task by one
+-- look-up in the index for each set.
 SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
        (SELECT coalesce(max(key), 0) FROM label_sets),
        (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
@@ -212,21 +231,17 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 -- ── attempts ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: attempt_add
-INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error)
-VALUES (:key, :task_key, :number, :epoch, :secret_hash, :worker_key, :now_us, '');
+INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error) VALUES {rows};
 
 -- name: attempt_by_lease
--- What a lease of the given task and number stands for, whether it is open or not, after the task itself.
-SELECT t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
-       t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us,
-       t.ready_us, a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, a.claimed_us,
-       a.outcome, a.digest
+-- The task, then its lease of that number, open or not.
+SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
 -- name: attempt_open
--- Every lease that stands, with the status of its task.
-SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash, t.status, t.cause, s.mode
+-- Every open lease with the status of its task.
+SELECT {lease_columns}, t.status, t.cause, s.mode
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key JOIN swarm s
  WHERE a.outcome IS NULL ORDER BY a.key;
 
@@ -237,7 +252,7 @@ SELECT t.task_id, a.number, a.epoch, w.name, w.runner, a.claimed_us, a.started_u
  WHERE t.task_id = :task_id AND a.number = :number AND a.ended_us IS NOT NULL;
 
 -- name: attempt_open_of_worker
-SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
+SELECT {lease_columns}
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.worker_key = :worker_key AND a.outcome IS NULL ORDER BY a.key;
 
@@ -245,27 +260,30 @@ SELECT a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 SELECT count(*) FROM attempts WHERE worker_key = :worker_key AND outcome IS NULL;
 
 -- name: attempt_start
-UPDATE attempts SET started_us = coalesce(started_us, :now_us) WHERE attempts.key = :key;
+WITH given (key, started_us) AS (VALUES {rows})
+UPDATE attempts SET started_us = coalesce(attempts.started_us, given.started_us)
+  FROM given WHERE attempts.key = given.key;
 
 -- name: attempt_end
-UPDATE attempts SET ended_us = :now_us, outcome = :outcome, failure_class = :failure_class, error = :error,
-       report = :report, digest = :digest
- WHERE attempts.key = :key AND attempts.outcome IS NULL;
+WITH given (key, ended_us, outcome, failure_class, error, report, digest) AS (VALUES {rows})
+UPDATE attempts SET ended_us = given.ended_us, outcome = given.outcome, failure_class = given.failure_class,
+       error = given.error, report = given.report, digest = given.digest
+  FROM given WHERE attempts.key = given.key AND attempts.outcome IS NULL;
 
 -- name: attempt_last_report
--- What the latest reported attempt but those that were never started left for the next builder.
+-- The report of the latest attempt that started and reported: input of the next builder.
 SELECT report FROM attempts WHERE task_key = :task_key AND report IS NOT NULL AND outcome <> 'released'
  ORDER BY number DESC LIMIT 1;
 
 -- name: attempt_findings
--- The ids of what the validators of the latest rejected attempts found, the latest first.
+-- The ids of the findings of the latest rejected attempts, the latest first.
 SELECT (SELECT json_group_array(f.value ->> 'finding_id') FROM json_each(a.report, '$.verdict.findings') f)
   FROM attempts a
  WHERE a.task_key = :task_key AND a.failure_class = 'validation_failed' AND a.report IS NOT NULL
  ORDER BY a.number DESC LIMIT :limit;
 
 -- name: attempt_results_of_dependencies
--- What the completed attempts of the dependencies reported, in the order of the definition.
+-- The reports of the completed dependencies, in the order of the definition.
 SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
   JOIN attempts a ON a.task_key = p.key AND a.number = p.attempt AND a.outcome = 'completed'
  WHERE d.task_key = :task_key ORDER BY d.position;
@@ -282,38 +300,42 @@ SELECT a.key, l.report, l.digest FROM late_results l JOIN attempts a ON a.key = 
 SELECT EXISTS (SELECT 1 FROM attempts WHERE task_key = :task_key AND number > :number AND started_us IS NOT NULL);
 
 -- name: attempt_accept
--- The one change of an ended attempt: its late result counts.
+-- The only change of an ended attempt: its late result counts.
 UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', report = :report, digest = :digest
  WHERE key = :key AND outcome IS NOT NULL;
 
 -- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: session_find
--- The session of that id, whosever it is.
+-- The session with that id, of any task.
 SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_id = :session_id;
 
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
-VALUES (:session_id, :task_key, :attempt_key, :role, :runner, :now_us, 0, 0);
+VALUES {rows};
 
 -- name: session_end
-UPDATE sessions SET ended_us = :now_us, exit_code = :exit_code WHERE sessions.key = :key AND ended_us IS NULL;
+WITH given (key, ended_us, exit_code) AS (VALUES {rows})
+UPDATE sessions SET ended_us = given.ended_us, exit_code = given.exit_code
+  FROM given WHERE sessions.key = given.key AND sessions.ended_us IS NULL;
 
 -- name: session_end_of_attempt
--- Whatever was not reported has ended with the attempt.
-UPDATE sessions SET ended_us = :now_us WHERE attempt_key = :key AND ended_us IS NULL;
+-- Ends the sessions of an attempt whose own end was not reported; `key` is the attempt's.
+WITH given (key, ended_us) AS (VALUES {rows})
+UPDATE sessions SET ended_us = given.ended_us
+  FROM given WHERE sessions.attempt_key = given.key AND sessions.ended_us IS NULL;
 
 -- name: session_use
--- Reports come in any order; what was used only grows.
-UPDATE sessions SET input_tokens = max(sessions.input_tokens, :input_tokens),
-       output_tokens = max(sessions.output_tokens, :output_tokens),
-       cost_nano = CASE WHEN :cost_nano IS NULL THEN sessions.cost_nano
-                        ELSE max(coalesce(sessions.cost_nano, 0), :cost_nano) END
- WHERE sessions.key = :key;
+-- Reports come in any order; usage only grows.
+WITH given (key, input_tokens, output_tokens, cost_nano) AS (VALUES {rows})
+UPDATE sessions SET input_tokens = max(sessions.input_tokens, given.input_tokens),
+       output_tokens = max(sessions.output_tokens, given.output_tokens),
+       cost_nano = CASE WHEN given.cost_nano IS NULL THEN sessions.cost_nano
+                        ELSE max(coalesce(sessions.cost_nano, 0), given.cost_nano) END
+  FROM given WHERE sessions.key = given.key;
 
 -- name: session_log_add
-INSERT INTO session_log (session_key, number, logged_us, kind, text)
-VALUES (:session_key, :number, :logged_us, :kind, :text) ON CONFLICT DO NOTHING;
+INSERT INTO session_log (session_key, number, logged_us, kind, text) VALUES {rows} ON CONFLICT DO NOTHING;
 
 -- name: session_log_trim
 -- Keeps the first :head and the last :tail entries.
@@ -324,7 +346,7 @@ SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :sessi
  ORDER BY number LIMIT :limit;
 
 -- name: session_log_tail
--- The number after which the newest :tail entries begin.
+-- The number before the newest :tail entries.
 SELECT coalesce(min(number), 1) - 1 FROM
   (SELECT number FROM session_log WHERE session_key = :session_key ORDER BY number DESC LIMIT :tail);
 
@@ -335,14 +357,12 @@ SELECT s.key, s.session_id, s.role, a.number FROM sessions s JOIN attempts a ON 
 -- ── workers ──────────────────────────────────────────────────────────────────────────────────────
 
 -- name: worker_by_name
-SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us,
-       opening FROM workers WHERE name = :name;
+SELECT {worker_columns} FROM workers WHERE name = :name;
 
 -- name: worker_all
-SELECT key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, left_us,
-       opening FROM workers ORDER BY name;
+SELECT {worker_columns} FROM workers ORDER BY name;
 
--- name: worker_put
+-- name: worker_upsert
 INSERT INTO workers
   (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, opening)
 VALUES
@@ -367,7 +387,7 @@ UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
 
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 
--- name: token_put
+-- name: token_insert
 INSERT INTO tokens (token_id, role, name, secret_hash, created_us)
 VALUES (:token_id, :role, :name, :secret_hash, :now_us) ON CONFLICT DO NOTHING;
 
@@ -379,34 +399,32 @@ UPDATE tokens SET revoked_us = coalesce(revoked_us, :now_us) WHERE token_id = :t
 
 -- ── logins ───────────────────────────────────────────────────────────────────────────────────────
 
--- name: login_put
+-- name: login_insert
 INSERT INTO logins (secret_hash, token_id, expires_us) VALUES (:secret_hash, :token_id, :expires_us);
 
 -- name: login_all
 SELECT secret_hash, token_id, expires_us FROM logins;
 
--- name: login_end
+-- name: login_delete
 DELETE FROM logins WHERE secret_hash = :secret_hash;
 
--- name: login_end_old
+-- name: login_delete_expired
 DELETE FROM logins WHERE expires_us <= :now_us;
 
 -- ── events ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: event_add
-INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause)
-VALUES (:now_us, :kind, :task_id, :status, :attempt, :worker, :session_id, :cause);
+INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause) VALUES {rows};
 
 -- name: event_last
 SELECT coalesce(max(seq), 0) FROM events;
 
 -- name: event_after
-SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
-  FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
+SELECT {event_columns} FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: event_after_of_task
-SELECT seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
-  FROM events WHERE task_id = :task_id AND task_id <> '' AND seq > :after ORDER BY seq LIMIT :limit;
+SELECT {event_columns} FROM events WHERE task_id = :task_id AND task_id <> '' AND seq > :after
+ ORDER BY seq LIMIT :limit;
 
 -- ── readers ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -416,17 +434,17 @@ SELECT seq FROM readers WHERE name = :name;
 -- name: reader_all
 SELECT name, seq FROM readers ORDER BY name;
 
--- name: reader_put
+-- name: reader_save
 INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq;
 
 -- ── totals ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: total_tasks
--- How many tasks have each status, every status named, and how many of them may be claimed.
+-- Tasks and claimable tasks of each status; every status has a row.
 SELECT status, tasks, ready FROM task_totals ORDER BY status;
 
 -- name: total_oldest_ready
--- Since when the task that has waited longest to be claimed may be: one look into an index.
+-- The time at which the longest waiting claimable task became ready: one look-up in an index.
 SELECT min(ready_us) FROM tasks WHERE ready = 1;
 
 -- name: total_usage
@@ -438,7 +456,7 @@ SELECT outcome, failure_class, attempts FROM attempt_totals ORDER BY outcome, fa
 -- ── views ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: view_tasks
--- Tasks with what a list shows, in the order of :keys, a JSON array.
+-- Tasks as a list shows them, in the order of :keys, a JSON array.
 SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attempt, t.max_retries,
        coalesce(w.name, ''),
        coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'builder'
@@ -459,18 +477,15 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
  ORDER BY wanted.key;
 
 -- name: view_task_keys
--- A page of the tasks that fit, in the order of import; an empty filter fits all. instr, unlike LIKE, has no
--- wildcards.
+-- A page of the tasks that fit the filter, in the order of import.
 SELECT t.key FROM tasks t
  WHERE t.key > :after
-   AND (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
-   AND (:phase = '' OR t.phase = :phase)
-   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+   AND {task_filter}
  ORDER BY t.key LIMIT :limit;
 
 -- name: view_task_keys_sorted
--- The same in another order, and the other way round if :down: each task with its place. A page begins after
--- the last place and key of the one before; what has no value counts as the smallest.
+-- A page in another order, descending if :down: each task with its sort value. A page begins after the last value
+-- and key of the page before; a missing value counts as the smallest.
 SELECT key, place FROM (
   SELECT t.key, CASE :sort
          WHEN 'id' THEN t.task_id WHEN 'phase' THEN t.phase WHEN 'priority' THEN t.priority
@@ -479,9 +494,7 @@ SELECT key, place FROM (
          WHEN 'created_at' THEN t.created_us WHEN 'started_at' THEN coalesce(t.started_us, 0)
          WHEN 'completed_at' THEN coalesce(t.completed_us, 0) END AS place
     FROM tasks t
-   WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
-     AND (:phase = '' OR t.phase = :phase)
-     AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search))))
+   WHERE {task_filter})
  WHERE :place IS NULL
     OR CASE WHEN :down THEN (place, key) < (:place, :after) ELSE (place, key) > (:place, :after) END
  ORDER BY CASE WHEN :down THEN NULL ELSE place END, CASE WHEN :down THEN place END DESC,
@@ -489,43 +502,39 @@ SELECT key, place FROM (
  LIMIT :limit;
 
 -- name: view_task_matches
--- How all tasks stand that fit, in the order of import.
+-- The status of every task that fits the filter, in the order of import.
 SELECT t.key, t.task_id, t.status FROM tasks t
- WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
-   AND (:phase = '' OR t.phase = :phase)
-   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+ WHERE {task_filter}
  ORDER BY t.key;
 
 -- name: view_task_matches_named
--- The same of those in :task_ids, a JSON array, that are there.
+-- The status of the tasks with :task_ids, a JSON array; unknown ids are skipped.
 SELECT t.key, t.task_id, t.status FROM json_each(:task_ids) wanted CROSS JOIN tasks t ON t.task_id = wanted.value
  ORDER BY wanted.key;
 
 -- name: view_task_keys_waiting
--- The tasks that wait for one of :task_ids, a JSON array.
+-- Tasks that wait for one of :task_ids, a JSON array.
 SELECT DISTINCT t.key FROM json_each(:task_ids) wanted CROSS JOIN tasks p ON p.task_id = wanted.value
   JOIN dependencies d ON d.dependency_key = p.key JOIN tasks t ON t.key = d.task_key
  WHERE t.status IN ('blocked', 'skipped') LIMIT :limit;
 
 -- name: view_task_keys_held
--- What workers hold, the longest held first.
+-- Tasks that workers hold, the longest held first.
 SELECT key FROM tasks WHERE status IN ('claimed', 'in_progress', 'killing') ORDER BY started_us, key LIMIT :limit;
 
 -- name: view_task_keys_failed
--- What failed for good, the latest first.
+-- Tasks that failed for good, the latest first.
 SELECT key FROM tasks WHERE status = 'failed' ORDER BY completed_us DESC, key DESC LIMIT :limit;
 
 -- name: view_usage_of_held
--- What the sessions of the tasks that workers hold have used.
+-- Usage of the tasks that workers hold.
 SELECT t.task_id, sum(s.input_tokens), sum(s.output_tokens), sum(s.cost_nano)
   FROM tasks t JOIN sessions s ON s.task_key = t.key
  WHERE t.status IN ('in_progress', 'killing') GROUP BY t.key LIMIT :limit;
 
 -- name: view_tasks_total
 SELECT count(*) FROM tasks t
- WHERE (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
-   AND (:phase = '' OR t.phase = :phase)
-   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)));
+ WHERE {task_filter};
 
 -- name: view_attempts
 SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report
@@ -542,11 +551,11 @@ SELECT l.attempt_key, l.received_us, l.kind, l.failure_class, l.error, l.report
 -- ── charts ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: chart_nodes
--- The tasks, of one phase if :phase is not null.
+-- Tasks, of one phase if :phase is not null.
 SELECT task_id, name, phase, status FROM tasks WHERE :phase IS NULL OR phase = :phase ORDER BY key;
 
 -- name: chart_edges
--- Which task must come before which, within one phase if :phase is not null.
+-- Dependencies as (before, after), within one phase if :phase is not null.
 SELECT p.task_id, t.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_key
   JOIN tasks p ON p.key = d.dependency_key
  WHERE :phase IS NULL OR (t.phase = :phase AND p.phase = :phase) ORDER BY d.task_key, d.position;
@@ -555,12 +564,12 @@ SELECT p.task_id, t.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 SELECT phase, status, count(*) FROM tasks GROUP BY phase, status ORDER BY min(key);
 
 -- name: chart_phase_edges
--- How many dependencies lead from one phase to another.
+-- Counts the dependencies from one phase to another.
 SELECT p.phase, t.phase, count(*) FROM dependencies d JOIN tasks t ON t.key = d.task_key
   JOIN tasks p ON p.key = d.dependency_key WHERE p.phase <> t.phase GROUP BY p.phase, t.phase;
 
 -- name: chart_sessions
--- The sessions that ran at some time from :since_us to :until_us, the newest first.
+-- Sessions that ran at some time from :since_us to :until_us, the newest first.
 SELECT t.task_id, a.number, s.role, w.name, s.started_us, s.ended_us, a.outcome
   FROM sessions s JOIN attempts a ON a.key = s.attempt_key JOIN tasks t ON t.key = s.task_key
   JOIN workers w ON w.key = a.worker_key
@@ -568,12 +577,12 @@ SELECT t.task_id, a.number, s.role, w.name, s.started_us, s.ended_us, a.outcome
  ORDER BY s.key DESC LIMIT :limit;
 
 -- name: chart_outcomes
--- How many attempts completed and failed in each stretch of :bucket_us since :since_us.
+-- Counts the attempts that completed and failed in each bucket of :bucket_us since :since_us.
 SELECT (ended_us - :since_us) / :bucket_us, outcome, count(*) FROM attempts
  WHERE ended_us >= :since_us AND outcome IN ('completed', 'failed') GROUP BY 1, 2;
 
 -- name: chart_durations
--- The median duration of the sessions that ended in each of those stretches, by role.
+-- The median duration of the sessions that ended in each bucket, by role.
 SELECT bucket, role, avg(took_us) FROM (
   SELECT (ended_us - :since_us) / :bucket_us AS bucket, role, ended_us - started_us AS took_us,
          row_number() OVER (PARTITION BY (ended_us - :since_us) / :bucket_us, role

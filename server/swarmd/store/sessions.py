@@ -1,4 +1,4 @@
-"""Sessions and what they printed, as rows."""
+"""Sessions and their logs as rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from swarmd.store.transaction import ReadTx, Tx
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How many entries of a session are kept: its beginning, and its end as it moves."""
+    """The number of log entries that are kept of a session: its first ones and its newest ones."""
 
     head: int = 500
     tail: int = 4_500
@@ -18,7 +18,7 @@ class LogLimits:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A piece of what a session did or printed; a gap in the numbers means that entries were dropped."""
+    """A step or a piece of output of a session; a gap in the numbers means that entries were dropped."""
 
     number: int
     logged_us: int
@@ -37,7 +37,7 @@ class SessionRef:
 
 
 class SessionRecord(NamedTuple):
-    """A session, whosever it is."""
+    """A session of any task."""
 
     key: int
     session_id: str
@@ -48,14 +48,17 @@ class SessionRecord(NamedTuple):
 
 
 def find(tx: ReadTx, session_id: str) -> SessionRecord | None:
-    """The session of that id."""
-    row = tx.one("session_find", about=session_id, session_id=session_id)
-    return None if row is None else SessionRecord(row[0], session_id, row[1], SessionRole(row[2]), *row[3:])
+    """Returns the session with that id, None if there is none."""
+    row = tx.one("session_find", subject=session_id, session_id=session_id)
+    if row is None:
+        return None
+    key, attempt_key, role, started_us, ended_us = row
+    return SessionRecord(key, session_id, attempt_key, SessionRole(role), started_us, ended_us)
 
 
 def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str) -> None:
-    """Stores a session that has its go; there is none of that id."""
-    tx.later(
+    """Stores a session that has its go; the id must be new."""
+    tx.defer(
         "session_add",
         (session_id,),
         session_id=session_id,
@@ -63,18 +66,20 @@ def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str
         attempt_key=lease.attempt_key,
         role=role,
         runner=runner,
-        now_us=tx.now_us,
+        started_us=tx.now_us,
+        input_tokens=0,
+        output_tokens=0,
     )
 
 
 def end(tx: Tx, session: SessionRecord, *, exit_code: int | None) -> None:
-    """Stores that it ended."""
-    tx.later("session_end", (session.session_id,), key=session.key, exit_code=exit_code, now_us=tx.now_us)
+    """Stores the end of the session."""
+    tx.defer("session_end", (session.session_id,), key=session.key, exit_code=exit_code, ended_us=tx.now_us)
 
 
-def use(tx: Tx, key: int, usage: Usage) -> None:
-    """Stores what it has used in all."""
-    tx.later(
+def set_usage(tx: Tx, key: int, usage: Usage) -> None:
+    """Stores the total usage of the session; no report lowers it."""
+    tx.defer(
         "session_use",
         (),
         key=key,
@@ -84,10 +89,10 @@ def use(tx: Tx, key: int, usage: Usage) -> None:
     )
 
 
-def log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits) -> None:
-    """Stores entries and drops from the middle what is more than is kept."""
+def append_log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits) -> None:
+    """Stores entries; drops entries from the middle that exceed the limits."""
     for entry in entries:
-        tx.later(
+        tx.defer(
             "session_log_add",
             (),
             session_key=key,
@@ -102,17 +107,17 @@ def log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits) -> Non
 
 
 def log_after(tx: ReadTx, key: int, after: int, *, limit: int) -> Sequence[LogEntry]:
-    """The next kept entries after that number."""
+    """Returns the next kept entries after that number."""
     return [LogEntry(*row) for row in tx.all("session_log_after", session_key=key, after=after, limit=limit)]
 
 
 def log_tail(tx: ReadTx, key: int, tail: int) -> int:
-    """The number after which the newest `tail` entries begin."""
+    """Returns the number before the newest `tail` entries."""
     return int(tx.value("session_log_tail", session_key=key, tail=tail))
 
 
-def of_task(tx: ReadTx, task_key: TaskKey) -> Sequence[SessionRef]:
-    """The sessions of a task, the earliest first; none ever comes between two others."""
+def list_of_task(tx: ReadTx, task_key: TaskKey) -> Sequence[SessionRef]:
+    """Returns the sessions of a task, the earliest first; a new session is always the last."""
     return [
         SessionRef(key, session_id, SessionRole(role), attempt)
         for key, session_id, role, attempt in tx.all("session_of_task", task_key=task_key)

@@ -1,4 +1,4 @@
-"""The one row of what holds for the swarm as a whole, and the label sets that its tasks ask for."""
+"""The state of the swarm as a whole, and the label sets that its tasks ask for, as rows."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,20 @@ from swarmd.store.transaction import ReadTx, Tx
 
 
 def get(tx: ReadTx) -> SwarmState:
-    """How things stand."""
+    """Returns the state of the swarm."""
     row = tx.one("swarm_get")
     assert row is not None
-    return SwarmState(row[0], row[1], SwarmMode(row[2]), row[3], row[4])
+    swarm_id, epoch, mode, cause, stop_generation = row
+    return SwarmState(swarm_id, epoch, SwarmMode(mode), cause, stop_generation)
 
 
 def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
-    """Changes the mode; `stops` counts a new emergency stop."""
+    """Changes the mode; `stops` is 1 for an emergency stop."""
     tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)
 
 
 def pause_runner(tx: Tx, runner: str, *, cause: str) -> bool:
-    """Lets workers with that runner have no claims; False if it is so already."""
+    """Ends claims for workers with that runner; returns False if it is paused already."""
     return tx.run("paused_runner_add", runner=runner, cause=cause, now_us=tx.now_us) > 0
 
 
@@ -31,33 +32,33 @@ def resume_runners(tx: Tx) -> None:
 
 
 def paused_runners(tx: ReadTx) -> Sequence[PausedRunner]:
-    """The runners that are paused."""
+    """Returns the paused runners."""
     return [PausedRunner(*row) for row in tx.all("paused_runner_all")]
 
 
 def next_epoch(tx: Tx) -> None:
-    """Begins a new history: no lease and no session id of the old one fits any more."""
+    """Begins a new epoch: leases and session ids of the old one are no longer valid."""
     tx.run("swarm_next_epoch")
     tx.epoch = get(tx).epoch
 
 
 def set_epoch(tx: Tx, epoch: int) -> None:
-    """Begins that history; the caller has seen to it that no other one has its number."""
+    """Sets the epoch; the caller guarantees that its number was never used."""
     tx.run("swarm_set_epoch", epoch=epoch)
 
 
 def has_open(tx: ReadTx) -> bool:
-    """Whether some task can still make progress by itself."""
+    """Returns True if some task can still make progress by itself."""
     return bool(tx.value("swarm_has_open"))
 
 
 def label_set_key(tx: Tx, labels: Mapping[str, str]) -> int:
-    """The key of that set of labels, stored if it is new."""
+    """Returns the key of the label set; stores the set if it is new."""
     text = definition_json.encode_labels(dict(labels))
     tx.run("label_set_add", labels=text)
     return int(tx.value("label_set_key", labels=text))
 
 
 def label_sets(tx: ReadTx) -> Mapping[int, Mapping[str, str]]:
-    """All sets of labels that tasks ask for."""
+    """Returns all label sets that tasks ask for, by key."""
     return {key: json.loads(labels) for key, labels in tx.all("label_set_all")}

@@ -1,8 +1,7 @@
-"""Tasks as rows: where each is, and what decides its next step."""
+"""Tasks as rows: their status and the values that decide their next step."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from swarmd.domain.lifecycle import FINAL, TaskStatus
@@ -18,37 +17,19 @@ from swarmd.domain.model import (
     TaskKey,
 )
 from swarmd.store import definition_json
-from swarmd.store.transaction import AS_STORED, ReadTx, Row, Tx, Value
+from swarmd.store.task_records import (
+    DependencyEdge,
+    DependencyStatus,
+    HeldTask,
+    NewTask,
+    Offer,
+    ReadyTask,
+    TaskBackoff,
+    TaskState,
+)
+from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx, Value
 
-
-@dataclass(frozen=True, slots=True)
-class FreshTask:
-    """A task that is new, with the place that it begins in."""
-
-    key: TaskKey
-    definition: TaskDefinition
-    status: TaskStatus
-    ready: bool
-    unmet: int
-    label_set_key: int
-    dependencies: Sequence[TaskKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What there is to be claimed, and who gets none of it."""
-
-    epoch: int
-    mode: SwarmMode
-    # The next attempt's key is one more.
-    last_attempt: int
-    # Grows with each new label set, so that a reader knows when to read them again.
-    newest_label_set: int
-    ready_label_sets: set[int]
-    paused_runners: frozenset[str]
-
-
-# Looked up: to ask an enum for its member costs as much as all the rest of a row.
+# Performance: the look-up in an enum costs as much as the rest of a row (docs/performance.md).
 _STATUSES: Final = {str(status): status for status in TaskStatus}
 _POLICIES: Final = {str(policy): policy for policy in DependencyFailurePolicy}
 _FAILURES: Final[dict[str | None, FailureClass | None]] = {
@@ -56,173 +37,182 @@ _FAILURES: Final[dict[str | None, FailureClass | None]] = {
     **{str(failure): failure for failure in FailureClass},
 }
 
-# Sorts after every id that begins with what stands before it.
-_LAST = "\U0010ffff"
+# Sorts after every character of an id.
+_LAST: Final = "\U0010ffff"
 
 
 def get(tx: ReadTx, key: TaskKey) -> Task:
-    """The task of a key that came from the store."""
+    """Returns the task with a key that came from the store."""
     row = tx.one("task_by_key", key=key)
     assert row is not None, f"task key {key} is gone"
-    return read(row)
+    return from_row(row)
 
 
 def find(tx: ReadTx, task_id: str) -> Task | None:
-    """The task of that id."""
+    """Returns the task with that id, None if there is none."""
     row = tx.one("task_by_id", task_id=task_id)
-    return None if row is None else read(row)
+    return None if row is None else from_row(row)
 
 
-def name_of(tx: ReadTx, task_id: str) -> str:
-    """The name of that task, empty if there is none."""
+def name(tx: ReadTx, task_id: str) -> str:
+    """Returns the name of the task, empty if the id is unknown."""
     return tx.value("task_name", task_id=task_id) or ""
 
 
-def ids_from(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
-    """The first ids that begin so."""
+def ids_with_prefix(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
+    """Returns the first ids that begin with the prefix."""
     return [row[0] for row in tx.all("task_ids_from", prefix=prefix, after=prefix + _LAST, limit=limit)]
 
 
-def keys(tx: ReadTx) -> dict[str, tuple[TaskKey, TaskStatus]]:
-    """Every task's key and status, by id."""
-    return {task_id: (TaskKey(key), TaskStatus(status)) for task_id, key, status in tx.all("task_keys")}
+def states(tx: ReadTx) -> dict[str, TaskState]:
+    """Returns key and status of every task, by id."""
+    return {
+        task_id: TaskState(TaskKey(key), TaskStatus(status)) for task_id, key, status in tx.all("task_keys")
+    }
 
 
-def edges(tx: ReadTx) -> list[tuple[str, str]]:
-    """Every dependency: who waits, for whom."""
-    return [(row[0], row[1]) for row in tx.all("dependency_edges")]
+def edges(tx: ReadTx) -> list[DependencyEdge]:
+    """Returns every dependency."""
+    return [DependencyEdge._make(row) for row in tx.all("dependency_edges")]
 
 
 def definition_text(tx: ReadTx, task_id: str) -> str:
-    """The definition as it is stored, for comparing."""
+    """Returns the stored JSON of the definition, for comparisons."""
     return str(tx.value("definition_by_id", task_id=task_id))
 
 
 def export(tx: ReadTx) -> Sequence[PlannedTask]:
-    """All tasks with their definitions, in the order of import."""
+    """Returns all tasks with their definitions, in the order of import."""
     return [
         PlannedTask(definition_json.decode(body), TaskStatus(status))
         for status, body in tx.rows("definition_all")
     ]
 
 
-def first_held(tx: ReadTx) -> tuple[str, str, int] | None:
-    """One task that a worker holds, its status, and how many there are."""
+def first_held(tx: ReadTx) -> HeldTask | None:
+    """Returns the first task that a worker holds, None if no task is held."""
     row = tx.one("task_first_held")
-    return None if row is None else (row[0], row[1], row[2])
+    return None if row is None else HeldTask(row[0], TaskStatus(row[1]), row[2])
 
 
 def dependents(tx: Tx, key: TaskKey) -> Sequence[Task]:
-    """The tasks that wait for this one."""
-    found = [read(row) for row in tx.all("task_dependents", about=AS_STORED, key=key)]
-    if tx.waits(task.key for task in found):
-        found = [read(row) for row in tx.all("task_dependents", key=key)]
+    """Returns the tasks that depend on this one.
+
+    Performance: most dependents have no deferred write, so the first read forces no flush (docs/performance.md).
+    """
+    found = [from_row(row) for row in tx.all("task_dependents", subject=IGNORE_DEFERRED, key=key)]
+    if tx.has_deferred(task.key for task in found):
+        found = [from_row(row) for row in tx.all("task_dependents", key=key)]
     return found
 
 
 def with_status(tx: ReadTx, status: TaskStatus) -> Sequence[Task]:
-    """All tasks with that status."""
-    return [read(row) for row in tx.all("task_by_status", status=status)]
+    """Returns all tasks with that status."""
+    return [from_row(row) for row in tx.all("task_by_status", status=status)]
 
 
 def count(tx: ReadTx, status: TaskStatus) -> int:
-    """How many tasks have that status."""
+    """Returns the number of tasks with that status."""
     return int(tx.value("task_count_by_status", status=status))
 
 
 def interrupted(tx: ReadTx) -> Sequence[Task]:
-    """Those that emergency stops and drains have ended."""
-    return [read(row) for row in tx.all("task_interrupted")]
+    """Returns the tasks that emergency stops and drains have ended."""
+    return [from_row(row) for row in tx.all("task_interrupted")]
 
 
-def in_backoff(tx: ReadTx) -> Sequence[tuple[TaskKey, float]]:
-    """Those that wait for their next attempt, with the seconds that they wait in all."""
-    return [(TaskKey(key), backoff_s) for key, backoff_s in tx.all("task_in_backoff")]
+def in_backoff(tx: ReadTx) -> Sequence[TaskBackoff]:
+    """Returns the tasks that wait for their next attempt."""
+    return [TaskBackoff._make(row) for row in tx.all("task_in_backoff")]
 
 
 def count_unmet(tx: ReadTx, key: TaskKey) -> int:
-    """How many of its dependencies are not met, counted anew."""
+    """Counts the unmet dependencies of the task."""
     return int(tx.value("task_count_unmet", key=key))
 
 
-def dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, str] | None:
-    """The first dependency that can't complete, with its status."""
+def dead_dependency(tx: ReadTx, key: TaskKey) -> DependencyStatus | None:
+    """Returns the first dependency that can no longer complete, None if all can."""
     row = tx.one("task_dead_dependency", key=key)
-    return None if row is None else (row[0], row[1])
+    return None if row is None else DependencyStatus(row[0], TaskStatus(row[1]))
 
 
-def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[tuple[str, TaskStatus]]:
-    """The dependencies that have not completed, with their statuses."""
-    return [(task_id, TaskStatus(status)) for task_id, status in tx.all("task_unmet_dependencies", key=key)]
+def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[DependencyStatus]:
+    """Returns the dependencies that have not completed, in the order of the definition."""
+    return [
+        DependencyStatus(task_id, TaskStatus(status))
+        for task_id, status in tx.all("task_unmet_dependencies", key=key)
+    ]
 
 
-def ready(tx: ReadTx, label_set: int, *, after: int, limit: int) -> Sequence[tuple[Task, int]]:
-    """Those in line that ask for that set of labels, after so many that are known, each with its priority."""
+def ready(tx: ReadTx, label_set: int, *, after: int, limit: int) -> Sequence[ReadyTask]:
+    """Returns the claimable tasks with that label set, the best first; skips the first `after` of them."""
     rows = tx.all("task_ready", label_set_key=label_set, after=after, limit=limit)
-    return [(read(row), row[18]) for row in rows]
+    return [ReadyTask(from_row(row), row[-1]) for row in rows]
 
 
 def offer(tx: ReadTx) -> Offer:
-    """What there is to be claimed."""
+    """Returns the present offer; it costs one look-up in an index for each label set."""
     row = tx.one("task_offer")
     assert row is not None
-    ready, paused = set(json.loads(row[4])), frozenset(json.loads(row[5]))
-    return Offer(row[0], SwarmMode(row[1]), row[2], row[3], ready, paused)
+    epoch, mode, last_attempt, newest_label_set, label_sets, runners = row
+    ready, paused = set(json.loads(label_sets)), frozenset(json.loads(runners))
+    return Offer(epoch, SwarmMode(mode), last_attempt, newest_label_set, ready, paused)
 
 
 def make_ready(tx: Tx, key: TaskKey) -> bool:
-    """Ends the backoff of a task; False if it isn't in one any more."""
+    """Ends the backoff of a task; returns False if it is in none."""
     return tx.run("task_make_ready", key=key, now_us=tx.now_us) > 0
 
 
-def named(tx: ReadTx, ids: Iterable[str]) -> dict[str, tuple[TaskKey, TaskStatus]]:
-    """Key and status, by id, of the tasks with these ids, also of those that differ in case alone."""
+def states_ignoring_case(tx: ReadTx, ids: Iterable[str]) -> dict[str, TaskState]:
+    """Returns key and status, by id, of the tasks whose ids are equal to these except for case."""
     rows = tx.all("task_named", ids=json.dumps(sorted({task_id.lower() for task_id in ids})))
-    return {task_id: (TaskKey(key), TaskStatus(status)) for task_id, key, status in rows}
+    return {task_id: TaskState(TaskKey(key), TaskStatus(status)) for task_id, key, status in rows}
 
 
 def last_key(tx: ReadTx) -> int:
-    """The highest key that any task ever had."""
+    """Returns the highest key of any task, removed ones included."""
     return int(tx.value("task_last_key"))
 
 
-def add_all(tx: Tx, fresh: Sequence[FreshTask]) -> None:
+def add_all(tx: Tx, new: Sequence[NewTask]) -> None:
     """Stores new tasks with their dependencies, which may be among them."""
-    tx.run_many("task_insert", (_fresh(task, tx.now_us) for task in fresh))
+    tx.run_many("task_insert", (_inserted(task, tx.now_us) for task in new))
     tx.run_many(
         "definition_set",
-        ({"key": task.key, "body": definition_json.encode(task.definition)} for task in fresh),
+        ({"key": task.key, "body": definition_json.encode(task.definition)} for task in new),
     )
     tx.run_many(
         "dependency_add",
         (
             {"task_key": task.key, "dependency_key": dependency, "position": position}
-            for task in fresh
+            for task in new
             for position, dependency in enumerate(task.dependencies)
         ),
     )
 
 
 def redefine(tx: Tx, key: TaskKey, definition: TaskDefinition, *, label_set_key: int) -> None:
-    """Changes what a task asks for, not where it is."""
-    tx.run("task_redefine", key=key, label_set_key=label_set_key, **_shown(definition))
+    """Replaces the definition of a task; its status stays."""
+    tx.run("task_redefine", key=key, label_set_key=label_set_key, **_columns_of(definition))
     tx.run("definition_set", key=key, body=definition_json.encode(definition))
 
 
 def set_definition(tx: Tx, key: TaskKey, definition: TaskDefinition) -> None:
-    """Stores another definition of which nothing else is shown or sorted by."""
+    """Replaces the stored definition only; use it when no column of the task changes."""
     tx.run("definition_set", key=key, body=definition_json.encode(definition))
 
 
 def clear(tx: Tx) -> int:
-    """Removes all tasks with everything that belongs to them; returns how many there were."""
+    """Removes all tasks with their attempts, sessions and results; returns the number of tasks."""
     removed = int(tx.value("task_count"))
     tx.run("task_clear")
     return removed
 
 
 def set_dependencies(tx: Tx, key: TaskKey, dependencies: Sequence[TaskKey]) -> None:
-    """Replaces the dependencies; the caller counts what is unmet."""
+    """Replaces the dependencies; the caller sets the number of unmet ones."""
     tx.run("dependency_clear", key=key)
     tx.run_many(
         "dependency_add",
@@ -234,8 +224,8 @@ def set_dependencies(tx: Tx, key: TaskKey, dependencies: Sequence[TaskKey]) -> N
 
 
 def save(tx: Tx, task: Task) -> None:
-    """Stores where the task is."""
-    tx.later(
+    """Stores the changed values of the task."""
+    tx.defer(
         "task_save",
         (task.key,),
         key=task.key,
@@ -256,7 +246,7 @@ def save(tx: Tx, task: Task) -> None:
     )
 
 
-def _fresh(task: FreshTask, now_us: int) -> dict[str, Value]:
+def _inserted(task: NewTask, now_us: int) -> dict[str, Value]:
     return {
         "key": task.key,
         "task_id": task.definition.task_id,
@@ -266,12 +256,12 @@ def _fresh(task: FreshTask, now_us: int) -> dict[str, Value]:
         "label_set_key": task.label_set_key,
         "now_us": now_us,
         "completed_us": now_us if task.status in FINAL else None,
-        **_shown(task.definition),
+        **_columns_of(task.definition),
     }
 
 
-def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:
-    """What a definition says that lists show and claims sort by, with the defaults filled in."""
+def _columns_of(definition: TaskDefinition) -> dict[str, str | int | float | None]:
+    """Returns the columns that come from a definition, with the defaults filled in."""
     priority, max_retries = definition.priority, definition.max_retries
     return {
         "name": definition.name or definition.task_id,
@@ -284,9 +274,14 @@ def _shown(definition: TaskDefinition) -> dict[str, str | int | float | None]:
     }
 
 
-def read(row: Row) -> Task:
-    """The task of a row that begins with its columns, in the order of `task_by_key`: that of its fields."""
-    return Task._make((
-        *row[:2], _STATUSES[row[2]], bool(row[3]), row[4], _POLICIES[row[5]], *row[6:11], _FAILURES[row[11]],
-        row[12], bool(row[13]), *row[14:18],
-    ))  # fmt: skip
+def from_row(row: Row) -> Task:
+    """Returns the task of a row that begins with the `task_columns` of queries.sql."""
+    (
+        key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
+        failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
+    ) = row  # fmt: skip
+    return Task(
+        key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
+        losses, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us, completed_us,
+        ready_us,
+    )  # fmt: skip

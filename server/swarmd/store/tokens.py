@@ -1,4 +1,4 @@
-"""Tokens as rows: what is kept is a hash."""
+"""Tokens as rows. Invariant: the database has only the hash of a secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from swarmd.store.transaction import ReadTx, Tx
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is known of a token."""
+    """A token as it is stored."""
 
     token_id: str
     role: Role
@@ -19,16 +19,16 @@ class TokenRecord:
     revoked_us: int | None
 
 
-def put(tx: Tx, *, token_id: str, role: Role, name: str, secret_hash: bytes) -> None:
-    """Stores a token; one that is there stays as it is."""
-    tx.run("token_put", token_id=token_id, role=role, name=name, secret_hash=secret_hash, now_us=tx.now_us)
+def insert(tx: Tx, *, token_id: str, role: Role, name: str, secret_hash: bytes) -> None:
+    """Stores a token; an existing one with that id stays as it is."""
+    tx.run("token_insert", token_id=token_id, role=role, name=name, secret_hash=secret_hash, now_us=tx.now_us)
 
 
-def every(tx: ReadTx) -> Sequence[TokenRecord]:
-    """All tokens, the oldest first."""
-    return [TokenRecord(row[0], Role(row[1]), *row[2:]) for row in tx.all("token_all")]
+def list_all(tx: ReadTx) -> Sequence[TokenRecord]:
+    """Returns all tokens, the oldest first."""
+    return [TokenRecord(token_id, Role(role), *rest) for token_id, role, *rest in tx.all("token_all")]
 
 
 def revoke(tx: Tx, token_id: str) -> bool:
-    """Makes it worthless; False if there is none of that id."""
+    """Revokes the token; returns False if the id is unknown."""
     return tx.run("token_revoke", token_id=token_id, now_us=tx.now_us) > 0

@@ -1,8 +1,9 @@
-"""Workers as rows: who has joined, and who left."""
+"""Workers as rows: their identities, drains and departures."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from swarmd.domain.model import WorkerIdentity, WorkerKey, WorkerName
 from swarmd.store import definition_json
@@ -11,7 +12,7 @@ from swarmd.store.transaction import ReadTx, Row, Tx
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What is stored of a worker."""
+    """A worker as it is stored."""
 
     key: WorkerKey
     identity: WorkerIdentity
@@ -19,21 +20,28 @@ class WorkerRecord:
     left: bool
 
 
+class DrainDeadline(NamedTuple):
+    """A drained worker, and the time that it may take to finish."""
+
+    name: WorkerName
+    within_s: float
+
+
 def find(tx: ReadTx, name: str) -> WorkerRecord | None:
-    """The worker of that name."""
+    """Returns the worker with that name, None if there is none."""
     row = tx.one("worker_by_name", name=name)
     return None if row is None else _worker(row)
 
 
-def every(tx: ReadTx) -> Sequence[WorkerRecord]:
-    """All workers that ever joined, by name."""
+def list_all(tx: ReadTx) -> Sequence[WorkerRecord]:
+    """Returns all workers that ever joined, by name."""
     return [_worker(row) for row in tx.all("worker_all")]
 
 
-def put(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
-    """Stores what a worker says of itself. A new incarnation is not draining any more."""
+def upsert(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
+    """Stores the identity of a worker; a new incarnation is not draining. Returns its key."""
     tx.run(
-        "worker_put",
+        "worker_upsert",
         name=identity.name,
         incarnation=identity.incarnation,
         instance=identity.instance,
@@ -51,39 +59,34 @@ def put(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
     return record.key
 
 
-def drain(tx: Tx, key: WorkerKey, *, within_s: float | None) -> None:
-    """Notes that the worker is to finish, within that time if there is one, and to exit."""
+def set_draining(tx: Tx, key: WorkerKey, *, within_s: float | None) -> None:
+    """Marks the worker as draining; `within_s` bounds the time that it may take."""
     tx.run("worker_set_draining", key=key, drain_s=within_s)
 
 
-def drain_s(tx: ReadTx, name: WorkerName) -> float | None:
-    """How long the worker may finish what it runs; None if it is not drained, or may take any time."""
+def drain_deadline_s(tx: ReadTx, name: WorkerName) -> float | None:
+    """Returns the time that a drain gives the worker; None without a drain or without a deadline."""
     found: float | None = tx.value("worker_drain_s", name=name)
     return found
 
 
-def drains(tx: ReadTx) -> Sequence[tuple[WorkerName, float]]:
-    """The drained workers that have a deadline, and how long they may take."""
-    return [(WorkerName(name), within_s) for name, within_s in tx.all("worker_drains")]
+def drain_deadlines(tx: ReadTx) -> Sequence[DrainDeadline]:
+    """Returns the drained workers that have a deadline."""
+    return [DrainDeadline(WorkerName(name), within_s) for name, within_s in tx.all("worker_drains")]
 
 
-def leave(tx: Tx, key: WorkerKey) -> bool:
-    """Notes that the worker has gone; False if that is known."""
+def set_left(tx: Tx, key: WorkerKey) -> bool:
+    """Marks the worker as gone; returns False if it is marked already."""
     return tx.run("worker_set_left", key=key, now_us=tx.now_us) > 0
 
 
 def _worker(row: Row) -> WorkerRecord:
+    (
+        key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening,
+        draining, left_us,
+    ) = row  # fmt: skip
     identity = WorkerIdentity(
-        name=WorkerName(row[1]),
-        incarnation=row[2],
-        instance=row[3],
-        slots=row[4],
-        labels=json.loads(row[5]),
-        runner=row[6],
-        host=row[7],
-        pid=row[8],
-        version=row[9],
-        containment=row[10],
-        opening=row[13],
-    )
-    return WorkerRecord(WorkerKey(row[0]), identity, draining=bool(row[11]), left=row[12] is not None)
+        WorkerName(name), incarnation, instance, slots, json.loads(labels), runner, host, pid, version, containment,
+        opening,
+    )  # fmt: skip
+    return WorkerRecord(WorkerKey(key), identity, draining=bool(draining), left=left_us is not None)

@@ -1,4 +1,4 @@
-"""The writes that wait for the writer thread. Its one rule: an urgent one waits for none that has not begun."""
+"""The jobs that wait for the writer thread. Invariant: an urgent job waits for no job that has not begun."""
 
 import asyncio
 import queue
@@ -11,72 +11,75 @@ from swarmd.store.transaction import Tx
 
 
 @dataclass(slots=True)
-class Job:
-    """One write that waits for its commit."""
+class WriteJob:
+    """A write that waits for its commit."""
 
     operation: Callable[[Tx], Any]
     done: asyncio.Future[Any]
     urgent: bool = False
-    # It takes long, and may be undone and done again so that an urgent one need not wait for its end.
-    patient: bool = False
+    # A long job, which may be undone and run again so that an urgent one need not wait for its end.
+    preemptible: bool = False
     result: Any = None
     error: BaseException | None = None
     callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 
 class WriteQueue:
-    """Filled by any thread, emptied by one."""
+    """A queue that any thread fills and the writer thread empties; urgent jobs come first."""
 
     def __init__(self) -> None:
-        # None rings: something urgent has come, or the end.
-        self._bell: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._urgent: deque[Job] = deque()
-        self._taken: deque[Job] = deque()
+        # None only wakes the writer: an urgent job was queued, or the queue was closed.
+        self._queue: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
+        self._urgent: deque[WriteJob] = deque()
+        self._waiting: deque[WriteJob] = deque()
         self._closed = False
 
     @property
-    def waiting(self) -> bool:
-        """Whether there is something to write, or a bell that has not been heard."""
-        return bool(self._urgent or self._taken) or not self._bell.empty()
+    def is_empty(self) -> bool:
+        """False if a job waits, or a wakeup that the writer has not seen."""
+        return not (self._urgent or self._waiting) and self._queue.empty()
 
-    def put(self, job: Job) -> None:
-        """Adds one."""
+    def add(self, job: WriteJob) -> None:
+        """Adds a job at the end, or among the urgent ones."""
         if job.urgent:
             self._urgent.append(job)
-            self._bell.put(None)
+            self._queue.put(None)
         else:
-            self._bell.put(job)
+            self._queue.put(job)
 
     def close(self) -> None:
-        """From now on nobody waits for more."""
+        """Makes `drain` return without waiting from now on."""
         self._closed = True
-        self._bell.put(None)
+        self._queue.put(None)
 
-    def take(self) -> list[Job]:
-        """All that waits, what is urgent first. Waits for something; nothing means that this was closed."""
-        while not (self._urgent or self._taken or self._closed):
-            self._hear(self._bell.get())
-        while not self._bell.empty():
-            self._hear(self._bell.get())
-        group = [*self.take_urgent(), *self._taken]
-        self._taken.clear()
+    def drain(self) -> list[WriteJob]:
+        """Removes and returns all jobs, urgent ones first; waits for the first job.
+
+        An empty list means that the queue is closed.
+        """
+        while not (self._urgent or self._waiting or self._closed):
+            self._receive(self._queue.get())
+        while not self._queue.empty():
+            self._receive(self._queue.get())
+        group = [*self.drain_urgent(), *self._waiting]
+        self._waiting.clear()
         return group
 
-    def pressed(self) -> bool:
-        """Whether something urgent waits."""
+    def has_urgent(self) -> bool:
+        """Returns True if an urgent job waits."""
         return bool(self._urgent)
 
-    def take_urgent(self) -> list[Job]:
-        """What urgent has come meanwhile."""
-        found = []
+    def drain_urgent(self) -> list[WriteJob]:
+        """Removes and returns the urgent jobs."""
+        jobs = []
         while self._urgent:
-            found.append(self._urgent.popleft())
-        return found
+            jobs.append(self._urgent.popleft())
+        return jobs
 
-    def put_back(self, jobs: Sequence[Job]) -> None:
-        """They were taken and have to wait a little longer, before all others."""
-        self._taken.extendleft(reversed(jobs))
+    def requeue(self, jobs: Sequence[WriteJob]) -> None:
+        """Puts drained jobs back at the head of the queue."""
+        self._waiting.extendleft(reversed(jobs))
 
-    def _hear(self, job: Job | None) -> None:
+    def _receive(self, job: WriteJob | None) -> None:
         if job is not None:
-            self._taken.append(job)
+            self._waiting.append(job)

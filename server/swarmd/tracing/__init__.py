@@ -1,1 +1,1 @@
-"""Traces of attempts for OpenTelemetry: a reader of the event feed. Only this package knows its SDK in the server."""
+"""Traces of attempts for OpenTelemetry, made from the event feed. No other package of the server uses its SDK."""

@@ -1,7 +1,6 @@
-"""Follows the events for attempts that end, and makes their spans.
+"""The exporter of traces: it follows the events and makes the spans of attempts that end.
 
-The rule: a trace is worth nothing that a swarm needs. Nothing waits for it, and what happened while no server
-ran, or in the moment of a crash, has none.
+Invariant: nothing in the swarm waits for a trace. Attempts that end while no server runs, or at a crash, have none.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -17,29 +16,20 @@ from amplifier_swarm import __version__, tracing
 from swarmd.engine.swarm import Swarm
 from swarmd.store import attempts, events
 from swarmd.store.attempts import EndedAttempt
-from swarmd.store.events import Event, EventKind
+from swarmd.store.events import ENDS_ATTEMPT, Event
 from swarmd.store.transaction import ReadTx
 
 if TYPE_CHECKING:
     from swarmd.tracing.spans import Spans
 
 PAGE: Final = 500
-_ENDS: Final = frozenset(
-    {
-        EventKind.TASK_COMPLETED,
-        EventKind.TASK_RETRYING,
-        EventKind.TASK_FAILED,
-        EventKind.TASK_KILLED,
-        EventKind.TASK_RELEASED,
-    }
-)
 
 _log = structlog.get_logger("swarmd.tracing")
 
 
 @contextlib.asynccontextmanager
-async def traced(swarm: Swarm) -> AsyncIterator[None]:
-    """Traces the attempts for as long as the block lasts, if the environment asks for it."""
+async def run_trace_exporter(swarm: Swarm) -> AsyncIterator[None]:
+    """Exports traces while the block runs, if the environment configures an exporter."""
     if not tracing.wanted():
         yield
         return
@@ -48,27 +38,30 @@ async def traced(swarm: Swarm) -> AsyncIterator[None]:
     ids = PresetIds()
     provider = tracing.provider("swarmd", instance=socket.gethostname(), version=__version__, ids=ids)
     swarm.traced = True
-    following = asyncio.create_task(
-        follow(swarm, Spans(provider, ids, swarm_id=swarm.swarm_id), await swarm.db.read(events.last_seq))
+    exporting = asyncio.create_task(
+        export_spans(
+            swarm, Spans(provider, ids, swarm_id=swarm.swarm_id), await swarm.db.read(events.last_seq)
+        )
     )
     try:
         yield
     finally:
-        following.cancel()
+        exporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await following
+            await exporting
         await asyncio.to_thread(tracing.close, provider)
 
 
-async def follow(swarm: Swarm, spans: "Spans", seq: int) -> None:
-    """Makes the spans of what ends after that event, for ever."""
+async def export_spans(swarm: Swarm, spans: "Spans", seq: int) -> None:
+    """Makes the spans of attempts that end after event `seq`; runs until it is cancelled."""
     while True:
-        more = swarm.feed.next()
+        more = swarm.wakeups.wait_next()
         try:
-            seq, ended, full = await swarm.db.read(partial(_read, seq=seq))
-            for attempt in ended:
+            page = await swarm.db.read(partial(_read, seq=seq))
+            seq, full = page.last_seq, page.full
+            for attempt in page.ended:
                 spans.record(attempt)
-        except Exception:  # noqa: BLE001  # one bad round must not end the traces for good
+        except Exception:  # noqa: BLE001  # one failed page must not end the traces for good
             _log.exception("traces of some attempts are lost")
             full = False
         if full:
@@ -77,16 +70,23 @@ async def follow(swarm: Swarm, spans: "Spans", seq: int) -> None:
             await more
 
 
-def _read(tx: ReadTx, *, seq: int) -> tuple[int, Sequence[EndedAttempt], bool]:
+class _AttemptPage(NamedTuple):
+    ended: Sequence[EndedAttempt]
+    last_seq: int
+    # Set if more events follow.
+    full: bool
+
+
+def _read(tx: ReadTx, *, seq: int) -> _AttemptPage:
     found = events.after(tx, seq, limit=PAGE)
-    last = found[-1].seq if found else seq
-    return last, list(_ended(tx, found)), len(found) == PAGE
+    last_seq = found[-1].seq if found else seq
+    return _AttemptPage(list(_ended(tx, found)), last_seq, len(found) == PAGE)
 
 
 def _ended(tx: ReadTx, found: Sequence[Event]) -> Iterator[EndedAttempt]:
     for event in found:
-        if event.kind in _ENDS and event.attempt:
+        if event.kind in ENDS_ATTEMPT and event.attempt:
             attempt = attempts.ended(tx, event.task_id, event.attempt)
-            # A waiting task that is killed names an attempt that ended long ago.
+            # The kill of a waiting task names its last attempt, which ended long ago.
             if attempt is not None and attempt.ended_us == event.happened_us:
                 yield attempt

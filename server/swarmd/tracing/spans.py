@@ -1,4 +1,4 @@
-"""Makes the spans of attempts that have ended, with the ids that their workers were told at the claim."""
+"""The spans of ended attempts, with the ids that each worker got with its claim."""
 
 from typing import Final
 
@@ -16,24 +16,24 @@ _NS: Final = 1_000
 
 
 class PresetIds(IdGenerator):
-    """Gives the next root span the ids that it is told, and any others by chance."""
+    """An id generator that gives the next root span preset ids, and all others random ids."""
 
     def __init__(self) -> None:
-        self._chance = RandomIdGenerator()
+        self._random = RandomIdGenerator()
         self.next: TraceIds | None = None
 
     def generate_trace_id(self) -> int:
-        """See IdGenerator; asked for a root span only, and before its span id."""
-        return self._chance.generate_trace_id() if self.next is None else self.next.trace_id
+        """Returns the trace id of a root span; the SDK asks for it before the span id."""
+        return self._random.generate_trace_id() if self.next is None else self.next.trace_id
 
     def generate_span_id(self) -> int:
-        """See IdGenerator."""
+        """Returns the id of the next span."""
         preset, self.next = self.next, None
-        return self._chance.generate_span_id() if preset is None else preset.span_id
+        return self._random.generate_span_id() if preset is None else preset.span_id
 
 
 class Spans:
-    """Two spans an attempt: from its claim to its end, and in it from the claim to the first session."""
+    """The maker of two spans per attempt: claim to end, and within it claim to first session."""
 
     def __init__(self, provider: TracerProvider, ids: PresetIds, *, swarm_id: str) -> None:
         self._tracer = provider.get_tracer("swarmd")
@@ -41,7 +41,7 @@ class Spans:
         self._swarm_id = swarm_id
 
     def record(self, attempt: EndedAttempt) -> None:
-        """Makes them."""
+        """Makes the spans of an ended attempt."""
         self._ids.next = trace_of(
             self._swarm_id, epoch=attempt.epoch, task_id=attempt.task_id, attempt=attempt.number
         )
@@ -62,10 +62,10 @@ class Spans:
         if attempt.outcome in _BAD:
             root.set_status(Status(StatusCode.ERROR, attempt.failure_class))
         if attempt.started_us is not None:
-            self._start(root, attempt.claimed_us, attempt.started_us)
+            self._add_wait_span(root, attempt.claimed_us, attempt.started_us)
         root.end(attempt.ended_us * _NS)
 
-    def _start(self, root: trace.Span, claimed_us: int, started_us: int) -> None:
+    def _add_wait_span(self, root: trace.Span, claimed_us: int, started_us: int) -> None:
         context = trace.set_span_in_context(root)
         span = self._tracer.start_span("claim to go", context=context, start_time=claimed_us * _NS)
         span.end(started_us * _NS)

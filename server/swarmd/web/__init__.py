@@ -1,1 +1,1 @@
-"""The HTTP face: JSON for programs, the dashboard's files, its live feed. Reads and acts through the engine."""
+"""The HTTP interface: JSON routes, the dashboard's files and its live feed. Reads and acts through the engine."""

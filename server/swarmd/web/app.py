@@ -1,4 +1,4 @@
-"""Puts the routes, the live feed and the dashboard's files together behind the guard."""
+"""The ASGI application: routes, live feed and dashboard files behind the origin check."""
 
 from collections.abc import Collection
 from typing import Any
@@ -19,7 +19,7 @@ from swarmd.web.auth.origin_check import OriginCheck
 from swarmd.web.handler import endpoint
 from swarmd.web.http import openapi
 from swarmd.web.http.errors import InternalFault, MethodNotAllowed, RouteNotFound
-from swarmd.web.http.responses import Json, refusal
+from swarmd.web.http.responses import Json, error_response
 from swarmd.web.http.route import AppState
 from swarmd.web.live import websocket as live
 from swarmd.web.live.broadcaster import Broadcaster
@@ -29,52 +29,55 @@ from swarmd.web.static_files import Files
 OPENAPI_PATH = "/api/openapi.json"
 
 
-def build(site: AppState, stream: Broadcaster, *, names: Collection[str], any_address: bool) -> ASGIApp:
-    """The whole of it; `names` are those by which the server may be called, any address if it has them all."""
+def build(state: AppState, broadcaster: Broadcaster, *, names: Collection[str], any_address: bool) -> ASGIApp:
+    """Builds the application.
+
+    `names` are the host names that the server answers to; with `any_address` it answers to every IP address too.
+    """
     app = Starlette(
-        routes=_routes(site, stream, static_files.load()),
-        exception_handlers={SwarmError: _refused, HTTPException: _not_there, Exception: _broken},
+        routes=_routes(state, broadcaster, static_files.load()),
+        exception_handlers={SwarmError: _swarm_error, HTTPException: _http_error, Exception: _internal_error},
     )
     app.router.redirect_slashes = False
     return OriginCheck(app, names=names, any_address=any_address)
 
 
-def _routes(site: AppState, stream: Broadcaster, found: Files) -> list[BaseRoute]:
-    description = openapi.describe(ROUTES, cookie=site.cookie)
+def _routes(state: AppState, broadcaster: Broadcaster, files: Files) -> list[BaseRoute]:
+    description = openapi.describe(ROUTES, cookie=state.cookie)
 
     async def describe(request: Request) -> Response:
         return Json(description)
 
     async def log_in(request: Request) -> Response:
         if request.method == "GET" and "code" in request.query_params:
-            return await login.redeem(site, request)
-        return await found.page(request)
+            return await login.redeem(state, request)
+        return await files.page(request)
 
     async def watch(socket: WebSocket) -> None:
-        await live.watch(site, stream, socket)
+        await live.watch(state, broadcaster, socket)
 
     return [
-        *(HttpRoute(route.path, endpoint(site, route), methods=[route.method]) for route in ROUTES),
+        *(HttpRoute(route.path, endpoint(state, route), methods=[route.method]) for route in ROUTES),
         HttpRoute(OPENAPI_PATH, describe),
-        HttpRoute("/", found.page),
+        HttpRoute("/", files.page),
         HttpRoute("/login", log_in),
         WebSocketRoute(SOCKET_PATH, watch),
-        *(HttpRoute(path, found.file) for path in found.paths),
+        *(HttpRoute(path, files.file) for path in files.paths),
     ]
 
 
-async def _refused(_request: Request | WebSocket, error: Exception) -> Any:
+async def _swarm_error(_request: Request | WebSocket, error: Exception) -> Any:
     assert isinstance(error, SwarmError)
-    return refusal(error)
+    return error_response(error)
 
 
-async def _broken(_request: Request, _error: Exception) -> Response:
-    """The guard logs it."""
-    return refusal(InternalFault())
+async def _internal_error(_request: Request, _error: Exception) -> Response:
+    """Returns the response; OriginCheck logs the error."""
+    return error_response(InternalFault())
 
 
-async def _not_there(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        return refusal(MethodNotAllowed(request.method))
-    return refusal(RouteNotFound(request.url.path))
+        return error_response(MethodNotAllowed(request.method))
+    return error_response(RouteNotFound(request.url.path))

@@ -1,4 +1,4 @@
-"""Makes an endpoint of a route: who asks, whether they may, what they give, the answer."""
+"""The endpoint of a route: authenticates, authorizes, reads the parameters, calls the route's handler."""
 
 import asyncio
 import ipaddress
@@ -20,28 +20,28 @@ MAX_BODY: Final = 1024 * 1024
 BODY_WITHIN_S: Final = 10.0
 
 
-def endpoint(site: AppState, route: Route) -> Callable[[Request], Awaitable[Response]]:
-    """What Starlette calls for the route."""
+def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    """Returns the function that Starlette calls for the route."""
 
-    async def answer(request: Request) -> Response:
-        who = None
-        if route.verb and not (route.scraped and site.metrics_open and _is_near(request)):
-            who = authorize.identify(site, request)
-            authorize.check_role(who, route.verb)
+    async def respond(request: Request) -> Response:
+        principal = None
+        if route.rpc and not (route.scraped and state.metrics_open and _is_loopback_client(request)):
+            principal = authorize.authenticate(state, request)
+            authorize.check_role(principal, route.rpc)
             if route.method == "POST":
-                authorize.check_csrf(who, request.headers.getlist(authorize.CSRF_HEADER))
+                authorize.check_csrf(principal, request.headers.getlist(authorize.CSRF_HEADER))
         given = _query(request, route.query)
         if route.method == "POST":
             given |= _body(await _read(request), route.body)
-        found = await route.handle(
-            site, ApiRequest(who, request.path_params, given, request.cookies.get(site.cookie, ""))
+        response = await route.handle(
+            state, ApiRequest(principal, request.path_params, given, request.cookies.get(state.cookie, ""))
         )
-        return found if isinstance(found, Response) else Json(found, status_code=route.status)
+        return response if isinstance(response, Response) else Json(response, status_code=route.status)
 
-    return answer
+    return respond
 
 
-def _is_near(request: Request) -> bool:
+def _is_loopback_client(request: Request) -> bool:
     return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
 
 
@@ -60,12 +60,14 @@ def _body(body: Mapping[str, Any], fields: Sequence[Param[Any]]) -> dict[str, An
     known = {field.name: field for field in fields}
     for name in body:
         if name not in known:
-            raise InvalidRequest(name[:100], f"is not known here; known are: {', '.join(known) or 'none'}")
+            raise InvalidRequest(
+                name[:100], f"is not a field of this route; known are: {', '.join(known) or 'none'}"
+            )
     return {name: known[name].read(name, value) for name, value in body.items()}
 
 
 async def _read(request: Request) -> Mapping[str, Any]:
-    """The body's object; an empty body is an empty one."""
+    """Reads the JSON object of the body; an empty body is an empty object."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ContentTypeRefused
@@ -73,7 +75,7 @@ async def _read(request: Request) -> Mapping[str, Any]:
     try:
         found = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
-        raise InvalidRequest("body", "is no JSON") from None
+        raise InvalidRequest("body", "is not valid JSON") from None
     if not isinstance(found, dict):
         raise InvalidRequest("body", "must be a JSON object")
     return found

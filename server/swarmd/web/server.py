@@ -1,4 +1,4 @@
-"""Serves the HTTP face in the daemon's own event loop: its address, its limits, its end."""
+"""The HTTP server, which runs in the daemon's event loop: its address, limits and shutdown."""
 
 import asyncio
 import contextlib
@@ -24,22 +24,22 @@ from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
 
 STOP_GRACE_S: Final = 1
-# More connections than viewers and scrapers ever need; each costs a few kilobytes.
+# More connections than browsers and scrapers ever need; each costs a few kilobytes.
 MAX_CONNECTIONS: Final = 1_000
-# A request's line and headers, in bytes, and how long they may take.
+# The largest request head (line and headers) in bytes, and the time in which it must arrive.
 MAX_HEAD: Final = 16 * 1024
 HEAD_WITHIN_S: Final = 10.0
 KEEP_ALIVE_S: Final = 30
 MAX_FRAME: Final = 64 * 1024
-_ALL_ADDRESSES: Final = ("0.0.0.0", "[::]")  # noqa: S104  # only with TLS, which the daemon sees to
+_ALL_ADDRESSES: Final = ("0.0.0.0", "[::]")  # noqa: S104  # only with TLS; the daemon refuses anything else
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to serve, and by which names."""
+    """An address to serve on, with its TLS files and host names."""
 
     address: str
-    # Both or none.
+    # Both or neither.
     cert: Path | None = None
     key: Path | None = None
     names: Collection[str] = ()
@@ -47,20 +47,23 @@ class ListenAddress:
 
 
 class WebServer:
-    """Serves one swarm over HTTP."""
+    """The HTTP server of one swarm."""
 
-    def __init__(self, swarm: Swarm, looks: Reads, metrics: Metrics, place: ListenAddress) -> None:
+    def __init__(self, swarm: Swarm, reads: Reads, metrics: Metrics, listen: ListenAddress) -> None:
         self._swarm = swarm
-        self._looks = looks
+        self._reads = reads
         self._metrics = metrics
-        self._place = place
-        self._stream = Broadcaster(swarm, looks)
+        self._listen = listen
+        self._broadcaster = Broadcaster(swarm, reads)
 
     async def start(self) -> str:
-        """Serves; returns where. Raises OSError if the address can't be had, or the certificate can't be read."""
-        listener = _listen(self._place.address)
-        host, port = self._place.address.rpartition(":")[0], listener.getsockname()[1]
-        secure = self._place.cert is not None
+        """Starts to serve and returns the URL.
+
+        Raises: OSError if the address can't be bound or the certificate can't be read.
+        """
+        listener = _listen(self._listen.address)
+        host, port = self._listen.address.rpartition(":")[0], listener.getsockname()[1]
+        secure = self._listen.cert is not None
         try:
             self._server = _Server(self._config(host, port, secure=secure))
             self._server.config.load()
@@ -68,37 +71,37 @@ class WebServer:
             listener.close()
             raise
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        self._feeding = asyncio.create_task(self._stream.run())
+        self._broadcasting = asyncio.create_task(self._broadcaster.run())
         await self._server.up.wait()
         url = f"{'https' if secure else 'http'}://{host}:{port}"
         self._swarm.logins.url = url
         return url
 
     async def stop(self) -> None:
-        """Closes every connection, those of viewers too."""
+        """Closes every connection, WebSockets included."""
         self._swarm.logins.url = ""
         self._server.down.set()
         await self._serving
-        self._feeding.cancel()
+        self._broadcasting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self._feeding
+            await self._broadcasting
 
     def _config(self, host: str, port: int, *, secure: bool) -> uvicorn.Config:
         cookie = f"swarm-{port}"
-        site = AppState(
+        state = AppState(
             swarm=self._swarm,
-            looks=self._looks,
+            reads=self._reads,
             metrics=self._metrics,
-            verbs=Actions(self._swarm, self._looks),
+            actions=Actions(self._swarm, self._reads),
             cookie=f"__Host-{cookie}" if secure else cookie,
             secure=secure,
-            metrics_open=self._place.metrics_open,
+            metrics_open=self._listen.metrics_open,
         )
-        names = {*LOOPBACK, host.lower(), *(name.lower() for name in self._place.names)}
-        # What a stranger sends is no news; what fails in a route is logged by the guard.
+        names = {*LOOPBACK, host.lower(), *(name.lower() for name in self._listen.names)}
+        # Malformed requests of strangers are not logged; OriginCheck logs failures of routes.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
         return uvicorn.Config(
-            build(site, self._stream, names=names, any_address=host in _ALL_ADDRESSES),
+            build(state, self._broadcaster, names=names, any_address=host in _ALL_ADDRESSES),
             http=_HeaderTimeoutProtocol,
             ws="websockets-sansio",
             lifespan="off",
@@ -113,14 +116,14 @@ class WebServer:
             h11_max_incomplete_event_size=MAX_HEAD,
             ws_max_size=MAX_FRAME,
             ws_per_message_deflate=False,
-            ssl_certfile=self._place.cert,
-            ssl_keyfile=self._place.key,
+            ssl_certfile=self._listen.cert,
+            ssl_keyfile=self._listen.key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,
         )
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the daemon, and sleeps until it is told to end instead of looking ten times a second."""
+    """A uvicorn server that leaves signals to the daemon and waits for an event in place of polling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -140,14 +143,14 @@ class _Server(uvicorn.Server):
 
 
 class _HeaderTimeoutProtocol(H11Protocol):
-    """Hangs up on those who open a connection and don't say what they want."""
+    """An HTTP protocol that closes connections whose request does not arrive in time."""
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """See asyncio.Protocol."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(HEAD_WITHIN_S, self._look)
+        self._timer = self.loop.call_later(HEAD_WITHIN_S, self._close_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -155,25 +158,25 @@ class _HeaderTimeoutProtocol(H11Protocol):
             self._timer.cancel()
         super().connection_lost(exc)
 
-    def _look(self) -> None:
+    def _close_if_idle(self) -> None:
         if self.transport.get_protocol() is not self:
-            return  # it is a WebSocket now
+            return  # the connection has become a WebSocket
         if self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
             self.transport.close()
             return
-        self._timer = self.loop.call_later(HEAD_WITHIN_S, self._look)
+        self._timer = self.loop.call_later(HEAD_WITHIN_S, self._close_if_idle)
 
 
 def _listen(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, where = found[0]
-    # The protocol is named: asyncio sends at once only on sockets that are known to be TCP.
+    # The protocol is explicit: asyncio sets TCP_NODELAY only on sockets that it knows to be TCP.
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
-        listener.setblocking(False)  # as the standard library has it
+        listener.setblocking(False)  # asyncio requires it
     except BaseException:
         listener.close()
         raise

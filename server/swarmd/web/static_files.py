@@ -1,4 +1,7 @@
-"""The dashboard's files, read once into memory: what is not among them can't be asked for."""
+"""The dashboard's files, read once into memory.
+
+Invariant: only these files are served; a request never reaches the file system.
+"""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -12,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 INDEX: Final = "/index.html"
-# Their names change with what is in them.
+# File names below it change with the content.
 HASHED: Final = "/assets/"
 FOREVER: Final = "public, max-age=31536000, immutable"
 MISSING: Final = (
     "The dashboard's files are not in this installation; the JSON routes work all the same.\n"
     "In a checkout, `make web` builds them.\n"
 )
-# Not what the machine's own tables say: they differ.
+# Not from `mimetypes`: its tables differ between machines.
 _KINDS: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -36,56 +39,56 @@ _KINDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file, as it goes out."""
+    """A file as it is served."""
 
     kind: str
     raw: bytes
-    # The same in fewer bytes; empty where that saves nothing.
-    packed: bytes
+    # Compressed by gzip; empty if that saves nothing.
+    gzipped: bytes
 
 
 class Files:
-    """Answers with the files of a folder."""
+    """The handlers of the dashboard's files."""
 
     def __init__(self, found: Mapping[str, File]) -> None:
         self._files = found
 
     @property
     def paths(self) -> Sequence[str]:
-        """Where the files are, but for the page."""
+        """Returns the paths of all files but the page."""
         return [path for path in self._files if path != INDEX]
 
     async def page(self, request: Request) -> Response:
-        """The page itself."""
+        """Returns the page."""
         file = self._files.get(INDEX)
         if file is None:
             return PlainTextResponse(MISSING, 503)
-        return _answer(file, request)
+        return _response(file, request)
 
     async def file(self, request: Request) -> Response:
-        """Any other of the files."""
+        """Returns another file."""
         path = request.url.path
-        response = _answer(self._files[path], request)
+        response = _response(self._files[path], request)
         if path.startswith(HASHED):
             response.headers["Cache-Control"] = FOREVER
         return response
 
 
 def load() -> Files:
-    """Reads the files that the package has."""
+    """Reads the files of the package into memory."""
     return Files(dict(_below(folder(), "")))
 
 
 def folder() -> Traversable:
-    """Where the built dashboard lies; an installation may be without it."""
+    """Returns the folder of the built dashboard; an installation may lack it."""
     return resources.files("swarmd.web").joinpath("static")
 
 
-def _below(place: Traversable, path: str) -> list[tuple[str, File]]:
+def _below(directory: Traversable, path: str) -> list[tuple[str, File]]:
     found: list[tuple[str, File]] = []
-    if not place.is_dir():
+    if not directory.is_dir():
         return found
-    for entry in place.iterdir():
+    for entry in directory.iterdir():
         name = f"{path}/{entry.name}"
         if entry.is_dir():
             found += _below(entry, name)
@@ -96,14 +99,14 @@ def _below(place: Traversable, path: str) -> list[tuple[str, File]]:
 
 def _file(name: str, raw: bytes) -> File:
     kind = _KINDS.get(PurePosixPath(name).suffix, "application/octet-stream")
-    packed = gzip.compress(raw, mtime=0)
-    return File(kind, raw, packed if len(packed) < len(raw) else b"")
+    gzipped = gzip.compress(raw, mtime=0)
+    return File(kind, raw, gzipped if len(gzipped) < len(raw) else b"")
 
 
-def _answer(file: File, request: Request) -> Response:
+def _response(file: File, request: Request) -> Response:
     headers = {"Vary": "Accept-Encoding"}
-    packs = "gzip" in request.headers.get("accept-encoding", "").replace(" ", "").lower().split(",")
-    if file.packed and packs:
+    accepted = "gzip" in request.headers.get("accept-encoding", "").replace(" ", "").lower().split(",")
+    if file.gzipped and accepted:
         headers["Content-Encoding"] = "gzip"
-        return Response(file.packed, headers=headers, media_type=file.kind)
+        return Response(file.gzipped, headers=headers, media_type=file.kind)
     return Response(file.raw, headers=headers, media_type=file.kind)

@@ -1,1 +1,1 @@
-"""Messages of the contract from what the engine knows, and back: what gRPC and HTTP have in common."""
+"""Conversion between the engine's values and the contract's messages, shared by gRPC and HTTP."""

@@ -1,4 +1,4 @@
-"""Task definitions between the domain and the wire."""
+"""Conversion of task definitions."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ from swarmd.wire import enums, values
 
 
 def read_planned(message: operator_pb.PlannedTask) -> PlannedTask:
-    """A task of a plan."""
+    """Converts a task of a plan from its message."""
     status = enums.TASK_STATUS.optional(message.status, "status") or TaskStatus.NOT_STARTED
     return PlannedTask(read(message.definition), status)
 
 
 def planned(status: TaskStatus, definition: TaskDefinition) -> operator_pb.PlannedTask:
-    """A task of an export."""
+    """Converts a task of an export to its message."""
     return operator_pb.PlannedTask(definition=write(definition), status=enums.TASK_STATUS.to_wire(status))
 
 
 def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
-    """What the author of a task asks for."""
+    """Converts a definition from its message."""
     has = message.HasField
     return TaskDefinition(
         task_id=TaskId(message.task_id),
@@ -57,7 +57,7 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
 
 
 def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
-    """The same, for the wire."""
+    """Converts a definition to its message."""
     rehearsal = definition.rehearsal
     return task_pb2.TaskDefinition(
         task_id=definition.task_id,

@@ -1,4 +1,4 @@
-"""The domain's enums and the wire's, which have the same members in other spelling."""
+"""Conversion of enums: the contract has the domain's members with a prefix."""
 
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
@@ -21,25 +21,34 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class EnumMap(Generic[E]):
-    """One pair of enums. Raises KeyError when made if a member of ours is missing on the wire."""
+    """A pair of enums.
+
+    Raises: ValueError at construction if the contract lacks a member of the domain's enum.
+    """
 
     def __init__(self, kind: type[E], wire: Any, prefix: str) -> None:
         self._to_wire: dict[E, Any] = {member: wire.Value(f"{prefix}_{member.name}") for member in kind}
         self._from_wire = {value: member for member, value in self._to_wire.items()}
 
     def to_wire(self, member: E | None) -> Any:
-        """The wire's value; UNSPECIFIED for None."""
+        """Returns the contract's value; UNSPECIFIED for None."""
         return 0 if member is None else self._to_wire[member]
 
     def from_wire(self, value: int, field: str) -> E:
-        """Our member; raises InvalidRequest if it is none."""
+        """Returns the domain's member.
+
+        Raises: InvalidRequest for an unknown value and for UNSPECIFIED.
+        """
         member = self._from_wire.get(value)
         if member is None:
             raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
         return member
 
     def optional(self, value: int, field: str) -> E | None:
-        """The same, None for UNSPECIFIED."""
+        """Returns the domain's member, None for UNSPECIFIED.
+
+        Raises: InvalidRequest for an unknown value.
+        """
         return None if value == 0 else self.from_wire(value, field)
 
 

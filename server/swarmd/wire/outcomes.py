@@ -1,4 +1,4 @@
-"""Outcomes between the wire and the engine, which keeps what it does not decide on as JSON."""
+"""Conversion of outcomes; the engine keeps the parts that it does not decide on as JSON."""
 
 import hashlib
 from typing import Final
@@ -18,8 +18,8 @@ _MASK: Final = Mask()
 
 
 def read(message: task_pb2.Outcome) -> Outcome:
-    """How a worker says that an attempt ended."""
-    # The digest is of what came: the same outcome again must be known again.
+    """Converts a worker's outcome; masks secrets in the message, which it changes."""
+    # Of the unmasked message: a repeated outcome must have the same digest.
     digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
     _MASK.message(message)
     report = task_pb2.Outcome()
@@ -30,40 +30,42 @@ def read(message: task_pb2.Outcome) -> Outcome:
         kind=enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind"),
         failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
         error=message.error[:MAX_ERROR],
-        report=_written(report),
+        report=_report_json(report),
         digest=digest,
-        retry_after_s=_wait_s(message.retry_after) if message.HasField("retry_after") else None,
+        retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
     )
 
 
-def _wait_s(asked: Duration) -> float:
-    """What a provider asked for, within reason: it may have said anything."""
+def _retry_after_s(asked: Duration) -> float:
+    """Returns the provider's delay, clamped to MAX_WAIT_S: a provider may ask for any time."""
     return min(max(0.0, values.seconds(asked)), MAX_WAIT_S)
 
 
-def _written(report: task_pb2.Outcome) -> str:
+def _report_json(report: task_pb2.Outcome) -> str:
     if not report.ByteSize():
         return NO_REPORT
     try:
         return json_format.MessageToJson(report, indent=None, preserving_proto_field_name=True)
     except json_format.SerializeToJsonError as error:  # a duration of more than 10,000 years
-        raise InvalidRequest("finished.outcome", f"can't be kept: {error}") from error
+        raise InvalidRequest("finished.outcome", f"can't be stored: {error}") from error
 
 
 def read_report(report: str | None) -> task_pb2.Outcome:
-    """What was kept of an outcome, its end aside; empty if nothing was."""
+    """Reads the stored parts of an outcome; empty if nothing was stored."""
     if not report or report == NO_REPORT:
         return task_pb2.Outcome()
     return json_format.Parse(report, task_pb2.Outcome(), ignore_unknown_fields=True)
 
 
 def read_receipt(receipt: str) -> session_pb2.KillReceipt:
-    """A kill receipt as it was kept."""
+    """Reads a stored kill receipt."""
     return json_format.Parse(receipt, session_pb2.KillReceipt(), ignore_unknown_fields=True)
 
 
-def whole(kind: OutcomeKind, failure_class: FailureClass | None, error: str, report: str) -> task_pb2.Outcome:
-    """An archived outcome as it came in."""
+def to_message(
+    kind: OutcomeKind, failure_class: FailureClass | None, error: str, report: str
+) -> task_pb2.Outcome:
+    """Rebuilds the message of an archived outcome."""
     message = read_report(report)
     message.kind = enums.OUTCOME_KIND.to_wire(kind)
     message.failure_class = enums.FAILURE_CLASS.to_wire(failure_class)

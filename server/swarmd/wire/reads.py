@@ -1,4 +1,4 @@
-"""What people look at, as messages: the same for every way in which they ask."""
+"""The reads of people, with their results as messages, shared by gRPC and HTTP."""
 
 from collections.abc import Sequence
 
@@ -14,27 +14,27 @@ from swarmd.wire import definitions, views
 
 
 class Reads:
-    """Reads one swarm."""
+    """The reads of one swarm."""
 
     def __init__(self, swarm: Swarm, *, started_us: int) -> None:
         self._swarm = swarm
         self._started_us = started_us
 
     async def task(self, task_id: str) -> pb.GetTaskResponse:
-        """One task with its definition and its attempts."""
+        """Returns a task with its definition and attempts."""
         return await self._swarm.db.read(lambda tx: detail(tx, lookup.resolve(tx, task_id).key))
 
     async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:
-        """The tasks of these ids, in this order."""
-        return await self._swarm.db.read(lambda tx: named(tx, task_ids))
+        """Returns the tasks with these ids, in the given order."""
+        return await self._swarm.db.read(lambda tx: tasks_by_id(tx, task_ids))
 
     async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
-        """Why a task is where it is."""
-        live, backoffs = self._swarm.live, self._swarm.backoffs
+        """Returns the reasons for a task's status."""
+        live, backoffs = self._swarm.live, self._swarm.retry_timers
 
-        def read(tx: ReadTx) -> tuple[explain.Facts, task_pb2.Task]:
+        def read(tx: ReadTx) -> tuple[explain.TaskFacts, task_pb2.Task]:
             task = lookup.resolve(tx, task_id)
-            return explain.gather(tx, task, live), views.task(store_views.task(tx, task.key))
+            return explain.read_facts(tx, task, live), views.task(store_views.task(tx, task.key))
 
         facts, task = await self._swarm.db.read(read)
         return pb.ExplainTaskResponse(
@@ -42,36 +42,36 @@ class Reads:
         )
 
     async def swarm(self) -> swarm_pb2.Swarm:
-        """The swarm as a whole."""
+        """Returns the status of the swarm."""
         return await self._swarm.db.read(self.swarm_in)
 
     async def workers(self) -> list[swarm_pb2.Worker]:
-        """All workers that ever joined, by name."""
+        """Returns all workers that ever joined, by name."""
         return await self._swarm.db.read(self.workers_in)
 
     def swarm_in(self, tx: ReadTx) -> swarm_pb2.Swarm:
-        """The same, as of the moment of a transaction."""
+        """Returns the status of the swarm as the transaction sees it."""
         return views.swarm(overview.swarm_view(tx, self._swarm.live, started_us=self._started_us))
 
     def workers_in(self, tx: ReadTx) -> list[swarm_pb2.Worker]:
-        """The same, as of the moment of a transaction."""
-        known = self._swarm
-        found = overview.worker_views(tx, known.live, known.clock, known.policy.pace)
+        """Returns all workers as the transaction sees them."""
+        swarm = self._swarm
+        found = overview.worker_views(tx, swarm.live, swarm.clock, swarm.policy.pace)
         return [views.worker(view) for view in found]
 
 
-def named(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
-    """The tasks of these ids, in this order."""
+def tasks_by_id(tx: ReadTx, task_ids: Sequence[str]) -> list[task_pb2.Task]:
+    """Returns the tasks with these ids, in the given order."""
     return tasks(tx, [lookup.resolve(tx, task_id).key for task_id in task_ids])
 
 
 def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> list[task_pb2.Task]:
-    """The tasks of these keys, in this order."""
+    """Returns the tasks with these keys, in the given order."""
     return [views.task(view) for view in store_views.tasks(tx, keys)]
 
 
 def detail(tx: ReadTx, key: TaskKey) -> pb.GetTaskResponse:
-    """One task with its definition and its attempts."""
+    """Returns a task with its definition and attempts."""
     return pb.GetTaskResponse(
         task=views.task(store_views.task(tx, key)),
         definition=definitions.write(store_views.definition(tx, key)),

@@ -1,4 +1,4 @@
-"""The one table of who may call what, for gRPC and for HTTP: a route has the roles of the method that it does."""
+"""The one table of roles by method, for gRPC and HTTP: a route has the roles of its method."""
 
 from collections.abc import Mapping
 from typing import Final

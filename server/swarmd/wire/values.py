@@ -1,4 +1,4 @@
-"""Times, durations and money between the domain and the wire."""
+"""Conversion of times, durations and money."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -11,28 +11,31 @@ from amplifier_swarm.v1 import session_pb2
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Usage
 
-_NANO: Final = Decimal(1_000_000_000)
-# What a Timestamp may hold.
+_NANODOLLARS: Final = Decimal(1_000_000_000)
+# The range of a Timestamp.
 _YEAR_1_S: Final = -62_135_596_800
 _YEAR_9999_S: Final = 253_402_300_799
-# Where SQLite's integers, and every bill, end.
+# Within SQLite's integers, and more than any bill.
 _MAX: Final = 2**62
 
 
 def timestamp(us: int | None) -> Timestamp | None:
-    """A time for people; None stays unset."""
+    """Converts microseconds since 1970 to a Timestamp; None stays unset."""
     return None if us is None else Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
 
 
 def timestamp_us(value: Timestamp, field: str) -> int:
-    """Microseconds since 1970; raises InvalidRequest for a time before the year 1 or after 9999."""
+    """Converts a Timestamp to microseconds since 1970.
+
+    Raises: InvalidRequest for a time before the year 1 or after 9999.
+    """
     if not _YEAR_1_S <= value.seconds <= _YEAR_9999_S:
-        raise InvalidRequest(field, "is no time")
+        raise InvalidRequest(field, "is not a time between the years 1 and 9999")
     return value.seconds * 1_000_000 + value.nanos // 1_000
 
 
 def duration(seconds: float | None) -> Duration | None:
-    """A duration; None stays unset."""
+    """Converts seconds to a Duration; None stays unset."""
     if seconds is None:
         return None
     nanos = round(seconds * 1_000_000_000)
@@ -40,18 +43,21 @@ def duration(seconds: float | None) -> Duration | None:
 
 
 def seconds(value: Duration) -> float:
-    """Seconds of a duration."""
+    """Converts a Duration to seconds."""
     return value.seconds + value.nanos / 1_000_000_000
 
 
 def usage(value: Usage) -> session_pb2.Usage:
-    """What sessions have used."""
-    cost = "" if value.cost_nano is None else f"{Decimal(value.cost_nano) / _NANO:f}"
+    """Converts tokens and cost to their message."""
+    cost = "" if value.cost_nano is None else f"{Decimal(value.cost_nano) / _NANODOLLARS:f}"
     return session_pb2.Usage(input_tokens=value.input_tokens, output_tokens=value.output_tokens, cost=cost)
 
 
 def read_usage(value: session_pb2.Usage) -> Usage:
-    """What a worker says that a session has used; raises InvalidRequest for what can't be."""
+    """Converts the tokens and cost that a worker reports.
+
+    Raises: InvalidRequest for a negative or senseless value.
+    """
     if not (0 <= value.input_tokens < _MAX and 0 <= value.output_tokens < _MAX):
         raise InvalidRequest("usage", "token counts must not be negative")
     return Usage(value.input_tokens, value.output_tokens, _read_cost(value.cost))
@@ -61,7 +67,7 @@ def _read_cost(text: str) -> int | None:
     if not text:
         return None
     try:
-        nano = int(Decimal(text) * _NANO)
+        nano = int(Decimal(text) * _NANODOLLARS)
     except (InvalidOperation, ValueError, OverflowError):
         nano = -1
     if not 0 <= nano < _MAX:
@@ -70,6 +76,6 @@ def _read_cost(text: str) -> int | None:
 
 
 def iso(us: int | None) -> str | None:
-    """A time as documents have it."""
+    """Converts microseconds since 1970 to the text that documents have; None stays None."""
     stamp = timestamp(us)
     return None if stamp is None else words.iso_of(stamp)

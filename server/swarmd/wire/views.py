@@ -1,4 +1,4 @@
-"""What people look at, for the wire."""
+"""Conversion of the views that people read to messages."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swa
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import Reason
 from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
-from swarmd.engine.reports.session_logs import Shown
+from swarmd.engine.reports.session_logs import LogItem
 from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
@@ -16,7 +16,7 @@ from swarmd.wire import enums, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:
-    """A task as a list shows it."""
+    """Converts a task as lists show it."""
     blocked = view.status in (TaskStatus.BLOCKED, TaskStatus.SKIPPED)
     return task_pb2.Task(
         task_id=view.task_id,
@@ -47,7 +47,7 @@ def task(view: TaskView) -> task_pb2.Task:
 
 
 def attempt(view: AttemptView) -> task_pb2.Attempt:
-    """An attempt with its sessions and what was reported of it."""
+    """Converts an attempt with its sessions and the worker's report."""
     report = outcomes.read_report(view.report)
     message = task_pb2.Attempt(
         number=view.number,
@@ -72,7 +72,7 @@ def attempt(view: AttemptView) -> task_pb2.Attempt:
 
 
 def swarm(view: SwarmView) -> swarm_pb2.Swarm:
-    """The swarm as a whole."""
+    """Converts the status of the swarm."""
     totals = view.totals
     return swarm_pb2.Swarm(
         mode=enums.MODE.to_wire(view.state.mode),
@@ -105,7 +105,7 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
 
 
 def worker(view: WorkerView) -> swarm_pb2.Worker:
-    """A worker as the server knows it."""
+    """Converts a worker."""
     identity = view.identity
     return swarm_pb2.Worker(
         name=identity.name,
@@ -125,7 +125,7 @@ def worker(view: WorkerView) -> swarm_pb2.Worker:
 
 
 def stopping(worker: StoppingWorker) -> operator_service_pb2.StoppingWorker:
-    """A worker that was told to end its sessions."""
+    """Converts a worker that an emergency stop waits for."""
     return operator_service_pb2.StoppingWorker(
         worker=worker.name,
         reachable=worker.reachable,
@@ -135,7 +135,7 @@ def stopping(worker: StoppingWorker) -> operator_service_pb2.StoppingWorker:
 
 
 def event(value: Event) -> event_pb2.Event:
-    """One change."""
+    """Converts an event."""
     return event_pb2.Event(
         seq=value.seq,
         happened_at=values.timestamp(value.happened_us),
@@ -150,7 +150,7 @@ def event(value: Event) -> event_pb2.Event:
 
 
 def reasons(found: Sequence[Reason]) -> list[operator_service_pb2.Reason]:
-    """Why a task is where it is."""
+    """Converts the reasons for a task's status."""
     return [
         operator_service_pb2.Reason(
             kind=enums.REASON_KIND.to_wire(reason.kind), message=reason.message, task_ids=reason.task_ids
@@ -159,8 +159,8 @@ def reasons(found: Sequence[Reason]) -> list[operator_service_pb2.Reason]:
     ]
 
 
-def log(session: SessionRef, shown: Sequence[Shown]) -> operator_service_pb2.TailLogResponse:
-    """Some of a session's log."""
+def log(session: SessionRef, shown: Sequence[LogItem]) -> operator_service_pb2.TailLogResponse:
+    """Converts log entries of one session."""
     return operator_service_pb2.TailLogResponse(
         session_id=session.session_id,
         role=enums.SESSION_ROLE.to_wire(session.role),
@@ -169,7 +169,7 @@ def log(session: SessionRef, shown: Sequence[Shown]) -> operator_service_pb2.Tai
     )
 
 
-def _log_entry(shown: Shown) -> session_pb2.LogEntry:
+def _log_entry(shown: LogItem) -> session_pb2.LogEntry:
     entry = shown.entry
     return session_pb2.LogEntry(
         number=entry.number,
@@ -181,7 +181,7 @@ def _log_entry(shown: Shown) -> session_pb2.LogEntry:
 
 
 def token(record: TokenRecord) -> operator_service_pb2.Token:
-    """A token without its secret."""
+    """Converts a token, without its secret."""
     return operator_service_pb2.Token(
         token_id=record.token_id,
         role=enums.ROLE.to_wire(record.role),
@@ -206,5 +206,5 @@ def _session(view: SessionView) -> session_pb2.Session:
 def _late_result(view: LateResultView) -> task_pb2.LateResult:
     return task_pb2.LateResult(
         received_at=values.timestamp(view.received_us),
-        outcome=outcomes.whole(view.kind, view.failure_class, view.error, view.report),
+        outcome=outcomes.to_message(view.kind, view.failure_class, view.error, view.report),
     )

@@ -1,6 +1,6 @@
 """The stand-in for `amplifier-agent`: its commands, and one turn of one session.
 
-Its rule: stdout carries what the command answers, and for a turn the one-line envelope or nothing.
+Invariant: stdout carries only the command's answer; for a turn, the one-line envelope or nothing.
 """
 
 import json
@@ -64,7 +64,7 @@ NO_APPROVAL = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """The exit code."""
+    """Runs the program and returns its exit code."""
     try:
         return _dispatch(list(argv))
     except KeyboardInterrupt:
@@ -132,7 +132,7 @@ def _run(given: Given) -> int:
     except Refusal as refusal:
         sys.stdout.write(envelope.refusal(refusal))
         return 2
-    with suppress(PermissionError):  # it leads a session already
+    with suppress(PermissionError):  # the process is a session leader already
         os.setsid()
     return _Run(request, envelope).go()
 
@@ -146,7 +146,7 @@ class _Request:
 
 
 def _request(given: Given) -> _Request:
-    """Everything that is refused before the turn."""
+    """Checks the call; raises Refusal for everything that is refused before the turn."""
     config = read_config(given.get("config") or os.environ.get("AMPLIFIER_AGENT_CONFIG", ""))
     version = given.get("protocol-version", PROTOCOL)
     if version != PROTOCOL and not config.allows_skew:
@@ -160,12 +160,12 @@ def _request(given: Given) -> _Request:
     if not WORKSPACE.fullmatch(workspace):
         raise Refusal("argv_workspace_invalid", f"workspace {workspace!r} does not match {WORKSPACE.pattern}")
     if not Path(given.get("cwd", ".")).is_dir():
-        raise Refusal("argv_path_unreadable", f"--cwd {given.get('cwd')!r} is no directory")
+        raise Refusal("argv_path_unreadable", f"--cwd {given.get('cwd')!r} is not a directory")
     return _Request(given, config, workspace, mode_rule(given.get("mode")))
 
 
 class _Run:
-    """One turn, from the boot to the envelope."""
+    """A turn, from the boot to the envelope."""
 
     def __init__(self, request: _Request, envelope: Envelope) -> None:
         given = request.given
@@ -230,7 +230,7 @@ class _Run:
 
 @dataclass(slots=True)
 class _SavingView:
-    """Shows, and keeps the session after each completed tool call."""
+    """A view that shows the turn and saves the session after each completed tool call."""
 
     shown: NdjsonView
     folder: SessionFolder

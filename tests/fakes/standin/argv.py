@@ -1,4 +1,4 @@
-"""Reads argv as click does. Its rule: what is not declared is a usage error, with code 2 and no envelope."""
+"""A parser for argv like click's. Invariant: an undeclared option is a usage error, with code 2 and no envelope."""
 
 import sys
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ WIDTH = 32
 
 
 class UsageError(Exception):
-    """The call is not of the grammar."""
+    """An error for a call that does not match the declared options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; it is known by its last name, and a flag takes no value."""
+    """An option; its key is its last name, and a flag has no value."""
 
     names: tuple[str, ...]
     help: str
@@ -28,7 +28,7 @@ class Option:
 
 @dataclass(slots=True)
 class Given:
-    """What a call gave: values by key, flags as an empty value, and the rest."""
+    """The parsed arguments: values by key, flags with an empty value, and the positional rest."""
 
     values: dict[str, str] = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Command:
     argument: str = ""
 
     def parse(self, argv: Sequence[str]) -> Given:
-        """Raises UsageError where the call is wrong."""
+        """Parses argv; raises UsageError if it does not match the options."""
         given, words = Given(), list(argv)
         while words:
             word = words.pop(0)
@@ -110,13 +110,13 @@ HELP = Option(("--help",), "Show this message and exit.", flag=True)
 
 
 def group_help(path: str, about: str, commands: Sequence[str]) -> str:
-    """The help of a program that has commands."""
+    """Returns the help text of a program with commands."""
     listed = "".join(f"  {name}\n" for name in commands)
     return f"Usage: {path} [OPTIONS] COMMAND [ARGS]...\n\n  {about}\n\nCommands:\n{listed}"
 
 
 def no_command(path: str, name: str) -> int:
-    """A command that there is not."""
+    """Reports an unknown command; returns the exit code."""
     sys.stderr.write(
         f"Usage: {path} [OPTIONS] COMMAND [ARGS]...\nTry '{path} --help' for help.\n\n"
         f"Error: No such command '{name}'.\n"

@@ -1,7 +1,7 @@
-"""The stand-in for the `amplifier` CLI of August 2026, or with AMPLIFIER_STANDIN_CLI=new of the months after.
+"""The stand-in for the `amplifier` CLI of August 2026; with AMPLIFIER_STANDIN_CLI=new, of the later versions.
 
-Its rule: the old one mixes a line for people into stdout before its JSON; the new one keeps stdout to JSON
-and takes a session's id.
+Invariant: the old version prints a line for people before the JSON on stdout; the new one prints only JSON and
+has an option for the session's id.
 """
 
 import os
@@ -37,7 +37,7 @@ LIST = Command(
 
 
 def main(argv: Sequence[str]) -> int:
-    """The exit code."""
+    """Runs the program and returns its exit code."""
     words = list(argv)
     name = words.pop(0) if words else "--help"
     if name == "--help":

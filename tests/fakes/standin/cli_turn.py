@@ -1,4 +1,4 @@
-"""One turn of the `amplifier` CLI."""
+"""A turn of the `amplifier` CLI."""
 
 import json
 import os
@@ -19,7 +19,7 @@ NAME = "amplifier"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the call asks for."""
+    """The parsed request of a turn."""
 
     session: str
     prompt: str
@@ -29,26 +29,26 @@ class Request:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is known of the session already."""
+        """Returns the stored metadata of the session, empty for a new one."""
         path = self.sessions / self.session / "metadata.json"
         found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         return found
 
     @property
     def bundle(self) -> str:
-        """As told, else that of the session, else the default one."""
+        """Returns the bundle from the call, else from the session, else the default."""
         kept = self.metadata.get("bundle", "").removeprefix("bundle:")
         return self.given.get("bundle") or kept or self.default_bundle
 
     @property
     def resumes(self) -> Fault | None:
-        """The fault of the turn before; None if there was none."""
+        """Returns the fault of the resumed turn; None if the session is new."""
         began = (self.sessions / self.session / "transcript.jsonl").exists()
         return Fault(self.metadata.get("standin_fault", Fault.NONE)) if began else None
 
 
 class CliTurn:
-    """Runs it to its end; a SIGINT only keeps it from another answer."""
+    """A turn that runs to its end; after a SIGINT it asks for no further answer."""
 
     def __init__(self, request: Request, said: Documents) -> None:
         self._request, self._said = request, said

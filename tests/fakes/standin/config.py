@@ -1,4 +1,4 @@
-"""The host configuration file of `amplifier-agent`: closed at the top, so that a misspelt key is an error."""
+"""The host configuration file of `amplifier-agent`: unknown keys at the top level are errors."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ APPROVALS = ("yes", "no", "prompt")
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """What a configuration comes to."""
+    """The values of a configuration."""
 
     provider: str = DEFAULT_PROVIDER
     model: str = DEFAULT_MODEL
@@ -35,7 +35,7 @@ class HostConfig:
 
 
 def read_config(name: str) -> HostConfig:
-    """Reads the file; raises Refusal. Without a name, the defaults."""
+    """Reads the file, or returns the defaults without a name; raises Refusal."""
     if not name:
         return HostConfig()
     document = _document(name)
@@ -47,7 +47,9 @@ def read_config(name: str) -> HostConfig:
         raise Refusal("config_invalid_provider_module", f"provider.module {module!r} is not a known provider")
     approval = _object(document.get("approval", {}), "approval").get("mode", "")
     if approval not in ("", *APPROVALS):
-        raise Refusal("config_invalid_type", f"approval.mode {approval!r} is none of {', '.join(APPROVALS)}")
+        raise Refusal(
+            "config_invalid_type", f"approval.mode {approval!r} is not one of {', '.join(APPROVALS)}"
+        )
     model = _object(provider.get("config", {}), "provider.config").get("default_model", DEFAULT_MODEL)
     return HostConfig(module, model, approval, bool(document.get("allowProtocolSkew")))
 
@@ -60,7 +62,7 @@ def _document(name: str) -> dict[str, Any]:
     except ValueError as error:
         raise Refusal("config_malformed_json", f"{name}: {error}") from error
     if not isinstance(document, dict):
-        raise Refusal("config_malformed_json", f"{name} is no JSON object")
+        raise Refusal("config_malformed_json", f"{name} is not a JSON object")
     return document
 
 

@@ -1,4 +1,4 @@
-"""What the `amplifier` CLI says on stdout."""
+"""The output of the `amplifier` CLI on stdout."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Text, or JSON in many lines; `clean` keeps everything else away from the JSON."""
+    """A writer of text or of indented JSON; if `clean`, stdout carries nothing but the JSON."""
 
     form: str
     clean: bool
@@ -19,12 +19,12 @@ class Documents:
         return self.form != "text"
 
     def remark(self, text: str) -> None:
-        """A line for people."""
+        """Writes a line for people."""
         (sys.stderr if self.json and self.clean else sys.stdout).write(text + "\n")
         sys.stdout.flush()
 
     def failure(self, error: str, session: str, kind: str = "") -> int:
-        """Says what went wrong; returns the exit code."""
+        """Writes an error; returns the exit code."""
         if not self.json:
             sys.stdout.write(f"Error: {error}\n")
             return 1
@@ -40,7 +40,7 @@ class Documents:
     def success(
         self, response: str, *, session: str, bundle: str, model: str, trace: Sequence[dict[str, object]]
     ) -> int:
-        """Says the answer; returns the exit code. No format has tokens or costs."""
+        """Writes the answer; returns the exit code. No format contains tokens or costs."""
         if not self.json:
             sys.stdout.write(f"\n{response}\n")
             return 0

@@ -1,4 +1,4 @@
-"""The one line on stdout with which `amplifier-agent run` ends, and the codes that go with it."""
+"""The envelope: the last line of `amplifier-agent run` on stdout, and its exit codes."""
 
 import json
 import time
@@ -11,7 +11,7 @@ EXIT_CODES = {"engine": 1, "protocol": 2, "approval": 3}
 
 
 class Refusal(Exception):
-    """The call can't be served; raised before the turn."""
+    """An error for a call that is refused before the turn."""
 
     def __init__(
         self, code: str, message: str, *, remediation: str = "", classification: str = "protocol"
@@ -22,7 +22,7 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class Envelope:
-    """What the process says when it ends."""
+    """The result of the process."""
 
     session: str = ""
     mode: str | None = None
@@ -33,7 +33,7 @@ class Envelope:
         return self._line("turn-1", text, None, {"activeMode": self.mode})
 
     def failure(self, message: str) -> str:
-        """An engine's failure: whatever it was, its code is `internal`."""
+        """Returns the line for a failure of the engine; its code is always `internal`."""
         return self._line("turn-1", "", self._error("internal", "engine", message), {"activeMode": None})
 
     def refusal(self, refusal: Refusal) -> str:
@@ -54,7 +54,7 @@ class Envelope:
 
     def _line(self, turn: str, reply: str, error: dict[str, object] | None, more: dict[str, object]) -> str:
         metadata: dict[str, object] = {
-            # Always, whatever was used: the sums stand in the usage events alone.
+            # Always 0: only the usage events contain the sums.
             "tokensIn": 0,
             "tokensOut": 0,
             "durationMs": round((time.monotonic() - self.begun_s) * 1000),

@@ -1,4 +1,4 @@
-"""What the `amplifier` CLI keeps of a session: its events as they happen, the rest only at the end."""
+"""The files of a session of the `amplifier` CLI: events as they happen, the rest only at the end."""
 
 import json
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from .script import Call
 from .tools import Result
 
 SCHEMA = {"name": "amplifier.log", "ver": "1.0.0"}
-# What the hook lifts out of an event's data.
+# The keys that the hook moves from an event's data to the top level.
 LIFTED = ("status", "duration_ms", "error")
 
 
 def sessions_folder(cwd: Path) -> Path:
-    """Where the sessions of a project are: its real path is its name."""
+    """Returns the folder of a project's sessions, which is named for the project's real path."""
     slug = str(cwd.resolve()).replace("/", "-")
     return Path.home() / ".amplifier" / "projects" / slug / "sessions"
 
 
 @dataclass(slots=True)
 class EventsView:
-    """Appends a line for each event of the kernel; a delegated child has a folder of its own."""
+    """A view that appends a line for each event of the kernel; a delegated child has its own folder."""
 
     folder: Path
     session: str
@@ -33,7 +33,7 @@ class EventsView:
     trace: list[dict[str, object]]
 
     def begin(self, prompt: str, *, resumed: bool) -> None:
-        """What stands in the log before the model's first answer."""
+        """Writes the events before the model's first answer."""
         self.write("session:resume" if resumed else "session:start", {"parent_id": None})
         self.write("prompt:submit", {"prompt": prompt})
         self.write("execution:start", {"prompt": prompt})
@@ -79,7 +79,7 @@ class EventsView:
             )
 
     def noise(self) -> None:
-        """Lines of the log that nobody can read, as a full disk leaves them."""
+        """Writes broken lines, as a full disk leaves them."""
         with self._log("").open("a", encoding="utf-8") as log:
             log.write('{"event": "llm:response", "data": {"usage": \nnothing\n[]\n{"event": 7}\n')
 
@@ -98,7 +98,7 @@ class EventsView:
             log.write(json.dumps(record | lifted | ({"data": rest} if rest else {})) + "\n")
 
     def save(self, fault: Fault, *, bundle: str, prompt: str, response: str) -> None:
-        """The transcript and the metadata: headless, they come with the end."""
+        """Writes the transcript and the metadata, which a headless session writes only at its end."""
         lines = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
         with (self.folder / self.session / "transcript.jsonl").open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)

@@ -1,8 +1,8 @@
-"""What goes wrong in a run, drawn from a seed: the same plan meets the same faults in whatever order it runs.
+"""Faults of runs, drawn from a seed: the same plan meets the same faults, whatever the order of its runs.
 
 The file named by AMPLIFIER_STANDIN_FAULTS is a JSON object: `seed`; `rates` by role and fault;
-`runs`, the faults of `TASK/ROLE` in their order, which come before any draw; `retry_after_s`, said by
-a provider that asks to wait, null for one that does not say; `slow_start_s`.
+`runs`, the faults of `TASK/ROLE` in their order, which precede any draw; `retry_after_s`, the wait that a
+provider asks for, null if it names none; `slow_start_s`.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ DIGEST_BITS = 64
 
 
 class Fault(StrEnum):
-    """What a run does besides, or instead of, what it should."""
+    """A deviation of a run from the expected behaviour."""
 
     NONE = "none"
     # The provider's errors.
@@ -33,7 +33,7 @@ class Fault(StrEnum):
     # Silence of a living process: after some work, or from the start.
     STALL = "stall"
     SILENT = "silent"
-    # Failures that look like success.
+    # Failures that look like successes.
     LIE = "lie"
     ERROR_REPLY = "error_reply"
     TOOL_FAILURES = "tool_failures"
@@ -48,11 +48,11 @@ class Fault(StrEnum):
     ORPHAN = "orphan"
     NOISY = "noisy"
     DELEGATE = "delegate"
-    # Only of the `amplifier` CLI: the work is done, then it fails to find its own session.
+    # Only for the `amplifier` CLI: after the work, it fails to find its own session.
     TWO_DOCUMENTS = "two_documents"
 
 
-# The class that amplifier-core gives it, and the provider's words.
+# The error class in amplifier-core, and the provider's words.
 PROVIDER_ERRORS: Mapping[Fault, tuple[str, str]] = {
     Fault.RATE_LIMIT: ("RateLimitError", "Error code: 429 - rate limit exceeded"),
     Fault.OVERLOAD: ("ProviderUnavailableError", "Error code: 529 - overloaded"),
@@ -61,13 +61,13 @@ PROVIDER_ERRORS: Mapping[Fault, tuple[str, str]] = {
     Fault.QUOTA: ("QuotaExceededError", "Error code: 403 - credit balance is too low"),
     Fault.CONTEXT: ("ContextLengthError", "Error code: 400 - prompt is too long"),
 }
-# Those that come at once; the others come after an answer that was paid for.
+# Errors of the first request; the others come after an answer that was paid for.
 AT_ONCE = frozenset({Fault.RATE_LIMIT, Fault.AUTH, Fault.QUOTA, Fault.CONTEXT})
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The faults of one night."""
+    """The faults of a whole run of a plan."""
 
     seed: int = 0
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -77,12 +77,12 @@ class Faults:
     always: Fault | None = None
 
     def draw(self, task: str, role: str, run: int) -> Fault:
-        """The fault of that run, from 0, of that task and role."""
+        """Returns the fault of a run, counted from 0, of a task and role."""
         if self.always is not None:
             return self.always
-        said = self.runs.get(f"{task}/{role}", [])
-        if run < len(said):
-            return Fault(said[run])
+        planned = self.runs.get(f"{task}/{role}", [])
+        if run < len(planned):
+            return Fault(planned[run])
         digest = hashlib.sha256(f"{self.seed}/{task}/{role}/{run}".encode()).digest()
         chance = int.from_bytes(digest[: DIGEST_BITS // 8]) / 2**DIGEST_BITS
         for name, rate in self.rates.get(role, {}).items():
@@ -92,7 +92,7 @@ class Faults:
         return Fault.NONE
 
     def message(self, fault: Fault) -> str:
-        """What the engine says when the provider fails so."""
+        """Returns the engine's error text for a provider's fault."""
         kind, words = PROVIDER_ERRORS[fault]
         waits = fault in (Fault.RATE_LIMIT, Fault.OVERLOAD) and self.retry_after_s is not None
         hint = f"; retry after {self.retry_after_s:g}s" if waits else ""
@@ -100,9 +100,9 @@ class Faults:
 
 
 def read_faults(environ: Mapping[str, str]) -> Faults:
-    """The faults that the environment asks for; none without.
+    """Returns the faults that the environment asks for.
 
-    AMPLIFIER_STANDIN_KEY names the variable of a provider's key; where that is not set, there is no provider.
+    AMPLIFIER_STANDIN_KEY names the variable of a provider's key; if that variable is not set, no provider is available.
     """
     key = environ.get("AMPLIFIER_STANDIN_KEY", "")
     if key and not environ.get(key):

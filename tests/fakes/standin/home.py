@@ -1,6 +1,6 @@
-"""What `amplifier-agent` keeps under its home: the prepared cache and the sessions.
+"""The home folder of `amplifier-agent`: the prepared cache and the sessions.
 
-As in the original, a session's id is a path like any other, and its folder comes with the first tool call.
+As in the original, a session's id is not checked as a path, and its folder is created by the first tool call.
 """
 
 import fcntl
@@ -22,12 +22,12 @@ RACE = (
 
 
 class ColdRace(Exception):
-    """Another process warms the cache at this moment."""
+    """An error for two processes that warm the cache at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """$AMPLIFIER_AGENT_HOME."""
+    """The folder $AMPLIFIER_AGENT_HOME."""
 
     path: Path
 
@@ -36,7 +36,7 @@ class Home:
         return not (self.path / "cache" / "prepared").exists()
 
     def warm(self, takes_s: float) -> None:
-        """Fills the cache unless it is filled; two at once do not work."""
+        """Fills the cache unless it is warm; raises ColdRace if another process fills it."""
         if not self.cold:
             return
         cache = self.path / "cache"
@@ -55,19 +55,19 @@ class Home:
 
 @dataclass(slots=True)
 class SessionFolder:
-    """Where one session is kept."""
+    """The folder of a session."""
 
     home: Home
     path: Path
     messages: list[dict[str, object]] = field(default_factory=list)
 
     def discard(self) -> None:
-        """Deletes it, wherever the id leads; only out of the home a stand-in does not go."""
+        """Deletes the folder that the id leads to, unless it is outside of the home."""
         if self.path.resolve().is_relative_to(self.home.path.resolve()):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def load(self) -> Fault | None:
-        """Takes up what is there; the fault of the turn before, None if nothing is there."""
+        """Loads the stored session; returns the fault of its last turn, None if nothing is stored."""
         transcript = self.path / "transcript.jsonl"
         if not transcript.exists():
             return None
@@ -83,7 +83,7 @@ class SessionFolder:
         (self.path / "metadata.json").write_text(json.dumps({"standin_fault": fault, **metadata}), "utf-8")
 
     def audit(self, exit_code: int, *, began: str, ended: str) -> None:
-        """The record of a turn that came to its end."""
+        """Writes the record of a finished turn."""
         folder = self.path / "audits"
         folder.mkdir(parents=True, exist_ok=True)
         document = {"exitCode": exit_code, "startedAt": began, "endedAt": ended}
@@ -91,7 +91,7 @@ class SessionFolder:
 
 
 def home_of(environ: Mapping[str, str]) -> Home:
-    """The home that the environment names."""
+    """Returns the home that the environment names."""
     named = environ.get("AMPLIFIER_AGENT_HOME", "")
     return Home(Path(named) if named else Path.home() / ".amplifier-agent")
 

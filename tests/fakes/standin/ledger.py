@@ -1,6 +1,6 @@
-"""What really happened: a line of JSON for each start, answer, orphan and end, safe on disk before it counts.
+"""The record of what really happened: a line of JSON for each start, answer, orphan and end, synced to disk.
 
-The stand-ins write it, the tests read it. A run that has no end line did not end by itself.
+The stand-ins write it, the tests read it. A run without an end line was killed.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A file that many processes append to; without a path nothing is kept."""
+    """A file that many processes append to; without a path nothing is recorded."""
 
     path: Path | None
 
@@ -30,7 +30,7 @@ class Ledger:
             os.close(descriptor)
 
     def lines(self, event: str = "") -> Iterator[dict[str, Any]]:
-        """The lines so far, all or those of one kind."""
+        """Yields the lines so far, all or those of one event."""
         if self.path is None or not self.path.exists():
             return
         for text in self.path.read_text("utf-8").splitlines():
@@ -39,20 +39,20 @@ class Ledger:
                 yield line
 
     def runs(self, task: str, role: str) -> int:
-        """How often sessions of that task and role began; turns that resume one do not count."""
+        """Returns how many sessions of that task and role have started; resumed turns do not count."""
         return sum(
             (line["task"], line["role"], line["resumed"]) == (task, role, False)
             for line in self.lines("start")
         )
 
     def alive(self) -> list[int]:
-        """The processes, sessions and what they left behind, that still live."""
+        """Returns the pids of sessions and orphans that are still alive."""
         named = [line for line in self.lines() if line["event"] in ("start", "orphan")]
         return [line["pid"] for line in named if started(line["pid"]) == line["born"]]
 
 
 def started(pid: int) -> str:
-    """When the process began, in ticks since the boot; empty if there is none or it is a zombie."""
+    """Returns the start time of a process in ticks since the boot; empty if it has exited or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(") ")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -61,6 +61,6 @@ def started(pid: int) -> str:
 
 
 def ledger_of(environ: Mapping[str, str]) -> Ledger:
-    """The ledger that AMPLIFIER_STANDIN_LEDGER names."""
+    """Returns the ledger that AMPLIFIER_STANDIN_LEDGER names."""
     name = environ.get("AMPLIFIER_STANDIN_LEDGER", "")
     return Ledger(Path(name) if name else None)

@@ -1,4 +1,4 @@
-"""Modes: which tools a turn may use. They are looked for where the process is, not where --cwd points."""
+"""Modes, which limit the tools of a turn. Mode files are read from the process's folder, not from --cwd."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from .envelope import Refusal
 
 
 def mode_rule(name: str) -> Callable[[str], bool]:
-    """Whether the mode leaves a tool to the model; without a name it leaves all."""
+    """Returns a predicate for the tools that the mode allows; without a name, all are allowed."""
     if not name:
         return lambda tool: True
     folders = (Path.cwd() / ".amplifier" / "modes", Path.home() / ".amplifier" / "modes")

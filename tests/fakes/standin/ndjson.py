@@ -1,4 +1,4 @@
-"""What `amplifier-agent` shows of a turn on stderr: events a line each, among lines that are none."""
+"""The stderr of a turn of `amplifier-agent`: one event a line, among lines that are not events."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ NOISE_LINES = 200
 
 @dataclass(slots=True)
 class NdjsonView:
-    """Writes the events of a session; in `text` display, a person's lines instead."""
+    """A view that writes the events of a session; in `text` display, lines for people instead."""
 
     session: str
     provider: str
@@ -34,7 +34,7 @@ class NdjsonView:
         if usage.cost is not None:
             used["cost"] = str(usage.cost)
         self._send("usage", agent, named=True, **used)
-        # Of every answer, with nothing in it: it ends no turn.
+        # Sent after every answer, with empty text; it does not end the turn.
         self._send("result/final", agent, text="")
         self._first()
         if text:
@@ -47,7 +47,7 @@ class NdjsonView:
         self._send("tool/completed", agent, named=True, **about, result=result.document(), durationMs=1)
 
     def total(self, cost: Decimal | None) -> None:
-        """The sum of the costs that were said already: whoever adds it counts them twice."""
+        """Sends the sum of the reported costs; a reader that adds the sum counts the costs twice."""
         if cost is not None:
             self._send("usage", "", inputTokens=0, outputTokens=0, sessionCostTotal=str(cost))
 

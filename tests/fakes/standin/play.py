@@ -1,6 +1,6 @@
-"""Plays one turn of a session: answers of a model that there is not, its tool calls, and what goes wrong.
+"""A played turn of a session: the answers of a model, its tool calls, and the turn's fault.
 
-Its rule: what the ledger says was used is what was reported, no more and no less.
+Invariant: the usage in the ledger is exactly the usage that was reported.
 """
 
 import hashlib
@@ -30,21 +30,21 @@ ConnectionResetError: [Errno 104] Connection reset by peer
 CHARS_PER_TOKEN = 4
 PRICED = frozenset({"gpt-5.4", "claude-sonnet-5"})
 INPUT_PRICE, OUTPUT_PRICE = Decimal("0.0000025"), Decimal("0.0000125")
-# A process that hangs ends some day even if nobody ends it.
+# A hanging process exits after this time, even if no one kills it.
 HANGS_S = 1200
 
 
 class ProviderFailed(Exception):
-    """The provider refused; the text is the engine's."""
+    """An error of the provider, with the engine's text."""
 
 
 class EngineDied(Exception):
-    """The engine went away with code 1, and leaves nothing that could be read."""
+    """An exit of the engine with code 1 and without output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer used; no cost without a price."""
+    """The tokens of an answer; without a price the cost is None."""
 
     input_tokens: int
     output_tokens: int
@@ -52,21 +52,21 @@ class Usage:
 
 
 class View(Protocol):
-    """Where a turn is seen from outside while it runs. `agent` is empty for the session itself."""
+    """A listener to a running turn. `agent` is empty for the session itself."""
 
     def answered(self, text: str, usage: Usage, agent: str = "") -> None:
-        """The model has answered."""
+        """Handles an answer of the model."""
 
     def tool(self, call: Call, result: tools.Result, agent: str = "") -> None:
-        """A tool was called and has answered."""
+        """Handles a finished tool call."""
 
     def noise(self) -> None:
-        """Lines that are nobody's."""
+        """Writes lines that are not events."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """One turn."""
+    """A turn of a session."""
 
     program: str
     session: str
@@ -80,7 +80,7 @@ class Turn:
     # The fault of the turn that this one resumes.
     resumes: Fault | None = None
     allows: Callable[[str], bool] = lambda tool: True
-    # Set from outside: the answer that is under way is the last one.
+    # Set from outside: the current answer is the last one.
     cancelled: bool = False
     fault: Fault = field(init=False)
     run_number: int = field(init=False)
@@ -92,7 +92,7 @@ class Turn:
         self.fault = drawn if self.resumes is None else self.resumes
 
     def run(self) -> str:
-        """The reply. Raises, or never returns, as the fault wants it."""
+        """Returns the reply; raises, or never returns, if the fault demands that."""
         self._note(
             "start",
             program=self.program,
@@ -110,7 +110,7 @@ class Turn:
         return NO_PROVIDER if self.fault is Fault.LIE else self._play()
 
     def end(self, exit_code: int) -> int:
-        """Notes the end and passes the code on."""
+        """Records the end and returns the exit code."""
         self._note("end", exit_code=exit_code)
         return exit_code
 
@@ -147,7 +147,7 @@ class Turn:
         return text
 
     def _call(self, call: Call) -> str:
-        """Makes a tool call; the reason if it failed."""
+        """Makes a tool call; returns the reason if it failed."""
         if not self.allows(call.tool):
             return ""  # the mode keeps it from the model; nothing is seen of it
         if self.fault is Fault.TOOL_FAILURES:
@@ -158,7 +158,7 @@ class Turn:
         return "" if result.success else f"{call.tool} failed: {result.error}"
 
     def _trouble(self, number: int) -> None:
-        """What ends the turn before its answer of that number."""
+        """Raises or exits if the fault ends the turn before the answer of that number."""
         if self.fault in PROVIDER_ERRORS and (self.fault in AT_ONCE or number >= self._late):
             raise ProviderFailed(f"RuntimeError: Execution failed: {self.faults.message(self.fault)}")
         if number < self._late:
@@ -173,11 +173,11 @@ class Turn:
 
     @property
     def _late(self) -> int:
-        """The answer before which trouble comes: the second, where there is one."""
+        """Returns the answer before which the fault strikes: the second, if there are two."""
         return min(1, len(self.scene.calls))
 
     def _besides(self) -> None:
-        """What happens beside the work, once the first answer is there."""
+        """Plays the fault's side effects after the first answer."""
         if self.fault is Fault.ORPHAN:
             pid = tools.leave_orphan(self.root)
             self._note("orphan", pid=pid, born=started(pid))
@@ -187,7 +187,7 @@ class Turn:
             self.view.noise()
 
     def _delegate(self) -> None:
-        """A child in this process: its usage is reported under its own id and has no cost."""
+        """Plays a delegated child in this process; its usage has its own id and no cost."""
         asked = Call("delegate", {"agent": "foundation:builder", "instruction": "Look around."})
         self._answer("I look around.", agent="builder")
         self.view.tool(Call("read_file", {"path": "."}), tools.Result(success=True), agent="builder")
@@ -220,13 +220,13 @@ class Turn:
 
 
 def rejection(run: int) -> str:
-    """A verdict against the work, with another finding in each run."""
+    """Returns a FAIL verdict, with a different finding in each run."""
     issue = f'{{"file": "", "issue": "defect number {run + 1}", "severity": "critical"}}'
     return f'Not good enough.\n{{"verdict": "FAIL", "summary": "one defect", "critical_issues": [{issue}]}}'
 
 
 def child_id(session: str, agent: str) -> str:
-    """The id of a delegated child: no parent can be read from it."""
+    """Returns the id of a delegated child, which does not contain its parent's id."""
     return f"{'0' * 16}-{hashlib.sha256(session.encode()).hexdigest()[:16]}_{agent}"
 
 

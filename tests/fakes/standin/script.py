@@ -1,6 +1,6 @@
-"""What a session does: the calls and the reply that its task's rehearsal gives for this attempt and role.
+"""The script of a session: the calls and the reply of its task's rehearsal for this attempt and role.
 
-Without a rehearsal a builder writes the files that its task declares, and a validator reads them.
+Without a rehearsal, a builder writes the declared files of its task, and a validator reads them.
 """
 
 import json
@@ -17,7 +17,7 @@ FOLDER_FILE = "STANDIN.md"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One tool call."""
+    """A tool call."""
 
     tool: str
     arguments: Mapping[str, str]
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a session is for, and what it plays. An empty reply is made up."""
+    """A session's task, role and script. An empty reply is generated."""
 
     task: str
     role: str
@@ -35,7 +35,7 @@ class Scene:
 
 
 def read_scene(environ: Mapping[str, str]) -> Scene:
-    """The scene that the worker's variables describe; without them, a builder that only talks."""
+    """Returns the scene that the worker's variables describe; without them, a builder without calls."""
     task, role = environ.get("SWARM_TASK_ID", ""), environ.get("SWARM_ROLE", BUILDER)
     attempt = int(environ.get("SWARM_ATTEMPT", "1"))
     name = environ.get("SWARM_TASK_FILE", "")
@@ -49,7 +49,7 @@ def read_scene(environ: Mapping[str, str]) -> Scene:
 
 
 def reply_of(scene: Scene, failed: str) -> str:
-    """The final answer; after a failed call it says so, whatever the script had meant to say."""
+    """Returns the final answer; after a failed call it reports the failure, whatever the script says."""
     if scene.role == VALIDATOR:
         return _verdict(scene, failed)
     if scene.reply and not failed:

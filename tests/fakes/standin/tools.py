@@ -12,14 +12,14 @@ WRITERS = ("write_file", "edit_file", "apply_patch")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a tool call came to."""
+    """The result of a tool call."""
 
     success: bool
     output: str = ""
     error: str = ""
 
     def document(self) -> dict[str, object]:
-        """As the events carry it."""
+        """Returns the result in the form of the events."""
         return {
             "success": self.success,
             "output": self.output,
@@ -38,7 +38,7 @@ def run(call: Call, root: Path) -> Result:
 
 
 def leave_orphan(root: Path) -> int:
-    """A command in the background, in a session of its own, that outlives the engine's group; its pid."""
+    """Starts a background command that outlives the engine's process group; returns its pid."""
     process = subprocess.Popen(
         ["sleep", "600"],
         cwd=root,
@@ -48,7 +48,7 @@ def leave_orphan(root: Path) -> int:
         start_new_session=True,
     )
     pid = process.pid
-    process.returncode = 0  # nobody waits for it: that is the point
+    process.returncode = 0  # never waited for, on purpose
     return pid
 
 

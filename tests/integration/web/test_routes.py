@@ -1,4 +1,4 @@
-"""What the routes answer: the same documents as the command line, in pages, and refusals with their reason."""
+"""The routes' responses: the documents of the command line, in pages, and errors with their reason."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def some(count: int, **fields: Any) -> list[TaskDefinition]:
 
 
 async def walk(dashboard: Web, **query: Any) -> list[str]:
-    """The ids of all pages."""
+    """Returns the ids of all pages."""
     ids: list[str] = []
     after = None
     while True:
@@ -101,23 +101,23 @@ async def test_d19_a_large_table_is_never_sent_whole_and_any_row_of_it_is_found(
     assert [task["id"] for task in delta["tasks"]] == ["t500"]
 
 
-SENSELESS = {
+WRONG = {
     "/api/tasks?limit=0": "limit: must be a whole number from 1 to 500",
     "/api/tasks?limit=x": "limit: must be a whole number from 1 to 500",
     "/api/tasks?status=done": "status: must be one of blocked, not_started",
     "/api/tasks?sort=colour": "sort: must be one of id, status",
-    "/api/tasks?after=x": "after: is none that this server gave",
-    "/api/tasks?after=e30=": "after: is none that this server gave",
-    "/api/tasks?after=WyJ4Il0=": "after: is none that this list gave",
-    "/api/tasks?sort=id&after=WzFd": "after: is none that this list gave",
+    "/api/tasks?after=x": "after: is not a cursor issued by this server",
+    "/api/tasks?after=e30=": "after: is not a cursor issued by this server",
+    "/api/tasks?after=WyJ4Il0=": "after: is not a cursor of this list",
+    "/api/tasks?sort=id&after=WzFd": "after: is not a cursor of this list",
     "/api/timeline?since=yesterday": "since: must be a time such as",
     "/api/tasks/a/log?role=judge": "role: must be one of builder, validator",
     f"/api/tasks?q={'x' * 1_001}": "q: has 1001 characters; at most 1000",
 }
 
 
-async def test_a_query_that_makes_no_sense_is_told_what_would(dashboard: Web) -> None:
-    for path, problem in SENSELESS.items():
+async def test_a_wrong_query_is_refused_with_the_right_values(dashboard: Web) -> None:
+    for path, problem in WRONG.items():
         answer = await dashboard.program().get(path, expect=400)
 
         assert answer["error"]["reason"] == "INVALID_REQUEST", path
@@ -144,7 +144,7 @@ async def test_refusals_carry_the_reasons_of_the_contract(dashboard: Web) -> Non
         assert (await program.post(path, expect=status))["error"]["reason"] == reason
 
 
-async def test_a_kill_answers_at_once_and_the_task_tells_of_its_proof(dashboard: Web) -> None:
+async def test_a_kill_is_answered_at_once_and_the_task_gets_its_receipt(dashboard: Web) -> None:
     await add(dashboard, *some(1))
     hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     claim = await hand.claim()
@@ -161,7 +161,7 @@ async def test_a_kill_answers_at_once_and_the_task_tells_of_its_proof(dashboard:
     retried = await program.post("/api/tasks/t000/retry")
     assert (retried["status"], retried["kill_receipt"]) == ("claimed", None)
     refused = await program.post("/api/tasks/t000/kill", {"caus": "typo"}, expect=400)
-    assert refused["error"]["message"] == "caus: is not known here; known are: cause"
+    assert refused["error"]["message"] == "caus: is not a field of this route; known are: cause"
 
 
 async def test_the_whole_swarm_is_paused_stopped_resumed_and_drained(dashboard: Web) -> None:
@@ -227,7 +227,7 @@ async def test_a_log_is_read_on_from_its_cursor_and_waited_for(dashboard: Web) -
     first = await program.get("/api/tasks/t000/log", limit=2)
     rest = await program.get("/api/tasks/t000/log", after=first["next"])
     waiting = asyncio.create_task(program.get("/api/tasks/t000/log", after=rest["next"], wait_s=30))
-    await eventually(lambda: "t000" in dashboard.server.swarm.feed._waiting, "the log is waited for")
+    await eventually(lambda: "t000" in dashboard.server.swarm.wakeups._waiting, "the log is waited for")
     await hand.say(claim, session, "ten")
 
     assert [entry["text"] for entry in first["entries"]] == ["one", "two"]
@@ -291,7 +291,7 @@ async def test_the_graph_shows_tasks_and_of_very_many_their_phases(
     assert sorted(phases["edges"], key=str) == [["one", "two", 2], ["two", None, 1]]
 
 
-async def test_what_ran_and_what_got_done_is_told_for_charts(dashboard: Web) -> None:
+async def test_sessions_and_throughput_are_reported_for_charts(dashboard: Web) -> None:
     await add(dashboard, *some(3, max_retries=0))
     hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
     await hand.work()

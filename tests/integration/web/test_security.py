@@ -1,4 +1,4 @@
-"""Hostile pages and programs: what a browser can be made to send, and what must come of it (nothing)."""
+"""Hostile pages and programs: requests that a browser can be made to send change nothing."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ PAGES = ("/", "/login", OPENAPI_PATH)
 POSTS = [route for route in ROUTES if route.method == "POST"]
 FOREIGN_NAMES = ("evil.test", "evil.test:8765", "127.0.0.1.evil.test", "127.0.0.1@evil.test", "10.0.0.1", "")
 FOREIGN = ("http://evil.test", "null", "http://127.0.0.1:1", "https://localhost", "file://")
-# What people have put into names to make a page run it.
+# Names that try to make a page run a script.
 XSS = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -59,7 +59,7 @@ def reason(answer: httpx.Response) -> str:
 
 
 async def refused_upgrade(dashboard: Web, *, status: int, path: str = "/ws", **options: Any) -> str:
-    """The reason for which the WebSocket is not opened."""
+    """Returns the reason with which the WebSocket is refused."""
     with pytest.raises(InvalidStatus) as caught:
         async with connect(dashboard.url.replace("http", "ws") + path, **options):
             pass
@@ -88,7 +88,7 @@ async def test_every_route_refuses_every_name_but_its_own(dashboard: Web) -> Non
 async def test_d13_no_route_but_probes_answers_a_stranger(dashboard: Web) -> None:
     open_routes = {"/login", "/healthz", "/readyz"}
 
-    assert {route.path for route in ROUTES if not route.verb} == open_routes
+    assert {route.path for route in ROUTES if not route.rpc} == open_routes
     for headers in (
         {},
         {"Authorization": "Bearer x"},
@@ -110,10 +110,10 @@ async def test_each_role_may_do_what_the_one_table_says_and_nothing_else(dashboa
     program = dashboard.program(await dashboard.token(role))
 
     for route in ROUTES:
-        if route.verb:
+        if route.rpc:
             answer = await ask(dashboard, route, program.headers)
             denied = answer.status_code == 403 and reason(answer) == "ROLE_DENIED"
-            assert denied is (role not in OPERATOR_SERVICE[route.verb]), route.path
+            assert denied is (role not in OPERATOR_SERVICE[route.rpc]), route.path
     if role is Role.WORKER:
         refused = await refused_upgrade(dashboard, status=403, additional_headers=program.headers)
         assert refused == "ROLE_DENIED"
@@ -125,7 +125,7 @@ async def test_a_viewer_that_is_logged_in_sees_and_can_not_act(dashboard: Web) -
     assert (await viewer.get("/api/me"))["role"] == "viewer"
     await viewer.get("/api/tasks")
     for route in POSTS:
-        if route.verb in ("", "GetSwarm"):
+        if route.rpc in ("", "GetSwarm"):
             continue
         refused = await viewer.post(path_of(route), expect=403)
         assert refused["error"]["reason"] == "ROLE_DENIED", route.path
@@ -144,7 +144,7 @@ async def test_d13_a_login_acts_from_its_own_page_only(dashboard: Web) -> None:
         for site in ("cross-site", "same-site"):
             answer = await ask(dashboard, route, {**full, **dashboard.origin, "Sec-Fetch-Site": site})
             assert reason(answer) == "ORIGIN_REFUSED", (route.path, site)
-        if route.verb:
+        if route.rpc:
             for token in ({}, {"X-Swarm-CSRF": "x" * 64}, {"X-Swarm-CSRF": ""}):
                 answer = await ask(dashboard, route, {"Cookie": cookie, **dashboard.origin, **token})
                 assert (answer.status_code, reason(answer)) == (403, "CSRF_REFUSED"), route.path
@@ -238,7 +238,7 @@ async def test_d13_whatever_a_task_or_a_session_is_called_stays_data(dashboard: 
     one = f"/api/tasks/{claim.task.task_id}"
     for path in ("/api/tasks", one, "/api/graph", f"{one}/log"):
         answer = await dashboard.http.get(path, headers=program.headers)
-        # Neither a browser that guesses nor a terminal finds anything in it that it would obey.
+        # Neither a browser that guesses types nor a terminal finds anything in it to obey.
         assert answer.headers["content-type"] == "application/json"
         assert answer.content.isascii()
         assert b"\x1b" not in answer.content
@@ -249,7 +249,7 @@ async def test_d13_whatever_a_task_or_a_session_is_called_stays_data(dashboard: 
     ] == "application/json"
 
 
-async def test_what_is_too_large_or_no_json_is_refused(dashboard: Web) -> None:
+async def test_a_body_that_is_too_large_or_not_json_is_refused(dashboard: Web) -> None:
     program = dashboard.program()
     headers = {**program.headers, "Content-Type": "application/json"}
 
@@ -305,7 +305,7 @@ async def test_two_hundred_who_never_finish_their_request_keep_nobody_from_a_kil
     assert (by_rpc.tasks[0].task_id, by_http["status"]) == ("a", "killed")
 
 
-async def test_who_does_not_say_what_they_want_is_hung_up_on(
+async def test_a_connection_without_a_request_is_closed(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarmd.web.server.HEAD_WITHIN_S", 0.1)
@@ -340,9 +340,7 @@ async def test_secrets_are_in_no_answer_no_file_and_no_cookie_jar_of_ours(dashbo
         assert not [secret for secret in secrets if secret.encode() in file.read_bytes()], file
 
 
-async def test_a_bug_in_a_route_shows_nothing_of_itself(
-    dashboard: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_a_route_reveals_nothing(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken() -> None:
         raise RuntimeError("the password is swordfish")
 

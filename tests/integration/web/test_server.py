@@ -1,4 +1,4 @@
-"""The dashboard's port: when it opens, when it is refused, how it ends; logging in with a browser."""
+"""The dashboard's port: start, refusals, shutdown; logins of browsers."""
 
 import asyncio
 import re
@@ -23,14 +23,14 @@ from swarmd.web import static_files
 
 
 async def refused(folder: Path, **settings: Any) -> str:
-    """The line with which the start is refused."""
+    """Returns the error line of a refused start."""
     with pytest.raises(ProgramExit) as caught:
         async with server(folder, **settings):
             pass
     return caught.value.line("swarmd")
 
 
-async def test_a_port_that_is_taken_is_told_with_what_to_do(dashboard: Web, tmp_path: Path) -> None:
+async def test_a_taken_port_is_reported_with_advice(dashboard: Web, tmp_path: Path) -> None:
     host, port = dashboard.address
 
     line = await refused(tmp_path / "two", dashboard=f"{host}:{port}")
@@ -49,20 +49,20 @@ async def test_without_tls_nothing_but_loopback_is_served(tmp_path: Path, addres
     )
 
 
-async def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+async def test_a_malformed_address_is_refused(tmp_path: Path) -> None:
     assert (await refused(tmp_path, dashboard="8765")).startswith(
-        "swarmd: --dashboard '8765' is no HOST:PORT"
+        "swarmd: --dashboard '8765' is not a HOST:PORT address"
     )
 
 
-async def test_a_server_without_a_dashboard_says_so_to_who_asks_for_a_link(tmp_path: Path) -> None:
+async def test_a_server_without_a_dashboard_refuses_a_login_link(tmp_path: Path) -> None:
     async with server(tmp_path) as off:
         error = await refusal(off.client().call("CreateLoginCode", pb.CreateLoginCodeRequest()))
 
     assert (off.dashboard, error.reason) == ("off", "DASHBOARD_OFF")
 
 
-async def test_with_viewers_that_look_on_it_ends_at_once_and_they_are_told(tmp_path: Path) -> None:
+async def test_with_open_websockets_it_stops_at_once_and_closes_them(tmp_path: Path) -> None:
     async with web(tmp_path) as found:
         sockets = [
             await connect(found.url.replace("http", "ws") + "/ws", additional_headers=found.program().headers)
@@ -70,8 +70,8 @@ async def test_with_viewers_that_look_on_it_ends_at_once_and_they_are_told(tmp_p
         ]
         for socket in sockets:
             await socket.recv()
-        begun_s = time.monotonic()
-    took_s = time.monotonic() - begun_s
+        started_s = time.monotonic()
+    took_s = time.monotonic() - started_s
 
     for socket in sockets:
         with pytest.raises(ConnectionClosed):
@@ -112,7 +112,7 @@ async def test_a_pasted_token_logs_in_and_a_logout_ends_it(dashboard: Web) -> No
     again = await post("/login", {"token": dashboard.server.token}, **cookie)
     dashboard.http.cookies.clear()
     assert (await dashboard.http.get("/api/me", headers=cookie)).status_code == 401, (
-        "a new login, a new cookie"
+        "a new login replaces the cookie"
     )
     cookie = {"Cookie": again.headers["set-cookie"].partition(";")[0]}
     out = await post("/logout", {}, **cookie, **{"X-Swarm-CSRF": again.json()["csrf"]})
@@ -144,7 +144,7 @@ async def test_off_loopback_it_is_https_with_a_cookie_for_this_host_alone(
 
     async with server(tmp_path / "state", **settings) as found:
         url = found.dashboard.replace("0.0.0.0", "127.0.0.1")
-        link = found.swarm.logins.link(found.swarm.access.record_of(found.token))
+        link = found.swarm.logins.make_link(found.swarm.tokens.verify(found.token))
         async with httpx.AsyncClient(base_url=url, verify=context) as http:
             answer = await http.get(link.replace("0.0.0.0", "127.0.0.1"))
             hosts = {
@@ -166,8 +166,8 @@ async def test_scrapers_of_this_host_need_no_token_where_that_is_asked_for(tmp_p
         assert (await found.http.get("/api/status")).status_code == 401
 
 
-async def test_an_answer_leaves_at_once_and_not_with_the_next_packet(dashboard: Web) -> None:
-    """asyncio turns Nagle's algorithm off only where a socket is known to be TCP; 40 ms an answer otherwise."""
+async def test_a_response_is_sent_at_once_and_not_with_the_next_packet(dashboard: Web) -> None:
+    """Without an explicit protocol asyncio leaves Nagle's algorithm on: 40 ms for each response."""
     listener = web_server._listen("127.0.0.1:0")
     with listener:
         import socket  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A command line in this process, and a server with canned answers for it to call."""
+"""A command line in this process, and a server with canned answers."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from swarmctl import main
 
 @dataclass(frozen=True)
 class Result:
-    """How a command line ended."""
+    """The exit code and the output of a command line."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ Ctl = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the machine's own swarm gets into a test."""
+    """Hides the machine's own swarm from the tests."""
     for name in ("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SWARM_TOKEN", TOKEN)
@@ -40,7 +40,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def operator() -> Iterator[FakeOperator]:
-    """A server that answers as told."""
+    """Starts a server that returns the set answers."""
     with serving(FakeOperator()) as found:
         yield found
 
@@ -65,7 +65,7 @@ def ctl(alone: Ctl, operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def in_every_form(ctl: Ctl, *arguments: str) -> tuple[Any, str]:
-    """The document, the same from JSON and YAML, and the table."""
+    """Returns the document, the same in JSON and YAML, and the table."""
     from_json = json.loads(ctl(*arguments, "-o", "json").out)
     from_yaml = yaml.safe_load(ctl(*arguments, "-o", "yaml").out)
     assert from_json == from_yaml
@@ -78,7 +78,7 @@ def in_every_form(ctl: Ctl, *arguments: str) -> tuple[Any, str]:
 def fake(
     operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeOperatorServer]:
-    """What `run` starts only pretends; the plan has two tasks."""
+    """Lets `run` start fake programs on a plan of two tasks."""
     made = FakeOperatorServer(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
     made.write()
     monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)

@@ -1,4 +1,4 @@
-"""The command line itself: options before and after the verb, help, and failures in one line."""
+"""The command line itself: options before and after the command, help, and failures in one line."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ from amplifier_swarm import __version__
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse, ListTasksResponse, Role
 from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from amplifier_swarm.vocabulary import StatusName
 from support.operator import FakeOperator
 from swarmctl import main, text_format
 from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, load
-from swarmctl.cli.statuses import StatusFlag
 from swarmctl.commands import logs, token
 from unit.client.conftest import Ctl
 
@@ -23,7 +23,7 @@ HEAVY = ("grpc", "google.protobuf", "yaml", "rich", "textual")
 
 
 def loaded(*arguments: str) -> set[str]:
-    """Which of the slow packages a command line loads."""
+    """Returns the slow packages that a command line loads."""
     code = (
         "import sys; from swarmctl import main; main.run(sys.argv[1:]);"
         f"print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
@@ -40,12 +40,12 @@ def test_version_is_one_line(alone: Ctl) -> None:
     assert (result.code, result.out, result.err) == (0, f"swarmctl {__version__}\n", "")
 
 
-def test_neither_version_nor_help_loads_what_only_verbs_need() -> None:
+def test_neither_version_nor_help_loads_what_only_commands_need() -> None:
     assert loaded("--version") == set()
     assert loaded("--help") <= {"rich"}
 
 
-def test_help_shows_the_verbs_in_their_groups(alone: Ctl) -> None:
+def test_help_shows_the_commands_in_their_groups(alone: Ctl) -> None:
     result = alone("--help")
 
     assert result.code == 0
@@ -55,13 +55,13 @@ def test_help_shows_the_verbs_in_their_groups(alone: Ctl) -> None:
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
-def test_every_verb_and_every_option_has_help(verb: str) -> None:
+def test_every_command_and_every_option_has_help(verb: str) -> None:
     command = load(COMMANDS[verb])
     commands = [*getattr(command, "commands", {"": command}).values()]
 
     for found in commands:
         assert found.help
-        # The last is --help, which click adds as it goes.
+        # The last parameter is --help, which click adds itself.
         assert all(parameter.help for parameter in found.params)
 
 
@@ -78,12 +78,15 @@ def test_every_verb_and_every_option_has_help(verb: str) -> None:
         (["retry"], "no task given; name tasks, or say --failed"),
         (["drain"], "give one worker, or --all; `swarmctl workers` shows the names"),
         (["drain", "w", "--all"], "give one worker, or --all; `swarmctl workers` shows the names"),
-        (["--server", "x", "status"], "--server 'x' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (["--server", "x", "status"], "--server 'x' is not a HOST:PORT address; for example 127.0.0.1:7433"),
         (
             ["status", "--server", "http://x:1"],
-            "--server 'http://x:1' is no HOST:PORT; for example 127.0.0.1:7433",
+            "--server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
         ),
-        (["status", "--server", "a:99999"], "--server 'a:99999' is no HOST:PORT; for example 127.0.0.1:7433"),
+        (
+            ["status", "--server", "a:99999"],
+            "--server 'a:99999' is not a HOST:PORT address; for example 127.0.0.1:7433",
+        ),
         (
             ["status", "--tls-ca", "nowhere"],
             "can't read nowhere: No such file or directory; check the --tls flags",
@@ -92,7 +95,7 @@ def test_every_verb_and_every_option_has_help(verb: str) -> None:
         (["run", "nowhere"], "can't read nowhere: No such file or directory; check the path"),
         (
             ["run", "plan.yaml", "--project-root", "nowhere"],
-            "the project root nowhere is no folder; give --project-root",
+            "nowhere is not a directory; create it or pass another --project-root",
         ),
         (
             ["run", "plan.yaml", "--server", "a:1"],
@@ -121,7 +124,7 @@ def test_a_wrong_value_is_one_line_too(alone: Ctl, arguments: list[str]) -> None
     assert result.err.count("\n") == 1
 
 
-def test_options_are_taken_before_and_after_the_verb(
+def test_options_are_taken_before_and_after_the_command(
     alone: Ctl, operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.answers["GetSwarm"] = GetSwarmResponse()
@@ -188,7 +191,7 @@ def test_no_token_at_all_says_where_it_was_looked_for(ctl: Ctl, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("token", ["tök", "a\x01b"])
-def test_a_token_that_is_none_is_not_shown(ctl: Ctl, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_an_invalid_token_is_not_shown(ctl: Ctl, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv("SWARM_TOKEN", token)
 
     result = ctl("status")
@@ -237,10 +240,10 @@ def test_a_reader_that_goes_away_gets_no_complaint(operator: FakeOperator, tmp_p
 
 
 def test_the_words_of_options_are_those_of_the_contract() -> None:
-    assert list(StatusFlag) == list(text_format.words_of(TaskStatus))
+    assert list(StatusName) == list(text_format.words_of(TaskStatus))
     assert set(token.RoleWord) == set(text_format.words_of(Role))
     assert list(logs.SessionRoleWord) == list(text_format.words_of(SessionRole))
 
 
-def test_typer_errors_are_told_apart_by_their_ancestor() -> None:
+def test_typer_errors_are_recognised_by_their_ancestor() -> None:
     assert issubclass(typer.BadParameter, main._COMMAND_LINE_ERROR)

@@ -1,4 +1,4 @@
-"""`swarmctl doctor`: what it looks at, how it grades what it finds, and how it ends."""
+"""`swarmctl doctor`: its checks, their grades, and its exit code."""
 
 import json
 import shutil
@@ -31,14 +31,14 @@ echo "$@" > calls
 
 
 def worker(script: str) -> None:
-    """What `swarm-worker --check` does."""
+    """Writes a program that answers `swarm-worker --check`."""
     Path("swarm-worker").write_text(WORKER.format(script=script))
     Path("swarm-worker").chmod(0o700)
 
 
 @pytest.fixture(autouse=True)
 def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that is a work tree, room on the disk, and a worker that finds all well."""
+    """Sets up a work tree, room on the disk, and a worker without faults."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     usage = shutil._ntuple_diskusage(10**12, 0, 10**12)
     monkeypatch.setattr("swarmctl.doctor.machine.shutil.disk_usage", lambda _: usage)
@@ -55,7 +55,7 @@ def stamp(moment: datetime) -> Timestamp:
 
 @pytest.fixture
 def well(operator: FakeOperator) -> Swarm:
-    """A swarm with which all is well."""
+    """A swarm without faults."""
     swarm = Swarm(
         mode=SwarmMode.SWARM_MODE_RUNNING,
         version=__version__,
@@ -70,7 +70,7 @@ def well(operator: FakeOperator) -> Swarm:
 
 
 def report(run: Ctl, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """How the doctor ended, and its checks by name."""
+    """Returns the exit code of the doctor, and its checks by name."""
     result = run("doctor", *arguments, "-o", "json")
     document = json.loads(result.out)
     assert document["ok"] == (result.code == 0)
@@ -129,7 +129,7 @@ def test_without_a_token_the_server_can_not_be_asked(alone: Ctl, monkeypatch: py
     assert checks["server"]["found"].startswith("no token: ")
 
 
-def test_a_wrong_token_is_told(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_token_is_reported(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_TOKEN", "another")
 
     code, checks = report(ctl)
@@ -141,7 +141,7 @@ def denied(role: str) -> WireError:
     return WireError(grpc.StatusCode.PERMISSION_DENIED, "no", "ROLE_DENIED", {"role": role, "method": "X"})
 
 
-def test_the_role_of_a_viewer_is_told(ctl: Ctl, operator: FakeOperator, well: Swarm) -> None:
+def test_the_role_of_a_viewer_is_reported(ctl: Ctl, operator: FakeOperator, well: Swarm) -> None:
     operator.answers["ListTokens"] = denied("viewer")
 
     code, checks = report(ctl)
@@ -185,7 +185,7 @@ def test_a_server_s_clock_that_differs_is_a_warning(
     ctl: Ctl, operator: FakeOperator, well: Swarm, off_s: int, side: str
 ) -> None:
     def answer(_: wire.GetSwarmRequest) -> wire.GetSwarmResponse:
-        # Half a second lets the call take its time on either side.
+        # Half a second covers the duration of the call.
         there = datetime.now(UTC) + timedelta(seconds=off_s + (0.5 if off_s > 0 else -0.5))
         return wire.GetSwarmResponse(swarm=well, now=stamp(there))
 
@@ -197,7 +197,7 @@ def test_a_server_s_clock_that_differs_is_a_warning(
     assert checks["clock"]["found"] == f"the server's clock is {side}"
 
 
-def test_a_server_of_before_that_tells_no_time_is_a_warning(
+def test_a_server_of_before_that_sends_no_time_is_a_warning(
     ctl: Ctl, operator: FakeOperator, well: Swarm
 ) -> None:
     operator.answers["GetSwarm"] = wire.GetSwarmResponse(swarm=well)
@@ -234,17 +234,17 @@ def test_a_state_folder_that_is_a_file_fails(alone: Ctl) -> None:
 
     assert (checks["state folder"]["grade"], checks["state folder"]["found"]) == (
         "fail",
-        "state is no folder",
+        "state is not a directory",
     )
 
 
-def test_a_project_that_is_no_folder_fails(alone: Ctl) -> None:
+def test_a_project_that_is_not_a_directory_fails(alone: Ctl) -> None:
     code, checks = report(alone, "--no-server", "--project-root", "nowhere")
 
-    assert (code, checks["project"]["found"]) == (1, "nowhere is no folder")
+    assert (code, checks["project"]["found"]) == (1, "nowhere is not a directory")
 
 
-def test_a_project_that_is_no_work_tree_is_a_warning(alone: Ctl, tmp_path: Path) -> None:
+def test_a_project_that_is_not_a_work_tree_is_a_warning(alone: Ctl, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / ".git")
 
     code, checks = report(alone, "--no-server")
@@ -258,7 +258,7 @@ def test_a_machine_without_git_is_a_warning(alone: Ctl, monkeypatch: pytest.Monk
 
     code, checks = report(alone, "--no-server")
 
-    assert (code, checks["git"]["found"]) == (0, "there is no git on PATH")
+    assert (code, checks["git"]["found"]) == (0, "git is not on PATH")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_full_disk_fails_and_a_nearly_full_one_warns(free_bytes: int, grade: G
     ("version", "grade"),
     [((3, 10, 9), Grade.FAIL), ((3, 11, 0), Grade.OK), ((3, 13, 9), Grade.OK), ((3, 14, 0), Grade.WARN)],
 )
-def test_a_python_that_is_not_tested_is_told(version: tuple[int, ...], grade: Grade) -> None:
+def test_a_python_that_is_not_tested_is_reported(version: tuple[int, ...], grade: Grade) -> None:
     assert machine.python_check(version).grade is grade
 
 
@@ -325,7 +325,7 @@ def test_a_worker_that_makes_no_checks_is_a_failed_one(
     assert (checks["worker"]["found"], checks["worker"]["hint"]) == (found, hint)
 
 
-def test_what_a_worker_found_wrong_is_not_told_twice(alone: Ctl) -> None:
+def test_a_fault_of_a_worker_is_not_reported_twice(alone: Ctl) -> None:
     worker("echo 'fail  binary: none on PATH; install it'; echo 'swarm-worker: 1 check failed' >&2; exit 1")
 
     code, checks = report(alone, "--no-server")

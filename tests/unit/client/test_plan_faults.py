@@ -1,4 +1,4 @@
-"""Bad task files: the exact line for each, and nothing sent."""
+"""Faulty task files: the exact line for each, and nothing sent."""
 
 import os
 from itertools import pairwise
@@ -13,7 +13,7 @@ from swarmctl.plan.source import MAX_BYTES, Source
 PRIORITY = "must be critical, high, medium, low or an integer from -1000 to 1000, got"
 NO_ALIASES = "YAML anchors and aliases are not allowed; write the value out"
 
-# One task whose named field has the value.
+# A plan of one task whose named field has the value.
 FIELD = 'tasks:\n  - id: "a"\n    {}\n'
 
 CASES = {
@@ -286,7 +286,7 @@ def test_twenty_faults_are_shown_and_the_rest_is_counted() -> None:
         (b"tasks:\n - id: \xe9", "/plan.yaml:2: not valid UTF-8 at byte 14; save the file as UTF-8"),
     ],
 )
-def test_what_is_no_text_is_named_by_its_first_wrong_byte(tmp_path: Path, data: bytes, line: str) -> None:
+def test_bytes_that_are_not_text_are_named_by_position(tmp_path: Path, data: bytes, line: str) -> None:
     path = tmp_path / "plan.yaml"
     path.write_bytes(data)
 

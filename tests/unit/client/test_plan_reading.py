@@ -1,15 +1,15 @@
-"""Good task files: what becomes of each field."""
+"""Valid task files: the message that results from each field."""
 
 import pytest
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
-from swarmctl.plan.fault_lines import located
+from swarmctl.plan.fault_lines import locate
 from swarmctl.plan.faults import PlanRefused
 from swarmctl.plan.fields import FIELDS
 from swarmctl.plan.read import Plan, plan_of
 from swarmctl.plan.source import Source
-from swarmctl.plan.suggest import known_like
+from swarmctl.plan.suggest import similar_word
 
 WHOLE = """
 version: 2
@@ -183,7 +183,7 @@ def test_a_field_that_is_unknown_in_every_task_is_warned_of_once() -> None:
     ],
 )
 def test_only_what_looks_like_a_field_is_taken_for_one(key: str, meant: str | None) -> None:
-    assert known_like(key, tuple(FIELDS)) == meant
+    assert similar_word(key, tuple(FIELDS)) == meant
 
 
 LOCATED = """\
@@ -214,10 +214,10 @@ tasks:
     ],
 )
 def test_what_the_server_says_is_brought_back_to_its_line(place: str, text: str) -> None:
-    assert located(plan(LOCATED), place, "problem").text("f") == text
+    assert locate(plan(LOCATED), place, "problem").text("f") == text
 
 
 def test_a_field_is_named_once() -> None:
-    fault = located(plan(LOCATED), "tasks[0].task_id", "id may hold only letters")
+    fault = locate(plan(LOCATED), "tasks[0].task_id", "id may handle only letters")
 
-    assert fault.text("f") == 'f:4: task "a": id: may hold only letters'
+    assert fault.text("f") == 'f:4: task "a": id: may handle only letters'

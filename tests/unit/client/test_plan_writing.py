@@ -1,4 +1,4 @@
-"""Exported files: readable, canonical, and the same again after an import."""
+"""Exported files: readable, canonical, and unchanged by an import."""
 
 import random
 
@@ -11,11 +11,11 @@ from swarmctl.plan.fields import FIELDS
 from swarmctl.plan.read import plan_of
 from swarmctl.plan.source import Source
 from swarmctl.plan.write import plan_text
-from swarmctl.plan.yaml_scalars import written
+from swarmctl.plan.yaml_scalars import yaml_value
 
 SEEDS = range(300)
 
-# What breaks naive writers: alone, and joined at random.
+# Texts that break naive writers: alone, and joined at random.
 AWKWARD = [
     *["a", "word", " ", "  ", "\n", "\n\n", "\t", "\r", "\r\n", "#", " #", ": ", "- x", "yes", "0123"],
     *["'", '"', "\\", "é", "日本", "🎉", "|", ">", "%", "@", "`", "{", "}", "[", "]", ",", "&a", "*b"],
@@ -75,7 +75,7 @@ def test_export_import_export_is_the_same_file_byte_for_byte() -> None:
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
 def test_every_reader_of_yaml_gets_the_same_texts(loader: type[yaml.SafeLoader]) -> None:
     texts = ["", *AWKWARD, *(awkward(random.Random(seed)) for seed in SEEDS)]
-    document = "".join(f"- {written(text, '  ')}\n" for text in texts)
+    document = "".join(f"- {yaml_value(text, '  ')}\n" for text in texts)
 
     assert yaml.load(document, loader) == texts  # both are safe loaders
 

@@ -1,4 +1,4 @@
-"""`swarmctl run` with programs that only pretend: who is started and stopped, and how each ending is told."""
+"""`swarmctl run` with fake programs: which children start and stop, and how each ending is reported."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_a_run_that_completes_ends_with_0_and_a_summary(alone: Ctl, fake: FakeOp
     assert [line[9:] for line in talk[2:]] == ["[1/2] a task completed", "[2/2] b task completed"]
 
 
-def test_each_child_is_told_where_everything_is(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorServer) -> None:
     alone(*RUN, "--project-root", ".", "--dashboard", "127.0.0.1:0")
 
     state = f"{fake.folder}/state"
@@ -112,14 +112,16 @@ def test_a_fault_that_the_server_finds_starts_no_worker(alone: Ctl, fake: FakeOp
 
 
 def test_why_swarmd_does_not_start_is_passed_on_with_its_code(alone: Ctl, fake: FakeOperatorServer) -> None:
-    fake.write(swarmd='echo noise >&2; echo "swarmd: pid 7 has it; stop that one" >&2; exit 3')
+    fake.write(swarmd='echo noise >&2; echo "swarmd: pid 7 has it; stop it" >&2; exit 3')
 
     result = alone(*RUN)
 
-    assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop that one\n")
+    assert (result.code, result.out, result.err) == (3, "", "swarmd: pid 7 has it; stop it\n")
 
 
-def test_a_swarmd_that_dies_without_a_word_is_told_with_its_log(alone: Ctl, fake: FakeOperatorServer) -> None:
+def test_a_swarmd_that_dies_without_a_word_is_reported_with_its_log(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
     fake.write(swarmd="kill -9 $$")
 
     result = alone(*RUN)
@@ -162,7 +164,7 @@ def test_workers_that_fail_for_one_reason_say_it_once(alone: Ctl, fake: FakeOper
     assert len(fake.calls("workers")) == 2, "what is configured wrongly is not tried again"
 
 
-def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(
+def test_a_server_that_dies_in_the_middle_is_reported_with_its_last_line(
     alone: Ctl, fake: FakeOperatorServer
 ) -> None:
     def crash(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
@@ -183,7 +185,7 @@ def test_a_server_that_dies_in_the_middle_is_told_by_its_last_words(
 
 
 def interrupting(fake: FakeOperatorServer, times: int) -> None:
-    """Has the user press Ctrl-C so often, each time when the last has had its effect."""
+    """Presses Ctrl-C that often, each time after the last one has had its effect."""
 
     def watch(request: wire.WatchEventsRequest) -> Iterator[wire.WatchEventsResponse]:
         if request.follow:
@@ -213,7 +215,7 @@ def test_the_first_interrupt_starts_nothing_new_and_lets_workers_finish(
 
 
 def test_the_second_interrupt_is_an_emergency_stop(alone: Ctl, fake: FakeOperatorServer) -> None:
-    # Workers that are busy do not leave when they are first asked.
+    # Busy workers do not leave at the first request.
     fake.write(worker="trap : TERM INT")
     interrupting(fake, times=2)
 

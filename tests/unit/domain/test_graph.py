@@ -1,4 +1,4 @@
-"""Cycles in graphs of any shape, against a plain search."""
+"""Cycles in graphs of any shape, compared with a plain search."""
 
 import itertools
 import random
@@ -13,7 +13,7 @@ def is_cycle(path: list[str], edges: dict[str, list[str]]) -> bool:
 
 
 def length_by_plain_search(edges: dict[str, list[str]]) -> int:
-    """The length of the shortest cycle by growing paths from every task, 0 if there is none."""
+    """Returns the length of the shortest cycle by growing paths from every task, 0 if there is no cycle."""
     for length in range(1, len(edges) + 1):
         for start in edges:
             reached = {start}
@@ -41,11 +41,11 @@ def test_the_shortest_cycle_is_found_in_random_graphs(seed: int) -> None:
     assert not wanted or is_cycle(found, edges)
 
 
-def test_names_that_are_no_tasks_are_ignored() -> None:
+def test_names_of_unknown_tasks_are_ignored() -> None:
     assert shortest_cycle({"a": ["ghost"], "b": ["a", "ghost"]}) == []
 
 
-def test_a_deep_chain_and_a_wide_graph_are_no_trouble() -> None:
+def test_a_deep_chain_and_a_wide_graph_have_no_cycle() -> None:
     chain = {str(n): [str(n + 1)] for n in range(50_000)}
     wide = {"root": [], **{str(n): ["root"] for n in range(50_000)}}
 

@@ -1,4 +1,4 @@
-"""The transition table: complete, closed, and the only way."""
+"""The transition table is complete and closed."""
 
 import pytest
 

@@ -1,10 +1,10 @@
-"""Budgets and backoff as numbers."""
+"""Retry budgets and backoff."""
 
 import pytest
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
-from swarmd.domain.policy import MAX_LOSSES, Backoff, came_back_twice, judge, stop_after_s
+from swarmd.domain.policy import MAX_LOSSES, Backoff, decide_retry, repeated_findings, stop_after_s
 
 FREE = ("worker_lost", "provider_limited", "provider_denied")
 
@@ -30,7 +30,7 @@ def test_the_backoff_doubles_up_to_its_most_with_full_jitter(tries: int, most: f
 @pytest.mark.parametrize("failure", [f for f in FailureClass if f not in FREE])
 def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) -> None:
     for failures in range(4):
-        verdict = judge(running(failures=failures), failure, backoff=Backoff(), chance=1.0)
+        verdict = decide_retry(running(failures=failures), failure, backoff=Backoff(), chance=1.0)
         assert (verdict.failures, verdict.losses) == (failures + 1, 0)
         assert verdict.retry is (failures < 2)
 
@@ -38,14 +38,14 @@ def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) ->
 def test_losses_have_their_own_budget() -> None:
     for losses in range(MAX_LOSSES + 1):
         task = running(losses=losses, max_retries=0)
-        verdict = judge(task, FailureClass.WORKER_LOST, backoff=Backoff(), chance=1.0)
+        verdict = decide_retry(task, FailureClass.WORKER_LOST, backoff=Backoff(), chance=1.0)
         assert (verdict.failures, verdict.losses) == (0, losses + 1)
         assert verdict.retry is (losses < MAX_LOSSES)
 
 
 def test_a_provider_is_waited_for_as_long_as_it_asked_and_up_to_half_longer() -> None:
     for chance, wait_s in ((0.0, 100.0), (1.0, 150.0)):
-        verdict = judge(
+        verdict = decide_retry(
             running(max_retries=0), FailureClass.PROVIDER_LIMITED,
             backoff=Backoff(), chance=chance, retry_after_s=100.0,
         )  # fmt: skip
@@ -61,8 +61,10 @@ def test_a_worker_must_stop_before_its_tasks_are_given_away(lost_after: float, s
     assert lost_after / 2 <= found < lost_after
 
 
-def test_a_provider_that_refuses_uses_up_nothing_and_nothing_waits_for_it() -> None:
-    verdict = judge(running(max_retries=0), FailureClass.PROVIDER_DENIED, backoff=Backoff(), chance=1.0)
+def test_a_provider_that_refuses_uses_up_no_budget_and_causes_no_wait() -> None:
+    verdict = decide_retry(
+        running(max_retries=0), FailureClass.PROVIDER_DENIED, backoff=Backoff(), chance=1.0
+    )
 
     assert (verdict.retry, verdict.failures, verdict.losses, verdict.backoff_s) == (True, 0, 0, 0.0)
 
@@ -77,7 +79,7 @@ def test_a_provider_that_refuses_uses_up_nothing_and_nothing_waits_for_it() -> N
         ([["a"], ["a"], ["a"], []], ["a"]),
     ],
 )
-def test_a_finding_is_stuck_when_it_stands_in_the_three_latest_verdicts(
+def test_a_finding_in_the_three_latest_verdicts_counts_as_repeated(
     findings: list[list[str]], stuck: list[str]
 ) -> None:
-    assert list(came_back_twice(findings)) == stuck
+    assert list(repeated_findings(findings)) == stuck

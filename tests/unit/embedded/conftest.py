@@ -1,6 +1,5 @@
 """Stand-ins for the kernel; the real one runs in test_session.py, in a process of its own."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +7,12 @@ from typing import Any
 import pytest
 from amplifier_core import HookResult
 
+from support import waiting
+
 
 @dataclass
 class Hooks:
-    """Remembers what was emitted; denies the events that a test names."""
+    """Hooks that record the emitted events and deny the events that a test names."""
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     handlers: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class Hooks:
 
 @dataclass
 class Token:
-    """A cancellation token that a test turns."""
+    """A cancellation token that a test sets."""
 
     is_cancelled: bool = False
     is_immediate: bool = False
@@ -53,7 +54,7 @@ class Token:
 
 @dataclass
 class Coordinator:
-    """What the loop asks of the kernel."""
+    """The part of the kernel that the loop uses."""
 
     hooks: Hooks = field(default_factory=Hooks)
     cancellation: Token = field(default_factory=Token)
@@ -78,9 +79,6 @@ def until() -> Callable[[Callable[[], bool]], None]:
     """Waits for a condition, for at most ten seconds."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        waiting.until(condition, "the condition holds", deadline_s=10)
 
     return wait

@@ -127,7 +127,7 @@ async def test_a_broken_provider_becomes_an_error_event(translated: Any, stream:
     ]
 
 
-def test_a_long_text_is_cut_wherever_it_stands(stream: NdjsonStream) -> None:
+def test_a_long_string_is_cut_anywhere_in_an_event(stream: NdjsonStream) -> None:
     stream.send("x", args={"content": "é" * 10_000}, result={"output": ["y" * 10_000]})
 
     params = sent(stream)[0]["params"]
@@ -136,7 +136,7 @@ def test_a_long_text_is_cut_wherever_it_stands(stream: NdjsonStream) -> None:
     assert len(params["result"]["output"][0]) < TEXT_LIMITS_CHARS[0] + 50
 
 
-def test_an_event_fits_into_a_line_whatever_its_letters_are(stream: NdjsonStream) -> None:
+def test_an_event_fits_into_a_line_with_any_characters(stream: NdjsonStream) -> None:
     stream.send("x", args={"path": "😀" * 10_000, "content": "😀" * 10_000})
 
     params = sent(stream)[0]["params"]
@@ -160,7 +160,7 @@ def logger(stream: NdjsonStream) -> Iterator[logging.Logger]:
     own.removeHandler(handler)
 
 
-def test_of_the_log_only_errors_come_through(logger: logging.Logger, stream: NdjsonStream) -> None:
+def test_only_errors_of_the_log_become_events(logger: logging.Logger, stream: NdjsonStream) -> None:
     logger.warning("quiet")
     logger.error("loud %d", 1)
 

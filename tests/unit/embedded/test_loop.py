@@ -1,4 +1,4 @@
-"""The loop plays a script to its end, stops at a failure, and honours the cancellation token."""
+"""The orchestrator plays a script to its end, stops at a failure, and honours the cancellation token."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from swarm_worker.embedded.task import Call, EmbeddedRole, Script
 
 @dataclass
 class Slow:
-    """A tool that ends only by a cancel, and tells how it did."""
+    """A tool that ends only by a cancel, and records that."""
 
     name: str = "slow"
     description: str = "waits"
@@ -97,13 +97,13 @@ async def test_the_events_of_a_turn_come_in_the_kernels_order(coordinator: Any, 
     assert coordinator.hooks.named("execution:end")[0] == {"response": "all done", "status": "completed"}
 
 
-async def test_a_scripted_reply_is_given_word_for_word(coordinator: Any) -> None:
+async def test_a_scripted_reply_is_returned_verbatim(coordinator: Any) -> None:
     reply = 'Good.\n{"verdict": "PASS"}\n'
 
     assert await play(coordinator, Script((), reply), role=EmbeddedRole.VALIDATOR) == reply
 
 
-async def test_a_builder_without_a_reply_says_what_it_wrote(
+async def test_a_builder_without_a_reply_lists_the_files_that_it_wrote(
     coordinator: Any, tools: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "old.py").touch()
@@ -157,12 +157,10 @@ async def test_a_scripted_pass_does_not_survive_a_failed_call(coordinator: Any, 
     assert "exit 1" in ending(reply)["critical_issues"][0]["issue"]
 
 
-async def test_scripted_findings_stand_with_the_failed_call_as_their_proof(
-    coordinator: Any, tools: Any
-) -> None:
+async def test_scripted_findings_are_kept_and_the_failed_call_is_added(coordinator: Any, tools: Any) -> None:
     finding = {"file": "a.py", "issue": "divides by zero", "severity": "critical"}
-    told = json.dumps({"verdict": "FAIL", "critical_issues": [finding], "summary": "no"}, indent=1)
-    script = Script((shell("echo ZeroDivisionError; exit 1"),), f"I looked.\n{told}\n")
+    scripted = json.dumps({"verdict": "FAIL", "critical_issues": [finding], "summary": "no"}, indent=1)
+    script = Script((shell("echo ZeroDivisionError; exit 1"),), f"I looked.\n{scripted}\n")
 
     verdict = ending(await play(coordinator, script, role=EmbeddedRole.VALIDATOR, tools=tools))
 
@@ -174,7 +172,7 @@ async def test_scripted_findings_stand_with_the_failed_call_as_their_proof(
 async def test_an_unknown_tool_is_a_failed_call(coordinator: Any, tools: Any) -> None:
     reply = await play(coordinator, Script((Call("teleport", {}),)), tools=tools)
 
-    assert "there is no tool 'teleport'; there are bash, read_file, write_file" in reply
+    assert "'teleport' is not a tool of this session; its tools are bash, read_file, write_file" in reply
     assert ending(reply)["status"] == "blocked"
 
 
@@ -196,7 +194,7 @@ async def test_a_denied_prompt_does_not_look_like_an_answer(coordinator: Any) ->
     assert coordinator.hooks.named("orchestrator:complete")[0]["status"] == "denied"
 
 
-async def test_usage_grows_with_what_is_sent_and_is_never_zero(coordinator: Any, tools: Any) -> None:
+async def test_usage_grows_with_the_request_and_is_never_zero(coordinator: Any, tools: Any) -> None:
     await play(coordinator, Script((write("a.txt", "x" * 4000), shell("true"))), tools=tools)
 
     first, second, third = (data["usage"] for data in coordinator.hooks.named("llm:response"))
@@ -207,7 +205,7 @@ async def test_usage_grows_with_what_is_sent_and_is_never_zero(coordinator: Any,
     assert "cost_usd" not in first
 
 
-async def test_an_immediate_cancel_aborts_the_tool_at_work(coordinator: Any) -> None:
+async def test_an_immediate_cancel_aborts_the_running_tool(coordinator: Any) -> None:
     slow = Slow()
     turn = asyncio.ensure_future(
         play(coordinator, Script((Call("slow", {}), Call("slow", {}))), tools=(slow,))
@@ -247,12 +245,12 @@ async def test_a_turn_cancelled_before_it_begins_asks_nothing(coordinator: Any) 
 
 
 async def test_a_cancel_aborts_a_provider_that_does_not_answer(coordinator: Any) -> None:
-    class Silent(RehearsalProvider):
+    class SilentProvider(RehearsalProvider):
         async def complete(self, request: Any, **options: Any) -> Any:
             coordinator.cancellation.cancel(immediate=True)
             await asyncio.Event().wait()
 
-    provider = Silent(Script(()), EmbeddedRole.BUILDER, hooks=coordinator.hooks)
+    provider = SilentProvider(Script(()), EmbeddedRole.BUILDER, hooks=coordinator.hooks)
 
     reply = await Loop().execute(
         "hi", MemoryContext(), {"p": provider}, {}, coordinator.hooks, coordinator=coordinator

@@ -1,4 +1,4 @@
-"""A wrong call is refused before anything runs, in the words that a caller can act on."""
+"""A wrong call is refused before anything runs, with an error that the caller can act on."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def test_the_prompt_comes_from_stdin(tmp_path: Path, environ: dict[str, str]) ->
     assert request.mode is None
 
 
-def test_the_prompt_may_stand_after_two_dashes(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_the_prompt_may_follow_two_dashes(tmp_path: Path, environ: dict[str, str]) -> None:
     request = read(tmp_path, environ, "--mode", "validate", "--", "--do it", stdin=b"")
 
     assert request.prompt == "--do it"
@@ -54,7 +54,7 @@ def test_a_link_to_the_work_folder_is_resolved(tmp_path: Path, environ: dict[str
     [
         ({"SWARM_TASK_FILE": ""}, "config_unreadable", "SWARM_TASK_FILE is not set"),
         ({"SWARM_TASK_FILE": "no/such.json"}, "config_unreadable", "No such file"),
-        ({"SWARM_TASK_FILE": "/dev/null"}, "config_invalid_type", "no JSON"),
+        ({"SWARM_TASK_FILE": "/dev/null"}, "config_invalid_type", "not valid JSON"),
         ({"SWARM_ROLE": "judge"}, "config_invalid_type", "SWARM_ROLE"),
         ({"SWARM_ATTEMPT": "0"}, "config_invalid_type", "SWARM_ATTEMPT"),
         ({"SWARM_ATTEMPT": "²"}, "config_invalid_type", "SWARM_ATTEMPT"),
@@ -97,7 +97,7 @@ def test_an_empty_prompt_is_refused(tmp_path: Path, environ: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("more", [["--resume"], ["--yolo"], ["--output", "text"], ["a", "b"]])
-def test_argv_that_makes_no_sense_is_exit_2(
+def test_invalid_argv_exits_with_2(
     tmp_path: Path, environ: dict[str, str], more: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -1,11 +1,11 @@
-"""Which script a session plays, and what it says when there is none."""
+"""The choice of a session's script, and the default script."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from swarm_worker.embedded.default_script import MARK, content, unscripted
+from swarm_worker.embedded.default_script import MARK, default_script, placeholder_content
 from swarm_worker.embedded.task import BadTask, Call, EmbeddedRole, EmbeddedTask, Script, read_task
 
 
@@ -14,7 +14,7 @@ def scripts(*replies: str) -> tuple[Script, ...]:
 
 
 @pytest.mark.parametrize(("attempt", "reply"), [(1, "one"), (2, "two"), (3, "two"), (99, "two")])
-def test_each_attempt_has_its_script_and_the_last_serves_all_later_ones(attempt: int, reply: str) -> None:
+def test_each_attempt_has_its_script_and_later_attempts_use_the_last(attempt: int, reply: str) -> None:
     task = EmbeddedTask("t", builder=scripts("one", "two"), validator=scripts("other"))
 
     script = task.script(EmbeddedRole.BUILDER, attempt=attempt)
@@ -51,19 +51,19 @@ def test_a_task_file_is_read_by_the_names_of_the_proto(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
         ("[]", "the task must be an object"),
         ('{"files": "a.py"}', "files must be a list"),
-        ('{"files": [1]}', "files must be text"),
+        ('{"files": [1]}', "files must be a string"),
         ('{"rehearsal": {"builder": {}}}', "rehearsal.builder must be a list"),
         ('{"rehearsal": {"validator": [{"calls": ["x"]}]}}', "rehearsal.validator.calls must be an object"),
         (
             '{"rehearsal": {"builder": [{"calls": [{"tool": "bash", "arguments": {"command": 1}}]}]}}',
-            "rehearsal.builder.calls.arguments.command must be text",
+            "rehearsal.builder.calls.arguments.command must be a string",
         ),
     ],
 )
-def test_a_malformed_task_file_is_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_malformed_task_file_is_refused_with_the_field(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "task.json"
     file.write_text(text)
 
@@ -71,11 +71,11 @@ def test_a_malformed_task_file_is_refused_with_the_place(tmp_path: Path, text: s
         read_task(file)
 
 
-def test_without_a_script_the_builder_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
+def test_without_a_script_the_builder_writes_only_missing_files(tmp_path: Path) -> None:
     (tmp_path / "old.py").write_text("kept\n")
     task = EmbeddedTask("7.a", files=("old.py", "new.py", "docs/"))
 
-    script = unscripted(task, EmbeddedRole.BUILDER, root=tmp_path)
+    script = default_script(task, EmbeddedRole.BUILDER, root=tmp_path)
 
     assert [call.tool for call in script.calls] == ["write_file", "write_file"]
     assert [call.arguments["path"] for call in script.calls] == ["new.py", "docs/REHEARSAL.md"]
@@ -83,7 +83,7 @@ def test_without_a_script_the_builder_writes_what_is_missing_and_nothing_else(tm
 
 
 def test_without_a_script_the_validator_reads_every_declared_file(tmp_path: Path) -> None:
-    script = unscripted(EmbeddedTask("t", files=("a.py", "b.py")), EmbeddedRole.VALIDATOR, root=tmp_path)
+    script = default_script(EmbeddedTask("t", files=("a.py", "b.py")), EmbeddedRole.VALIDATOR, root=tmp_path)
 
     assert script.calls == (Call("read_file", {"path": "a.py"}), Call("read_file", {"path": "b.py"}))
 
@@ -102,7 +102,7 @@ def test_without_a_script_the_validator_reads_every_declared_file(tmp_path: Path
     ],
 )
 def test_the_mark_is_a_comment_of_the_format(name: str, first: str, last: str) -> None:
-    text = content("a--b", name)
+    text = placeholder_content("a--b", name)
 
     assert text.startswith(first)
     assert text.endswith(last)
@@ -111,12 +111,12 @@ def test_the_mark_is_a_comment_of_the_format(name: str, first: str, last: str) -
 
 
 def test_a_comment_can_not_be_ended_by_an_id() -> None:
-    assert "--" not in content("a--b", "x.html").removeprefix("<!-- ").removesuffix(" -->\n")
+    assert "--" not in placeholder_content("a--b", "x.html").removeprefix("<!-- ").removesuffix(" -->\n")
 
 
 def test_a_json_file_stays_json() -> None:
-    assert MARK in json.loads(content("t", "a.json"))["rehearsal"]
+    assert MARK in json.loads(placeholder_content("t", "a.json"))["rehearsal"]
 
 
 def test_a_python_file_stays_python() -> None:
-    compile(content("t", "a.py"), "a.py", "exec")
+    compile(placeholder_content("t", "a.py"), "a.py", "exec")

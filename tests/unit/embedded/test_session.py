@@ -1,7 +1,7 @@
-"""The real amplifier-core, end to end, always in a process of its own.
+"""The real amplifier-core, end to end, always in a separate process.
 
-Never in this one: threads of amplifier-core 2.0.2 may crash an interpreter that shuts down after a
-cancelled session.
+The tests' own process never imports it: threads of amplifier-core 2.0.2 may crash an interpreter that shuts down
+after a cancelled session.
 """
 
 import json
@@ -25,7 +25,7 @@ MODULE = ["-P", "-m", "swarm_worker.embedded"]
 
 @dataclass
 class Rehearsal:
-    """A task file, a work folder, and the way to run a session in them."""
+    """A task file and a work folder, in which sessions can be run."""
 
     folder: Path
 
@@ -78,7 +78,7 @@ class Rehearsal:
 
 @dataclass
 class Ended:
-    """What a session left behind; every line of stderr was an event, stdout one envelope."""
+    """The output of a session: events on stderr and an envelope on stdout."""
 
     code: int
     envelope: dict[str, Any]
@@ -124,7 +124,7 @@ def test_a_script_is_played_by_a_real_session(rehearsal: Rehearsal) -> None:
     assert (rehearsal.root / "src/x.py").read_text() == "print('made')\n"
 
 
-def test_without_a_script_the_declared_files_come_to_be_and_are_found(rehearsal: Rehearsal) -> None:
+def test_without_a_script_the_declared_files_are_created_and_found(rehearsal: Rehearsal) -> None:
     rehearsal.declare(files=["src/a.py", "docs/a.md"])
 
     built = rehearsal.run()
@@ -164,7 +164,7 @@ def test_the_mode_validate_leaves_no_tool_to_write_with(rehearsal: Rehearsal) ->
     ended = rehearsal.run("--mode", "validate", role="validator")
 
     assert ended.envelope["metadata"]["activeMode"] == "validate"
-    assert "there is no tool 'write_file'" in ended.result["critical_issues"][0]["issue"]
+    assert "'write_file' is not a tool of this session" in ended.result["critical_issues"][0]["issue"]
     assert not (rehearsal.root / "x").exists()
 
 
@@ -189,7 +189,7 @@ def test_a_signal_ends_the_session_and_its_command_without_an_envelope(
     until(lambda: not runs(pid))
 
 
-def test_a_session_that_is_stuck_ends_all_the_same(rehearsal: Rehearsal) -> None:
+def test_a_stuck_session_ends_too(rehearsal: Rehearsal) -> None:
     rehearsal.declare()
     stuck = """
 import time
@@ -236,7 +236,7 @@ def test_a_module_that_does_not_mount_is_fatal(rehearsal: Rehearsal, module: str
     assert not (rehearsal.root / "a.py").exists()
 
 
-def test_a_fault_in_the_engine_is_told_as_amplifier_agent_tells_it(rehearsal: Rehearsal) -> None:
+def test_a_fault_of_the_engine_is_reported_like_amplifier_agent_s(rehearsal: Rehearsal) -> None:
     rehearsal.declare()
     limited = """
 from amplifier_core import RateLimitError
@@ -286,7 +286,7 @@ def wait_for(process: Any, method: str) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Whether there is such a process; one that nobody has reaped yet does not count."""
+    """Returns whether the process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

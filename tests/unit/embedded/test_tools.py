@@ -10,7 +10,7 @@ import pytest
 from swarm_worker.embedded import bash
 from swarm_worker.embedded.bash import Bash
 from swarm_worker.embedded.files import READ_LIMIT_BYTES, ReadFile, WriteFile
-from swarm_worker.embedded.paths import Escape, inside
+from swarm_worker.embedded.paths import PathEscape, resolve_inside
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -38,7 +38,7 @@ async def test_a_folder_is_listed(root: Path) -> None:
     assert (await ReadFile(root).execute({"path": "."})).output == "one.txt\nsub/"
 
 
-async def test_a_large_file_is_cut_and_says_so(root: Path) -> None:
+async def test_a_large_file_is_cut_and_marked(root: Path) -> None:
     (root / "large").write_bytes(b"x" * (READ_LIMIT_BYTES + 1))
 
     text = (await ReadFile(root).execute({"path": "large"})).output
@@ -95,8 +95,8 @@ def test_a_loop_of_links_is_refused(root: Path) -> None:
     (root / "b").symlink_to(root / "a")
 
     try:
-        place = inside(root, "a/x")
-    except Escape:
+        place = resolve_inside(root, "a/x")
+    except PathEscape:
         return
     assert place.is_relative_to(root)  # Python 3.13 resolves as far as it can; the opening fails
 
@@ -107,7 +107,7 @@ async def test_a_fifo_is_refused_instead_of_waited_for(root: Path) -> None:
     read = await ReadFile(root).execute({"path": "pipe"})
     written = await WriteFile(root).execute({"path": "pipe", "content": "x"})
 
-    assert read.error == {"message": "'pipe' is no plain file"}
+    assert read.error == {"message": "'pipe' is not a regular file"}
     assert not written.success
 
 
@@ -131,7 +131,7 @@ async def test_a_command_runs_in_the_work_folder(root: Path) -> None:
     assert result.output == {"exit_code": 0, "output": f"{root}\ntalk\n"}
 
 
-async def test_a_failing_command_says_how_and_why(root: Path) -> None:
+async def test_a_failing_command_reports_exit_code_and_output(root: Path) -> None:
     result = await Bash(root).execute({"command": "echo broken; exit 3"})
 
     assert not result.success
@@ -139,7 +139,7 @@ async def test_a_failing_command_says_how_and_why(root: Path) -> None:
     assert result.output == {"exit_code": 3, "output": "broken\n"}
 
 
-async def test_of_long_output_the_first_and_the_last_part_are_kept(root: Path) -> None:
+async def test_the_first_and_last_part_of_long_output_are_kept(root: Path) -> None:
     result = await Bash(root).execute({"command": "echo first; seq 100000; echo last"})
 
     text = result.output["output"]
@@ -149,28 +149,28 @@ async def test_of_long_output_the_first_and_the_last_part_are_kept(root: Path) -
     assert len(text) < 2 * bash.PART_BYTES + 100
 
 
-async def test_a_command_that_runs_too_long_is_ended(root: Path) -> None:
+async def test_a_command_that_runs_too_long_is_killed(root: Path) -> None:
     result = await Bash(root).execute({"command": "echo begun; sleep 600", "timeout_s": "0.2"})
 
-    assert result.error == {"message": "still ran after 0.2 s: begun"}
+    assert result.error == {"message": "not finished after 0.2 s: begun"}
 
 
 @pytest.mark.parametrize("timeout_s", ["soon", "0", "-1", "inf", "nan", "4000"])
-async def test_a_senseless_timeout_is_refused(root: Path, timeout_s: str) -> None:
+async def test_an_invalid_timeout_is_refused(root: Path, timeout_s: str) -> None:
     result = await Bash(root).execute({"command": "touch ran", "timeout_s": timeout_s})
 
     assert "timeout_s" in result.error["message"]
     assert not (root / "ran").exists()
 
 
-async def test_what_a_command_leaves_in_the_background_ends_with_it(root: Path, until: Until) -> None:
+async def test_background_processes_of_a_command_are_killed_with_it(root: Path, until: Until) -> None:
     await Bash(root).execute({"command": "sleep 600 & echo $! > pid"})
 
     pid = int((root / "pid").read_text())
     await asyncio.to_thread(until, lambda: not runs(pid))
 
 
-async def test_a_cancelled_command_is_ended_with_its_children(root: Path, until: Until) -> None:
+async def test_a_cancelled_command_is_killed_with_its_children(root: Path, until: Until) -> None:
     command = "sleep 600 & echo $! > child; mv child pid; trap '' TERM; while :; do sleep 1; done"
     call = asyncio.ensure_future(Bash(root).execute({"command": command}))
     await asyncio.to_thread(until, (root / "pid").exists)
@@ -191,7 +191,7 @@ async def test_a_process_that_left_the_group_does_not_hold_up_the_call(root: Pat
 
 
 def runs(pid: int) -> bool:
-    """Whether there is such a process; one that nobody has reaped yet does not count."""
+    """Returns whether the process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What work costs, counted: statements, and how SQLite goes about each. Times can't be asserted; these can."""
+"""The cost of the engine's steps in statements and query plans, which tests can assert; times they can't."""
 
 import re
 from collections import Counter
@@ -11,11 +11,11 @@ import pytest
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.model import Claim, SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
-from swarmd.store.deferred_writes import KINDS, SIZES
-from swarmd.store.queries import QUERIES, Statement
+from swarmd.store.deferred_writes import BATCH_SIZES, DEFERRABLE
+from swarmd.store.queries import QUERIES, batch
 
 NAMES = {text: name for name, text in QUERIES.items()} | {
-    Statement(QUERIES[name]).text(rows): name for name in KINDS for rows in SIZES
+    batch(name).text(rows): name for name in DEFERRABLE for rows in BATCH_SIZES
 }
 # All that the life of one task without dependencies costs: its claim in the commit that frees the slot, its go,
 # its outcome. Two commits.
@@ -25,12 +25,12 @@ LIFE = {
     "definition_get": 1, "session_find": 1, "session_add": 1, "attempt_start": 1, "attempt_end": 1,
     "session_end_of_attempt": 1, "task_dependents": 1,
 }  # fmt: skip
-# What runs once a step, so that one scan in it costs more the more tasks there are.
+# Statements that run in each step: a scan in one of them would cost more with more tasks.
 HOT = (
-    *(name for name in LIFE if name in QUERIES), "task_by_key", "session_find", "task_by_id", "task_named",
-    "task_count_unmet", "task_dead_dependency", "task_make_ready", "attempt_open_of_worker", "attempt_last_report",
-    "attempt_findings", "attempt_results_of_dependencies", "session_end", "session_use", "session_log_add",
-    "session_log_trim", "event_after", "event_after_of_task",
+    *(name for name in LIFE if name in QUERIES and name not in DEFERRABLE),
+    "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet", "task_dead_dependency",
+    "task_make_ready", "attempt_open_of_worker", "attempt_last_report", "attempt_findings",
+    "attempt_results_of_dependencies", "session_log_trim", "event_after", "event_after_of_task",
 )  # fmt: skip
 # One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
 # that were asked for. The sessions of `attempt_findings` are read from one report.
@@ -58,7 +58,7 @@ def counted(swarm: EngineHarness) -> Iterator[Counter[str]]:
 
 
 async def _life(worker: FakeWorker) -> None:
-    await worker.take()
+    await worker.receive()
     claim = worker.claims.pop()
     assert await worker.start(claim) is None
     await worker.finish(claim, outcome("completed"))
@@ -78,13 +78,13 @@ async def test_the_life_of_a_task_costs_the_same_statements_however_many_wait(
     assert counts == LIFE
 
 
-async def test_writes_that_wait_together_share_their_statements(swarm: EngineHarness) -> None:
+async def test_writes_of_one_group_share_their_statements(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{n}") for n in range(40)))
     worker = await swarm.worker(slots=20)
-    await worker.take()
+    await worker.receive()
     claims = worker.claims[:20]
-    await swarm.settle()
-    write, start = swarm.swarm.db.write, swarm.swarm.sessions.start
+    await swarm.drain_writes()
+    write, start = swarm.swarm.db.write, swarm.swarm.sessions.record_start
 
     with counted(swarm) as counts:
         await write(lambda tx: [start(tx, worker.name, _start(claim)) for claim in claims])
@@ -95,7 +95,7 @@ async def test_writes_that_wait_together_share_their_statements(swarm: EngineHar
     assert "SAVEPOINT job" not in counts
 
 
-async def test_claims_that_are_given_together_share_their_statements(swarm: EngineHarness) -> None:
+async def test_claims_of_one_commit_share_their_statements(swarm: EngineHarness) -> None:
     await swarm.worker(slots=16)
 
     with counted(swarm) as counts:
@@ -104,10 +104,10 @@ async def test_claims_that_are_given_together_share_their_statements(swarm: Engi
     assert {counts[name] for name in ("task_offer", "task_ready", "attempt_add", "task_save")} == {1}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", DEFERRABLE)
 async def test_no_statement_for_many_rows_scans_what_grows(swarm: EngineHarness, name: str) -> None:
-    query = Statement(QUERIES[name]).text(8)
-    blank = [1] * 8 * len(Statement(QUERIES[name]).names)
+    query = batch(name).text(8)
+    blank = [1] * 8 * len(batch(name).columns)
 
     scans = await swarm.swarm.db.read(lambda tx: _scans(tx, query, blank))
 
@@ -139,7 +139,7 @@ async def test_a_task_that_nobody_may_have_costs_no_statement_for_each_idle_work
     assert counts["attempt_open_count"] == counts["task_ready"] == 0
 
 
-async def test_a_beat_does_not_count_the_fleet(swarm: EngineHarness) -> None:
+async def test_a_heartbeat_does_not_count_the_workers(swarm: EngineHarness) -> None:
     class Members(dict[Any, Any]):
         walks = 0
 
@@ -165,7 +165,7 @@ async def test_no_step_scans_what_grows(swarm: EngineHarness, name: str) -> None
 
 
 def _scans(tx: Any, query: str, blank: Any) -> list[str]:
-    """The parts of the query's plan that walk through a whole table."""
+    """Returns the steps of the query plan that scan a whole table."""
     rows = [row[3] for row in tx._connection.execute(f"EXPLAIN QUERY PLAN {query}", blank)]
     walks = [row for row in rows if row.startswith("SCAN ")]
     return [row for row in walks if not row.removeprefix("SCAN ").startswith(SMALL)]

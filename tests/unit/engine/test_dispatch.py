@@ -1,4 +1,4 @@
-"""Who gets which task, and when."""
+"""The assignment of ready tasks to workers."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(sw
 
     await swarm.add(task("a"))
 
-    await worker.take()
+    await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["a"]
     assert await swarm.status("a") == "claimed"
 
@@ -26,7 +26,7 @@ async def test_a_dependent_is_claimed_in_the_write_that_completes_its_dependency
 
     result = await worker.complete("a")
 
-    await worker.take()
+    await worker.receive()
     assert result.disposition == "accepted"
     assert worker.claims[-1].definition.task_id == "b"
 
@@ -36,7 +36,7 @@ async def test_higher_priority_goes_first_and_then_the_order_of_import(swarm: En
 
     worker = await swarm.worker(slots=4)
 
-    await worker.take()
+    await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["high", "first", "second", "low"]
 
 
@@ -45,10 +45,10 @@ async def test_a_worker_never_holds_more_than_its_slots(swarm: EngineHarness) ->
 
     worker = await swarm.worker(slots=2)
 
-    await worker.take()
+    await worker.receive()
     assert len(worker.claims) == 2
     await worker.complete("t0")
-    await worker.take()
+    await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["t0", "t1", "t2"]
 
 
@@ -58,7 +58,7 @@ async def test_tasks_spread_over_the_workers_that_wait(swarm: EngineHarness) -> 
     await swarm.add(*(task(f"t{number}") for number in range(3)))
 
     for worker in workers:
-        await worker.take()
+        await worker.receive()
         assert len(worker.claims) == 1
 
 
@@ -67,10 +67,10 @@ async def test_a_task_waits_for_a_worker_with_its_labels_and_holds_nobody_up(swa
 
     await swarm.add(task("gpu-task", labels={"gpu": "yes"}, priority=4), task("any"))
 
-    await plain.take()
+    await plain.receive()
     assert [claim.definition.task_id for claim in plain.claims] == ["any"]
     fitting = await swarm.worker("fitting", labels={"gpu": "yes", "zone": "a"})
-    await fitting.take()
+    await fitting.receive()
     assert [claim.definition.task_id for claim in fitting.claims] == ["gpu-task"]
 
 
@@ -78,13 +78,13 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: EngineHar
     worker = await swarm.worker()
     await swarm.add(task("a"))
 
-    await swarm.swarm.part(worker.member)
+    await swarm.swarm.close_stream(worker.member)
 
     assert await swarm.status("a") == "not_started"
     assert "task_released" in await swarm.kinds("a")
 
 
-async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: EngineHarness) -> None:
+async def test_a_worker_that_hangs_up_while_it_registers_holds_nothing(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
 
     joining = asyncio.create_task(swarm.worker("gone"))
@@ -92,7 +92,7 @@ async def test_a_worker_that_hangs_up_while_it_joins_holds_nothing(swarm: Engine
     joining.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await joining
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.status("a") == "not_started"
     other = await swarm.worker("other")
@@ -129,7 +129,7 @@ async def test_a_drained_worker_gets_no_claim(swarm: EngineHarness) -> None:
 async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
     swarm: EngineHarness, shape: str
 ) -> None:
-    """The predecessor scanned all tasks for each claim; here the plan of the claim's query is an index look-up."""
+    """Checks that the claim's query is an index look-up; the predecessor scanned all tasks for each claim."""
     count = 300
     plans = {
         "chain": [task(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(count)],
@@ -152,7 +152,7 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
     steps = await swarm.swarm.db.read(explained)
 
     assert len(steps) == 1
-    assert steps[0].startswith("SEARCH tasks USING INDEX ready_tasks (label_set_key=?)")
+    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=?)")
 
 
 async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarness) -> None:

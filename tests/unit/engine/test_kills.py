@@ -1,19 +1,19 @@
-"""Kill, emergency stop, resume, drain."""
+"""Kill, emergency stop, resume and drain."""
 
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.engine import PACE, EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
-from swarmd.engine.attempts.kills import Stopped
+from swarmd.engine.attempts.kills import EmergencyStopResult
 from swarmd.engine.reports import overview
 
 
-async def stop(swarm: EngineHarness, cause: str = "fire") -> Stopped:
+async def stop(swarm: EngineHarness, cause: str = "fire") -> EmergencyStopResult:
     return await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=cause))
 
 
@@ -49,7 +49,7 @@ async def test_a_running_task_is_killing_until_its_worker_shows_that_it_is_dead(
     await swarm.kill("a", cause="too dear")
 
     assert await swarm.status("a") == "killing"
-    await worker.take()
+    await worker.receive()
     assert [(order.action, order.cause) for order in worker.orders] == [("stop", "too dear")]
     assert [order.action for order in worker.beat(claim)] == ["stop"], "heartbeats alone are enough"
     result = await worker.finish(claim, outcome("stopped"))
@@ -136,16 +136,16 @@ async def test_an_emergency_stop_ends_everything_and_lets_nothing_begin(swarm: E
 
 
 async def test_d11_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("running"), task("waiting"))
         worker = await before.worker()
         claim = await worker.claim("running")
         await worker.start(claim)
         await stop(before)
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         again = await after.worker(held=[claim.lease_id])
-        await again.take()
+        await again.receive()
         assert [order.action for order in again.orders] == ["stop_now"]
         await again.finish(claim, outcome("stopped"))
         assert await after.statuses("running", "waiting") == ["killed", "not_started"]
@@ -198,10 +198,10 @@ async def test_a_drain_with_a_deadline_kills_what_still_runs_then(swarm: EngineH
 
     await swarm.swarm.drain(worker.name, 60.0)
     swarm.clock.pass_s(59)
-    await swarm.settle()
+    await swarm.drain_writes()
     assert await swarm.status("a") == "in_progress"
     swarm.clock.pass_s(1)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.status("a") == "killing"
     await worker.finish(claim, outcome("stopped"))
@@ -217,27 +217,27 @@ async def test_a_drain_of_all_stops_them_all_at_the_deadline_and_nothing_starts_
 
     assert await swarm.swarm.drain(None, 60.0) == ["w1", "w2"]
     await workers[0].finish(workers[0].claims[0], outcome("completed"))
-    await swarm.settle()
+    await swarm.drain_writes()
     assert await swarm.statuses(*"abcd") == ["completed", "in_progress", "not_started", "not_started"]
     swarm.clock.pass_s(60)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.statuses(*"abcd") == ["completed", "killing", "not_started", "not_started"]
 
 
 async def test_a_restart_of_the_server_gives_a_drain_its_full_time_again(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("a"))
         await _running(before, "w1")
         await before.swarm.drain(WorkerName("w1"), 60.0)
         before.clock.pass_s(59)
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         after.clock.pass_s(59)
-        await after.settle()
+        await after.drain_writes()
         assert await after.status("a") == "in_progress"
         after.clock.pass_s(1)
-        await after.settle()
+        await after.drain_writes()
 
         assert await after.status("a") == "killing"
 
@@ -254,7 +254,7 @@ async def test_the_deadline_of_a_drain_is_nothing_to_the_next_process_of_that_wo
     await swarm.add(task("b"))
     await second.start(await second.claim("b"))
     swarm.clock.pass_s(100)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.status("b") == "in_progress"
 
@@ -266,22 +266,22 @@ async def test_the_latest_word_on_a_drain_counts(swarm: EngineHarness) -> None:
     await swarm.swarm.drain(worker.name, None)
 
     swarm.clock.pass_s(100)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     assert await swarm.status("a") == "in_progress"
 
 
 async def _running(swarm: EngineHarness, *names: str) -> list[FakeWorker]:
-    """Workers of these names, each with a session of the next task."""
+    """Starts workers of these names, each with a session of the next task."""
     found = [await swarm.worker(name) for name in names]
     for worker in found:
-        await worker.take()
+        await worker.receive()
         await worker.start(worker.claims[0])
     return found
 
 
 def _by_us(swarm: EngineHarness, *, silent_s: float) -> int:
-    """When the sessions of a worker that has been silent for so long have ended at the latest."""
+    """Returns the latest end of the sessions of a worker that has been silent for `silent_s`."""
     return swarm.clock.wall_us() + int((PACE.stop_after_s + GRACE_ROOM_S - silent_s) * 1e6)
 
 
@@ -290,7 +290,7 @@ def _expected(swarm: EngineHarness) -> list[tuple[str, bool, int | None]]:
     return [(worker.name, worker.reachable, worker.stopped_by_us) for worker in found]
 
 
-async def _told(swarm: EngineHarness) -> dict[str, tuple[str, int | None]]:
+async def _expectations(swarm: EngineHarness) -> dict[str, tuple[str, int | None]]:
     look = partial(overview.worker_views, live=swarm.swarm.live, clock=swarm.clock, pace=PACE)
     return {
         worker.identity.name: (worker.status.value, worker.stopped_by_us)
@@ -301,7 +301,7 @@ async def _told(swarm: EngineHarness) -> dict[str, tuple[str, int | None]]:
 async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     _, far = await _running(swarm, "near", "far")
-    await swarm.swarm.part(far.member)
+    await swarm.swarm.close_stream(far.member)
     swarm.clock.pass_s(100)
     await stop(swarm)
 
@@ -316,12 +316,12 @@ async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_op
     for _ in range(4):
         swarm.clock.pass_s(PACE.heartbeat_s)
         heard.beat(heard.claims[0])
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     await stop(swarm)
 
     assert silent.member.connected
     assert _expected(swarm) == [("heard", True, None), ("silent", False, _by_us(swarm, silent_s=40))]
-    assert await _told(swarm) == {
+    assert await _expectations(swarm) == {
         "heard": ("online", None),
         "silent": ("suspect", _by_us(swarm, silent_s=40)),
     }
@@ -334,19 +334,19 @@ async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Engin
     await swarm.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
     workers = await _running(swarm, "fences", "keeps")
     for worker in workers:
-        await swarm.swarm.part(worker.member)
+        await swarm.swarm.close_stream(worker.member)
     await stop(swarm)
 
     assert _expected(swarm) == [("fences", False, _by_us(swarm, silent_s=0)), ("keeps", False, None)]
-    assert (await _told(swarm))["keeps"] == ("suspect", None)
+    assert (await _expectations(swarm))["keeps"] == ("suspect", None)
 
 
 async def test_after_a_restart_the_times_count_from_the_start(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as before:
+    async with engine_harness(tmp_path / "swarm.db") as before:
         await before.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
         await _running(before, "fences", "keeps")
 
-    async with bench(tmp_path / "swarm.db") as after:
+    async with engine_harness(tmp_path / "swarm.db") as after:
         after.clock.pass_s(7)
         await stop(after)
 

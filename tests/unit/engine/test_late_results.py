@@ -1,4 +1,4 @@
-"""Results that came too late: kept, and counted if nothing has started since, or if an operator says so."""
+"""Late results: archived, and accepted if nothing has started since, or by an operator."""
 
 import pytest
 
@@ -14,7 +14,7 @@ async def accept(swarm: EngineHarness, task_id: str, number: int) -> TaskId:
 
 
 async def killed_but_built(swarm: EngineHarness) -> None:
-    """Task `a` was killed, and its completed result came after that."""
+    """Kills task `a`, whose completed result arrives after the kill."""
     worker = await swarm.worker("w")
     claim = await worker.claim("a")
     await worker.start(claim)
@@ -65,12 +65,12 @@ async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: EngineHarn
 
 
 async def lost(swarm: EngineHarness, worker: FakeWorker, task_id: str = "a") -> Claim:
-    """A session of the task ran at the worker when that was given up; it may have come to its end there."""
+    """Lets the worker be lost while it runs the task; returns the claim."""
     claim = await worker.claim(task_id)
     await worker.start(claim)
     while await swarm.status(task_id) == "in_progress":
         swarm.clock.pass_s(PACE.look_every_s)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     return claim
 
 

@@ -1,4 +1,4 @@
-"""Why nothing runs twice: leases, silence, and results that come too late."""
+"""Leases, silence and late results: no task runs twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeClock
-from support.engine import EngineHarness, FakeWorker, bench, outcome, task
+from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.errors import WorkerNameTaken
 from swarmd.domain.model import LeaseId
 
@@ -34,10 +34,10 @@ async def test_d7_a_stale_worker_neither_takes_the_task_from_its_new_owner_nor_e
     stale = await old.claim("a")
     await old.start(stale)
     swarm.clock.pass_s(10)
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
     for _ in range(200):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     await swarm.after_backoff()
     new = await swarm.worker("new")
     fresh = await new.claim("a")
@@ -77,9 +77,9 @@ async def test_d6_a_task_is_never_lost_by_age_as_long_as_its_worker_beats(swarm:
         swarm.clock.pass_s(10)
         assert worker.beat(claim) == []
         if _ % 100 == 0:
-            await swarm.swarm.look()
+            await swarm.swarm.check_leases()
 
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
     assert await swarm.status("a") == "in_progress"
     assert "worker_suspect" not in await swarm.kinds()
 
@@ -92,13 +92,13 @@ async def test_silence_makes_a_worker_suspect_and_only_long_silence_loses_its_ta
     await worker.start(await worker.claim("a"))
     for _ in range(4):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     assert await swarm.statuses("a", "b") == ["in_progress", "not_started"], "an unstarted claim is free"
     assert "worker_suspect" in await swarm.kinds()
     for _ in range(180):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
     assert await swarm.status("a") == "not_started"
     assert "worker_lost" in await swarm.kinds()
 
@@ -107,13 +107,13 @@ async def test_a_suspect_worker_is_given_nothing_until_it_is_heard_again(swarm: 
     worker = await swarm.worker()
     for _ in range(4):
         swarm.clock.pass_s(10)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     await swarm.add(task("a"))
 
     assert await swarm.status("a") == "not_started"
     worker.beat()
-    await swarm.settle()
+    await swarm.drain_writes()
     assert await swarm.status("a") == "claimed"
 
 
@@ -121,10 +121,10 @@ async def test_a_stall_of_the_server_itself_counts_for_nobody(swarm: EngineHarne
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.start(await worker.claim("a"))
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
 
     swarm.clock.pass_s(6 * 3600)
-    await swarm.swarm.look()
+    await swarm.swarm.check_leases()
 
     assert await swarm.status("a") == "in_progress"
 
@@ -164,7 +164,7 @@ async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Engi
     with pytest.raises(WorkerNameTaken, match="give this one another --name"):
         await swarm.worker("w", instance="another machine", incarnation="x")
 
-    await swarm.swarm.part(worker.member)
+    await swarm.swarm.close_stream(worker.member)
     with pytest.raises(WorkerNameTaken):
         await swarm.worker("w", instance="another machine", incarnation="x")
     assert await swarm.status("a") == "in_progress"
@@ -172,15 +172,15 @@ async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Engi
 
 async def test_a_restart_of_the_server_gives_every_lease_a_full_fresh_deadline(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with bench(tmp_path / "swarm.db", clock=clock) as before:
+    async with engine_harness(tmp_path / "swarm.db", clock=clock) as before:
         await before.add(task("a"))
         worker = await before.worker()
         claim = await worker.claim("a")
         await worker.start(claim)
     clock.pass_s(6 * 3600)
 
-    async with bench(tmp_path / "swarm.db", clock=clock) as after:
-        await after.swarm.look()
+    async with engine_harness(tmp_path / "swarm.db", clock=clock) as after:
+        await after.swarm.check_leases()
         assert await after.status("a") == "in_progress"
         again = await after.worker(held=[claim.lease_id])
         assert again.beat(claim) == []
@@ -195,12 +195,12 @@ async def test_no_wall_clock_causes_a_transition(swarm: EngineHarness) -> None:
 
     for jump_s in (-3600, 3600, 10 * 365 * 24 * 3600, -20 * 365 * 24 * 3600):
         swarm.clock.wall_offset_us = jump_s * 1_000_000
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
     assert await swarm.events() == before
 
 
-async def test_the_go_is_given_again_for_the_same_session_and_no_event_is_doubled(
+async def test_a_repeated_start_gets_the_go_again_and_no_second_event(
     swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("a"))
@@ -230,27 +230,27 @@ async def test_d9_both_session_ids_are_known_while_the_sessions_run(swarm: Engin
     assert (later.builder_session_id, later.validator_session_id) == ("a-builder", "a-validator")
 
 
-async def fleet(swarm: EngineHarness, count: int) -> list[FakeWorker]:
-    """Workers that each run a task of their own."""
+async def running_workers(swarm: EngineHarness, count: int) -> list[FakeWorker]:
+    """Starts workers that each run one task."""
     await swarm.add(*(task(f"t{n}") for n in range(count)))
     workers = [await swarm.worker(f"w{n}") for n in range(count)]
     for worker in workers:
-        await worker.take()
+        await worker.receive()
         await worker.start(worker.claims[0])
     return workers
 
 
 async def pass_with(swarm: EngineHarness, seconds: int, *alive: FakeWorker) -> None:
-    """Lets time pass in which only these workers are heard."""
+    """Moves the clock; only these workers send heartbeats."""
     for _ in range(seconds // 10):
         swarm.clock.pass_s(10)
         for worker in alive:
             worker.beat(*worker.claims)
-        await swarm.swarm.look()
+        await swarm.swarm.check_leases()
 
 
-async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+async def test_no_lease_expires_while_most_workers_are_silent(swarm: EngineHarness) -> None:
+    workers = await running_workers(swarm, 4)
 
     await pass_with(swarm, 6 * 3600, workers[0])
 
@@ -260,7 +260,7 @@ async def test_when_most_workers_fall_silent_at_once_nobody_is_given_up(swarm: E
 
 
 async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+    workers = await running_workers(swarm, 4)
     await pass_with(swarm, 6 * 3600, workers[0])
 
     await pass_with(swarm, 1790, *workers[:3])
@@ -271,8 +271,8 @@ async def test_silence_counts_again_from_the_start_when_they_are_back(swarm: Eng
     assert await swarm.statuses("t0", "t1", "t2") == ["in_progress"] * 3
 
 
-async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: EngineHarness) -> None:
-    workers = await fleet(swarm, 4)
+async def test_an_operator_can_resume_expiry_of_silent_workers(swarm: EngineHarness) -> None:
+    workers = await running_workers(swarm, 4)
     await pass_with(swarm, 3600, workers[0])
 
     await swarm.swarm.resume(requeue=False)
@@ -282,7 +282,7 @@ async def test_an_operator_can_say_that_the_silent_ones_are_gone_indeed(swarm: E
 
 
 async def test_of_two_workers_one_may_be_dead_and_of_two_both(swarm: EngineHarness) -> None:
-    await fleet(swarm, 2)
+    await running_workers(swarm, 2)
 
     await pass_with(swarm, 1900)
 

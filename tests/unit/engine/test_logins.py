@@ -1,11 +1,11 @@
-"""Links that are good once, and logins that end."""
+"""Login links that work once, and logins that end."""
 
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.engine import EngineHarness, bench
+from support.engine import EngineHarness, engine_harness
 from swarmd.domain.errors import DashboardOff, LoginExpired
 from swarmd.domain.model import Role
 from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES
@@ -13,22 +13,22 @@ from swarmd.store.tokens import TokenRecord
 
 
 async def token(swarm: EngineHarness, role: Role = Role.OPERATOR) -> TokenRecord:
-    create = partial(swarm.swarm.access.create, role=role, name="me")
-    return (await swarm.swarm.db.write(create))[1]
+    create = partial(swarm.swarm.tokens.create, role=role, name="me")
+    return (await swarm.swarm.db.write(create)).record
 
 
 def code(swarm: EngineHarness, holder: TokenRecord) -> str:
     swarm.swarm.logins.url = "http://127.0.0.1:8765"
-    link = swarm.swarm.logins.link(holder)
+    link = swarm.swarm.logins.make_link(holder)
     assert link.startswith("http://127.0.0.1:8765/login?code=")
     return link.partition("=")[2]
 
 
 async def log_in(swarm: EngineHarness, holder: TokenRecord, instead_of: str = "") -> str:
-    return await swarm.swarm.db.write(partial(swarm.swarm.logins.begin, token=holder, instead_of=instead_of))
+    return await swarm.swarm.db.write(partial(swarm.swarm.logins.log_in, token=holder, instead_of=instead_of))
 
 
-async def test_a_code_is_good_once(swarm: EngineHarness) -> None:
+async def test_a_code_works_once(swarm: EngineHarness) -> None:
     holder = await token(swarm, Role.VIEWER)
     found = code(swarm, holder)
 
@@ -37,7 +37,7 @@ async def test_a_code_is_good_once(swarm: EngineHarness) -> None:
         swarm.swarm.logins.redeem(found)
 
 
-async def test_a_code_is_good_for_a_minute(swarm: EngineHarness) -> None:
+async def test_a_code_works_for_a_minute(swarm: EngineHarness) -> None:
     holder = await token(swarm)
     early, late = code(swarm, holder), code(swarm, holder)
 
@@ -49,7 +49,7 @@ async def test_a_code_is_good_for_a_minute(swarm: EngineHarness) -> None:
         swarm.swarm.logins.redeem(late)
 
 
-async def test_a_code_that_nobody_made_is_refused(swarm: EngineHarness) -> None:
+async def test_an_unknown_code_is_refused(swarm: EngineHarness) -> None:
     for guess in ("", "x", "0" * 32):
         with pytest.raises(LoginExpired):
             swarm.swarm.logins.redeem(guess)
@@ -66,7 +66,7 @@ async def test_codes_do_not_pile_up(swarm: EngineHarness) -> None:
 
 async def test_without_a_dashboard_there_is_no_link(swarm: EngineHarness) -> None:
     with pytest.raises(DashboardOff):
-        swarm.swarm.logins.link(await token(swarm))
+        swarm.swarm.logins.make_link(await token(swarm))
 
 
 async def test_a_login_ends_by_itself_and_is_not_kept(swarm: EngineHarness) -> None:
@@ -90,9 +90,9 @@ async def test_a_login_ends_with_its_token_and_with_the_next_login_and_with_a_lo
     third = await log_in(swarm, holder)
     assert logins.find(first) is None
 
-    await swarm.swarm.db.write(partial(logins.end, secret=third))
+    await swarm.swarm.db.write(partial(logins.log_out, secret=third))
     assert (logins.find(second) is None, logins.find(third) is None) == (False, True)
-    await swarm.swarm.db.write(partial(swarm.swarm.access.revoke, token_id=holder.token_id))
+    await swarm.swarm.db.write(partial(swarm.swarm.tokens.revoke, token_id=holder.token_id))
     assert logins.find(second) is None
 
 
@@ -100,7 +100,7 @@ async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: EngineHarnes
     holder = await token(swarm)
     found = code(swarm, holder)
 
-    await swarm.swarm.db.write(partial(swarm.swarm.access.revoke, token_id=holder.token_id))
+    await swarm.swarm.db.write(partial(swarm.swarm.tokens.revoke, token_id=holder.token_id))
 
     with pytest.raises(LoginExpired):
         swarm.swarm.logins.redeem(found)
@@ -108,12 +108,12 @@ async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: EngineHarnes
 
 async def test_a_login_outlives_the_server_and_the_database_alone_lets_nobody_in(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("swarm.db", "swarm.db-wal")]
-    async with bench(tmp_path / "swarm.db") as first:
+    async with engine_harness(tmp_path / "swarm.db") as first:
         cookie = await log_in(first, await token(first))
         found = first.swarm.logins.find(cookie)
         assert found is not None
         stored = b"".join(file.read_bytes() for file in files)
     assert cookie.encode() not in stored
     assert found.csrf.encode() not in stored
-    async with bench(tmp_path / "swarm.db", clock=first.clock) as second:
+    async with engine_harness(tmp_path / "swarm.db", clock=first.clock) as second:
         assert second.swarm.logins.find(cookie) == found

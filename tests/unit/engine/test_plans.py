@@ -1,4 +1,4 @@
-"""Bringing tasks in: all or nothing, and what becomes of those that exist."""
+"""Imports of plans: all or nothing, and changes of stored tasks."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from swarmd.engine.tasks import plans
 
 
 async def refused(swarm: EngineHarness, *plan: object) -> list[tuple[str, str]]:
-    """The faults for which the plan is refused; nothing of it may be stored."""
+    """Imports a plan that must be refused and not stored; returns its faults."""
     with pytest.raises(InvalidTasks) as caught:
         await swarm.add(*plan)  # type: ignore[arg-type]
     assert await swarm.events() == [event for event in await swarm.events() if event.kind == "server_started"]
@@ -73,7 +73,7 @@ async def test_a_waiting_task_is_changed_and_a_running_one_is_not(swarm: EngineH
     assert len(await swarm.kinds("new")) == 0
 
 
-async def test_statuses_of_a_file_that_are_ends_are_kept_and_all_else_begins_anew(
+async def test_final_statuses_of_a_file_are_kept_and_all_others_start_again(
     swarm: EngineHarness,
 ) -> None:
     await swarm.add(
@@ -109,7 +109,7 @@ async def test_clear_replaces_everything_and_begins_a_new_epoch(swarm: EngineHar
 
     added = await swarm.add(task("a"), clear=True)
 
-    await worker.take()
+    await worker.receive()
     new = worker.claims[-1]
     assert (added.removed, added.added) == (1, 1)
     assert (old.number, new.number, new.epoch) == (1, 1, old.epoch + 1)
@@ -129,7 +129,7 @@ async def test_clear_is_refused_while_a_task_is_held(swarm: EngineHarness) -> No
 async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarness) -> None:
     before = await swarm.events()
 
-    with pytest.raises(plans.DryRun) as tried:
+    with pytest.raises(plans.DryRunDone) as tried:
         await swarm.swarm.db.write(lambda tx: plans.try_out(tx, [task("a")], clear=False))
 
     assert tried.value.result.added == 1
@@ -139,12 +139,12 @@ async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarne
 async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
 
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
     blocked = await swarm.status("b")
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
     with pytest.raises(InvalidTasks, match="1 fault"):
-        await swarm.swarm.db.write(lambda tx: plans.depend(tx, "a", "b", remove=False))
-    await swarm.swarm.db.write(lambda tx: plans.depend(tx, "b", "a", remove=True))
+        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
+    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=True))
 
     assert blocked == "blocked"
     assert await swarm.status("b") == "not_started"
@@ -155,7 +155,7 @@ async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Engine
     await swarm.worker()
 
     with pytest.raises(InvalidStatus, match="it is claimed"):
-        await swarm.swarm.db.write(lambda tx: plans.depend(tx, "a", "b", remove=False))
+        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
 
 
 async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: EngineHarness) -> None:

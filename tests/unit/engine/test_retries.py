@@ -1,4 +1,4 @@
-"""Budgets, backoff, and what becomes of those that depend on a task that failed."""
+"""Retry budgets, backoff, and the dependents of a failed task."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.engine.tasks import retries
 
 
-async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.Retried:
+async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.RetryResult:
     return await swarm.swarm.db.write(lambda tx: retries.retry(tx, task_ids, failed=failed))
 
 
@@ -103,7 +103,7 @@ async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(
     worker = await swarm.worker()
     await worker.fail("a")
 
-    with pytest.raises(InvalidStatus, match="a is failed: retry that one, or both"):
+    with pytest.raises(InvalidStatus, match="a is failed: retry a, or both"):
         await retry(swarm, "b")
 
     assert await swarm.statuses("a", "b") == ["failed", "skipped"]
@@ -142,13 +142,13 @@ async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: En
     await worker.fail("a", "validation_failed")
 
     assert await swarm.status("a") == "not_started"
-    await worker.take()
+    await worker.receive()
     assert len(worker.claims) == 1, "the backoff has not passed"
     swarm.clock.pass_s(1.9)
-    await swarm.settle()
+    await swarm.drain_writes()
     assert await swarm.status("a") == "not_started"
     swarm.clock.pass_s(0.1)
-    await swarm.settle()
+    await swarm.drain_writes()
 
     again = await worker.claim("a")
     assert (again.number, again.last_error) == (2, "validation_failed happened")
@@ -182,7 +182,7 @@ async def test_lost_workers_have_a_budget_of_their_own(swarm: EngineHarness) -> 
     assert (found.failures, found.losses, found.failure_class) == (0, 3, "worker_lost")
 
 
-async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm: EngineHarness) -> None:
+async def test_a_restart_of_the_server_starts_a_backoff_again_in_full(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker()
     await worker.fail("a")
@@ -193,7 +193,7 @@ async def test_a_backoff_begins_anew_in_full_after_a_restart_of_the_server(swarm
 
 
 async def reject(swarm: EngineHarness, worker: FakeWorker, *findings: str) -> None:
-    """Lets the validator reject the next attempt with these findings."""
+    """Runs the next attempt, which the validator rejects with these findings."""
     claim = await worker.claim("a")
     await worker.start(claim)
     found = ",".join(f'{{"finding_id": "{finding}"}}' for finding in findings)
@@ -251,7 +251,7 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
     other = await swarm.worker("other", runner="command")
     assert (await other.complete("a")).status == "completed"
     await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
-    await worker.take()
+    await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["a"]
     await other.complete("b")
 

@@ -1,4 +1,4 @@
-"""Where the stand-ins are tried out; nothing of them is left behind."""
+"""A folder for the tests of the stand-ins; their processes are killed after each test."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The stand-in for amplifier-agent, by the words of its contract: its call, its answer, its files."""
+"""The stand-in for amplifier-agent follows the contract: arguments, envelope, files."""
 
 import json
 import signal
@@ -101,7 +101,7 @@ def test_an_argument_beyond_128_kib_can_not_be_passed(place: Place) -> None:
         (("0.3.0", "0.2.0"), "protocol_version_mismatch"),
     ],
 )
-def test_what_is_wrong_with_a_call_is_told_in_an_envelope_without_a_session(
+def test_a_wrong_call_is_reported_in_an_envelope_without_a_session(
     place: Place, change: tuple[str, str], code: str
 ) -> None:
     argv = [
@@ -161,7 +161,7 @@ def test_a_mode_is_found_in_the_user_s_home_too(place: Place) -> None:
     assert (place.project / "a.txt").exists()
 
 
-def test_the_session_s_files_come_with_the_first_tool_call_and_tell_of_the_end(place: Place) -> None:
+def test_the_session_s_files_are_created_by_the_first_tool_call_and_record_the_end(place: Place) -> None:
     place.task(rehearsal={"builder": [WRITE]})
 
     place.turn()
@@ -196,7 +196,7 @@ def test_fresh_deletes_what_was_kept_and_resume_goes_on_with_it(place: Place) ->
     assert "First." not in transcript.read_text()
 
 
-def test_to_resume_what_is_not_there_starts_blank_and_says_nothing(place: Place) -> None:
+def test_resuming_an_unknown_session_starts_blank_without_an_error(place: Place) -> None:
     done = place.turn("--resume", session="never-seen")
 
     assert (done.code, done.envelope["error"]) == (0, None)
@@ -257,7 +257,7 @@ def test_doctor_is_strict_about_a_cold_cache(place: Place) -> None:
 
 
 @pytest.mark.parametrize("pair", [("--resume", "--fresh"), ("-y", "-n")])
-def test_what_excludes_each_other_is_refused(place: Place, pair: tuple[str, str]) -> None:
+def test_options_that_exclude_each_other_are_refused(place: Place, pair: tuple[str, str]) -> None:
     done = place.run("amplifier-agent", "run", "--session-id", "s1", *pair, "--", "Do it.")
 
     assert (done.code, done.out) == (2, "")
@@ -275,9 +275,9 @@ def test_its_home_and_workspace_may_come_from_the_environment(place: Place) -> N
 
 
 def test_it_says_which_version_and_protocol_it_is(place: Place) -> None:
-    told = json.loads(place.run("amplifier-agent", "version", "--json").out)
+    version = json.loads(place.run("amplifier-agent", "version", "--json").out)
 
-    assert told == {"version": "0.14.1", "protocolVersion": "0.3.0"}
+    assert version == {"version": "0.14.1", "protocolVersion": "0.3.0"}
     assert "--session-id" in place.run("amplifier-agent", "run", "--help").out
     assert "--bundle" not in place.run("amplifier-agent", "run", "--help").out
     assert place.run("amplifier-agent", "steal").code == 2

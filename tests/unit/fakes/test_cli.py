@@ -1,4 +1,4 @@
-"""The stand-in for the amplifier command, in its old shape and in its new one."""
+"""The stand-in for the amplifier command, in its old and its new version."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def _lay_out(place: Place, session: str, **metadata: str) -> None:
     (place.kept(session) / "metadata.json").write_text(json.dumps({"session_id": session} | metadata))
 
 
-def test_the_old_one_says_a_line_before_its_json(place: Place) -> None:
+def test_the_old_version_prints_a_line_before_its_json(place: Place) -> None:
     done = place.cli()
 
     assert done.code == 0
@@ -33,7 +33,7 @@ def test_the_old_one_says_a_line_before_its_json(place: Place) -> None:
     assert UUID.fullmatch(document["session_id"])
 
 
-def test_the_new_one_keeps_stdout_to_its_json_and_takes_an_id(place: Place) -> None:
+def test_the_new_version_prints_only_json_and_has_an_option_for_the_id(place: Place) -> None:
     _new(place)
 
     done = place.cli("--session-id", "t1-a1-builder-1")
@@ -43,7 +43,7 @@ def test_the_new_one_keeps_stdout_to_its_json_and_takes_an_id(place: Place) -> N
     assert place.log("t1-a1-builder-1")
 
 
-def test_only_the_new_one_has_an_option_for_the_id(place: Place) -> None:
+def test_only_the_new_version_has_an_option_for_the_id(place: Place) -> None:
     old = place.run("amplifier", "run", "--help").out
     refused = place.cli("--session-id", "x")
     _new(place)
@@ -54,7 +54,7 @@ def test_only_the_new_one_has_an_option_for_the_id(place: Place) -> None:
 
 
 @pytest.mark.parametrize("option", ["--cwd", "--agent", "-y"])
-def test_what_it_does_not_know_is_a_usage_text(place: Place, option: str) -> None:
+def test_an_unknown_command_or_option_prints_the_usage(place: Place, option: str) -> None:
     done = place.cli(option)
 
     assert (done.code, done.out, f"No such option: {option}" in done.err) == (2, "", True)
@@ -70,7 +70,7 @@ def test_a_long_prompt_comes_by_stdin(place: Place) -> None:
     assert place.cli(stdin=" ").code == 1
 
 
-def test_a_session_that_was_laid_out_is_resumed_under_its_id(place: Place) -> None:
+def test_a_prepared_session_is_resumed_under_its_id(place: Place) -> None:
     _lay_out(place, "t1-a1-builder-1", bundle="bundle:mine")
 
     done = place.cli("--resume", "t1-a1-builder-1")
@@ -88,7 +88,7 @@ def test_without_a_bundle_in_its_metadata_a_resumed_session_falls_back(place: Pl
 
 
 @pytest.mark.parametrize("session", ["unknown", "task_1"])
-def test_what_is_not_there_or_looks_like_a_child_can_not_be_resumed(place: Place, session: str) -> None:
+def test_an_unknown_session_or_a_child_can_not_be_resumed(place: Place, session: str) -> None:
     if "_" in session:
         _lay_out(place, session, bundle="bundle:mine")
 
@@ -114,7 +114,7 @@ def test_events_are_logged_as_they_happen_and_the_rest_comes_at_the_end(place: P
     assert events[:5] == ["session:start", "prompt:submit", "execution:start", "llm:request", "llm:response"]
 
 
-def test_tokens_and_costs_stand_in_the_events_alone(place: Place) -> None:
+def test_only_the_events_contain_tokens_and_costs(place: Place) -> None:
     place.task(**FILES)
     _new(place)
 

@@ -1,4 +1,4 @@
-"""What goes wrong in the stand-ins, as the real ones do it; the draw of it, and the ledger."""
+"""The faults of the stand-ins match those of the real programs; the draw of faults; the ledger."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def _fault(place: Place, fault: str, role: str = "builder", **more: object) -> N
         ("context", "ContextLengthError"),
     ],
 )
-def test_a_provider_s_error_is_internal_and_its_class_stands_in_the_message(
+def test_a_provider_s_error_is_internal_and_its_class_is_in_the_message(
     place: Place, fault: str, kind: str
 ) -> None:
     _fault(place, fault)
@@ -46,12 +46,12 @@ def test_a_provider_s_error_is_internal_and_its_class_stands_in_the_message(
 
 def test_a_rate_limit_may_say_how_long_to_wait(place: Place) -> None:
     _fault(place, "rate_limit", retry_after_s=0.1)
-    told = place.turn().envelope["error"]["message"]
+    message = place.turn().envelope["error"]["message"]
     place.faults(builder=["none", "rate_limit"])
-    untold = place.turn().envelope["error"]["message"]
+    without_wait = place.turn().envelope["error"]["message"]
 
-    assert told.endswith("retry after 0.1s")
-    assert "retry" not in untold
+    assert message.endswith("retry after 0.1s")
+    assert "retry" not in without_wait
 
 
 def test_an_overload_comes_after_an_answer_that_was_paid_for(place: Place) -> None:
@@ -72,7 +72,7 @@ def test_a_crash_is_a_signal_and_an_exit_a_traceback_both_without_an_envelope(pl
 
 
 @pytest.mark.parametrize(("fault", "answers"), [("stall", 1), ("silent", 0)])
-def test_a_stall_is_a_living_process_that_says_nothing_more(place: Place, fault: str, answers: int) -> None:
+def test_a_stall_is_a_living_process_without_further_output(place: Place, fault: str, answers: int) -> None:
     _fault(place, fault)
     process = place.start("amplifier-agent", *turn_argv(place.project, prompt="p", session="s1"))
 
@@ -82,7 +82,7 @@ def test_a_stall_is_a_living_process_that_says_nothing_more(place: Place, fault:
     assert place.ledger.alive() == [process.pid]
 
 
-def test_without_a_provider_it_succeeds_and_has_used_nothing(place: Place) -> None:
+def test_without_a_provider_the_run_succeeds_without_usage(place: Place) -> None:
     _fault(place, "lie")
 
     done = place.turn()
@@ -92,7 +92,7 @@ def test_without_a_provider_it_succeeds_and_has_used_nothing(place: Place) -> No
     assert done.named("usage") == []
 
 
-def test_a_key_that_is_asked_for_and_not_there_is_no_provider(place: Place) -> None:
+def test_without_the_named_key_there_is_no_provider(place: Place) -> None:
     place.env["AMPLIFIER_STANDIN_KEY"] = "ACME_KEY"
     without = place.turn().envelope["reply"]
     place.env["ACME_KEY"] = "secret"
@@ -124,7 +124,7 @@ def test_a_session_all_of_whose_tools_fail_succeeds_and_claims_its_work(place: P
     ("fault", "repaired"),
     [("missing_verdict", False), ("broken_json", False), ("verdict_prose_then_json_on_repair", True)],
 )
-def test_an_answer_without_a_verdict_may_be_mended_on_the_same_session(
+def test_a_missing_verdict_can_be_repaired_in_the_same_session(
     place: Place, fault: str, *, repaired: bool
 ) -> None:
     _fault(place, fault, "validator")
@@ -191,7 +191,7 @@ def test_a_delegated_child_reports_under_its_own_id_and_without_a_cost(place: Pl
     assert not any("cost" in usage for usage in children)
 
 
-def test_the_ledger_says_what_was_reported(place: Place) -> None:
+def test_the_ledger_contains_the_reported_usage(place: Place) -> None:
     _fault(place, "delegate")
 
     done = place.turn()
@@ -206,7 +206,7 @@ def test_the_ledger_says_what_was_reported(place: Place) -> None:
     assert (start["fault"], end["exit_code"]) == ("delegate", 0)
 
 
-def test_the_draw_is_the_same_from_the_same_seed_and_another_in_the_next_run() -> None:
+def test_the_same_seed_draws_the_same_faults_and_runs_differ() -> None:
     rates = {"builder": {"crash": 0.3, "lie": 0.3}}
     tasks = [f"t{number}" for number in range(300)]
 
@@ -220,7 +220,7 @@ def test_the_draw_is_the_same_from_the_same_seed_and_another_in_the_next_run() -
     assert {Faults(1, rates).draw(task, "validator", 0) for task in tasks} == {Fault.NONE}
 
 
-def test_a_pid_that_another_process_has_by_now_is_not_alive(place: Place) -> None:
+def test_a_reused_pid_is_not_alive(place: Place) -> None:
     ledger = Ledger(place.folder / "other.jsonl")
     ledger.add(event="start", pid=os.getpid(), born="1")
     assert ledger.alive() == []

@@ -1,4 +1,4 @@
-"""What the stand-ins play: the rehearsal of the task, or what its definition asks for."""
+"""The stand-ins play the rehearsal of the task, or a default script from its definition."""
 
 import json
 
@@ -20,7 +20,7 @@ def _last_line(reply: str) -> dict[str, object]:
     return found
 
 
-def test_each_attempt_has_its_script_and_the_last_one_serves_all_later_ones(place: Place) -> None:
+def test_each_attempt_has_its_script_and_later_attempts_use_the_last(place: Place) -> None:
     replies = []
     for attempt in (1, 2, 7):
         place.task(attempt=attempt, rehearsal={"builder": [_write("one"), _write("two")]})
@@ -50,7 +50,7 @@ def test_without_a_rehearsal_a_validator_passes_what_it_can_read(place: Place) -
     assert "missing.txt" in json.dumps(failed["critical_issues"])
 
 
-def test_a_failed_call_ends_the_script_and_the_answer_says_so(place: Place) -> None:
+def test_a_failed_call_ends_the_script_and_the_answer_reports_it(place: Place) -> None:
     script = {"calls": [FAILS, READ], "reply": "All is well."}
     place.task(rehearsal={"builder": [script]})
 
@@ -62,7 +62,7 @@ def test_a_failed_call_ends_the_script_and_the_answer_says_so(place: Place) -> N
     assert [tool["name"] for tool in done.named("tool/completed")] == ["bash"]
 
 
-def test_a_verdict_that_expects_the_failure_stands_with_the_proof_added(place: Place) -> None:
+def test_a_verdict_that_expects_the_failure_is_kept_and_the_call_is_added(place: Place) -> None:
     expected = '{"verdict": "FAIL", "summary": "as expected", "critical_issues": [{"issue": "first"}]}'
     place.task("validator", rehearsal={"validator": [{"calls": [FAILS], "reply": expected}]})
 

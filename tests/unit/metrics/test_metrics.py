@@ -1,4 +1,4 @@
-"""The figures that a scrape gets are those of the swarm, under the names that the docs give them."""
+"""A scrape returns the state of the swarm under the documented names."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.engine import EngineHarness, bench, outcome, task
+from support.engine import EngineHarness, engine_harness, outcome, task
 from support.figures import documented
 from swarmd.domain.model import Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 
@@ -21,13 +21,13 @@ Samples = Mapping[str, float]
 
 @dataclass
 class Scraped:
-    """A swarm that is measured."""
+    """An engine with metrics."""
 
     on: EngineHarness
     metrics: Metrics
 
     async def scrape(self) -> Samples:
-        """Every sample, as Prometheus writes it."""
+        """Returns every sample in the text form of Prometheus."""
         text = (await self.metrics.expose()).decode()
         found = {}
         for family in text_string_to_metric_families(text):
@@ -40,7 +40,7 @@ class Scraped:
 @pytest.fixture
 async def measured(tmp_path: Path) -> AsyncIterator[Scraped]:
     meters = Meters()
-    async with bench(tmp_path / "swarm.db", observer=meters) as on:
+    async with engine_harness(tmp_path / "swarm.db", observer=meters) as on:
         yield Scraped(on, Metrics(on.swarm, meters, started_us=1_000_000))
 
 
@@ -98,7 +98,7 @@ async def test_waits_sessions_and_attempts_are_counted(measured: Scraped) -> Non
         on.clock.pass_s(20)
         end = SessionEnd(claim.lease_id, f"s-{task_id}", 0, Usage(100, 10, 2_500_000_000))
         for _ in range(2):
-            await on.swarm.db.write(partial(on.swarm.sessions.end, worker=worker.name, end=end))
+            await on.swarm.db.write(partial(on.swarm.sessions.record_end, worker=worker.name, end=end))
         result = outcome("completed") if task_id == "b" else outcome("failed", failure="timeout")
         await worker.finish(claim, result)
     found = await measured.scrape()
@@ -127,10 +127,10 @@ async def test_silence_and_stops_show(measured: Scraped) -> None:
     await worker.start(await worker.claim("a"))
     for _ in range(5):
         on.clock.pass_s(9)
-        await on.swarm.look()
+        await on.swarm.check_leases()
     silent = await measured.scrape()
     worker.beat()
-    await on.settle()
+    await on.drain_writes()
     await on.swarm.db.write(partial(on.swarm.kills.emergency_stop, cause="x"), urgent=True)
     stopped = await measured.scrape()
 
@@ -141,10 +141,10 @@ async def test_silence_and_stops_show(measured: Scraped) -> None:
     assert (stopped['swarm_mode{mode="stopped"}'], stopped["swarm_emergency_stops_total"]) == (1, 1)
 
 
-async def test_who_follows_is_counted_with_how_far_behind_they_are(measured: Scraped) -> None:
+async def test_subscribers_are_counted_with_their_lag(measured: Scraped) -> None:
     on = measured.on
     await on.add(task("a"))
-    with on.swarm.feed.reading(ReaderKind.EVENTS, 1), on.swarm.feed.reading(ReaderKind.LOG):
+    with on.swarm.wakeups.subscribe(SubscriberKind.EVENTS, 1), on.swarm.wakeups.subscribe(SubscriberKind.LOG):
         during = await measured.scrape()
     after = await measured.scrape()
 
@@ -162,7 +162,7 @@ async def test_no_label_holds_what_a_task_or_a_worker_says_of_itself(measured: S
     claim = await worker.claim(odd)
     await worker.start(claim, session_id=odd)
     progress = SessionProgress(claim.lease_id, odd, (), Usage(1, 1, 1))
-    await on.swarm.db.write(lambda tx: on.swarm.sessions.report(tx, worker.name, progress))
+    await on.swarm.db.write(lambda tx: on.swarm.sessions.record_progress(tx, worker.name, progress))
     await worker.finish(claim, outcome("failed", failure="crashed", error=odd))
 
     assert odd not in (await measured.metrics.expose()).decode()

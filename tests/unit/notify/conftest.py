@@ -1,4 +1,4 @@
-"""A swarm with a notifier whose messages land in a list."""
+"""Fixtures of notifier tests: a swarm with a notifier whose messages go into a list."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import FakeEntropy
-from support.engine import EngineHarness, bench
+from support.engine import EngineHarness, engine_harness
 from support.waiting import eventually
 from swarmd.notify.digest import Message
 from swarmd.notify.notifier import Notifier
@@ -18,7 +18,7 @@ from swarmd.notify.targets import Target, read_targets
 
 @dataclass
 class Inbox:
-    """A target; while `broken` is set it takes nothing, while `stuck` is set it does not even answer."""
+    """A target; while `broken` is set it refuses messages, while `stuck` is set it does not answer."""
 
     messages: list[Message] = field(default_factory=list)
     tries: int = 0
@@ -43,35 +43,35 @@ class Inbox:
 
 
 @dataclass
-class Post:
-    """The swarm, its notifier, and the target."""
+class NotifiedSwarm:
+    """A swarm with its notifier and its target."""
 
     on: EngineHarness
     inbox: Inbox
     notifier: Notifier
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Lets time pass until it is so."""
+        """Lets time pass until the condition holds."""
 
-        def look() -> object:
+        def check() -> object:
             self.on.clock.pass_s(1.0)
             return condition()
 
-        await eventually(look, what)
+        await eventually(check, what)
 
-    async def until_told(self, count: int) -> None:
+    async def until_sent(self, count: int) -> None:
         await self.until(lambda: len(self.inbox.messages) >= count, f"{count} messages have come")
 
 
 @asynccontextmanager
-async def posting(path: Path, inbox: Inbox, events: str = "") -> AsyncIterator[Post]:
-    """A server's life."""
+async def notifying(path: Path, inbox: Inbox, events: str = "") -> AsyncIterator[NotifiedSwarm]:
+    """Runs a server with a notifier, from start to stop."""
     [target] = read_targets([f"json://host{events}"])
-    async with bench(path) as on:
+    async with engine_harness(path) as on:
         notifier = Notifier(target, inbox, swarm=on.swarm, entropy=FakeEntropy(), host="box")
         await notifier.start()
         try:
-            yield Post(on, inbox, notifier)
+            yield NotifiedSwarm(on, inbox, notifier)
         finally:
             await notifier.close(10.0)
 
@@ -82,6 +82,6 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-async def post(tmp_path: Path, inbox: Inbox) -> AsyncIterator[Post]:
-    async with posting(tmp_path / "swarm.db", inbox) as found:
+async def notified(tmp_path: Path, inbox: Inbox) -> AsyncIterator[NotifiedSwarm]:
+    async with notifying(tmp_path / "swarm.db", inbox) as found:
         yield found

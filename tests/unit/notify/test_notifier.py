@@ -1,4 +1,4 @@
-"""What is told, when, and how often: over restarts, bursts and targets that fail."""
+"""The notifier: which notices are sent, when and how often, over restarts, bursts and failing targets."""
 
 import asyncio
 from functools import partial
@@ -13,49 +13,49 @@ from swarmd.notify.notifier import GAP_S, REPEAT_AFTER_S
 from swarmd.store import events, feed_cursors
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
-from unit.notify.conftest import Inbox, Post, posting
+from unit.notify.conftest import Inbox, NotifiedSwarm, notifying
 
 
-async def test_a_task_that_failed_for_good_is_told_with_its_name_and_cause(post: Post) -> None:
-    await post.on.add(task("a", name="Build it", max_retries=0), task("b"))
-    worker = await post.on.worker()
+async def test_a_failed_task_is_reported_with_its_name_and_cause(notified: NotifiedSwarm) -> None:
+    await notified.on.add(task("a", name="Build it", max_retries=0), task("b"))
+    worker = await notified.on.worker()
 
     await worker.fail("a")
-    await post.until_told(1)
+    await notified.until_sent(1)
 
-    [message] = post.inbox.messages
+    [message] = notified.inbox.messages
     assert message.title == "Amplifier Swarm on box: a failed"
     assert message.body == "Task a (Build it) failed at attempt 1: agent_error: agent_error happened"
     assert message.kind == "warning"
 
 
-async def test_an_attempt_that_is_followed_by_another_is_not_told(post: Post) -> None:
-    await post.on.add(task("a", max_retries=1))
-    worker = await post.on.worker()
+async def test_an_attempt_that_is_retried_is_not_reported(notified: NotifiedSwarm) -> None:
+    await notified.on.add(task("a", max_retries=1))
+    worker = await notified.on.worker()
     await worker.fail("a")
-    await post.on.after_backoff()
+    await notified.on.after_backoff()
 
     await worker.complete("a")
-    await post.until_told(1)
+    await notified.until_sent(1)
 
-    assert post.inbox.bodies() == ["Nothing is left to do: 1 completed"]
-    assert post.inbox.titles() == ["finished"]
+    assert notified.inbox.bodies() == ["Nothing is left to do: 1 completed"]
+    assert notified.inbox.titles() == ["finished"]
 
 
-async def test_the_end_is_told_with_how_it_went(post: Post) -> None:
-    await post.on.add(task("a", max_retries=0), task("b", "a"), task("c"))
-    worker = await post.on.worker(slots=2)
+async def test_the_end_is_reported_with_counts(notified: NotifiedSwarm) -> None:
+    await notified.on.add(task("a", max_retries=0), task("b", "a"), task("c"))
+    worker = await notified.on.worker(slots=2)
     await worker.complete("c")
 
     await worker.fail("a")
-    await post.until_told(1)
+    await notified.until_sent(1)
 
-    assert post.inbox.titles() == ["2 things happened"]
-    assert post.inbox.bodies()[0].endswith("Nothing is left to do: 1 completed, 1 failed, 1 skipped")
+    assert notified.inbox.titles() == ["2 things happened"]
+    assert notified.inbox.bodies()[0].endswith("Nothing is left to do: 1 completed, 1 failed, 1 skipped")
 
 
-async def test_each_topic_has_its_words(post: Post) -> None:
-    swarm = post.on.swarm
+async def test_each_topic_has_its_text(notified: NotifiedSwarm) -> None:
+    swarm = notified.on.swarm
     late = partial(events.append, kind=EventKind.RESULT_ARCHIVED, cause="completed came too late")
     for happen in (
         partial(events.append, kind=EventKind.WORKER_LOST, worker="w1", cause="silent for 1800 s"),
@@ -66,9 +66,9 @@ async def test_each_topic_has_its_words(post: Post) -> None:
     ):
         await swarm.db.write(happen)
     await swarm.db.write(partial(swarm.kills.emergency_stop, cause="smoke"), urgent=True)
-    await post.until_told(1)
+    await notified.until_sent(1)
 
-    assert sorted(post.inbox.bodies()[0].splitlines()) == [
+    assert sorted(notified.inbox.bodies()[0].splitlines()) == [
         "A completed result of task x came too late; `swarmctl accept x --attempt 0` lets it count",
         "A runner is paused: amplifier-agent: no credit; mend that, then `swarmctl resume`",
         "Emergency stop in force: smoke",
@@ -77,22 +77,22 @@ async def test_each_topic_has_its_words(post: Post) -> None:
     ]
 
 
-async def test_a_filter_keeps_the_rest_away(tmp_path: Path, inbox: Inbox) -> None:
-    async with posting(tmp_path / "swarm.db", inbox, "#events=finished") as post:
-        await post.on.add(task("a", max_retries=0))
-        await (await post.on.worker()).fail("a")
-        await post.until_told(1)
+async def test_a_filter_drops_other_topics(tmp_path: Path, inbox: Inbox) -> None:
+    async with notifying(tmp_path / "swarm.db", inbox, "#events=finished") as notified:
+        await notified.on.add(task("a", max_retries=0))
+        await (await notified.on.worker()).fail("a")
+        await notified.until_sent(1)
 
     assert inbox.titles() == ["finished, but not everything is completed"]
 
 
-async def test_a_new_target_is_not_told_what_was_before(tmp_path: Path, inbox: Inbox) -> None:
-    async with posting(tmp_path / "swarm.db", Inbox(), "/other") as post:
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w1"))
+async def test_a_new_target_gets_no_earlier_events(tmp_path: Path, inbox: Inbox) -> None:
+    async with notifying(tmp_path / "swarm.db", Inbox(), "/other") as notified:
+        await notified.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w1"))
 
-    async with posting(tmp_path / "swarm.db", inbox) as post:
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w2"))
-        await post.until_told(1)
+    async with notifying(tmp_path / "swarm.db", inbox) as notified:
+        await notified.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w2"))
+        await notified.until_sent(1)
 
     assert inbox.titles() == ["worker w2 is lost"]
 
@@ -101,89 +101,95 @@ async def test_a_restart_neither_loses_nor_repeats(tmp_path: Path, inbox: Inbox)
     path = tmp_path / "swarm.db"
     for life in range(4):
         inbox.broken = life == 1
-        async with posting(path, inbox) as post:
+        async with notifying(path, inbox) as notified:
             for number in range(2):
                 name = f"w{life}{number}"
-                await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker=name))
+                await notified.on.swarm.db.write(
+                    partial(events.append, kind=EventKind.WORKER_LOST, worker=name)
+                )
 
-    told = "\n".join(inbox.bodies()).splitlines()
-    assert told == [f"Worker w{life}{number} is lost" for life in range(4) for number in range(2)]
-    # What could not be told in its own life came with the next.
+    lines = "\n".join(inbox.bodies()).splitlines()
+    assert lines == [f"Worker w{life}{number} is lost" for life in range(4) for number in range(2)]
+    # Notices of a life whose target was broken came with the next life.
     assert len(inbox.messages) == 3
 
 
-async def test_a_burst_is_one_message_that_counts_what_it_leaves_out(post: Post) -> None:
+async def test_a_burst_is_one_message_that_counts_what_it_leaves_out(notified: NotifiedSwarm) -> None:
     def burst(tx: Tx) -> None:
         for number in range(1_200):
             events.append(tx, EventKind.TASK_FAILED, task_id=f"t{number}", attempt=1)
         events.append(tx, EventKind.WORKER_LOST, worker="w1")
 
-    await post.on.swarm.db.write(burst)
-    await post.until_told(1)
+    await notified.on.swarm.db.write(burst)
+    await notified.until_sent(1)
 
-    assert post.inbox.titles() == ["1201 things happened"]
-    lines = post.inbox.bodies()[0].splitlines()
+    assert notified.inbox.titles() == ["1201 things happened"]
+    lines = notified.inbox.bodies()[0].splitlines()
     assert lines[0] == "Task t0 failed at attempt 1"
     assert lines[-2:] == ["Worker w1 is lost", "and 1191 more; `swarmctl events` has them all"]
     assert len(lines) == 11
 
 
-async def test_a_target_gets_no_more_than_a_message_in_ten_seconds(post: Post) -> None:
+async def test_a_target_gets_no_more_than_a_message_in_ten_seconds(notified: NotifiedSwarm) -> None:
     sent_s: list[float] = []
-    post.inbox.seen = lambda: sent_s.append(post.on.clock.monotonic_s())
+    notified.inbox.seen = lambda: sent_s.append(notified.on.clock.monotonic_s())
     for number in range(3):
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker=f"w{number}"))
-        await post.until_told(number + 1)
+        await notified.on.swarm.db.write(
+            partial(events.append, kind=EventKind.WORKER_LOST, worker=f"w{number}")
+        )
+        await notified.until_sent(number + 1)
 
     assert all(later - earlier >= GAP_S for earlier, later in pairwise(sent_s))
 
 
-async def test_the_same_is_not_said_twice_within_minutes(post: Post) -> None:
+async def test_a_notice_is_not_repeated_within_minutes(notified: NotifiedSwarm) -> None:
     async def lose(worker: str) -> None:
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker=worker))
+        await notified.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker=worker))
 
     await lose("w1")
-    await post.until_told(1)
+    await notified.until_sent(1)
     await lose("w1")
     await lose("w2")
-    await post.until_told(2)
-    post.on.clock.pass_s(REPEAT_AFTER_S)
+    await notified.until_sent(2)
+    notified.on.clock.pass_s(REPEAT_AFTER_S)
     await lose("w1")
-    await post.until_told(3)
+    await notified.until_sent(3)
 
-    assert post.inbox.bodies() == ["Worker w1 is lost", "Worker w2 is lost", "Worker w1 is lost"]
+    assert notified.inbox.bodies() == ["Worker w1 is lost", "Worker w2 is lost", "Worker w1 is lost"]
 
 
-async def test_a_target_that_fails_is_tried_again_and_gets_all_in_one(post: Post) -> None:
-    post.inbox.broken = True
+async def test_a_target_that_fails_is_tried_again_and_gets_all_in_one(notified: NotifiedSwarm) -> None:
+    notified.inbox.broken = True
     for number in range(2):
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker=f"w{number}"))
-    await post.until(lambda: post.inbox.tries >= 3, "it has been tried three times")
-    post.inbox.broken = False
-    await post.until_told(1)
+        await notified.on.swarm.db.write(
+            partial(events.append, kind=EventKind.WORKER_LOST, worker=f"w{number}")
+        )
+    await notified.until(lambda: notified.inbox.tries >= 3, "it has been tried three times")
+    notified.inbox.broken = False
+    await notified.until_sent(1)
 
-    assert post.inbox.bodies() == ["Worker w0 is lost\nWorker w1 is lost"]
+    assert notified.inbox.bodies() == ["Worker w0 is lost\nWorker w1 is lost"]
 
 
-async def test_a_target_that_hangs_holds_up_neither_writes_nor_the_end(tmp_path: Path, inbox: Inbox) -> None:
+async def test_a_hanging_target_delays_neither_writes_nor_the_shutdown(tmp_path: Path, inbox: Inbox) -> None:
     inbox.stuck = asyncio.Event()
-    async with posting(tmp_path / "swarm.db", inbox) as post:
-        await post.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w1"))
-        await post.until(lambda: inbox.tries, "it hangs")
-        await post.on.add(task("a"))
-        await post.notifier.close(0.05)
+    async with notifying(tmp_path / "swarm.db", inbox) as notified:
+        await notified.on.swarm.db.write(partial(events.append, kind=EventKind.WORKER_LOST, worker="w1"))
+        await notified.until(lambda: inbox.tries, "it hangs")
+        await notified.on.add(task("a"))
+        await notified.notifier.close(0.05)
 
-        # It may have it or not, so it gets it again.
-        seq = await post.on.swarm.db.read(
-            lambda tx: feed_cursors.seq_of(tx, next(iter(feed_cursors.every(tx))))
+        # The target may have the message or not, so it gets the message again.
+        seq = await notified.on.swarm.db.read(
+            lambda tx: feed_cursors.last_seq(tx, next(iter(feed_cursors.list_all(tx))))
         )
         assert seq == 1
 
 
-async def test_what_happened_just_before_the_end_is_still_told(tmp_path: Path, inbox: Inbox) -> None:
-    async with posting(tmp_path / "swarm.db", inbox) as post:
-        await post.on.add(task("a"))
-        await (await post.on.worker()).complete("a")
+async def test_events_just_before_the_shutdown_are_still_sent(tmp_path: Path, inbox: Inbox) -> None:
+    async with notifying(tmp_path / "swarm.db", inbox) as notified:
+        await notified.on.add(task("a"))
+        await (await notified.on.worker()).complete("a")
 
     assert inbox.titles() == ["finished"]
 
@@ -193,15 +199,15 @@ HOSTILE = (
 )
 
 
-async def test_hostile_text_is_tame_masked_cut_and_on_one_line(post: Post) -> None:
-    await post.on.add(task("a", name=HOSTILE.partition("\x1b")[0], max_retries=0))
-    worker = await post.on.worker()
+async def test_hostile_text_is_escaped_masked_cut_and_on_one_line(notified: NotifiedSwarm) -> None:
+    await notified.on.add(task("a", name=HOSTILE.partition("\x1b")[0], max_retries=0))
+    worker = await notified.on.worker()
     claim = await worker.claim("a")
     await worker.start(claim)
     await worker.finish(claim, outcome("failed", failure="agent_error", error=HOSTILE))
-    await post.until_told(1)
+    await notified.until_sent(1)
 
-    first, *rest = post.inbox.bodies()[0].splitlines()
+    first, *rest = notified.inbox.bodies()[0].splitlines()
     assert rest == ["Nothing is left to do: 1 failed"]
     assert len(first) < 400
     for bad in ("<", ">", "@", "`", "*", "\x1b", "\u202e", "sk-ant"):
@@ -213,10 +219,10 @@ async def test_hostile_text_is_tame_masked_cut_and_on_one_line(post: Post) -> No
 async def test_it_ends_whether_the_feed_has_ended_or_not(
     tmp_path: Path, inbox: Inbox, *, closed_first: bool
 ) -> None:
-    async with posting(tmp_path / "swarm.db", inbox) as post:
-        feed: Wakeups = post.on.swarm.feed
+    async with notifying(tmp_path / "swarm.db", inbox) as notified:
+        feed: Wakeups = notified.on.swarm.wakeups
         if closed_first:
             feed.close()
-        await post.notifier.close(10.0)
-        assert post.notifier._task is not None
-        assert post.notifier._task.done()
+        await notified.notifier.close(10.0)
+        assert notified.notifier._task is not None
+        assert notified.notifier._task.done()

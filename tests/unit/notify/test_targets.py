@@ -1,4 +1,4 @@
-"""What `--notify` takes: addresses, filters and files of them; no message ever shows an address."""
+"""The values of `--notify`: addresses, filters and files; no error shows an address."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from swarmd.notify.targets import Topic, read_targets
 SECRET = "T0KEN/s3cret"
 
 
-def test_an_address_wants_everything_unless_it_says_what() -> None:
+def test_an_address_without_a_filter_gets_every_topic() -> None:
     whole, some = read_targets([f"slack://{SECRET}/#ops", "json://h/a#b#events=failed,stop"])
 
     assert (whole.number, whole.url, whole.topics) == (1, f"slack://{SECRET}/#ops", frozenset(Topic))
@@ -29,7 +29,7 @@ def test_a_file_holds_an_address_a_line(tmp_path: Path) -> None:
     ]
 
 
-def test_who_changes_the_filter_goes_on_where_they_were() -> None:
+def test_a_changed_filter_keeps_the_position() -> None:
     [one] = read_targets(["json://a"])
     [other] = read_targets(["json://a#events=stop"])
 
@@ -42,7 +42,7 @@ def test_who_changes_the_filter_goes_on_where_they_were() -> None:
     [
         (
             [f"json://{SECRET}#events=failed,nope"],
-            f"swarmd: --notify 1: 'nope' is no event; known are {', '.join(Topic)}",
+            f"swarmd: --notify 1: 'nope' is not an event; known are {', '.join(Topic)}",
         ),
         (
             [f"json://{SECRET}", f"json://{SECRET}#events=stop"],
@@ -51,7 +51,7 @@ def test_who_changes_the_filter_goes_on_where_they_were() -> None:
         (["@nowhere"], "swarmd: --notify: can't read nowhere: No such file or directory; check the path"),
     ],
 )
-def test_what_is_wrong_is_one_line_without_the_address(
+def test_a_wrong_value_is_one_line_without_the_address(
     texts: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Groups, savepoints, refusals at opening."""
+"""Group commit, savepoints, refusals at opening."""
 
 import asyncio
 import threading
@@ -16,13 +16,13 @@ from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.queries import QUERIES, load
+from swarmd.store.queries import QUERIES
 from swarmd.store.transaction import Tx
 
-# Of a task that is not there.
+# A lease of a task that does not exist.
 NO_LEASE = Lease(AttemptKey(9), TaskKey(9), TaskId("none"), 1, 1, WorkerName("w"), b"")
 ROLE = SessionRole.BUILDER
-# What this version makes.
+# The schema of this version.
 SCHEMA = opening.migrations()[-1].number
 
 
@@ -31,7 +31,7 @@ class Refused(SwarmError):
 
 
 class Gate:
-    """A write that keeps the writer until it is let go."""
+    """A write that occupies the writer until it is released."""
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -59,7 +59,7 @@ async def causes(db: Database) -> list[str]:
 
 async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_trace(db: Database) -> None:
     groups = []
-    db.before_commit = lambda tx: groups.append(events.last_seq(tx))
+    db.hooks.before_commit = lambda tx: groups.append(events.last_seq(tx))
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -86,14 +86,14 @@ async def test_writes_that_wait_share_one_commit_and_a_refused_one_leaves_no_tra
         await refused
     await asyncio.gather(first, *rest, last)
 
-    assert len(groups) == 2, "what waited while the first was held went together"
+    assert len(groups) == 2, "the jobs that waited shared a group"
     assert await causes(db) == ["0", "1", "2"]
     assert called == ["last"]
     assert [event.seq for event in await db.read(lambda tx: events.after(tx, 0, limit=9))] == [1, 2, 3]
 
 
-async def test_an_urgent_write_waits_for_no_backlog(db: Database) -> None:
-    """Neither for what was taken to be written already, nor for what waits behind it; and loses none of it."""
+async def test_an_urgent_write_waits_for_no_other_that_has_not_begun(db: Database) -> None:
+    """Overtakes jobs of the present group and of the queue, and none of them is lost."""
     first, second = Gate(), Gate()
     ran: list[str] = []
 
@@ -123,7 +123,7 @@ async def test_an_urgent_write_waits_for_no_backlog(db: Database) -> None:
     assert await causes(db) == ran
 
 
-async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once(db: Database) -> None:
+async def test_a_preemptible_write_makes_way_for_an_urgent_one_and_runs_after_it_once(db: Database) -> None:
     gates = [Gate(), Gate()]
     begun: list[Gate] = []
     called: list[str] = []
@@ -137,7 +137,7 @@ async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once
         record(tx, "long ends")
         return "done"
 
-    task = asyncio.create_task(db.write(long, patient=True))
+    task = asyncio.create_task(db.write(long, preemptible=True))
     for gate in gates:
         await asyncio.to_thread(gate.began.wait, 30)
         urgent = asyncio.create_task(db.write(lambda tx: record(tx, "kill"), urgent=True))
@@ -146,27 +146,27 @@ async def test_a_long_write_gives_way_to_an_urgent_one_and_is_done_after_it_once
         await urgent
 
     assert await task == "done"
-    assert len(begun) == 2, "it gives way once"
+    assert len(begun) == 2, "it makes way once"
     assert called == ["long"]
     assert await causes(db) == ["kill", "long begins", "long ends", "kill"]
 
 
-async def test_a_bug_in_what_runs_before_the_commit_undoes_the_group_and_reaches_its_callers(
+async def test_a_bug_in_the_before_commit_hook_undoes_the_group_and_reaches_its_callers(
     db: Database,
 ) -> None:
     def broken(tx: Tx) -> None:
         raise ZeroDivisionError
 
-    db.before_commit = broken
+    db.hooks.before_commit = broken
     with pytest.raises(ZeroDivisionError):
         await db.write(lambda tx: record(tx, "gone"))
-    db.before_commit = lambda _tx: None
+    db.hooks.before_commit = lambda _tx: None
     await db.write(lambda tx: record(tx, "kept"))
 
     assert await causes(db) == ["kept"]
 
 
-async def test_a_full_disk_is_told_as_such_and_writing_goes_on_when_there_is_room(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
     db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
     pages = db._writer.pragma("page_count")
     db._writer.pragma("max_page_count", pages)
@@ -193,7 +193,7 @@ async def test_a_failed_commit_ends_all_writing(tmp_path: Path, monkeypatch: pyt
         def __getattr__(self, name: str) -> object:
             return getattr(real, name)
 
-    monkeypatch.setattr(db, "_writer", Failing())
+    monkeypatch.setattr(db._commits, "_connection", Failing())
     with pytest.raises(StorageFailed, match="the outcome is unknown"):
         await db.write(lambda tx: record(tx, "perhaps"))
     await asyncio.wait_for(db.failed.wait(), 10)
@@ -254,7 +254,7 @@ def _foreign(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (
             lambda path: path.write_text("not a database, but long enough to be looked at" * 50),
-            "no sound database",
+            "not a sound database",
         ),
         (_newer, f"of a newer swarmd (schema 99, this one knows {SCHEMA}); upgrade swarmd"),
         (_foreign, "a database of another program; give another --db"),
@@ -286,18 +286,13 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         opening.open_writer(path)
 
 
-def test_two_queries_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two queries are named a"):
-        load("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
-
-
 def test_every_query_is_used_and_every_used_one_is_there() -> None:
     import re  # noqa: PLC0415
     from importlib.resources import files  # noqa: PLC0415
 
     root = Path(str(files("swarmd")))
     code = "\n".join(path.read_text() for path in root.rglob("*.py"))
-    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|later)\(\s*"(\w+)\"""", code))
+    used = set(re.findall(r"""(?:tx|self)\.(?:all|one|value|rows|run|run_many|defer)\(\s*"(\w+)\"""", code))
 
     assert used == set(QUERIES)
 
@@ -357,13 +352,13 @@ def write_only(tx: Tx) -> None:
 
 
 def read_first(tx: Tx) -> None:
-    """Then what waits is made in the middle of this write."""
+    """Forces a flush of the deferred writes in the middle of this job."""
     events.last_seq(tx)
     record(tx, "after")
 
 
 @pytest.mark.parametrize("last", [write_only, read_first])
-async def test_what_the_database_refuses_of_a_write_that_waits_takes_down_nobody_else(
+async def test_a_deferred_write_that_the_database_refuses_fails_its_own_job_alone(
     db: Database, last: Callable[[Tx], None]
 ) -> None:
     gate = Gate()

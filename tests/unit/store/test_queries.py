@@ -1,20 +1,59 @@
-"""One statement for many rows says the same as that for one."""
+"""The statements of queries.sql: names, fragments, and one text for many rows."""
+
+import dataclasses
 
 import pytest
 
-from swarmd.store.deferred_writes import KINDS
-from swarmd.store.queries import QUERIES, Statement
+from swarmd.domain.model import Lease, Task
+from swarmd.store.deferred_writes import DEFERRABLE
+from swarmd.store.events import Event
+from swarmd.store.queries import QUERIES, batch, load
+
+FRAGMENTS = """-- fragment: pair
+-- Two columns.
+a, b
+
+-- name: first
+SELECT {pair} FROM t;
+
+-- name: second
+SELECT {pair}, c FROM t;
+"""
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_write_that_may_wait_can_be_made_for_many_rows(name: str) -> None:
-    statement = Statement(QUERIES[name])
+@pytest.mark.parametrize("name", DEFERRABLE)
+def test_every_deferrable_statement_takes_a_parameter_for_each_value_of_each_row(name: str) -> None:
+    statement = batch(name)
 
-    assert statement.text(1) == QUERIES[name]
-    assert f"?{3 * len(statement.names)}" in statement.text(3)
+    assert statement.text(3).count("?") == 3 * len(statement.columns)
+    assert "{" not in statement.text(3)
     assert ":" not in statement.text(3)
 
 
-def test_what_changes_rows_by_something_else_is_not_made_for_many() -> None:
-    with pytest.raises(ValueError, match="not for several rows"):
-        Statement(QUERIES["task_clear"]).text(2)
+def test_a_statement_without_rows_is_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"task_clear has no \{rows\}"):
+        batch("task_clear")
+
+
+def test_a_fragment_stands_in_every_statement_that_names_it() -> None:
+    assert load(FRAGMENTS) == {"first": "SELECT a, b FROM t", "second": "SELECT a, b, c FROM t"}
+
+
+def test_no_statement_but_a_batch_keeps_a_placeholder() -> None:
+    assert {name for name, text in QUERIES.items() if "{" in text} == set(DEFERRABLE)
+
+
+def test_two_statements_with_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two queries are named a"):
+        load("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n")
+
+
+def test_the_column_lists_have_the_fields_of_their_values_in_order() -> None:
+    """Rows are read in this order."""
+    task = QUERIES["task_by_key"].removeprefix("SELECT ").partition(" FROM")[0]
+    event = QUERIES["event_after"].removeprefix("SELECT ").partition(" FROM")[0]
+    lease = QUERIES["attempt_open_of_worker"].removeprefix("SELECT ").partition("\n")[0]
+
+    assert [column.strip().removeprefix("t.") for column in task.split(",")] == list(Task._fields)
+    assert event.split(", ") == [field.name for field in dataclasses.fields(Event)]
+    assert len(lease.split(", ")) == len(Lease._fields)

@@ -1,4 +1,4 @@
-"""The totals that triggers keep are what a count of the rows gives, whatever happens to the rows."""
+"""The totals that triggers keep equal a count of the rows, whatever happens to the rows."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support.engine import EngineHarness, bench, outcome, task
+from support.engine import EngineHarness, engine_harness, outcome, task
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionProgress
@@ -49,7 +49,7 @@ READY_SINCE = "SELECT count(*) FROM tasks WHERE (ready_us IS NOT NULL) <> ready"
 
 
 async def judge(on: EngineHarness) -> None:
-    """Fails where a total is not what the rows say."""
+    """Asserts that the totals equal a count of the rows."""
 
     def read(tx: ReadTx) -> None:
         for counted, kept in ((COUNTED, KEPT), (COUNTED_USE, KEPT_USE), (COUNTED_ENDS, KEPT_ENDS)):
@@ -63,9 +63,9 @@ def _ask(tx: ReadTx, sql: str) -> Any:
     return tx._connection.execute(sql).get
 
 
-async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
+async def test_totals_follow_every_transition_of_a_task(tmp_path: Path) -> None:
     rng = random.Random(5)
-    async with bench(tmp_path / "swarm.db", chance=0.5) as on:
+    async with engine_harness(tmp_path / "swarm.db", chance=0.5) as on:
         await on.add(
             *[task(f"t{i}", estimated_hours=rng.choice((None, 0.1, 2.5)), max_retries=1) for i in range(30)],
             task("after", "t0"),
@@ -74,7 +74,7 @@ async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
         )
         await judge(on)
         worker = await on.worker(slots=40)
-        await worker.take()
+        await worker.receive()
         for i in range(30):
             await worker.complete(f"t{i}") if rng.random() < 0.4 else await worker.fail(f"t{i}")
         await judge(on)
@@ -86,13 +86,13 @@ async def test_totals_follow_every_way_a_task_can_go(tmp_path: Path) -> None:
         await judge(on)
         await on.add(task("done", status="completed", estimated_hours=7.0), clear=False)
         await judge(on)
-        await on.settle()
+        await on.drain_writes()
         for found in list(on.swarm.live.leases()):
             await on.kill(found.lease.task_id)
 
 
 async def test_usage_is_counted_by_role_and_goes_with_its_tasks(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as on:
+    async with engine_harness(tmp_path / "swarm.db") as on:
         await on.add(task("a"))
         worker = await on.worker()
         claim = await worker.claim("a")
@@ -103,7 +103,7 @@ async def test_usage_is_counted_by_role_and_goes_with_its_tasks(tmp_path: Path) 
             for _ in range(2):
                 progress = SessionProgress(claim.lease_id, session_id, (), usage)
                 await on.swarm.db.write(
-                    lambda tx, progress=progress: on.swarm.sessions.report(tx, worker.name, progress)  # type: ignore[misc]
+                    lambda tx, progress=progress: on.swarm.sessions.record_progress(tx, worker.name, progress)  # type: ignore[misc]
                 )
         await judge(on)
         used = await on.swarm.db.read(totals.usage)
@@ -119,7 +119,7 @@ async def test_usage_is_counted_by_role_and_goes_with_its_tasks(tmp_path: Path) 
 
 
 async def test_a_task_has_been_ready_since_its_backoff_ended(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as on:
+    async with engine_harness(tmp_path / "swarm.db") as on:
         await on.add(task("a"))
         first_us = await on.swarm.db.read(totals.oldest_ready_us)
         assert first_us == on.clock.wall_us()
@@ -161,13 +161,13 @@ def test_a_database_of_the_first_schema_gets_its_totals(tmp_path: Path, monkeypa
     new.close()
 
 
-async def test_a_reader_goes_on_where_it_was(tmp_path: Path) -> None:
-    async with bench(tmp_path / "swarm.db") as on:
-        assert await on.swarm.db.read(lambda tx: feed_cursors.seq_of(tx, "notify")) is None
+async def test_a_reader_goes_on_at_its_stored_position(tmp_path: Path) -> None:
+    async with engine_harness(tmp_path / "swarm.db") as on:
+        assert await on.swarm.db.read(lambda tx: feed_cursors.last_seq(tx, "notify")) is None
         for seq in (5, 9):
-            await on.swarm.db.write(partial(feed_cursors.put, name="notify", seq=seq))
-    async with bench(tmp_path / "swarm.db") as on:
-        assert await on.swarm.db.read(feed_cursors.every) == {"notify": 9}
+            await on.swarm.db.write(partial(feed_cursors.save, name="notify", seq=seq))
+    async with engine_harness(tmp_path / "swarm.db") as on:
+        assert await on.swarm.db.read(feed_cursors.list_all) == {"notify": 9}
 
 
 def test_totals_are_read_without_a_scan(tmp_path: Path) -> None:

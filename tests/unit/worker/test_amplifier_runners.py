@@ -1,4 +1,4 @@
-"""How Amplifier's programs are called, and what is laid out for them first."""
+"""The command lines of Amplifier's programs, and the files written before their start."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from swarm_worker.domain.model import Task
 from swarm_worker.domain.types import Role, SessionId
 from swarm_worker.runners import validator_mode
-from swarm_worker.runners.agent import OPTIONAL, PROMPT_BYTES, AgentRunner, Engine, engine_of
+from swarm_worker.runners.agent import OPTIONAL_OPTIONS, PROMPT_BYTES, AgentRunner, Engine, parse_engine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli import Cli, CliRunner, active_bundle
 
@@ -57,8 +57,8 @@ def test_before_the_swarm_has_a_name_the_workspace_has_a_plain_one(tmp_path: Pat
     assert argv[argv.index("--workspace") + 1] == "swarm"
 
 
-def test_what_a_version_has_not_got_is_left_out(tmp_path: Path) -> None:
-    engine = engine_of("/x", version=VERSION, help_text="--session-id --output --display")
+def test_an_option_that_a_version_lacks_is_left_out(tmp_path: Path) -> None:
+    engine = parse_engine("/x", version=VERSION, help_text="--session-id --output --display")
 
     argv = runner(tmp_path, engine).argv(plan(tmp_path, Role.VALIDATOR))
 
@@ -66,8 +66,8 @@ def test_what_a_version_has_not_got_is_left_out(tmp_path: Path) -> None:
     assert not {"--protocol-version", "--workspace", "--mode"} & set(argv)
 
 
-def test_help_that_can_not_be_read_hides_nothing() -> None:
-    assert engine_of("/x", version=VERSION, help_text="").options == frozenset(OPTIONAL)
+def test_without_help_text_every_option_counts_as_supported() -> None:
+    assert parse_engine("/x", version=VERSION, help_text="").options == frozenset(OPTIONAL_OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_help_that_can_not_be_read_hides_nothing() -> None:
         (VERSION, "Usage: run [PROMPT] --output", "it has no --session-id"),
     ],
 )
-def test_a_program_that_is_another_one_is_told(version: str, help_text: str, said: str) -> None:
+def test_a_program_that_is_not_amplifier_agent_is_an_error(version: str, help_text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        engine_of("/x", version=version, help_text=help_text)
+        parse_engine("/x", version=version, help_text=help_text)
 
 
 def test_d17_a_long_prompt_is_read_from_its_file(tmp_path: Path) -> None:
@@ -93,34 +93,34 @@ def test_d17_a_long_prompt_is_read_from_its_file(tmp_path: Path) -> None:
     assert len(too_long) < 1000
 
 
-def test_a_prompt_holds_nothing_that_a_command_line_can_not(tmp_path: Path) -> None:
+def test_a_prompt_in_argv_has_no_nul_and_no_surrogate(tmp_path: Path) -> None:
     prompt = runner(tmp_path).argv(plan(tmp_path, prompt="a\0b\ud800c"))[-1]
 
     assert prompt == "a\ufffdb?c"
     assert runner(tmp_path).stdin(plan(tmp_path)) is None
 
 
-def test_the_mode_is_laid_out_for_validators_alone(tmp_path: Path) -> None:
+def test_the_mode_file_is_written_for_validators_alone(tmp_path: Path) -> None:
     runner(tmp_path).prepare(plan(tmp_path))
-    assert not (tmp_path / validator_mode.PLACE).exists()
+    assert not (tmp_path / validator_mode.MODE_FILE).exists()
 
     runner(tmp_path).prepare(plan(tmp_path, Role.VALIDATOR))
-    text = (tmp_path / validator_mode.PLACE).read_text("utf-8")
+    text = (tmp_path / validator_mode.MODE_FILE).read_text("utf-8")
     assert "default_action: block" in text
     assert "- bash\n" in text.partition("block:")[0]
     assert "- write_file" in text.partition("block:")[2]
 
 
-def test_a_mode_of_ours_is_renewed_and_one_of_the_user_s_is_kept(tmp_path: Path) -> None:
-    place = tmp_path / validator_mode.PLACE
-    validator_mode.lay_out(tmp_path)
+def test_the_worker_s_mode_file_is_rewritten_and_the_user_s_is_kept(tmp_path: Path) -> None:
+    place = tmp_path / validator_mode.MODE_FILE
+    validator_mode.write_mode_file(tmp_path)
     ours = place.read_text("utf-8")
     place.write_text(ours.replace("- bash\n", ""), encoding="utf-8")
-    validator_mode.lay_out(tmp_path)
+    validator_mode.write_mode_file(tmp_path)
     assert place.read_text("utf-8") == ours
 
     place.write_text("mine", encoding="utf-8")
-    validator_mode.lay_out(tmp_path)
+    validator_mode.write_mode_file(tmp_path)
     assert place.read_text("utf-8") == "mine"
 
 
@@ -145,7 +145,7 @@ def cli(root: Path, *, takes_id: bool, bundle: str = "") -> CliRunner:
     return CliRunner(Cli("/bin/amplifier", takes_id), bundle=bundle, env={"HOME": str(root / "home")})
 
 
-def test_d20_a_cli_that_takes_ids_is_given_one(tmp_path: Path) -> None:
+def test_d20_a_cli_with_an_option_for_the_id_gets_the_id(tmp_path: Path) -> None:
     found = cli(tmp_path, takes_id=True, bundle="team-bundle")
     found.prepare(plan(tmp_path))
 
@@ -158,7 +158,7 @@ def test_d20_a_cli_that_takes_ids_is_given_one(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_1_3_a_cli_that_takes_none_resumes_a_session_that_was_laid_out(tmp_path: Path) -> None:
+def test_1_3_a_cli_without_that_option_resumes_a_prepared_session(tmp_path: Path) -> None:
     found = cli(tmp_path, takes_id=False, bundle="mine")
     found.prepare(plan(tmp_path))
 
@@ -167,7 +167,7 @@ def test_1_3_a_cli_that_takes_none_resumes_a_session_that_was_laid_out(tmp_path:
     metadata = json.loads((folder / "metadata.json").read_text("utf-8"))
     assert metadata == {"session_id": "t-a1-builder-1", "bundle": "bundle:mine"}
     assert found.argv(plan(tmp_path))[-2:] == ["--resume", "t-a1-builder-1"]
-    assert found.feed(plan(tmp_path)) == folder / "events.jsonl"
+    assert found.progress_file(plan(tmp_path)) == folder / "events.jsonl"
     assert not found.resumable(plan(tmp_path))
 
 

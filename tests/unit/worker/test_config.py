@@ -19,7 +19,7 @@ SERVER = ["--server", "127.0.0.1:7433"]
 
 @pytest.fixture(autouse=True)
 def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program sets logging up for its whole process; here that is everybody's."""
+    """Leaves logging alone: the program would configure it for the whole test process."""
     monkeypatch.setattr("amplifier_swarm.logs.configure", lambda style, level, **_: None)
 
 
@@ -70,13 +70,13 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--slots", "two"], "not a whole number"),
         ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
-        ([*SERVER, "--runner", "magic"], "--runner 'magic' is none of"),
+        ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),
         ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),
         ([*SERVER, "--pass-env", "SWARM_TOKEN"], "not the name of a variable that a session may have"),
         ([*SERVER, "--builder-timeout", "nan"], "must be from 1 to"),
         ([*SERVER, "--nonsense"], "unrecognized arguments: --nonsense"),
-        (["--server", "localhost"], "--server 'localhost' is no HOST:PORT"),
-        ([*SERVER, "--project-root", "/nowhere/at/all"], "--project-root /nowhere/at/all is no folder"),
+        (["--server", "localhost"], "--server 'localhost' is not a HOST:PORT address"),
+        ([*SERVER, "--project-root", "/nowhere/at/all"], "--project-root /nowhere/at/all is not a directory"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(
@@ -111,7 +111,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("swarm-worker ")
 
 
-def test_a_session_gets_the_allowed_variables_and_those_it_was_named() -> None:
+def test_a_session_gets_the_allowed_and_the_named_variables() -> None:
     own = {
         "PATH": "/bin", "HOME": "/h", "USER": "u", "LANG": "C", "LC_ALL": "C", "TERM": "t", "TMPDIR": "/t",
         "AMPLIFIER_HOME": "/a", "OPENAI_API_KEY": "k", "SECRET": "s", "SWARM_TOKEN": "t", "PYTHONPATH": "x",
@@ -123,7 +123,7 @@ def test_a_session_gets_the_allowed_variables_and_those_it_was_named() -> None:
     }  # fmt: skip
 
 
-def test_a_session_learns_what_it_is_and_never_its_lease() -> None:
+def test_a_session_gets_its_role_and_never_its_lease() -> None:
     assignment = Assignment(Task("t", "{}"), LeaseId("secret"), 3, 1)
     variables = {
         **task_variables(assignment, project_root=Path("/p")),
@@ -142,6 +142,6 @@ def test_a_session_learns_what_it_is_and_never_its_lease() -> None:
     assert "secret" not in json.dumps(variables)
 
 
-def test_a_bad_setting_raises_before_anything_is_touched() -> None:
+def test_a_bad_setting_raises_before_any_change() -> None:
     with pytest.raises(ProgramExit, match="--kill-grace"):
         read_config([*SERVER, "--kill-grace", "-1"], version="0")

@@ -1,4 +1,4 @@
-"""What goes over the wire is within its bounds and can be sent at all."""
+"""Conversion: every message is within its bounds and can be encoded."""
 
 import json
 from decimal import Decimal
@@ -64,7 +64,7 @@ def test_a_claim_becomes_an_assignment_with_the_task_as_json() -> None:
     assert document["rehearsal"] == {"builder": [{"reply": "done"}]}
 
 
-def test_whether_to_validate_is_unset_unless_it_was_said() -> None:
+def test_validate_is_unset_unless_the_task_sets_it() -> None:
     claim = wire.Claim(task=task_pb2.TaskDefinition(task_id="t"))
 
     assert convert.assignment(claim).task.validate is None
@@ -102,7 +102,7 @@ def test_every_outcome_can_be_sent_however_hostile_its_text() -> None:
     assert message.ByteSize() < 2 * 1024 * 1024
 
 
-def test_every_kind_and_class_has_its_word_on_the_wire() -> None:
+def test_every_kind_and_class_has_a_value_on_the_wire() -> None:
     for kind in OutcomeKind:
         assert convert.finished(LeaseId("l"), Outcome(kind)).outcome.kind > 0
     for failure in FailureClass:
@@ -148,7 +148,7 @@ def test_an_order_of_an_unknown_kind_is_a_plain_stop() -> None:
         assert stop_order(order).graceful is graceful
 
 
-def test_how_long_a_provider_asked_to_wait_is_passed_on() -> None:
+def test_the_wait_that_a_provider_asked_for_is_passed_on() -> None:
     limited = Failure(FailureClass.PROVIDER_LIMITED, "429", retry_after_s=1.5)
 
     said = convert.finished(LeaseId("lease"), Outcome(OutcomeKind.FAILED, failure=limited)).outcome

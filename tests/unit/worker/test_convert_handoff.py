@@ -1,4 +1,4 @@
-"""What goes from one session to the next over the wire: the handoff of dependencies, and answers to findings."""
+"""Conversion of the handoff between sessions: results of dependencies, and answers to findings."""
 
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
@@ -14,8 +14,8 @@ from swarm_worker.domain.types import LeaseId
 from swarm_worker.rpc import convert
 
 
-def test_what_came_of_the_dependencies_comes_with_the_claim_in_its_order() -> None:
-    told = session_pb2.BuilderResult(
+def test_the_results_of_dependencies_come_with_the_claim_in_its_order() -> None:
+    built = session_pb2.BuilderResult(
         status="completed",
         files_created=["a.py"],
         files_modified=["b.py"],
@@ -25,7 +25,7 @@ def test_what_came_of_the_dependencies_comes_with_the_claim_in_its_order() -> No
     )
     claim = wire.Claim(
         dependency_results=[
-            wire.DependencyResult(task_id="a", name="A", builder_result=told, verdict_summary="well made"),
+            wire.DependencyResult(task_id="a", name="A", builder_result=built, verdict_summary="well made"),
             wire.DependencyResult(task_id="b", builder_result=session_pb2.BuilderResult()),
             wire.DependencyResult(task_id="c"),
         ]

@@ -1,4 +1,4 @@
-"""The scripts of docs/other-agents.md, each against a stand-in that prints what its agent is documented to print."""
+"""The scripts of docs/other-agents.md, each against a stand-in that prints the documented output of its agent."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def gemini(reply: str, *, failed: bool = False) -> list[object]:
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent that the page has a script for."""
+    """An agent for which the page has a script."""
 
     program: str
     script: str
@@ -129,13 +129,13 @@ each_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.pr
 
 @dataclass
 class Stage:
-    """A folder with a stand-in for one agent, and the script that drives it."""
+    """A folder with a stand-in for an agent, and the script that starts it."""
 
     folder: Path
     agent: Agent
 
     def prints(self, events: list[object], *, noise: str = "", code: int = 0) -> None:
-        """The stand-in notes its arguments and its input, and prints these lines."""
+        """Makes the stand-in record its arguments and input and print these lines."""
         (self.folder / "events").write_text(noise + "".join(f"{json.dumps(event)}\n" for event in events))
         program = self.folder / self.agent.program
         place = shlex.quote(str(self.folder))
@@ -169,7 +169,7 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Stage:
 
 
 def read(done: subprocess.CompletedProcess[str], role: Role) -> tuple[CommandReader, list[str]]:
-    """What the command runner makes of it: its reader, and what it would log that a tool did."""
+    """Reads a session's output; returns its reader and the logged tool calls."""
     reader = CommandReader(role)
     entries = [entry for line in done.stderr.splitlines() for entry in reader.stderr(OutputLine(line))]
     return reader, [entry.text for entry in entries if entry.kind is LogKind.TOOL_STARTED]
@@ -180,7 +180,7 @@ def test_the_page_has_a_script_for_each_agent() -> None:
 
 
 @each_agent
-def test_a_validator_s_verdict_usage_and_tools_get_through(agent: Agent, stage: Stage) -> None:
+def test_a_validator_s_verdict_usage_and_tools_are_read(agent: Agent, stage: Stage) -> None:
     stage.prints(agent.events(REPLY), noise="a line of noise {\n")
 
     done = stage.run(Role.VALIDATOR)
@@ -198,7 +198,7 @@ def test_a_validator_s_verdict_usage_and_tools_get_through(agent: Agent, stage: 
 
 
 @each_agent
-def test_a_builder_s_result_gets_through_and_it_may_write(agent: Agent, stage: Stage) -> None:
+def test_a_builder_s_result_is_read_and_it_may_write(agent: Agent, stage: Stage) -> None:
     stage.prints(agent.events(BUILT))
 
     done = stage.run(Role.BUILDER)
@@ -222,7 +222,7 @@ def test_a_validator_may_not_write(agent: Agent, stage: Stage) -> None:
 
 
 @each_agent
-def test_the_prompt_is_read_from_stdin_and_stands_in_no_argument(agent: Agent, stage: Stage) -> None:
+def test_the_prompt_is_read_from_stdin_and_is_not_an_argument(agent: Agent, stage: Stage) -> None:
     stage.prints(agent.events(REPLY))
 
     stage.run(Role.VALIDATOR)
@@ -232,7 +232,7 @@ def test_the_prompt_is_read_from_stdin_and_stands_in_no_argument(agent: Agent, s
 
 
 @each_agent
-def test_further_words_are_handed_on(agent: Agent, stage: Stage) -> None:
+def test_further_arguments_are_passed_on(agent: Agent, stage: Stage) -> None:
     stage.prints(agent.events(REPLY))
     tools = ["Read,Bash(python -m pytest *)"] if agent.program == "claude" else []
 
@@ -244,7 +244,7 @@ def test_further_words_are_handed_on(agent: Agent, stage: Stage) -> None:
 
 
 @each_agent
-def test_a_failed_session_fails_whatever_the_exit_code_says(agent: Agent, stage: Stage) -> None:
+def test_a_failed_session_fails_with_any_exit_code(agent: Agent, stage: Stage) -> None:
     stage.prints(agent.events(REPLY, failed=True))
 
     done = stage.run(Role.VALIDATOR)

@@ -1,4 +1,4 @@
-"""The preflight: what is missing is told in one line, before anything could be claimed and fail."""
+"""The preflight names a missing requirement in one line, before the worker claims a task."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from swarm_worker.domain.types import Role
 from swarm_worker.main import run
 from swarm_worker.preflight import machine
 from swarm_worker.preflight.base import Preflight
-from swarm_worker.preflight.credentials import agent_credentials, cli_credentials
+from swarm_worker.preflight.credentials import probe_agent_credentials, probe_cli_credentials
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.preflight.process_tree import tree
-from swarm_worker.preflight.run_once import REMEMBERED_S, once
-from swarm_worker.preflight.selection import preflight_of
+from swarm_worker.preflight.process_tree import probe_kill
+from swarm_worker.preflight.run_once import REMEMBERED_S, run_once
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.runners.agent import AgentRunner, Engine
 from swarm_worker.runners.cli import Cli, CliRunner
-from swarm_worker.runners.programs import ask
+from swarm_worker.runners.programs import run_program
 from swarm_worker.runners.selection import choose_runner
 
 KEY = "ANTHROPIC_API_KEY"
@@ -67,10 +67,10 @@ def _runner(tmp_path: Path, *argv: str, **more: str) -> AgentRunner:
 
 def _preflight(tmp_path: Path, runner: AgentRunner) -> Preflight:
     env = _env(tmp_path, **{KEY: "k"})
-    return preflight_of(runner, project_root=tmp_path, own=env, env=env)
+    return create_preflight(runner, project_root=tmp_path, own=env, env=env)
 
 
-def test_what_is_found_is_asked_what_it_can_do(tmp_path: Path) -> None:
+def test_a_found_program_is_asked_for_its_options(tmp_path: Path) -> None:
     path = _agent(tmp_path / "bin")
 
     engine = _runner(tmp_path).engine
@@ -79,7 +79,7 @@ def test_what_is_found_is_asked_what_it_can_do(tmp_path: Path) -> None:
     assert "--mode" in engine.options
 
 
-def test_the_agent_s_own_variable_says_where_it_is(tmp_path: Path) -> None:
+def test_the_agent_s_own_variable_names_its_path(tmp_path: Path) -> None:
     path = _agent(tmp_path / "else")
 
     assert _runner(tmp_path, AMPLIFIER_AGENT_BIN=str(path)).engine.path == str(path)
@@ -88,12 +88,12 @@ def test_the_agent_s_own_variable_says_where_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("exit 1", "does not tell its version: it said nothing"),
+        ("exit 1", "version --json fails: it printed nothing"),
         ("echo 'no such command' >&2; exit 2", "no such command"),
-        ("echo hello", "can't be driven by this version"),
+        ("echo hello", "does not work with this version of swarm-worker"),
     ],
 )
-def test_a_program_that_is_another_one_stops_the_worker(tmp_path: Path, body: str, said: str) -> None:
+def test_an_incompatible_program_stops_the_worker(tmp_path: Path, body: str, said: str) -> None:
     _program(tmp_path / "bin", "amplifier-agent", body)
 
     with pytest.raises(ProgramExit, match=said) as refused:
@@ -106,7 +106,7 @@ def test_a_program_that_is_another_one_stops_the_worker(tmp_path: Path, body: st
     ("programs", "chosen"),
     [(("amplifier-agent", "amplifier"), "amplifier-agent"), (("amplifier",), "amplifier"), ((), "embedded")],
 )
-def test_auto_takes_the_best_that_is_there(
+def test_auto_chooses_the_best_installed_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: tuple[str, ...], chosen: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
@@ -121,12 +121,12 @@ def test_auto_takes_the_best_that_is_there(
     assert runner.name == chosen
 
 
-def test_a_start_prepares_once_and_then_asks_the_doctor(tmp_path: Path) -> None:
+def test_a_start_prepares_once_and_then_runs_the_doctor(tmp_path: Path) -> None:
     _agent(tmp_path / "bin")
     runner = _runner(tmp_path)
 
-    _preflight(tmp_path, runner).start()
-    _preflight(tmp_path, runner).start()
+    _preflight(tmp_path, runner).require()
+    _preflight(tmp_path, runner).require()
 
     calls = (tmp_path / "bin" / "calls").read_text("ascii").split()
     assert calls == ["version", "run", "prepare", "doctor"]
@@ -135,18 +135,18 @@ def test_a_start_prepares_once_and_then_asks_the_doctor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        ({"prepare": 1}, "amplifier-agent prepare: it said nothing"),
+        ({"prepare": 1}, "amplifier-agent prepare: it printed nothing"),
         ({"doctor": 1}, r"amplifier-agent doctor: \[FAIL\] cache"),
     ],
 )
-def test_an_agent_that_is_not_well_stops_every_start(
+def test_an_agent_whose_doctor_fails_stops_every_start(
     tmp_path: Path, codes: Mapping[str, int], said: str
 ) -> None:
     _agent(tmp_path / "bin", **codes)
 
     for _ in range(2):
         with pytest.raises(ProgramExit, match=said) as refused:
-            _preflight(tmp_path, _runner(tmp_path)).start()
+            _preflight(tmp_path, _runner(tmp_path)).require()
         assert refused.value.code is ExitCode.USAGE
 
 
@@ -156,38 +156,38 @@ def test_a_configuration_that_can_not_be_read_stops_the_start(tmp_path: Path) ->
     runner = _runner(tmp_path, "--builder-config", str(tmp_path / "b.json"))
 
     with pytest.raises(ProgramExit, match=r"configuration: .*b\.json can't be read"):
-        _preflight(tmp_path, runner).start()
+        _preflight(tmp_path, runner).require()
 
 
-def test_what_went_well_is_remembered_for_a_while(tmp_path: Path) -> None:
+def test_a_success_is_remembered_for_a_while(tmp_path: Path) -> None:
     looked: list[str] = []
 
     def look(*, ok: bool) -> list[Probe]:
         looked.append("once")
         return [Probe("x", "", ok=ok)]
 
-    once(tmp_path, "key", lambda: look(ok=False))
-    once(tmp_path, "key", lambda: look(ok=True))
-    assert once(tmp_path, "key", lambda: look(ok=True)) == ()
-    once(tmp_path, "another", lambda: look(ok=True))
+    run_once(tmp_path, "key", lambda: look(ok=False))
+    run_once(tmp_path, "key", lambda: look(ok=True))
+    assert run_once(tmp_path, "key", lambda: look(ok=True)) == ()
+    run_once(tmp_path, "another", lambda: look(ok=True))
     assert len(looked) == 3
 
     for stamp in tmp_path.glob("preflight-*"):
         age_s = stamp.stat().st_mtime - REMEMBERED_S - 1
         os.utime(stamp, (age_s, age_s))
-    once(tmp_path, "key", lambda: look(ok=True))
+    run_once(tmp_path, "key", lambda: look(ok=True))
     assert len(looked) == 4
 
 
-def test_two_keys_that_share_a_stamp_are_not_taken_for_one_another(
+def test_two_keys_with_the_same_crc_do_not_share_a_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("swarm_worker.preflight.run_once.crc32", lambda _: 1)
     found = [Probe("x", "")]
 
-    assert once(tmp_path, "key", lambda: found) == found
-    assert once(tmp_path, "another", lambda: found) == found
-    assert once(tmp_path, "another", lambda: found) == ()
+    assert run_once(tmp_path, "key", lambda: found) == found
+    assert run_once(tmp_path, "another", lambda: found) == found
+    assert run_once(tmp_path, "another", lambda: found) == ()
 
 
 def _asked(tmp_path: Path, *, own: Mapping[str, str], env: Mapping[str, str], **configs: object) -> Probe:
@@ -198,10 +198,10 @@ def _asked(tmp_path: Path, *, own: Mapping[str, str], env: Mapping[str, str], **
     runner = AgentRunner(
         Engine("/x", "1", "1"), configs=paths, env={"HOME": str(tmp_path / "home")}, cwd=tmp_path
     )
-    return agent_credentials(runner, own=own, env=env)
+    return probe_agent_credentials(runner, own=own, env=env)
 
 
-def test_a_key_that_sessions_do_not_get_is_no_key(tmp_path: Path) -> None:
+def test_a_key_that_sessions_do_not_get_does_not_count(tmp_path: Path) -> None:
     assert _asked(tmp_path, own={KEY: "k"}, env={KEY: "k"}).ok
     kept = _asked(tmp_path, own={KEY: "k"}, env={})
     assert not kept.ok
@@ -211,7 +211,7 @@ def test_a_key_that_sessions_do_not_get_is_no_key(tmp_path: Path) -> None:
     assert "k" not in _asked(tmp_path, own={KEY: "k"}, env={KEY: "k"}).text.split()
 
 
-def test_the_configured_provider_s_key_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_configured_provider_s_key_counts(tmp_path: Path) -> None:
     openai = {"provider": {"module": "openai"}}
     local = {"provider": {"module": "ollama"}}
     away = {"provider": {"module": "openai", "config": {"base_url": "http://127.0.0.1:1"}}}
@@ -232,36 +232,38 @@ def test_the_agent_s_own_credentials_are_enough(tmp_path: Path) -> None:
 
 def test_the_cli_s_settings_are_enough(tmp_path: Path) -> None:
     runner = CliRunner(Cli("/x", takes_id=False), bundle="", env={"HOME": str(tmp_path)})
-    assert not cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
-    assert cli_credentials(runner, project_root=tmp_path / "p", own={}, env={KEY: "k"}).ok
+    assert not probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
+    assert probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={KEY: "k"}).ok
 
     runner.home.mkdir()
     (runner.home / "settings.yaml").write_text("config: {providers: [{module: x}]}", encoding="utf-8")
-    assert cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
+    assert probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
 
 
-def test_a_tree_is_started_and_ended() -> None:
-    probe = tree()
+def test_a_process_tree_is_started_and_killed() -> None:
+    probe = probe_kill()
 
     assert probe.ok, probe.text
     assert "processes ended" in probe.text
 
 
-def test_a_machine_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert machine.root_is_writable(tmp_path).ok
+def test_the_machine_s_probes_report_disk_folder_and_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.probe_project_root(tmp_path).ok
     assert list(tmp_path.iterdir()) == []
-    assert not machine.root_is_writable(tmp_path / "absent").ok
-    assert machine.git({"PATH": str(tmp_path)}).warning
-    monkeypatch.setattr(machine, "ROOM_BYTES", 2**60)
-    assert not machine.disk(tmp_path).ok
+    assert not machine.probe_project_root(tmp_path / "absent").ok
+    assert machine.probe_git({"PATH": str(tmp_path)}).warning
+    monkeypatch.setattr(machine, "MIN_FREE_BYTES", 2**60)
+    assert not machine.probe_disk(tmp_path).ok
 
 
-def test_a_program_that_can_not_answer_is_no_crash(tmp_path: Path) -> None:
-    assert ask([str(tmp_path / "absent")], env={}, cwd=tmp_path, timeout_s=1).code is None
-    assert "no answer in" in ask(["/bin/sleep", "60"], env={}, cwd=tmp_path, timeout_s=0.05).said
+def test_a_program_that_can_not_answer_gives_no_exit_code(tmp_path: Path) -> None:
+    assert run_program([str(tmp_path / "absent")], env={}, cwd=tmp_path, timeout_s=1).code is None
+    assert "no answer in" in run_program(["/bin/sleep", "60"], env={}, cwd=tmp_path, timeout_s=0.05).last_line
 
 
-def test_check_needs_no_server_and_says_every_thing_in_a_line(
+def test_check_needs_no_server_and_prints_a_line_for_each_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--check", "--project-root", str(tmp_path), "--runner", "command", "--no-validation"]
@@ -277,4 +279,4 @@ def test_check_needs_no_server_and_says_every_thing_in_a_line(
 
     assert run([*argv, "--builder-command", "no-such-agent"]) == ExitCode.NEGATIVE
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("FAIL  runner: --builder-command: there is no program 'no-such-agent'")
+    assert line.startswith("FAIL  runner: --builder-command: 'no-such-agent' is not on PATH")

@@ -1,11 +1,11 @@
-"""A program is found where an exec would find it."""
+"""Programs are found in the same way as exec finds them."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from swarm_worker.runners.programs import find_program
+from amplifier_swarm.light_imports import find_program
 
 
 def _file(path: Path, mode: int) -> Path:
@@ -15,7 +15,7 @@ def _file(path: Path, mode: int) -> Path:
     return path
 
 
-def test_the_first_on_the_path_that_can_be_run_is_the_one(tmp_path: Path) -> None:
+def test_the_first_executable_file_on_path_is_found(tmp_path: Path) -> None:
     _file(tmp_path / "a" / "tool", 0o644)
     found = _file(tmp_path / "b" / "tool", 0o755)
     _file(tmp_path / "c" / "tool", 0o755)
@@ -26,7 +26,7 @@ def test_the_first_on_the_path_that_can_be_run_is_the_one(tmp_path: Path) -> Non
     assert find_program("other", path=path) is None
 
 
-def test_a_name_with_a_folder_is_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_a_slash_is_used_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = _file(tmp_path / "b" / "tool", 0o755)
     monkeypatch.chdir(tmp_path)
 
@@ -35,7 +35,7 @@ def test_a_name_with_a_folder_is_not_looked_for(tmp_path: Path, monkeypatch: pyt
     assert find_program("b/absent", path=str(tmp_path)) is None
 
 
-def test_an_empty_path_has_no_programs_and_an_empty_folder_is_the_one_here(
+def test_an_empty_path_has_no_programs_and_an_empty_entry_is_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _file(tmp_path / "tool", 0o755)

@@ -1,4 +1,4 @@
-"""What goes with an outcome, and that it never keeps the outcome from the server."""
+"""The reporter: progress goes with an outcome, and never keeps the outcome from the server."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ FINISHED = wire.FinishedAttempt(
 
 
 class Service:
-    """A server that may refuse whatever comes with an outcome; also all that the worker keeps of one."""
+    """A fake connection whose server may refuse progress and ends that come with an outcome."""
 
     metadata = ()
 
@@ -49,10 +49,10 @@ class Service:
 
 
 async def _finish(service: Service) -> None:
-    reporter = Reporter("w", service, link=OutageLog("here:1"))  # type: ignore[arg-type]
+    reporter = Reporter("w", service, outages=OutageLog("here:1"))  # type: ignore[arg-type]
     RpcSessionReporter(reporter).report_log(START, SessionLogLine(LogKind.WORKER, "well"), number=1)
     sending = asyncio.create_task(reporter.outcomes.run())
-    await reporter.outcomes.ask(FINISHED)
+    await reporter.outcomes.request(FINISHED)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     reporting = asyncio.create_task(reporter.progress.run())
@@ -72,7 +72,7 @@ async def test_the_last_log_entries_go_with_the_outcome() -> None:
     assert service.reported == []
 
 
-async def test_an_outcome_goes_alone_if_the_server_refuses_what_comes_with_it() -> None:
+async def test_an_outcome_is_sent_alone_if_the_server_refuses_its_progress() -> None:
     service = Service(refuses=True)
 
     await _finish(service)

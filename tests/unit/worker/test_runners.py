@@ -1,4 +1,4 @@
-"""Runners start what they are told to, and believe no session without evidence."""
+"""Runners start the configured programs, and reject sessions without evidence of work."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def _judged(plan: SessionPlan, stdout: str, *, exit_code: int = 0, used: bool = 
     return reader.report(stdout, exit_code=exit_code)
 
 
-def test_an_envelope_with_evidence_is_believed(tmp_path: Path) -> None:
+def test_an_envelope_with_evidence_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "made.py").touch()
     noise = "Bundle 'x' prepared successfully\n"
 
@@ -72,7 +72,7 @@ def test_d14_a_session_without_evidence_is_an_agent_error(
     assert said in report.failure.error
 
 
-def test_an_envelope_without_usage_is_no_work(tmp_path: Path) -> None:
+def test_an_envelope_without_usage_is_not_work(tmp_path: Path) -> None:
     report = _judged(_plan(tmp_path), _envelope(), used=False)
 
     assert report.failure is not None
@@ -119,7 +119,7 @@ def test_an_envelope_s_error_is_classed_by_its_message(
 
 
 @pytest.mark.parametrize("error", ["just text", 7, [], {"message": None}])
-def test_an_error_of_any_shape_is_an_error(tmp_path: Path, error: object) -> None:
+def test_an_error_of_any_type_is_a_failure(tmp_path: Path, error: object) -> None:
     report = _judged(_plan(tmp_path), _envelope(error=error))
 
     assert report.failure is not None
@@ -134,11 +134,11 @@ def test_the_embedded_runner_keeps_the_prompt_out_of_the_command_line(tmp_path: 
     assert "the prompt" not in argv
 
 
-def test_a_command_s_builder_is_done_when_it_exits_0_whatever_it_prints() -> None:
+def test_a_command_s_builder_succeeds_with_exit_0_and_any_output() -> None:
     assert CommandReader(Role.BUILDER).report("no json at all", exit_code=0).failure is None
 
 
-def test_a_command_s_failure_says_what_it_said_last() -> None:
+def test_a_command_s_failure_contains_its_last_line() -> None:
     reader = CommandReader(Role.BUILDER)
     reader.stdout(OutputLine("working"))
     reader.stderr(OutputLine("fatal: no space left"))
@@ -176,17 +176,17 @@ def test_a_command_s_usage_is_counted() -> None:
         (["--runner", "command", "--builder-command", "sh 'x"], "can't be split into words"),
         (
             ["--runner", "command", "--builder-command", "no-such-agent x"],
-            "no program 'no-such-agent' on PATH",
+            "'no-such-agent' is not on PATH",
         ),
         (
             ["--runner", "command", "--builder-command", "./agent.sh"],
-            "no program './agent.sh', seen from the project root",
+            "'./agent.sh' is not an executable file, seen from the project root",
         ),
-        (["--runner", "amplifier-agent"], "there is no program 'amplifier-agent' on PATH"),
-        (["--runner", "amplifier"], "there is no program 'amplifier' on PATH"),
+        (["--runner", "amplifier-agent"], "amplifier-agent is not on PATH"),
+        (["--runner", "amplifier"], "amplifier is not on PATH"),
     ],
 )
-def test_a_runner_that_can_not_work_is_refused_in_one_line(
+def test_a_runner_that_can_not_start_sessions_is_refused_in_one_line(
     tmp_path: Path, argv: list[str], line: str
 ) -> None:
     with pytest.raises(ProgramExit, match=line) as refused:
@@ -196,7 +196,7 @@ def test_a_runner_that_can_not_work_is_refused_in_one_line(
     assert "\n" not in refused.value.line("swarm-worker")
 
 
-def test_a_command_may_stand_in_the_project(tmp_path: Path) -> None:
+def test_a_command_may_be_a_file_of_the_project(tmp_path: Path) -> None:
     script = tmp_path / "agent.sh"
     script.write_text("#!/bin/sh\n", encoding="ascii")
     script.chmod(0o755)

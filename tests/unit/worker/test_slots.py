@@ -29,7 +29,7 @@ class Reporter:
         self.refuses = False
         self.outcomes = self
 
-    async def ask(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
+    async def request(self, finished: wire.FinishedAttempt) -> wire.FinishResult:
         self.received[finished.lease_id] = finished.outcome
         if self.refuses:
             raise ItemRefused("no")
@@ -150,7 +150,7 @@ async def test_an_outbox_that_can_t_be_written_loses_neither_the_outcome_nor_the
     def fail(_finished: object) -> None:
         raise fault
 
-    monkeypatch.setattr(harness.slots._outbox_writes, "do", fail)
+    monkeypatch.setattr(harness.slots._outbox_writes, "run", fail)
 
     harness.enqueue("a")
     harness.enqueue("b")

@@ -52,7 +52,7 @@ async def test_an_order_to_stop_ends_the_wait(tmp_path: Path) -> None:
     waiting = asyncio.create_task(starts.acquire(LONG_S, stop))
     await asyncio.sleep(0)
 
-    stop.give(StopOrder("test", graceful=True))
+    stop.request(StopOrder("test", graceful=True))
 
     (await waiting).release()
     permit.release()

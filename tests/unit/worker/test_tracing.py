@@ -1,4 +1,4 @@
-"""The worker's spans hang on the trace that the claim names, and say nothing that a session printed."""
+"""The worker's spans belong to the claim's trace and contain no output of sessions."""
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from amplifier_swarm import tracing
 from swarm_worker.telemetry.otel import OtelTracer
-from swarm_worker.telemetry.tracing import SILENT, tracer
+from swarm_worker.telemetry.tracing import NULL_TRACER, create_tracer
 
 PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 
@@ -24,11 +24,11 @@ def spans(memory: InMemorySpanExporter) -> OtelTracer:
     return OtelTracer(provider)
 
 
-def test_what_is_done_within_hangs_on_the_attempt(spans: OtelTracer, memory: InMemorySpanExporter) -> None:
-    with spans.work(PARENT, task="a", attempt=2) as work:
+def test_inner_spans_are_children_of_the_attempt(spans: OtelTracer, memory: InMemorySpanExporter) -> None:
+    with spans.attempt(PARENT, task="a", attempt=2) as work:
         with spans.span("builder session", session="s"):
             pass
-        work.note(outcome="failed")
+        work.set_attributes(outcome="failed")
         work.fail("timeout")
 
     inner, outer = memory.get_finished_spans()
@@ -42,17 +42,17 @@ def test_what_is_done_within_hangs_on_the_attempt(spans: OtelTracer, memory: InM
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-00"])
-def test_without_a_trace_it_is_one_of_its_own(
+def test_without_a_traceparent_the_attempt_starts_a_trace(
     spans: OtelTracer, memory: InMemorySpanExporter, traceparent: str
 ) -> None:
-    with spans.work(traceparent, task="a", attempt=1):
+    with spans.attempt(traceparent, task="a", attempt=1):
         pass
 
     [span] = memory.get_finished_spans()
     assert span.parent is None
 
 
-def test_what_an_exception_says_is_not_told(spans: OtelTracer, memory: InMemorySpanExporter) -> None:
+def test_the_text_of_an_exception_is_not_recorded(spans: OtelTracer, memory: InMemorySpanExporter) -> None:
     with pytest.raises(ValueError, match="secret"), spans.span("checks"):
         raise ValueError("secret")
 
@@ -70,19 +70,19 @@ def test_what_an_exception_says_is_not_told(spans: OtelTracer, memory: InMemoryS
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
     ],
 )
-def test_traces_are_made_only_where_a_collector_is_named(
+def test_spans_are_recorded_only_if_a_collector_is_named(
     environment: dict[str, str], *, wanted: bool
 ) -> None:
     assert tracing.wanted(environment) is wanted
 
 
-def test_without_the_extra_there_are_none_and_a_line_says_what_to_install(
+def test_without_the_extra_nothing_is_recorded_and_a_line_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317")
     monkeypatch.setattr(tracing, "find_spec", lambda _: None)
 
-    assert tracer("w1", "0") is SILENT
+    assert create_tracer("w1", "0") is NULL_TRACER
 
     captured = capsys.readouterr()
     assert (

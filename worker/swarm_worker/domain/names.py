@@ -7,6 +7,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, Final
 
+from amplifier_swarm.light_imports import sha256_hex
 from swarm_worker.domain.types import Role, SessionId
 
 if TYPE_CHECKING:
@@ -48,7 +49,5 @@ def _slug(task_id: str, length: int) -> str:
     slug = re.sub(r"[^a-z0-9-]", "-", task_id.lower())
     if slug == task_id and len(slug) <= length:
         return slug
-    from hashlib import sha256  # noqa: PLC0415  # OpenSSL is 700 KiB that an idle worker does without
-
-    digest = sha256(task_id.encode()).hexdigest()[:8]
+    digest = sha256_hex(task_id)[:8]
     return f"{slug[: length - len(digest) - 1]}-{digest}"

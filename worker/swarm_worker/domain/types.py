@@ -1,4 +1,4 @@
-"""The values that a worker works with before it has a task; all others are in `model`, of which this knows nothing."""
+"""The values of a worker without a task; `model` holds all others and loads with the first task."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ SessionId = NewType("SessionId", str)
 
 
 class Role(StrEnum):
-    """What a session is for."""
+    """The purpose of a session."""
 
     BUILDER = "builder"
     VALIDATOR = "validator"
@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StopOrder:
-    """An order to end an attempt's sessions."""
+    """An order to end an attempt's sessions; `graceful` allows them the grace period."""
 
     cause: str
     graceful: bool

@@ -1,5 +1,5 @@
-"""One real `amplifier-core` session in a process of its own, with an offline provider.
+"""A rehearsal: a real `amplifier-core` session in its own process, with an offline provider instead of a model.
 
-Run as `python -P -m swarm_worker.embedded run …`; argv, envelope and events are those of
-`amplifier-agent`, so one adapter reads both. It needs no key and no network.
+The program is `python -P -m swarm_worker.embedded run …`. Its argv, envelope and events are those of
+`amplifier-agent`, so that one reader parses both. A rehearsal needs no key and no network.
 """

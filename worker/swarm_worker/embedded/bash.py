@@ -1,7 +1,7 @@
 """The tool that runs shell commands in the work folder.
 
-Its rule: nothing that a command starts in its process group outlives the call, whether that ends
-by itself, by its timeout or by a cancel. (What leaves the group is the guard's to find.)
+Invariant: no process of the command's process group outlives the call, whether the call ends by itself, by its
+timeout or by a cancel. (The guard finds processes that leave the group.)
 """
 
 import asyncio
@@ -15,21 +15,20 @@ from typing import Any, Final
 from amplifier_core import ToolResult
 
 from swarm_worker.embedded.kernel import Json
-from swarm_worker.embedded.results import failed
+from swarm_worker.embedded.results import failed_result
 
 DEFAULT_TIMEOUT_S: Final = 120.0
 MAX_TIMEOUT_S: Final = 3600.0
-# Of longer output the first and the last part are kept: the command's name and its failure.
+# The size of the first and of the last part that are kept of longer output.
 PART_BYTES: Final = 16_000
-# How much of the output goes into the message of a failed call.
+# The part of the output that the message of a failed call contains.
 ERROR_CHARS: Final = 2_000
-# How long the output of a command that has ended may still trickle in; something that left its
-# group may hold the pipe open for ever.
+# How long to read on after the command's exit; a process that left the group may hold the pipe open forever.
 DRAIN_S: Final = 0.5
 
 
 class Bash:
-    """Runs a command line with bash, without input."""
+    """The tool that runs a command line with bash, without input."""
 
     name = "bash"
     description = "Runs a command with bash in the work folder; output and time are bounded."
@@ -37,7 +36,7 @@ class Bash:
         "type": "object",
         "properties": {
             "command": {"type": "string"},
-            "timeout_s": {"type": "string", "description": f"Seconds, {DEFAULT_TIMEOUT_S:g} unless told."},
+            "timeout_s": {"type": "string", "description": f"Seconds; the default is {DEFAULT_TIMEOUT_S:g}."},
         },
         "required": ["command"],
     }
@@ -48,14 +47,14 @@ class Bash:
     async def execute(self, input: Json) -> Any:  # noqa: A002  # the kernel's own word
         command = input.get("command")
         if not isinstance(command, str) or not command.strip():
-            return failed("the argument 'command' is missing or empty")
+            return failed_result("the argument 'command' is missing or empty")
         try:
             timeout_s = _timeout_s(input.get("timeout_s"))
         except ValueError as error:
-            return failed(str(error))
+            return failed_result(str(error))
         shell = shutil.which("bash")
         if shell is None:
-            return failed("there is no bash on PATH")
+            return failed_result("bash is not on PATH; install it")
         return await self._run([shell, "-c", command], timeout_s)
 
     async def _run(self, argv: list[str], timeout_s: float) -> Any:
@@ -71,7 +70,7 @@ class Bash:
             )
         except (OSError, ValueError) as error:
             output.close()
-            return failed(f"the command can't be started: {error}")
+            return failed_result(f"the command can't be started: {error}")
         output.start()
         try:
             async with asyncio.timeout(timeout_s):
@@ -79,19 +78,19 @@ class Bash:
         except TimeoutError:
             exit_code = None
         finally:
-            _end_group(process.pid)
+            _kill_group(process.pid)
             await process.wait()
             await output.finish()
         if exit_code == 0:
             return ToolResult(output={"exit_code": 0, "output": output.text})
-        how = f"still ran after {timeout_s:g} s" if exit_code is None else f"exit {exit_code}"
+        end = f"not finished after {timeout_s:g} s" if exit_code is None else f"exit {exit_code}"
         tail = output.text[-ERROR_CHARS:].strip()
-        message = f"{how}: {tail}" if tail else how
-        return failed(message, output={"exit_code": exit_code, "output": output.text})
+        message = f"{end}: {tail}" if tail else end
+        return failed_result(message, output={"exit_code": exit_code, "output": output.text})
 
 
 class _Output:
-    """The command's output, read as it comes so that the command never waits for us."""
+    """The command's output, read as it arrives so that the command never blocks on the pipe."""
 
     def __init__(self) -> None:
         self._reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -102,11 +101,12 @@ class _Output:
         self._ended = asyncio.Event()
 
     def start(self) -> None:
-        """Begins to read; our end for writing is closed, so that the last writer's end is seen."""
+        """Starts to read and closes this process's write end, so that the reader sees the end of the file."""
         os.close(self.writer)
-        asyncio.get_running_loop().add_reader(self._reader, self._take)
+        asyncio.get_running_loop().add_reader(self._reader, self._on_readable)
 
     async def finish(self) -> None:
+        """Reads until the end of the file, at most DRAIN_S."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self._ended.wait()
@@ -114,7 +114,7 @@ class _Output:
         os.close(self._reader)
 
     def close(self) -> None:
-        """Gives up both ends; nothing was started."""
+        """Closes both ends if no process was started."""
         os.close(self.writer)
         os.close(self._reader)
 
@@ -123,7 +123,7 @@ class _Output:
         cut = f"\n… {self._dropped} bytes left out …\n".encode() if self._dropped else b""
         return (self._head + cut + self._tail).decode(errors="replace")
 
-    def _take(self) -> None:
+    def _on_readable(self) -> None:
         chunk = os.read(self._reader, 65536)
         if not chunk:
             asyncio.get_running_loop().remove_reader(self._reader)
@@ -137,8 +137,8 @@ class _Output:
         del self._tail[:excess]
 
 
-def _end_group(group: int) -> None:
-    # Gone already, or of another user: then there is nothing here to end.
+def _kill_group(group: int) -> None:
+    # The group has exited, or what is left of it belongs to another user.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
@@ -149,7 +149,7 @@ def _timeout_s(value: object) -> float:
     try:
         seconds = float(str(value))
     except ValueError:
-        raise ValueError("'timeout_s' is no number") from None
+        raise ValueError(f"'timeout_s' is {value!r}; pass a number of seconds") from None
     if not 0 < seconds <= MAX_TIMEOUT_S:
         raise ValueError(f"'timeout_s' must be above 0 and at most {MAX_TIMEOUT_S:g}")
     return seconds

@@ -1,7 +1,7 @@
-"""The embedded runner's main.
+"""The main program of the embedded runner.
 
-Its rule: stdout carries the envelope and nothing else, stderr events and nothing else; exit 0 goes
-with a reply, 1 with a fault of the engine, 2 with a wrong call. A signal ends it as a signal.
+Invariant: stdout carries only the envelope, stderr only events. The exit code is 0 with a reply, 1 after a fault of
+the engine, 2 after a wrong call; after a signal the process dies by that signal.
 """
 
 import os
@@ -21,19 +21,19 @@ _NO_KERNEL: Final = EnvelopeFault(
 
 
 def main() -> NoReturn:
-    """Runs one turn of one session and ends the process."""
+    """Runs one turn of one session and exits the process."""
     try:
         request = read_request(sys.argv[1:], os.environ, sys.stdin.buffer)
     except Refusal as refusal:
-        _leave(Envelope("", _engine_version(), fault=refusal.fault))
-    _leave(_turn(request))
+        _exit_with(Envelope("", _engine_version(), fault=refusal.fault))
+    _exit_with(_run_turn(request))
 
 
-def _turn(request: Request) -> Envelope:
+def _run_turn(request: Request) -> Envelope:
     stream = NdjsonStream(request.session_id, TURN_ID, sys.stderr)
     take_over_logging(stream)
     try:
-        # Not at the top: a wrong call is answered at once, and a missing kernel by an envelope.
+        # Imported here, so that a wrong call is answered at once and a missing kernel with an envelope.
         from swarm_worker.embedded.turn import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "amplifier_core":
@@ -50,9 +50,9 @@ def _engine_version() -> str:
         return ""
 
 
-def _leave(envelope: Envelope) -> NoReturn:
+def _exit_with(envelope: Envelope) -> NoReturn:
     sys.stdout.write(envelope.line() + "\n")
     sys.stdout.flush()
     # Not sys.exit: threads of amplifier-core 2.0.2 outlive its session, and some of them crash the
-    # interpreter as it shuts down, which would turn a good end into a signal.
+    # interpreter at shutdown, which would turn exit 0 into a signal.
     os._exit(envelope.exit_code)

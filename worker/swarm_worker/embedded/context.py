@@ -1,4 +1,4 @@
-"""Keeps the conversation of one session in memory; nothing is compacted and nothing is stored."""
+"""The conversation of one session, in memory; it is neither compacted nor stored."""
 
 from copy import deepcopy
 from typing import Any
@@ -7,7 +7,7 @@ from swarm_worker.embedded.kernel import Json
 
 
 class MemoryContext:
-    """The messages in order. Hands out copies, so that no reader can change what was said."""
+    """The messages in order. Every read returns a copy, so that no reader can change a message."""
 
     def __init__(self) -> None:
         self._messages: list[Json] = []

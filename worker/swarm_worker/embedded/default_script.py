@@ -1,18 +1,18 @@
-"""Makes up a script for a task that brings none.
+"""The script of a task that has no script of its own.
 
-The builder writes each declared file that is not there yet, plainly marked as a rehearsal's; what
-is there already it leaves alone. The validator reads every declared file.
+The builder writes each declared file that is missing, plainly marked as a rehearsal's, and leaves existing files
+alone. The validator reads every declared file.
 """
 
 import json
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from swarm_worker.embedded.paths import Escape, inside
+from swarm_worker.embedded.paths import PathEscape, resolve_inside
 from swarm_worker.embedded.task import Call, EmbeddedRole, EmbeddedTask, Script
 
 MARK: Final = "Rehearsal output of Amplifier Swarm's offline provider; no model wrote this."
-# What stands in for a declared folder, which nothing else would make.
+# The file that creates a declared folder.
 FOLDER_FILE: Final = "REHEARSAL.md"
 
 _SLASHES: Final = ("// ", "")
@@ -33,33 +33,33 @@ _COMMENTS: Final = {
 _BY_SUFFIX: Final = {suffix: marks for suffixes, marks in _COMMENTS.items() for suffix in suffixes.split()}
 
 
-def unscripted(task: EmbeddedTask, role: EmbeddedRole, *, root: Path) -> Script:
-    """The script that stands in for a missing one."""
+def default_script(task: EmbeddedTask, role: EmbeddedRole, *, root: Path) -> Script:
+    """Returns the script for a task without one; see the module."""
     if role is EmbeddedRole.VALIDATOR:
         return Script(calls=tuple(Call("read_file", {"path": name}) for name in task.files))
-    missing = [name for name in task.files if not _is_there(root, name)]
-    return Script(calls=tuple(Call("write_file", _write(task, name)) for name in missing))
+    missing = [name for name in task.files if not _exists(root, name)]
+    return Script(calls=tuple(Call("write_file", _write_arguments(task, name)) for name in missing))
 
 
-def content(task_id: str, name: str) -> str:
-    """What a rehearsal writes into a file: one marked line, as a comment where the format has any."""
+def placeholder_content(task_id: str, name: str) -> str:
+    """Returns the content of a rehearsed file: one marked line, a comment if the format has comments."""
     path = PurePosixPath(name)
     line = f"{MARK} Task {task_id}, {path}."
     if path.suffix.lower() in (".json", ".ipynb"):
         return json.dumps({"rehearsal": line}, ensure_ascii=False) + "\n"
     before, after = _BY_SUFFIX.get(path.suffix.lower(), _HASH)
-    # Two dashes would end an XML comment, a star and a slash one of C.
+    # Two dashes would end an XML comment; a star and a slash would end a C comment.
     harmless = line.replace("--", "- -").replace("*/", "* /") if after else line
     return f"{before}{harmless}{after}\n"
 
 
-def _write(task: EmbeddedTask, name: str) -> dict[str, str]:
+def _write_arguments(task: EmbeddedTask, name: str) -> dict[str, str]:
     path = name + FOLDER_FILE if name.endswith("/") else name
-    return {"path": path, "content": content(task.task_id, path)}
+    return {"path": path, "content": placeholder_content(task.task_id, path)}
 
 
-def _is_there(root: Path, name: str) -> bool:
+def _exists(root: Path, name: str) -> bool:
     try:
-        return inside(root, name).exists()
-    except Escape:
-        return False  # the write will be refused, and the session will say so
+        return resolve_inside(root, name).exists()
+    except PathEscape:
+        return False  # the tool rejects the write, and the session reports that

@@ -1,4 +1,4 @@
-"""The one line on stdout that a session ends with, in the shape of `amplifier-agent`."""
+"""The envelope: the last line of a session on stdout, in the format of `amplifier-agent`."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 PROTOCOL_VERSION: Final = "0.3.0"
-# One process is one turn.
+# A process runs one turn.
 TURN_ID: Final = "turn-1"
 
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeFault:
-    """Why there is no reply. `code` and `classification` are theirs."""
+    """The reason for a missing reply; `code` and `classification` use the words of `amplifier-agent`."""
 
     code: str
     message: str
@@ -21,13 +21,13 @@ class EnvelopeFault:
 
     @property
     def exit_code(self) -> int:
-        """2 if the caller asked wrongly, 1 if the engine failed."""
+        """Returns 2 if the call was wrong, 1 if the engine failed."""
         return 2 if self.classification == "protocol" else 1
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a session comes to."""
+    """The result of a session."""
 
     session_id: str
     engine_version: str
@@ -42,7 +42,7 @@ class Envelope:
         return self.fault.exit_code if self.fault else 0
 
     def line(self) -> str:
-        """The envelope as JSON. Its token counts are always 0, as theirs are: add up the `usage` events."""
+        """Formats the envelope as JSON. Its token counts are 0, as in `amplifier-agent`; the `usage` events count."""
         document = {
             "protocolVersion": PROTOCOL_VERSION,
             "sessionId": self.session_id,

@@ -7,16 +7,16 @@ from typing import Any, Final
 from amplifier_core import ToolResult
 
 from swarm_worker.embedded.kernel import Json
-from swarm_worker.embedded.paths import inside, open_inside
-from swarm_worker.embedded.results import failed
+from swarm_worker.embedded.paths import open_inside, resolve_inside
+from swarm_worker.embedded.results import failed_result
 
-# More than a model reads in one go; what exceeds it is cut and says so.
+# More than a model reads at once; longer content is cut and marked.
 READ_LIMIT_BYTES: Final = 256 * 1024
 _PATH: Final = {"type": "string", "description": "Relative to the work folder."}
 
 
 class ReadFile:
-    """Reads a text file, or lists a folder."""
+    """The tool that reads a text file or lists a folder."""
 
     name = "read_file"
     description = "Reads a text file, or lists a folder."
@@ -27,17 +27,17 @@ class ReadFile:
 
     async def execute(self, input: Json) -> Any:  # noqa: A002  # the kernel's own word
         try:
-            place = inside(self._root, _text(input, "path"))
+            place = resolve_inside(self._root, _text(input, "path"))
             return ToolResult(output=_listing(place) if place.is_dir() else _content(place))
         except (OSError, ValueError, TypeError) as error:
-            return failed(_why(error))
+            return failed_result(_describe(error))
 
 
 class WriteFile:
-    """Makes a text file or replaces it, with the folders on its way."""
+    """The tool that creates or replaces a text file, and creates its parent folders."""
 
     name = "write_file"
-    description = "Makes or replaces a text file, with the folders on its way."
+    description = "Creates or replaces a text file, and creates its parent folders."
     input_schema: Json = {  # noqa: RUF012  # read only
         "type": "object",
         "properties": {"path": _PATH, "content": {"type": "string"}},
@@ -49,16 +49,16 @@ class WriteFile:
 
     async def execute(self, input: Json) -> Any:  # noqa: A002  # the kernel's own word
         try:
-            place = inside(self._root, _text(input, "path"))
+            place = resolve_inside(self._root, _text(input, "path"))
             content = _text(input, "content").encode()
             created = not place.exists()
             place.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(open_inside(place, os.O_WRONLY | os.O_CREAT), "wb") as file:
-                # Only now, when it is known to be a plain file.
+                # After the open, which has proven that this is a regular file.
                 file.truncate()
                 file.write(content)
         except (OSError, ValueError, TypeError) as error:
-            return failed(_why(error))
+            return failed_result(_describe(error))
         path = str(place.relative_to(self._root))
         return ToolResult(output={"path": path, "bytes": len(content), "created": created})
 
@@ -79,12 +79,12 @@ def _listing(place: Path) -> str:
 def _text(arguments: Json, name: str) -> str:
     value = arguments.get(name)
     if not isinstance(value, str):
-        raise TypeError(f"the argument {name!r} is missing or no text")
+        raise TypeError(f"the argument {name!r} is missing or not a string")
     return value
 
 
-def _why(error: Exception) -> str:
-    """What went wrong, without the folder's own place in the file system."""
+def _describe(error: Exception) -> str:
+    """Describes an error without the work folder's own path."""
     if isinstance(error, OSError) and error.strerror:
         return f"{Path(error.filename).name}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -1,17 +1,17 @@
-"""The shapes of what amplifier-core hands to our modules; it ships no types of its own.
+"""Protocols for the objects of amplifier-core, which ships no types.
 
-Only what the modules here really use is named, so that a test's fake is a few lines.
+A protocol names only the members that the modules here use, so that a test's fake stays small.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-# What crosses the kernel is JSON by its contract: event payloads, messages, tool input.
+# Event payloads, messages and tool input are JSON by the kernel's contract.
 Json = dict[str, Any]
 
 
-class Decision(Protocol):
-    """What the hooks made of an event."""
+class ToolDecision(Protocol):
+    """The hooks' decision about an event."""
 
     action: str
     reason: str | None
@@ -20,12 +20,12 @@ class Decision(Protocol):
 class Hooks(Protocol):
     """The kernel's event registry."""
 
-    async def emit(self, event: str, data: Json) -> Decision: ...
+    async def emit(self, event: str, data: Json) -> ToolDecision: ...
     def register(self, event: str, handler: Any, priority: int = 0, name: str | None = None) -> Any: ...
 
 
 class Token(Protocol):
-    """The kernel's cancellation token; it changes without telling anyone."""
+    """The kernel's cancellation token; it calls no one back when it changes."""
 
     @property
     def is_cancelled(self) -> bool: ...
@@ -36,7 +36,7 @@ class Token(Protocol):
 
 
 class Coordinator(Protocol):
-    """The kernel's hub, to which modules mount themselves."""
+    """The kernel's registry, to which modules are mounted."""
 
     @property
     def hooks(self) -> Hooks: ...
@@ -44,7 +44,7 @@ class Coordinator(Protocol):
     def cancellation(self) -> Token: ...
     def get(self, mount_point: str, name: str | None = None) -> Any: ...
     async def mount(self, mount_point: str, module: Any, name: str | None = None) -> None: ...
-    async def process_hook_result(self, result: Decision, event: str, hook_name: str) -> Decision: ...
+    async def process_hook_result(self, result: ToolDecision, event: str, hook_name: str) -> ToolDecision: ...
 
 
 class Context(Protocol):
@@ -57,7 +57,7 @@ class Context(Protocol):
 
 
 class Tool(Protocol):
-    """Something that the model may call."""
+    """A tool that the model may call."""
 
     @property
     def name(self) -> str: ...
@@ -69,7 +69,7 @@ class Tool(Protocol):
 
 
 class Provider(Protocol):
-    """A model, or what stands in for one."""
+    """A model, or a substitute for one."""
 
     @property
     def name(self) -> str: ...

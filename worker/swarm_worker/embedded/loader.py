@@ -1,7 +1,6 @@
-"""Gives the kernel the modules that are here, and no others.
+"""The kernel's module loader, limited to the modules of this package.
 
-Nothing is fetched and no entry point is looked up: what a session is made of does not depend on
-what else is installed.
+Invariant: nothing is fetched and no entry point is read, so a session does not depend on other installed packages.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +14,9 @@ Mount = Callable[[Coordinator], Awaitable[None]]
 
 
 class LocalLoader(ModuleLoader):  # type: ignore[misc]  # amplifier-core ships no types
-    """Looks modules up in a table.
+    """A loader that looks modules up in a table.
 
-    The session ignores a loader given to its constructor; set it on its coordinator.
+    The session ignores a loader passed to its constructor; set the loader on the session's coordinator.
     """
 
     def __init__(self, modules: Mapping[str, Mount], *, coordinator: Coordinator) -> None:
@@ -32,5 +31,5 @@ class LocalLoader(ModuleLoader):  # type: ignore[misc]  # amplifier-core ships n
         coordinator: Coordinator | None = None,
     ) -> Mount:
         if module_id not in self._modules:
-            raise LookupError(f"there is no module {module_id!r} in this runner")
+            raise LookupError(f"{module_id!r} is not a module of this runner")
         return self._modules[module_id]

@@ -1,33 +1,32 @@
-"""The orchestrator: asks the provider, runs the tools it calls, asks again, until it calls none.
+"""The orchestrator: it asks the provider and runs the called tools, until an answer calls no tool.
 
-It emits the kernel's canonical events itself, and it is the one place that honours the
-cancellation token: a graceful cancel ends the session between two steps, an immediate one in the
-midst of a provider's answer or a tool's work.
+The orchestrator emits the kernel's canonical events and honours the cancellation token. A graceful cancel ends the
+session between two steps; an immediate cancel interrupts the provider's answer or the tool.
 """
 
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from amplifier_core import ChatRequest, Message, ToolSpec
 from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.kernel import Context, Coordinator, Hooks, Json, Provider, Providers, Token, Tools
-from swarm_worker.embedded.results import failed
+from swarm_worker.embedded.results import failed_result
 
 NAME: Final = "swarm-loop"
-# No honest session comes near; one that does is going in circles.
+# Far above the answers of a real session; a session with more is in an endless loop.
 MAX_ANSWERS: Final = 10_000
-# How late an immediate cancel is noticed: the token calls nobody back when it turns.
-NOTICE_S: Final = 0.05
+# The interval at which the token is polled for an immediate cancel; the token has no callback.
+POLL_S: Final = 0.05
 
 T = TypeVar("T")
 
 
 class TurnStatus(Enum):
-    """How a turn ended, in the kernel's words."""
+    """The end of a turn, in the kernel's words."""
 
     SUCCESS = "success"
     CANCELLED = "cancelled"
@@ -36,7 +35,7 @@ class TurnStatus(Enum):
 
 
 class Loop:
-    """The kernel's orchestrator contract."""
+    """An implementation of the kernel's orchestrator contract."""
 
     async def execute(
         self,
@@ -52,6 +51,13 @@ class Loop:
         """Returns the final answer, or an empty text if the turn was cancelled."""
         name, provider = next(iter(providers.items()))
         return await _Turn(prompt, context, name, provider, tools, hooks, coordinator).run()
+
+
+class TurnEnd(NamedTuple):
+    """The final answer of a turn, and how the turn ended."""
+
+    text: str
+    status: TurnStatus
 
 
 @dataclass(slots=True)
@@ -77,29 +83,29 @@ class _Turn:
             await self.hooks.emit(kernel_events.EXECUTION_END, {"response": text, "status": word})
         return text
 
-    async def _converse(self) -> tuple[str, TurnStatus]:
+    async def _converse(self) -> TurnEnd:
         denial = await self._denial(kernel_events.PROMPT_SUBMIT, {"prompt": self.prompt})
         if denial is not None:
-            return f"Error: denied: {denial}", TurnStatus.DENIED
+            return TurnEnd(f"Error: denied: {denial}", TurnStatus.DENIED)
         await self.context.add_message({"role": "user", "content": self.prompt})
         while self.answers < MAX_ANSWERS:
             if self._token.is_cancelled:
-                return "", TurnStatus.CANCELLED
+                return TurnEnd("", TurnStatus.CANCELLED)
             self.answers += 1
-            response = await self._ask()
+            response = await self._request_answer()
             if response is None:
-                return "", TurnStatus.CANCELLED
-            text, calls = await self._take(response)
+                return TurnEnd("", TurnStatus.CANCELLED)
+            text, calls = await self._record_answer(response)
             if not calls:
                 await self.hooks.emit(kernel_events.PROMPT_COMPLETE, {"response": text})
-                return text, TurnStatus.SUCCESS
+                return TurnEnd(text, TurnStatus.SUCCESS)
             for call in calls:
-                await self._call(call)
+                await self._call_tool(call)
         raise RuntimeError(f"no end after {MAX_ANSWERS:,} answers")
 
-    async def _ask(self) -> Any | None:
-        asked = {"provider": self.provider_name, "iteration": self.answers}
-        await self.hooks.emit(kernel_events.PROVIDER_REQUEST, asked)
+    async def _request_answer(self) -> Any | None:
+        about = {"provider": self.provider_name, "iteration": self.answers}
+        await self.hooks.emit(kernel_events.PROVIDER_REQUEST, about)
         messages = await self.context.get_messages_for_request(provider=self.provider)
         request = ChatRequest(
             messages=[Message(**message) for message in messages],
@@ -111,19 +117,19 @@ class _Turn:
         try:
             return await unless_cancelled(self.provider.complete(request), self._token)
         except Exception as error:
-            fault = asked | {"error": f"{type(error).__name__}: {error}"}
+            fault = about | {"error": f"{type(error).__name__}: {error}"}
             await self.hooks.emit(kernel_events.PROVIDER_ERROR, fault)
             raise
 
-    async def _take(self, response: Any) -> tuple[str, list[Any]]:
-        """Announces and remembers an answer; returns its text and its tool calls."""
+    async def _record_answer(self, response: Any) -> tuple[str, list[Any]]:
+        """Emits the events of an answer and stores its message; returns its text and its tool calls."""
         for index, block in enumerate(response.content):
             place = {"block_type": block.type, "block_index": index}
             await self.hooks.emit(kernel_events.CONTENT_BLOCK_START, place)
             whole = place | {"block": block.model_dump(mode="json", exclude_none=True)}
             await self.hooks.emit(kernel_events.CONTENT_BLOCK_END, whole)
-        heard = {"provider": self.provider_name, "iteration": self.answers}
-        await self.hooks.emit(kernel_events.PROVIDER_RESPONSE, heard)
+        about = {"provider": self.provider_name, "iteration": self.answers}
+        await self.hooks.emit(kernel_events.PROVIDER_RESPONSE, about)
         text = "".join(block.text for block in response.content if block.type == "text")
         calls = list(self.provider.parse_tool_calls(response))
         message: Json = {"role": "assistant", "content": text}
@@ -134,10 +140,10 @@ class _Turn:
         await self.context.add_message(message)
         return text, calls
 
-    async def _call(self, call: Any) -> None:
+    async def _call_tool(self, call: Any) -> None:
         about = {"tool_name": call.name, "tool_call_id": call.id, "tool_input": call.arguments}
         denial = await self._denial(kernel_events.TOOL_PRE, about)
-        result = await self._run(call, about) if denial is None else failed(denial)
+        result = await self._run_tool(call, about) if denial is None else failed_result(denial)
         await self.hooks.emit(kernel_events.TOOL_POST, about | {"result": result.model_dump(mode="json")})
         answer = {
             "role": "tool",
@@ -147,12 +153,13 @@ class _Turn:
         }
         await self.context.add_message(answer)
 
-    async def _run(self, call: Any, about: Json) -> Any:
+    async def _run_tool(self, call: Any, about: Json) -> Any:
         tool = self.tools.get(call.name)
         if tool is None:
-            return failed(f"there is no tool {call.name!r}; there are {', '.join(sorted(self.tools))}")
+            known = ", ".join(sorted(self.tools))
+            return failed_result(f"{call.name!r} is not a tool of this session; its tools are {known}")
         if self._token.is_immediate:
-            return failed("cancelled")
+            return failed_result("cancelled")
         self._token.register_tool_start(call.id, call.name)
         try:
             result = await unless_cancelled(tool.execute(call.arguments), self._token)
@@ -162,13 +169,13 @@ class _Turn:
             raise
         finally:
             self._token.register_tool_complete(call.id)
-        return failed("cancelled") if result is None else result
+        return failed_result("cancelled") if result is None else result
 
     async def _denial(self, event: str, data: Json) -> str | None:
-        """Why a hook forbids what is about to happen; None if none does."""
+        """Returns a hook's reason to deny the event, or None."""
         decision = await self.hooks.emit(event, data)
         decision = await self.coordinator.process_hook_result(decision, event, NAME)
-        return (decision.reason or "a hook said no") if decision.action == "deny" else None
+        return (decision.reason or "a hook denied it") if decision.action == "deny" else None
 
     @property
     def _token(self) -> Token:
@@ -176,11 +183,11 @@ class _Turn:
 
 
 async def unless_cancelled(work: Coroutine[Any, Any, T], token: Token) -> T | None:
-    """The result, or None once the token asks for an immediate end; the work has then ended too."""
+    """Returns the result of `work`, or None after an immediate cancel; by then `work` has ended too."""
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            await asyncio.wait({task}, timeout=NOTICE_S)
+            await asyncio.wait({task}, timeout=POLL_S)
             if token.is_immediate and not task.done():
                 return None
         return task.result()

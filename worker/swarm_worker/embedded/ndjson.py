@@ -1,7 +1,6 @@
-"""Writes the session's events to stderr, one JSON object a line: `{"method":…,"params":{…}}`.
+"""The session's events on stderr, one JSON object a line: `{"method":…,"params":{…}}`.
 
-Nothing else may stand there, so the log of the kernel and the warnings of Python go the same way,
-and only their errors.
+Invariant: stderr carries only events, so errors that the kernel logs and Python's warnings become events too.
 """
 
 import json
@@ -9,16 +8,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
-# How much of each text within an event is sent: a whole file is no progress. The lower ones are for
-# events that would not fit into a line otherwise.
+# The limit of each string in an event. The lower limits apply if the event does not fit into a line otherwise.
 TEXT_LIMITS_CHARS: Final = (4_000, 400, 40)
-# Readers take no more of a line; what they have to cut is no JSON any more.
+# Readers cut longer lines, which are not valid JSON after that.
 LINE_LIMIT_BYTES: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class NdjsonStream:
-    """Where the events of one turn of one session go."""
+    """The stream of events of one turn of a session."""
 
     session_id: str
     turn_id: str
@@ -29,7 +27,7 @@ class NdjsonStream:
         named = {"sessionId": self.session_id, "turnId": self.turn_id} | params
         for limit in TEXT_LIMITS_CHARS:
             line = json.dumps({"method": method, "params": _bounded(named, limit)}, default=str)
-            if len(line) < LINE_LIMIT_BYTES:  # it is ASCII
+            if len(line) < LINE_LIMIT_BYTES:  # json.dumps writes ASCII, so characters are bytes
                 break
         self.file.write(line + "\n")
         self.file.flush()
@@ -40,7 +38,7 @@ class NdjsonStream:
 
 
 class ErrorLog(logging.Handler):
-    """Turns what Python code logs as an error into `error` events."""
+    """A logging handler that turns errors into `error` events."""
 
     def __init__(self, stream: NdjsonStream) -> None:
         super().__init__(logging.ERROR)
@@ -51,7 +49,7 @@ class ErrorLog(logging.Handler):
 
 
 def take_over_logging(stream: NdjsonStream) -> None:
-    """Sends the whole process's log to the stream; called once, before the kernel starts."""
+    """Sends the log of the whole process to the stream. Call it once, before the kernel starts."""
     logging.basicConfig(level=logging.ERROR, handlers=[ErrorLog(stream)], force=True)
     logging.captureWarnings(capture=True)
 

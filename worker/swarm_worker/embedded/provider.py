@@ -1,8 +1,7 @@
-"""The offline provider: stands in for a model and plays a script, one tool call an answer.
+"""The offline provider, which plays a script in place of a model, one tool call an answer.
 
-Where it is in the script it reads from the conversation alone, as a model would; so it sees what
-its calls gave, and it stops at the first that failed. Usage is an estimate of what was really sent
-and answered.
+The provider derives its position in the script from the conversation, as a model would, and stops at the first failed
+call. Usage is an estimate from the size of the request and of the answer.
 """
 
 import json
@@ -23,17 +22,17 @@ from amplifier_core import (
 from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.kernel import Hooks
-from swarm_worker.embedded.replies import Played, reply
+from swarm_worker.embedded.replies import PlayedCall, reply
 from swarm_worker.embedded.task import Call, EmbeddedRole, Script
 
 NAME: Final = "rehearsal"
 MODEL: Final = "rehearsal"
-# The usual rule of thumb for English text and code.
+# A common estimate for English text and code.
 CHARS_PER_TOKEN: Final = 4
 
 
 class RehearsalProvider:
-    """The kernel's provider contract, with no network behind it."""
+    """An implementation of the kernel's provider contract without a network."""
 
     name = NAME
 
@@ -74,15 +73,15 @@ class RehearsalProvider:
         done = len(played)
         halted = done > 0 and not played[-1].success
         if not halted and done < len(self._script.calls):
-            return _calling(self._script.calls[done], number=done + 1, request=request)
+            return _tool_call_response(self._script.calls[done], number=done + 1, request=request)
         text = reply(self._role, played, scripted=self._script.reply)
         usage = _usage(request, text)
         return ChatResponse(content=[TextBlock(text=text)], usage=usage, finish_reason="stop")
 
-    def _played(self, messages: Sequence[Any]) -> list[Played]:
+    def _played(self, messages: Sequence[Any]) -> list[PlayedCall]:
         results = [message for message in messages if message.role == "tool"]
         return [
-            Played(
+            PlayedCall(
                 call=call,
                 success=bool((message.metadata or {}).get("success")),
                 output=message.content,
@@ -92,7 +91,7 @@ class RehearsalProvider:
         ]
 
 
-def _calling(call: Call, *, number: int, request: ChatRequest) -> Any:
+def _tool_call_response(call: Call, *, number: int, request: ChatRequest) -> Any:
     arguments = dict(call.arguments)
     ident = f"call-{number}"
     return ChatResponse(
@@ -103,11 +102,11 @@ def _calling(call: Call, *, number: int, request: ChatRequest) -> Any:
     )
 
 
-def _usage(request: ChatRequest, answered: str) -> Any:
+def _usage(request: ChatRequest, answer: str) -> Any:
     sent = sum(len(message.model_dump_json(exclude_none=True)) for message in request.messages)
     sent += sum(len(tool.model_dump_json(exclude_none=True)) for tool in request.tools or [])
     input_tokens = _tokens(sent)
-    output_tokens = _tokens(len(answered))
+    output_tokens = _tokens(len(answer))
     return Usage(
         input_tokens=input_tokens, output_tokens=output_tokens, total_tokens=input_tokens + output_tokens
     )

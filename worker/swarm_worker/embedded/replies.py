@@ -1,7 +1,8 @@
-"""Composes the final answer of a rehearsed session where its script does not bring one.
+"""The final answer of a rehearsed session, if its script has none.
 
-Every answer ends with the JSON that a builder or a validator owes. The one rule: after a failed
-call the answer says so, whatever the script had meant to say.
+Every answer ends with the JSON that a builder or a validator owes.
+
+Invariant: after a failed call the answer reports the failure, whatever the script's own reply says.
 """
 
 import json
@@ -17,8 +18,8 @@ PASSED: Final = "Rehearsal: every call of the script succeeded; no model has jud
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A call that the session has made, and what came of it."""
+class PlayedCall:
+    """A call that the session has made, with its result."""
 
     call: Call
     success: bool
@@ -27,44 +28,46 @@ class Played:
 
     @property
     def fault(self) -> str:
-        """The failure in a line for people."""
+        """Describes the failure in one line."""
         subject = self.call.arguments.get("path") or self.call.arguments.get("command", "")
         first = subject.strip().partition("\n")[0]
         return f"{self.call.tool} {first!r} failed: {self.error or 'no reason given'}"
 
 
-def reply(role: EmbeddedRole, played: Sequence[Played], *, scripted: str) -> str:
-    """The final answer after the calls made so far, of which only the last may have failed."""
+def reply(role: EmbeddedRole, played: Sequence[PlayedCall], *, scripted: str) -> str:
+    """Returns the final answer after the calls so far, of which only the last may have failed."""
     if played and not played[-1].success:
-        return _stopped(role, played, scripted)
+        return _reply_after_failure(role, played, scripted)
     if scripted.strip():
         return scripted
     if role is EmbeddedRole.BUILDER:
-        return _ending(PLAYED, _built(played, status="completed", notes=PLAYED, blockers=[]))
+        return _with_json(PLAYED, _builder_result(played, status="completed", notes=PLAYED, blockers=[]))
     verdict = {"verdict": "PASS", "critical_issues": [], "recommendations": [], "summary": PASSED}
-    return _ending(PASSED, verdict)
+    return _with_json(PASSED, verdict)
 
 
-def _stopped(role: EmbeddedRole, played: Sequence[Played], scripted: str) -> str:
+def _reply_after_failure(role: EmbeddedRole, played: Sequence[PlayedCall], scripted: str) -> str:
     fault = played[-1].fault
-    said = f"{STOPPED}\n{fault}"
+    text = f"{STOPPED}\n{fault}"
     if role is EmbeddedRole.BUILDER:
-        return _ending(said, _built(played, status="blocked", notes=STOPPED, blockers=[fault]))
-    # A script that expects the failure has findings of its own; they stand, and the proof with them.
+        return _with_json(text, _builder_result(played, status="blocked", notes=STOPPED, blockers=[fault]))
+    # A script that expects the failure has its own findings; the failed call is added to them as evidence.
     expected = _last_object(scripted)
     verdict = expected if expected.get("verdict") == "FAIL" else {"verdict": "FAIL", "summary": STOPPED}
     issues = verdict.get("critical_issues")
     path = played[-1].call.arguments.get("path", "")
     proof = {"file": path, "issue": fault, "severity": "critical"}
-    return _ending(
-        said, verdict | {"critical_issues": [*(issues if isinstance(issues, list) else []), proof]}
+    return _with_json(
+        text, verdict | {"critical_issues": [*(issues if isinstance(issues, list) else []), proof]}
     )
 
 
-def _built(played: Sequence[Played], *, status: str, notes: str, blockers: list[str]) -> dict[str, Any]:
+def _builder_result(
+    played: Sequence[PlayedCall], *, status: str, notes: str, blockers: list[str]
+) -> dict[str, Any]:
     written = {
         item.call.arguments.get("path", ""): _last_object(item.output).get("created") is True
-        for item in reversed(played)  # the first write of a file says whether it was there before
+        for item in reversed(played)  # the first write of a file reports whether the file was new
         if item.call.tool == "write_file" and item.success
     }
     result: dict[str, Any] = {
@@ -79,12 +82,12 @@ def _built(played: Sequence[Played], *, status: str, notes: str, blockers: list[
     return result | {"tests_passed": all(tested)} if tested else result
 
 
-def _ending(said: str, document: dict[str, Any]) -> str:
-    return f"{said}\n{json.dumps(document, ensure_ascii=False)}"
+def _with_json(text: str, document: dict[str, Any]) -> str:
+    return f"{text}\n{json.dumps(document, ensure_ascii=False)}"
 
 
 def _last_object(text: str) -> dict[str, Any]:
-    """The JSON object that a text ends with; an empty one if it does not."""
+    """Returns the JSON object at the end of a text, or an empty one."""
     decoder = json.JSONDecoder()
     for start in (index for index, char in enumerate(text) if char == "{"):
         try:

@@ -1,4 +1,4 @@
-"""What a caller asks for, by argv, environment and stdin, checked before the kernel is touched."""
+"""The caller's request, from argv, environment and stdin, checked before the kernel is imported."""
 
 import argparse
 import re
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from swarm_worker.embedded.default_script import unscripted
+from swarm_worker.embedded.default_script import default_script
 from swarm_worker.embedded.envelope import PROTOCOL_VERSION, EnvelopeFault
 from swarm_worker.embedded.task import BadTask, EmbeddedRole, EmbeddedTask, Script, read_task
 
-# The mode that leaves out the tool that writes.
+# The mode without the tool that writes.
 VALIDATE: Final = "validate"
 _SESSION_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
 
 class Refusal(Exception):
-    """The call is wrong in a way that its caller must mend."""
+    """An error for a call that its caller must correct."""
 
     def __init__(self, code: str, message: str, *, remediation: str = "") -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One turn of one session, all of it known to be usable."""
+    """A valid request for one turn of a session."""
 
     session_id: str
     root: Path
@@ -38,19 +38,23 @@ class Request:
 
 
 def read_request(argv: Sequence[str], environ: Mapping[str, str], stdin: BinaryIO) -> Request:
-    """Reads it whole, or raises Refusal; a wrong flag ends the program with its usage and code 2."""
+    """Reads and checks the request. A wrong flag exits the program with its usage and code 2.
+
+    Raises:
+        Refusal: the request is not valid.
+    """
     given = _parser().parse_args(argv)
     if not _SESSION_ID.fullmatch(given.session_id):
         raise Refusal("invalid_session", f"--session-id must match {_SESSION_ID.pattern}")
     if given.protocol_version != PROTOCOL_VERSION:
         raise Refusal("protocol_version_mismatch", f"this engine speaks {PROTOCOL_VERSION}")
     if given.mode not in (None, VALIDATE):
-        raise Refusal("argv_mode_unknown", f"--mode {given.mode!r} is unknown; there is {VALIDATE}")
+        raise Refusal("argv_mode_unknown", f"--mode {given.mode!r} is unknown; the only mode is {VALIDATE}")
     root = Path(given.cwd)
     if not root.is_dir():
-        raise Refusal("argv_path_unreadable", f"--cwd {given.cwd!r} is no folder")
+        raise Refusal("argv_path_unreadable", f"--cwd {given.cwd!r} is not a directory")
     task, role = _task(environ), _role(environ)
-    script = task.script(role, attempt=_attempt(environ)) or unscripted(task, role, root=root.resolve())
+    script = task.script(role, attempt=_attempt(environ)) or default_script(task, role, root=root.resolve())
     return Request(
         session_id=given.session_id,
         root=root.resolve(),
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 def _prompt(given: str | None, stdin: BinaryIO) -> str:
     prompt = "" if given is None and stdin.isatty() else given or stdin.read().decode(errors="replace")
     if not prompt.strip():
-        raise Refusal("prompt_required", "there is no prompt, neither on stdin nor after --")
+        raise Refusal("prompt_required", "the prompt is missing; pass it on stdin or after --")
     return prompt
 
 

@@ -1,4 +1,4 @@
-"""How a tool call that did not succeed is told, to the model and to the events alike."""
+"""The result of a failed tool call, for the model and for the events."""
 
 from typing import Any
 
@@ -7,6 +7,6 @@ from amplifier_core import ToolResult
 from swarm_worker.embedded.kernel import Json
 
 
-def failed(message: str, *, output: Json | None = None) -> Any:
-    """The result of such a call. Without an output of its own the message is what the model reads."""
+def failed_result(message: str, *, output: Json | None = None) -> Any:
+    """Returns a failed result. Without an output, the model reads the message."""
     return ToolResult(success=False, error={"message": message}, output=output)

@@ -1,7 +1,6 @@
-"""Builds one AmplifierSession from the modules here and runs one turn of it.
+"""The AmplifierSession, built from the modules of this package, for one turn.
 
-The one place that puts the objects together. A module that does not mount ends the session: the
-kernel itself would only log it and go on without.
+Invariant: a module that fails to mount ends the session; the kernel itself would log the failure and go on.
 """
 
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from swarm_worker.embedded.request import VALIDATE, Request
 
 
 class SessionFault(Exception):
-    """The session could not be run; carries what the envelope says."""
+    """An error for a session that could not be run, with the fault for the envelope."""
 
     def __init__(self, fault: EnvelopeFault) -> None:
         super().__init__(fault.message)
@@ -34,7 +33,7 @@ class SessionFault(Exception):
 
 
 def modules(request: Request, stream: NdjsonStream) -> dict[str, Mount]:
-    """Every module of a session by its id."""
+    """Returns every module of a session by its id."""
 
     async def loop(coordinator: Coordinator) -> None:
         await coordinator.mount("orchestrator", Loop())
@@ -52,19 +51,19 @@ def modules(request: Request, stream: NdjsonStream) -> dict[str, Mount]:
     tools: list[Tool] = [ReadFile(request.root), Bash(request.root)]
     if request.mode != VALIDATE:
         tools.append(WriteFile(request.root))
-    named = {f"tool-{tool.name}": _tool(tool) for tool in tools}
-    return {"loop": loop, "context": context, "provider": provider, "hooks-ndjson": events} | named
+    mounts = {f"tool-{tool.name}": _tool_mount(tool) for tool in tools}
+    return {"loop": loop, "context": context, "provider": provider, "hooks-ndjson": events} | mounts
 
 
-def _tool(tool: Tool) -> Mount:
+def _tool_mount(tool: Tool) -> Mount:
     async def mount(coordinator: Coordinator) -> None:
         await coordinator.mount("tools", tool, name=tool.name)
 
     return mount
 
 
-def _plan(available: Mapping[str, Mount]) -> Json:
-    """The kernel's mount plan."""
+def _mount_plan(available: Mapping[str, Mount]) -> Json:
+    """Returns the kernel's mount plan."""
     return {
         "session": {"orchestrator": {"module": "loop"}, "context": {"module": "context"}},
         "providers": [{"module": "provider"}],
@@ -75,7 +74,7 @@ def _plan(available: Mapping[str, Mount]) -> Json:
 
 @dataclass(slots=True)
 class EmbeddedSession:
-    """One session, to be run once."""
+    """A session that is run once."""
 
     request: Request
     available: Mapping[str, Mount]
@@ -84,24 +83,28 @@ class EmbeddedSession:
 
     def __post_init__(self) -> None:
         self._kernel = AmplifierSession(
-            _plan(self.available), session_id=self.request.session_id, is_resumed=self.request.resumed
+            _mount_plan(self.available), session_id=self.request.session_id, is_resumed=self.request.resumed
         )
         coordinator = self._kernel.coordinator
         coordinator.loader = LocalLoader(self.available, coordinator=coordinator)
         coordinator.hooks.register(kernel_events.MODULE_LOAD_FAILED, self._load_failed, name="swarm-loading")
 
     async def run(self, prompt: str) -> str:
-        """The final answer; an empty text if the session was cancelled. Raises SessionFault."""
+        """Returns the final answer, or an empty text after a cancel.
+
+        Raises:
+            SessionFault: the session could not be run.
+        """
         try:
             async with self._kernel:
                 if self._unmounted:
                     raise SessionFault(self._unmounted[0])
                 return str(await self._kernel.execute(prompt))
-        except RuntimeError as error:  # what the kernel raises, whatever the cause was
+        except RuntimeError as error:  # the kernel raises RuntimeError for every cause
             raise SessionFault(EnvelopeFault("internal", f"RuntimeError: {error}")) from error
 
     async def cancel(self) -> None:
-        """Asks for an immediate end. `run` then returns soon."""
+        """Requests an immediate end, after which `run` returns soon."""
         await self._kernel.coordinator.request_cancel(immediate=True)
 
     async def _load_failed(self, event: str, data: Json) -> Any:

@@ -1,4 +1,4 @@
-"""Reads the task that a session is for: what it declares, and what its rehearsal says to play."""
+"""The task of a session: its declared files and the scripts of its rehearsal."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class EmbeddedRole(Enum):
-    """What the session is for."""
+    """The role of a session."""
 
     BUILDER = "builder"
     VALIDATOR = "validator"
@@ -17,7 +17,7 @@ class EmbeddedRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One tool call of a script."""
+    """A tool call of a script."""
 
     tool: str
     arguments: Mapping[str, str]
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one session plays: its calls in order, then its reply. An empty reply is composed."""
+    """The script of one session: its calls in order, then its reply. An empty reply is composed from the calls."""
 
     calls: tuple[Call, ...]
     reply: str = ""
@@ -33,7 +33,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTask:
-    """The part of a TaskDefinition that a rehearsal looks at."""
+    """The part of a TaskDefinition that a rehearsal uses."""
 
     task_id: str
     files: tuple[str, ...] = ()
@@ -41,21 +41,26 @@ class EmbeddedTask:
     validator: tuple[Script, ...] = ()
 
     def script(self, role: EmbeddedRole, *, attempt: int) -> Script | None:
-        """The script of an attempt, from 1; the last one serves all later attempts."""
+        """Returns the script of an attempt, counted from 1; later attempts use the last script."""
         scripts = self.builder if role is EmbeddedRole.BUILDER else self.validator
         return scripts[min(attempt, len(scripts)) - 1] if scripts else None
 
 
 class BadTask(ValueError):
-    """The task file is not what it must be."""
+    """An error for a task file that is not valid."""
 
 
 def read_task(path: Path) -> EmbeddedTask:
-    """Reads the JSON of a TaskDefinition, by the field names of the proto; others are ignored."""
+    """Reads the JSON of a TaskDefinition by the field names of the proto; other fields are ignored.
+
+    Raises:
+        BadTask: the file is not valid.
+        OSError: the file can't be read.
+    """
     try:
         document = json.loads(path.read_bytes())
     except ValueError as error:
-        raise BadTask(f"the task file is no JSON: {error}") from error
+        raise BadTask(f"the task file is not valid JSON: {error}") from error
     task = _object(document, "the task")
     rehearsal = _object(task.get("rehearsal", {}), "rehearsal")
     return EmbeddedTask(
@@ -103,5 +108,5 @@ def _list(value: Any, where: str) -> list[Any]:
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise BadTask(f"{where} must be text")
+        raise BadTask(f"{where} must be a string")
     return value

@@ -1,7 +1,7 @@
-"""Runs the one turn of this process, and obeys signals meanwhile.
+"""The turn of this process, and the signals that end it.
 
-SIGTERM and SIGINT cancel the session at once; the process then ends by that signal, without an
-envelope, as amplifier-agent does.
+SIGTERM and SIGINT cancel the session at once; the process then dies by that signal without an envelope, like
+amplifier-agent.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from swarm_worker.embedded.ndjson import NdjsonStream
 from swarm_worker.embedded.request import Request
 from swarm_worker.embedded.session import EmbeddedSession, SessionFault, modules
 
-# How long a cancelled session may take to end. Then an alarm that nothing catches ends the process,
-# even out of a call that does not return.
+# How long a cancelled session may take to end. After that, SIGALRM with its default action kills the process,
+# even within a call that does not return.
 CANCEL_S: Final = 1.0
 
 
 def run(request: Request, stream: NdjsonStream, *, engine_version: str) -> Envelope:
-    """The envelope of the turn. Does not return if a signal came."""
+    """Runs the turn and returns its envelope. After a signal, the function does not return."""
     begun_s = time.monotonic()
     reply, fault = "", None
     try:
@@ -43,8 +43,8 @@ async def _turn(request: Request, stream: NdjsonStream) -> str:
     session = EmbeddedSession(request, modules(request, stream))
     stop = _Stop(session, asyncio.get_running_loop())
     for signum in (signal.SIGTERM, signal.SIGINT):
-        # Not the loop's own way: that one waits for a loop that may be blocked.
-        signal.signal(signum, stop.begin)
+        # Not loop.add_signal_handler: its callback waits for the loop, which may be blocked.
+        signal.signal(signum, stop.on_signal)
     try:
         return await session.run(request.prompt)
     finally:
@@ -52,7 +52,7 @@ async def _turn(request: Request, stream: NdjsonStream) -> str:
 
 
 class _Stop:
-    """Ends the process by the signal that came, as soon as the session has let go."""
+    """The stop of the process: it re-raises the received signal as soon as the session has ended."""
 
     def __init__(self, session: EmbeddedSession, loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
@@ -60,8 +60,8 @@ class _Stop:
         self._signum: int | None = None
         self._cancelling: asyncio.Task[None] | None = None
 
-    def begin(self, signum: int, frame: FrameType | None) -> None:
-        """The signal handler; the first signal decides."""
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """Handles a signal; later signals are ignored."""
         if self._signum is not None:
             return
         self._signum = signum
@@ -70,7 +70,7 @@ class _Stop:
         self._loop.call_soon_threadsafe(self._cancel)
 
     def finish(self) -> None:
-        """Does nothing if no signal came."""
+        """Re-raises the received signal, if any."""
         if self._signum is None:
             return
         signal.signal(self._signum, signal.SIG_DFL)

@@ -42,7 +42,7 @@ from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, changes, snapshot
+from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
 
 ERROR_CHARS: Final = 1_000
 CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
@@ -65,23 +65,23 @@ class Attempt:
     async def run(self) -> Outcome:
         """Runs the attempt until it has completed, has failed or is ordered to stop."""
         task, attempt = self.assignment.task, self.assignment.attempt
-        with self.context.tracer.work(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
+        with self.context.tracer.attempt(self.assignment.traceparent, task=task.id, attempt=attempt) as span:
             outcome = await self._run()
-            span.note(outcome=outcome.kind)
+            span.set_attributes(outcome=outcome.kind)
             if outcome.failure is not None:
                 span.fail(outcome.failure.kind)
             return outcome
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        before = await snapshot(self.context.project_root, task.files) if self._validates else None
+        before = await take_snapshot(self.context.project_root, task.files) if self._validates else None
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
             return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
         # Compared before the checks run, since files that checks write are not the builder's work.
-        changed = None if before is None else await changes(before)
+        changed = None if before is None else await changes_since(before)
         checked = await self._run_checks(built.log, built_since_s)
         outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)

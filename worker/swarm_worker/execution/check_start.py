@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from amplifier_swarm.light_imports import find_program
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import CheckResult
-from swarm_worker.runners.programs import find_program
 
 SHELL: Final = "/bin/sh"
 # The exit codes of a shell for a syntax error, for a program that is not executable, and for an unknown one.

@@ -55,7 +55,7 @@ class _CheckRun:
 class _OutputTail:
     """A sink that keeps the end of a check's output."""
 
-    patience = 1.0
+    stall_factor = 1.0
 
     def __init__(self) -> None:
         self._tail = Tail(4 * TAIL_CHARS)
@@ -67,7 +67,7 @@ class _OutputTail:
     def stdout(self, chunk: bytes) -> None:
         self._tail.append(chunk)
 
-    stderr = feed = stdout
+    stderr = progress = stdout
 
 
 async def run_checks(

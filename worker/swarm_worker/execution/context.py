@@ -10,7 +10,7 @@ from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.supervision.fence import Fence
-from swarm_worker.telemetry.tracing import SILENT, Tracer
+from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,4 @@ class SessionContext:
     grace_s: float
     # Knows the secret values in `env`.
     mask: Mask
-    tracer: Tracer = SILENT
+    tracer: Tracer = NULL_TRACER

@@ -67,21 +67,21 @@ def attempt_factory(
     setup: WorkerContext,
     *,
     reporter: Reporter,
-    hold: ProcessSupervisor,
+    supervisor: ProcessSupervisor,
     fence: Fence,
     throttle: StartThrottle,
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
     session_reporter = RpcSessionReporter(reporter)
-    env: Mapping[str, str] = {**setup.env, MARKER: hold.mark}
+    env: Mapping[str, str] = {**setup.env, MARKER: supervisor.state_mark}
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
         context = SessionContext(
             runner=setup.runner,
             reporter=session_reporter,
-            fence=OpenFence(hold) if task.keep_on_disconnect else fence,
+            fence=OpenFence(supervisor) if task.keep_on_disconnect else fence,
             throttle=throttle,
             folder=setup.folder,
             project_root=setup.project_root,

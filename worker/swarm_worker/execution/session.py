@@ -105,14 +105,14 @@ class Session:
         return SessionRun(result, SessionEnd(self._start, self._exit_code, self._usage))
 
     async def _request_go(self) -> Go:
-        await self._context.fence.open()
+        await self._context.fence.wait_open()
         return await self._context.reporter.request_go(self._start)
 
     async def _await_go(self) -> Go:
         """Returns the server's answer, or a refusal if an order to stop comes first."""
         request = asyncio.create_task(self._request_go())
         try:
-            with self._stop.kills(lambda _: request.cancel()):
+            with self._stop.on_order(lambda _: request.cancel()):
                 await asyncio.wait((request,))
         finally:
             request.cancel()
@@ -211,7 +211,7 @@ class Session:
             },
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            feed=runner.feed(plan),
+            progress_file=runner.progress_file(plan),
         )
 
     def _result(

@@ -70,9 +70,9 @@ class SessionOutput:
         return self._recent.last_chars(LAST_CHARS)
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         """Returns the factor by which the stall limit is multiplied now."""
-        return self._reader.patience
+        return self._reader.stall_factor
 
     def stdout(self, chunk: bytes) -> None:
         """Processes a chunk of standard output."""
@@ -88,10 +88,10 @@ class SessionOutput:
             self._log.write(self._reader.stderr(line))
         self._report_progress()
 
-    def feed(self, chunk: bytes) -> None:
+    def progress(self, chunk: bytes) -> None:
         """Processes a chunk of the session's progress file."""
         for line in self._lines[2].push(chunk):
-            self._log.write(self._reader.fed(line))
+            self._log.write(self._reader.progress(line))
         self._report_progress()
 
     def flush(self) -> None:
@@ -101,12 +101,12 @@ class SessionOutput:
         for line in self._lines[1].flush():
             self._log.write(self._reader.stderr(line))
         for line in self._lines[2].flush():
-            self._log.write(self._reader.fed(line))
-        self._log.write(self._reader.end())
+            self._log.write(self._reader.progress(line))
+        self._log.write(self._reader.finish())
         self._report_progress()
 
     def _report_progress(self) -> None:
-        if self._reader.patience == WORKING:
+        if self._reader.stall_factor == WORKING:
             self._on_working()
         if self._reader.usage != self._usage:
             self._usage = self._reader.usage

@@ -51,7 +51,7 @@ class Slots:
         self._free = count
         self._leases = leases
         self._outbox = outbox
-        self._outbox_writes = BatchedWrites(outbox.put)
+        self._outbox_writes = BatchedWrites(outbox.write)
         self._reporter = reporter
         self._attempts = attempts
         self._grace_s = grace_s
@@ -64,7 +64,7 @@ class Slots:
         """Sends the outcomes that a former process could not deliver; their leases are held until then."""
         for finished in self._outbox.load():
             held = Held(LeaseId(finished.lease_id), "of a former process", Stop(grace_s=self._grace_s))
-            self._leases.hold(held)
+            self._leases.add(held)
             self._spawn(self._delivering, self._send(held, finished))
 
     def enqueue(self, claim: wire.Claim, *, accept: bool) -> None:
@@ -76,7 +76,7 @@ class Slots:
             return
         assignment = self._attempts().assignment(claim)
         held = Held(assignment.lease_id, assignment.task.id, Stop(grace_s=self._grace_s))
-        self._leases.hold(held)
+        self._leases.add(held)
         self._queued.append(_QueuedClaim(held, assignment))
         if accept:
             self._fill()
@@ -150,7 +150,7 @@ class Slots:
     ) -> None:
         """Stores the outcome and starts its delivery."""
         try:
-            await self._outbox_writes.do(finished)
+            await self._outbox_writes.run(finished)
         except OSError as error:  # an outcome that is sent but not stored is better than none
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
         except Exception:  # noqa: BLE001  # a defect must lose neither the outcome nor its slot
@@ -163,7 +163,7 @@ class Slots:
         # The outcome is sent even if the report of a session's end failed.
         await asyncio.gather(*end_reports, return_exceptions=True)
         try:
-            result = await self._reporter.outcomes.ask(finished)
+            result = await self._reporter.outcomes.request(finished)
         except ItemRefused:
             self._forget(held, self._outbox.set_aside)
         else:
@@ -175,7 +175,7 @@ class Slots:
             clear(held.lease_id)
         except OSError as error:  # the next process sends it again, which is harmless
             _log.error("can't clear the outbox", task=held.task_id, error=str(error))
-        self._leases.drop(held)
+        self._leases.remove(held)
         self._freed()
 
     def _spawn(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:

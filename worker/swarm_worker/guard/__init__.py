@@ -1,1 +1,1 @@
-"""Runs inside guard processes. Invariant: only the standard library is imported here."""
+"""Code of guard processes. Invariant: only the standard library is imported here."""

@@ -1,10 +1,12 @@
-"""What holds a session's processes together, besides their guard being their subreaper.
+"""Containment levels: the means, besides a subreaper, that keep a session's processes together.
 
-Three levels. `subreaper` needs no right and changes nothing for the session. `cgroup2` adds a control group
-to each session, where the worker's own may have groups below it: the kernel kills what is in it at one
-stroke, also when guard and worker are dead. `pidns` gives each session a PID namespace, which dies with its
-guard whatever the session does; but the session then has its own process numbers and, without root, its own
-view of users, which not every tool stands. Nothing but the standard library: guards load it.
+- `subreaper` needs no right and changes nothing for the session.
+- `cgroup2` adds a control group for each session, if the worker may make groups below its own. The kernel kills a
+  group's processes in one step, also when guard and worker are dead.
+- `pidns` gives each session a PID namespace, which dies with its guard whatever the session does. The session then
+  has its own process numbers and, without root, its own view of users; some tools do not work with that.
+
+Only the standard library is imported.
 """
 
 import contextlib
@@ -27,37 +29,37 @@ MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
 
 
 class Containment(NamedTuple):
-    """The level, and for `cgroup2` the group below which each session gets its own."""
+    """A level, and for `cgroup2` the group below which each session gets a group of its own."""
 
     level: str = SUBREAPER
     cgroup: str = ""
 
 
 def strongest() -> Containment:
-    """The strongest level that no session can notice."""
+    """Returns the strongest level that a session can't notice."""
     cgroup = own_cgroup()
     return Containment(CGROUP2, cgroup) if cgroup else Containment()
 
 
 def own_cgroup() -> str:
-    """The folder of this process's control group if groups can be made and killed below it, else nothing."""
+    """Returns the folder of this process's control group if groups can be made and killed below it, else ""."""
     try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:  # noqa: PTH123  # see processes.stat
+        with open("/proc/self/cgroup", encoding="utf-8") as file:  # noqa: PTH123  # see procfs.stat
             path = next(line[3:].rstrip("\n") for line in file if line.startswith("0::"))
         with open("/proc/self/mountinfo", encoding="utf-8") as file:  # noqa: PTH123
             mount = next(line.split()[4] for line in file if " - cgroup2 " in line)
     except (OSError, StopIteration):
         return ""
     folder = os.path.normpath(mount + path)
-    # The machine's root group has no such file, and is nobody's to use.
+    # The machine's root group has no such file and must not be used.
     usable = os.path.exists(f"{folder}/cgroup.kill") and os.access(f"{folder}/cgroup.procs", os.W_OK)  # noqa: PTH110
     return folder if usable and os.access(folder, os.W_OK) else ""
 
 
 def make_cgroup(folder: str) -> bool:
-    """Makes a group, and says whether it could."""
+    """Makes a group; returns whether the group exists now."""
     try:
-        os.mkdir(folder)  # noqa: PTH102  # see processes.stat
+        os.mkdir(folder)  # noqa: PTH102  # see procfs.stat
     except FileExistsError:
         return True
     except OSError:
@@ -66,21 +68,21 @@ def make_cgroup(folder: str) -> bool:
 
 
 def enter_cgroup(folder: str) -> None:
-    """Moves this process there, and with it all that it will start."""
+    """Moves this process, and with it all that it will start, into the group."""
     _write(f"{folder}/cgroup.procs", "0")
 
 
 def kill_cgroup(folder: str) -> None:
-    """Kills everything in the group; new ones can't come to be meanwhile."""
-    with contextlib.suppress(OSError):  # it is gone already
+    """Kills every process in the group; no process can be added meanwhile."""
+    with contextlib.suppress(OSError):  # the group is gone already
         _write(f"{folder}/cgroup.kill", "1")
 
 
-def drop_cgroup(folder: str) -> bool:
-    """Removes the group and those below it, if nothing is alive there; says whether they are gone."""
+def remove_cgroup(folder: str) -> bool:
+    """Removes the group and the groups below it; returns False while a process lives in one of them."""
     try:
         for below, _, _ in os.walk(folder, topdown=False):
-            os.rmdir(below)  # noqa: PTH106  # see processes.stat
+            os.rmdir(below)  # noqa: PTH106  # see procfs.stat
     except FileNotFoundError:
         return True
     except OSError:
@@ -89,15 +91,19 @@ def drop_cgroup(folder: str) -> bool:
 
 
 def cgroups(parent: str, prefix: str) -> Iterator[str]:
-    """The groups right below `parent` whose names begin so."""
+    """Yields the groups right below `parent` whose names begin with the prefix."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(parent):  # noqa: PTH208  # see processes.stat
+        for name in os.listdir(parent):  # noqa: PTH208  # see procfs.stat
             if name.startswith(prefix):
                 yield f"{parent}/{name}"
 
 
 def unshare_pids() -> None:
-    """Lets the next child of this process be the first of a PID namespace; raises OSError if refused."""
+    """Makes the next child of this process the first of a new PID namespace.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     try:
         _unshare(CLONE_NEWPID)
     except PermissionError:
@@ -108,8 +114,8 @@ def unshare_pids() -> None:
         _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
-def become_init() -> None:
-    """Makes this process, the first of its namespace, die with its parent and see its own /proc."""
+def enter_namespace_as_init() -> None:
+    """Prepares the first process of a namespace: it dies with its parent and sees the /proc of the namespace."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     _unshare(CLONE_NEWNS)
     _mount("none", "/", "none", MS_REC_PRIVATE)
@@ -123,10 +129,10 @@ def _unshare(flags: int) -> None:
 def _mount(source: str, target: str, kind: str, flags: int) -> None:
     import ctypes  # noqa: PLC0415  # see libc
 
-    words = (source.encode(), target.encode(), kind.encode())
-    checked(libc().mount(*words, ctypes.c_ulong(flags), None), f"mount {target}")
+    names = (source.encode(), target.encode(), kind.encode())
+    checked(libc().mount(*names, ctypes.c_ulong(flags), None), f"mount {target}")
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # see processes.stat
+    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # see procfs.stat
         file.write(text)

@@ -1,8 +1,7 @@
-"""What the worker says to a guard while a session runs, and what its silence means.
+"""Orders that the worker gives a guard while a session runs, and the meaning of the worker's silence.
 
-One message a word: `kill GRACE_S` ends the session, `fence BOOT_S` says until when it may run, on the clock that
-goes on while the machine sleeps. Its one rule: the line's end, or no extension in time, ends the session too,
-since the worker is dead or cut off, whatever state its event loop is in. Nothing but the standard library.
+Invariant: a closed socket, or a fence that is not extended in time, ends the session as an order does. The worker is
+then dead or cut off, whatever state its event loop is in. Only the standard library is imported.
 """
 
 import contextlib
@@ -11,16 +10,16 @@ import time
 from typing import Final
 
 from swarm_worker.guard.procfs import boot_s
+from swarm_worker.guard.protocol import FENCE, KILL, ORDER_BYTES, parse_order
 
-# What a session leaves behind when it ends by itself had its chance already.
+# Grace period for what a session leaves behind when it exits by itself.
 LEFTOVER_GRACE_S: Final = 1.0
-# Nobody is left who could answer for the session; the next worker waits for its end.
+# Longest grace period after the worker's death: the next worker waits for the session's end.
 ORPHAN_GRACE_S: Final = 10.0
-WORD_BYTES: Final = 256
 
 
 class Control:
-    """What the worker says, and what its silence means."""
+    """The end of one session: whether it has begun, by what cause, and how long it may take."""
 
     def __init__(self, fd: int, *, grace_s: float, fence_s: float) -> None:
         self.cause = ""
@@ -31,39 +30,41 @@ class Control:
 
     @property
     def fence_left_s(self) -> float:
-        """How long the session may still run unless the worker says more."""
+        """Seconds that the session may still run unless the worker extends the fence."""
         return max(0.0, self._fence_s - boot_s())
 
-    def read(self) -> None:
-        """Takes in what has been said so far, and what time it is; waits for nothing, as the line is set."""
-        self._hear()
-        if self.fence_left_s == 0:  # the grace period is part of what the server waits for, so it began then
-            self._end("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
+    def update(self) -> None:
+        """Applies the orders that have come and looks at the clock; never waits, since the socket is non-blocking."""
+        self._read_orders()
+        if (
+            self.fence_left_s == 0
+        ):  # the server's wait includes the grace period, so the period began at the fence
+            self._set_cause("fence", max(0.0, self._grace_s - (boot_s() - self._fence_s)))
 
-    def _hear(self) -> None:
-        # The second is said once, before the end.
+    def _read_orders(self) -> None:
+        # The worker's end gives ConnectionResetError once if reports were unread, and then an empty packet.
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
-            while message := os.read(self.fd, WORD_BYTES):
-                self._obey(message)
-            self._end("orphaned", min(self._grace_s, ORPHAN_GRACE_S))
+            while packet := os.read(self.fd, ORDER_BYTES):
+                self._apply(packet)
+            self._set_cause("orphaned", min(self._grace_s, ORPHAN_GRACE_S))
 
     def grace_left_s(self) -> float:
-        """How long processes may take to end by themselves; a later order can shorten it."""
+        """Returns how long processes may still take to end by themselves; a later order can shorten the time."""
         return 0.0 if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
 
-    def exited(self) -> None:
-        """The session has ended; what is left of an order's grace period stays."""
+    def session_exited(self) -> None:
+        """Begins the end because the session has exited; an order's remaining grace period stays."""
         if not self.cause:
-            self._end("exit", min(self._grace_s, LEFTOVER_GRACE_S))
+            self._set_cause("exit", min(self._grace_s, LEFTOVER_GRACE_S))
 
-    def _obey(self, message: bytes) -> None:
-        word, _, number = message.partition(b" ")
-        if word == b"kill":
-            self._end("order", float(number))
-        elif word == b"fence":
-            self._fence_s = float(number)
+    def _apply(self, packet: bytes) -> None:
+        order = parse_order(packet)
+        if order.name == KILL:
+            self._set_cause("order", order.number)
+        elif order.name == FENCE:
+            self._fence_s = order.number
 
-    def _end(self, cause: str, grace_s: float) -> None:
+    def _set_cause(self, cause: str, grace_s: float) -> None:
         self.cause = self.cause or cause
         kill_at = time.monotonic() + grace_s
         self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)

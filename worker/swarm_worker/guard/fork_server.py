@@ -1,9 +1,8 @@
-"""Bears the guards of one worker: a process that has loaded them once, and forks where each would load itself.
+"""Fork server of one worker: loads the guard's code once and forks a guard for each request.
 
-Its one rule: it holds nothing of a guard's or a session's open, so that every end of a pipe means what it did.
-The worker sends one message for each guard, with the line on which it will speak to it; the answer is the guard's
-number with a handle on it. Nothing but the standard library. When the worker has gone it goes too, and leaves its
-guards, whose own lines tell them that.
+Invariant: the fork server keeps no descriptor of a guard or a session open, so the ends of pipes keep their meaning.
+A request brings the guard's socket; the reply is the guard's number with a pidfd. Only the standard library is
+imported. The fork server ends with its worker; its guards stay, and notice the worker's end by their own sockets.
 """
 
 import errno
@@ -15,76 +14,77 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from swarm_worker.guard import server
+from swarm_worker.guard import protocol, server
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, prctl
 
-WORD: Final = b"guard"
-ANSWER_BYTES: Final = 64
-# Above every descriptor that the worker may have left open for it by mistake.
-MOST_DESCRIPTORS: Final = 1 << 20
+# More than the number of descriptors that the worker may have left open by mistake.
+MAX_FDS: Final = 1 << 20
 
 
 def main() -> None:
-    """Serves the worker at the other end of stdin until that one has gone."""
-    os.closerange(3, MOST_DESCRIPTORS)
-    server.turn_deaf()
-    alarm = server.alarm_pipe()
-    line = socket.socket(fileno=os.dup(0))
+    """Serves the worker at the other end of stdin until the worker has ended."""
+    os.closerange(3, MAX_FDS)
+    server.install_noop_signal_handlers()
+    wakeup_pipe = server.open_signal_wakeup_pipe()
+    worker = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
-    prctl(PR_SET_CHILD_SUBREAPER, 0)  # changes nothing, but the way there is looked up once for all guards
-    gc.freeze()  # so that the guards share its memory for as long as they live
+    # Performance: a no-op that resolves prctl once for all guards, see "Fork cost" in README.md (docs/performance.md).
+    prctl(PR_SET_CHILD_SUBREAPER, 0)
+    # Performance: frozen objects are never touched by gc, so guards share these pages (docs/performance.md).
+    gc.freeze()
     while True:
-        ready, _, _ = select.select([line.fileno(), alarm[0]], (), ())
-        _bury(alarm[0])
-        if line.fileno() in ready and not _answer(line, alarm):
+        ready, _, _ = select.select([worker.fileno(), wakeup_pipe[0]], (), ())
+        _reap(wakeup_pipe[0])
+        if worker.fileno() in ready and not _serve_request(worker, wakeup_pipe):
             return
 
 
-def _answer(line: socket.socket, alarm: Sequence[int]) -> bool:
-    """Bears one guard; False if nobody is left to ask for one."""
+def _serve_request(worker: socket.socket, wakeup_pipe: Sequence[int]) -> bool:
+    """Forks one guard; returns False if the worker has ended."""
     try:
-        word, fds = server.receive(line, len(WORD), 1)
+        data, fds = protocol.receive(worker, len(protocol.FORK_REQUEST), 1)
     except ConnectionResetError:
         return False
-    if not word:
+    if not data:
         return False
     try:
         pid = os.fork()
     except OSError as error:
         pid = -(error.errno or errno.EAGAIN)
     if pid == 0:
-        _become_guard(fds[0], others=(line.detach(), *alarm))
+        _become_guard(fds[0], inherited=(worker.detach(), *wakeup_pipe))
     for fd in fds:
         os.close(fd)
-    handles = [] if pid < 0 else [os.pidfd_open(pid)]
+    pidfds = [] if pid < 0 else [os.pidfd_open(pid)]
     try:
-        socket.send_fds(line, [str(pid).encode()], handles)
-    except OSError:  # nobody is there any more, as the guard will find out
+        socket.send_fds(worker, [str(pid).encode()], pidfds)
+    except OSError:  # the worker has ended; the guard will notice by its own socket
         return False
     finally:
-        for handle in handles:
-            os.close(handle)
+        for pidfd in pidfds:
+            os.close(pidfd)
     return True
 
 
-def _become_guard(line: int, *, others: Sequence[int]) -> NoReturn:
+def _become_guard(sock: int, *, inherited: Sequence[int]) -> NoReturn:
     try:
-        for fd in others:
+        for fd in inherited:
             os.close(fd)
-        os.dup2(0, 2)  # the worker's own, which somebody may read to its end
-        server.serve(line)
+        os.dup2(0, 2)  # stderr is the worker's own, and somebody may read it to its end
+        server.serve(sock)
         os._exit(0)
-    except BaseException:  # noqa: BLE001  # in a fork nothing may go back up the stack
+    except BaseException:  # noqa: BLE001  # a fork must not return to its parent's code
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)
 
 
-def _bury(alarm: int) -> None:
+def _reap(wakeup_fd: int) -> None:
+    """Reaps guards that have ended, if a signal came."""
     try:
-        os.read(alarm, 4096)
+        os.read(wakeup_fd, 4096)
     except BlockingIOError:
         return
     try:

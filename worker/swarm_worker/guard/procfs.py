@@ -1,7 +1,7 @@
-"""Processes as /proc shows them, and signals that reach the very process that was meant.
+"""Processes as /proc shows them, and signals that can't reach a later process with the same number.
 
-Shared by the worker and its guards. Its one rule: nothing but the standard library, and little of that,
-since every session waits for its guard to load.
+Shared by the worker and its guards.
+Invariant: only the standard library is imported, and little of it, since a session waits until its guard has loaded.
 """
 
 import contextlib
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
-ENDED: Final = "ZX"
+DEAD_STATES: Final = "ZX"
+# A process that SIGKILL does not end in this time is stuck in the kernel or belongs to another user.
+UNKILLABLE_S: Final = 30.0
 
 
 class Process(NamedTuple):
-    """A process; with its start time, since a number alone may be given out again."""
+    """A process number with its start time, since the kernel reuses numbers."""
 
     pid: int
     started: str
 
 
 class Stat(NamedTuple):
-    """What /proc says of a process at one moment."""
+    """A snapshot of one process."""
 
     process: Process
     state: str
@@ -37,12 +39,12 @@ class Stat(NamedTuple):
 
 
 def boot_s() -> float:
-    """Seconds since the machine was booted, those in which it slept included."""
+    """Returns the seconds since boot, including those in which the machine slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def stat(pid: int) -> Stat | None:
-    """None if there is no such process."""
+    """Returns a snapshot of the process; None if the process does not exist."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # pathlib costs more than the rest of the start
             fields = file.read().rpartition(b") ")[2].split()
@@ -54,23 +56,25 @@ def stat(pid: int) -> Stat | None:
 
 
 def pids() -> list[int]:
-    """The number of every process, those that nobody has buried yet included."""
+    """Returns the number of every process, including zombies."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # see stat
 
 
 def children(pid: int) -> list[int]:
-    """Those that the process has at the moment, unburied ones included; one may be missed while others end."""
+    """Returns the children of a process, including zombies; may miss a child while others end."""
     found: list[int] = []
-    with contextlib.suppress(OSError):  # it has ended
+    with contextlib.suppress(OSError):  # the process has ended
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # see stat
             with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
                 found += map(int, file.read().split())
     return found
 
 
-def family(roots: Iterable[int], children_of: Callable[[int], Iterable[int]] | None = None) -> set[Process]:
-    """What is alive of these and of everything below them."""
-    children_of = children_of or lookup()
+def with_descendants(
+    roots: Iterable[int], children_of: Callable[[int], Iterable[int]] | None = None
+) -> set[Process]:
+    """Returns the live processes among the roots and everything below them."""
+    children_of = children_of or children_lookup()
     members: dict[int, Stat | None] = {}
     below = list(roots)
     while below:
@@ -78,18 +82,21 @@ def family(roots: Iterable[int], children_of: Callable[[int], Iterable[int]] | N
         if pid not in members:
             members[pid] = stat(pid)
             below += children_of(pid)
-    return {found.process for found in members.values() if found and found.state not in ENDED}
+    return {found.process for found in members.values() if found and found.state not in DEAD_STATES}
 
 
 def descendants(root: int) -> set[Process]:
-    """Every live process below `root`."""
-    children_of = lookup()
-    return family(children_of(root), children_of)
+    """Returns every live process below `root`."""
+    children_of = children_lookup()
+    return with_descendants(children_of(root), children_of)
 
 
-def lookup() -> Callable[[int], Iterable[int]]:
-    """How to find a process's children: by asking for them, which is quick enough to catch what forks all the
-    time, or, where the kernel was built without that, in a walk through all processes."""
+def children_lookup() -> Callable[[int], Iterable[int]]:
+    """Returns a function from a process to its children.
+
+    The kernel's own list of children is quick enough to catch a process that forks all the time. A kernel built
+    without that list needs a walk through all processes.
+    """
     if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # noqa: PTH110  # see stat
         return children
     parents: dict[int, list[int]] = {}
@@ -100,36 +107,44 @@ def lookup() -> Callable[[int], Iterable[int]]:
 
 
 def oldest_first(processes: Iterable[Process]) -> Sequence[Process]:
-    """Parents before their children, also those that started within one tick of the clock."""
+    """Sorts parents before their children, also if they started within the same tick of the clock."""
     return sorted(processes, key=lambda process: (int(process.started), process.pid))
 
 
 def kill_frozen(processes: Collection[Process]) -> None:
-    """Kills them all, and gives none of them the time to fork while the others are hit."""
+    """Kills all of the processes; stops all of them first, so that none forks while others are being killed."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for process in processes:
-            send(process, number)
+            send_signal(process, number)
 
 
-def send(process: Process, number: int) -> None:
-    """Signals that very process, never a later one with its number."""
-    with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
-        handle = os.pidfd_open(process.pid)
+def send_signal(process: Process, number: int) -> None:
+    """Signals the process, never a later process with the same number; ignores a refusal by the kernel."""
+    with contextlib.suppress(OSError):  # the process has ended, or belongs to another user
+        pidfd = os.pidfd_open(process.pid)
         try:
             found = stat(process.pid)
             if found is not None and found.process == process:
-                signal.pidfd_send_signal(handle, number)
+                signal.pidfd_send_signal(pidfd, number)
         finally:
-            os.close(handle)
+            os.close(pidfd)
 
 
 def prctl(option: int, value: int) -> None:
-    """Raises OSError if the kernel refuses."""
+    """Calls prctl(2).
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     checked(libc().prctl(option, value, 0, 0, 0), "prctl")
 
 
 def checked(result: int, what: str) -> None:
-    """Raises OSError if that is the result of a call into the C library that has failed."""
+    """Checks the result of a call into the C library.
+
+    Raises:
+        OSError: the call failed; `what` names it.
+    """
     if result != 0:
         import ctypes  # noqa: PLC0415  # see libc
 
@@ -139,7 +154,7 @@ def checked(result: int, what: str) -> None:
 
 @functools.cache
 def libc() -> "ctypes.CDLL":
-    """The C library, for what Python has no function for."""
-    import ctypes  # noqa: PLC0415  # an idle worker does without
+    """Loads the C library, for system calls without a Python function."""
+    import ctypes  # noqa: PLC0415  # Performance: an idle worker never loads ctypes (docs/performance.md)
 
     return ctypes.CDLL(None, use_errno=True)

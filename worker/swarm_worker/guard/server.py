@@ -1,10 +1,10 @@
-"""A guard's post: one process that guards one session after the other, and nothing of two at a time.
+"""Server loop of a guard process: guards one session after another, never two at a time.
 
-To be born costs a process more than to guard a session that is soon over. Its one rule: before it listens for the
-next session nothing is left of the last, and nothing of it is open here. Nothing but the standard library.
+Invariant: before the loop waits for the next session, nothing of the last session is alive or open here.
+Performance: a fork costs more CPU than the guarding of a short session (docs/performance.md).
+Only the standard library is imported.
 """
 
-import marshal
 import os
 import select
 import signal
@@ -12,18 +12,14 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
+from swarm_worker.guard import protocol
 from swarm_worker.guard.containment import PIDNS
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, prctl
-from swarm_worker.guard.session_guard import GuardOptions, SessionGuard
+from swarm_worker.guard.session_guard import SessionGuard
 
-# A message that begins a session brings its lock, its stdin, stdout and stderr, and the plan, in this order.
-SESSION: Final = b"session"
-DESCRIPTORS: Final = 5
-# Of each, in a message.
-NUMBER_BYTES: Final = 4
-# Those that ask a program to end are for the worker, and a shell lets what it starts in the background ignore some of
-# them; the last two are what Python itself ignores.
-DEAF_TO: Final = (
+# Signals that ask a program to end are for the worker alone, and a shell makes background programs ignore some of
+# them. Python itself ignores the last two.
+HANDLED_SIGNALS: Final = (
     signal.SIGCHLD,
     signal.SIGTERM,
     signal.SIGINT,
@@ -34,59 +30,42 @@ DEAF_TO: Final = (
 )
 
 
-def turn_deaf() -> None:
-    """Lets signals do no more than end a wait: before guards are borne, who inherit it.
+def install_noop_signal_handlers() -> None:
+    """Makes signals do no more than end a wait; guards inherit the handlers.
 
-    Not by ignoring them, which a session would inherit too: handlers end with its exec.
+    An ignored signal would stay ignored in the session, but an exec removes handlers.
     """
-    for number in DEAF_TO:
+    for number in HANDLED_SIGNALS:
         signal.signal(number, lambda *_: None)
 
 
-def alarm_pipe() -> tuple[int, int]:
-    """A pipe that says, from now on, when a signal has come: that a child has ended, for one."""
-    alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(alarm[1], warn_on_full_buffer=False)
-    return alarm
+def open_signal_wakeup_pipe() -> tuple[int, int]:
+    """Opens a pipe that becomes readable when a signal comes, for example at the end of a child."""
+    pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(pipe[1], warn_on_full_buffer=False)
+    return pipe
 
 
-def receive(line: socket.socket, most_bytes: int, descriptors: int) -> tuple[bytes, Sequence[int]]:
-    """A message and the descriptors that came with it, none of which a program that is started will have.
-
-    What the library has for this lets every program have them.
-    """
-    room = socket.CMSG_LEN(descriptors * NUMBER_BYTES)
-    word, others, _, _ = line.recvmsg(most_bytes, room, socket.MSG_CMSG_CLOEXEC)
-    return word, [fd for _, _, data in others for fd in memoryview(data).cast("i")]
-
-
-def serve(line: int) -> None:
-    """Guards what the worker at the other end of the line sends, until that one has gone."""
+def serve(fd: int) -> None:
+    """Guards the sessions that the worker sends over the socket, until the worker has ended."""
     os.setsid()
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    alarm = alarm_pipe()
-    ear = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=line)
-    while fds := _next(ear):
-        options = _options(fds)
-        SessionGuard(options, line=line, alarm=alarm).run()
-        if options.level == PIDNS:  # a process can have children in one other namespace only
+    wakeup_pipe = open_signal_wakeup_pipe()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+    while fds := _next_request_fds(sock):
+        request = protocol.load_request(fds)
+        SessionGuard(request, worker=fd, wakeup_pipe=wakeup_pipe).run()
+        if request.plan.level == PIDNS:  # a process can have children in one other namespace only
             return
 
 
-def _next(ear: socket.socket) -> Sequence[int]:
-    """What the next session comes with; nothing when the worker has gone."""
+def _next_request_fds(sock: socket.socket) -> Sequence[int]:
+    """Waits for a session request; returns no descriptors if the worker has ended."""
     while True:
-        select.select([ear], (), ())
+        select.select([sock], (), ())
         try:
-            word, fds = receive(ear, len(SESSION), DESCRIPTORS)
-        except ConnectionResetError:  # the worker has gone, and had not heard all; the end comes next
+            data, fds = protocol.receive(sock, len(protocol.SESSION_REQUEST), protocol.SESSION_FDS)
+        except ConnectionResetError:  # the worker ended with reports unread; the next read returns the end
             continue
-        if fds or not word:
+        if fds or not data:  # a packet without descriptors is a late order for the last session
             return fds
-
-
-def _options(fds: Sequence[int]) -> GuardOptions:
-    lock, *streams, plan = fds
-    wanted = marshal.loads(os.pread(plan, os.fstat(plan).st_size, 0))  # noqa: S302  # the worker has sent it
-    os.close(plan)
-    return GuardOptions(lock, streams, **wanted)

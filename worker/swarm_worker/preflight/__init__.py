@@ -1,1 +1,1 @@
-"""What is proven before the worker registers, so that no task is claimed only to fail."""
+"""Probes that run before the worker registers, so that it claims no task that it can only fail."""

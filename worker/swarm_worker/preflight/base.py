@@ -1,4 +1,4 @@
-"""A runner's preflight."""
+"""The preflight that all runners share."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import structlog
 
 from swarm_worker.preflight import machine
-from swarm_worker.preflight.probe import Check, Probe
+from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.runners.base import Runner
 
 _log = structlog.get_logger()
 
 
 class Preflight:
-    """The preflight of one worker, whose runner needs nothing; `own` is its environment, `env` that of its sessions."""
+    """The preflight of one worker; `own` is the worker's environment, `env` its sessions'."""
 
     def __init__(
         self, runner: Runner, *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
@@ -23,26 +23,30 @@ class Preflight:
         self._own = own
         self._env = env
 
-    def start(self) -> None:
-        """Raises Exit where the worker could only fail."""
-        for check in (lambda: machine.disk(self._root), *self._of_runner()):
-            probe = check()
+    def require(self) -> None:
+        """Runs the probes of a start and stops at the first that fails: claiming and failing tasks costs more.
+
+        Raises:
+            ProgramExit: a probe failed.
+        """
+        for probe_function in (lambda: machine.probe_disk(self._root), *self._runner_probes()):
+            probe = probe_function()
             if not probe.ok:
-                raise probe.exit()
+                raise probe.to_exit()
             if probe.warning:
                 _log.warning("preflight", check=probe.name, found=probe.text)
 
-    def all(self) -> Sequence[Probe]:
-        """Everything, for people; what warms a cache is not skipped."""
-        from swarm_worker.preflight.process_tree import tree  # noqa: PLC0415  # with it come the parts of sessions
+    def report(self) -> Sequence[Probe]:
+        """Runs all probes for `--check`, the slow ones too, and returns every result."""
+        from swarm_worker.preflight.process_tree import probe_kill  # noqa: PLC0415  # imports the modules of sessions
 
-        general: list[Check] = [
-            lambda: machine.root_is_writable(self._root),
-            lambda: machine.disk(self._root),
-            lambda: machine.git(self._env),
-            tree,
+        general: list[ProbeFunction] = [
+            lambda: machine.probe_project_root(self._root),
+            lambda: machine.probe_disk(self._root),
+            lambda: machine.probe_git(self._env),
+            probe_kill,
         ]
-        return [check() for check in (*general, *self._of_runner())]
+        return [probe_function() for probe_function in (*general, *self._runner_probes())]
 
-    def _of_runner(self) -> list[Check]:
+    def _runner_probes(self) -> list[ProbeFunction]:
         return [lambda: Probe(self._runner.name, "needs nothing more")]

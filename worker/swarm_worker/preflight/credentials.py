@@ -1,10 +1,10 @@
-"""Whether sessions will find a provider's credentials. Its one rule: no key is ever read further than `is it set`.
+"""The probe for a provider's credentials. Invariant: a key's value is never used, only whether the key is set.
 
-It says no only where the program itself would find nothing: a provider that it does not know may need none.
+The probe fails only if the program itself would find no credentials: an unknown provider may need none.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,65 +15,69 @@ if TYPE_CHECKING:
     from swarm_worker.runners.cli import CliRunner
 
 NAME: Final = "credentials"
-# By provider, the variables of which any is enough.
+# The variables of each provider; one of them is enough.
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("ANTHROPIC_API_KEY",),
     "openai": ("OPENAI_API_KEY",),
     "azure-openai": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY"),
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
-ALL: Final = tuple(name for names in KEYS.values() for name in names)
-# They say where a provider without a key is, or that the keys are elsewhere.
-ELSE: Final = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "GITHUB_TOKEN", "AMPLIFIER_AGENT_CONFIG")
+ALL_KEYS: Final = tuple(name for names in KEYS.values() for name in names)
+# Variables that point to a provider without a key, or to keys in another place.
+OTHER_VARIABLES: Final = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "GITHUB_TOKEN", "AMPLIFIER_AGENT_CONFIG")
 
 
-def agent_credentials(runner: "AgentRunner", *, own: Mapping[str, str], env: Mapping[str, str]) -> Probe:
-    """For `amplifier-agent`: its configuration, the environment, its own file."""
+def probe_agent_credentials(
+    runner: "AgentRunner", *, own: Mapping[str, str], env: Mapping[str, str]
+) -> Probe:
+    """Looks for the credentials of `amplifier-agent`: its own files, the host configurations, the environment."""
     if (runner.home / "credentials.json").is_file():
         return Probe(NAME, f"in {runner.home / 'credentials.json'}")
     if (runner.home / "config" / "host_config.json").is_file():
         return Probe(NAME, "left to the agent's own configuration")
-    configs = [_json(path) for path in runner.configs.values()]
-    if configs and all(map(_is_cared_for, configs)):
+    configs = [_read_json(path) for path in runner.configs.values()]
+    if configs and all(map(_needs_no_key, configs)):
         return Probe(NAME, "left to --builder-config and --validator-config")
-    return _environment(_wanted(configs), own=own, env=env, file="`amplifier-agent auth set`")
+    return _probe_environment(_key_names(configs), own=own, env=env, command="`amplifier-agent auth set`")
 
 
-def cli_credentials(
+def probe_cli_credentials(
     runner: "CliRunner", *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
 ) -> Probe:
-    """For `amplifier`: the user's settings, or the environment."""
+    """Looks for the credentials of `amplifier`: the user's settings, or the environment."""
     from swarm_worker.runners.cli import settings_of  # noqa: PLC0415  # a worker has one runner
 
     for settings in settings_of(runner.home, project_root):
         config = settings.get("config")
         if settings.get("providers") or (isinstance(config, dict) and config.get("providers")):
             return Probe(NAME, "left to the providers of the user's settings")
-    return _environment(ALL, own=own, env=env, file="`amplifier init`")
+    return _probe_environment(ALL_KEYS, own=own, env=env, command="`amplifier init`")
 
 
-def _environment(
-    wanted: Iterable[str], *, own: Mapping[str, str], env: Mapping[str, str], file: str
+def _probe_environment(
+    keys: Sequence[str], *, own: Mapping[str, str], env: Mapping[str, str], command: str
 ) -> Probe:
-    wanted = tuple(wanted)
-    if found := next((name for name in (*wanted, *ELSE) if env.get(name)), None):
-        return Probe(NAME, f"{found} is passed to the sessions")
-    if kept := next((name for name in wanted if own.get(name)), None):
+    if passed := next((name for name in (*keys, *OTHER_VARIABLES) if env.get(name)), None):
+        return Probe(NAME, f"{passed} is passed to the sessions")
+    if unpassed := next((name for name in keys if own.get(name)), None):
         return Probe(
-            NAME, f"{kept} is set here, but sessions do not get it", ok=False, hint=f"add --pass-env {kept}"
+            NAME,
+            f"{unpassed} is set here, but sessions do not get it",
+            ok=False,
+            hint=f"add --pass-env {unpassed}",
         )
-    text = f"sessions would have no provider: no {' or '.join(wanted)}"
-    return Probe(NAME, text, ok=False, hint=f"set it and add --pass-env {wanted[0]}, or use {file}")
+    text = f"sessions would have no provider: none of {', '.join(keys)} is set"
+    return Probe(NAME, text, ok=False, hint=f"set one and add --pass-env {keys[0]}, or use {command}")
 
 
-def _wanted(configs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The variables that would do; without a configuration, those of any provider."""
+def _key_names(configs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Returns the variables of the configured providers; of all providers if none is configured."""
     modules = {_provider(config).get("module") for config in configs} - {None}
-    return tuple(name for module in sorted(map(str, modules)) for name in KEYS.get(module, ())) or ALL
+    return tuple(name for module in sorted(map(str, modules)) for name in KEYS.get(module, ())) or ALL_KEYS
 
 
-def _is_cared_for(config: Mapping[str, Any]) -> bool:
-    """Whether the provider needs no key of the environment, as far as can be seen."""
+def _needs_no_key(config: Mapping[str, Any]) -> bool:
+    """Returns whether the provider seems to need no key from the environment."""
     provider = _provider(config)
     module = provider.get("module")
     settings = provider.get("config")
@@ -88,8 +92,8 @@ def _provider(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return provider if isinstance(provider, dict) else {}
 
 
-def _json(path: Path) -> Mapping[str, Any]:
-    """A configuration that was read once already."""
+def _read_json(path: Path) -> Mapping[str, Any]:
+    """Reads a configuration that an earlier probe has checked; returns an empty one if that has changed since."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One thing that is looked at before money is spent, and how programs are asked about themselves."""
+"""The result of a probe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found; a failed one says what to do in `hint`. A warning is no failure."""
+    """A probe's result; if `ok` is False, `hint` says what to do. A warning does not stop the worker."""
 
     name: str
     text: str
@@ -17,14 +17,14 @@ class Probe:
     hint: str = ""
 
     def line(self) -> str:
-        """For `--check`."""
+        """Formats the result for `--check`."""
         word = "FAIL" if not self.ok else "warn" if self.warning else "ok"
         hint = f"; {self.hint}" if self.hint else ""
         return f"{word:<4}  {self.name}: {self.text}{hint}"
 
-    def exit(self) -> ProgramExit:
-        """For a worker that can't start."""
+    def to_exit(self) -> ProgramExit:
+        """Returns the exit of a worker that can't start for this reason."""
         return ProgramExit(ExitCode.USAGE, f"{self.name}: {self.text}", hint=self.hint)
 
 
-Check = Callable[[], Probe]
+ProbeFunction = Callable[[], Probe]

@@ -1,4 +1,4 @@
-"""Whether process trees can be ended on this machine. Only `--check` asks: it takes all that sessions need."""
+"""The probe that process trees can be killed on this machine; only `--check` runs it, since it needs a guard."""
 
 import asyncio
 import os
@@ -16,15 +16,15 @@ from swarm_worker.supervision.launch import Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 TREE_S: Final = 20.0
-# One child ignores SIGTERM, one is left by its parent: both have to be gone in the end.
-TREE: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up; wait'
+# One child ignores SIGTERM and one is orphaned: both have to be gone in the end.
+TREE_SCRIPT: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up; wait'
 
 
-def tree() -> Probe:
-    """Starts a small process tree under a guard and ends it, as a kill would."""
+def probe_kill() -> Probe:
+    """Starts a small process tree under a guard and kills it in the same way as a session."""
     began = time.monotonic()
     with TemporaryDirectory(prefix="swarm-check-") as folder:
-        ended = asyncio.run(_tree(Path(folder)))
+        ended = asyncio.run(_run_tree(Path(folder)))
     receipt = ended.receipt
     took = f"{receipt.processes_found} processes ended in {time.monotonic() - began:.1f} s"
     if ended.error or receipt.survivors or receipt.processes_found < 2:
@@ -36,27 +36,27 @@ def tree() -> Probe:
 
 
 class _Sink:
-    """Orders the end as soon as the tree stands."""
+    """A sink that gives the stop order as soon as the tree has started."""
 
-    patience = 1.0
+    stall_factor = 1.0
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
     def stdout(self, chunk: bytes) -> None:
-        self._stop.give(StopOrder("the check", graceful=True))
+        self._stop.request(StopOrder("the check", graceful=True))
 
     def stderr(self, chunk: bytes) -> None:
-        """Nothing to be read."""
+        """Ignores the output."""
 
-    feed = stderr
+    progress = stderr
 
 
-async def _tree(folder: Path) -> RunEnd:
+async def _run_tree(folder: Path) -> RunEnd:
     fence, stop = Fence(), Stop(grace_s=0.5)
-    fence.begin(stop_after_s=TREE_S, since=now_s())
+    fence.set_stop_after(TREE_S, since=now_s())
     env = {"PATH": os.environ.get("PATH", os.defpath)}
-    launch = Launch(("/bin/sh", "-c", TREE), cwd=folder, env=env, lock=folder / "guard.lock")
+    launch = Launch(("/bin/sh", "-c", TREE_SCRIPT), cwd=folder, env=env, lock=folder / "guard.lock")
     limits = RunLimits(TREE_S, 0, 0.5)
     ended = await run_guarded(launch, limits=limits, fence=fence, stop=stop, sink=_Sink(stop))
     return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

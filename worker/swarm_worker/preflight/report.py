@@ -1,19 +1,34 @@
-"""`swarm-worker --check`: all that a start would prove and more, a line each, without a server."""
+"""The report of `swarm-worker --check`: the probes of a start and more, one line each, without a server."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 
+from amplifier_swarm import logs
 from amplifier_swarm.exits import ProgramExit
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.preflight.selection import preflight_of
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.prompts.build import check_overrides
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.startup import project_root
 
 
-def probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
-    """What was found; raises Exit where the project root itself is none."""
+def print_report(config: WorkerConfig) -> bool:
+    """Prints one line a probe and returns True if all succeeded."""
+    logs.configure(config.log_format, config.log_level)
+    found = list(run_probes(config, os.environ))
+    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
+    return all(probe.ok for probe in found)
+
+
+def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
+    """Runs all probes and yields their results.
+
+    Raises:
+        ProgramExit: the project root is not a directory.
+    """
     root = project_root(config.project_root)
     env = base_environment(own, passed=config.pass_env)
     try:
@@ -22,4 +37,4 @@ def probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    yield from preflight_of(runner, project_root=root, own=own, env=env).all()
+    yield from create_preflight(runner, project_root=root, own=own, env=env).report()

@@ -1,6 +1,6 @@
-"""Does a thing once for all workers of a machine that start together, one after the other.
+"""Probes that run once for all workers of a machine that start together; the others wait for the result.
 
-Its one rule: what went well is remembered for minutes only, since keys expire and programs are updated.
+Invariant: a success is remembered for ten minutes only, since keys expire and programs are updated.
 """
 
 import fcntl
@@ -12,25 +12,26 @@ from typing import Final
 from zlib import crc32
 
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.storage.files import private_folder, write_private
+from swarm_worker.storage.files import make_private_folder, write_private
 
 REMEMBERED_S: Final = 600.0
 
 
-def once(folder: Path, key: str, look: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:
-    """What looking found, or nothing if another worker has looked just now and all was well."""
+def run_once(folder: Path, key: str, run: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:
+    """Returns the results of `run`, or nothing if another worker has just had success with the same key."""
     try:
-        private_folder(folder)
+        make_private_folder(folder)
         lock = os.open(folder / "preflight.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:  # a machine without a home of ours has workers that look for themselves
-        return look()
+    except OSError:  # without a folder shared by the machine's workers, each runs the probes itself
+        return run()
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Short names may be those of two keys, which is why it holds its key. A digest would be OpenSSL's; see names.
+        # Two keys may have the same CRC, so the file holds its key.
+        # Performance: crc32 instead of a digest, which would load OpenSSL (docs/performance.md); see names.
         stamp = folder / f"preflight-{crc32(key.encode(errors='replace')):08x}"
         if _is_fresh(stamp, key):
             return ()
-        found = look()
+        found = run()
         if all(probe.ok for probe in found):
             write_private(stamp, key)
         return found

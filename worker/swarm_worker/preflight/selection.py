@@ -1,29 +1,23 @@
-"""The preflight: all that is looked at for the runner that was chosen, for a start and for `--check`.
-
-Its one rule: it ends at the first failure, for a worker that claims and then fails tasks costs more.
-"""
+"""The choice of the preflight for the chosen runner. Invariant: other runners' preflights are not imported."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
+from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.runners.base import Runner
 
-_log = structlog.get_logger()
 
-
-def preflight_of(
+def create_preflight(
     runner: Runner, *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
 ) -> Preflight:
-    """The one for that runner; those for others are not loaded."""
+    """Returns the preflight for that runner; `own` is the worker's environment, `env` its sessions'."""
     kind: type[Preflight] = Preflight
-    if runner.name == "amplifier-agent":
+    if runner.name == RunnerName.AMPLIFIER_AGENT:
         from swarm_worker.preflight.agent import AgentPreflight  # noqa: PLC0415  # see above
 
         kind = AgentPreflight
-    elif runner.name == "amplifier":
+    elif runner.name == RunnerName.AMPLIFIER:
         from swarm_worker.preflight.cli import CliPreflight  # noqa: PLC0415  # see above
 
         kind = CliPreflight

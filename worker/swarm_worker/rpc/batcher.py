@@ -1,195 +1,168 @@
-"""One call of a kind in flight; what waits meanwhile goes together with the next.
+"""Batches of items: one call of a kind is in flight, and the items that wait meanwhile share the next.
 
-So one message costs what a hundred items cost, and a slow server makes messages longer, not more.
+Invariant: a slow server makes messages longer, not more. One message costs as much as a hundred items do.
 """
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn
 
 import grpc
 import structlog
 
 from amplifier_swarm.errors import WireError, unpack
-from swarm_worker.rpc.retry import REFUSED, OutageLog, RetryBackoff, exit_for
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
-# What the server takes in one message, and well below what the channel does.
-ITEMS: Final = 1024
-BYTES: Final = 2 * 1024 * 1024
+from swarm_worker.rpc.pending_items import Answer, Item, PendingItem, PendingItems
+from swarm_worker.rpc.retry import REFUSED, CallRetry, exit_for
 
 _log = structlog.get_logger()
 
 
-class ItemRefused(Exception):  # it is the server's answer
+class ItemRefused(Exception):  # the answer of the server, not a fault of this program
     """The server will never take this item."""
 
 
 @dataclass(frozen=True, slots=True)
-class _PendingItem(Generic[Item, Answer]):
-    item: Item
-    answer: asyncio.Future[Answer] | None
+class BatchLimits:
+    """How long items may wait, and how many."""
 
-    @property
-    def forgotten(self) -> bool:
-        """Whether somebody asked and no longer waits."""
-        return self.answer is not None and self.answer.done()
+    # Beyond this number the oldest item is dropped: only for items whose answer nobody needs.
+    bound: int | None = None
+    # How long an item waits for others, or for another call that it can piggyback on.
+    linger_s: float = 0.0
+    # How long to wait between calls.
+    pause_s: float = 0.0
 
 
 class Batcher(Generic[Item, Answer]):
-    """Sends items of one kind, and again until they are answered.
-
-    `bound` is how many items may wait: beyond it the oldest is dropped, so only items that nobody asks
-    an answer for may have one. `linger_s` is how long an item may wait for others, or for another call that takes
-    it along; `pause_s`, how long to wait between calls.
-    """
+    """Sends items of one kind in batches, and repeats each batch until it is answered."""
 
     def __init__(
         self,
-        name: str,
         send: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
-        link: OutageLog,
-        weigh: Callable[[Item], int],
-        cap_s: float,
-        bound: int | None = None,
-        linger_s: float = 0.0,
-        pause_s: float = 0.0,
+        retry: CallRetry,
+        size_of: Callable[[Item], int],
+        limits: BatchLimits | None = None,
     ) -> None:
-        self._name = name
+        limits = limits or BatchLimits()
         self._send = send
-        self._link = link
-        self._weigh = weigh
-        self._backoff = RetryBackoff(cap_s=cap_s)
-        self._bound = bound
-        self._linger_s = linger_s
-        self._pause_s = pause_s
-        self._waiting: deque[_PendingItem[Item, Answer]] = deque(maxlen=bound)
-        self._some = asyncio.Event()
+        self._retry = retry
+        self._linger_s = limits.linger_s
+        self._pause_s = limits.pause_s
+        self._pending: PendingItems[Item, Answer] = PendingItems(size_of=size_of, bound=limits.bound)
+        self._has_items = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._hurry = asyncio.Event()
-        self._calling = asyncio.Lock()
-        self._singly = 0
+        self._flush_now = asyncio.Event()
+        self._sending = asyncio.Lock()
 
-    async def ask(self, item: Item) -> Answer:
-        """The server's answer, however long it takes. Raises Refused if the item is wrong."""
+    async def request(self, item: Item) -> Answer:
+        """Sends an item and returns the server's answer, however long it takes.
+
+        Raises:
+            ItemRefused: The server finds the item wrong.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._put(item, answer)
+        self._append(PendingItem(item, answer))
         return await answer
 
-    def put(self, item: Item) -> None:
-        """Sends an item whose answer nobody needs."""
-        self._put(item, None)
+    def enqueue(self, item: Item) -> None:
+        """Sends an item whose answer nobody needs; does not wait."""
+        self._append(PendingItem(item, None))
 
     async def flush(self, timeout_s: float) -> None:
-        """Waits, at most that long, until everything has been sent; without pausing."""
-        self._hurry.set()
+        """Sends without pauses and waits, at most that long, until every item is answered."""
+        self._flush_now.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
 
     @contextlib.asynccontextmanager
-    async def withdrawn(self, timeout_s: float) -> AsyncIterator[Sequence[Item]]:
-        """What waits, to go with a call of another kind; if that fails, it waits again.
+    async def piggyback(self, timeout_s: float) -> AsyncIterator[Sequence[Item]]:
+        """Takes the waiting items to send them with a call of another kind; requeues them if that call fails.
 
-        Begins when no call of this kind is under way, or when that time has passed; what is more than one message
-        holds has been sent before. Only for items that nobody asks an answer for.
+        Waits at most `timeout_s` seconds for a call of this kind in flight. Sends items separately if they don't fit
+        into a single message. Only for items whose answer nobody needs.
         """
-        if len(self._waiting) > ITEMS or sum(self._weigh(letter.item) for letter in self._waiting) > BYTES:
+        if not self._pending.fit_one_message:
             await self.flush(timeout_s)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s), self._calling:
+            async with asyncio.timeout(timeout_s), self._sending:
                 pass
-        batch = self._take()
+        batch = self._pending.next_batch()
         try:
-            yield [letter.item for letter in batch]
+            yield [pending.item for pending in batch]
         except grpc.RpcError:
-            self._wait_first(batch)
-            self._some.set()
-            self._idle.clear()
+            self._pending.requeue(batch)
+            self._mark_busy()
             raise
-        self._went_well()
+        self._retry.succeeded()
 
     async def run(self) -> NoReturn:
-        """Sends until it is cancelled; raises Exit when the server will never listen."""
-        while True:
-            await self._some.wait()
-            await self._rest(self._linger_s)
-            async with self._calling:
-                if batch := self._take():
-                    await self._try(batch)
-            if not self._waiting:
-                self._some.clear()
-                self._idle.set()
-                self._hurry.clear()
-            if batch:
-                await self._rest(self._pause_s)
+        """Sends until it is cancelled.
 
-    def _put(self, item: Item, answer: asyncio.Future[Answer] | None) -> None:
-        self._waiting.append(_PendingItem(item, answer))
-        self._some.set()
+        Raises:
+            ProgramExit: The server will never accept this worker.
+        """
+        while True:
+            await self._has_items.wait()
+            await self._wait_unless_flushing(self._linger_s)
+            async with self._sending:
+                if batch := self._pending.next_batch():
+                    await self._send_batch(batch)
+            if not self._pending:
+                self._has_items.clear()
+                self._idle.set()
+                self._flush_now.clear()
+            if batch:
+                await self._wait_unless_flushing(self._pause_s)
+
+    def _append(self, pending: PendingItem[Item, Answer]) -> None:
+        self._pending.append(pending)
+        self._mark_busy()
+
+    def _mark_busy(self) -> None:
+        self._has_items.set()
         self._idle.clear()
 
-    def _take(self) -> list[_PendingItem[Item, Answer]]:
-        batch: list[_PendingItem[Item, Answer]] = []
-        limit, room = (1 if self._singly else ITEMS), BYTES
-        while self._waiting and len(batch) < limit and (room > 0 or not batch):
-            letter = self._waiting.popleft()
-            if not letter.forgotten:
-                batch.append(letter)
-                room -= self._weigh(letter.item)
-        self._singly = max(0, self._singly - 1)
-        return batch
-
-    async def _try(self, batch: list[_PendingItem[Item, Answer]]) -> None:
+    async def _send_batch(self, batch: Sequence[PendingItem[Item, Answer]]) -> None:
         try:
-            answers = await self._send([letter.item for letter in batch])
+            answers = await self._send([pending.item for pending in batch])
         except grpc.RpcError as error:
-            await self._failed(batch, unpack(error))
+            await self._on_failure(batch, unpack(error))
             return
         if len(answers) != len(batch):
-            await self._failed(batch, WireError(grpc.StatusCode.UNKNOWN, "answers are missing"))
+            await self._on_failure(batch, WireError(grpc.StatusCode.UNKNOWN, "answers are missing"))
             return
-        self._went_well()
-        for letter, answer in zip(batch, answers, strict=True):
-            if letter.answer is not None and not letter.forgotten:
-                letter.answer.set_result(answer)
+        self._retry.succeeded()
+        for pending, answer in zip(batch, answers, strict=True):
+            if pending.answer is not None and not pending.abandoned:
+                pending.answer.set_result(answer)
 
-    async def _failed(self, batch: list[_PendingItem[Item, Answer]], error: WireError) -> None:
+    async def _on_failure(self, batch: Sequence[PendingItem[Item, Answer]], error: WireError) -> None:
         if end := exit_for(error):
             raise end
-        if error.code is REFUSED and len(batch) == 1:
+        if error.code is not REFUSED:
+            self._pending.requeue(batch)
+            await self._retry.wait_after(error)
+        elif len(batch) > 1:
+            self._pending.requeue_one_by_one(batch)
+        else:
             self._refuse(batch[0], error)
+
+    def _refuse(self, pending: PendingItem[Item, Answer], error: WireError) -> None:
+        _log.error(
+            "the server refuses an item", call=self._retry.call, code=error.code.name, error=error.message
+        )
+        if pending.answer is not None and not pending.abandoned:
+            pending.answer.set_exception(ItemRefused(error.message))
+
+    async def _wait_unless_flushing(self, wait_s: float) -> None:
+        if wait_s == 0 or self._flush_now.is_set():
             return
-        self._wait_first(batch)
-        if error.code is REFUSED:  # find the one at fault
-            self._singly = len(batch)
-            return
-        self._link.failed(self._name, error)
-        await asyncio.sleep(self._backoff.next_s())
-
-    def _wait_first(self, batch: Sequence[_PendingItem[Item, Answer]]) -> None:
-        self._waiting = deque([*batch, *self._waiting], maxlen=self._bound)
-
-    def _went_well(self) -> None:
-        self._link.answered(self._name)
-        self._backoff.reset()
-
-    def _refuse(self, letter: _PendingItem[Item, Answer], error: WireError) -> None:
-        _log.error("the server refuses an item", call=self._name, code=error.code.name, error=error.message)
-        if letter.answer is not None and not letter.forgotten:
-            letter.answer.set_exception(ItemRefused(error.message))
-
-    async def _rest(self, pause_s: float) -> None:
-        if pause_s == 0 or self._hurry.is_set():
-            return
-        # Not wait_for: on Python 3.11 that loses a cancellation which comes with the event.
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._hurry.wait()
+            async with asyncio.timeout(wait_s):
+                await self._flush_now.wait()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
 
-if TYPE_CHECKING:  # it exists for type checkers alone
+if TYPE_CHECKING:  # this class exists for type checkers only
     from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConnection:
-    """What calls are made with."""
+    """The methods of a server, and the metadata that each call must pass."""
 
     service: "WorkerServiceAsyncStub"
     metadata: tuple[tuple[str, str], ...]
@@ -22,6 +22,6 @@ class ServerConnection:
 
 @asynccontextmanager
 async def connected(endpoint: Endpoint) -> AsyncIterator[ServerConnection]:
-    """A channel for as long as it is needed; nothing is dialled before the first call."""
+    """Opens a channel and closes it at the end; nothing is dialled before the first call."""
     async with dial(endpoint) as channel:
         yield ServerConnection(WorkerServiceStub(channel), endpoint.metadata)

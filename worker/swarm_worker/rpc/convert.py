@@ -1,4 +1,7 @@
-"""Turns wire messages into the worker's values and back. Text leaves here as valid UTF-8, within its bounds."""
+"""Conversion between wire messages and the worker's values.
+
+Invariant: text leaves here as valid UTF-8 and within its bounds.
+"""
 
 import json
 from collections.abc import Iterable
@@ -6,6 +9,7 @@ from typing import Final, Literal
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
+from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
 from swarm_worker.domain import model, types
 from swarm_worker.rpc.orders import seconds
@@ -15,7 +19,7 @@ NOTES_CHARS: Final = 16_000
 TAIL_CHARS: Final = 8_000
 WHY_CHARS: Final = 2_000
 _Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
-# What a session says of itself is bounded, so that no outcome outgrows a message.
+# The text of a session is bounded, so that no outcome outgrows a message.
 ITEMS: Final = 200
 ITEM_CHARS: Final = 1_000
 LOG_TEXT_BYTES: Final = 8 * 1024
@@ -28,7 +32,7 @@ _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for ki
 
 
 def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
-    """What a claim asks for."""
+    """Returns the assignment of a claim."""
     return model.Assignment(
         task=_task(claim.task),
         lease_id=types.LeaseId(claim.lease_id),
@@ -42,11 +46,11 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
 
 
 def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
-    built = _told(result.builder_result) if result.HasField("builder_result") else None
+    built = _builder_result_of(result.builder_result) if result.HasField("builder_result") else None
     return model.DependencyResult(result.task_id, result.name, built, result.verdict_summary)
 
 
-def _told(result: session_pb2.BuilderResult) -> model.BuilderResult:
+def _builder_result_of(result: session_pb2.BuilderResult) -> model.BuilderResult:
     return model.BuilderResult(
         status=result.status,
         files_created=tuple(result.files_created),
@@ -59,9 +63,7 @@ def _told(result: session_pb2.BuilderResult) -> model.BuilderResult:
 
 
 def _task(task: task_pb2.TaskDefinition) -> model.Task:
-    from google.protobuf import json_format  # noqa: PLC0415  # an idle worker does without
-
-    document = json_format.MessageToDict(task, preserving_proto_field_name=True)
+    document = light_imports.message_to_dict(task)
     return model.Task(
         id=task.task_id,
         document=json.dumps(document, ensure_ascii=False),
@@ -89,7 +91,7 @@ def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
 
 
 def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
-    """Asks for the go."""
+    """Returns the request for the go of a session."""
     return worker_service_pb2.SessionRecord(
         lease_id=start.lease_id,
         session_id=start.session_id,
@@ -99,44 +101,44 @@ def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord
 
 
 def session_end(end: model.SessionEnd) -> worker_service_pb2.SessionRecord:
-    """Reports a session's end."""
+    """Returns the report of a session's end."""
     record = session_start(end.start)
     record.end.CopyFrom(worker_service_pb2.SessionEnd(exit_code=end.exit_code, usage=usage(end.usage)))
     return record
 
 
 def usage(used: model.Usage) -> session_pb2.Usage:
-    """What a session has used."""
+    """Returns the tokens and the cost of a session; the cost is empty if no price is known."""
     return session_pb2.Usage(
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
-        cost="" if used.cost is None else f"{used.cost:f}",
+        cost=f"{used.cost:f}" if used.cost is not None else "",
     )
 
 
 def log_entry(entry: model.SessionLogLine, *, number: int, wall_s: float) -> session_pb2.LogEntry:
-    """A numbered entry, its text cut to what an entry may hold."""
+    """Returns a numbered log entry, its text cut to `LOG_TEXT_BYTES`."""
     stamp = timestamp_pb2.Timestamp()
     stamp.FromMicroseconds(int(wall_s * 1e6))
     return session_pb2.LogEntry(
         number=number,
         logged_at=stamp,
         kind=_KINDS[entry.kind],
-        text=_bytes_cut(_clean(entry.text)),
+        text=_cut_bytes(_valid_text(entry.text)),
     )
 
 
 def finished(
     lease_id: types.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
 ) -> worker_service_pb2.FinishedAttempt:
-    """What FinishTask reports, and what the outbox keeps; `ends` are those that are not recorded yet."""
+    """Returns the outcome as FinishTask sends it and the outbox stores it; `ends` are not recorded yet."""
     message = task_pb2.Outcome(
         kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"),
         validation_waived=outcome.validation_waived,
     )
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
-        message.error = _head(outcome.failure.error, ISSUE_CHARS)
+        message.error = _cut(outcome.failure.error, ISSUE_CHARS)
         if outcome.failure.retry_after_s is not None:
             message.retry_after.CopyFrom(_duration(outcome.failure.retry_after_s))
     if outcome.builder_result is not None:
@@ -153,30 +155,30 @@ def finished(
 
 def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
     return session_pb2.BuilderResult(
-        status=_head(result.status, ITEM_CHARS),
-        files_created=_items(result.files_created),
-        files_modified=_items(result.files_modified),
+        status=_cut(result.status, ITEM_CHARS),
+        files_created=_cut_items(result.files_created),
+        files_modified=_cut_items(result.files_modified),
         tests_written=result.tests_written,
         tests_passed=result.tests_passed,
-        implementation_notes=_head(result.implementation_notes, NOTES_CHARS),
-        blockers=_items(result.blockers),
-        answers=[_answer(answer) for answer in result.answers[:ITEMS]],
+        implementation_notes=_cut(result.implementation_notes, NOTES_CHARS),
+        blockers=_cut_items(result.blockers),
+        answers=[_finding_answer(answer) for answer in result.answers[:ITEMS]],
     )
 
 
-def _answer(answer: model.FindingAnswer) -> session_pb2.FindingAnswer:
+def _finding_answer(answer: model.FindingAnswer) -> session_pb2.FindingAnswer:
     return session_pb2.FindingAnswer(
-        finding_id=_head(answer.finding_id, ITEM_CHARS),
+        finding_id=_cut(answer.finding_id, ITEM_CHARS),
         kind=session_pb2.FindingAnswerKind.Value(f"FINDING_ANSWER_KIND_{answer.kind.name}"),
-        why=_head(answer.why, WHY_CHARS),
+        why=_cut(answer.why, WHY_CHARS),
     )
 
 
 def _check(check: model.CheckResult) -> session_pb2.CheckResult:
     return session_pb2.CheckResult(
-        command=_clean(check.command),
+        command=_valid_text(check.command),
         exit_code=check.exit_code,
-        output_tail=_clean(check.output_tail)[-TAIL_CHARS:],
+        output_tail=_valid_text(check.output_tail)[-TAIL_CHARS:],
         duration=_duration(check.duration_s),
     )
 
@@ -188,15 +190,15 @@ def _verdict(verdict: model.Verdict) -> session_pb2.Verdict:
         findings=[
             session_pb2.Finding(
                 finding_id=finding.finding_id,
-                file=_head(finding.file, ITEM_CHARS),
-                issue=_head(finding.issue, ISSUE_CHARS),
-                severity=_head(finding.severity, ITEM_CHARS),
+                file=_cut(finding.file, ITEM_CHARS),
+                issue=_cut(finding.issue, ISSUE_CHARS),
+                severity=_cut(finding.severity, ITEM_CHARS),
             )
             for finding in verdict.findings[:ITEMS]
         ],
         test_quality_score=verdict.test_quality_score,
-        recommendations=_items(verdict.recommendations),
-        summary=_head(verdict.summary, ISSUE_CHARS),
+        recommendations=_cut_items(verdict.recommendations),
+        summary=_cut(verdict.summary, ISSUE_CHARS),
     )
 
 
@@ -208,7 +210,7 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
         killed=receipt.killed,
         survivors=receipt.survivors,
         duration=_duration(receipt.duration_s),
-        last_output=_clean(receipt.last_output)[-ISSUE_CHARS:],
+        last_output=_valid_text(receipt.last_output)[-ISSUE_CHARS:],
     )
 
 
@@ -218,21 +220,21 @@ def _duration(seconds: float) -> duration_pb2.Duration:
     return duration
 
 
-def _items(texts: Iterable[str]) -> list[str]:
-    return [_head(text, ITEM_CHARS) for text in list(texts)[:ITEMS]]
+def _cut_items(texts: Iterable[str]) -> list[str]:
+    return [_cut(text, ITEM_CHARS) for text in list(texts)[:ITEMS]]
 
 
-def _head(text: str, limit: int) -> str:
-    text = _clean(text)
+def _cut(text: str, limit: int) -> str:
+    text = _valid_text(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _clean(text: str) -> str:
-    """Without NULs and lone surrogates, which JSON can carry and a message can't."""
+def _valid_text(text: str) -> str:
+    """Replaces NULs and lone surrogates, which JSON can carry and a message can't."""
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _bytes_cut(text: str) -> str:
+def _cut_bytes(text: str) -> str:
     data = text.encode()
     if len(data) <= LOG_TEXT_BYTES:
         return text

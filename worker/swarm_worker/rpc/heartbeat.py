@@ -1,98 +1,110 @@
-"""The leases that the worker holds, and the heartbeat that keeps them.
+"""The heartbeat that keeps the worker's leases.
 
-Its one rule: the heartbeat depends on nothing that a session does. It lists every lease held, also those
-of which only the outcome is unanswered, and obeys what comes back just as what comes over the stream.
+Invariant: the heartbeat depends on nothing that a session does. It lists every lease held, including leases
+whose outcome is not answered yet. Orders that come with its answer count like orders from the stream.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import grpc
-import structlog
 
 from amplifier_swarm.errors import unpack
+from amplifier_swarm.light_imports import uniform
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.rpc.leases import Leases
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, OutageLog, RetryBackoff, exit_for, uniform
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog, exit_for
 from swarm_worker.supervision.fence import Fence, now_s
 
-# Changes that come close together share a beat.
+# Changes of leases that come this close together share a beat.
 GAP_S: Final = 0.1
 JITTER: Final = 0.1
 RETRY_CAP_S: Final = 5.0
-# Until the server has said its own.
+# Until the server has said its own interval.
 INTERVAL_S: Final = 10.0
 LEAVING_S: Final = 2.0
 
-_log = structlog.get_logger()
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """The worker's name, and the id of this process under that name."""
+
+    name: str
+    incarnation: str
 
 
 class Heartbeat:
-    """Beats for one worker."""
+    """The heartbeat of one worker; `phase` and `interval_s` may be set at any time."""
 
     def __init__(
         self,
-        worker: str,
-        incarnation: str,
-        stubs: ServerConnection,
+        identity: ProcessIdentity,
+        connection: ServerConnection,
         *,
         leases: Leases,
         fence: Fence,
-        link: OutageLog,
-        heard: Callable[[wire.HeartbeatResponse], None],
+        outages: OutageLog,
+        on_response: Callable[[wire.HeartbeatResponse], None],
     ) -> None:
         self.phase: wire.WorkerPhase.ValueType = wire.WORKER_PHASE_ACTIVE
         self.interval_s = INTERVAL_S
-        self._worker = worker
-        self._incarnation = incarnation
-        self._stubs = stubs
+        self._identity = identity
+        self._connection = connection
         self._leases = leases
         self._fence = fence
-        self._link = link
-        self._heard = heard
-        self._backoff = RetryBackoff(cap_s=RETRY_CAP_S)
+        self._retry = CallRetry("Heartbeat", outages, cap_s=RETRY_CAP_S)
+        self._on_response = on_response
 
     async def run(self) -> NoReturn:
-        """Beats until it is cancelled; raises Exit when the server will never listen."""
+        """Beats until it is cancelled.
+
+        Raises:
+            ProgramExit: The server will never accept this worker.
+        """
         while True:
             self._leases.changed.clear()
-            answered = await self._beat(self.phase, timeout_s=min(self.interval_s, CALL_TIMEOUT_S))
-            await asyncio.sleep(GAP_S if answered else min(self._backoff.next_s(), self.interval_s))
-            if answered:
-                await self._rest(self.interval_s * uniform(1 - JITTER, 1 + JITTER) - GAP_S)
+            retry_s = await self._beat(self.phase, timeout_s=min(self.interval_s, CALL_TIMEOUT_S))
+            if retry_s is None:
+                await asyncio.sleep(GAP_S)
+                await self._wait_for_change(self.interval_s * uniform(1 - JITTER, 1 + JITTER) - GAP_S)
+            else:
+                await asyncio.sleep(min(retry_s, self.interval_s))
 
     async def leave(self) -> None:
-        """Says, as well as it can, that this process ends and holds nothing."""
+        """Reports, with one try, that this process ends and holds no lease."""
         await self._beat(wire.WORKER_PHASE_LEAVING, timeout_s=LEAVING_S)
 
-    async def _beat(self, phase: "wire.WorkerPhase.ValueType", *, timeout_s: float) -> bool:
+    async def _beat(self, phase: "wire.WorkerPhase.ValueType", *, timeout_s: float) -> float | None:
+        """Sends one beat; returns None if it was answered, else how long to wait before the next try."""
         request = wire.HeartbeatRequest(
-            worker=self._worker, incarnation=self._incarnation, lease_ids=self._leases.ids, phase=phase
+            worker=self._identity.name,
+            incarnation=self._identity.incarnation,
+            lease_ids=self._leases.ids,
+            phase=phase,
         )
         sent = now_s()
         try:
-            response = await self._stubs.service.Heartbeat(
-                request, timeout=timeout_s, metadata=self._stubs.metadata
+            response = await self._connection.service.Heartbeat(
+                request, timeout=timeout_s, metadata=self._connection.metadata
             )
         except grpc.RpcError as error:
             failure = unpack(error)
             if end := exit_for(failure):
                 raise end from error
-            self._link.failed("Heartbeat", failure)
-            return False
-        self._link.answered("Heartbeat")
-        self._backoff.reset()
+            return self._retry.failed(failure)
+        self._retry.succeeded()
         self._fence.extend(since=sent)
         if response.HasField("heartbeat_interval"):
             self.interval_s = max(GAP_S, response.heartbeat_interval.ToMicroseconds() / 1e6)
-        self._heard(response)
-        return True
+        self._on_response(response)
+        return None
 
-    async def _rest(self, seconds: float) -> None:
-        # Not wait_for: on Python 3.11 that loses a cancellation which comes with the event.
+    async def _wait_for_change(self, seconds: float) -> None:
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._leases.changed.wait()

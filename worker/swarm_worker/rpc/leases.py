@@ -1,4 +1,4 @@
-"""The leases that the worker holds."""
+"""The leases that the worker holds, and the orders that concern them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease; `task_id` is for the log, which must never show the lease itself."""
+    """A lease that is held; `task_id` is for the log, which must never show the lease id."""
 
     lease_id: LeaseId
     task_id: str
@@ -24,7 +24,7 @@ class Held:
 
 
 class Leases:
-    """What is held; tells whoever asks when that changes."""
+    """A set of the leases held; `changed` is set when a lease is added or removed."""
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
@@ -41,29 +41,29 @@ class Leases:
 
     @property
     def ids(self) -> list[str]:
-        """Every lease."""
+        """The ids of all leases held."""
         return list(self._held)
 
-    def hold(self, held: Held) -> None:
+    def add(self, held: Held) -> None:
         """Adds a lease."""
         self._held[held.lease_id] = held
         self.changed.set()
 
-    def drop(self, held: Held) -> None:
-        """The server has answered its outcome."""
+    def remove(self, held: Held) -> None:
+        """Removes a lease: the server has answered its outcome. Safe to call twice."""
         self._held.pop(held.lease_id, None)
         self.changed.set()
 
     def obey(self, orders: Iterable[wire.Order]) -> list[Held]:
-        """Passes orders on; says which leases they concern. A repeated one changes nothing."""
-        told = [(self._held[order.lease_id], order) for order in orders if order.lease_id in self._held]
-        for held, order in told:
+        """Passes orders on; returns the leases that they concern. A repeated order changes nothing."""
+        concerned = [(self._held[order.lease_id], order) for order in orders if order.lease_id in self._held]
+        for held, order in concerned:
             if held.stop.order is None:
                 _log.info("ordered to end a task", task=held.task_id, cause=order.cause)
-            held.stop.give(stop_order(order))
-        return [held for held, _ in told]
+            held.stop.request(stop_order(order))
+        return [held for held, _ in concerned]
 
     def stop_all(self, order: StopOrder) -> None:
         """Orders every attempt to end."""
         for held in self:
-            held.stop.give(order)
+            held.stop.request(order)

@@ -1,4 +1,4 @@
-"""What the server tells every worker, as values; `convert` has what it tells one that gets a task."""
+"""Orders and durations of the wire as values; the messages of a task are in `convert`."""
 
 from google.protobuf import duration_pb2
 
@@ -7,10 +7,11 @@ from swarm_worker.domain.types import StopOrder
 
 
 def stop_order(order: wire.Order) -> StopOrder:
-    """What an order asks for; an unknown action counts as `STOP`."""
+    """Returns an order as a value; an unknown action counts as `STOP`."""
     at_once = (wire.ORDER_ACTION_STOP_NOW, wire.ORDER_ACTION_ABANDON)
     return StopOrder(cause=order.cause, graceful=order.action not in at_once)
 
 
 def seconds(duration: duration_pb2.Duration) -> float:
+    """Returns a duration in seconds; an unset one is 0."""
     return duration.ToMicroseconds() / 1e6

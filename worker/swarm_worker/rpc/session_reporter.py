@@ -18,7 +18,7 @@ class RpcSessionReporter:
 
     async def request_go(self, start: SessionStart) -> Go:
         try:
-            answer = await self._reporter.records.ask(convert.session_start(start))
+            answer = await self._reporter.records.request(convert.session_start(start))
         except ItemRefused as error:
             return Go(go=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
@@ -26,16 +26,16 @@ class RpcSessionReporter:
 
     async def report_end(self, end: SessionEnd) -> None:
         try:
-            await self._reporter.records.ask(convert.session_end(end))
+            await self._reporter.records.request(convert.session_end(end))
         except ItemRefused:
             return
 
     def report_log(self, start: SessionStart, entry: SessionLogLine, *, number: int) -> None:
         """Queues the entry; entries that the server can't accept in time are dropped."""
         logged = convert.log_entry(entry, number=number, wall_s=time.time())
-        self._reporter.progress.put(ProgressItem(start.lease_id, start.session_id, entry=logged))
+        self._reporter.progress.enqueue(ProgressItem(start.lease_id, start.session_id, entry=logged))
 
     def report_usage(self, start: SessionStart, usage: Usage) -> None:
-        self._reporter.progress.put(
+        self._reporter.progress.enqueue(
             ProgressItem(start.lease_id, start.session_id, usage=convert.usage(usage))
         )

@@ -1,1 +1,1 @@
-"""What drives sessions: one module a backend, one interface in `base`."""
+"""Backends that run sessions: one module a backend, their interface in `base`."""

@@ -1,6 +1,6 @@
-"""The `amplifier-agent` runner: one process a turn, its prompt in the command line, its answer an envelope.
+"""The `amplifier-agent` runner: one process a turn, the prompt in its command line, the answer in an envelope.
 
-Its one rule: the session's id is ours and unique, since the engine neither checks nor locks it.
+Invariant: the worker chooses the session's id and never uses an id twice: the engine neither checks nor locks ids.
 """
 
 import json
@@ -16,21 +16,21 @@ from swarm_worker.runners.base import Runner, SessionPlan
 if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader
 
-# Linux takes at most 128 KiB in one argument; this leaves room.
+# Linux allows 128 KiB in one argument; this leaves room.
 PROMPT_BYTES: Final = 100 * 1024
-# Without these there is no driving it; the rest is left out where a version has not got it.
-NEEDED: Final = ("--session-id", "--output")
-OPTIONAL: Final = ("--config", "--protocol-version", "--display", "--workspace", "--mode")
+# The runner needs the required options; an optional one is left out if the installed version lacks it.
+REQUIRED_OPTIONS: Final = ("--session-id", "--output")
+OPTIONAL_OPTIONS: Final = ("--config", "--protocol-version", "--display", "--workspace", "--mode")
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The program that was found, and what it can do."""
+    """The installed `amplifier-agent` and the options that it has."""
 
     path: str
     version: str
     protocol: str
-    options: frozenset[str] = frozenset(OPTIONAL)
+    options: frozenset[str] = frozenset(OPTIONAL_OPTIONS)
 
 
 class AgentRunner(Runner):
@@ -49,18 +49,18 @@ class AgentRunner(Runner):
         self.home = cwd / Path(own).expanduser() if own else home / ".amplifier-agent"
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
-        """The order is the engine's contract."""
+        """Returns the command line; its order is the engine's contract."""
         argv = [self.engine.path, "run", "--session-id", plan.session_id]
         argv += ["--resume" if plan.resumed else "--fresh", "--cwd", str(plan.project_root)]
         if config := self.configs.get(plan.role):
             argv += ["--config", str(config)]
         argv += ["--output", "json"]
-        argv += self._if_known("--protocol-version", self.engine.protocol)
-        argv += self._if_known("--display", "ndjson")
-        argv += self._if_known("--workspace", _workspace(plan))
+        argv += self._supported("--protocol-version", self.engine.protocol)
+        argv += self._supported("--display", "ndjson")
+        argv += self._supported("--workspace", _workspace_name(plan))
         if plan.role is Role.VALIDATOR:
-            argv += self._if_known("--mode", validator_mode.MODE)
-        return [*argv, "-y", "--", _prompt(plan)]
+            argv += self._supported("--mode", validator_mode.MODE)
+        return [*argv, "-y", "--", _prompt_argument(plan)]
 
     def reader(self, plan: SessionPlan) -> "OutputReader":
         from swarm_worker.runners.envelope import EnvelopeReader  # noqa: PLC0415  # see Runner.reader
@@ -71,40 +71,47 @@ class AgentRunner(Runner):
         return None
 
     def prepare(self, plan: SessionPlan) -> None:
-        """Each time, since a builder may have cleaned the project's folder."""
+        """Writes the validator's mode file before each session: a builder may have removed it."""
         if plan.role is Role.VALIDATOR and "--mode" in self.engine.options:
-            validator_mode.lay_out(plan.project_root)
+            validator_mode.write_mode_file(plan.project_root)
 
     def resumable(self, plan: SessionPlan) -> bool:
-        """The engine itself would start blank on an id that it does not know, and say nothing."""
+        """Returns whether the engine has the session's transcript; without it, the engine starts a blank session."""
         workspaces = self.home / "state" / "workspaces"
-        return (workspaces / _workspace(plan) / "sessions" / plan.session_id / "transcript.jsonl").is_file()
+        session = workspaces / _workspace_name(plan) / "sessions" / plan.session_id
+        return (session / "transcript.jsonl").is_file()
 
-    def _if_known(self, option: str, value: str) -> list[str]:
+    def _supported(self, option: str, value: str) -> list[str]:
         return [option, value] if option in self.engine.options and value else []
 
 
-def engine_of(path: str, *, version: str, help_text: str) -> Engine:
-    """What its own words say that it is; raises ValueError where they say nothing."""
-    told = json.loads(version)
-    if not isinstance(told, dict) or not isinstance(told.get("protocolVersion"), str):
-        raise ValueError("no protocolVersion")  # noqa: TRY004  # JSON that is wrong is wrong, whatever its type
-    if missing := [option for option in NEEDED if help_text and option not in help_text]:
+def parse_engine(path: str, *, version: str, help_text: str) -> Engine:
+    """Parses the engine's answers to `version --json` and `run --help`.
+
+    An empty `help_text` counts as unknown; the engine then passes as one with every option.
+
+    Raises:
+        ValueError: the version is not JSON with a `protocolVersion`, or a required option is missing.
+    """
+    document = json.loads(version)
+    if not isinstance(document, dict) or not isinstance(document.get("protocolVersion"), str):
+        raise ValueError("no protocolVersion")  # noqa: TRY004  # callers handle one error for any wrong JSON
+    if missing := [option for option in REQUIRED_OPTIONS if help_text and option not in help_text]:
         raise ValueError(f"it has no {missing[0]}")
-    options = frozenset(option for option in OPTIONAL if not help_text or option in help_text)
-    return Engine(path, str(told.get("version", "?")), told["protocolVersion"], options)
+    options = frozenset(option for option in OPTIONAL_OPTIONS if not help_text or option in help_text)
+    return Engine(path, str(document.get("version", "?")), document["protocolVersion"], options)
 
 
-def _workspace(plan: SessionPlan) -> str:
+def _workspace_name(plan: SessionPlan) -> str:
     return f"swarm-{plan.swarm_id}" if plan.swarm_id else "swarm"
 
 
-def _prompt(plan: SessionPlan) -> str:
-    """What stands in the command line, which holds neither NULs nor every length."""
+def _prompt_argument(plan: SessionPlan) -> str:
+    """Returns the prompt, or a reference to its file if it is too long for an argument."""
     text = plan.prompt.replace("\0", "\ufffd").encode(errors="replace").decode()
     if len(text.encode()) <= PROMPT_BYTES:
         return text
     return (
-        f"Your whole task stands in the file {plan.prompt_file}, which is too long for a message. Read all of it"
+        f"Your whole task is in the file {plan.prompt_file}, which is too long for a message. Read all of it"
         " first, in parts if need be, and then do exactly what it says; end your reply as it demands."
     )

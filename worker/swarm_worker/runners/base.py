@@ -1,4 +1,4 @@
-"""The interface of a runner: how a session is started, and who reads its output. Pure; it starts nothing."""
+"""The interface of a runner: how a session is started and which reader parses its output. It starts no process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,47 +14,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """A turn of a session that is about to be started."""
+    """The input of one turn of a session."""
 
     session_id: SessionId
     role: Role
     task: "Task"
     prompt: str
     project_root: Path
-    # Where the prompt stands too, for backends that can't take a long one otherwise.
+    # A copy of the prompt, for backends that can't pass a long one otherwise.
     prompt_file: Path = Path("prompt.md")
-    # Names the swarm among all swarms; empty until the server has said it.
+    # Unique among all swarms; empty until the server has sent it.
     swarm_id: str = ""
-    # Whether the session has had a turn already and goes on.
+    # True if an earlier turn of the session is to be continued.
     resumed: bool = False
 
 
 class Runner:
-    """A backend; what most have in common."""
+    """A backend of sessions, with defaults for the methods that most backends share."""
 
     name: ClassVar[str]
-    # How long the start of a session may keep a core busy. Starts of 0 s need not wait for one another.
+    # How long the start of a session may keep a core busy. Starts with 0 s are not throttled.
     boot_s: ClassVar[float] = 0.0
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
-        """The program and its arguments."""
+        """Returns the program and its arguments."""
         raise NotImplementedError
 
     def reader(self, plan: SessionPlan) -> "OutputReader":
-        """A reader for that turn. No runner loads its readers sooner: an idle worker does without."""
+        """Returns a reader for that turn.
+
+        Performance: readers are imported here, with the first session, so that an idle worker does not hold
+        them in memory (docs/performance.md).
+        """
         raise NotImplementedError
 
     def stdin(self, plan: SessionPlan) -> bytes | None:
-        """What the program is given to read; None is no stdin at all."""
+        """Returns the bytes for standard input; None if standard input is /dev/null."""
         return plan.prompt.encode(errors="replace")
 
     def prepare(self, plan: SessionPlan) -> None:
-        """Lays out the files that the program will look for; raises OSError if it can't."""
+        """Writes the files that the program will look for.
 
-    def feed(self, plan: SessionPlan) -> Path | None:
-        """The file, which need not exist, that the program reports its progress in."""
+        Raises:
+            OSError: a file could not be written.
+        """
+
+    def progress_file(self, plan: SessionPlan) -> Path | None:
+        """Returns the file that the program appends its progress to; the file need not exist yet."""
         return None
 
     def resumable(self, plan: SessionPlan) -> bool:
-        """Whether a further turn of that session would know of the one before, and not start blank."""
+        """Returns whether a further turn of that session would continue the conversation."""
         return False

@@ -1,7 +1,7 @@
-"""The `amplifier` runner: the command-line program that people use, its prompt on stdin, its answer one JSON.
+"""The `amplifier` runner: the command-line program that people use, the prompt on stdin, the answer one JSON document.
 
-Its one rule: the session's id is known before the spawn. Where the program can't be told it, a session of
-that id is laid out first and resumed.
+Invariant: the session's id is known before the process starts. If the program has no option for the id, the
+runner writes the metadata of a session with that id and has the program resume it.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cli:
-    """The program that was found, and what it can do."""
+    """The installed `amplifier` and whether it has an option for the session's id."""
 
     path: str
     takes_id: bool
@@ -47,7 +47,7 @@ class CliRunner(Runner):
         return CliReader(plan)
 
     def prepare(self, plan: SessionPlan) -> None:
-        """Lays out the session that is to be resumed, with its bundle: a resume would not ask for the active one."""
+        """Writes the metadata of the session to resume, with its bundle: a resume does not look up the active one."""
         if self.cli.takes_id or plan.resumed:
             return
         bundle = self.bundle or active_bundle(self.home, plan.project_root)
@@ -56,7 +56,7 @@ class CliRunner(Runner):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
 
-    def feed(self, plan: SessionPlan) -> Path | None:
+    def progress_file(self, plan: SessionPlan) -> Path | None:
         return self._folder(plan) / "events.jsonl"
 
     def resumable(self, plan: SessionPlan) -> bool:
@@ -67,7 +67,7 @@ class CliRunner(Runner):
 
 
 def active_bundle(home: Path, project_root: Path) -> str:
-    """The bundle that the user's settings choose; the nearest file wins."""
+    """Returns the active bundle of the user's settings, empty if there is none; the nearest file wins."""
     for settings in settings_of(home, project_root):
         chosen = settings.get("bundle")
         if isinstance(chosen, dict) and isinstance(chosen.get("active"), str):
@@ -76,20 +76,20 @@ def active_bundle(home: Path, project_root: Path) -> str:
 
 
 def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
-    """The settings that can be read, the nearest first."""
-    import yaml  # noqa: PLC0415  # 2 MiB that no worker with another runner needs
+    """Yields the settings files that can be parsed, the nearest first."""
+    import yaml  # noqa: PLC0415  # 2 MiB that only workers with this runner need
 
     own = project_root / ".amplifier"
     for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):  # it is the program's to complain about
+        except (OSError, ValueError, yaml.YAMLError):  # the program itself reports a broken settings file
             continue
         if isinstance(settings, dict):
             yield settings
 
 
 def _slug(project_root: Path) -> str:
-    """The name of a project, as the program makes it of its folder."""
+    """Returns the project's name, derived from its folder in the same way as the program does."""
     slug = str(project_root.resolve()).replace("/", "-").replace("\\", "-").replace(":", "")
     return slug if slug.startswith("-") else f"-{slug}"

@@ -1,11 +1,11 @@
-"""Reads sessions of `amplifier run`: JSON at the end of stdout, the kernel's events in a file of its own.
+"""The reader for sessions of `amplifier run`: JSON at the end of stdout, the kernel's events in a progress file.
 
-Its one rule: usage is demanded only where the events could have told it; the program itself tells none.
+Invariant: a reply without usage fails only if the events were read; the program itself reports no usage.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
@@ -15,40 +15,47 @@ from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.envelope import WRONG_CALL
 from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error
-from swarm_worker.runners.provider_errors import failure_of
-from swarm_worker.runners.reader import MUTE, STARTING, WORKING, Report
+from swarm_worker.runners.provider_errors import classify_error
+from swarm_worker.runners.reader import SILENT_UNTIL_END, STARTING, WORKING, Report
 
-# Where no hook logs the session, the program misses its own file after the work is done, and says so first.
-UNLOGGED: Final = ("session", "not found")
-ASKING: Final = ("llm:", "provider:")
+# Words of the error that the program prints before its answer if no hook logs the session: it misses its own log.
+UNLOGGED_WORDS: Final = ("session", "not found")
+MODEL_EVENTS: Final = ("llm:", "provider:")
+
+
+class KernelEvent(NamedTuple):
+    """A line of the progress file."""
+
+    name: str
+    data: Mapping[str, Any]
 
 
 class CliReader:
-    """Reads one session."""
+    """A reader of one session."""
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
-        self._gate = EvidenceOfWork(plan)
+        self._evidence = EvidenceOfWork(plan)
         self._events = EventReader()
-        self._fed = Usage()
-        self._seen = False
+        self._progress_usage = Usage()
+        self._has_progress = False
         self._begun = False
-        self._asked = False
+        self._model_asked = False
         self._last = ""
 
     @property
     def usage(self) -> Usage:
-        return self._events.usage.plus(self._fed)
+        return self._events.usage.plus(self._progress_usage)
 
     @property
-    def patience(self) -> float:
-        """Without a hook that logs the session, nothing is heard before its end."""
-        if not self._seen:
-            return MUTE
+    def stall_factor(self) -> float:
+        """Returns SILENT_UNTIL_END until an event was read: without a logging hook there are no events."""
+        if not self._has_progress:
+            return SILENT_UNTIL_END
         return WORKING if self._begun else STARTING
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """Its JSON is spread over lines; what is no line of it is worth a log entry."""
+        """Logs the line unless it looks like a part of the JSON document, which spans several lines."""
         if not line.text.strip() or line.text.lstrip()[:1] in '{}"[]':
             return ()
         self._last = line.text.strip()
@@ -60,24 +67,23 @@ class CliReader:
             self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """An event of the kernel."""
-        event = None if line.cut else _event(line.text)
+    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
+        """Reads an event of the kernel."""
+        event = None if line.cut else _parse_event(line.text)
         if event is None:
             return ()
-        self._seen = True
-        name, data = event
-        self._begun = self._begun or name.startswith(("llm:response", "tool:"))
-        self._asked = self._asked or name.startswith(ASKING)
-        if name == "llm:response":
-            self._fed = self._fed.plus(_usage(data))
-        return _entries(name, data)
+        self._has_progress = True
+        self._begun = self._begun or event.name.startswith(("llm:response", "tool:"))
+        self._model_asked = self._model_asked or event.name.startswith(MODEL_EVENTS)
+        if event.name == "llm:response":
+            self._progress_usage = self._progress_usage.plus(_usage(event.data))
+        return _log_lines(event)
 
-    def end(self) -> Sequence[SessionLogLine]:
+    def finish(self) -> Sequence[SessionLogLine]:
         return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
-        """The last document counts; its status before the exit code, the evidence before both."""
+        """Judges by the last document; evidence outranks the document's status, and that outranks the exit code."""
         found = [document for document in objects(stdout) if "status" in document]
         if not found:
             return Report("", self._without_document(exit_code))
@@ -88,32 +94,33 @@ class CliReader:
         reply = answers[-1].get("response")
         reply = reply if isinstance(reply, str) else ""
         if exit_code != 0 and not errors:
-            return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._said()}"))
-        return Report(reply, self._gate.fault(reply, asked=self._asked or not self._seen))
+            return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._last_words()}"))
+        asked = self._model_asked or not self._has_progress
+        return Report(reply, self._evidence.failure(reply, asked=asked))
 
     def _without_document(self, exit_code: int) -> Failure:
         if exit_code == WRONG_CALL:
             return Failure(
-                FailureClass.BAD_CONFIG, f"amplifier does not take the worker's call{self._said()}"
+                FailureClass.BAD_CONFIG, f"amplifier rejects the worker's call{self._last_words()}"
             )
-        return agent_error(self._plan, f"it exited with {exit_code} and left no JSON{self._said()}")
+        return agent_error(self._plan, f"it exited with {exit_code} and left no JSON{self._last_words()}")
 
-    def _said(self) -> str:
+    def _last_words(self) -> str:
         return f": {one_line(self._last, 500)}" if self._last else ""
 
 
 def _is_unlogged(document: Json) -> bool:
     text = str(document.get("error", "")).lower()
-    return all(word in text for word in UNLOGGED)
+    return all(word in text for word in UNLOGGED_WORDS)
 
 
 def _failure(document: Json) -> Failure:
     kind, error = document.get("error_type"), document.get("error")
     text = error if isinstance(error, str) and error else json.dumps(document, ensure_ascii=False)
-    return failure_of(f"{kind}: {text}" if isinstance(kind, str) and kind and kind not in text else text)
+    return classify_error(f"{kind}: {text}" if isinstance(kind, str) and kind and kind not in text else text)
 
 
-def _event(text: str) -> tuple[str, Mapping[str, Any]] | None:
+def _parse_event(text: str) -> KernelEvent | None:
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):
@@ -121,7 +128,7 @@ def _event(text: str) -> tuple[str, Mapping[str, Any]] | None:
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return None
     data = event.get("data")
-    return event["event"], data if isinstance(data, dict) else event
+    return KernelEvent(event["event"], data if isinstance(data, dict) else event)
 
 
 def _usage(data: Mapping[str, Any]) -> Usage:
@@ -134,7 +141,8 @@ def _usage(data: Mapping[str, Any]) -> Usage:
     )
 
 
-def _entries(name: str, data: Mapping[str, Any]) -> Sequence[SessionLogLine]:
+def _log_lines(event: KernelEvent) -> Sequence[SessionLogLine]:
+    name, data = event
     tool = str(data.get("tool_name", data.get("tool", "")))
     if name == "tool:pre":
         text = json.dumps(data.get("tool_input", data.get("arguments")), ensure_ascii=False, default=str)

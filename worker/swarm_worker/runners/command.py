@@ -1,4 +1,4 @@
-"""The `command` runner: any program, such as another agent or a script, in the place of Amplifier."""
+"""The `command` runner: any program, such as another agent or a script, instead of Amplifier."""
 
 import os
 import shlex
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import find_program
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
-from swarm_worker.runners.programs import find_program
 
 if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader
 
 
 class CommandRunner(Runner):
-    """Starts one program for builders and one for validators."""
+    """A runner that starts one program for builders and one for validators."""
 
     name = "command"
 
@@ -34,7 +34,11 @@ class CommandRunner(Runner):
 
 
 def command_runner(config: WorkerConfig, *, project_root: Path) -> CommandRunner:
-    """The runner as configured; raises Exit where it could not start a session."""
+    """Returns the configured runner.
+
+    Raises:
+        ProgramExit: a command is missing, can't be split into words, or can't be started.
+    """
     builder = _argv(config.builder_command, "--builder-command", project_root)
     if config.no_validation and not config.validator_command:
         return CommandRunner(builder=builder, validator=())
@@ -51,16 +55,14 @@ def _argv(text: str, flag: str, project_root: Path) -> Sequence[str]:
     if not argv:
         raise ProgramExit(ExitCode.USAGE, f"--runner command needs {flag} 'PROGRAM ARGUMENT…'", hint=hint)
     if not _can_start(argv[0], project_root):
-        where = ", seen from the project root" if os.sep in argv[0] else " on PATH"
+        where = "an executable file, seen from the project root" if os.sep in argv[0] else "on PATH"
         raise ProgramExit(
-            ExitCode.USAGE,
-            f"{flag}: there is no program {argv[0]!r}{where}",
-            hint="install it or correct the flag",
+            ExitCode.USAGE, f"{flag}: {argv[0]!r} is not {where}", hint="install it or correct the flag"
         )
     return argv
 
 
 def _can_start(program: str, project_root: Path) -> bool:
-    """Looks as the session's exec will: a name on PATH, a path from the project root."""
+    """Resolves the program as exec will: a name on PATH, a path from the project root."""
     place = str(project_root / program) if os.sep in program else program
     return find_program(place, path=os.environ.get("PATH", os.defpath)) is not None

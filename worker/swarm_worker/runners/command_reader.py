@@ -1,4 +1,4 @@
-"""Reads what a command of the `command` runner prints, which may be anything."""
+"""The reader for programs of the `command` runner, whose output may be anything."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from swarm_worker.runners.reader import STARTING, WORKING, Report
 
 
 class CommandReader:
-    """Takes stdout as it is and looks for usage on stderr."""
+    """A reader that takes stdout as the reply and looks for usage on stderr."""
 
     def __init__(self, role: Role) -> None:
         self._role = role
@@ -25,7 +25,7 @@ class CommandReader:
         return self._events.usage
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         return WORKING if self._begun else STARTING
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
@@ -40,18 +40,18 @@ class CommandReader:
             self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
+    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
         return ()
 
-    def end(self) -> Sequence[SessionLogLine]:
+    def finish(self) -> Sequence[SessionLogLine]:
         return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
-        """Exit 0 is what makes a builder's work done; a validator's rejection counts with any code."""
+        """Reports a failure unless the program exited with 0; a validator's FAIL counts with any exit code."""
         verdict = read_verdict(stdout).verdict if self._role is Role.VALIDATOR else None
         rejected = verdict is not None and not verdict.passed
         if exit_code == 0 or rejected:
             return Report(stdout)
-        said = f": {one_line(self._last, 500)}" if self._last else ""
-        error = f"the {self._role}'s command exited with {exit_code}{said}"
+        last_words = f": {one_line(self._last, 500)}" if self._last else ""
+        error = f"the {self._role}'s command exited with {exit_code}{last_words}"
         return Report(stdout, Failure(FailureClass.AGENT_ERROR, error))

@@ -1,11 +1,12 @@
-"""Finds the programs that runners drive, and asks what they can do: features change from month to month."""
+"""The programs that runners start: where they are and which options they have, which changes between releases."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarm_worker.runners.programs import ask, find_program
+from amplifier_swarm.light_imports import find_program
+from swarm_worker.runners.programs import run_program
 
 if TYPE_CHECKING:
     from swarm_worker.runners.agent import Engine
@@ -13,52 +14,58 @@ if TYPE_CHECKING:
 
 AGENT: Final = "amplifier-agent"
 CLI: Final = "amplifier"
-# A cold start of the program itself, on a busy machine.
+# The time for a cold start of the program on a busy machine.
 ANSWER_S: Final = 60.0
 _OTHER: Final = "or choose another --runner"
 
 
 def agent_path(own: Mapping[str, str], env: Mapping[str, str]) -> str | None:
-    """Where `amplifier-agent` is, if anywhere."""
+    """Returns the path of `amplifier-agent`, or None; the worker's AMPLIFIER_AGENT_BIN comes before PATH."""
     return find_program(own.get("AMPLIFIER_AGENT_BIN") or AGENT, path=env.get("PATH", ""))
 
 
 def cli_path(env: Mapping[str, str]) -> str | None:
-    """Where `amplifier` is, if anywhere."""
+    """Returns the path of `amplifier`, or None."""
     return find_program(CLI, path=env.get("PATH", ""))
 
 
 def find_engine(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Engine":
-    """The engine and its features; raises Exit where it can't be driven."""
-    from swarm_worker.runners.agent import engine_of  # noqa: PLC0415  # a worker has one runner
+    """Asks `amplifier-agent` for its version and options.
+
+    Raises:
+        ProgramExit: the program is missing, does not answer, or lacks a required option.
+    """
+    from swarm_worker.runners.agent import parse_engine  # noqa: PLC0415  # a worker has one runner
 
     if path is None:
-        raise ProgramExit(
-            ExitCode.USAGE, f"there is no program {AGENT!r} on PATH", hint=f"install it, {_OTHER}"
-        )
-    version = ask([path, "version", "--json"], env=env, cwd=cwd, timeout_s=ANSWER_S)
+        raise ProgramExit(ExitCode.USAGE, f"{AGENT} is not on PATH", hint=f"install it, {_OTHER}")
+    version = run_program([path, "version", "--json"], env=env, cwd=cwd, timeout_s=ANSWER_S)
     if version.code != 0:
         raise ProgramExit(
-            ExitCode.USAGE, f"{path} does not tell its version: {version.said}", hint=f"update it, {_OTHER}"
+            ExitCode.USAGE,
+            f"{path} version --json fails: {version.last_line}",
+            hint=f"update it, {_OTHER}",
         )
-    help_text = ask([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
+    help_text = run_program([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
     try:
-        return engine_of(path, version=version.out, help_text=help_text.out if help_text.code == 0 else "")
+        return parse_engine(path, version=version.out, help_text=help_text.out if help_text.code == 0 else "")
     except ValueError as error:
-        text = f"{path} can't be driven by this version: {error}"
+        text = f"{path} does not work with this version of swarm-worker: {error}"
         raise ProgramExit(ExitCode.USAGE, text, hint=f"update it, {_OTHER}") from error
 
 
 def find_cli(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Cli":
-    """The program and its features; raises Exit where it can't be driven."""
+    """Asks `amplifier` for its options.
+
+    Raises:
+        ProgramExit: the program is missing, does not answer, or lacks a required option.
+    """
     from swarm_worker.runners.cli import Cli  # noqa: PLC0415  # a worker has one runner
 
     if path is None:
-        raise ProgramExit(
-            ExitCode.USAGE, f"there is no program {CLI!r} on PATH", hint=f"install it, {_OTHER}"
-        )
-    told = ask([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
-    if told.code != 0 or "--output-format" not in told.out:
-        text = f"{path} can't be driven: `run --help` gave {told.said!r}"
+        raise ProgramExit(ExitCode.USAGE, f"{CLI} is not on PATH", hint=f"install it, {_OTHER}")
+    answer = run_program([path, "run", "--help"], env=env, cwd=cwd, timeout_s=ANSWER_S)
+    if answer.code != 0 or "--output-format" not in answer.out:
+        text = f"{path} run --help does not list --output-format: {answer.last_line!r}"
         raise ProgramExit(ExitCode.USAGE, text, hint=f"update it, {_OTHER}")
-    return Cli(path, takes_id="--session-id" in told.out)
+    return Cli(path, takes_id="--session-id" in answer.out)

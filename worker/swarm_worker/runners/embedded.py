@@ -1,4 +1,4 @@
-"""The `embedded` runner: a real amplifier-core session in a child process, with an offline provider."""
+"""The `embedded` runner for rehearsals: a real amplifier-core session in a child process, its provider offline."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedRunner(Runner):
-    """Starts `python -m swarm_worker.embedded`."""
+    """A runner that starts `python -m swarm_worker.embedded`."""
 
     name = "embedded"
 

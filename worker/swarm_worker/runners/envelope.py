@@ -1,6 +1,6 @@
-"""Reads sessions that end with an envelope: one JSON object on stdout, events on stderr.
+"""The reader for sessions that end with an envelope: one JSON object on stdout, events on stderr.
 
-Its one rule: the envelope counts before the exit code, and the evidence before both.
+Invariant: evidence of work outranks the envelope, and the envelope outranks the exit code.
 """
 
 import json
@@ -14,33 +14,35 @@ from swarm_worker.output.json_objects import Json, objects
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error
-from swarm_worker.runners.provider_errors import denied, failure_of
+from swarm_worker.runners.provider_errors import classify_error, denied_failure
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 
-# What a program says of a command line that it does not understand, and of an interrupt.
+# Exit codes of a program that rejects its command line, and of one that was interrupted.
 WRONG_CALL: Final = 2
 INTERRUPTED: Final = 130
-# What its provider lacks stands in the code for once.
-UNPROVIDED: Final = ("provider_not_configured", "provider_init_failed")
+# The only error codes that name a fault of the provider; other faults are named in the message.
+NO_PROVIDER_CODES: Final = ("provider_not_configured", "provider_init_failed")
 
 
 class EnvelopeReader:
-    """Reads one session and asks for the evidence that it did something."""
+    """A reader of one session, which demands evidence that the session did something."""
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
-        self._gate = EvidenceOfWork(plan)
+        self._evidence = EvidenceOfWork(plan)
         self._events = EventReader()
         self._last = ""
-        self._told = Usage()
+        self._envelope_usage = Usage()
 
     @property
     def usage(self) -> Usage:
-        """What the events say; an envelope's own sums count only where there were none."""
-        return self._events.usage if self._events.model_used else self._events.usage.plus(self._told)
+        """Returns the sum of the events; the envelope's sums count only if no event reported usage."""
+        return (
+            self._events.usage if self._events.model_used else self._events.usage.plus(self._envelope_usage)
+        )
 
     @property
-    def patience(self) -> float:
+    def stall_factor(self) -> float:
         return WORKING if self._events.has_events else STARTING
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
@@ -55,45 +57,46 @@ class EnvelopeReader:
                 self._last = entry.text.strip() or self._last
         return entries
 
-    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
+    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
         return ()
 
-    def end(self) -> Sequence[SessionLogLine]:
+    def finish(self) -> Sequence[SessionLogLine]:
         return self._events.flush()
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
-        """Judges the session."""
+        """Judges the session by its envelope; see the invariant."""
         envelope = next((found for found in reversed(objects(stdout)) if "reply" in found), None)
         if envelope is None:
             return Report("", self._without_envelope(exit_code))
-        self._told = _told_usage(envelope)
+        self._envelope_usage = _envelope_usage(envelope)
         if envelope.get("error") is not None:
             return Report("", _failure(envelope["error"]))
         reply = envelope["reply"] if isinstance(envelope["reply"], str) else ""
         if exit_code != 0:
-            return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._said()}"))
-        asked = self._events.model_used or self._told.input_tokens + self._told.output_tokens > 0
-        return Report(reply, self._gate.fault(reply, asked=asked))
+            return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._last_words()}"))
+        used = self._envelope_usage
+        asked = self._events.model_used or used.input_tokens + used.output_tokens > 0
+        return Report(reply, self._evidence.failure(reply, asked=asked))
 
     def _without_envelope(self, exit_code: int) -> Failure:
-        text = f"it exited with {exit_code} and left no envelope{self._said()}"
+        text = f"it exited with {exit_code} and left no envelope{self._last_words()}"
         if exit_code == WRONG_CALL:
             return Failure(
-                FailureClass.BAD_CONFIG, f"the agent does not take the worker's call{self._said()}"
+                FailureClass.BAD_CONFIG, f"the agent rejects the worker's call{self._last_words()}"
             )
         if exit_code == INTERRUPTED or (exit_code != 0 and self._last.startswith("Aborted!")):
             return Failure(FailureClass.CRASHED, f"the {self._plan.role} was interrupted: {text}")
         return agent_error(self._plan, text)
 
-    def _said(self) -> str:
+    def _last_words(self) -> str:
         return f": {one_line(self._last, 500)}" if self._last else ""
 
 
-def _told_usage(envelope: Json) -> Usage:
-    """What the envelope itself says; older engines say nothing but 0."""
+def _envelope_usage(envelope: Json) -> Usage:
+    """Returns the sums of the envelope; older engines report 0."""
     metadata = envelope.get("metadata")
-    told: Json = metadata if isinstance(metadata, dict) else {}
-    return usage_of(told.get("tokensIn"), told.get("tokensOut"), told.get("costUsd"))
+    sums: Json = metadata if isinstance(metadata, dict) else {}
+    return usage_of(sums.get("tokensIn"), sums.get("tokensOut"), sums.get("costUsd"))
 
 
 def _failure(error: object) -> Failure:
@@ -103,7 +106,7 @@ def _failure(error: object) -> Failure:
     remedy = remedy if isinstance(remedy, str) else ""
     if details.get("classification") == "protocol":
         hint = f"; {remedy}" if remedy else ""
-        return Failure(FailureClass.BAD_CONFIG, f"the agent does not take the worker's call: {text}{hint}")
-    if details.get("code") in UNPROVIDED:
-        return denied(text, remedy or "configure the provider and its key")
-    return failure_of(text, remedy=remedy)
+        return Failure(FailureClass.BAD_CONFIG, f"the agent rejects the worker's call: {text}{hint}")
+    if details.get("code") in NO_PROVIDER_CODES:
+        return denied_failure(text, remedy or "configure the provider and its key")
+    return classify_error(text, remedy=remedy)

@@ -1,4 +1,4 @@
-"""The interface of a reader, which makes sense of one session's output; with the first session it is loaded."""
+"""The interface of a reader, which parses one session's output."""
 
 import math
 from collections.abc import Sequence
@@ -8,44 +8,44 @@ from typing import Final, Protocol
 from swarm_worker.domain.model import Failure, SessionLogLine, Usage
 from swarm_worker.output.lines import OutputLine
 
-# It works, and would be heard of.
+# Factors of the stall limit. WORKING: the session reports its progress.
 WORKING: Final = 1.0
-# Nothing is heard before a model's first answer, which can take long.
+# The session reports nothing before the model's first answer, which can take long.
 STARTING: Final = 3.0
-# It has no way to be heard of before its end.
-MUTE: Final = math.inf
+# The session reports nothing before its end.
+SILENT_UNTIL_END: Final = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a session that ended by itself came to."""
+    """The result of a session that exited by itself."""
 
     reply: str
     failure: Failure | None = None
 
 
 class OutputReader(Protocol):
-    """Reads the output of one session as it comes."""
+    """An incremental parser of one session's output; its methods return the lines to log."""
 
     @property
     def usage(self) -> Usage:
-        """What it has used so far."""
+        """Returns the tokens and the cost so far."""
 
     @property
-    def patience(self) -> float:
-        """How many times the stall limit it may be silent for now; see the constants."""
+    def stall_factor(self) -> float:
+        """Returns the factor of the stall limit that applies now: WORKING, STARTING or SILENT_UNTIL_END."""
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """Takes in a line of standard output."""
+        """Reads a line of standard output."""
 
     def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """Takes in a line of standard error."""
+        """Reads a line of standard error."""
 
-    def fed(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """Takes in a line of the file that the session reports its progress in."""
+    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
+        """Reads a line of the session's progress file."""
 
-    def end(self) -> Sequence[SessionLogLine]:
-        """What is left to log when nothing more comes."""
+    def finish(self) -> Sequence[SessionLogLine]:
+        """Returns the lines that are left to log when the output has ended."""
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
-        """Judges the session by the end of its output and by how it exited."""
+        """Judges the session by the end of its standard output and by its exit code."""

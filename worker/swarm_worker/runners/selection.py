@@ -1,6 +1,6 @@
-"""Chooses the runner, before the worker registers: what could not start a session is an error of the flags.
+"""The choice of the runner, made before the worker registers: a runner that can't start sessions is a usage error.
 
-Its one rule: no runner is loaded but the one that is chosen.
+Invariant: only the chosen runner's modules are imported.
 """
 
 import importlib.util
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner
@@ -31,19 +32,20 @@ def choose_runner(
     own: Mapping[str, str] = os.environ,
     env: Mapping[str, str] | None = None,
 ) -> Runner:
-    """The runner that the flags ask for; raises Exit where it can't work here.
+    """Returns the runner that the flags ask for; `own` is the worker's environment, `env` its sessions'.
 
-    `own` is the worker's environment, `env` that of its sessions.
+    Raises:
+        ProgramExit: the runner can't start sessions here.
     """
     env = own if env is None else env
-    name = config.runner if config.runner != "auto" else _automatic(own, env)
-    if name == "command":
+    name = config.runner if config.runner != RunnerName.AUTO else _detect_runner(own, env)
+    if name == RunnerName.COMMAND:
         from swarm_worker.runners.command import command_runner  # noqa: PLC0415  # see the module
 
         return command_runner(config, project_root=project_root)
-    if name == "amplifier-agent":
+    if name == RunnerName.AMPLIFIER_AGENT:
         return _agent_runner(config, project_root, own, env)
-    if name == "amplifier":
+    if name == RunnerName.AMPLIFIER:
         from swarm_worker.runners.cli import CliRunner  # noqa: PLC0415  # see the module
 
         cli = find_cli(cli_path(env), env=env, cwd=project_root)
@@ -55,13 +57,13 @@ def choose_runner(
     return EmbeddedRunner()
 
 
-def _automatic(own: Mapping[str, str], env: Mapping[str, str]) -> str:
-    name, why = "embedded", "neither amplifier-agent nor amplifier is on PATH"
+def _detect_runner(own: Mapping[str, str], env: Mapping[str, str]) -> RunnerName:
+    name, why = RunnerName.EMBEDDED, "neither amplifier-agent nor amplifier is on PATH"
     if path := agent_path(own, env):
-        name, why = "amplifier-agent", f"it is at {path}"
+        name, why = RunnerName.AMPLIFIER_AGENT, f"it is at {path}"
     elif path := cli_path(env):
-        name, why = "amplifier", f"it is at {path}, and amplifier-agent is not on PATH"
-    _log.info("runner chosen", runner=name, why=why)
+        name, why = RunnerName.AMPLIFIER, f"it is at {path}, and amplifier-agent is not on PATH"
+    _log.info("runner chosen", runner=name.value, why=why)
     return name
 
 
@@ -71,11 +73,11 @@ def _agent_runner(
     from swarm_worker.runners.agent import AgentRunner  # noqa: PLC0415  # see the module
 
     engine = find_engine(agent_path(own, env), env=env, cwd=root)
-    given = {Role.BUILDER: config.builder_config, Role.VALIDATOR: config.validator_config}
-    # Sessions run in the project root, the flags were given elsewhere.
-    configs = {role: path.absolute() for role, path in given.items() if path is not None}
+    paths = {Role.BUILDER: config.builder_config, Role.VALIDATOR: config.validator_config}
+    # A relative path is relative to the worker's folder; sessions run in the project root.
+    configs = {role: path.absolute() for role, path in paths.items() if path is not None}
     if configs and "--config" not in engine.options:
-        text = f"amplifier-agent {engine.version} takes no --config"
+        text = f"amplifier-agent {engine.version} has no --config"
         raise ProgramExit(
             ExitCode.USAGE, text, hint="update it, or leave --builder-config and --validator-config out"
         )

@@ -1,6 +1,6 @@
-"""The mode that keeps validators from changing what they judge: a file that the engine looks for in the project.
+"""The mode that keeps validators from changing the work that they judge: a file that the engine reads in the project.
 
-Its one rule: a file of that name which is not ours is the user's, and is left and used as it is.
+Invariant: a file of that name without the worker's mark belongs to the user, and is used unchanged.
 """
 
 import os
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 MODE: Final = "swarm-validate"
-PLACE: Final = Path(".amplifier", "modes", f"{MODE}.md")
+MODE_FILE: Final = Path(".amplifier", "modes", f"{MODE}.md")
 _MARK: Final = "Written by swarm-worker"
-# `bash` is among the safe ones since a validator has to run tests. `delegate` is not: what a child session
-# does need not be under its parent's mode.
+# `bash` is safe since a validator has to run tests. `delegate` is not: a child session may ignore its parent's mode.
 _TEXT: Final = f"""\
 ---
 mode:
@@ -42,14 +41,18 @@ writes is open to you, and commands must leave every file as they found it.
 """
 
 
-def lay_out(project_root: Path) -> None:
-    """Writes the mode's file where it is missing or ours, at once as a whole; raises OSError."""
-    path = project_root / PLACE
+def write_mode_file(project_root: Path) -> None:
+    """Writes the mode's file atomically, if it is missing or the worker's own.
+
+    Raises:
+        OSError: the file can't be read or written.
+    """
+    path = project_root / MODE_FILE
     if path.exists():
         present = path.read_text(encoding="utf-8", errors="replace")
         if present == _TEXT or _MARK not in present:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")  # other workers of this project do the same now
-    fresh.write_text(_TEXT, encoding="utf-8")
-    fresh.replace(path)
+    temporary = path.with_suffix(f".{os.getpid()}")  # other workers of this project may write the file too
+    temporary.write_text(_TEXT, encoding="utf-8")
+    temporary.replace(path)

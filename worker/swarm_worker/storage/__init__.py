@@ -1,1 +1,1 @@
-"""The state folder, and what must survive a crash."""
+"""The state folder, and the files that must survive a crash."""

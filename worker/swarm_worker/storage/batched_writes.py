@@ -1,5 +1,6 @@
-"""One blocking call at a time, in a thread; what comes meanwhile shares the next. Its one rule: nobody waits for
-more than the call that has their own item in it.
+"""Group commit of blocking writes: one write at a time, in a thread; the items that wait meanwhile share the next.
+
+Invariant: a caller waits for no write after the one that holds its own item.
 """
 
 import asyncio
@@ -10,29 +11,29 @@ Item = TypeVar("Item")
 
 
 class BatchedWrites(Generic[Item]):
-    """Makes a call for all items that wait."""
+    """Passes all waiting items to one call of a blocking function."""
 
-    def __init__(self, call: Callable[[Sequence[Item]], None]) -> None:
-        self._call = call
+    def __init__(self, write: Callable[[Sequence[Item]], None]) -> None:
+        self._write = write
         self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
-        self._calling: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
 
-    async def do(self, item: Item) -> None:
-        """Returns when the call for it has; raises what that did."""
+    async def run(self, item: Item) -> None:
+        """Returns when the item is written; raises the error of the write that held the item."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
-        if self._calling is None:
-            self._calling = asyncio.create_task(self._run())
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
         await done
 
-    async def _run(self) -> None:
+    async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            call = asyncio.get_running_loop().run_in_executor(None, self._call, [item for item, _ in batch])
-            await asyncio.wait((call,))
-            error = call.exception()  # whatever it is, it is for those who wait
+            write = asyncio.get_running_loop().run_in_executor(None, self._write, [item for item, _ in batch])
+            await asyncio.wait((write,))
+            error = write.exception()  # of any kind: the callers handle it
             for _, done in batch:
-                if done.done():  # whoever asked has gone
+                if done.done():  # the caller was cancelled
                     continue
                 done.set_result(None) if error is None else done.set_exception(error)
-        self._calling = None
+        self._writing = None

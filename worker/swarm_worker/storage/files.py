@@ -1,25 +1,30 @@
-"""Files that outlast a loss of power. Its one rule: a file is there whole, as it was or as it is to be."""
+"""Durable files, private files and private folders.
+
+Invariant: after a loss of power, a durable file holds the old content or the new content, whole.
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from amplifier_swarm.light_imports import temporary_folder
 
-def keep(path: Path, content: bytes) -> None:
-    """Puts the content there for this user alone; durable when it returns. Blocks for the disk."""
-    fresh = path.with_suffix(".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replaces a file, readable by this user alone; the content is durable on return. Blocks for the disk."""
+    new = path.with_suffix(".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         write_all(fd, content)
         os.fsync(fd)
     finally:
         os.close(fd)
-    fresh.rename(path)
-    _sync_folder(path.parent)
+    new.rename(path)
+    _sync_folder(path.parent)  # else a loss of power may undo the rename
 
 
 def write_all(fd: int, content: bytes) -> None:
-    """Writes all of it: the system may take a part at a time."""
+    """Writes all of the content, in as many system calls as needed."""
     left = memoryview(content)
     while left:
         left = left[os.write(fd, left) :]
@@ -33,27 +38,21 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def private_folder(path: Path) -> None:
-    """Makes a folder that only this user may look into, with its parents."""
+def make_private_folder(path: Path) -> None:
+    """Makes a folder, with its parents, that only this user may read."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError:
-        private_folder(path.parent)
+        make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 
 
 def machine_folder(own: Mapping[str, str]) -> Path:
-    """What all workers of this user on this machine share: locks, and what one of them has found out."""
+    """Returns the folder that all workers of this user share on this machine: locks and results of probes."""
     cache = own.get("XDG_CACHE_HOME", "")
     home = own.get("HOME", "")
-    base = Path(cache) if cache else Path(home, ".cache") if home else _temporary()
+    base = Path(cache) if cache else Path(home, ".cache") if home else temporary_folder() / str(os.getuid())
     return base / "amplifier-swarm"
-
-
-def _temporary() -> Path:
-    import tempfile  # noqa: PLC0415  # see programs
-
-    return Path(tempfile.gettempdir(), str(os.getuid()))
 
 
 def write_private(path: Path, text: str) -> None:

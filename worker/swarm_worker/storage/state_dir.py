@@ -1,8 +1,12 @@
-"""The worker's own folder: at most one process has it, and what ran before in it has ended for certain.
+"""The worker's state folder: at most one process has it, and no session of a former process still runs.
 
-`STATE_DIR/NAME/` holds `lock` (held for as long as the process lives), `instance`, `guards/` (a lock a
-session, held by its guard until nothing of it is left), `sessions/` (prompts, while they run), `outbox/` and
-`openings` (the number from which this process counts its requests for streams).
+`STATE_DIR/NAME/` holds:
+- `lock`: held as long as the process lives;
+- `instance`: the id of this folder;
+- `guards/`: a lock a session, held by its guard until no process of the session is left;
+- `sessions/`: the prompts of running sessions;
+- `outbox/`: the outcomes that the server has not answered;
+- `openings`: the number from which this process counts its requests for claim streams.
 """
 
 import fcntl
@@ -13,101 +17,109 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.names import host_name
-from swarm_worker.storage.files import keep, private_folder, write_private
+from swarm_worker.storage.files import make_private_folder, write_durably, write_private
 
-# More requests for streams than one process can make.
-OPENINGS: Final = 2**32
-# More workers than this on one host have names.
-WORKERS: Final = 10_000
+# More requests for claim streams than one process can make.
+STREAMS_PER_PROCESS: Final = 2**32
+# The most workers on one host that get a default name.
+MAX_WORKERS: Final = 10_000
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder that this process has."""
+    """The state folder that this process holds."""
 
     name: str
     path: Path
     instance: str
-    # Each request for a stream has a higher number than this, and than all of former processes.
-    openings: int = 0
+    # Each request for a claim stream has a higher number than this one, and than all of former processes.
+    stream_seq: int = 0
 
     @property
     def outbox(self) -> Path:
+        """The folder of the outbox."""
         return self.path / "outbox"
 
     def session_file(self, session_id: str, name: str) -> Path:
-        """A file of a session. There is no folder for each: to remove one waits for the disk."""
+        """Returns the path of a session's file. Sessions have no folders: to remove one waits for the disk."""
         return Path(self.path, "sessions", f"{session_id}.{name}")
 
     def guard_lock(self, guard_name: str) -> Path:
-        """The file that a guard holds locked."""
+        """Returns the path of the file that a guard holds locked."""
         return Path(self.path, "guards", f"{guard_name}.lock")
 
     def forget_sessions(self) -> None:
-        """Removes what the sessions of a former process left."""
+        """Removes the files that the sessions of a former process left."""
         folder = self.path / "sessions"
-        private_folder(folder)
+        make_private_folder(folder)
         for file in folder.iterdir():
             with suppress(OSError):
                 file.unlink()
 
 
+class _LockedFolder(NamedTuple):
+    name: str
+    fd: int
+
+
 @contextmanager
 def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
-    """Takes the folder of that name, or of the host's first free one, until the end of the process.
+    """Locks the folder of that name, or of the host's first free name, until the end.
 
-    Raises Exit if another process has it or if it can't be written.
+    Raises:
+        ProgramExit: Another process has the folder, or the folder can't be written.
     """
     try:
         base = base.absolute()
-        private_folder(base)
-        taken, lock = _take(base, name) if name else _take_free(base)
+        make_private_folder(base)
+        locked = _lock_named(base, name) if name else _lock_first_free(base)
     except OSError as error:
         raise ProgramExit(
             ExitCode.USAGE,
             f"can't use --state-dir {base}: {error.strerror}",
-            hint="give one that is writable",
+            hint="pass a folder that this user may write",
         ) from error
     try:
-        yield _opened(taken, base / taken)
+        yield _opened(locked.name, base / locked.name)
     finally:
-        os.close(lock)
+        os.close(locked.fd)
 
 
-def _take(base: Path, name: str) -> tuple[str, int]:
-    private_folder(base / name)
-    lock = _locked(base / name)
-    if lock is None:
+def _lock_named(base: Path, name: str) -> _LockedFolder:
+    make_private_folder(base / name)
+    fd = _lock(base / name)
+    if fd is None:
         pid = (base / name / "lock").read_text(encoding="ascii", errors="replace").strip()
         raise ProgramExit(
             ExitCode.CONFLICT,
             f"a worker named {name!r} runs here already (pid {pid or 'unknown'})",
             hint="give another --name or --state-dir",
         )
-    return name, lock
+    return _LockedFolder(name, fd)
 
 
-def _take_free(base: Path) -> tuple[str, int]:
-    for number in range(1, WORKERS + 1):
+def _lock_first_free(base: Path) -> _LockedFolder:
+    for number in range(1, MAX_WORKERS + 1):
         name = f"{host_name()}-{number}"
-        private_folder(base / name)
-        lock = _locked(base / name)
-        if lock is not None:
-            return name, lock
+        make_private_folder(base / name)
+        fd = _lock(base / name)
+        if fd is not None:
+            return _LockedFolder(name, fd)
     raise ProgramExit(
-        ExitCode.CONFLICT, f"{WORKERS} workers run in {base} already", hint="give another --state-dir"
+        ExitCode.CONFLICT, f"{MAX_WORKERS} workers run in {base} already", hint="give another --state-dir"
     )
 
 
-def _locked(folder: Path) -> int | None:
+def _lock(folder: Path) -> int | None:
+    """Locks a folder; returns the descriptor that holds the lock, None if another process has it."""
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,21 +133,21 @@ def _locked(folder: Path) -> int | None:
 
 def _opened(name: str, path: Path) -> StateFolder:
     for part in ("guards", "sessions", "outbox"):
-        private_folder(path / part)
+        make_private_folder(path / part)
     file = path / "instance"
     instance = file.read_text(encoding="ascii").strip() if file.exists() else ""
     if not instance:
         instance = uuid.uuid4().hex
         write_private(file, instance + "\n")
-    return StateFolder(name, path, instance, _openings(path / "openings"))
+    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"))
 
 
-def _openings(file: Path) -> int:
-    """A number that no former process has come to. The clock serves a folder that was put back from a backup."""
+def _reserve_stream_seq(file: Path) -> int:
+    """Returns a number above all that former processes used. The clock covers a folder restored from a backup."""
     try:
         known = int(file.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         known = 0
-    first = max(known + OPENINGS, time.time_ns() // 1_000)
-    keep(file, f"{first}\n".encode())
+    first = max(known + STREAMS_PER_PROCESS, time.time_ns() // 1_000)
+    write_durably(file, f"{first}\n".encode())
     return first

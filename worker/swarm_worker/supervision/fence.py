@@ -1,5 +1,7 @@
-"""The worker's right to run sessions: the server extends it with each answered heartbeat, and its guards
-enforce it, so that it ends in time even if this process hangs or is frozen, or the machine slept meanwhile."""
+"""The worker's right to run sessions. Each answered heartbeat extends it, and guards enforce it.
+
+Sessions so end in time even if this process hangs or is frozen, or if the machine slept.
+"""
 
 import asyncio
 import math
@@ -8,73 +10,73 @@ from typing import Protocol
 from swarm_worker.guard.procfs import boot_s
 from swarm_worker.supervision.orphans import ProcessSupervisor
 
-# The clock of all times here. It goes on while the machine sleeps, as the server's does elsewhere.
+# The clock of all times here. It goes on while the machine sleeps, as the clock of a server elsewhere does.
 now_s = boot_s
 
 
-class Fenced(Protocol):
-    """A guard."""
+class FencedRun(Protocol):
+    """A running session whose guard enforces the fence."""
 
-    def fence(self, until_s: float) -> None:
-        """Lets the session run until then, unless more is said."""
+    def set_fence(self, until_s: float) -> None:
+        """Lets the session run until then, unless a later call extends the time."""
 
 
 class Fence:
-    """Knows until when sessions may run and tells the guards; and what holds them until then."""
+    """The end of the right to run, and the runs whose guards have to know it."""
 
-    def __init__(self, hold: ProcessSupervisor | None = None) -> None:
-        self.hold = hold or ProcessSupervisor()
+    def __init__(self, supervisor: ProcessSupervisor | None = None) -> None:
+        self.supervisor = supervisor or ProcessSupervisor()
         self._heard_s = now_s()
         self._stop_after_s = 0.0
-        self._guards: set[Fenced] = set()
-        self._told = asyncio.Event()
+        self._runs: set[FencedRun] = set()
+        self._changed = asyncio.Event()
 
     @property
     def until_s(self) -> float:
-        """When sessions end if the server is not heard again."""
+        """When sessions end if the server does not answer again, in seconds since boot."""
         return self._heard_s + self._stop_after_s
 
     @property
     def left_s(self) -> float:
-        """How long sessions may run from now on if the server is not heard again; 0 if not at all."""
+        """Seconds that sessions may run if the server does not answer again; 0 if they may not run."""
         return max(0.0, self.until_s - now_s())
 
-    def begin(self, *, stop_after_s: float, since: float) -> None:
-        """The server has said how long its silence may last; its first word counts as a heartbeat."""
+    def set_stop_after(self, stop_after_s: float, *, since: float) -> None:
+        """Sets how long the server may be silent; the first call counts as a heartbeat sent at `since`."""
         if self._stop_after_s == 0.0:
             self._heard_s = since
         self._stop_after_s = stop_after_s
-        self._tell()
+        self._publish()
 
     def extend(self, *, since: float) -> None:
-        """A heartbeat was answered; it counts from when it was sent."""
+        """Counts an answered heartbeat, from the time when the worker sent it."""
         self._heard_s = max(self._heard_s, since)
-        self._tell()
+        self._publish()
 
-    async def open(self) -> None:
-        """Returns when sessions may run: one begun without the right would end at once, as a lost one."""
+    async def wait_open(self) -> None:
+        """Waits until sessions may run; a session that starts without the right would end at once as a lost one."""
         while self.left_s == 0:
-            self._told.clear()
-            await self._told.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
-    def add(self, guard: Fenced) -> None:
-        """A guard has started, with the right as it was then."""
-        self._guards.add(guard)
+    def add(self, run: FencedRun) -> None:
+        """Adds a run that has started with the present end of the right."""
+        self._runs.add(run)
 
-    def remove(self, guard: Fenced) -> None:
-        """It has ended."""
-        self._guards.discard(guard)
+    def remove(self, run: FencedRun) -> None:
+        """Removes a run that has ended."""
+        self._runs.discard(run)
 
-    def _tell(self) -> None:
-        self._told.set()
-        for guard in self._guards:
-            guard.fence(self.until_s)
+    def _publish(self) -> None:
+        self._changed.set()
+        for run in self._runs:
+            run.set_fence(self.until_s)
 
 
 class OpenFence(Fence):
-    """For the sessions of a task that are to outlast any silence of the server. All else ends them as ever."""
+    """A fence without an end, for sessions that outlast any silence of the server. All other causes still end them."""
 
     @property
     def until_s(self) -> float:
-        """Never."""
+        """Infinite."""
         return math.inf

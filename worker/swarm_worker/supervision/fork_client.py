@@ -1,4 +1,4 @@
-"""Starts the fork server, and asks it for guards."""
+"""The worker's side of the fork server: starts the process and ends it."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+# The folder that holds the package swarm_worker.
 PACKAGES: Final = Path(__file__).parents[2]
-# As a module and not as a script: so it need not be compiled at each start.
+# Performance: a module is compiled once, a script at each start (docs/performance.md).
 FORK_SERVER: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard import fork_server; fork_server.main()"
 )
-# Else each session would look up anew, between fork and exec, what nobody called before in the nursery.
-BINDS: Final = {"LD_BIND_NOW": "1"}
-# A fork takes a millisecond; one that does not come in this time is of a process that somebody has frozen.
-ANSWER_S: Final = 20.0
+# Performance: without it each session resolves symbols again between fork and exec (docs/performance.md).
+BIND_NOW: Final = {"LD_BIND_NOW": "1"}
+# A fork takes a millisecond. A fork server that takes this long has been frozen by somebody.
+REPLY_S: Final = 20.0
 
 
 class ForkServer:
-    """The running process, which ends when nobody holds this any more."""
+    """A running fork server. The process ends when this object is collected."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -36,33 +37,33 @@ class ForkServer:
             os.close(null)
         finally:
             theirs.close()
-        self.line = ours
-        self.end_process = weakref.finalize(self, end_process, ours, self.pid)
+        self.sock = ours
+        self._kill = weakref.finalize(self, _kill_process, ours, self.pid)
 
-    async def readable(self) -> None:
-        """Returns when there is an answer, or nobody to give one."""
+    async def wait_readable(self) -> None:
+        """Waits until a reply can be read, or until the process has ended."""
         loop = asyncio.get_running_loop()
-        heard: asyncio.Future[None] = loop.create_future()
+        readable: asyncio.Future[None] = loop.create_future()
 
-        def hear() -> None:
-            if not heard.done():
-                heard.set_result(None)
+        def on_readable() -> None:
+            if not readable.done():
+                readable.set_result(None)
 
-        number = self.line.fileno()
-        loop.add_reader(number, hear)
+        fd = self.sock.fileno()
+        loop.add_reader(fd, on_readable)
         try:
-            await heard
+            await readable
         finally:
-            loop.remove_reader(number)
+            loop.remove_reader(fd)
 
     def close(self) -> None:
-        """Ends it, and it alone: its guards live on."""
-        self.end_process()
+        """Kills the fork server; its guards live on."""
+        self._kill()
 
 
-def end_process(line: socket.socket, pid: int) -> None:
-    line.close()
+def _kill_process(sock: socket.socket, pid: int) -> None:
+    sock.close()
     with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGKILL)  # our own child, which nobody else buries
+        os.kill(pid, signal.SIGKILL)  # our own child, which nobody else reaps
     with contextlib.suppress(OSError):
         os.waitpid(pid, 0)

@@ -1,6 +1,6 @@
-"""The worker's side of one guard: what is said to it, what it says, and its end.
+"""The worker's side of one guard: orders to it, its reports, its end.
 
-Its one rule: nothing here waits for the guard, which may be frozen or gone.
+Invariant: nothing here waits for the guard, which may be frozen or gone.
 """
 
 import asyncio
@@ -9,84 +9,85 @@ import os
 import socket
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from swarm_worker.guard.server import SESSION
+from swarm_worker.guard.protocol import REPORT_BYTES, SESSION_REQUEST
 
-MESSAGE_BYTES: Final = 64 * 1024
-
-# Takes what a guard says of a session, a message at a time; an empty one is the end of the guard.
-Take = Callable[[bytes], None]
+# Receives the reports on a session, one packet a call; an empty packet is the guard's end.
+ReportHandler = Callable[[bytes], None]
 
 
 class GuardClient:
-    """A guard that was borne. It ends, and ends its session, when nobody is there any more to speak to it."""
+    """A running guard. The guard ends, and ends its session, when the worker's end of the socket is closed."""
 
     def __init__(
-        self, pid: int, handle: int, line: socket.socket, *, gone: Callable[["GuardClient"], None]
+        self, pid: int, pidfd: int, sock: socket.socket, *, on_exit: Callable[["GuardClient"], None]
     ) -> None:
         self.pid = pid
         self.idle_since_s = 0.0
-        self._handle = handle
-        self._line = line
-        self._gone = gone
-        self._take: Take | None = None
-        self._close_handle = weakref.finalize(self, os.close, handle)
-        self._close_line = weakref.finalize(self, line.close)
+        self._pidfd = pidfd
+        self._sock = sock
+        self._on_exit = on_exit
+        self._on_report: ReportHandler | None = None
+        self._close_pidfd = weakref.finalize(self, os.close, pidfd)
+        self._close_sock = weakref.finalize(self, sock.close)
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(handle, self._end)
-        self._loop.add_reader(line.fileno(), self._hear)
+        self._exited: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(pidfd, self._on_pidfd_readable)
+        self._loop.add_reader(sock.fileno(), self._on_readable)
 
-    def begin(self, fds: Sequence[int], take: Take) -> None:
-        """Gives it a session, with the descriptors that `post` names; raises OSError if it can't be told."""
-        socket.send_fds(self._line, [SESSION], fds)
-        self._take = take
+    def start_session(self, fds: Sequence[int], on_report: ReportHandler) -> None:
+        """Sends the guard a session with the descriptors that `guard.protocol` lists.
 
-    def tell(self, message: str) -> bool:
-        """Says something; False if there is no room for it, since the guard is frozen."""
+        Raises:
+            OSError: the guard has ended.
+        """
+        socket.send_fds(self._sock, [SESSION_REQUEST], fds)
+        self._on_report = on_report
+
+    def send(self, order: bytes) -> bool:
+        """Sends an order; returns False if the socket is full, which means that the guard is frozen."""
         try:
-            self._line.send(message.encode())
+            self._sock.send(order)
         except BlockingIOError:
             return False
-        except OSError:  # it has ended
+        except OSError:  # the guard has ended
             return True
         return True
 
-    def say_no_more(self) -> None:
-        """When it has heard all that was said to it, it is to end its session."""
-        with contextlib.suppress(OSError):  # it has ended
-            self._line.shutdown(socket.SHUT_WR)
+    def shutdown_write(self) -> None:
+        """Makes the guard end its session as soon as it has read the orders that were sent before."""
+        with contextlib.suppress(OSError):  # the guard has ended
+            self._sock.shutdown(socket.SHUT_WR)
 
-    def rest(self) -> None:
-        """It has said that its session is over."""
-        self._take = None
+    def mark_idle(self) -> None:
+        """Marks the guard as idle, after its report that the session is over."""
+        self._on_report = None
         self.idle_since_s = self._loop.time()
 
-    def hang_up(self) -> None:
-        """Speaks to it no more; what it guards it ends now."""
-        if self._close_line.alive:
-            self._loop.remove_reader(self._line)
-            self._close_line()
+    def close(self) -> None:
+        """Closes the socket; the guard then ends its session and itself."""
+        if self._close_sock.alive:
+            self._loop.remove_reader(self._sock)
+            self._close_sock()
 
     async def wait(self) -> None:
-        """Returns when it has ended, and whose parent it was have another."""
-        await self._ended
+        """Waits until the guard has ended and the kernel has given its children a new parent."""
+        await self._exited
 
-    def _hear(self) -> None:
+    def _on_readable(self) -> None:
         try:
-            said = self._line.recv(MESSAGE_BYTES)
+            report = self._sock.recv(REPORT_BYTES)
         except (BlockingIOError, ConnectionResetError):
-            # The second if it ended before it had heard all; the end comes next.
+            # The guard ended with orders unread, for the second; the empty packet comes next.
             return
-        if not said:
-            self._loop.remove_reader(self._line)
-        if self._take is not None:
-            self._take(said)
+        if not report:
+            self._loop.remove_reader(self._sock)
+        if self._on_report is not None:
+            self._on_report(report)
 
-    def _end(self) -> None:
-        self._loop.remove_reader(self._handle)
-        self._close_handle()
-        if not self._ended.done():
-            self._ended.set_result(None)
-        self._gone(self)
+    def _on_pidfd_readable(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        self._close_pidfd()
+        if not self._exited.done():
+            self._exited.set_result(None)
+        self._on_exit(self)

@@ -1,154 +1,163 @@
-"""Has sessions guarded: which guard gets which, and the nursery that bears them.
+"""Pool of guards: gives each session a guard, and asks the fork server for new ones.
 
-A guard that is done with a session is kept for the next, as long as sessions follow each other closely. Its one
-rule: a guard has one session at a time, and one that has not said that nothing is left of its last gets no other.
+A guard that is done with a session is kept for the next one for a few seconds.
+Invariant: a guard has one session at a time. A guard that has not reported that nothing of its last session is left
+gets no other session.
 """
 
 import asyncio
 import contextlib
-import marshal
 import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from swarm_worker.guard.fork_server import ANSWER_BYTES, WORD
-from swarm_worker.guard.server import receive
+from swarm_worker.guard.protocol import FORK_REPLY_BYTES, FORK_REQUEST, GuardPlan, dump_plan, receive
 from swarm_worker.storage.files import write_all
-from swarm_worker.supervision.fork_client import ANSWER_S, BINDS, ForkServer
-from swarm_worker.supervision.guard_client import GuardClient, Take
+from swarm_worker.supervision.fork_client import BIND_NOW, REPLY_S, ForkServer
+from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
 
-# How long a guard that has nothing to do is kept. From a builder to its validator it is less.
+# How long an idle guard is kept; the time from a builder to its validator is shorter.
 IDLE_S: Final = 5.0
 
 
+class _Forked(NamedTuple):
+    """A new guard: its number, and a pidfd."""
+
+    pid: int
+    pidfd: int
+
+
 class GuardPool:
-    """The guards of one worker; and the nursery, whenever one is needed."""
+    """The guards of one worker, with the fork server that forks them."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
-        """`env` is what the nursery can be known by."""
-        self._env = {**BINDS, **(env or {})}
-        self._nursery: ForkServer | None = None
-        self._turn = asyncio.Lock()
+        """`env` becomes the environment of the fork server and its guards."""
+        self._env = {**BIND_NOW, **(env or {})}
+        self._fork_server: ForkServer | None = None
+        self._fork_lock = asyncio.Lock()
         self._alive: set[int] = set()
-        # The one that has rested longest first.
+        # The longest idle first.
         self._idle: deque[GuardClient] = deque()
-        self._tidies = False
+        self._close_scheduled = False
 
     def __contains__(self, pid: int) -> bool:
         return pid in self._alive
 
     @property
-    def bearing(self) -> bool:
-        """Whether there may be a guard of which nobody knows the number yet."""
-        return self._turn.locked()
+    def fork_pending(self) -> bool:
+        """True while a guard may exist whose number has not arrived yet."""
+        return self._fork_lock.locked()
 
-    async def start(self, plan: Mapping[str, Any], fds: Sequence[int], take: Take) -> GuardClient:
-        """Has a session guarded; raises OSError if nothing has come of that.
+    async def start_session(
+        self, plan: GuardPlan, fds: Sequence[int], on_report: ReportHandler
+    ) -> GuardClient:
+        """Gives a session to an idle guard, or to a new one. `fds` are the lock, stdin, stdout and stderr.
 
-        `fds` are its lock, stdin, stdout and stderr.
+        Raises:
+            OSError: no guard could be had.
         """
-        with _packed(plan) as packed:
-            given = (*fds, packed)
+        with _plan_file(plan) as plan_fd:
+            request_fds = (*fds, plan_fd)
             while self._idle:
                 guard = self._idle.pop()
-                if _begins(guard, given, take):
+                if _try_start(guard, request_fds, on_report):
                     return guard
-            guard = await self._bear()
-            guard.begin(given, take)
+            guard = await self._fork_guard()
+            guard.start_session(request_fds, on_report)
             return guard
 
-    def keep(self, guard: GuardClient) -> None:
-        """It has nothing to do; the next session is its, if that comes soon."""
-        guard.rest()
+    def release(self, guard: GuardClient) -> None:
+        """Takes a guard back whose session is over, for the next session."""
+        guard.mark_idle()
         self._idle.append(guard)
-        if not self._tidies:
-            self._tidies = True
-            asyncio.get_running_loop().call_later(IDLE_S, self._tidy)
+        if not self._close_scheduled:
+            self._close_scheduled = True
+            asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
 
-    def _tidy(self) -> None:
+    def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
         while self._idle and self._idle[0].idle_since_s + IDLE_S <= loop.time():
-            self._idle.popleft().hang_up()
-        self._tidies = bool(self._idle)
-        if self._tidies:
-            loop.call_at(self._idle[0].idle_since_s + IDLE_S, self._tidy)
+            self._idle.popleft().close()
+        self._close_scheduled = bool(self._idle)
+        if self._close_scheduled:
+            loop.call_at(self._idle[0].idle_since_s + IDLE_S, self._close_idle)
 
-    def _forget(self, guard: GuardClient) -> None:
+    def _on_guard_exit(self, guard: GuardClient) -> None:
         self._alive.discard(guard.pid)
-        if guard in self._idle:  # somebody has ended it
+        if guard in self._idle:  # somebody has killed it
             self._idle.remove(guard)
-            guard.hang_up()
+            guard.close()
 
-    async def _bear(self) -> GuardClient:
+    async def _fork_guard(self) -> GuardClient:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setblocking(False)
         try:
-            async with self._turn:
+            async with self._fork_lock:
                 try:
-                    pid, handle = await self._ask(theirs.fileno())
-                except ConnectionResetError:  # it ended with this unread, so nothing can have come of it
-                    pid, handle = await self._ask(theirs.fileno())
+                    forked = await self._request_fork(theirs.fileno())
+                except ConnectionResetError:  # the fork server ended before it read the request
+                    forked = await self._request_fork(theirs.fileno())
         except BaseException:
-            ours.close()  # should there be a guard, it ends
+            ours.close()  # if there is a guard after all, it ends
             raise
         finally:
             theirs.close()
-        self._alive.add(pid)
-        return GuardClient(pid, handle, ours, gone=self._forget)
+        self._alive.add(forked.pid)
+        return GuardClient(forked.pid, forked.pidfd, ours, on_exit=self._on_guard_exit)
 
-    async def _ask(self, line: int) -> tuple[int, int]:
-        """The number of a new guard, and a handle on it."""
+    async def _request_fork(self, guard_sock: int) -> _Forked:
+        """Asks the fork server for one guard."""
         try:
-            self._send(line)
-        except OSError:  # it has ended, and had not heard this
-            self._drop()
-            self._send(line)
-        assert self._nursery is not None
+            server = self._send_request(guard_sock)
+        except OSError:  # the fork server has ended, and got nothing of this request
+            self._drop_fork_server()
+            server = self._send_request(guard_sock)
         try:
-            async with asyncio.timeout(ANSWER_S):
-                await self._nursery.readable()
-            word, handles = receive(self._nursery.line, ANSWER_BYTES, 1)
-            number = int(word or b"0")
+            async with asyncio.timeout(REPLY_S):
+                await server.wait_readable()
+            data, pidfds = receive(server.sock, FORK_REPLY_BYTES, 1)
+            pid = int(data or b"0")
         except BaseException:
-            self._drop()
+            self._drop_fork_server()
             raise
-        if number < 0:
-            raise OSError(-number, os.strerror(-number))
-        if number == 0 or not handles:
-            self._drop()
-            raise OSError("the process that starts guards was ended")
-        return number, handles[0]
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        if pid == 0 or not pidfds:
+            self._drop_fork_server()
+            raise OSError("the fork server was killed; the next session starts another")
+        return _Forked(pid, pidfds[0])
 
-    def _send(self, line: int) -> None:
-        if self._nursery is None:
-            self._nursery = ForkServer(self._env)
-        socket.send_fds(self._nursery.line, [WORD], [line])
+    def _send_request(self, guard_sock: int) -> ForkServer:
+        if self._fork_server is None:
+            self._fork_server = ForkServer(self._env)
+        socket.send_fds(self._fork_server.sock, [FORK_REQUEST], [guard_sock])
+        return self._fork_server
 
-    def _drop(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+    def _drop_fork_server(self) -> None:
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
 
 @contextlib.contextmanager
-def _packed(plan: Mapping[str, Any]) -> Iterator[int]:
-    """A file of no folder with the plan, which may be longer than a message."""
+def _plan_file(plan: GuardPlan) -> Iterator[int]:
+    """Opens an unnamed file with the plan, which may be longer than a packet."""
     fd = os.memfd_create("plan")
     try:
-        write_all(fd, marshal.dumps(dict(plan)))
+        write_all(fd, dump_plan(plan))
         yield fd
     finally:
         os.close(fd)
 
 
-def _begins(guard: GuardClient, fds: Sequence[int], take: Take) -> bool:
-    """Whether it could be told: somebody may have ended it."""
+def _try_start(guard: GuardClient, fds: Sequence[int], on_report: ReportHandler) -> bool:
+    """Gives the session to an idle guard; returns False, and closes the guard, if it has ended."""
     try:
-        guard.begin(fds, take)
+        guard.start_session(fds, on_report)
     except OSError:
-        guard.hang_up()
+        guard.close()
         return False
     return True

@@ -1,223 +1,216 @@
-"""Runs a program under a guard, the worker's side: pipes, limits, orders. Its one rule: no unread pipe.
+"""Run of one program under a guard, the worker's side: pipes, limits, orders.
 
-Nothing is forked here: gRPC does not survive that. Guards come from the nursery.
+Invariants: no pipe stays unread, and nothing is forked here, since gRPC does not survive a fork.
 """
 
 import asyncio
 import contextlib
-import json
-import math
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from swarm_worker.domain.model import KillReceipt
 from swarm_worker.guard.containment import PIDNS
+from swarm_worker.guard.protocol import (
+    ENDED,
+    GuardPlan,
+    GuardReport,
+    fence_order,
+    kill_order,
+    parse_report,
+)
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.guard_client import GuardClient
-from swarm_worker.supervision.guard_locks import forget_ended_guard, lock_for_guard
+from swarm_worker.supervision.guard_locks import GuardLock
+from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.launch import Cause, Launch, OutputSink, RunEnd, RunLimits
+from swarm_worker.supervision.limits_watch import LimitsWatch
 from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.streams import FileTail, Pipes
 
-# The pipes end with the tree; where a process could not be ended, they are left after this.
+# The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
-# How often a guard of which nothing is known is looked at.
-LOOK_S: Final = 0.02
-# How often a file of progress is looked at.
-FEED_S: Final = 0.5
+# How often the file that a program reports its progress in is read.
+PROGRESS_POLL_S: Final = 0.5
 
 
 async def run_guarded(
     launch: Launch, *, limits: RunLimits, fence: Fence, stop: Stop, sink: OutputSink
 ) -> RunEnd:
-    """Runs the program to its end, or ends it; nothing of it is left when this returns."""
+    """Runs the program to its end, or ends it. Nothing of the program is left, except reported survivors."""
     if stop.order is not None:
         return RunEnd(Cause.ORDER)
     if fence.left_s == 0:
         return RunEnd(Cause.FENCE)
-    guarded = _GuardedRun(sink, limits, fence.hold)
-    try:
-        await guarded.start(launch, fence_s=fence.until_s)
-    except (OSError, ValueError) as error:
-        while not forget_ended_guard(launch.lock):  # noqa: ASYNC110  # one that has it still ends
-            await asyncio.sleep(LOOK_S)
-        return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {getattr(error, 'strerror', error)}")
-    fence.add(guarded)
-    try:
-        with stop.kills(guarded.order):
-            return await guarded.ended()
-    finally:
-        fence.remove(guarded)
-        guarded.close()
-        forget_ended_guard(launch.lock)  # one that holds on to what can't be killed keeps it
+    run = GuardedRun(sink, limits, fence.supervisor)
+    with GuardLock(launch.lock) as lock:
+        try:
+            await run.start(launch, lock, fence_s=fence.until_s)
+        except (OSError, ValueError) as error:
+            await lock.wait_free()  # a guard that got the lock still ends
+            reason = getattr(error, "strerror", error)
+            return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
+        fence.add(run)
+        try:
+            with stop.on_order(run.order):
+                return await run.wait()
+        finally:
+            fence.remove(run)
+            run.close()
 
 
-class _GuardedRun:
-    """A running guard."""
+class GuardedRun:
+    """A program that runs under a guard."""
 
     _guard: GuardClient
 
-    def __init__(self, sink: OutputSink, limits: RunLimits, hold: ProcessSupervisor) -> None:
+    def __init__(self, sink: OutputSink, limits: RunLimits, supervisor: ProcessSupervisor) -> None:
         self._sink = sink
         self._limits = limits
-        self._hold = hold
+        self._supervisor = supervisor
+        self._watch = LimitsWatch(limits, sink, self._on_limit)
+        self._receipt = KillReceiptBuilder()
         self._cgroup = ""
-        # Whether nothing of the session is left to the guard, and it can take the next one.
-        self._is_free = False
+        # Whether the guard reported that nothing of the session is left, so that it can take the next session.
+        self._guard_is_free = False
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
-        self._heard = time.monotonic()
+        # Why the worker ended the program, if it did, and the text of the error.
         self._cause: Cause | None = None
-        self._killed_at: float | None = None
+        self._why = ""
         self._exit_code: int | None = None
-        self._error = self._why = ""
+        self._guard_error = ""
         self._tail: FileTail | None = None
-        self._watcher: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
 
-    async def start(self, launch: Launch, *, fence_s: float) -> None:
-        """Starts the guard, which starts the program."""
-        lock = lock_for_guard(launch.lock)
+    async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
+        """Gives the program to a guard, which starts it.
+
+        Raises:
+            OSError, ValueError: no guard could be had, or the launch is not valid.
+        """
+        lock_fd = lock.acquire()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         if launch.stdin is None:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
-        self._tail = FileTail(launch.feed) if launch.feed else None
-        self._cgroup = self._hold.cgroup(launch.lock.stem)
-        plan = {
-            "grace_s": self._limits.grace_s,
-            "fence_s": fence_s,
-            "level": self._hold.containment.level,
-            "cgroup": self._cgroup,
-            "cwd": str(launch.cwd),
-            "argv": list(launch.argv),
-            "env": dict(launch.env),
-        }
-        fds = (lock, stdin, stdout, stderr)
+        self._tail = FileTail(launch.progress_file) if launch.progress_file else None
+        self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
+        plan = GuardPlan(
+            grace_s=self._limits.grace_s,
+            fence_s=fence_s,
+            level=self._supervisor.containment.level,
+            cgroup=self._cgroup,
+            cwd=str(launch.cwd),
+            argv=list(launch.argv),
+            env=dict(launch.env),
+        )
         try:
-            self._guard = await self._hold.guard(plan, fds, self._reported)
+            fds = (lock_fd, stdin, stdout, stderr)
+            self._guard = await self._supervisor.start_session(plan, fds, self._on_report)
         except BaseException:
             for fd in (feed, out, err):
                 os.close(fd)
             raise
         finally:
-            for fd in fds:
+            lock.close()
+            for fd in (stdin, stdout, stderr):
                 os.close(fd)
-        hears = ((out, self._takes(self._sink.stdout)), (err, self._takes(self._sink.stderr)))
-        self._outputs = [self._pipes.listen(fd, take) for fd, take in hears]
-        self._pipes.feed(feed, launch.stdin or b"")
+        handlers = ((out, self._sink.stdout), (err, self._sink.stderr))
+        self._outputs = [self._pipes.read(fd, self._noting_output(handler)) for fd, handler in handlers]
+        self._pipes.write(feed, launch.stdin or b"")
 
     def order(self, grace_s: float) -> None:
-        """Ends the program because somebody wants it ended."""
+        """Ends the program by an order of the server or the worker."""
         self._kill(Cause.ORDER, grace_s)
 
-    def fence(self, until_s: float) -> None:
-        """Lets it run until then."""
-        self._guard.tell(f"fence {until_s}")
+    def set_fence(self, until_s: float) -> None:
+        """Lets the program run until then, in seconds since boot."""
+        self._guard.send(fence_order(until_s))
 
-    async def ended(self) -> RunEnd:
-        """Waits for its end, of which the guard tells, and for what it still had to say."""
-        self._watch(time.monotonic() + self._limits.timeout_s)
+    async def wait(self) -> RunEnd:
+        """Waits for the program's end, which the guard reports, and for the rest of the output."""
+        self._watch.start()
         follower = None if self._tail is None else asyncio.create_task(self._follow(self._tail))
         try:
             ended = await self._ended
             if ended.cause is Cause.LOST:
-                await self._guard.wait()  # only then its orphans are here
-                ended = replace(ended, receipt=await self._hold.sweep(self._cgroup))
-            with contextlib.suppress(TimeoutError):  # something that holds a pipe could not be ended
+                await self._guard.wait()  # only then are its orphans this process's children
+                ended = replace(ended, receipt=await self._supervisor.kill_orphans(self._cgroup))
+            with contextlib.suppress(TimeoutError):  # a survivor keeps a pipe open
                 async with asyncio.timeout(PIPES_END_S):
                     for output in self._outputs:
                         await output
         finally:
-            for running in (self._watcher, follower):
-                if running is not None:
-                    running.cancel()
-        while self._tail is not None and self._read_on(self._tail):
-            pass  # it was written at the very end
+            self._watch.cancel()
+            if follower is not None:
+                follower.cancel()
+        while self._tail is not None and self._read_progress(self._tail):
+            pass  # the program wrote it at the very end
         return ended
 
     def close(self) -> None:
-        """Lets go of the guard; it would end its session now if that had not ended."""
+        """Releases the guard. A guard whose session has not ended ends the session now."""
         self._pipes.close()
-        if self._is_free:
-            self._hold.guards.keep(self._guard)
+        if self._guard_is_free:
+            self._supervisor.guards.release(self._guard)
         else:
-            self._guard.hang_up()
+            self._guard.close()
 
-    def _takes(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        def hear(chunk: bytes) -> None:
-            self._heard = time.monotonic()
-            take(chunk)
+    def _noting_output(self, handler: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def on_chunk(chunk: bytes) -> None:
+            self._watch.note_output()
+            handler(chunk)
 
-        return hear
+        return on_chunk
 
-    def _reported(self, message: bytes) -> None:
-        if not message:
-            self._guard_ended()
+    def _on_report(self, packet: bytes) -> None:
+        if not packet:
+            self._on_guard_end()
             return
-        report = json.loads(message)
-        self._error = report.get("error", self._error)
-        if report["event"] == "ended":
-            self._exit_code = report["code"]
+        report = parse_report(packet)
+        self._guard_error = report.error or self._guard_error
+        if report.event == ENDED:
+            self._exit_code = report.code
             # A guard can start processes in one namespace only.
-            self._is_free = not report["survivors"] and report["containment"] != PIDNS
-            self._ended.set_result(self._end(report))
+            self._guard_is_free = not report.counts.survivors and report.containment != PIDNS
+            self._ended.set_result(self._run_end(report))
 
-    def _guard_ended(self) -> None:
+    def _on_guard_end(self) -> None:
         if not self._ended.done():
-            why = f"its guard broke: {self._error}" if self._error else "its guard was ended from outside"
-            self._ended.set_result(RunEnd(Cause.LOST, self._exit_code, why))
+            error = "its guard was ended from outside"
+            if self._guard_error:
+                error = f"its guard broke: {self._guard_error}"
+            self._ended.set_result(RunEnd(Cause.LOST, self._exit_code, error))
 
-    def _end(self, report: Mapping[str, Any]) -> RunEnd:
-        now = time.monotonic()
-        receipt = KillReceipt(
-            containment=report["containment"],
-            processes_found=report["found"],
-            terminated=report["terminated"],
-            killed=report["killed"],
-            survivors=report["survivors"],
-            duration_s=report["duration_s"] if self._killed_at is None else now - self._killed_at,
-        )
-        if self._error:
-            return RunEnd(Cause.SPAWN, error=self._error)
-        if report["cause"] in (Cause.EXIT, Cause.FENCE):
-            return RunEnd(Cause(report["cause"]), self._exit_code, receipt=receipt)
+    def _run_end(self, report: GuardReport) -> RunEnd:
+        if self._guard_error:
+            return RunEnd(Cause.SPAWN, error=self._guard_error)
+        receipt = self._receipt.build(report)
+        if report.cause in (Cause.EXIT, Cause.FENCE):
+            return RunEnd(Cause(report.cause), self._exit_code, receipt=receipt)
         return RunEnd(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
 
-    def _watch(self, deadline: float) -> None:
-        """Ends it when it has run, or been silent, for too long; looks again when that could be."""
-        limits, now = self._limits, time.monotonic()
-        stall_s = limits.stall_s * self._sink.patience if limits.stall_s else math.inf
-        if now >= deadline:
-            self._kill(Cause.TIMEOUT, limits.grace_s)
-            return
-        if now >= self._heard + stall_s:
-            self._kill(Cause.STALL, limits.grace_s, f"silent for {stall_s:g} s")
-            return
-        # Not longer than the limit: patience can end meanwhile.
-        wait_s = min(deadline - now, self._heard + stall_s - now, limits.stall_s or math.inf)
-        self._watcher = asyncio.get_running_loop().call_later(wait_s, self._watch, deadline)
-
     async def _follow(self, tail: FileTail) -> None:
-        """Reads what the program reports in its file."""
+        """Reads what the program reports in its progress file."""
         while True:
-            more = self._read_on(tail)
-            await asyncio.sleep(0 if more else FEED_S)
+            more = self._read_progress(tail)
+            await asyncio.sleep(0 if more else PROGRESS_POLL_S)
 
-    def _read_on(self, tail: FileTail) -> bool:
+    def _read_progress(self, tail: FileTail) -> bool:
         chunk = tail.read()
         if chunk:
-            self._heard = time.monotonic()
-            self._sink.feed(chunk)
+            self._watch.note_output()
+            self._sink.progress(chunk)
         return bool(chunk)
+
+    def _on_limit(self, cause: Cause, why: str) -> None:
+        self._kill(cause, self._limits.grace_s, why)
 
     def _kill(self, cause: Cause, grace_s: float, why: str = "") -> None:
         if self._cause is None:
             self._cause, self._why = cause, why
-        self._killed_at = self._killed_at or time.monotonic()
-        if not self._guard.tell(f"kill {grace_s}"):
-            self._guard.say_no_more()
+        self._receipt.start_clock()
+        if not self._guard.send(kill_order(grace_s)):
+            self._guard.shutdown_write()

@@ -1,6 +1,6 @@
-"""Watches for what no server tells: a file that stops everything, and a machine that has slept.
+"""Watch for events of this machine: a file that stops everything, and a sleep of the machine.
 
-Its one rule: it needs nothing but this machine, so that it works when nothing else does.
+Invariant: the watch needs nothing but this machine, so it works when nothing else does.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from typing import Final, NoReturn, Protocol
 from swarm_worker.guard.procfs import boot_s
 
 FILE: Final = "EMERGENCY_STOP"
-LOOK_S: Final = 1.0
-# The two clocks are read one after the other.
-SLEPT_S: Final = 0.5
+INTERVAL_S: Final = 1.0
+# A smaller difference is the time between the two readings of the clocks.
+MIN_SLEEP_S: Final = 0.5
 
 
 class HostListener(Protocol):
-    """What is told."""
+    """A receiver of the events."""
 
-    def stopped_by_file(self, file: Path) -> None:
-        """The file has appeared."""
+    def on_stop_file(self, file: Path) -> None:
+        """Handles that the file has appeared."""
 
-    def file_gone(self) -> None:
-        """There is none any more."""
+    def on_stop_file_removed(self) -> None:
+        """Handles that no such file exists any more."""
 
-    def woken(self, slept_s: float) -> None:
-        """The machine slept for that long."""
+    def resumed_from_sleep(self, slept_s: float) -> None:
+        """Handles that the machine slept for that long."""
 
 
 class HostWatch:
-    """Looks each second, and whenever it is asked to."""
+    """A check of the machine each second, and whenever a caller asks for one."""
 
     def __init__(self, folders: Sequence[Path], listener: HostListener) -> None:
         self.stopped = False
@@ -40,26 +40,26 @@ class HostWatch:
         self._asleep_s = _asleep_s()
 
     async def run(self) -> NoReturn:
-        """Looks until it is cancelled."""
+        """Checks until the task is cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(LOOK_S)
+            self.check()
+            await asyncio.sleep(INTERVAL_S)
 
-    def look(self) -> None:
-        """Tells what is new."""
+    def check(self) -> None:
+        """Passes to the listener what has changed since the last check."""
         asleep_s = _asleep_s()
         slept_s, self._asleep_s = asleep_s - self._asleep_s, asleep_s
-        if slept_s > SLEPT_S:
-            self._listener.woken(slept_s)
+        if slept_s > MIN_SLEEP_S:
+            self._listener.resumed_from_sleep(slept_s)
         file = next((file for file in self._files if file.exists()), None)
         if file is not None and not self.stopped:
             self.stopped = True
-            self._listener.stopped_by_file(file)
+            self._listener.on_stop_file(file)
         elif file is None and self.stopped:
             self.stopped = False
-            self._listener.file_gone()
+            self._listener.on_stop_file_removed()
 
 
 def _asleep_s() -> float:
-    """How long the machine has slept since it was booted."""
+    """Returns how long the machine has slept since boot."""
     return boot_s() - time.monotonic()

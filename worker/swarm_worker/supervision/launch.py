@@ -1,4 +1,4 @@
-"""Values of a guarded run: what to start, its limits, how it ended."""
+"""Values of a guarded run: the program, its limits, its end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,34 +10,34 @@ from swarm_worker.domain.model import KillReceipt
 
 
 class Cause(StrEnum):
-    """Why a guarded program ended."""
+    """Reasons why a guarded program ended."""
 
     EXIT = "exit"  # by itself
     ORDER = "order"
-    FENCE = "fence"  # the server was not heard for too long
+    FENCE = "fence"  # the server was silent for too long
     TIMEOUT = "timeout"
     STALL = "stall"
-    SPAWN = "spawn"  # it never began
+    SPAWN = "spawn"  # the program was not started
     LOST = "lost"  # its guard was ended from outside
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start."""
+    """A program to start."""
 
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
     lock: Path
-    # None is no stdin at all.
+    # None gives the program /dev/null.
     stdin: bytes | None = None
-    # A file that it may report its progress in.
-    feed: Path | None = None
+    # A file in which the program may report its progress.
+    progress_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """How long it may run, be silent (0 is for ever), and take to end."""
+    """Limits in seconds: the whole run, the time without output (0: unlimited), and the grace period of an end."""
 
     timeout_s: float
     stall_s: float
@@ -46,7 +46,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How it ended; `exit_code` is None if no process came to be or nobody saw its end."""
+    """The end of a run. `exit_code` is None if no process was started or nobody saw the end of the process."""
 
     cause: Cause
     exit_code: int | None = None
@@ -55,17 +55,17 @@ class RunEnd:
 
 
 class OutputSink(Protocol):
-    """Takes output as it comes, without waiting."""
+    """A receiver of output; its methods must not wait."""
 
     @property
-    def patience(self) -> float:
-        """How many times the stall limit the program may be silent for now."""
+    def stall_factor(self) -> float:
+        """The number by which the stall limit is multiplied at present."""
 
     def stdout(self, chunk: bytes) -> None:
-        """A piece of standard output."""
+        """Receives a piece of standard output."""
 
     def stderr(self, chunk: bytes) -> None:
-        """A piece of standard error."""
+        """Receives a piece of standard error."""
 
-    def feed(self, chunk: bytes) -> None:
-        """A piece of the file that it reports its progress in."""
+    def progress(self, chunk: bytes) -> None:
+        """Receives a piece of the program's progress file."""

@@ -1,8 +1,8 @@
-"""What the sessions of a former process of a state folder have left, should its guards have died with it.
+"""Processes that sessions of a former worker process have left, in case their guards died with the worker.
 
-Such processes are nobody's children any more; a variable in their environment tells whose they were. Its one
-rule: to have seen none is no proof while processes come and go, for one can hand over to the next behind the
-back of whoever looks.
+Such processes have no parent of ours any more; a variable in their environment names their state folder.
+Invariant: one look that finds nothing proves nothing while processes come and go. A process can start its successor
+in a place that the look has already passed.
 """
 
 import os
@@ -10,63 +10,64 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.guard.procfs import ENDED, Process, family, pids, send, stat
+from swarm_worker.guard.procfs import DEAD_STATES, Process, pids, send_signal, stat, with_descendants
 
-# The variable that tells the sessions of one state folder from all other processes.
+# The variable that marks the sessions of one state folder.
 MARKER: Final = "SWARM_STATE"
-# On a machine where processes always come and go, that many looks in a row are proof enough.
-LOOKS: Final = 25
+# On a machine where processes always come and go, this many empty looks in a row are enough.
+EMPTY_LOOKS: Final = 25
 
 
 class Leftovers:
-    """Looks for the processes that have the mark, and for those below them."""
+    """A search for live processes that carry the mark, and for their descendants."""
 
     def __init__(self, mark: str) -> None:
-        self.sure = False
+        self.none_left = False
         self._entry = f"{MARKER}={mark}".encode()
         self._dead: set[Process] = set()
-        self._empty = 0
+        self._empty_looks = 0
 
-    def look(self) -> set[Process]:
-        """Those that are alive, but never this process or one above it; `sure` says whether none is left.
+    def find_alive(self) -> set[Process]:
+        """Returns what is alive, without this process and its ancestors; `none_left` is the proof after enough calls.
 
-        It stops what it finds at once, and looks at the youngest first, to be quicker than what always forks.
+        The search stops what it finds at once, and goes from the youngest to the oldest, to be quicker than a process
+        that forks all the time.
         """
-        above, dead, missed, roots = _above(), set[Process](), False, list[int]()
-        for pid in sorted(set(pids()) - above, reverse=True):
+        ancestors, dead, missed, roots = _ancestors(), set[Process](), False, list[int]()
+        for pid in sorted(set(pids()) - ancestors, reverse=True):
             found = stat(pid)
-            has = self._has(pid) if found and found.state not in ENDED else None
-            if found and has:
-                send(found.process, signal.SIGSTOP)
+            marked = self._is_marked(pid) if found and found.state not in DEAD_STATES else None
+            if found and marked:
+                send_signal(found.process, signal.SIGSTOP)
                 roots.append(pid)
-            elif found and found.state in ENDED:
+            elif found and found.state in DEAD_STATES:
                 dead.add(found.process)
-            elif has is None:
+            elif marked is None:
                 missed = True
-        alive = {process for process in family(roots) if process.pid not in above}
+        alive = {process for process in with_descendants(roots) if process.pid not in ancestors}
         missed = missed or not dead <= self._dead
         self._dead = dead
-        self._empty = 0 if alive else self._empty + 1
-        self.sure = not alive and (not missed or self._empty > LOOKS)
+        self._empty_looks = 0 if alive else self._empty_looks + 1
+        self.none_left = not alive and (not missed or self._empty_looks > EMPTY_LOOKS)
         return alive
 
-    def _has(self, pid: int) -> bool | None:
-        """None if it ended before it could be asked."""
+    def _is_marked(self, pid: int) -> bool | None:
+        """Returns None if the process ended before its environment was read."""
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
         except PermissionError:
             return False
         except OSError:
             return None
-        if not environ and ((found := stat(pid)) is None or found.state in ENDED):
+        if not environ and ((found := stat(pid)) is None or found.state in DEAD_STATES):
             return None
         return self._entry in environ.split(b"\0")
 
 
-def _above() -> set[int]:
-    """This process and all above it."""
-    above, pid = set[int](), os.getpid()
-    while pid not in above and (found := stat(pid)):
-        above.add(pid)
+def _ancestors() -> set[int]:
+    """Returns this process and all its ancestors."""
+    ancestors, pid = set[int](), os.getpid()
+    while pid not in ancestors and (found := stat(pid)):
+        ancestors.add(pid)
         pid = found.parent
-    return above
+    return ancestors

@@ -1,9 +1,8 @@
-"""How the worker holds the sessions that it started: in which containment, and what it does when a guard was
-ended from outside, by its own session for one.
+"""Supervisor of session processes: their containment, their guards, and the orphans of guards that were killed.
 
-Its one rule: what such a guard leaves is ended before its attempt is. The worker is the next subreaper above
-its guards, so all of that becomes its child. It knows those children from its guards, and from what it
-started itself: only what a guard started has left the worker's own session of processes.
+Invariant: orphans of a killed guard are killed before their attempt ends. The worker is the next subreaper above its
+guards, so such orphans become its children. Among its children the worker knows its guards. Its own helpers are in
+its own session of processes, and only what a guard started is not.
 """
 
 import asyncio
@@ -13,160 +12,185 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarm_worker.guard.containment import PIDNS, Containment, cgroups, drop_cgroup, kill_cgroup, strongest
+from swarm_worker.guard.containment import (
+    PIDNS,
+    Containment,
+    cgroups,
+    kill_cgroup,
+    remove_cgroup,
+    strongest,
+)
 from swarm_worker.guard.procfs import (
-    ENDED,
+    DEAD_STATES,
     PR_SET_CHILD_SUBREAPER,
+    UNKILLABLE_S,
     Process,
-    family,
+    children_lookup,
     kill_frozen,
-    lookup,
     prctl,
     stat,
+    with_descendants,
 )
 from swarm_worker.supervision.leftovers import MARKER, Leftovers
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
-    from swarm_worker.supervision.guard_client import GuardClient, Take
+    from swarm_worker.guard.protocol import GuardPlan
+    from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
     from swarm_worker.supervision.guard_pool import GuardPool
 
 AUTO: Final = "auto"
-# Of 32: enough that no two are the same, and too few to guess the rest from.
+# Of the instance's 32 characters: enough to be unique, too few to guess the rest from.
 MARK_CHARS: Final = 12
 PROBE: Final = (
-    "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard.spawn import Plan, bear;"
-    " sys.exit(bear(Plan('/', ['true'], {}, (0, 1, 2), 'pidns', '', ())).fault or None)"
+    "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard.spawn import SpawnPlan, spawn;"
+    " sys.exit(spawn(SpawnPlan('/', ['true'], {}, (0, 1, 2), 'pidns', '', ())).error or None)"
 )
-LOOK_S: Final = 0.02
-# As for a guard: what does not end in this time sits in the kernel.
-UNKILLABLE_S: Final = 30.0
+ORPHAN_POLL_S: Final = 0.02
 
 _log = structlog.get_logger()
 
 
+class _Orphans(NamedTuple):
+    """Orphans at one moment: whether there is any child of that kind, and what is alive of them."""
+
+    any_child: bool
+    alive: set[Process]
+
+
 def choose_containment(wanted: str) -> Containment:
-    """The containment that was asked for; raises Exit if the kernel refuses it."""
+    """Returns the containment that was asked for.
+
+    Raises:
+        ProgramExit: the kernel refuses PID namespaces.
+    """
     if wanted != PIDNS:
         return strongest() if wanted == AUTO else Containment()
-    from swarm_worker.supervision.fork_client import PACKAGES  # noqa: PLC0415  # see Hold.guards
+    from swarm_worker.supervision.fork_client import PACKAGES  # noqa: PLC0415  # see ProcessSupervisor.guards
 
     probe = (sys.executable, "-I", "-S", "-c", PROBE, str(PACKAGES))
     done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or [f"its probe ended with {done.returncode}"])[-1]
+        reason = (done.stderr.strip().splitlines() or [f"its probe ended with {done.returncode}"])[-1]
         raise ProgramExit(
             ExitCode.USAGE,
-            f"--containment pidns is refused here: {said}",
+            f"--containment pidns is refused here: {reason}",
             hint="use auto, or allow namespaces",
         )
     return Containment(PIDNS)
 
 
 class ProcessSupervisor:
-    """The guards of this process, and the orphans of those that are gone."""
+    """The guards of this worker, and the orphans of guards that were killed."""
 
     def __init__(self, containment: Containment | None = None, *, instance: str = "") -> None:
         self.containment = containment or Containment()
         self._instance = instance
-        self._adopts = False
-        self._sweeping = asyncio.Lock()
+        self._is_subreaper = False
+        self._orphan_lock = asyncio.Lock()
 
     @functools.cached_property
     def guards(self) -> "GuardPool":
-        """What starts them."""
-        from swarm_worker.supervision.guard_pool import GuardPool  # noqa: PLC0415  # loaded with the first session
+        """The pool of guards."""
+        # Performance: loaded with the first session, not by an idle worker (docs/performance.md).
+        from swarm_worker.supervision.guard_pool import GuardPool  # noqa: PLC0415
 
-        return GuardPool({MARKER: self.mark} if self._instance else {})
+        return GuardPool({MARKER: self.state_mark} if self._instance else {})
 
-    def cgroup(self, name: str) -> str:
-        """Where the control group of a guard's session is to be; nothing if there is none."""
+    def cgroup_for(self, name: str) -> str:
+        """Returns the folder of the control group for a session; empty if sessions get none."""
         parent = self.containment.cgroup
         return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
 
-    async def guard(self, plan: Mapping[str, Any], fds: Sequence[int], take: "Take") -> "GuardClient":
-        """Has a session guarded; see GuardPool.start."""
-        if self._adopts:  # asked of the kernel before there is a guard to lose, since that takes ctypes
+    async def start_session(
+        self, plan: "GuardPlan", fds: Sequence[int], on_report: "ReportHandler"
+    ) -> "GuardClient":
+        """Gives a session to a guard; see GuardPool.start_session."""
+        if self._is_subreaper:  # set with the first guard, not at the worker's start, since it loads ctypes
             prctl(PR_SET_CHILD_SUBREAPER, 1)
-        return await self.guards.start(plan, fds, take)
+        return await self.guards.start_session(plan, fds, on_report)
 
-    async def adopt(self) -> None:
-        """Ends what a former process of this state folder left; from now on, orphans of guards are this one's."""
-        self._adopts = True
+    async def kill_leftovers(self) -> None:
+        """Kills what a former process of this state folder left; from now on this process adopts orphans.
+
+        Raises:
+            ProgramExit: a process does not end.
+        """
+        self._is_subreaper = True
         for cgroup in cgroups(self.containment.cgroup, self._cgroup_prefix):
             await self._empty(cgroup)
         hit: set[Process] = set()
         until = time.monotonic() + UNKILLABLE_S
-        leftovers = Leftovers(self.mark)
-        while (alive := leftovers.look()) or not leftovers.sure:
+        leftovers = Leftovers(self.state_mark)
+        while (alive := leftovers.find_alive()) or not leftovers.none_left:
             if alive and time.monotonic() > until:
                 text = f"process {next(iter(alive)).pid} of a former worker's session does not end"
                 raise ProgramExit(ExitCode.CONFLICT, text, hint="end it, or give another --name")
             hit |= alive
             kill_frozen(alive)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(ORPHAN_POLL_S)
         if hit:
             _log.warning("ended what a former process and its guards had left", processes=len(hit))
 
-    async def sweep(self, cgroup: str) -> "KillReceipt":
-        """Ends what a lost guard has left; says what that was. Returns when nothing of it is alive."""
+    async def kill_orphans(self, cgroup: str) -> "KillReceipt":
+        """Kills what a lost guard has left, and returns the receipt. Returns when nothing is alive or after 30 s."""
         from swarm_worker.domain.model import KillReceipt  # noqa: PLC0415  # loaded with the first task
 
         began = time.monotonic()
-        found, calm, hit, alive = -1, 0, set[Process](), set[Process]()
-        async with self._sweeping:
+        found, empty_looks, hit, alive = -1, 0, set[Process](), set[Process]()
+        async with self._orphan_lock:
             if cgroup:
                 kill_cgroup(cgroup)
             while time.monotonic() < began + UNKILLABLE_S:
-                if not self.guards.bearing:
-                    strays, alive = self._orphans()
+                if not self.guards.fork_pending:
+                    any_child, alive = self._orphans()
                     found = len(alive) if found < 0 else found
                     hit |= alive
                     kill_frozen(alive)
-                    calm = 0 if strays else calm + 1
-                    if calm > 1 and (not cgroup or drop_cgroup(cgroup)):  # one look may miss what others hide
+                    empty_looks = 0 if any_child else empty_looks + 1
+                    # One look may miss what others hide.
+                    if empty_looks > 1 and (not cgroup or remove_cgroup(cgroup)):
                         break
-                await asyncio.sleep(LOOK_S)
-        return KillReceipt(
-            self.containment.level, max(0, found), 0, len(hit), len(alive), time.monotonic() - began
-        )
+                await asyncio.sleep(ORPHAN_POLL_S)
+        level, duration_s = self.containment.level, time.monotonic() - began
+        return KillReceipt(level, max(0, found), 0, len(hit), len(alive), duration_s)
 
     @property
-    def mark(self) -> str:
-        """What tells the sessions of this state folder: a part of its instance, whose whole is between worker
-        and server."""
+    def state_mark(self) -> str:
+        """The mark of this state folder's sessions: a part of the instance, whose whole only the server may know."""
         return self._instance[:MARK_CHARS]
 
     @property
     def _cgroup_prefix(self) -> str:
-        return f"swarm-{self.mark}-"
+        return f"swarm-{self.state_mark}-"
 
-    def _orphans(self) -> tuple[bool, set[Process]]:
-        """What lost guards have left, with all that is below it; buries what of it is dead.
+    def _orphans(self) -> _Orphans:
+        """Finds the orphans of lost guards with their descendants, and reaps the dead ones.
 
-        Says, too, whether there was any, dead or alive: none at all is the proof that nothing is left, since
-        whatever is still there has somebody above it who is, or was and has to be buried, this one's child.
+        "No such child, dead or alive" is the proof that nothing is left. Whatever lives has an ancestor that is this
+        process's child, or that was one and still has to be reaped.
         """
-        if not self._adopts:
-            return False, set()
-        children_of = lookup()
-        own, session = os.getpid(), os.getsid(0)
-        found = [stat(pid) for pid in children_of(own) if pid not in self.guards]
-        strays = [each for each in found if each and each.parent == own and each.session != session]
-        for each in strays:
-            if each.state in ENDED:
+        if not self._is_subreaper:
+            return _Orphans(any_child=False, alive=set())
+        children_of = children_lookup()
+        own_pid, own_session = os.getpid(), os.getsid(0)
+        found = [stat(pid) for pid in children_of(own_pid) if pid not in self.guards]
+        orphans = [each for each in found if each and each.parent == own_pid and each.session != own_session]
+        for orphan in orphans:
+            if orphan.state in DEAD_STATES:
                 with contextlib.suppress(ChildProcessError):
-                    os.waitpid(each.process.pid, os.WNOHANG)
-        return bool(strays), family([each.process.pid for each in strays], children_of)
+                    os.waitpid(orphan.process.pid, os.WNOHANG)
+        alive = with_descendants([orphan.process.pid for orphan in orphans], children_of)
+        return _Orphans(bool(orphans), alive)
 
     async def _empty(self, cgroup: str) -> None:
         until = time.monotonic() + UNKILLABLE_S
-        while not drop_cgroup(cgroup) and time.monotonic() < until:
+        while not remove_cgroup(cgroup) and time.monotonic() < until:
             kill_cgroup(cgroup)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(ORPHAN_POLL_S)

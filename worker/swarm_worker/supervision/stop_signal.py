@@ -1,4 +1,4 @@
-"""An attempt's ear for orders to end: they come over the stream, in heartbeats and from the worker itself."""
+"""Stop orders for one attempt; they come over the claim stream, in heartbeats, and from the worker itself."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -6,22 +6,23 @@ from contextlib import contextmanager
 
 from swarm_worker.domain.types import StopOrder
 
-Kill = Callable[[float], object]
+# Called with the grace period in seconds.
+KillHandler = Callable[[float], object]
 
 
 class Stop:
-    """Takes orders, each of which may come many times, and passes on what is new in them.
+    """The hardest order so far. Repeated orders change nothing.
 
-    An order can grow harder, never softer, and is never taken back.
+    Invariant: an order can become harder, never softer, and is never taken back.
     """
 
     def __init__(self, *, grace_s: float) -> None:
         self.order: StopOrder | None = None
         self.ordered = asyncio.Event()
         self._grace_s = grace_s
-        self._kill: Kill | None = None
+        self._kill: KillHandler | None = None
 
-    def give(self, order: StopOrder) -> None:
+    def request(self, order: StopOrder) -> None:
         """Orders the attempt to end."""
         if self.order is not None and (order.graceful or not self.order.graceful):
             return
@@ -31,8 +32,8 @@ class Stop:
             self._kill(self._grace)
 
     @contextmanager
-    def kills(self, kill: Kill) -> Iterator[None]:
-        """Calls `kill` with the grace period on every order, on one that was given already at once."""
+    def on_order(self, kill: KillHandler) -> Iterator[None]:
+        """Calls `kill` for each new order inside the context, and at once if there is an order already."""
         self._kill = kill
         if self.order is not None:
             kill(self._grace)

@@ -1,6 +1,7 @@
-"""Pipes on the event loop. Their one rule: what comes is handed on at once, so that nothing piles up.
+"""Pipes on the event loop, and the tail of a file.
 
-Read and written right here: the loop's own transports take a dozen turns of it for each pipe of each session.
+Invariant: each chunk is handed on at once, so nothing piles up.
+Performance: the transports of asyncio take a dozen turns of the loop for each pipe (docs/performance.md).
 """
 
 import asyncio
@@ -10,44 +11,44 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-# As much as a pipe holds.
+# The capacity of a pipe.
 CHUNK_BYTES: Final = 64 * 1024
 
 
 class Pipes:
-    """The pipes to and from one process; closed together."""
+    """The pipes to and from one process, closed together."""
 
     def __init__(self) -> None:
-        # With what each was said to the loop, to be taken back.
+        # Each descriptor with the call that removes it from the loop.
         self._open: dict[int, Callable[[int], object]] = {}
 
-    def listen(self, fd: int, take: Callable[[bytes], None]) -> asyncio.Future[None]:
-        """Hands on what comes; the future says when no more can come."""
+    def read(self, fd: int, on_chunk: Callable[[bytes], None]) -> asyncio.Future[None]:
+        """Passes each chunk to `on_chunk`; the future is done at the end of the pipe."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
-        def hear() -> None:
+        def on_readable() -> None:
             try:
                 chunk = os.read(fd, CHUNK_BYTES)
             except BlockingIOError:
                 return
             if chunk:
-                take(chunk)
+                on_chunk(chunk)
                 return
-            self._let_go(fd)
+            self._close(fd)
             if not ended.done():
                 ended.set_result(None)
 
         os.set_blocking(fd, False)
-        loop.add_reader(fd, hear)
+        loop.add_reader(fd, on_readable)
         self._open[fd] = loop.remove_reader
         return ended
 
-    def feed(self, fd: int, data: bytes) -> None:
-        """Writes all of it; whether anybody reads it is their own affair."""
+    def write(self, fd: int, data: bytes) -> None:
+        """Writes all data and closes the pipe; a reader that ends early is not an error."""
         loop, left = asyncio.get_running_loop(), memoryview(data)
 
-        def write() -> None:
+        def on_writable() -> None:
             nonlocal left
             try:
                 left = left[os.write(fd, left) :]
@@ -56,21 +57,21 @@ class Pipes:
             except BrokenPipeError:
                 left = left[:0]
             if not left:
-                self._let_go(fd)
+                self._close(fd)
 
         os.set_blocking(fd, False)
         self._open[fd] = lambda _: None
-        write()
+        on_writable()
         if left:
-            loop.add_writer(fd, write)
+            loop.add_writer(fd, on_writable)
             self._open[fd] = loop.remove_writer
 
     def close(self) -> None:
-        """Lets go of them all."""
+        """Closes all pipes."""
         for fd in list(self._open):
-            self._let_go(fd)
+            self._close(fd)
 
-    def _let_go(self, fd: int) -> None:
+    def _close(self, fd: int) -> None:
         self._open.pop(fd)(fd)
         os.close(fd)
 
@@ -79,7 +80,7 @@ TAIL_BYTES: Final = 256 * 1024
 
 
 class FileTail:
-    """What is new in a file; one that is not there has nothing new."""
+    """A reader of what is appended to a file; the file may be absent."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,7 +89,7 @@ class FileTail:
             self._offset = path.stat().st_size
 
     def read(self) -> bytes:
-        """The next piece, empty at the end."""
+        """Returns the next chunk; empty at the end of the file."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)

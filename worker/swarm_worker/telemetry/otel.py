@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry. The only place of the worker that knows its SDK."""
+"""Spans for OpenTelemetry. No other module of the worker imports the SDK of OpenTelemetry."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ class OtelSpan:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
-    def note(self, **attributes: str | int) -> None:
+    def set_attributes(self, **attributes: str | int) -> None:
         """See Span."""
-        self._span.set_attributes(_named(attributes))
+        self._span.set_attributes(_prefixed(attributes))
 
     def fail(self, why: str) -> None:
         """See Span."""
@@ -35,17 +35,16 @@ class OtelTracer:
         self._tracer = provider.get_tracer("swarm-worker")
 
     @contextlib.contextmanager
-    def work(self, traceparent: str, *, task: str, attempt: int) -> Iterator[OtelSpan]:
-        """See Tracer. Without a traceparent it is a trace of its own."""
+    def attempt(self, traceparent: str, *, task: str, attempt: int) -> Iterator[OtelSpan]:
+        """See Tracer. Without a traceparent the attempt starts a trace of its own."""
         parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
-        about = _named({"task": task, "attempt": attempt})
-        with self._open("work", about, parent) as span:
+        with self._open("work", _prefixed({"task": task, "attempt": attempt}), parent) as span:
             yield span
 
     @contextlib.contextmanager
     def span(self, name: str, **attributes: str | int) -> Iterator[OtelSpan]:
         """See Tracer."""
-        with self._open(name, _named(attributes)) as span:
+        with self._open(name, _prefixed(attributes)) as span:
             yield span
 
     def close(self) -> None:
@@ -56,12 +55,12 @@ class OtelTracer:
     def _open(
         self, name: str, attributes: dict[str, str | int], parent: Context | None = None
     ) -> Iterator[OtelSpan]:
-        # What an exception says may be anything that a session printed.
+        # The text of an exception may hold anything that a session printed, secrets included.
         with self._tracer.start_as_current_span(
             name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
             yield OtelSpan(span)
 
 
-def _named(attributes: dict[str, str | int]) -> dict[str, str | int]:
+def _prefixed(attributes: dict[str, str | int]) -> dict[str, str | int]:
     return {f"swarm.{name}": value for name, value in attributes.items()}

@@ -1,4 +1,4 @@
-"""Spans of what a worker does for an attempt, below the trace that the server told. Silent unless asked for."""
+"""Spans of a worker's attempts, children of the server's trace. Without OTEL_* variables nothing is recorded."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,61 +8,63 @@ from amplifier_swarm import tracing
 
 
 class Span(Protocol):
-    """A stretch of work."""
+    """A timed operation."""
 
-    def note(self, **attributes: str | int) -> None:
-        """Says something of it."""
+    def set_attributes(self, **attributes: str | int) -> None:
+        """Adds attributes, each with the prefix `swarm.`."""
 
     def fail(self, why: str) -> None:
-        """It did not come to what it should."""
+        """Sets the span's status to error."""
 
 
 class Tracer(Protocol):
-    """Makes spans; each is the parent of those that are made within it."""
+    """A maker of spans; a span is the parent of the spans opened within it."""
 
-    def work(self, traceparent: str, *, task: str, attempt: int) -> contextlib.AbstractContextManager[Span]:
-        """All that is done for one attempt."""
+    def attempt(
+        self, traceparent: str, *, task: str, attempt: int
+    ) -> contextlib.AbstractContextManager[Span]:
+        """Opens the span of one attempt, as a child of `traceparent` if that is not empty."""
 
     def span(self, name: str, **attributes: str | int) -> contextlib.AbstractContextManager[Span]:
-        """A part of it."""
+        """Opens the span of one part of an attempt."""
 
     def close(self) -> None:
-        """Sends what waits, if that is quick."""
+        """Exports the finished spans that are still queued; gives up after a short time."""
 
 
-class _NoSpan:
-    def note(self, **attributes: str | int) -> None:
+class _NullSpan:
+    def set_attributes(self, **attributes: str | int) -> None:
         """See Span."""
 
     def fail(self, why: str) -> None:
         """See Span."""
 
 
-class Silent:
-    """Makes none."""
+class NullTracer:
+    """A tracer that records nothing."""
 
     @contextlib.contextmanager
-    def work(self, traceparent: str, *, task: str, attempt: int) -> Iterator[Span]:
+    def attempt(self, traceparent: str, *, task: str, attempt: int) -> Iterator[Span]:
         """See Tracer."""
-        yield _NO_SPAN
+        yield _NULL_SPAN
 
     @contextlib.contextmanager
     def span(self, name: str, **attributes: str | int) -> Iterator[Span]:
         """See Tracer."""
-        yield _NO_SPAN
+        yield _NULL_SPAN
 
     def close(self) -> None:
         """See Tracer."""
 
 
-_NO_SPAN: Final = _NoSpan()
-SILENT: Final = Silent()
+_NULL_SPAN: Final = _NullSpan()
+NULL_TRACER: Final = NullTracer()
 
 
-def tracer(worker: str, version: str) -> Tracer:
-    """What the environment asks for."""
+def create_tracer(worker: str, version: str) -> Tracer:
+    """Returns the tracer that the OTEL_* variables ask for, NULL_TRACER if none is set."""
     if not tracing.wanted():
-        return SILENT
+        return NULL_TRACER
     from swarm_worker.telemetry.otel import OtelTracer  # noqa: PLC0415  # an extra
 
     return OtelTracer(tracing.provider("swarm-worker", instance=worker, version=version))

@@ -1,1 +1,1 @@
-"""What changed in the project."""
+"""The changes that an attempt makes in the project."""

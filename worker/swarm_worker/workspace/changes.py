@@ -1,6 +1,6 @@
-"""Sees what an attempt really changed: the files that its task declares, and all that git can tell.
+"""The real changes of an attempt: the files that its task declares, and everything that git reports.
 
-Its one rule: it looks, and never fails. What it can't find out in a short time it leaves out.
+Invariant: nothing here fails an attempt. What can't be read in a short time is left out.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from typing import Final
 from swarm_worker.workspace.git import Git, TreeChanges, WorkTree
 
 GIT_TIMEOUT_S: Final = 15.0
-# What is larger is known by size and time alone.
+# Larger files are compared by size and time alone.
 HASHED_BYTES: Final = 1024 * 1024
-FILES: Final = 500
-# Of a declared folder, so many entries are looked at.
-ENTRIES: Final = 2_000
+MAX_FILES: Final = 500
+# The entries of a declared folder that are compared.
+MAX_ENTRIES: Final = 2_000
 
 
 class FileChangeKind(StrEnum):
-    """What became of a declared file."""
+    """The change of a declared file."""
 
     CREATED = "created"
     CHANGED = "changed"
     UNTOUCHED = "untouched"
     REMOVED = "removed"
-    MISSING = "missing"  # it was not there before, and is not there now
+    MISSING = "missing"  # absent before and absent now
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What of a file would differ if it had been changed; no digest where it was too large to read."""
+    """The properties of a file that a change alters; the digest is empty if the file is too large to read."""
 
     size: int
     mtime_ns: int
@@ -45,7 +45,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What became of one declared file; `size` is what it has now."""
+    """The change of one declared file; `size` is its size in bytes now."""
 
     path: str
     kind: FileChangeKind
@@ -54,7 +54,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How a project stood before a builder; `tree` is None where git can't tell."""
+    """The state of a project before a builder; `tree` is None if git can't read it."""
 
     project_root: Path
     files: tuple[str, ...]
@@ -64,24 +64,24 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What has changed since a snapshot; `tree` is None where git can't tell."""
+    """The changes since a snapshot; `tree` is None if git can't read them."""
 
     files: tuple[FileChange, ...] = ()
     tree: TreeChanges | None = None
 
 
-async def snapshot(project_root: Path, files: Sequence[str]) -> Snapshot:
-    """Takes down how the project stands."""
-    kept = tuple(files[:FILES])
-    states, tree = await asyncio.gather(_states(project_root, kept), _git(project_root).tree())
+async def take_snapshot(project_root: Path, files: Sequence[str]) -> Snapshot:
+    """Records the state of the project."""
+    kept = tuple(files[:MAX_FILES])
+    states, tree = await asyncio.gather(_states(project_root, kept), _git(project_root).work_tree())
     return Snapshot(project_root, kept, states, tree)
 
 
-async def changes(before: Snapshot) -> Changes:
-    """What has changed since."""
+async def changes_since(before: Snapshot) -> Changes:
+    """Returns the changes since the snapshot."""
     states = await _states(before.project_root, before.files)
     compared = map(_compared, before.files, before.states, states)
-    tree = None if before.tree is None else await _git(before.project_root).changes(before.tree)
+    tree = None if before.tree is None else await _git(before.project_root).changes_since(before.tree)
     return Changes(tuple(compared), tree)
 
 
@@ -90,15 +90,15 @@ def _git(project_root: Path) -> Git:
 
 
 async def _states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
-    return await asyncio.to_thread(_look, root, files) if files else ()
+    return await asyncio.to_thread(_read_states, root, files) if files else ()
 
 
-def _look(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
+def _read_states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
     return tuple(_state(root / file) for file in files)
 
 
 def _state(path: Path) -> FileState | None:
-    """None if nothing is there, or nothing that may be looked at."""
+    """Returns None if the file is absent or can't be read."""
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -110,16 +110,16 @@ def _state(path: Path) -> FileState | None:
 
 
 def _digest(path: Path) -> str:
-    # It may have become a pipe since, whose opening would wait for a writer.
+    # The file may have been replaced by a FIFO; without O_NONBLOCK, open would wait for a writer.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
         return hashlib.sha256(file.read(HASHED_BYTES)).hexdigest()
 
 
 def _folder(path: Path) -> FileState:
-    """A folder is what is in it: names, sizes and times."""
+    """Returns the state of a folder: the names, sizes and times of its files."""
     seen, size = hashlib.sha256(), 0
-    for file in islice(_files_in(path), ENTRIES):
+    for file in islice(_files_in(path), MAX_ENTRIES):
         found = file.lstat()
         size += found.st_size
         seen.update(os.fsencode(file) + f"\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
@@ -143,7 +143,7 @@ def _compared(path: str, before: FileState | None, now: FileState | None) -> Fil
 
 
 def _same(before: FileState, now: FileState) -> bool:
-    """A file that was written anew with what it had is the same."""
+    """Compares by digest, so that a file rewritten with the same content is unchanged."""
     if before.digest and now.digest:
         return before.digest == now.digest
     return (before.size, before.mtime_ns) == (now.size, now.mtime_ns)

@@ -1,7 +1,7 @@
-"""Asks git what changed in a project's work tree. Its one rule: git may be slow, absent or hostile, and harms nobody.
+"""The changes in a project's git work tree. Invariant: a slow, missing or hostile git never harms an attempt.
 
-A repository's own settings can name programs for git to run, and sessions can write them: those that can
-be switched off are, nothing is locked, and whatever is left of a git at its deadline is killed.
+A repository's settings can name programs that git runs, and sessions can write these settings. The settings that can
+be overridden are; nothing is locked; at the deadline git's process group is killed.
 """
 
 import asyncio
@@ -15,38 +15,38 @@ from pathlib import Path
 from typing import Final
 
 OUTPUT_BYTES: Final = 1024 * 1024
-# Beyond this many uncommitted files, what was so before is not told from what is new.
-DIRTY: Final = 5_000
-HARMLESS: Final = (
+# With more uncommitted files than this, older changes are not distinguished from new ones.
+MAX_DIRTY: Final = 5_000
+SAFE_CONFIG: Final = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
-    # Else diff would lock the index, and a session's own git would fail at that moment.
+    # Otherwise diff locks the index, and a session's own git fails at that moment.
     *("-c", "diff.autoRefreshIndex=false"),
 )
-# Our own state is no work of a session.
-WHERE: Final = ("--", ".", ":(exclude).swarm")
-STATUS: Final = (
+# The swarm's own state is not a session's work.
+PATHSPEC: Final = ("--", ".", ":(exclude).swarm")
+STATUS_ARGS: Final = (
     *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"),
-    *("--ignore-submodules=dirty", *WHERE),
+    *("--ignore-submodules=dirty", *PATHSPEC),
 )
 
-# Size and time of a file, None where there is none: enough to see whether it was touched since.
+# The size and time of a file, None if it is absent: they show whether the file was touched.
 Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkTree:
-    """A work tree at one moment: its commit, and what was not committed, by path from the project root."""
+    """A work tree at one moment: its commit, and the uncommitted files by their path from the project root."""
 
     commit: str
     dirty: Mapping[str, Stamp]
     untracked: frozenset[str] = frozenset()
-    # There is more than was looked at.
+    # True if the list of uncommitted files is not complete.
     cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
-    """One changed file; `added` and `removed` are lines, None where git counts none, as in binary files."""
+    """A changed file; `added` and `removed` count lines, None for binary files."""
 
     path: str
     new: bool = False
@@ -57,59 +57,59 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class TreeChanges:
-    """What differs from the work tree before; `commit` is where it stood then."""
+    """The difference to an earlier work tree, whose commit is `commit`."""
 
     commit: str
     paths: tuple[PathChange, ...] = ()
     committed: bool = False
-    # Some are missing, or some of these are older than the attempt.
+    # True if some changes are missing, or some of these are older than the attempt.
     cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Runs git in a project until a deadline of the loop's clock, beyond which nothing is learnt."""
+    """A runner of git commands in a project; `deadline` is a time of the loop's clock, after which git is killed."""
 
     root: Path
     deadline: float
     env: Mapping[str, str] = field(default_factory=lambda: _environment(os.environ))
 
-    async def tree(self) -> WorkTree | None:
-        """The work tree now; None if the project is in none, is ignored by it, or git can't tell."""
-        if not _may_be_in_one(self.root):
+    async def work_tree(self) -> WorkTree | None:
+        """Reads the work tree; None if the project is not in one, is ignored by it, or git fails."""
+        if not _has_repository(self.root):
             return None
-        prefix = await self._line("rev-parse", "--show-prefix")
-        if prefix is None or await self._line("check-ignore", "-q", ".") is not None:
+        prefix = await self._read_line("rev-parse", "--show-prefix")
+        if prefix is None or await self._read_line("check-ignore", "-q", ".") is not None:
             return None
-        commit = await self._line("rev-parse", "-q", "--verify", "HEAD^{commit}")
-        commit = commit or await self._line("hash-object", "-t", "tree", "/dev/null")
-        said = await self._run(*STATUS)
-        if not commit or said is None:
+        commit = await self._read_line("rev-parse", "-q", "--verify", "HEAD^{commit}")
+        commit = commit or await self._read_line("hash-object", "-t", "tree", "/dev/null")
+        status = await self._run(*STATUS_ARGS)
+        if not commit or status is None:
             return None
-        return _tree(self.root, commit, os.fsencode(prefix), said)
+        return _parse_status(self.root, commit, os.fsencode(prefix), status)
 
-    async def changes(self, before: WorkTree) -> TreeChanges | None:
-        """What differs from the work tree before; None if git can't tell any more."""
-        now = await self.tree()
-        said = await self._run(
+    async def changes_since(self, before: WorkTree) -> TreeChanges | None:
+        """Returns the difference to an earlier work tree; None if git fails."""
+        now = await self.work_tree()
+        numstat = await self._run(
             *("diff", "--numstat", "-z", "--no-renames", "--relative", "--no-ext-diff", "--no-textconv"),
-            *("--ignore-submodules=dirty", before.commit, *WHERE),
+            *("--ignore-submodules=dirty", before.commit, *PATHSPEC),
         )
-        if now is None or said is None:
+        if now is None or numstat is None:
             return None
-        return _changes(self.root, before, now, said)
+        return _compare_trees(self.root, before, now, numstat)
 
-    async def _line(self, *args: str) -> str | None:
-        """What a command prints, None if it fails or could not be run."""
-        said = await self._run(*args)
-        return None if said is None else os.fsdecode(said.removesuffix(b"\n"))
+    async def _read_line(self, *args: str) -> str | None:
+        """Returns the output of a command without its newline; None if the command fails."""
+        output = await self._run(*args)
+        return None if output is None else os.fsdecode(output.removesuffix(b"\n"))
 
     async def _run(self, *args: str) -> bytes | None:
-        # A file takes what git prints: no pipe can be held open by something that outlives it.
+        # The output goes to a file: a process that outlives git could hold a pipe open.
         with tempfile.TemporaryFile() as output:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *("git", "--no-pager", *HARMLESS, *args),
+                    *("git", "--no-pager", *SAFE_CONFIG, *args),
                     cwd=self.root,
                     env=self.env,
                     stdin=asyncio.subprocess.DEVNULL,
@@ -119,13 +119,13 @@ class Git:
                 )
             except (OSError, ValueError):
                 return None
-            if not await _ended_well(process, self.deadline):
+            if not await _wait_success(process, self.deadline):
                 return None
             output.seek(0)
             return output.read(OUTPUT_BYTES)
 
 
-async def _ended_well(process: asyncio.subprocess.Process, deadline: float) -> bool:
+async def _wait_success(process: asyncio.subprocess.Process, deadline: float) -> bool:
     try:
         async with asyncio.timeout_at(deadline):
             return await process.wait() == 0
@@ -138,10 +138,13 @@ async def _ended_well(process: asyncio.subprocess.Process, deadline: float) -> b
             await process.wait()
 
 
-def _may_be_in_one(root: Path) -> bool:
-    """Whether git could find a repository here: where there is none, starting it costs more than a session's start."""
-    place = root.resolve()
-    return any((folder / ".git").exists() for folder in (place, *place.parents))
+def _has_repository(root: Path) -> bool:
+    """Returns whether a `.git` is in the folder or above it.
+
+    Performance: without a repository, starting git costs more than starting a session (docs/performance.md).
+    """
+    folder = root.resolve()
+    return any((above / ".git").exists() for above in (folder, *folder.parents))
 
 
 def _environment(own: Mapping[str, str]) -> Mapping[str, str]:
@@ -149,30 +152,30 @@ def _environment(own: Mapping[str, str]) -> Mapping[str, str]:
     return {**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def _tree(root: Path, commit: str, prefix: bytes, status: bytes) -> WorkTree:
-    """Reads `XY path` entries; a last one without its NUL was cut off."""
+def _parse_status(root: Path, commit: str, prefix: bytes, status: bytes) -> WorkTree:
+    """Parses `XY path` entries; a last entry without its NUL was cut off and is dropped."""
     entries = status.split(b"\0")[:-1]
-    marks = {os.fsdecode(entry[3:].removeprefix(prefix)): entry[:2] for entry in entries[:DIRTY]}
+    codes = {os.fsdecode(entry[3:].removeprefix(prefix)): entry[:2] for entry in entries[:MAX_DIRTY]}
     return WorkTree(
         commit,
-        {path: _stamp(root / path) for path in marks},
-        frozenset(path for path, mark in marks.items() if mark == b"??"),
-        cut=len(entries) > DIRTY or len(status) == OUTPUT_BYTES,
+        {path: _read_stamp(root / path) for path in codes},
+        frozenset(path for path, code in codes.items() if code == b"??"),
+        cut=len(entries) > MAX_DIRTY or len(status) == OUTPUT_BYTES,
     )
 
 
-def _changes(root: Path, before: WorkTree, now: WorkTree, numstat: bytes) -> TreeChanges:
-    """All that git lists, less what stood there in the same way before."""
+def _compare_trees(root: Path, before: WorkTree, now: WorkTree, numstat: bytes) -> TreeChanges:
+    """Returns all paths that git lists, except those whose uncommitted change is older."""
     committed = before.commit != now.commit
-    counted = (change for change in map(_counted, numstat.split(b"\0")[:-1]) if change is not None)
-    # diff also lists what was only touched; status knows better.
-    found = {change.path: change for change in counted if committed or change.path in now.dirty}
+    changes = (change for change in map(_parse_numstat, numstat.split(b"\0")[:-1]) if change is not None)
+    # diff also lists files with a new time and the old content; status does not.
+    found = {change.path: change for change in changes if committed or change.path in now.dirty}
     found |= {path: PathChange(path, new=True) for path in now.untracked}
-    # What was uncommitted before and is listed no more has been undone or removed.
+    # A file that was uncommitted before and is not listed now has been reverted or removed.
     found |= {path: PathChange(path) for path in before.dirty if path not in found and path not in now.dirty}
     paths = []
     for path, change in sorted(found.items()):
-        stamp = _stamp(root / path)
+        stamp = _read_stamp(root / path)
         if path in before.dirty and before.dirty[path] == stamp:
             continue
         paths.append(
@@ -184,8 +187,8 @@ def _changes(root: Path, before: WorkTree, now: WorkTree, numstat: bytes) -> Tre
     return TreeChanges(before.commit, tuple(paths), committed=committed, cut=cut)
 
 
-def _counted(entry: bytes) -> PathChange | None:
-    """An entry `added TAB removed TAB path`; both are `-` for a binary file."""
+def _parse_numstat(entry: bytes) -> PathChange | None:
+    """Parses `added TAB removed TAB path`; both counts are `-` for a binary file."""
     parts: Sequence[bytes] = entry.split(b"\t", 2)
     if len(parts) != 3:
         return None
@@ -193,7 +196,7 @@ def _counted(entry: bytes) -> PathChange | None:
     return PathChange(os.fsdecode(parts[2]), added=added, removed=removed)
 
 
-def _stamp(path: Path) -> Stamp:
+def _read_stamp(path: Path) -> Stamp:
     try:
         found = path.lstat()
     except (OSError, ValueError):

@@ -1,16 +1,27 @@
-"""What workers report of their sessions: starts that ask for the go, ends, and progress."""
+"""Reports of sessions: starts that ask for the go, ends, and progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
-from swarmd.domain.model import LeaseId, Order, OrderAction, SessionRole, SwarmMode, Task, Usage, WorkerName
+from swarmd.domain.model import (
+    LeaseId,
+    Order,
+    OrderAction,
+    Outcome,
+    SessionRole,
+    SwarmMode,
+    Task,
+    Usage,
+    WorkerName,
+)
 from swarmd.engine.attempts import leases
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import Observer, seconds_since
-from swarmd.engine.tasks.transitions import change
+from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, sessions, swarm
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
@@ -20,7 +31,7 @@ from swarmd.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """Asks for the go."""
+    """A request for the go of a session."""
 
     lease_id: str
     session_id: str
@@ -30,7 +41,7 @@ class SessionStart:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """Says that a session has ended."""
+    """A report that a session has ended."""
 
     lease_id: str
     session_id: str
@@ -39,8 +50,17 @@ class SessionEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """The outcome of an attempt, and the ends of its sessions that were not reported yet."""
+
+    lease_id: str
+    ends: Sequence[SessionEnd]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class SessionProgress:
-    """What is new about one session."""
+    """New log entries and usage of one session."""
 
     lease_id: str
     session_id: str
@@ -48,26 +68,45 @@ class SessionProgress:
     usage: Usage | None
 
 
-class Sessions:
-    """The gate before every process, and what becomes of it. Each method is one write."""
+@dataclass(frozen=True, slots=True)
+class FinishBatch:
+    """The outcomes that a worker reports in one call, and the last progress of their sessions."""
 
-    def __init__(self, live: LiveState, feed: Wakeups, observer: Observer, limits: LogLimits) -> None:
+    progress: Sequence[SessionProgress]
+    attempts: Sequence[AttemptReport]
+
+
+class Sessions:
+    """The gate before every session, and the records of its course. Each method is one write."""
+
+    def __init__(self, live: LiveState, wakeups: Wakeups, observer: Observer, limits: LogLimits) -> None:
         self._limits = limits
         self._live = live
-        self._feed = feed
+        self._wakeups = wakeups
         self._observer = observer
 
-    def start(self, tx: Tx, worker: WorkerName, start: SessionStart) -> Order | None:
-        """The go (None), or what to do instead. Asking again for the same session gets the same answer."""
+    def record_many(
+        self, tx: Tx, worker: WorkerName, records: Sequence[SessionStart | SessionEnd]
+    ) -> list[Order | None]:
+        """Records starts and ends in their order; returns the go (None) or the order for each."""
+        return [
+            self.record_end(tx, worker, record)
+            if isinstance(record, SessionEnd)
+            else self.record_start(tx, worker, record)
+            for record in records
+        ]
+
+    def record_start(self, tx: Tx, worker: WorkerName, start: SessionStart) -> Order | None:
+        """Gives the go (None) or returns the order instead of it. Asking again for a session gets the same answer."""
         record = leases.find(tx, worker, start.lease_id)
         if record is None or record.outcome is not None:
-            return leases.abandon(start.lease_id)
+            return leases.abandon_order(start.lease_id)
         lease, task = record.lease, record.task
         if task.status is TaskStatus.KILLING:
-            return _stop(tx, start.lease_id, task)
+            return _stop_order(tx, start.lease_id, task)
         if (known := sessions.find(tx, start.session_id)) is not None:
-            # Ids carry task, attempt and epoch: another attempt's can only come from a broken worker.
-            return None if known.attempt_key == lease.attempt_key else leases.abandon(start.lease_id)
+            # Session ids carry task, attempt and epoch: an id of another attempt comes from a broken worker.
+            return None if known.attempt_key == lease.attempt_key else leases.abandon_order(start.lease_id)
         sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:
@@ -75,7 +114,7 @@ class Sessions:
             attempts.start(tx, lease)
             waited_s = seconds_since(record.claimed_us, tx.now_us)
             tx.after_commit(partial(self._observer.started, waited_s))
-        change(
+        apply(
             tx,
             task,
             Transition.GO,
@@ -88,12 +127,12 @@ class Sessions:
         tx.after_commit(partial(self._live.start_lease, lease))
         return None
 
-    def end(self, tx: Tx, worker: WorkerName, end: SessionEnd) -> Order | None:
-        """Stores the end; also under a lease that is lost meanwhile, for the record."""
+    def record_end(self, tx: Tx, worker: WorkerName, end: SessionEnd) -> Order | None:
+        """Stores the end of a session, also under a lease that has ended; returns an order if the lease has."""
         record, session = _find(tx, worker, end.lease_id, end.session_id)
         if record is None or session is None:
-            return leases.abandon(end.lease_id)
-        sessions.use(tx, session.key, end.usage)
+            return leases.abandon_order(end.lease_id)
+        sessions.set_usage(tx, session.key, end.usage)
         if session.ended_us is None:
             sessions.end(tx, session, exit_code=end.exit_code)
             lasted_s = seconds_since(session.started_us, tx.now_us)
@@ -109,31 +148,34 @@ class Sessions:
                 session_id=end.session_id,
                 cause="" if end.exit_code is None else f"exit code {end.exit_code}",
             )
-        return None if record.outcome is None else leases.abandon(end.lease_id)
+        return None if record.outcome is None else leases.abandon_order(end.lease_id)
 
-    def report(self, tx: Tx, worker: WorkerName, progress: SessionProgress) -> None:
-        """Stores what is new; of a session that is not known, nothing."""
+    def record_progress(self, tx: Tx, worker: WorkerName, progress: SessionProgress) -> None:
+        """Stores new entries and usage; ignores a session that is unknown."""
         record, session = _find(tx, worker, progress.lease_id, progress.session_id)
         if record is None or session is None:
             return
         if progress.usage is not None:
-            sessions.use(tx, session.key, progress.usage)
+            sessions.set_usage(tx, session.key, progress.usage)
         if progress.entries:
-            sessions.log(tx, session.key, progress.entries, self._limits)
-            tx.after_commit(partial(self._feed.wake, record.lease.task_id))
+            sessions.append_log(tx, session.key, progress.entries, self._limits)
+            tx.after_commit(partial(self._wakeups.notify, record.lease.task_id))
 
 
-def _find(
-    tx: Tx, worker: WorkerName, lease_id: str, session_id: str
-) -> tuple[LeaseRecord | None, SessionRecord | None]:
-    """What the lease points at, and the session of that id if it belongs to it."""
+class _Found(NamedTuple):
+    record: LeaseRecord | None
+    session: SessionRecord | None
+
+
+def _find(tx: Tx, worker: WorkerName, lease_id: str, session_id: str) -> _Found:
+    """Finds the attempt of the lease, and its session of that id."""
     record = leases.find(tx, worker, lease_id)
     session = None if record is None else sessions.find(tx, session_id)
     if record is None or session is None or session.attempt_key != record.lease.attempt_key:
-        return record, None
-    return record, session
+        return _Found(record, None)
+    return _Found(record, session)
 
 
-def _stop(tx: Tx, lease_id: str, task: Task) -> Order:
+def _stop_order(tx: Tx, lease_id: str, task: Task) -> Order:
     stopped = swarm.get(tx).mode is SwarmMode.STOPPED
     return Order(LeaseId(lease_id), OrderAction.STOP_NOW if stopped else OrderAction.STOP, task.cause)

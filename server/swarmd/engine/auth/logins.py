@@ -1,7 +1,7 @@
-"""Logins of browsers: a code that is good once and not for long becomes a cookie that is good for half a day.
+"""Logins of browsers: a code that works once, for a minute, becomes a cookie that works for half a day.
 
-Whoever logs in acts as the token that made the code, and for no longer than that token is good. A login is
-known by the hash of its cookie; its CSRF token follows from the cookie, so nothing that is stored gives it.
+A login acts as the token that made its code, and ends when that token is revoked. The store holds the hash of the
+cookie only. The CSRF token is derived from the cookie, so nothing that is stored reveals it.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.errors import DashboardOff, LoginExpired
-from swarmd.engine.auth.tokens import Access
+from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.store import logins
 from swarmd.store.logins import LoginRecord
@@ -20,7 +20,7 @@ from swarmd.store.transaction import ReadTx, Tx
 
 CODE_S: Final = 60.0
 LOGIN_S: Final = 12 * 3_600
-# More than anybody opens in a minute; older ones make room.
+# More than a person opens in a minute; beyond it the oldest code is dropped.
 MAX_CODES: Final = 64
 
 
@@ -39,23 +39,27 @@ class _Code:
 
 
 class Logins:
-    """Knows every code and every login."""
+    """The codes and logins of the dashboard."""
 
-    def __init__(self, access: Access, clock: Clock, entropy: Entropy) -> None:
-        self._access = access
+    def __init__(self, registry: TokenRegistry, clock: Clock, entropy: Entropy) -> None:
+        self._registry = registry
         self._clock = clock
         self._entropy = entropy
         self._codes: dict[str, _Code] = {}
         self._records: dict[bytes, LoginRecord] = {}
-        # Where the dashboard is; empty if it is off.
+        # The URL of the dashboard; empty if it is off.
         self.url = ""
 
     def load(self, tx: ReadTx) -> None:
-        """Reads all logins."""
-        self._records = {record.secret_hash: record for record in logins.every(tx)}
+        """Reads all logins into memory."""
+        self._records = {record.secret_hash: record for record in logins.list_all(tx)}
 
-    def link(self, token: TokenRecord) -> str:
-        """The address that logs a browser in once, as the holder of the token."""
+    def make_link(self, token: TokenRecord) -> str:
+        """Returns the URL that logs a browser in once, as the holder of the token.
+
+        Raises:
+            DashboardOff: this server serves no dashboard.
+        """
         if not self.url:
             raise DashboardOff
         code = self._entropy.secret()
@@ -65,34 +69,38 @@ class Logins:
         return f"{self.url}/login?code={code}"
 
     def redeem(self, code: str) -> TokenRecord:
-        """Whose code it is; from now on it is nobody's."""
+        """Uses a code up and returns the token that made it.
+
+        Raises:
+            LoginExpired: the code is unknown, used or too old, or its token was revoked.
+        """
         found = self._codes.pop(code, None)
-        token = None if found is None else self._access.by_id(found.token_id)
+        token = None if found is None else self._registry.find(found.token_id)
         if found is None or token is None or found.deadline_s <= self._clock.monotonic_s():
             raise LoginExpired
         return token
 
-    def begin(self, tx: Tx, token: TokenRecord, *, instead_of: str = "") -> str:
-        """Logs a browser in; returns the cookie. The one that it had is worthless from then on."""
+    def log_in(self, tx: Tx, token: TokenRecord, *, instead_of: str = "") -> str:
+        """Logs a browser in and returns the new cookie; ends the login of the cookie `instead_of`."""
         secret = self._entropy.secret() + self._entropy.secret()
         record = LoginRecord(_hash(secret), token.token_id, tx.now_us + LOGIN_S * 1_000_000)
-        logins.end_old(tx)
-        self.end(tx, instead_of)
-        logins.put(tx, record)
+        logins.delete_expired(tx)
+        self.log_out(tx, instead_of)
+        logins.insert(tx, record)
         tx.after_commit(partial(self._records.__setitem__, record.secret_hash, record))
         return secret
 
-    def end(self, tx: Tx, secret: str) -> None:
-        """Logs out."""
-        logins.end(tx, _hash(secret))
+    def log_out(self, tx: Tx, secret: str) -> None:
+        """Ends the login of that cookie."""
+        logins.delete(tx, _hash(secret))
         tx.after_commit(partial(self._forget, _hash(secret)))
 
     def find(self, secret: str) -> Login | None:
-        """The login of that cookie, None if it has ended or its token was revoked."""
+        """Returns the login of that cookie, or None if it has ended or its token was revoked."""
         record = self._records.get(_hash(secret))
         if record is None or record.expires_us <= self._clock.wall_us():
             return None
-        token = self._access.by_id(record.token_id)
+        token = self._registry.find(record.token_id)
         return None if token is None else Login(token, csrf_of(secret))
 
     def _forget(self, secret_hash: bytes) -> None:
@@ -100,7 +108,7 @@ class Logins:
 
 
 def csrf_of(secret: str) -> str:
-    """The CSRF token of a login: who reads it can't tell the cookie."""
+    """Returns the CSRF token of a login; the cookie can't be derived from it."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Tokens and what they may do. Checked from memory; changes are written first."""
+"""The tokens and their roles. Checks use memory only; a change is written before it is used."""
 
 import base64
 import hashlib
@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from swarmd.domain.errors import TokenInvalid, TokenNotFound
 from swarmd.domain.model import Role
@@ -17,48 +17,60 @@ from swarmd.store.transaction import ReadTx, Tx
 
 # `swt1_<role>_<id>_<secret>`: easy to find for those who scan for leaked secrets.
 _TOKEN: Final = re.compile(r"swt1_(viewer|worker|operator)_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-_NOBODY: Final = hashlib.sha256(b"").digest()
+_NO_SECRET: Final = hashlib.sha256(b"").digest()
 
 
-class Access:
-    """Knows every token by its id and the hash of its secret."""
+class NewToken(NamedTuple):
+    """The text of a new token and its record."""
+
+    text: str
+    record: TokenRecord
+
+
+class TokenRegistry:
+    """The tokens by id, with the hashes of their secrets."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._records: dict[str, TokenRecord] = {}
-        # Texts that were found right: every call brings one. Forgotten when any token changes.
-        self._right: dict[str, TokenRecord] = {}
+        # Performance: token texts that were verified, since every call brings one (docs/performance.md).
+        # Cleared when any token changes.
+        self._verified: dict[str, TokenRecord] = {}
 
     def load(self, tx: ReadTx) -> None:
-        """Reads all tokens."""
-        self._records = {record.token_id: record for record in tokens.every(tx)}
-        self._right.clear()
+        """Reads all tokens into memory."""
+        self._records = {record.token_id: record for record in tokens.list_all(tx)}
+        self._verified.clear()
 
-    def record_of(self, token: str) -> TokenRecord:
-        """Whose token it is; raises TokenInvalid, taking as long for an unknown id as for a wrong secret."""
-        if (known_right := self._right.get(token)) is not None:
-            return known_right
+    def verify(self, token: str) -> TokenRecord:
+        """Returns the record of a token's text. An unknown id takes as long as a wrong secret.
+
+        Raises:
+            TokenInvalid: the text is not a valid token of this swarm, or the token was revoked.
+        """
+        if (verified := self._verified.get(token)) is not None:
+            return verified
         match = _TOKEN.fullmatch(token)
         record = self._records.get(match[2]) if match else None
-        known = record.secret_hash if record is not None else _NOBODY
+        known = record.secret_hash if record is not None else _NO_SECRET
         right = hmac.compare_digest(_hash(match[3] if match else ""), known)
         if record is None or not right or record.revoked_us is not None:
             raise TokenInvalid
-        self._right[token] = record
+        self._verified[token] = record
         return record
 
-    def by_id(self, token_id: str) -> TokenRecord | None:
-        """The token of that id, None if there is none or it was revoked."""
+    def find(self, token_id: str) -> TokenRecord | None:
+        """Returns the token of that id, or None if it is unknown or revoked."""
         record = self._records.get(token_id)
         return None if record is None or record.revoked_us is not None else record
 
-    def create(self, tx: Tx, role: Role, name: str) -> tuple[str, TokenRecord]:
-        """Makes a token; the text is returned once and kept nowhere."""
+    def create(self, tx: Tx, role: Role, name: str) -> NewToken:
+        """Creates a token. The text is returned once and stored nowhere."""
         secret = base64.urlsafe_b64encode(bytes.fromhex(self._entropy.secret() + self._entropy.secret()))
         return self._store(tx, role, self._entropy.secret()[:12], secret.decode().rstrip("="), name)
 
-    def adopt(self, tx: Tx, token: str, name: str) -> bool:
-        """Takes a token of a token file into a new database; False if it is none."""
+    def import_token(self, tx: Tx, token: str, name: str) -> bool:
+        """Stores the token of a token file in a new database; returns False if the text is not a token."""
         match = _TOKEN.fullmatch(token)
         if match is None:
             return False
@@ -66,26 +78,30 @@ class Access:
         return True
 
     def revoke(self, tx: Tx, token_id: str) -> TokenRecord:
-        """Makes it worthless at once."""
+        """Revokes a token; it is refused from the commit on.
+
+        Raises:
+            TokenNotFound: no token has that id.
+        """
         if not tokens.revoke(tx, token_id):
             raise TokenNotFound(token_id)
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
-        tx.after_commit(partial(self._keep, record))
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
+        tx.after_commit(partial(self._remember, record))
         return record
 
-    def every(self, tx: ReadTx) -> Sequence[TokenRecord]:
-        """All tokens, the oldest first."""
-        return tokens.every(tx)
+    def list_all(self, tx: ReadTx) -> Sequence[TokenRecord]:
+        """Returns all tokens, the oldest first."""
+        return tokens.list_all(tx)
 
-    def _keep(self, record: TokenRecord) -> None:
+    def _remember(self, record: TokenRecord) -> None:
         self._records[record.token_id] = record
-        self._right.clear()
+        self._verified.clear()
 
-    def _store(self, tx: Tx, role: Role, token_id: str, secret: str, name: str) -> tuple[str, TokenRecord]:
-        tokens.put(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
-        record = next(record for record in tokens.every(tx) if record.token_id == token_id)
-        tx.after_commit(partial(self._keep, record))
-        return f"swt1_{role}_{token_id}_{secret}", record
+    def _store(self, tx: Tx, role: Role, token_id: str, secret: str, name: str) -> NewToken:
+        tokens.insert(tx, token_id=token_id, role=role, name=name, secret_hash=_hash(secret))
+        record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
+        tx.after_commit(partial(self._remember, record))
+        return NewToken(f"swt1_{role}_{token_id}_{secret}", record)
 
 
 def _hash(secret: str) -> bytes:

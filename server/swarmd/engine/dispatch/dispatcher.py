@@ -1,107 +1,116 @@
-"""Gives ready tasks to workers with free slots, inside the very transaction that made either.
+"""Assigns ready tasks to workers with free slots, in the transaction that made the task ready or the slot free.
 
-`grant` runs at the end of every group of writes, whatever they were: an import, a finished attempt, a worker
-that joined, a backoff that has passed. So nothing polls, and a dependent's claim shares the commit of the
-outcome that it waited for.
+`assign_ready_tasks` runs at the end of every group of writes: an import, a finished attempt, a registered worker, a
+backoff that is over. So nothing polls, and the claim of a dependent shares the commit of the outcome before it.
 """
 
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 
-from swarmd.domain.leasing import hash_secret, make_lease_id
+from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
-from swarmd.engine.tasks.transitions import change
+from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.tasks import Offer
+from swarmd.store.task_records import Offer
 from swarmd.store.transaction import Tx
 
 
 class Dispatcher:
-    """Runs on the writer thread; `members` is a hint of who may have room, the store has the truth."""
+    """The matcher of ready tasks and workers. Runs on the writer thread.
+
+    The workers that may have a free slot are kept in memory as a hint; the store has the count of open leases.
+    """
 
     def __init__(
-        self, live: LiveState, entropy: Entropy, *, stranded: Callable[[Lease], None], observer: Observer
+        self,
+        live: LiveState,
+        entropy: Entropy,
+        *,
+        on_undeliverable: Callable[[Lease], None],
+        observer: Observer,
     ) -> None:
-        """`stranded` is told, on the event loop, of a claim whose stream closed before it could be sent."""
+        """`on_undeliverable` is called on the event loop with a claim whose stream closed before it was sent."""
         self._live = live
-        self._stranded = stranded
+        self._on_undeliverable = on_undeliverable
         self._entropy = entropy
         self._observer = observer
-        self._hungry: dict[WorkerName, ConnectedWorker] = {}
+        self._maybe_free: dict[WorkerName, ConnectedWorker] = {}
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
 
-    def feed(self, member: ConnectedWorker) -> None:
-        """The worker may have a free slot. Said once too often does no harm; not said, it idles."""
-        self._hungry[member.identity.name] = member
+    def mark_free(self, member: ConnectedWorker) -> None:
+        """Notes that the worker may have a free slot. Safe to call twice; without a call the worker stays idle."""
+        self._maybe_free[member.identity.name] = member
 
-    def feed_worker(self, name: WorkerName) -> None:
-        """The same for a worker that may not be connected."""
+    def mark_free_by_name(self, name: WorkerName) -> None:
+        """Calls `mark_free` if a worker of that name is registered."""
         if (member := self._live.members.get(name)) is not None:
-            self._hungry[name] = member
+            self._maybe_free[name] = member
 
-    def grant(self, tx: Tx) -> None:
-        """Claims as much as there are ready tasks and free slots for; one a worker in turn, so that they spread."""
-        if not self._hungry:
+    def assign_ready_tasks(self, tx: Tx) -> None:
+        """Claims ready tasks for free slots, one per worker in turn, so that the tasks spread over workers."""
+        if not self._maybe_free:
             return
         offer = tasks.offer(tx)
         if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
             return
-        self._learn_labels(tx, offer)
-        line = ReadyQueue(tx, ready, workers=len(self._hungry))
-        matches = list(self._match(line, _Room(tx), offer.paused_runners))
+        self._load_label_sets(tx, offer)
+        queue = ReadyQueue(tx, ready, workers=len(self._maybe_free))
+        matches = list(self._match(queue, _FreeSlots(tx), offer.paused_runners))
         for attempt, (member, task) in enumerate(matches, offer.last_attempt + 1):
             self._claim(tx, member, task, AttemptKey(attempt), epoch=offer.epoch)
 
     def _match(
-        self, line: ReadyQueue, room: "_Room", paused_runners: Container[str]
+        self, queue: ReadyQueue, slots: "_FreeSlots", paused_runners: Container[str]
     ) -> Iterator[tuple[ConnectedWorker, Task]]:
-        """Who gets what. Only reads, so that all claims may be written together."""
-        turn = deque(self._hungry.values())
-        while turn and line.ready:
+        """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
+        turn = deque(self._maybe_free.values())
+        while turn and queue.ready:
             member = turn.popleft()
             if not member.takes_claims:
-                self._hungry.pop(member.identity.name, None)
+                self._maybe_free.pop(member.identity.name, None)
                 continue
-            if member.identity.runner in paused_runners or not (fit := self._may_have(member, line.ready)):
+            if member.identity.runner in paused_runners or not (
+                fit := self._fitting_label_sets(member, queue.ready)
+            ):
                 continue
-            if (free := room.of(member)) <= 0:
-                self._hungry.pop(member.identity.name, None)
-            elif (task := line.take(fit, free=free)) is not None:
-                room.less(member)
+            if (free := slots.count(member)) <= 0:
+                self._maybe_free.pop(member.identity.name, None)
+            elif (task := queue.pop(fit, free=free)) is not None:
+                slots.use_one(member)
                 yield member, task
                 turn.append(member)
 
     def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
-        """Whether the worker has every label that is asked for."""
+        """Returns whether the worker has every label that is asked for."""
         return labels.items() <= member.identity.labels.items()
 
-    def _learn_labels(self, tx: Tx, offer: Offer) -> None:
+    def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _may_have(self, member: ConnectedWorker, ready: set[int]) -> Sequence[int]:
-        """The label sets of which the worker may have a task; asked of every idle worker, so without the store."""
+    def _fitting_label_sets(self, member: ConnectedWorker, ready: set[int]) -> Sequence[int]:
+        """Returns the ready label sets that the worker fits. Called for every idle worker, so it reads no store."""
         found = []
         for label_set in sorted(ready):
             labels = self._label_sets.get(label_set, {})
-            if self.fits(member, labels) and not (member.unanswered and self._others(labels)):
+            if self.fits(member, labels) and not (member.unacknowledged and self._another_fits(labels)):
                 found.append(label_set)
         return found
 
-    def _others(self, labels: Mapping[str, str]) -> bool:
-        """Whether some worker that is known to hear may have such a task, now or when it has room."""
+    def _another_fits(self, labels: Mapping[str, str]) -> bool:
+        """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
         members = list(self._live.members.values())
         return any(
-            other.takes_claims and not other.unanswered and self.fits(other, labels) for other in members
+            other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in members
         )
 
     def _claim(self, tx: Tx, member: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
@@ -118,7 +127,7 @@ class Dispatcher:
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
         )
-        change(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
+        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
         attempts.add(tx, lease, worker_key=member.key)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
@@ -127,25 +136,25 @@ class Dispatcher:
         self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
         if member.connected:
-            member.mailbox.claim(lease, claim)
+            member.mailbox.add_claim(lease, claim)
         else:
-            self._stranded(lease)
+            self._on_undeliverable(lease)
 
 
-class _Room:
-    """The free slots of those workers that it was asked about, less what they are given meanwhile."""
+class _FreeSlots:
+    """The free slots of workers, less those that this round has used."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._free: dict[WorkerName, int] = {}
 
-    def of(self, member: ConnectedWorker) -> int:
-        """The free slots of the worker."""
+    def count(self, member: ConnectedWorker) -> int:
+        """Returns the number of free slots of the worker."""
         name = member.identity.name
         if name not in self._free:
             self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
         return self._free[name]
 
-    def less(self, member: ConnectedWorker) -> None:
-        """One of them has been given a task."""
+    def use_one(self, member: ConnectedWorker) -> None:
+        """Takes one free slot of the worker away."""
         self._free[member.identity.name] -= 1

@@ -1,4 +1,4 @@
-"""The ready tasks in the order in which they are given, as one look for work sees them."""
+"""The queue of ready tasks, as one round of assignment sees it."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,15 +8,18 @@ from swarmd.domain.model import Task
 from swarmd.store import tasks
 from swarmd.store.transaction import Tx
 
-# How many tasks are read at once, at most.
+# How many tasks are read at a time, at most.
 PAGE: Final = 64
 
 
 class ReadyQueue:
-    """Reads no more of the line than is likely to be taken. What is taken stays ready until the look is over."""
+    """A reader of ready tasks that reads few more than are assigned.
+
+    A popped task stays ready in the store until the round is over: pages are read behind it.
+    """
 
     def __init__(self, tx: Tx, ready: set[int], *, workers: int) -> None:
-        """`ready` are the sets of labels that ready tasks ask for; `workers`, how many may want one."""
+        """`ready` holds the label sets of ready tasks; `workers` is the number of workers that may want a task."""
         self._tx = tx
         self._workers = workers
         # The label sets that have a task left.
@@ -24,8 +27,8 @@ class ReadyQueue:
         self._heads: dict[int, deque[tuple[Task, int]]] = {}
         self._read: dict[int, int] = {}
 
-    def take(self, label_sets: Sequence[int], *, free: int) -> Task | None:
-        """The first task that asks for one of these sets of labels, for a worker with so many free slots."""
+    def pop(self, label_sets: Sequence[int], *, free: int) -> Task | None:
+        """Returns the first task with one of these label sets, for a worker with `free` slots."""
         page = min(PAGE, max(self._workers, free))
         heads = [head for label_set in label_sets if (head := self._head(label_set, page))]
         if not heads:
@@ -34,7 +37,7 @@ class ReadyQueue:
         return best.popleft()[0]
 
     def _head(self, label_set: int, page: int) -> deque[tuple[Task, int]]:
-        """What has been read of those that ask for that set of labels; nothing if there are no more."""
+        """Returns the tasks of the label set that are read and not popped; empty if no more are ready."""
         head = self._heads.get(label_set)
         if head:
             return head

@@ -1,4 +1,4 @@
-"""What waits to be sent to one worker. Used on the event loop only."""
+"""Messages that wait to be sent to one worker. Used on the event loop only."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from swarmd.domain.model import Claim, Lease, Order
 
 @dataclass(frozen=True, slots=True)
 class WorkerNotice:
-    """What concerns a worker beyond its leases."""
+    """The facts that concern a worker beyond its leases."""
 
     done: bool
     drain: bool
@@ -26,7 +26,7 @@ class Batch:
 
 
 class Mailbox:
-    """Gathers for one stream. Closing it ends the stream after nothing more."""
+    """A queue of claims, orders and the latest notice for one stream. Closing it ends the stream at once."""
 
     def __init__(self) -> None:
         self._claims: list[tuple[Lease, Claim]] = []
@@ -36,17 +36,22 @@ class Mailbox:
         self._error: SwarmError | None = None
         self.closed = False
 
-    def claim(self, lease: Lease, claim: Claim) -> None:
-        """Adds a claim."""
+    @property
+    def empty(self) -> bool:
+        """Returns whether nothing waits to be sent."""
+        return not (self._claims or self._orders or self._notice)
+
+    def add_claim(self, lease: Lease, claim: Claim) -> None:
+        """Queues a claim."""
         self._claims.append((lease, claim))
         self._wake.set()
 
-    def order(self, order: Order) -> None:
-        """Adds an order."""
+    def add_order(self, order: Order) -> None:
+        """Queues an order."""
         self._orders.append(order)
         self._wake.set()
 
-    def notice(self, notice: WorkerNotice) -> None:
+    def set_notice(self, notice: WorkerNotice) -> None:
         """Replaces the notice that waits."""
         self._notice = notice
         self._wake.set()
@@ -57,19 +62,22 @@ class Mailbox:
         self._error = self._error or error
         self._wake.set()
 
-    async def take(self) -> Batch | None:
-        """Waits for something and takes all of it; None, or the error, when the mailbox is closed."""
-        while not (self._claims or self._orders or self._notice or self.closed):
+    async def next_batch(self) -> Batch | None:
+        """Waits until something is queued and returns all of it, or None once the mailbox is closed.
+
+        Raises: the error that the mailbox was closed with.
+        """
+        while self.empty and not self.closed:
             self._wake.clear()
             await self._wake.wait()
         if self.closed:
             if self._error is not None:
                 raise self._error
             return None
-        parcel = Batch(self._claims, self._orders, self._notice)
+        batch = Batch(self._claims, self._orders, self._notice)
         self._claims, self._orders, self._notice = [], [], None
-        return parcel
+        return batch
 
-    def untaken(self) -> Sequence[Lease]:
-        """The leases of claims that nobody took."""
+    def undelivered(self) -> Sequence[Lease]:
+        """Returns the leases of claims that are still queued."""
         return [lease for lease, _ in self._claims]

@@ -1,13 +1,13 @@
-"""What is true only while the server lives: who is connected, when each lease was last heard, what orders stand.
+"""The state that lives in memory: connected workers, the last sign of life of each lease, pending orders.
 
-Changed on the event loop only, after the commit of what it reflects; built anew at each start, with full
-fresh deadlines. Heartbeats are answered from here, so they are never behind a commit.
+Invariant: it changes on the event loop only, after the commit of the change that it reflects. So the answer to a
+heartbeat, which is made from it, is never ahead of the disk. Each start builds it again, with full deadlines.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from swarmd.domain.leasing import LeaseRef, parse_lease_id
+from swarmd.domain.lease_ids import LeaseRef, parse_lease_id
 from swarmd.domain.model import (
     DisconnectPolicy,
     Lease,
@@ -27,60 +27,60 @@ _Key = tuple[TaskKey, int]
 
 @dataclass(slots=True)
 class LiveLease:
-    """A lease that stands."""
+    """An open lease."""
 
     lease: Lease
-    # Unknown after a restart of the server until the worker presents it.
+    # None after a restart of the server, until the worker lists the lease.
     lease_id: LeaseId | None
     heard_s: float
     started: bool
-    # Its sessions are to outlast any silence of this server.
+    # `on_disconnect: keep`: its sessions outlast any silence of this server.
     kept: bool = False
     order: tuple[OrderAction, str] | None = None
 
 
 @dataclass(slots=True)
 class ConnectedWorker:
-    """A worker that has joined since the server started."""
+    """A worker that has registered since the server started."""
 
     key: WorkerKey
     identity: WorkerIdentity
     mailbox: Mailbox
     heard_s: float
     heard_us: int
-    # Told by an operator to finish and to exit.
+    # Drained by an operator: it finishes its tasks and exits.
     draining: bool
-    # Doing so by itself.
+    # Drained by itself.
     leaving: bool = False
     suspect: bool = False
-    # Claims that it let pass until they were taken back: what is sent to it may get lost on the way.
-    unanswered: set[_Key] = field(default_factory=set)
+    # Claims that it never acknowledged before they were released: messages to it may get lost on the way.
+    unacknowledged: set[_Key] = field(default_factory=set)
 
     @property
     def connected(self) -> bool:
-        """Whether its stream is open."""
+        """Returns whether its stream is open."""
         return not self.mailbox.closed
 
     @property
     def reachable(self) -> bool:
-        """Whether what is sent to it can be expected to arrive."""
+        """Returns whether a message to it can be expected to arrive."""
         return self.connected and not self.suspect
 
     @property
     def takes_claims(self) -> bool:
-        """Whether it may be given a task."""
+        """Returns whether it may get a task."""
         return self.reachable and not (self.draining or self.leaving)
 
 
 class LiveState:
-    """The living side of the swarm."""
+    """The leases and workers of a running server."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[_Key, LiveLease] = {}
         self.members: dict[WorkerName, ConnectedWorker] = {}
         self.done = False
-        # Nobody is given up: most workers fell silent at once.
+        # No lease expires: most workers fell silent at once.
         self.expiry_paused = False
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────
@@ -93,57 +93,57 @@ class LiveState:
         *,
         started: bool = False,
     ) -> None:
-        """A lease stands from now on, with a full deadline."""
+        """Adds a lease, with a full deadline."""
         now_s = self._clock.monotonic_s()
         kept = policy is DisconnectPolicy.KEEP
         self._leases[lease.task_key, lease.number] = LiveLease(lease, lease_id, now_s, started, kept)
 
     def start_lease(self, lease: Lease) -> None:
-        """A session of it has its go."""
+        """Notes that a session of the lease has its go."""
         if (found := self._leases.get((lease.task_key, lease.number))) is not None:
             found.started = True
 
-    def refresh(self) -> None:
-        """Gives every lease a full fresh deadline."""
+    def reset_deadlines(self) -> None:
+        """Gives every lease a full deadline."""
         now_s = self._clock.monotonic_s()
         for found in self._leases.values():
             found.heard_s = now_s
 
     def end_lease(self, lease: Lease, *, order: OrderAction | None = None, cause: str = "") -> None:
-        """It stands no more; the worker is told if it doesn't know."""
+        """Removes the lease and, if `order` is given, sends that order to the worker."""
         found = self._leases.pop((lease.task_key, lease.number), None)
         if order is not None and found is not None and found.lease_id is not None:
-            self._post(lease.worker, Order(found.lease_id, order, cause))
+            self._send(lease.worker, Order(found.lease_id, order, cause))
 
     def order(self, lease: Lease, action: OrderAction, cause: str) -> None:
-        """Orders something about a lease: over the stream now, and with every heartbeat that lists it."""
+        """Sends an order about a lease now, and again with every heartbeat that lists the lease."""
         found = self._leases.get((lease.task_key, lease.number))
         if found is None:
             return
         found.order = (action, cause)
         if found.lease_id is not None:
-            self._post(lease.worker, Order(found.lease_id, action, cause))
+            self._send(lease.worker, Order(found.lease_id, action, cause))
 
-    def doom(self, lease: Lease, cause: str) -> None:
-        """The lease is being given up: whoever still presents it is told so, unless told to end it already."""
+    def mark_lost(self, lease: Lease, cause: str) -> None:
+        """Orders the worker to abandon a lease that is about to be given up, unless another order stands."""
         found = self._leases.get((lease.task_key, lease.number))
         if found is not None and found.order is None:
             self.order(lease, OrderAction.ABANDON, cause)
 
     def leases(self) -> Sequence[LiveLease]:
-        """All that stand."""
+        """Returns the open leases."""
         return list(self._leases.values())
 
     def leases_of(self, worker: WorkerName) -> Iterator[LiveLease]:
-        """Those of one worker."""
+        """Yields the open leases of one worker."""
         return (found for found in self._leases.values() if found.lease.worker == worker)
 
-    def present(self, worker: WorkerName, lease_ids: Iterable[str]) -> list[Order]:
-        """Hears of leases from the worker that claims to hold them; what to do about each that should not go on."""
+    def refresh_leases(self, worker: WorkerName, lease_ids: Iterable[str]) -> list[Order]:
+        """Renews the deadlines of the leases that a worker lists; returns an order for each that must not go on."""
         now_s = self._clock.monotonic_s()
         orders = []
         for text in lease_ids:
-            found = self._proven(worker, parse_lease_id(text))
+            found = self._find_proven(worker, parse_lease_id(text))
             if found is None:
                 orders.append(Order(LeaseId(text), OrderAction.ABANDON, "the lease has ended"))
                 continue
@@ -152,7 +152,7 @@ class LiveState:
                 orders.append(Order(found.lease_id, *found.order))
         return orders
 
-    def _proven(self, worker: WorkerName, ref: LeaseRef | None) -> LiveLease | None:
+    def _find_proven(self, worker: WorkerName, ref: LeaseRef | None) -> LiveLease | None:
         found = None if ref is None else self._leases.get((ref.task_key, ref.number))
         if found is None or ref is None or found.lease.worker != worker or not ref.proves(found.lease):
             return None
@@ -160,50 +160,50 @@ class LiveState:
 
     # ── workers ─────────────────────────────────────────────────────────────────────────────────
 
-    def join(self, member: ConnectedWorker) -> None:
-        """The worker's stream is open; it gets to know how things stand first."""
+    def add_worker(self, member: ConnectedWorker) -> None:
+        """Registers the worker of an open stream and sends it the notice first."""
         self.members[member.identity.name] = member
-        member.mailbox.notice(WorkerNotice(self.done, member.draining))
+        member.mailbox.set_notice(WorkerNotice(self.done, member.draining))
 
-    def hear(self, member: ConnectedWorker) -> None:
-        """The worker is alive."""
+    def mark_heard(self, member: ConnectedWorker) -> None:
+        """Notes a sign of life of the worker."""
         member.heard_s, member.heard_us = self._clock.monotonic_s(), self._clock.wall_us()
         member.suspect = False
 
-    def left_unanswered(self, lease: Lease) -> None:
-        """The claim was taken back because the worker did not say that it has it."""
+    def mark_unacknowledged(self, lease: Lease) -> None:
+        """Notes a claim that was released because the worker never acknowledged it."""
         if (member := self.members.get(lease.worker)) is not None:
-            member.unanswered.add((lease.task_key, lease.number))
+            member.unacknowledged.add((lease.task_key, lease.number))
 
-    def answers(self, member: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
-        """Whether a worker that seemed to be deaf speaks of what it was sent."""
-        if not member.unanswered:
+    def acknowledges(self, member: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
+        """Returns whether the worker lists a claim that it had not acknowledged: messages reach it again."""
+        if not member.unacknowledged:
             return False
         refs = [ref for ref in map(parse_lease_id, lease_ids) if ref is not None]
-        if member.unanswered.isdisjoint((ref.task_key, ref.number) for ref in refs):
+        if member.unacknowledged.isdisjoint((ref.task_key, ref.number) for ref in refs):
             return False
-        member.unanswered.clear()
+        member.unacknowledged.clear()
         return True
 
-    def forget(self, name: WorkerName) -> None:
-        """The worker has gone; its stream, if one is left, is ended."""
+    def remove_worker(self, name: WorkerName) -> None:
+        """Removes a worker that has gone, and ends its stream."""
         if (member := self.members.pop(name, None)) is not None:
             member.mailbox.close()
 
     def drain(self, name: WorkerName) -> None:
-        """The worker gets no more claims and is told to leave when it has finished."""
+        """Gives the worker no more claims, and sends it the notice to leave when it has finished."""
         if (member := self.members.get(name)) is not None:
             member.draining = True
-            member.mailbox.notice(WorkerNotice(self.done, drain=True))
+            member.mailbox.set_notice(WorkerNotice(self.done, drain=True))
 
     def set_done(self, done: bool) -> None:  # noqa: FBT001  # it is the value itself
-        """Whether nothing is left to do; tells everybody when that changes."""
+        """Notes if nothing is left to do; sends the notice to every worker when that changes."""
         if done == self.done:
             return
         self.done = done
         for member in self.members.values():
-            member.mailbox.notice(WorkerNotice(done, member.draining))
+            member.mailbox.set_notice(WorkerNotice(done, member.draining))
 
-    def _post(self, worker: WorkerName, order: Order) -> None:
+    def _send(self, worker: WorkerName, order: Order) -> None:
         if (member := self.members.get(worker)) is not None and member.connected:
-            member.mailbox.order(order)
+            member.mailbox.add_order(order)

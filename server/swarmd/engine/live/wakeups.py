@@ -1,4 +1,4 @@
-"""Wakes those who follow events or logs. It carries no data: each reads on from its own cursor."""
+"""Wakes the subscribers of events and logs. A wakeup carries no data: each subscriber reads on from its own cursor."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-# The subject of those who follow everything.
+# The subject of subscribers that read all events.
 EVENTS: Final = ""
 
 
-class ReaderKind(StrEnum):
-    """Who follows."""
+class SubscriberKind(StrEnum):
+    """The kinds of subscribers."""
 
     EVENTS = "events"
     LOG = "log"
@@ -23,41 +23,44 @@ class ReaderKind(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """One who follows, and up to which event; None for one who follows something else."""
+    """A subscriber and the last event that it has read; `seq` stays None for logs and sockets."""
 
-    kind: ReaderKind
+    kind: SubscriberKind
     seq: int | None = None
 
 
 class Wakeups:
-    """One condition a subject: the events as a whole, or the log of one task."""
+    """A condition per subject: the events as a whole, or the log of one task."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
-        # How often there was something new.
-        self.wakes = 0
-        # For those who measure how many follow, and how far behind they are.
-        self.readings: set[Subscription] = set()
+        # The number of notifications about events so far.
+        self.count = 0
+        # Read by metrics: how many subscribers there are, and how far behind each one is.
+        self.subscriptions: set[Subscription] = set()
 
     @contextlib.contextmanager
-    def reading(self, kind: ReaderKind, seq: int | None = None) -> Iterator[Subscription]:
-        """Counts somebody who follows for as long as the block lasts; they keep `seq` true."""
-        reading = Subscription(kind, seq)
-        self.readings.add(reading)
+    def subscribe(self, kind: SubscriberKind, seq: int | None = None) -> Iterator[Subscription]:
+        """Registers a subscriber for the duration of the block; the subscriber keeps `seq` up to date."""
+        subscription = Subscription(kind, seq)
+        self.subscriptions.add(subscription)
         try:
-            yield reading
+            yield subscription
         finally:
-            self.readings.discard(reading)
+            self.subscriptions.discard(subscription)
 
-    def wake(self, subject: str = EVENTS) -> None:
-        """Something new can be read about the subject."""
-        self.wakes += subject == EVENTS
+    def notify(self, subject: str = EVENTS) -> None:
+        """Wakes the subscribers of the subject: something new can be read."""
+        self.count += subject == EVENTS
         for waiter in self._waiting.pop(subject, ()):
             if not waiter.done():
                 waiter.set_result(None)
 
-    def next(self, subject: str = EVENTS) -> asyncio.Future[None]:
-        """Done at the next wake. Ask before you read, await after: then nothing falls in between."""
+    def wait_next(self, subject: str = EVENTS) -> asyncio.Future[None]:
+        """Returns a future of the next notification.
+
+        Call it before reading and await it after: then no change falls in between.
+        """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[subject]
         waiting.add(waiter)
@@ -65,7 +68,7 @@ class Wakeups:
         return waiter
 
     def close(self) -> None:
-        """Ends all waiting, so that those who follow can end too."""
+        """Cancels every wait, so that the streams of subscribers can end."""
         for subject in list(self._waiting):
             for waiter in self._waiting.pop(subject):
                 waiter.cancel()

@@ -1,4 +1,4 @@
-"""Why a task is where it is, by the same facts by which claims are given."""
+"""Reasons why a task waits, from the same facts by which claims are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from swarmd.store.transaction import ReadTx
 
 
 class ReasonKind(StrEnum):
-    """What may keep a task where it is; the wire contract says what each means."""
+    """The kinds of reasons; the wire contract says what each means."""
 
     ENDED = "ended"
     HELD = "held"
@@ -30,7 +30,7 @@ class ReasonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that keeps a task where it is."""
+    """A reason why a task does not start, or does not go on."""
 
     kind: ReasonKind
     message: str
@@ -38,8 +38,8 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the store says about the matter, as of one moment."""
+class TaskFacts:
+    """The stored facts about a task, read in one transaction."""
 
     task: Task
     definition: TaskDefinition
@@ -53,12 +53,12 @@ class Facts:
     paused: dict[str, str]
 
 
-def gather(tx: ReadTx, task: Task, live: LiveState) -> Facts:
-    """Reads what the reasons are made of."""
+def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
+    """Reads the facts that the reasons are derived from."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
     members = list(live.members.values())
-    return Facts(
+    return TaskFacts(
         task=task,
         definition=views.definition(tx, task.key),
         mode=state.mode,
@@ -70,8 +70,8 @@ def gather(tx: ReadTx, task: Task, live: LiveState) -> Facts:
     )
 
 
-def reasons(facts: Facts, live: LiveState, backoffs: RetryTimers) -> Sequence[Reason]:
-    """Every reason, the root first; none if the task can start at once."""
+def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[Reason]:
+    """Returns every reason, the root first; empty if the task can start at once."""
     task = facts.task
     if task.status in FINAL:
         why = f": {task.cause}" if task.cause else f": {task.last_error}" if task.last_error else ""
@@ -80,17 +80,17 @@ def reasons(facts: Facts, live: LiveState, backoffs: RetryTimers) -> Sequence[Re
         doing = {
             TaskStatus.CLAIMED: "holds it and has not started it yet",
             TaskStatus.IN_PROGRESS: "is working on it",
-            TaskStatus.KILLING: "was told to end it and has not yet shown that it has",
+            TaskStatus.KILLING: "was ordered to end it and has not yet proven that it has",
         }[task.status]
         return [Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")]
     found = [*_swarm(facts), *_dependencies(facts)]
-    wait_s = backoffs.remaining_s(task.key)
+    wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
         found.append(Reason(ReasonKind.BACKOFF, f"its next attempt may start in {wait_s:.0f} s"))
     return [*found, *_workers(facts, live)]
 
 
-def _swarm(facts: Facts) -> Sequence[Reason]:
+def _swarm(facts: TaskFacts) -> Sequence[Reason]:
     why = f": {facts.mode_cause}" if facts.mode_cause else ""
     if facts.mode is SwarmMode.STOPPED:
         return [Reason(ReasonKind.STOPPED, f"an emergency stop is in force{why}; `swarmctl resume` ends it")]
@@ -99,7 +99,7 @@ def _swarm(facts: Facts) -> Sequence[Reason]:
     return []
 
 
-def _dependencies(facts: Facts) -> Sequence[Reason]:
+def _dependencies(facts: TaskFacts) -> Sequence[Reason]:
     if facts.task.status is not TaskStatus.BLOCKED:
         return []
     ids = [task_id for task_id, _ in facts.unmet]
@@ -108,7 +108,7 @@ def _dependencies(facts: Facts) -> Sequence[Reason]:
     return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
 
 
-def _workers(facts: Facts, live: LiveState) -> Sequence[Reason]:
+def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     members = [member for member in live.members.values() if member.takes_claims]
     if not members:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
@@ -127,5 +127,5 @@ def _workers(facts: Facts, live: LiveState) -> Sequence[Reason]:
     return []
 
 
-def _full(member: ConnectedWorker, facts: Facts) -> bool:
+def _full(member: ConnectedWorker, facts: TaskFacts) -> bool:
     return facts.held.get(member.identity.name, 0) >= member.identity.slots

@@ -1,4 +1,4 @@
-"""The swarm and its workers as people see them: what is stored, with what is only known live."""
+"""The swarm and its workers as people see them: stored rows joined with the live state."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from swarmd.store.workers import WorkerRecord
 
 
 class WorkerStatus(StrEnum):
-    """How it stands with a worker."""
+    """The statuses of a worker."""
 
     ONLINE = "online"
     DRAINING = "draining"
@@ -48,12 +48,12 @@ class WorkerView:
     status: WorkerStatus
     heard_us: int | None
     task_ids: Sequence[str]
-    # For one that is suspect: by when it has ended its sessions, but those to be kept, by itself; for people.
+    # Set if it is suspect: the time by which it has ended its sessions by itself, except kept ones. For display.
     stopped_by_us: int | None
 
 
 def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
-    """The swarm as a whole, as of one moment."""
+    """Returns the swarm as a whole, as of one moment."""
     members = [member for member in list(live.members.values()) if member.connected]
     return SwarmView(
         state=swarm.get(tx),
@@ -70,17 +70,17 @@ def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
 
 @dataclass(frozen=True, slots=True)
 class StoppingWorker:
-    """A worker that was told to end its sessions."""
+    """A worker that was ordered to end its sessions."""
 
     name: WorkerName
     reachable: bool
     task_ids: Sequence[str]
-    # For one that can't be reached: by when it has ended them by itself, for people; None if some are kept.
+    # Set if it can't be reached and keeps no session: the time by which it has ended them by itself. For display.
     stopped_by_us: int | None
 
 
 def stopping_workers(live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Sequence[StoppingWorker]:
-    """Who holds sessions that are ordered to end, and what to expect of each."""
+    """Returns the workers with sessions that are ordered to end, and what to expect of each worker."""
     by_worker: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for found in live.leases():
         if found.order is not None:
@@ -105,19 +105,19 @@ def _stopping(
 
 
 def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: HeartbeatPolicy) -> int:
-    """By when a worker that is not heard again has ended these sessions by itself."""
+    """Returns the time by which a worker that stays silent has ended these sessions by itself."""
     silent_s = clock.monotonic_s() - max(found.heard_s for found in leases)
     return clock.wall_us() + int(max(0.0, pace.stopped_after_s - silent_s) * 1_000_000)
 
 
 def worker_views(tx: ReadTx, live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Sequence[WorkerView]:
-    """All workers that ever joined, by name."""
+    """Returns all workers that ever registered, by name."""
     fenced: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for lease in live.leases():
         if not lease.kept:
             fenced[lease.lease.worker].append(lease)
     by_us = {name: _stopped_by_us(leases, clock, pace) for name, leases in fenced.items()}
-    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.every(tx)]
+    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.list_all(tx)]
 
 
 def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: int | None) -> WorkerView:
@@ -136,7 +136,7 @@ def _status(record: WorkerRecord, live: LiveState) -> WorkerStatus:
     if record.left:
         return WorkerStatus.GONE
     member = live.members.get(record.identity.name)
-    # One that has not come back since the server started, or whose stream is broken.
+    # It has not come back since the server started, or its stream is broken.
     if member is None or not member.reachable:
         return WorkerStatus.SUSPECT
     return WorkerStatus.DRAINING if member.draining or member.leaving else WorkerStatus.ONLINE

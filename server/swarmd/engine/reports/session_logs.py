@@ -1,7 +1,7 @@
-"""Reading what the sessions of a task printed and did, a page at a time, by one cursor over all of them.
+"""Pages of the logs of a task's sessions, read by one cursor over all of them.
 
-A cursor grows from entry to entry: it is the place of the session among the task's own and the number of the
-entry in it. Where entries are not kept, an entry of its own says how many.
+A cursor grows from entry to entry: it joins the position of the session within the task and the number of the entry
+within the session. A gap entry says how many entries are not kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,26 +15,26 @@ from swarmd.store.sessions import LogEntry, SessionRef
 from swarmd.store.transaction import ReadTx
 
 GAP: Final = "LOG_KIND_GAP"
-# More entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
+# Bits for more entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
 _NUMBER_BITS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """What of a task's log to read."""
+    """The part of a task's log to read."""
 
     role: SessionRole | None = None
-    # 0 is the latest when reading begins, and those that come after it.
+    # 0 is the latest attempt when reading starts, and later ones.
     attempt: int = 0
     after: int = 0
-    # Begins with the newest this many of each session; 0 is all that are kept.
+    # Starts with the newest N entries of each session; 0 is all that are kept.
     tail: int = 0
     limit: int = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An entry, whose it is, and where reading goes on after it."""
+class LogItem:
+    """An entry, its session, and the cursor after it."""
 
     session: SessionRef
     entry: LogEntry
@@ -43,20 +43,20 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """What one look found."""
+    """A page of log items."""
 
-    shown: Sequence[Shown]
-    # Whether there are sessions at all, and whether more can still come.
+    shown: Sequence[LogItem]
+    # `begun`: the query has sessions. `ended`: no more can come. `full`: the limit was reached.
     begun: bool
     ended: bool
     full: bool
 
 
 def page(tx: ReadTx, key: TaskKey, wanted: LogQuery) -> LogPage:
-    """The next entries."""
+    """Returns the next page."""
     task = tasks.get(tx, key)
-    chosen = list(_chosen(sessions.of_task(tx, key), wanted, latest=task.attempt))
-    shown: list[Shown] = []
+    chosen = list(_chosen(sessions.list_of_task(tx, key), wanted, latest=task.attempt))
+    shown: list[LogItem] = []
     for place, session in chosen:
         shown += _of_session(tx, place, session, wanted, limit=wanted.limit - len(shown))
         if len(shown) >= wanted.limit:
@@ -81,7 +81,7 @@ def _chosen(
 
 def _of_session(
     tx: ReadTx, place: int, session: SessionRef, wanted: LogQuery, *, limit: int
-) -> Iterator[Shown]:
+) -> Iterator[LogItem]:
     base = place << _NUMBER_BITS
     seen = max(0, wanted.after - base)
     if not wanted.after and wanted.tail:
@@ -91,6 +91,6 @@ def _of_session(
         if left_out:
             text = f"{left_out:,} {'entry is' if left_out == 1 else 'entries are'} not kept"
             gap = LogEntry(entry.number - 1, entry.logged_us, GAP, text)
-            yield Shown(session, gap, base + gap.number)
-        yield Shown(session, entry, base + entry.number)
+            yield LogItem(session, gap, base + gap.number)
+        yield LogItem(session, entry, base + entry.number)
         seen = entry.number

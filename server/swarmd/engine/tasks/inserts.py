@@ -1,7 +1,7 @@
-"""New tasks, as many as come together: where each begins is counted in memory, and written in few statements.
+"""Insertion of new tasks in bulk: their first status is computed in memory and written in few statements.
 
-Its one rule: it counts as the store does (`task_count_unmet`), and leaves what follows from a dead dependency to
-the course.
+Invariant: unmet dependencies are counted as the store counts them (`task_count_unmet`). Skips that follow from a
+dead dependency are left to `transitions`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,16 @@ from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefini
 from swarmd.engine.tasks import transitions
 from swarmd.store import events, tasks
 from swarmd.store.events import EventKind
-from swarmd.store.tasks import FreshTask
+from swarmd.store.task_records import NewTask
 from swarmd.store.transaction import Tx
 
-# An import keeps these; everything else begins anew.
+# An import keeps these statuses; a task with any other one starts from the beginning.
 _KEPT = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.KILLED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What is known of each task by its id."""
+class _KnownTasks:
+    """The keys and statuses of tasks by id."""
 
     keys: Mapping[str, TaskKey]
     statuses: Mapping[str, TaskStatus]
@@ -34,30 +34,32 @@ def add(
     *,
     label_set: Callable[[TaskDefinition], int],
 ) -> Mapping[str, TaskKey]:
-    """Stores the tasks, each where it belongs; returns the keys of these and of the stored ones, by id."""
+    """Stores the tasks with their first status; returns the keys of these and of the stored tasks, by id."""
     first = tasks.last_key(tx) + 1
     keys = {task_id: key for task_id, (key, _) in stored.items()}
     statuses = {task_id: status for task_id, (_, status) in stored.items()}
     for key, task in enumerate(fresh, first):
         keys[task.definition.task_id] = TaskKey(key)
         statuses[task.definition.task_id] = task.status if task.status in _KEPT else TaskStatus.BLOCKED
-    known = _Place(keys, statuses)
-    placed = [_placed(task.definition, known, label_set(task.definition)) for task in fresh]
-    tasks.add_all(tx, placed)
-    events.append_all(tx, EventKind.TASK_ADDED, [(each.definition.task_id, each.status) for each in placed])
-    for each in placed:
-        if any(statuses[dependency] in DEAD for dependency in each.definition.dependencies):
-            transitions.skip_if_stranded(tx, tasks.get(tx, each.key))
+    known = _KnownTasks(keys, statuses)
+    new_tasks = [_fresh_task(task.definition, known, label_set(task.definition)) for task in fresh]
+    tasks.add_all(tx, new_tasks)
+    events.append_all(
+        tx, EventKind.TASK_ADDED, [(task.definition.task_id, task.status) for task in new_tasks]
+    )
+    for new in new_tasks:
+        if any(statuses[dependency] in DEAD for dependency in new.definition.dependencies):
+            transitions.skip_if_stranded(tx, tasks.get(tx, new.key))
     return keys
 
 
-def _placed(definition: TaskDefinition, known: _Place, label_set: int) -> FreshTask:
+def _fresh_task(definition: TaskDefinition, known: _KnownTasks, label_set: int) -> NewTask:
     runs_anyway = definition.on_dependency_failure is DependencyFailurePolicy.RUN
     unmet = sum(not _met(known.statuses[name], runs_anyway) for name in definition.dependencies)
     status = known.statuses[definition.task_id]
     if status is TaskStatus.BLOCKED and not unmet:
         status = advance(definition.task_id, status, Transition.UNBLOCK)
-    return FreshTask(
+    return NewTask(
         key=known.keys[definition.task_id],
         definition=definition,
         status=status,
@@ -68,5 +70,5 @@ def _placed(definition: TaskDefinition, known: _Place, label_set: int) -> FreshT
     )
 
 
-def _met(dependency: TaskStatus, runs_anyway: bool) -> bool:  # noqa: FBT001  # a private word
+def _met(dependency: TaskStatus, runs_anyway: bool) -> bool:  # noqa: FBT001  # private
     return dependency is TaskStatus.COMPLETED or (runs_anyway and dependency in DEAD)

@@ -1,8 +1,7 @@
-"""Results that come when their attempt has ended already.
+"""Results that arrive after their attempt has ended.
 
-Such a result is kept in any case. It counts by itself where that spends nothing and overrules nobody: the
-worker had been given up, and since then no other attempt has started and no operator has stepped in. Any
-other one counts if an operator says so.
+Such a result is always archived. It completes the task by itself if the worker had been given up, and since then no
+other attempt has started and no operator has stepped in. Any other late result counts only if an operator accepts it.
 """
 
 from typing import Final
@@ -11,18 +10,18 @@ from swarmd.domain.errors import ResultNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, Outcome, OutcomeKind, Task, TaskId
 from swarmd.engine.tasks import lookup
-from swarmd.engine.tasks.transitions import change
+from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
-# Where a loss may have left the task. A kill since then leaves it elsewhere.
+# The statuses that a lost attempt leaves its task in. A later kill leaves another one.
 _AFTER_LOSS: Final = (TaskStatus.NOT_STARTED, TaskStatus.CLAIMED, TaskStatus.FAILED)
 
 
 def archive(tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> None:
-    """Keeps a result for people."""
+    """Stores a result that does not count, for operators to read and to accept."""
     if attempts.archive(tx, lease.attempt_key, outcome):
         events.append(
             tx,
@@ -35,30 +34,34 @@ def archive(tx: Tx, lease: Lease, task: Task, outcome: Outcome) -> None:
         )
 
 
-def still_counts(tx: Tx, record: LeaseRecord, outcome: Outcome) -> bool:
-    """Whether the result of a lost attempt is what the task still waits for."""
+def counts_by_itself(tx: Tx, record: LeaseRecord, outcome: Outcome) -> bool:
+    """Returns whether the result of a lost attempt may complete the task without an operator."""
     task = record.task
     return (
         outcome.kind is OutcomeKind.COMPLETED
         and record.outcome is AttemptOutcome.LOST
         and task.status in _AFTER_LOSS
-        and task.losses > 0  # a new start would have put this to zero
+        and task.losses > 0  # a reopened task has 0
         and not attempts.started_after(tx, task.key, record.lease.number)
     )
 
 
 def accept(tx: Tx, task_id: str, number: int) -> TaskId:
-    """Completes a task by an archived result, because an operator says so."""
+    """Completes a task by an archived result, on an operator's request."""
     task = lookup.resolve(tx, task_id)
     advance(task.task_id, task.status, Transition.ACCEPT)
-    return count(tx, task, number).task_id
+    return complete_by(tx, task, number).task_id
 
 
-def count(tx: Tx, task: Task, number: int) -> Task:
-    """Makes the archived result of that attempt the task's."""
+def complete_by(tx: Tx, task: Task, number: int) -> Task:
+    """Completes the task by the archived result of that attempt.
+
+    Raises:
+        ResultNotFound: that attempt has no archived result.
+    """
     if not attempts.accept_late(tx, task.key, number):
         raise ResultNotFound(task.task_id, number)
-    return change(
+    return apply(
         tx,
         task,
         Transition.ACCEPT,

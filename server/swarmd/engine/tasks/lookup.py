@@ -1,4 +1,4 @@
-"""Finding what a request names."""
+"""Lookup of tasks by an id or the beginning of one."""
 
 import difflib
 
@@ -9,17 +9,21 @@ from swarmd.store.transaction import ReadTx
 
 
 def resolve(tx: ReadTx, name: str) -> Task:
-    """The task of that id, or the only one whose id begins so."""
+    """Returns the task of that id, or the only one whose id begins with `name`.
+
+    Raises:
+        TaskNotFound: no id fits. TaskAmbiguous: several ids begin so.
+    """
     if not name:
         raise InvalidRequest("task_id", "is empty; name a task")
     exact = tasks.find(tx, name)
     if exact is not None:
         return exact
-    matches = tasks.ids_from(tx, name, limit=6)
+    matches = tasks.ids_with_prefix(tx, name, limit=6)
     if len(matches) > 1:
         raise TaskAmbiguous(name, matches)
     if not matches:
-        close = difflib.get_close_matches(name, tasks.ids_from(tx, name[:1], limit=5_000), n=1)
+        close = difflib.get_close_matches(name, tasks.ids_with_prefix(tx, name[:1], limit=5_000), n=1)
         raise TaskNotFound(name, similar=close[0] if close else "")
     found = tasks.find(tx, matches[0])
     assert found is not None

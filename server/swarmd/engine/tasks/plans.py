@@ -1,4 +1,4 @@
-"""Bringing tasks into the swarm and changing what they wait for. One write each, all or nothing."""
+"""Imports of plans and changes of dependencies. Each public function is one write, all or nothing."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
-_NOT_BEGUN = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
+_NOT_STARTED = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """What an import did, or would do."""
+class ImportResult:
+    """The counts and warnings of an import, or of its dry run."""
 
     added: int
     changed: int
@@ -31,27 +31,31 @@ class Added:
     warnings: Sequence[FieldFault]
 
 
-class DryRun(Exception):
-    """Undoes a write that was only to be tried."""
+class DryRunDone(Exception):
+    """Raised to undo the write of a dry run."""
 
-    def __init__(self, result: Added) -> None:
+    def __init__(self, result: ImportResult) -> None:
         super().__init__()
         self.result = result
 
 
 def try_out(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> NoReturn:
-    """Does everything that `add` does, and then raises DryRun so that nothing stays."""
-    raise DryRun(add(tx, plan, clear=clear))
+    """Does everything that `add` does, and then raises DryRunDone, so that nothing is stored."""
+    raise DryRunDone(add(tx, plan, clear=clear))
 
 
-def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> Added:
-    """Adds tasks, and changes those that exist, all or none.
+def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
+    """Adds new tasks and changes existing ones, all or none.
 
-    Raises InvalidTasks for faults of the plan, TasksActive where a held task would change or go. Costs what the
-    plan costs, however many tasks are stored, unless it changes some of those: then cycles may lead anywhere.
+    The cost grows with the plan, not with the number of stored tasks, unless the plan changes stored tasks: then a
+    cycle may lead through any of them.
+
+    Raises:
+        InvalidTasks: the plan has faults.
+        TasksActive: a task that is held by a worker would change or be removed.
     """
     removed = _clear(tx) if clear else 0
-    stored = tasks.named(tx, _named(plan))
+    stored = tasks.states_ignoring_case(tx, _named_ids(plan))
     checked = _checked(tx, plan, stored)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
@@ -62,23 +66,23 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> Added:
         key = keys[task.definition.task_id]
         tasks.redefine(tx, key, task.definition, label_set_key=_label_set(tx, label_sets, task.definition))
         tasks.set_dependencies(tx, key, [keys[dependency] for dependency in task.definition.dependencies])
-    _place(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
-    return Added(
+    _reclassify_all(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
+    return ImportResult(
         added=len(fresh),
         changed=len(changed),
         unchanged=len(plan) - len(fresh) - len(changed),
         removed=removed,
-        warnings=[*checked.warnings, *_odd(tx, checked.tasks)],
+        warnings=[*checked.warnings, *_skip_warnings(tx, checked.tasks)],
     )
 
 
-def depend(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
-    """Adds or removes one dependency of a task that has not begun."""
+def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
+    """Adds or removes one dependency of a task that has not started."""
     task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
     definition = views.definition(tx, task.key)
     if (other.task_id in definition.dependencies) is not remove:
         return task.task_id
-    if task.status not in _NOT_BEGUN:
+    if task.status not in _NOT_STARTED:
         raise InvalidStatus(task.task_id, task.status, doing="change what is needed by")
     if remove:
         wanted = tuple(name for name in definition.dependencies if name != other.task_id)
@@ -87,9 +91,9 @@ def depend(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
         _refuse_cycle(tx, task.task_id, wanted)
     definition = replace(definition, dependencies=wanted)
     tasks.set_definition(tx, task.key, definition)
-    keys = tasks.keys(tx)
+    keys = tasks.states(tx)
     tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
-    _place(tx, [task.key], EventKind.TASK_CHANGED)
+    _reclassify_all(tx, [task.key], EventKind.TASK_CHANGED)
     return task.task_id
 
 
@@ -99,14 +103,14 @@ def _clear(tx: Tx) -> int:
         task_id, status, count = held
         raise TasksActive(task_id, status, count, doing="clear the tasks")
     removed = tasks.clear(tx)
-    # A task of the same name is another task: none of its leases or sessions may look like an old one's.
+    # A later task of the same id is another task: its leases and sessions must not look like the old ones.
     swarm.next_epoch(tx)
     events.append(tx, EventKind.TASKS_CLEARED, cause=f"{removed} tasks")
     return removed
 
 
-def _named(plan: Sequence[PlannedTask]) -> Iterator[str]:
-    """Every id that the plan names."""
+def _named_ids(plan: Sequence[PlannedTask]) -> Iterator[str]:
+    """Yields every task id that the plan names."""
     for task in plan:
         yield task.definition.task_id
         yield from task.definition.dependencies
@@ -115,18 +119,18 @@ def _named(plan: Sequence[PlannedTask]) -> Iterator[str]:
 def _checked(
     tx: Tx, plan: Sequence[PlannedTask], stored: Mapping[str, tuple[TaskKey, TaskStatus]]
 ) -> CheckedPlan:
-    """The plan without fault; all that is stored is read only where it can matter."""
+    """Returns the checked plan; reads all stored edges only if a cycle may lead through them."""
     plan_ids = {task.definition.task_id for task in plan}
     if plan_ids.isdisjoint(stored):
-        # Nothing that is stored waits for a task of this plan, so no cycle leads through it.
-        with contextlib.suppress(InvalidTasks):  # the faults are told with all names at hand, for the hints
+        # No stored task depends on a task of this plan, so no cycle leads through stored tasks.
+        with contextlib.suppress(InvalidTasks):  # checked again below with all ids, for the hints
             return check_plan(plan, dict.fromkeys(stored, ()))
     return check_plan(plan, _known_edges(tx, plan_ids))
 
 
 def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
-    """The stored tasks that the plan doesn't name; their own edges matter only if it changes stored ones."""
-    stored = tasks.keys(tx)
+    """Returns the edges of the stored tasks outside the plan; they matter only if it changes stored tasks."""
+    stored = tasks.states(tx)
     outside: dict[str, list[str]] = {task_id: [] for task_id in stored if task_id not in plan_ids}
     if len(outside) < len(stored):
         for task_id, dependency in tasks.edges(tx):
@@ -152,20 +156,22 @@ def _label_set(tx: Tx, seen: dict[tuple[tuple[str, str], ...], int], definition:
     return seen[wanted]
 
 
-def _place(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
-    """Counts what is unmet, puts each task where it belongs, and records it."""
+def _reclassify_all(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
+    """Derives the status of each task from its dependencies, and records the change."""
     for key in keys:
-        transitions.place(tx, tasks.get(tx, key), kind)
+        transitions.reclassify(tx, tasks.get(tx, key), kind)
     for key in keys:
         transitions.skip_if_stranded(tx, tasks.get(tx, key))
 
 
-def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
-    """Tasks that can't run as things stand; worth saying, since the cause may lie outside the file."""
-    statuses = {task_id: status for task_id, (_, status) in tasks.named(tx, _named(plan)).items()}
-    odd: list[FieldFault] = []
+def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
+    """Returns a warning for each task that is skipped, since its cause may lie outside the file."""
+    statuses = {
+        task_id: status for task_id, (_, status) in tasks.states_ignoring_case(tx, _named_ids(plan)).items()
+    }
+    warnings: list[FieldFault] = []
     if DEAD.isdisjoint(statuses.values()):
-        return odd
+        return warnings
     for index, task in enumerate(plan):
         policy = task.definition.on_dependency_failure or DependencyFailurePolicy.SKIP
         if (
@@ -176,12 +182,12 @@ def _odd(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
         for number, dependency in enumerate(task.definition.dependencies):
             if statuses[dependency] in DEAD:
                 message = f'depends on "{dependency}", which is {statuses[dependency]}, so it is skipped'
-                odd.append(FieldFault(f"tasks[{index}].dependencies[{number}]", message))
-    return odd
+                warnings.append(FieldFault(f"tasks[{index}].dependencies[{number}]", message))
+    return warnings
 
 
 def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
-    edges: dict[str, list[str]] = {known: [] for known in tasks.keys(tx)}
+    edges: dict[str, list[str]] = {known: [] for known in tasks.states(tx)}
     for source, target in tasks.edges(tx):
         edges[source].append(target)
     edges[task_id] = list(wanted)

@@ -1,4 +1,4 @@
-"""A new start for ended tasks. One write each."""
+"""Reopening of ended tasks. Each public function is one write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskId
 from swarmd.engine.tasks import lookup
-from swarmd.engine.tasks.transitions import change
+from swarmd.engine.tasks.transitions import apply
 from swarmd.store import tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
-    """What a retry did."""
+class RetryResult:
+    """The tasks that a retry named, and the number of dependents that are no longer skipped."""
 
     task_ids: Sequence[TaskId]
     revived: int
 
 
-def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> Retried:
-    """Gives the tasks a new start with full budgets; all, or none if one can't have it.
+def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> RetryResult:
+    """Reopens the tasks with full budgets; all of them, or none if one is refused.
 
-    Those that wait or run are left alone. A skipped one is revived by the retry of what it was skipped for,
-    so that has to be among them.
+    Tasks that wait or run are left alone. A skipped task is revived by the retry of the dependency that it was
+    skipped for, so that dependency must be among them.
     """
     wanted = [lookup.resolve(tx, task_id) for task_id in task_ids]
     if failed:
@@ -40,12 +40,12 @@ def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> Retried:
     for task in wanted:
         _check_alive(tx, tasks.get(tx, task.key))
     revived = skipped - tasks.count(tx, TaskStatus.SKIPPED)
-    return Retried([task.task_id for task in wanted], revived)
+    return RetryResult([task.task_id for task in wanted], revived)
 
 
 def reopen(tx: Tx, task: Task) -> Task:
-    """Gives one task a new start: all budgets are full again, attempt numbers go on."""
-    return change(
+    """Reopens one task: all budgets are full again, attempt numbers go on."""
+    return apply(
         tx,
         task,
         Transition.REOPEN,
@@ -69,5 +69,5 @@ def _check_alive(tx: Tx, task: Task) -> None:
     ):
         return
     raise InvalidStatus(
-        task.task_id, "skipped", doing="retry", hint=f"{dead[0]} is {dead[1]}: retry that one, or both"
+        task.task_id, "skipped", doing="retry", hint=f"{dead[0]} is {dead[1]}: retry {dead[0]}, or both"
     )

@@ -1,12 +1,13 @@
-"""The course of a task: the only place where the store learns of a new status.
+"""Status changes of tasks: the only module that writes a new status.
 
-Each change goes through the transition table, is written with its event, and carries on to the tasks that
-depend on it: they become ready, are skipped, or are revived, in the same transaction.
+Each change goes through the transition table and is stored with its event. In the same transaction the change
+propagates to the dependents of the task: they become ready, are skipped, or are no longer skipped.
 """
 
 from collections import deque
-from typing import Any
+from typing import Unpack
 
+from swarmd.domain.decision import TaskUpdate
 from swarmd.domain.lifecycle import DEAD, FINAL, TaskStatus, Transition, advance
 from swarmd.domain.model import DependencyFailurePolicy, Task
 from swarmd.store import events, tasks
@@ -14,48 +15,7 @@ from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
 
-def change(tx: Tx, task: Task, transition: Transition, kind: EventKind, **details: Any) -> Task:
-    """Advances the task, stores it with its event, and then sees to all that depend on it.
-
-    `details` are those of `_step`. Raises InvalidStatus, changing nothing, if the transition is not in the
-    table.
-    """
-    was = task.status
-    task = _step(tx, task, transition, kind, **details)
-    _carry_on(tx, task, was)
-    return task
-
-
-def place(tx: Tx, task: Task, kind: EventKind) -> Task:
-    """Counts anew what a task that was just defined waits for, puts it where it belongs, and records it."""
-    task = _settle(task, unmet=tasks.count_unmet(tx, task.key))
-    tasks.save(tx, task)
-    events.append(tx, kind, task_id=task.task_id, status=task.status, attempt=task.attempt)
-    return task
-
-
-def recount(tx: Tx, task: Task, *, unmet: int) -> Task:
-    """Gives a task another number of unmet dependencies, which may block it or make it ready."""
-    settled = _settle(task, unmet=unmet)
-    tasks.save(tx, settled)
-    if settled.status is not task.status:
-        kind = EventKind.TASK_BLOCKED if unmet else EventKind.TASK_READY
-        events.append(tx, kind, task_id=task.task_id, status=settled.status, attempt=task.attempt)
-    return settled
-
-
-def skip_if_stranded(tx: Tx, task: Task) -> Task:
-    """Skips a blocked task that waits for something that can't complete, if that is its policy."""
-    if task.status is not TaskStatus.BLOCKED or task.policy is not DependencyFailurePolicy.SKIP:
-        return task
-    dead = tasks.dead_dependency(tx, task.key)
-    if dead is None:
-        return task
-    cause = f"dependency {dead[0]} is {dead[1]}"
-    return change(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
-
-
-def _step(
+def apply(
     tx: Tx,
     task: Task,
     transition: Transition,
@@ -65,16 +25,77 @@ def _step(
     session_id: str = "",
     cause: str = "",
     detail: str = "",
-    **fields: Any,
+    **update: Unpack[TaskUpdate],
 ) -> Task:
-    """One change of one task with its event.
+    """Advances the task, stores it with its event, and propagates the change to its dependents.
 
-    `cause` stays with the task until its next change, `detail` is for the event alone; `fields` are further
-    fields of the task that change with it.
+    `cause` stays with the task until its next change; `detail` is for the event alone.
+
+    Raises:
+        InvalidStatus: the table has no such transition; nothing is changed.
     """
+    was = task.status
+    task = _apply_one(
+        tx,
+        task,
+        transition,
+        kind,
+        worker=worker,
+        session_id=session_id,
+        cause=cause,
+        detail=detail,
+        **update,
+    )
+    _propagate(tx, task, was)
+    return task
+
+
+def reclassify(tx: Tx, task: Task, kind: EventKind) -> Task:
+    """Counts the unmet dependencies of a task that was just defined, derives its status, and records it."""
+    task = _derive_readiness(task, status=task.status, unmet=tasks.count_unmet(tx, task.key))
+    tasks.save(tx, task)
+    events.append(tx, kind, task_id=task.task_id, status=task.status, attempt=task.attempt)
+    return task
+
+
+def set_unmet(tx: Tx, task: Task, *, unmet: int) -> Task:
+    """Sets the number of unmet dependencies, which may block the task or make it ready."""
+    derived = _derive_readiness(task, status=task.status, unmet=unmet)
+    tasks.save(tx, derived)
+    if derived.status is not task.status:
+        kind = EventKind.TASK_BLOCKED if unmet else EventKind.TASK_READY
+        events.append(tx, kind, task_id=task.task_id, status=derived.status, attempt=task.attempt)
+    return derived
+
+
+def skip_if_stranded(tx: Tx, task: Task) -> Task:
+    """Skips a blocked task whose dependency can't complete, if the policy of the task says so."""
+    if task.status is not TaskStatus.BLOCKED or task.policy is not DependencyFailurePolicy.SKIP:
+        return task
+    dead = tasks.dead_dependency(tx, task.key)
+    if dead is None:
+        return task
+    cause = f"dependency {dead[0]} is {dead[1]}"
+    return apply(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
+
+
+def _apply_one(
+    tx: Tx,
+    task: Task,
+    transition: Transition,
+    kind: EventKind,
+    *,
+    worker: str = "",
+    session_id: str = "",
+    cause: str = "",
+    detail: str = "",
+    **update: Unpack[TaskUpdate],
+) -> Task:
+    """Changes one task, with its event, and none of its dependents."""
     status = advance(task.task_id, task.status, transition)
     ended_us = None if status not in FINAL else task.completed_us or tx.now_us
-    task = _settle(task, status=status, completed_us=ended_us, cause=cause, **fields)
+    task = task._replace(cause=cause, completed_us=ended_us, **update)
+    task = _derive_readiness(task, status=status, unmet=task.unmet)
     tasks.save(tx, task)
     events.append(
         tx,
@@ -89,64 +110,59 @@ def _step(
     return task
 
 
-def _settle(task: Task, **changes: Any) -> Task:
-    """The task with the changes: blocked or not started is a matter of what is unmet; ready, of the backoff too."""
-    status: TaskStatus = changes.get("status", task.status)
-    unmet = changes.get("unmet", task.unmet)
+def _derive_readiness(task: Task, *, status: TaskStatus, unmet: int) -> Task:
+    """Returns the task with that status, blocked or ready as its unmet dependencies and its backoff say."""
     if status is TaskStatus.NOT_STARTED and unmet:
         status = advance(task.task_id, status, Transition.BLOCK)
     elif status is TaskStatus.BLOCKED and not unmet:
         status = advance(task.task_id, status, Transition.UNBLOCK)
-    waits = changes.get("backoff_s", task.backoff_s) > 0
-    # One copy for all.
-    return task._replace(
-        **{**changes, "status": status, "ready": status is TaskStatus.NOT_STARTED and not waits}
-    )
+    ready = status is TaskStatus.NOT_STARTED and not task.backoff_s > 0
+    return task._replace(status=status, unmet=unmet, ready=ready)
 
 
-def _carry_on(tx: Tx, task: Task, was: TaskStatus) -> None:
-    """Tells the dependents, and theirs; a queue, since a chain may be longer than a stack is deep."""
+def _propagate(tx: Tx, task: Task, was: TaskStatus) -> None:
+    """Updates the dependents, and their dependents; uses a queue, since a chain may exceed the stack."""
     changed = deque([(task, was)])
     while changed:
         dependency, before = changed.popleft()
-        if _promise(dependency.status) == _promise(before):
+        if _dependency_effect(dependency.status) == _dependency_effect(before):
             continue
         for dependent in tasks.dependents(tx, dependency.key):
-            told = _tell(tx, dependent, dependency, before)
-            changed.append((told, dependent.status))
+            updated = _update_dependent(tx, dependent, dependency, before)
+            changed.append((updated, dependent.status))
 
 
-def _promise(status: TaskStatus) -> str:
-    """What a task's status means to those that wait for it."""
+def _dependency_effect(status: TaskStatus) -> str:
+    """Returns the meaning of a task's status for its dependents: met, dead or open."""
     if status is TaskStatus.COMPLETED:
         return "met"
     return "dead" if status in DEAD else "open"
 
 
-def _tell(tx: Tx, task: Task, dependency: Task, before: TaskStatus) -> Task:
-    """The task after a dependency of it came to an end, or to a new start."""
+def _update_dependent(tx: Tx, task: Task, dependency: Task, before: TaskStatus) -> Task:
+    """Updates a task after a dependency of it ended, or was reopened."""
     if dependency.status is TaskStatus.COMPLETED:
-        return _meet(tx, task, before)
+        return _dependency_met(tx, task, before)
     if task.policy is DependencyFailurePolicy.RUN:
-        return recount(tx, task, unmet=task.unmet + (-1 if dependency.status in DEAD else 1))
+        return set_unmet(tx, task, unmet=task.unmet + (-1 if dependency.status in DEAD else 1))
     if dependency.status not in DEAD:
-        return _revive(tx, task)
+        return _unskip(tx, task)
     if task.status is not TaskStatus.BLOCKED or task.policy is DependencyFailurePolicy.BLOCK:
         return task
     cause = f"dependency {dependency.task_id} is {dependency.status}"
-    return _step(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
+    return _apply_one(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
 
 
-def _meet(tx: Tx, task: Task, before: TaskStatus) -> Task:
-    """The task after a dependency completed, from running or by a result that an operator accepted."""
+def _dependency_met(tx: Tx, task: Task, before: TaskStatus) -> Task:
+    """Updates a task after a dependency completed: by running, or by a result that an operator accepted."""
     if before not in DEAD:
-        return recount(tx, task, unmet=task.unmet - 1)
+        return set_unmet(tx, task, unmet=task.unmet - 1)
     if task.policy is DependencyFailurePolicy.RUN:
-        return task  # its end had counted as met already
-    return _revive(tx, recount(tx, task, unmet=task.unmet - 1))
+        return task  # the end of the dependency has counted as met already
+    return _unskip(tx, set_unmet(tx, task, unmet=task.unmet - 1))
 
 
-def _revive(tx: Tx, task: Task) -> Task:
+def _unskip(tx: Tx, task: Task) -> Task:
     if task.status is not TaskStatus.SKIPPED or tasks.dead_dependency(tx, task.key) is not None:
         return task
-    return _step(tx, task, Transition.REVIVE, EventKind.TASK_REVIVED)
+    return _apply_one(tx, task, Transition.REVIVE, EventKind.TASK_REVIVED)

@@ -1,4 +1,4 @@
-"""Workers joining, beating, falling silent and leaving."""
+"""The registry of workers: registration, heartbeats, silence and departure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,46 +6,45 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
-from swarmd.domain.leasing import parse_lease_id
+from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.engine.observer import Observer
-from swarmd.engine.ports import Clock
+from swarmd.engine.ports import Ports
 from swarmd.store import attempts, events, workers
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 from swarmd.store.workers import WorkerRecord
 
-# A fleet beats no faster in all than one server absorbs with ease: beyond this the interval is stretched.
+# The rate of heartbeats that a server absorbs with ease; with more workers the interval grows.
 BEATS_PER_S: Final = 500.0
-# Workers come and go, but the interval need not follow at once.
+# The interval need not follow the number of workers at once.
 COUNT_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatPolicy:
-    """What the server demands of workers' heartbeats."""
+    """The intervals and limits of heartbeats."""
 
     heartbeat_s: float
     suspect_after_s: float
     lost_after_s: float
     stop_after_s: float
-    # How often the reaper looks.
+    # The interval of the reaper.
     look_every_s: float
 
     @property
     def stopped_after_s(self) -> float:
-        """How long after its last word a worker has ended its sessions, the grace period over too."""
+        """Returns the silence after which a worker has ended its sessions, its grace period included."""
         return min(self.lost_after_s, self.stop_after_s + GRACE_ROOM_S)
 
 
 @dataclass(frozen=True, slots=True)
-class BeatAnswer:
-    """What a heartbeat gets back."""
+class HeartbeatAnswer:
+    """The answer to a heartbeat."""
 
     orders: Sequence[Order]
     heartbeat_s: float
@@ -53,7 +52,7 @@ class BeatAnswer:
 
 
 class WorkerRegistry:
-    """Keeps the list of workers true, in the store and in memory."""
+    """The workers in the store and in memory."""
 
     def __init__(
         self,
@@ -61,39 +60,41 @@ class WorkerRegistry:
         live: LiveState,
         dispatcher: Dispatcher,
         outcomes: Outcomes,
-        clock: Clock,
+        ports: Ports,
         pace: HeartbeatPolicy,
-        nudge: Callable[[], None],
-        observer: Observer,
+        request_dispatch: Callable[[], None],
     ) -> None:
-        """`nudge` begins a write of its own, for what can't wait for the next one."""
+        """`request_dispatch` starts a write, for assignments that can't wait for the next one."""
         self._live = live
         self._dispatcher = dispatcher
         self._outcomes = outcomes
-        self._clock = clock
+        self._clock = ports.clock
         self._pace = pace
         self._connected = 0
         self._count_at_s = 0.0
-        self._nudge = nudge
-        self._observer = observer
+        self._request_dispatch = request_dispatch
+        self._observer = ports.observer
 
-    def join(
+    def register(
         self, tx: Tx, identity: WorkerIdentity, held: Sequence[str], mailbox: Mailbox
     ) -> ConnectedWorker:
-        """Opens a worker's stream; raises WorkerNameTaken if another process may be alive under that name, and
-        StreamReplaced if a newer request of the same worker came first.
+        """Registers a worker that opens its stream, and ends the attempts that it no longer holds.
 
-        Whatever the worker held and does not list has ended for certain: it says so of itself, or it is a new
-        process where the old one's lock, and its guards' locks, have been released.
+        A lease that is not in `held` has ended for certain: the same process says so, or a new process holds the
+        lock of the old one and the locks of its guards.
+
+        Raises:
+            WorkerNameTaken: another process may be alive under that name.
+            StreamReplaced: a newer request of the same worker came first.
         """
         record = workers.find(tx, identity.name)
         if record is not None:
-            _refuse_overtaken(record, identity)
-            self._refuse_twin(tx, record, identity)
-        key = workers.put(tx, identity)
+            _refuse_outdated(record, identity)
+            self._refuse_duplicate(tx, record, identity)
+        key = workers.upsert(tx, identity)
         for lease in attempts.open_of_worker(tx, key):
-            if not any(_names(text, lease) for text in held):
-                self._outcomes.lose(tx, lease, cause=f"worker {identity.name} no longer has the session")
+            if not any(_lease_id_if_true(text, lease) for text in held):
+                self._outcomes.mark_lost(tx, lease, cause=f"worker {identity.name} no longer has the session")
         if record is None or record.left or record.identity.incarnation != identity.incarnation:
             events.append(tx, EventKind.WORKER_JOINED, worker=identity.name, cause=f"host {identity.host}")
         same = record is not None and record.identity.incarnation == identity.incarnation
@@ -105,66 +106,66 @@ class WorkerRegistry:
             heard_us=tx.now_us,
             draining=same and record is not None and record.draining,
         )
-        self._dispatcher.feed(member)
-        tx.after_commit(partial(self._seat, member, held))
+        self._dispatcher.mark_free(member)
+        tx.after_commit(partial(self._register, member, held))
         return member
 
     def leave(self, tx: Tx, name: WorkerName, incarnation: str) -> None:
-        """A worker has said that it holds nothing any more and exits; one that has been replaced says nothing."""
+        """Notes that a worker exits and holds nothing; ignores a process that has been replaced."""
         record = workers.find(tx, name)
         if record is None or record.identity.incarnation != incarnation:
             return
-        if workers.leave(tx, record.key):
+        if workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LEFT, worker=name)
-        tx.after_commit(partial(self._live.forget, name))
+        tx.after_commit(partial(self._live.remove_worker, name))
 
-    def beat(
+    def heartbeat(
         self, name: WorkerName, incarnation: str, lease_ids: Sequence[str], *, leaving: bool
-    ) -> BeatAnswer:
-        """Answers a heartbeat from memory."""
+    ) -> HeartbeatAnswer:
+        """Renews the leases that the worker lists, and answers from memory."""
         member = self._live.members.get(name)
         if member is not None and member.identity.incarnation == incarnation:
-            self._hear(member, lease_ids, leaving=leaving)
-        orders = self._live.present(name, lease_ids)
+            self._mark_heard(member, lease_ids, leaving=leaving)
+        orders = self._live.refresh_leases(name, lease_ids)
         drain = member is not None and member.draining
-        return BeatAnswer(orders, self.heartbeat_s(), WorkerNotice(self._live.done, drain))
+        return HeartbeatAnswer(orders, self.heartbeat_s(), WorkerNotice(self._live.done, drain))
 
     def heartbeat_s(self) -> float:
-        """The interval for a fleet of the present size, which is counted once in a while: every beat asks."""
+        """Returns the interval for the present number of workers, which is counted once a second at most."""
         now_s = self._clock.monotonic_s()
         if now_s >= self._count_at_s:
             self._connected = sum(member.connected for member in self._live.members.values())
             self._count_at_s = now_s + COUNT_EVERY_S
         return max(self._pace.heartbeat_s, self._connected / BEATS_PER_S)
 
-    def suspect(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
-        """Notes a silent worker and takes back the claims that it has not started: those cost nothing."""
+    def mark_suspect(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
+        """Notes a silent worker and releases the claims that it has not started: those cost nothing."""
         events.append(tx, EventKind.WORKER_SUSPECT, worker=name)
         for lease in leases:
-            if self._outcomes.give_back(tx, lease, cause=f"worker {name} is silent"):
-                tx.after_commit(partial(self._live.left_unanswered, lease))
+            if self._outcomes.release_undelivered(tx, lease, cause=f"worker {name} is silent"):
+                tx.after_commit(partial(self._live.mark_unacknowledged, lease))
 
-    def lose(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
-        """Gives a worker's leases up: by now it has ended its sessions itself."""
+    def mark_lost(self, tx: Tx, name: WorkerName, leases: Sequence[Lease]) -> None:
+        """Ends the leases of a worker that has been silent too long: by now it has ended its sessions by itself."""
         record = workers.find(tx, name)
-        if record is not None and workers.leave(tx, record.key):
+        if record is not None and workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LOST, worker=name)
-            tx.after_commit(partial(self._live.forget, name))
+            tx.after_commit(partial(self._live.remove_worker, name))
         for lease in leases:
-            self._outcomes.lose(tx, lease, cause=f"worker {name} was lost")
+            self._outcomes.mark_lost(tx, lease, cause=f"worker {name} was lost")
 
-    def _hear(self, member: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
-        was_out = self._live.answers(member, lease_ids) or member.suspect
-        self._observer.beat(self._clock.monotonic_s() - member.heard_s)
-        self._live.hear(member)
+    def _mark_heard(self, member: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
+        was_silent = self._live.acknowledges(member, lease_ids) or member.suspect
+        self._observer.heartbeat(self._clock.monotonic_s() - member.heard_s)
+        self._live.mark_heard(member)
         member.leaving = leaving
-        if was_out:
-            # Nobody gave it anything while it was silent, or deaf.
-            self._dispatcher.feed(member)
-            self._nudge()
+        if was_silent:
+            # It got no task while it was silent.
+            self._dispatcher.mark_free(member)
+            self._request_dispatch()
 
-    def _refuse_twin(self, tx: Tx, record: WorkerRecord, identity: WorkerIdentity) -> None:
-        """Lets a name pass to another machine only when nothing of the first can be alive."""
+    def _refuse_duplicate(self, tx: Tx, record: WorkerRecord, identity: WorkerIdentity) -> None:
+        """Refuses a name that another machine uses, unless no process of that machine can be alive."""
         if record.identity.instance == identity.instance or record.left:
             return
         member = self._live.members.get(identity.name)
@@ -172,26 +173,26 @@ class WorkerRegistry:
         if connected or attempts.open_count(tx, record.key):
             raise WorkerNameTaken(identity.name, record.identity.host, record.identity.pid)
 
-    def _seat(self, member: ConnectedWorker, held: Sequence[str]) -> None:
+    def _register(self, member: ConnectedWorker, held: Sequence[str]) -> None:
         old = self._live.members.get(member.identity.name)
-        self._live.join(member)
-        # Since the commit, the end of a lease may have fed the stream that this one replaces.
-        self._dispatcher.feed(member)
-        self._nudge()
+        self._live.add_worker(member)
+        # Since the commit, the end of a lease may have marked the replaced stream as free.
+        self._dispatcher.mark_free(member)
+        self._request_dispatch()
         if old is not None and old.mailbox is not member.mailbox:
             old.mailbox.close(StreamReplaced(member.identity.name))
-        for order in self._live.present(member.identity.name, held):
-            member.mailbox.order(order)
+        for order in self._live.refresh_leases(member.identity.name, held):
+            member.mailbox.add_order(order)
 
 
-def _refuse_overtaken(record: WorkerRecord, identity: WorkerIdentity) -> None:
-    """An old request says what was held when it was sent, which proves nothing about what was claimed since."""
+def _refuse_outdated(record: WorkerRecord, identity: WorkerIdentity) -> None:
+    """Refuses an older request: its list of held leases says nothing about later claims."""
     known = record.identity
     if known.instance == identity.instance and 0 < identity.opening <= known.opening:
         raise StreamReplaced(identity.name)
 
 
-def _names(text: str, lease: Lease) -> LeaseId | None:
-    """The id, if it is the true one of the lease."""
+def _lease_id_if_true(text: str, lease: Lease) -> LeaseId | None:
+    """Returns the lease id if it proves the lease."""
     ref = parse_lease_id(text)
     return LeaseId(text) if ref is not None and ref.proves(lease) else None

@@ -1,7 +1,7 @@
-"""A checksum in every page, so that a byte that has changed on the disk is an error and never an answer.
+"""A checksum in every page: a byte that changed on the disk becomes an error and never a wrong answer.
 
-The layer is SQLite's own `cksumvfs`, which apsw's wheels bring along. It keeps its sums in the last bytes of
-each page; a database that was made without it is served as it is.
+The layer is SQLite's own `cksumvfs`, which apsw's wheels contain. It keeps a sum in the last bytes of each page of
+the file; pages in the WAL have none. A database made without the layer is served without sums.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from swarmd.store.file.errors import DatabaseUnusable
 RESERVED_BYTES: Final = 8
 _EXTENSION: Final = "cksumvfs"
 _VFS: Final = "cksmvfs"
-# Where the header of a database says how many bytes of each page are reserved.
+# The offset of the header byte with the number of reserved bytes of each page.
 _HEADER_PLACE: Final = 20
 
 
 @functools.cache
 def layer() -> str | None:
-    """The way to the disk that keeps the sums, None where apsw does not bring it."""
+    """Returns the name of the VFS that keeps the sums, None if apsw does not have it."""
     if not apsw.sqlite_extra.has(_EXTENSION):
         return None
     with contextlib.closing(apsw.Connection(":memory:")) as connection:
@@ -32,22 +32,22 @@ def layer() -> str | None:
 
 
 def reserve(connection: apsw.Connection) -> None:
-    """Makes room for the sums in a database that is about to be made."""
+    """Reserves the bytes for the sums in a database that has no page yet."""
     connection.reserve_bytes("main", RESERVED_BYTES)
 
 
 def refuse_to_break(path: Path, vfs: str | None) -> None:
-    """Without the layer, every write would leave sums that are wrong."""
+    """Raises DatabaseUnusable if a write would leave wrong sums: the file has sums, and `vfs` is None."""
     if vfs is not None or not path.is_file():
         return
     with path.open("rb") as file:
         header = file.read(_HEADER_PLACE + 1)
     if header[_HEADER_PLACE:] == bytes([RESERVED_BYTES]):
         raise DatabaseUnusable(
-            "its pages have checksums, which this build of apsw can't keep; use apsw's wheel"
+            "its pages have checksums, which this build of apsw can't keep; install apsw from its wheel"
         )
 
 
 def is_mismatch(error: BaseException) -> bool:
-    """Whether a page is not what was written."""
+    """Returns True if the error says that a page has a wrong checksum."""
     return getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA

@@ -1,4 +1,4 @@
-"""What all who open a database have in common: one write at a time, one line about what is wrong."""
+"""Helpers for every connection: transactions, copies, and errors in one line."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ RESTORE: Final = "restore a backup with --restore FILE"
 
 @contextlib.contextmanager
 def transaction(connection: apsw.Connection, site: str) -> Iterator[None]:
-    """One write outside the groups of the running database."""
+    """Runs the block in a transaction of its own; `site` names its failpoints."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -29,30 +29,30 @@ def transaction(connection: apsw.Connection, site: str) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def fold(connection: apsw.Connection) -> None:
-    """Puts all of the WAL into the file, so that the file alone is the database; then closes it."""
+def checkpoint_and_close(connection: apsw.Connection) -> None:
+    """Folds all of the WAL into the file, so that the file alone is the database; closes the connection."""
     with contextlib.closing(connection):
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def copy(source: apsw.Connection, target: Path) -> None:
-    """Copies the database, as of one moment, to a file that is not there yet, page by page.
+    """Copies the database, as of one moment, to a file that does not exist.
 
-    The copy has a mark of its own, so that no WAL of what was copied is ever taken for its own.
+    The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's.
     """
     connection = apsw.Connection(str(target), vfs=checksums.layer())
     with closed_on_failure(connection):
         with connection.backup("main", source, "main") as pages:
             while not pages.done:
                 pages.step(-1)
-        Tx(connection, 0).run("lineage_begin")
-    fold(connection)
+        Tx(connection, 0).run("lineage_set_mark")
+    checkpoint_and_close(connection)
     target.chmod(0o600)
     durable_files.sync(target)
 
 
-def leave_as_is(connection: apsw.Connection) -> None:
-    """Closing it changes nothing on the disk, not even by folding the WAL."""
+def disable_checkpoint_on_close(connection: apsw.Connection) -> None:
+    """Makes the close of the connection change nothing on the disk, not even by a checkpoint."""
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
 
@@ -62,19 +62,19 @@ def closed_on_failure(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # It says only once more what the error says already.
+        # The close can only repeat what the error says.
         with contextlib.suppress(apsw.Error):
             connection.close()
         raise
 
 
 @contextlib.contextmanager
-def plainly() -> Iterator[None]:
-    """Says in one line what SQLite and the system say of a file."""
+def one_line_errors() -> Iterator[None]:
+    """Turns errors of SQLite and of the system into DatabaseUnusable with one line."""
     try:
         yield
     except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise DatabaseUnusable(f"the file is no sound database ({error}); {RESTORE}") from error
+        raise DatabaseUnusable(f"the file is not a sound database ({error}); {RESTORE}") from error
     except apsw.FullError as error:
         raise DatabaseUnusable("the disk is full; make room, then start again") from error
     except apsw.IOError as error:
@@ -92,15 +92,15 @@ def plainly() -> Iterator[None]:
 
 
 def sqlite_version() -> str:
-    """The SQLite that is built in."""
+    """Returns the version of the built-in SQLite."""
     return apsw.sqlite_lib_version()
 
 
 def beside(path: Path, ending: str) -> Path:
-    """The file whose name is that of the database and something more."""
+    """Returns the path with the ending added to its name."""
     return path.with_name(path.name + ending)
 
 
 def size(path: Path) -> int:
-    """The bytes in the file, 0 if there is none."""
+    """Returns the size of the file in bytes, 0 if there is none."""
     return path.stat().st_size if path.exists() else 0

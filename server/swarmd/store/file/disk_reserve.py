@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for stopping things when all other room is used up."""
+"""Disk space that is kept for kills and emergency stops when the disk is full."""
 
 import contextlib
 import os
@@ -10,15 +10,15 @@ RESERVE_BYTES: Final = 4 * 1024 * 1024
 _LEAST_BYTES: Final = 64 * 1024
 
 
-class Reserve:
-    """A file of allocated blocks. Best effort: where it can't be had, nothing else changes."""
+class DiskReserve:
+    """A file of allocated blocks. Best effort: without it, only the reserve is missing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.refill()
 
     def release(self) -> bool:
-        """Gives the room to whoever writes next; False if there is none."""
+        """Frees the space for the next write; returns False if there is none."""
         with contextlib.suppress(OSError):
             if self._path.stat().st_size:
                 os.truncate(self._path, 0)
@@ -26,7 +26,7 @@ class Reserve:
         return False
 
     def refill(self) -> None:
-        """Takes the room back, or as much of it as the disk still has."""
+        """Allocates the space again, or as much of it as the disk still has."""
         with contextlib.suppress(OSError):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -40,6 +40,6 @@ class Reserve:
             try:
                 os.posix_fallocate(fd, 0, size)
             except OSError:
-                # What was had of it on the way goes back.
+                # A partial allocation is given back.
                 os.ftruncate(fd, 0)
                 size //= 2

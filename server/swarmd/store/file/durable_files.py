@@ -1,11 +1,11 @@
-"""Changes to files and folders that hold even if the power fails right after them."""
+"""Changes to files and folders that survive a power failure right after them."""
 
 import os
 from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """What the file holds, or which names the folder holds, is on the disk when this returns."""
+    """Writes the content of the file, or the names in the folder, to the disk."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -14,7 +14,7 @@ def sync(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Puts a private file in place, whole or not at all."""
+    """Writes a private file (mode 0600) atomically."""
     fresh = path.with_name(f"{path.name}.new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -25,13 +25,13 @@ def write(path: Path, text: str) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Gives the file another name in its folder; what had that name is gone."""
+    """Renames the file within its folder; replaces a file with the new name."""
     source.replace(target)
     sync(target.parent)
 
 
 def make_folder(path: Path) -> None:
-    """Makes the folder and those above it, for their owner alone, as far as they are missing."""
+    """Makes the folder and its missing parents, for their owner alone (mode 0700)."""
     if path.is_dir():
         return
     make_folder(path.parent)

@@ -1,7 +1,7 @@
-"""The highest epoch that a folder's databases ever had, in a file of its own.
+"""A file with the highest epoch that the databases of a folder ever had.
 
-It is raised before the database is, and no backup holds it: so a database that was put back from a backup,
-or made anew, never begins an epoch that leases and session ids of the lost history carry.
+Invariant: the file is raised before the database, and no backup contains the file. So a database from a backup, or a
+new one, never begins an epoch that leases and session ids of the lost history have.
 """
 
 from pathlib import Path
@@ -14,14 +14,18 @@ from swarmd.store.file.errors import DatabaseUnusable
 NAME: Final = "EPOCH"
 
 
-class Epochs:
-    """The file beside one database."""
+class EpochFile:
+    """The epoch file beside one database."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(NAME)
 
     def highest(self) -> int:
-        """The highest so far, 0 if there was none."""
+        """Returns the highest epoch so far, 0 if there was none.
+
+        Raises:
+            DatabaseUnusable: The file has something else than a number.
+        """
         try:
             text = self._path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
@@ -30,12 +34,13 @@ class Epochs:
             text = ""
         if not text.isdecimal():
             raise DatabaseUnusable(
-                f"{self._path.name} beside it holds no number; write a higher epoch than any that was in use into it"
+                f"{self._path.name} beside it does not contain a number;"
+                " write a higher epoch than any that was in use into it"
             )
         return int(text)
 
     def raise_to(self, epoch: int) -> None:
-        """Remembers an epoch, before anything carries it."""
+        """Stores an epoch, before the database has it; a lower one is ignored."""
         if epoch <= self.highest():
             return
         failpoint.hit("epoch.before")

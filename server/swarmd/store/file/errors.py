@@ -1,8 +1,8 @@
-"""Why a database can't be opened: what is wrong with it, and what to do."""
+"""The errors of opening a database: each message says what is wrong and what to do."""
 
 
 class DatabaseUnusable(Exception):
-    """The file can't serve; the message is one line for people."""
+    """The file can't be used as a database; the message is one line for people."""
 
 
 class DatabaseHeld(DatabaseUnusable):

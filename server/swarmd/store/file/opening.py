@@ -1,7 +1,7 @@
 """Opening the database file: the lock, the checks that refuse a bad file, the settings, the migrations.
 
-A crash at any place leaves a file that the next start opens: what is made anew, or kept as a copy, gets its
-name only when it is whole and on the disk.
+Invariant: a crash at any place leaves a file that the next start opens. A new database, or a kept copy, gets its
+name only when it is complete and on the disk.
 """
 
 import fcntl
@@ -22,38 +22,38 @@ from swarmd.store.file import checksums, durable_files, filesystem, wal_lineage
 from swarmd.store.file.connections import (
     RESTORE,
     beside,
+    checkpoint_and_close,
     closed_on_failure,
     copy,
-    fold,
-    leave_as_is,
-    plainly,
+    disable_checkpoint_on_close,
+    one_line_errors,
     size,
     transaction,
 )
-from swarmd.store.file.epoch_file import Epochs
+from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.transaction import Tx
 
-# Statements that stay prepared: each of those that are made for many rows at once, in each of their sizes.
+# The number of statements that stay prepared: enough for every batch statement in each of its sizes.
 PREPARED: Final = 256
 # Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
-# "SWRM", so that a file of another program is not taken for ours.
+# "SWRM": distinguishes our files from those of other programs.
 APPLICATION_ID: Final = 0x5357524D
-# What is made under these endings gets its real name when it is whole.
+# A file with one of these endings gets its real name when it is complete.
 FRESH_DATABASE: Final = ".new"
 FRESH_COPY: Final = ".before-schema.new"
 FRESH: Final = (FRESH_DATABASE, FRESH_COPY)
-# Folders in which backups are made.
+# The ending of the folders in which backups are made.
 SCRATCH: Final = ".backup-"
 _MIGRATION: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 
 class Lock:
-    """The exclusive right to one database file, for as long as the process lives."""
+    """The exclusive right to one database file, until the process ends."""
 
     def __init__(self, path: Path) -> None:
-        """Raises DatabaseHeld, naming the holder, if another process has it."""
+        """Takes the lock; raises DatabaseHeld, which names the holder, if another process has it."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,20 +65,20 @@ class Lock:
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        """Lets another process have it. The file stays: removing it would race with the next holder."""
+        """Releases the lock. The file stays: its removal would race with the next holder."""
         os.close(self._fd)
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema; its number is the `user_version` that it leaves."""
+    """A step of the schema; its number is the `user_version` that it leaves."""
 
     number: int
     sql: str
 
 
 def migrations() -> Sequence[Migration]:
-    """The steps that the package ships, in order."""
+    """Returns the migrations of the package, in order."""
     found = [
         Migration(int(match[1]), entry.read_text(encoding="utf-8"))
         for entry in resources.files("swarmd.store").joinpath("migrations").iterdir()
@@ -88,25 +88,27 @@ def migrations() -> Sequence[Migration]:
 
 
 def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
-    """Opens the file for writing, makes it if there is none, and brings it up to date.
+    """Opens the file for writing; makes a missing one and migrates an old one.
 
-    Raises DatabaseUnusable: never makes a fresh database over a damaged one, and leaves one that it refuses
-    as it is.
+    Raises:
+        DatabaseUnusable: The file can't be used; it is unchanged. No new database ever replaces a damaged one.
     """
     if tuple(int(n) for n in apsw.sqlite_lib_version().split(".")[:3]) < MIN_SQLITE:
         raise DatabaseUnusable(
             f"SQLite {apsw.sqlite_lib_version()} is too old; upgrade apsw to 3.53.3 or later"
         )
     vfs = vfs or checksums.layer()
-    with plainly():
+    with one_line_errors():
         filesystem.refuse_network(path.parent)
         checksums.refuse_to_break(path, vfs)
         remove_leftovers(path)
         if not path.exists():
             _make(path, vfs)
         if path.is_file() and path.stat().st_size == 0:
-            raise DatabaseUnusable("the file is empty, so it is no database; remove it or restore a backup")
-        # One thread uses it, so SQLite need not see to that itself.
+            raise DatabaseUnusable(
+                "the file is empty, so it is not a database; remove it or restore a backup"
+            )
+        # One thread uses the connection, so SQLite needs no mutex.
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
         connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=PREPARED)
         with closed_on_failure(connection):
@@ -116,23 +118,26 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
             _configure(connection)
             _begin_wal(connection)
             _migrate(connection, path)
-            _settle_epoch(connection, Epochs(path))
+            _reconcile_epoch(connection, EpochFile(path))
     return connection
 
 
 def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
-    """Opens the file for reading; each transaction sees one moment."""
+    """Opens the file for reading; each transaction is a snapshot."""
     vfs = vfs or checksums.layer()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA trusted_schema=OFF")
-    _keep_plans(connection)
+    _plan_once(connection)
     return connection
 
 
 def check(connection: apsw.Connection, path: Path, vfs: str | None, *, thorough: bool) -> None:
-    """Looks without changing a byte, not even when the connection is closed; thoroughly: at every index too."""
-    leave_as_is(connection)
+    """Raises DatabaseUnusable if the file is unsound; changes no byte, not even at the close of the connection.
+
+    A thorough check also reads every index and every foreign key.
+    """
+    disable_checkpoint_on_close(connection)
     connection.set_busy_timeout(5_000)
     if size(beside(path, "-wal")):
         wal_lineage.refuse_foreign_wal(connection, path, vfs)
@@ -150,11 +155,11 @@ def check(connection: apsw.Connection, path: Path, vfs: str | None, *, thorough:
     if fault == "ok" and thorough and connection.execute("PRAGMA foreign_key_check").fetchone():
         fault = "a foreign key points nowhere"
     if fault != "ok":
-        raise DatabaseUnusable(f"the database is damaged ({_in_a_line(fault)}); {RESTORE}")
+        raise DatabaseUnusable(f"the database is damaged ({_first_line(fault)}); {RESTORE}")
 
 
 def remove_leftovers(path: Path) -> None:
-    """Takes away what a crash has left half done; whoever calls holds the lock."""
+    """Removes the incomplete files that a crash has left; the caller holds the lock."""
     for ending in (*FRESH, *(f"{fresh}{tail}" for fresh in FRESH for tail in ("-wal", "-shm", "-journal"))):
         beside(path, ending).unlink(missing_ok=True)
     for folder in path.parent.glob(f"{escaped(path)}{SCRATCH}*/"):
@@ -162,18 +167,18 @@ def remove_leftovers(path: Path) -> None:
 
 
 def escaped(path: Path) -> str:
-    """The name as a pattern that fits nothing but itself."""
+    """Returns the name as a glob pattern that matches only itself."""
     return glob.escape(path.name)
 
 
 def _make(path: Path, vfs: str | None) -> None:
-    """Makes a new database under another name first, so that the name never stands for half of one."""
+    """Makes a new database under another name first, so that the name never stands for an incomplete one."""
     if size(beside(path, "-wal")):
         raise DatabaseUnusable(
-            f"the file is gone, but its WAL {path.name}-wal is there; restore a backup, or remove that too"
+            f"the file is gone, but its WAL {path.name}-wal is there; restore a backup, or remove the WAL too"
         )
     fresh = beside(path, FRESH_DATABASE)
-    # SQLite would let everybody read it, and the WAL takes its mode from the file.
+    # SQLite would make it readable for everybody, and the WAL gets the mode of the file.
     os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = apsw.Connection(str(fresh), vfs=vfs)
     with closed_on_failure(connection):
@@ -181,7 +186,7 @@ def _make(path: Path, vfs: str | None) -> None:
             checksums.reserve(connection)
         _configure(connection)
         _migrate(connection, fresh)
-    fold(connection)
+    checkpoint_and_close(connection)
     durable_files.sync(fresh)
     failpoint.hit("make.before")
     durable_files.move(fresh, path)
@@ -189,8 +194,8 @@ def _make(path: Path, vfs: str | None) -> None:
 
 
 def _configure(connection: apsw.Connection) -> None:
-    # FULL: what was answered survives a loss of power. Checkpoints are a step of their own, so that an
-    # error from COMMIT is about the commit.
+    # FULL: an acknowledged write survives a power failure. Checkpoints are separate steps, so that an error of
+    # COMMIT is about the commit.
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -202,21 +207,24 @@ def _configure(connection: apsw.Connection) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    _keep_plans(connection)
+    _plan_once(connection)
 
 
-def _keep_plans(connection: apsw.Connection) -> None:
-    """Has each statement planned once, and not anew for every value that it is given: that took ten times as long."""
+def _plan_once(connection: apsw.Connection) -> None:
+    """Makes SQLite plan each statement once.
+
+    Performance: a new plan for each set of values took ten times as long (docs/performance.md).
+    """
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _begin_wal(connection: apsw.Connection) -> None:
-    """Takes what a crash has left in the WAL into the file, and begins a new one."""
+    """Folds the WAL that a crash has left into the file, and begins a new WAL."""
     failpoint.hit("fold.before")
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     failpoint.hit("fold.after")
     with transaction(connection, "wal"):
-        wal_lineage.begin(Tx(connection, 0))
+        wal_lineage.set_mark(Tx(connection, 0))
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
@@ -233,7 +241,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
 
 
 def _keep_copy(connection: apsw.Connection, path: Path, number: int) -> None:
-    """Keeps the database as it is before a migration; a copy that is there already is of an earlier try."""
+    """Keeps a copy of the database from before a migration; replaces the copy of an earlier try."""
     fresh = beside(path, FRESH_COPY)
     failpoint.hit("copy.before")
     copy(connection, fresh)
@@ -241,8 +249,8 @@ def _keep_copy(connection: apsw.Connection, path: Path, number: int) -> None:
     failpoint.hit("copy.after")
 
 
-def _settle_epoch(connection: apsw.Connection, epochs: Epochs) -> None:
-    """A database that is older than its folder knows begins a new epoch."""
+def _reconcile_epoch(connection: apsw.Connection, epochs: EpochFile) -> None:
+    """Begins a new epoch if the database is older than the epoch file."""
     tx = Tx(connection, 0)
     epoch, highest = swarm.get(tx).epoch, epochs.highest()
     if epoch >= highest:
@@ -253,7 +261,7 @@ def _settle_epoch(connection: apsw.Connection, epochs: Epochs) -> None:
         swarm.set_epoch(tx, highest + 1)
 
 
-def _in_a_line(faults: object) -> str:
-    """The first of what SQLite has found, without the heading that it gives them."""
+def _first_line(faults: object) -> str:
+    """Returns the first fault of SQLite's list, without its heading."""
     first = str(faults[0] if isinstance(faults, list) else faults)
     return first.removeprefix("*** in database main ***\n").splitlines()[0]

@@ -1,7 +1,7 @@
-"""Putting a backup in place of the database: decided in one step, after which every start carries it on.
+"""Restore: a backup replaces the database in one atomic decision, which every later start completes.
 
-Until the decision nothing of the present database is touched; after it the present one is kept under another
-name. A crash in between leaves either the one or the other to serve, never half of each.
+Invariant: before the decision the present database is untouched; after it, the present database is kept under another
+name. A crash in between leaves one of the two in place, never a mixture.
 """
 
 import contextlib
@@ -16,12 +16,19 @@ from swarmd.domain.model import SwarmMode
 from swarmd.store import events, failpoint, swarm
 from swarmd.store.events import EventKind
 from swarmd.store.file import checksums, durable_files, opening
-from swarmd.store.file.connections import beside, closed_on_failure, copy, fold, plainly, transaction
-from swarmd.store.file.epoch_file import Epochs
+from swarmd.store.file.connections import (
+    beside,
+    checkpoint_and_close,
+    closed_on_failure,
+    copy,
+    one_line_errors,
+    transaction,
+)
+from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.transaction import Tx
 
 KEPT: Final = ".before-restore-"
-# The restored database, from the decision until it has the name; the number says how the old one is kept.
+# The ending of the restored database between the decision and its rename; the number names the kept old one.
 _DECIDED: Final = ".restoring-"
 _CAUSE: Final = (
     "restored from a backup; resume when the workers of the lost time are back, or known to be gone"
@@ -30,24 +37,25 @@ _CAUSE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did."""
+    """The result of a restore."""
 
     epoch: int
-    # Where the database is that was in place before, if there was one.
+    # The path of the database that was in place before, if there was one.
     kept: Path | None
 
 
 def restore(path: Path, backup: Path) -> Restored:
-    """Puts a copy of the backup in place, in an epoch of its own and paused; whoever calls holds the lock.
+    """Puts a copy of the backup in place, paused and in a new epoch; the caller holds the lock.
 
-    Raises DatabaseUnusable, having changed nothing, if the backup can't serve.
+    Raises:
+        DatabaseUnusable: The backup can't be used; nothing is changed.
     """
     finish(path)
     opening.remove_leftovers(path)
-    with plainly():
+    with one_line_errors():
         fresh = beside(path, opening.FRESH_DATABASE)
-        _copy(backup, fresh)
-        epoch = _begin_epoch(fresh, Epochs(path))
+        _copy_backup(backup, fresh)
+        epoch = _begin_epoch(fresh, EpochFile(path))
         number = next(n for n in range(1, 1_000_000) if not _is_taken(path, n))
         kept = beside(path, f"{KEPT}{number}") if path.exists() else None
         failpoint.hit("restore.before")
@@ -58,14 +66,14 @@ def restore(path: Path, backup: Path) -> Restored:
 
 
 def finish(path: Path) -> None:
-    """Carries on a restore that was decided; nothing if there is none."""
-    with plainly():
+    """Completes a restore that was decided, if there is one."""
+    with one_line_errors():
         for decided in path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"):
             if (number := decided.name.rpartition("-")[2]).isdecimal():
-                _carry_on(path, decided, beside(path, f"{KEPT}{number}"))
+                _complete(path, decided, beside(path, f"{KEPT}{number}"))
 
 
-def _carry_on(path: Path, decided: Path, kept: Path) -> None:
+def _complete(path: Path, decided: Path, kept: Path) -> None:
     for tail in ("-wal", ""):
         if beside(path, tail).exists():
             failpoint.hit("keep.before")
@@ -77,14 +85,14 @@ def _carry_on(path: Path, decided: Path, kept: Path) -> None:
     failpoint.hit("place.after")
 
 
-def _copy(backup: Path, fresh: Path) -> None:
-    """Checks the backup and copies what it holds, that of its own WAL included."""
+def _copy_backup(backup: Path, fresh: Path) -> None:
+    """Checks the backup and copies it, its WAL included."""
     with contextlib.closing(opening.open_reader(backup)) as source:
         opening.check(source, backup, None, thorough=True)
         copy(source, fresh)
 
 
-def _begin_epoch(fresh: Path, epochs: Epochs) -> int:
+def _begin_epoch(fresh: Path, epochs: EpochFile) -> int:
     connection = apsw.Connection(str(fresh), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checksums.layer())
     with closed_on_failure(connection):
         tx = Tx(connection, time.time_ns() // 1_000)
@@ -95,7 +103,7 @@ def _begin_epoch(fresh: Path, epochs: Epochs) -> int:
             if swarm.get(tx).mode is SwarmMode.RUNNING:
                 swarm.set_mode(tx, SwarmMode.PAUSED, cause=_CAUSE)
                 events.append(tx, EventKind.SWARM_PAUSED, cause=_CAUSE)
-    fold(connection)
+    checkpoint_and_close(connection)
     durable_files.sync(fresh)
     return epoch
 

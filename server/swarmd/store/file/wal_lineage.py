@@ -1,10 +1,10 @@
-"""Whether a WAL belongs to the file that it lies beside: SQLite itself has no way to know.
+"""Marks that tie a WAL to its database file, since SQLite itself does not.
 
-A WAL that a careless copy left there would be taken for the file's own, and make of it another database or a
-mixture of both. So the first commit of every WAL sets a new mark and names the one before it, and a copy gets
-a mark of its own: a WAL continues a file that has, read alone, one of its two marks.
+SQLite would replay a foreign WAL that a careless copy left beside the file: the result is another database or a
+mixture. So the first commit of every WAL sets a new mark and names the previous one, and a copy gets a mark of its own.
+Invariant: a WAL continues a file whose mark, read without the WAL, is one of the WAL's two marks.
 
-What this can't tell: whether file and WAL were copied one by one from a running server, the WAL first.
+The marks can't show that file and WAL were copied one by one from a running server, the WAL first.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from swarmd.store.transaction import ReadTx, Row, Tx
 _MARK: Final = re.compile(r"[0-9a-f]{16}")
 
 
-def begin(tx: Tx) -> None:
-    """Sets a new mark: in the first commit after the file had taken in all of the WAL before."""
-    tx.run("lineage_begin")
+def set_mark(tx: Tx) -> None:
+    """Sets a new mark; runs in the first commit after a checkpoint that folded the whole WAL."""
+    tx.run("lineage_set_mark")
 
 
 def refuse_foreign_wal(connection: apsw.Connection, path: Path, vfs: str | None) -> None:
-    """Raises DatabaseUnusable if file and WAL, which the connection reads together, are not of one line."""
+    """Raises DatabaseUnusable if the WAL, which the connection reads with the file, does not continue it."""
     alone = _mark_alone(path, vfs)
     if alone is not None and alone not in _marks_together(connection):
         raise DatabaseUnusable(
@@ -39,7 +39,7 @@ def refuse_foreign_wal(connection: apsw.Connection, path: Path, vfs: str | None)
 
 
 def _marks_together(connection: apsw.Connection) -> Row:
-    """The two marks; none where the two make so wild a mixture that it can't be read."""
+    """Returns both marks as read through the WAL; nothing if file and WAL together are unreadable."""
     tx = ReadTx(connection)
     with contextlib.suppress(apsw.CorruptError, apsw.SQLError):
         return tx.one("lineage_marks") or ()
@@ -47,7 +47,7 @@ def _marks_together(connection: apsw.Connection) -> Row:
 
 
 def _mark_alone(path: Path, vfs: str | None) -> str | None:
-    """What the file says without its WAL; None where a checkpoint that was cut off lets it say nothing."""
+    """Returns the mark of the file without its WAL; None if an interrupted checkpoint left it unreadable."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     name = f"file:{quote(str(path))}?immutable=1"
     with contextlib.suppress(apsw.Error, UnicodeDecodeError):

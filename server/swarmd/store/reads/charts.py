@@ -1,4 +1,4 @@
-"""What is drawn: the graph of tasks, the sessions over time, what was done in each stretch of it."""
+"""Data of the charts: the task graph, sessions over time, throughput."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class SessionBar:
     worker: str
     started_us: int
     ended_us: int | None
-    # How its attempt ended; None while that runs.
+    # The end of its attempt; None while the attempt runs.
     outcome: AttemptOutcome | None
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """What was done in one stretch of time."""
+class TimeBucket:
+    """The attempts that ended in one interval, and the median duration of its sessions."""
 
     begin_us: int
     completed: int
@@ -43,7 +43,7 @@ class Stretch:
 
 
 def nodes(tx: ReadTx, phase: str | None) -> Sequence[Node]:
-    """The tasks, of one phase if it is named."""
+    """Returns the tasks, of one phase if `phase` is given."""
     return [
         Node(task_id, name, phase_, TaskStatus(status))
         for task_id, name, phase_, status in tx.all("chart_nodes", phase=phase)
@@ -51,12 +51,12 @@ def nodes(tx: ReadTx, phase: str | None) -> Sequence[Node]:
 
 
 def edges(tx: ReadTx, phase: str | None) -> Sequence[tuple[str, str]]:
-    """Which task must come before which."""
+    """Returns the dependencies as (before, after), within one phase if `phase` is given."""
     return [(before, after) for before, after in tx.all("chart_edges", phase=phase)]
 
 
 def phases(tx: ReadTx) -> Mapping[str, Mapping[TaskStatus, int]]:
-    """How many tasks of each phase have each status."""
+    """Counts the tasks of each phase by status."""
     found: dict[str, dict[TaskStatus, int]] = {}
     for phase, status, count in tx.all("chart_phases"):
         found.setdefault(phase, {})[TaskStatus(status)] = count
@@ -64,12 +64,12 @@ def phases(tx: ReadTx) -> Mapping[str, Mapping[TaskStatus, int]]:
 
 
 def phase_edges(tx: ReadTx) -> Sequence[tuple[str, str, int]]:
-    """How many dependencies lead from one phase to another."""
+    """Counts the dependencies from one phase to another, as (before, after, count)."""
     return [(before, after, count) for before, after, count in tx.all("chart_phase_edges")]
 
 
 def sessions(tx: ReadTx, *, since_us: int, until_us: int, limit: int) -> Sequence[SessionBar]:
-    """The sessions that ran within that time, the newest first."""
+    """Returns the sessions that ran within the interval, the newest first."""
     rows = tx.all("chart_sessions", since_us=since_us, until_us=until_us, limit=limit)
     return [
         SessionBar(
@@ -85,8 +85,8 @@ def sessions(tx: ReadTx, *, since_us: int, until_us: int, limit: int) -> Sequenc
     ]
 
 
-def throughput(tx: ReadTx, *, since_us: int, bucket_us: int, buckets: int) -> Sequence[Stretch]:
-    """What was done in each stretch since then; also in those in which it was nothing."""
+def throughput(tx: ReadTx, *, since_us: int, bucket_us: int, buckets: int) -> Sequence[TimeBucket]:
+    """Returns one bucket for each interval since `since_us`, empty ones included."""
     counts: dict[tuple[int, str], int] = {}
     for bucket, outcome, count in tx.all("chart_outcomes", since_us=since_us, bucket_us=bucket_us):
         counts[bucket, outcome] = count
@@ -94,7 +94,7 @@ def throughput(tx: ReadTx, *, since_us: int, bucket_us: int, buckets: int) -> Se
     for bucket, role, took_us in tx.all("chart_durations", since_us=since_us, bucket_us=bucket_us):
         medians.setdefault(bucket, {})[SessionRole(role)] = took_us
     return [
-        Stretch(
+        TimeBucket(
             begin_us=since_us + bucket * bucket_us,
             completed=counts.get((bucket, "completed"), 0),
             failed=counts.get((bucket, "failed"), 0),

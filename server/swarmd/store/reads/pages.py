@@ -1,4 +1,4 @@
-"""Which tasks a list shows: the keys of a page, in the order asked for, and where the next page begins."""
+"""Pages of the task list: the keys of a page in the requested order, and the start of the next page."""
 
 import json
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from swarmd.store.transaction import ReadTx, Row, Value
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks to list; empty fits all."""
+    """A filter of tasks; an empty value fits all."""
 
     statuses: Sequence[TaskStatus] = ()
     phase: str = ""
     search: str = ""
 
     def parameters(self) -> dict[str, Value]:
-        """As the queries take it."""
+        """Returns the filter as parameters of the queries."""
         statuses = json.dumps(list(self.statuses))
         return {"statuses": statuses, "phase": self.phase, "search": self.search}
 
 
 class Sort(StrEnum):
-    """What a list may be sorted by."""
+    """The columns that sort a list."""
 
     ID = "id"
     STATUS = "status"
@@ -38,7 +38,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A task's place in a sorted list; no two have the same."""
+    """The position of a task in a sorted list, unique for each task."""
 
     value: str | int
     key: int
@@ -46,7 +46,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A task that fits, with how it stands."""
+    """A task that fits a filter, with its status."""
 
     key: TaskKey
     task_id: str
@@ -55,14 +55,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class SortedPage:
-    """The keys of one page, and the place of its last task."""
+    """The keys of one page, and the position of its last task."""
 
     keys: Sequence[TaskKey]
     last: SortKey | None
 
 
 def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[TaskKey]:
-    """The next tasks after that key, in the order of import."""
+    """Returns the next tasks after the key `after`, in the order of import."""
     rows = tx.all("view_task_keys", after=after, limit=limit, **wanted.parameters())
     return [TaskKey(row[0]) for row in rows]
 
@@ -70,7 +70,7 @@ def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[
 def sorted_page(
     tx: ReadTx, wanted: TaskFilter, *, sort: Sort, down: bool, after: SortKey | None, limit: int
 ) -> SortedPage:
-    """The next tasks after that place, in that order."""
+    """Returns the next tasks after the position `after`, in the given order."""
     rows = tx.all(
         "view_task_keys_sorted",
         sort=sort,
@@ -85,38 +85,38 @@ def sorted_page(
 
 
 def total(tx: ReadTx, wanted: TaskFilter) -> int:
-    """How many tasks fit."""
+    """Counts the tasks that fit."""
     return int(tx.value("view_tasks_total", **wanted.parameters()))
 
 
 def matches(tx: ReadTx, wanted: TaskFilter) -> Sequence[Match]:
-    """All tasks that fit, in the order of import."""
+    """Returns all tasks that fit, in the order of import."""
     return [_match(row) for row in tx.all("view_task_matches", **wanted.parameters())]
 
 
 def matches_named(tx: ReadTx, task_ids: Sequence[str]) -> Sequence[Match]:
-    """Those of the ids that are there, in this order."""
+    """Returns the tasks with these ids, in the given order; unknown ids are skipped."""
     return [_match(row) for row in tx.all("view_task_matches_named", task_ids=json.dumps(task_ids))]
 
 
 def waiting_for(tx: ReadTx, task_ids: Sequence[str], *, limit: int) -> Sequence[TaskKey]:
-    """The tasks that wait for one of these."""
+    """Returns the tasks that wait for one of these."""
     rows = tx.all("view_task_keys_waiting", task_ids=json.dumps(task_ids), limit=limit)
     return [TaskKey(row[0]) for row in rows]
 
 
 def held(tx: ReadTx, *, limit: int) -> Sequence[TaskKey]:
-    """What workers hold, the longest held first."""
+    """Returns the tasks that workers hold, the longest held first."""
     return [TaskKey(row[0]) for row in tx.all("view_task_keys_held", limit=limit)]
 
 
 def failed(tx: ReadTx, *, limit: int) -> Sequence[TaskKey]:
-    """What failed for good, the latest first."""
+    """Returns the tasks that failed for good, the latest first."""
     return [TaskKey(row[0]) for row in tx.all("view_task_keys_failed", limit=limit)]
 
 
 def usage_of_held(tx: ReadTx, *, limit: int) -> dict[str, Usage]:
-    """What the tasks that are being worked on have used, by id."""
+    """Returns the usage of the tasks in progress, by id."""
     rows = tx.all("view_usage_of_held", limit=limit)
     return {task_id: Usage(*used) for task_id, *used in rows}
 

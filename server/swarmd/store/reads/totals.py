@@ -1,4 +1,4 @@
-"""What is counted as it changes: sums that cost the same to read however many tasks there are."""
+"""Totals that triggers keep up to date, so that a read costs the same for any number of tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from swarmd.store.transaction import ReadTx
 
 @dataclass(frozen=True, slots=True)
 class TaskTotal:
-    """The tasks of one status, and how many of them may be claimed."""
+    """The number of tasks with one status, and of the claimable ones among them."""
 
     tasks: int
     ready: int
@@ -18,7 +18,7 @@ class TaskTotal:
 
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """What the sessions of one role have used; the cost is in billionths of a dollar."""
+    """The usage of all sessions of one role; the cost is in billionths of a dollar."""
 
     sessions: int
     input_tokens: int
@@ -28,7 +28,7 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTotal:
-    """How many attempts have ended so; the failure class is empty where none failed."""
+    """The number of attempts with one end; the failure class is empty unless they failed."""
 
     outcome: str
     failure_class: str
@@ -36,21 +36,21 @@ class AttemptTotal:
 
 
 def tasks(tx: ReadTx) -> Mapping[TaskStatus, TaskTotal]:
-    """By status, every status named."""
+    """Returns the totals of every status."""
     return {TaskStatus(status): TaskTotal(*row) for status, *row in tx.all("total_tasks")}
 
 
 def oldest_ready_us(tx: ReadTx) -> int | None:
-    """Since when the task that has waited longest to be claimed may be."""
+    """Returns the time at which the longest waiting claimable task became ready; None if no task is claimable."""
     since_us: int | None = tx.value("total_oldest_ready")
     return since_us
 
 
 def usage(tx: ReadTx) -> Mapping[SessionRole, UsageTotal]:
-    """By role, every role named."""
+    """Returns the totals of every role."""
     return {SessionRole(role): UsageTotal(*row) for role, *row in tx.all("total_usage")}
 
 
 def attempts(tx: ReadTx) -> Sequence[AttemptTotal]:
-    """Those that have ended since the database was made."""
+    """Returns the totals of all attempts that have ended since the database was made."""
     return [AttemptTotal(*row) for row in tx.all("total_attempts")]

@@ -1,4 +1,4 @@
-"""What people look at: lists and details, made in SQL."""
+"""Views of tasks for people: lists and details, put together in SQL."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class TaskView:
     usage: Usage
     # Each with its status, in the order of the definition.
     dependencies: Sequence[tuple[str, TaskStatus]]
-    # How the latest attempt was ended, as it was reported; None if no kill ended it.
+    # The reported kill receipt of the latest attempt as JSON; None if no kill ended it.
     kill_receipt: str | None
 
 
@@ -100,22 +100,22 @@ class Totals:
 
 
 def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Sequence[TaskView]:
-    """The tasks of these keys, in this order."""
+    """Returns the tasks with these keys, in the given order."""
     return [_task(row) for row in tx.all("view_tasks", keys=json.dumps(keys))]
 
 
 def task(tx: ReadTx, key: TaskKey) -> TaskView:
-    """One task."""
+    """Returns the task with that key."""
     return tasks(tx, [key])[0]
 
 
 def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
-    """What the task asks for."""
-    return definition_json.decode(tx.value("definition_get", about=key, key=key))
+    """Returns the definition of the task."""
+    return definition_json.decode(tx.value("definition_get", subject=key, key=key))
 
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
-    """All attempts of a task, the earliest first."""
+    """Returns all attempts of a task, the earliest first."""
     sessions: dict[int, list[SessionView]] = {}
     for row in tx.all("view_sessions", key=key):
         usage = Usage(row[7], row[8], row[9])
@@ -144,7 +144,7 @@ def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
 
 
 def totals(tx: ReadTx) -> Totals:
-    """Sums over all tasks."""
+    """Returns the sums over all tasks."""
     rows = tx.all("swarm_counts")
     usage = tx.one("swarm_usage")
     assert usage is not None

@@ -1,17 +1,17 @@
-"""The routes that act: on one task, on many, on workers, on the swarm as a whole."""
+"""The routes that act on a task, on many tasks, on workers and on the whole swarm."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.stops import ordered, stopped_document
 from amplifier_swarm.documents.swarm import resumed_document, swarm_document
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.documents.workers import worker_document, workers_document
 from swarmd.domain.errors import InvalidRequest
 from swarmd.engine import bulk
-from swarmd.engine.bulk import BulkResult, Choice
+from swarmd.engine.bulk import BulkResult, TaskSelection
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
 from swarmd.web.http.params import Param, flag, number, text
@@ -19,21 +19,25 @@ from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S
 
 MAX_IDS: Final = 100_000
-# More refusals than anybody reads; the counts tell of the others.
+# More refusals than anybody reads; the counts include the others.
 SHOWN_REFUSALS: Final = 1_000
 
 CAUSE: Final[Param[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
 DEADLINE_S: Final[Param[float | None]] = number(
-    "deadline_s", "How long what runs may still run before it is killed; as long as it takes without it.",
+    "deadline_s", "How long running tasks may go on before they are killed; without it, until they end.",
     high=MAX_DEADLINE_S,
 )  # fmt: skip
-REQUEUE: Final[Param[bool]] = flag("requeue", "Retries what emergency stops and drains have ended.")
-DRY_RUN: Final[Param[bool]] = flag("dry_run", "Only says what would be done.")
+REQUEUE: Final[Param[bool]] = flag("requeue", "Retries the tasks that emergency stops and drains have ended.")
+DRY_RUN: Final[Param[bool]] = flag("dry_run", "Only reports what would be done.")
 
 
 def _read_ids(place: str, given: Any) -> Sequence[str]:
-    if not isinstance(given, list) or len(given) > MAX_IDS or not all(isinstance(one, str) for one in given):
-        raise InvalidRequest(place, f"must be a list of ids, at most {MAX_IDS:,}")
+    if (
+        not isinstance(given, list)
+        or len(given) > MAX_IDS
+        or not all(isinstance(task_id, str) for task_id in given)
+    ):
+        raise InvalidRequest(place, f"must be a list of at most {MAX_IDS:,} ids")
     return list(dict.fromkeys(given))
 
 
@@ -59,65 +63,65 @@ FILTER: Final[Param[TaskFilter | None]] = Param(
 )  # fmt: skip
 
 
-async def kill(site: AppState, ask: ApiRequest) -> Document:
-    """Ends a task; the answer does not wait for the proof, the task tells of it."""
-    [task] = await site.verbs.kill([ask.path["id"]], ask.of(CAUSE))
+async def kill(state: AppState, request: ApiRequest) -> Document:
+    """Kills a task; the response does not wait for the kill receipt, which the task gets later."""
+    [task] = await state.actions.kill([request.path["id"]], request.get(CAUSE))
     return task_document(task)
 
 
-async def retry(site: AppState, ask: ApiRequest) -> Document:
-    """Gives a task a new start."""
-    retried = await site.verbs.retry([ask.path["id"]], failed=False)
+async def retry(state: AppState, request: ApiRequest) -> Document:
+    """Retries a task."""
+    retried = await state.actions.retry([request.path["id"]], failed=False)
     return task_document(retried.tasks[0])
 
 
-async def kill_many(site: AppState, ask: ApiRequest) -> Document:
-    """Ends many tasks, or says what that would do."""
-    choice = _choice(ask)
-    if ask.of(DRY_RUN):
-        return _bulk_document(await site.read_long(partial(bulk.would_kill, choice=choice)))
-    return _bulk_document(await bulk.kill(site.swarm, choice, ask.of(CAUSE)))
+async def kill_many(state: AppState, request: ApiRequest) -> Document:
+    """Kills many tasks, or reports what that would do."""
+    selection = _choice(request)
+    if request.get(DRY_RUN):
+        return _bulk_document(await state.read_long(partial(bulk.preview_kill, selection=selection)))
+    return _bulk_document(await bulk.kill(state.swarm, selection, request.get(CAUSE)))
 
 
-async def retry_many(site: AppState, ask: ApiRequest) -> Document:
-    """Gives many tasks a new start, or says what that would do."""
-    choice = _choice(ask)
-    if ask.of(DRY_RUN):
-        return _bulk_document(await site.read_long(partial(bulk.would_retry, choice=choice)))
-    return _bulk_document(await bulk.retry(site.swarm, choice))
+async def retry_many(state: AppState, request: ApiRequest) -> Document:
+    """Retries many tasks, or reports what that would do."""
+    selection = _choice(request)
+    if request.get(DRY_RUN):
+        return _bulk_document(await state.read_long(partial(bulk.preview_retry, selection=selection)))
+    return _bulk_document(await bulk.retry(state.swarm, selection))
 
 
-async def drain(site: AppState, ask: ApiRequest) -> Document:
-    """Tells a worker to finish and to exit."""
-    [worker] = await site.verbs.drain(ask.path["name"], ask.of(DEADLINE_S))
+async def drain(state: AppState, request: ApiRequest) -> Document:
+    """Drains a worker: it finishes its tasks and exits."""
+    [worker] = await state.actions.drain(request.path["name"], request.get(DEADLINE_S))
     return worker_document(worker)
 
 
-async def shut_down(site: AppState, ask: ApiRequest) -> Document:
-    """Tells all workers to finish and to exit."""
-    return {"workers": workers_document(await site.verbs.drain(None, ask.of(DEADLINE_S)))}
+async def shut_down(state: AppState, request: ApiRequest) -> Document:
+    """Drains all workers."""
+    return {"workers": workers_document(await state.actions.drain(None, request.get(DEADLINE_S)))}
 
 
-async def pause(site: AppState, ask: ApiRequest) -> Document:
-    """Gives no claims from now on."""
-    return swarm_document(await site.verbs.pause(ask.of(CAUSE)))
+async def pause(state: AppState, request: ApiRequest) -> Document:
+    """Pauses the swarm: no task is claimed until a resume."""
+    return swarm_document(await state.actions.pause(request.get(CAUSE)))
 
 
-async def stop(site: AppState, ask: ApiRequest) -> Document:
-    """Stops everything; the receipts follow in the tasks."""
-    return stopped_document(ordered(await site.verbs.stop(ask.of(CAUSE))))
+async def stop(state: AppState, request: ApiRequest) -> Document:
+    """Stops everything; the tasks get their kill receipts later."""
+    return stopped_document(ordered(await state.actions.stop(request.get(CAUSE))))
 
 
-async def resume(site: AppState, ask: ApiRequest) -> Document:
+async def resume(state: AppState, request: ApiRequest) -> Document:
     """Ends every pause and stop."""
-    return resumed_document(await site.verbs.resume(requeue=ask.of(REQUEUE)))
+    return resumed_document(await state.actions.resume(requeue=request.get(REQUEUE)))
 
 
-def _choice(ask: ApiRequest) -> Choice:
-    fits, ids = ask.of(FILTER), ask.of(IDS)
-    if (fits is None) == (not ids):
+def _choice(request: ApiRequest) -> TaskSelection:
+    wanted, ids = request.get(FILTER), request.get(IDS)
+    if (wanted is None) == (not ids):
         raise InvalidRequest("filter", "give either a filter or ids")
-    return Choice(fits, ids)
+    return TaskSelection(wanted, ids)
 
 
 def _bulk_document(result: BulkResult) -> Document:
@@ -125,7 +129,7 @@ def _bulk_document(result: BulkResult) -> Document:
         "matched": result.matched,
         "done": result.done,
         "refused": [
-            {"id": one.task_id, "reason": one.error.reason, "message": one.error.message}
-            for one in result.refused[:SHOWN_REFUSALS]
+            {"id": found.task_id, "reason": found.error.reason, "message": found.error.message}
+            for found in result.refused[:SHOWN_REFUSALS]
         ],
     }

@@ -1,35 +1,35 @@
-"""The routes that are drawn: the swarm and its workers now, the graph, the sessions over time, what gets done."""
+"""The routes behind the dashboard's charts: status, workers, graph, timeline, throughput."""
 
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.swarm import swarm_document
 from amplifier_swarm.documents.workers import workers_document
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import SessionRole
 from swarmd.store import events
 from swarmd.store.reads import charts, pages
-from swarmd.store.reads.charts import SessionBar, Stretch
+from swarmd.store.reads.charts import SessionBar, TimeBucket
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
 from swarmd.web.http.params import MAX_TEXT, Param, integer
 from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire import values
 
-# More nodes than anybody can tell apart; the phases stand for them.
+# More nodes than anybody can tell apart: phases are drawn in their place.
 MAX_NODES: Final = 5_000
 BUCKETS: Final = 60
 _MINUTE_US: Final = 60_000_000
 _HOUR_US: Final = 60 * _MINUTE_US
-# Where SQLite's integers are far away still.
+# Well within SQLite's integers.
 _MAX_US: Final = 2**60
 
 
 def _read_phase(place: str, given: Any) -> str | None:
     if not isinstance(given, str) or len(given) > MAX_TEXT:
-        raise InvalidRequest(place, f"must be a text of at most {MAX_TEXT} characters")
+        raise InvalidRequest(place, f"must be a string of at most {MAX_TEXT} characters")
     return given
 
 
@@ -44,46 +44,50 @@ def _read_time(place: str, given: Any) -> int | None:
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 ONE_PHASE: Final[Param[str | None]] = Param(
-    "phase", "Only this phase; empty is that of the tasks without one.",
+    "phase", "Only this phase; empty means the tasks without a phase.",
     {"type": "string", "maxLength": MAX_TEXT}, _read_phase, None,
 )  # fmt: skip
 SINCE: Final[Param[int | None]] = Param(
-    "since", "From when on; an hour before the end without it.", _TIME, _read_time, None
+    "since", "The begin; without it, an hour before the end.", _TIME, _read_time, None
 )
-UNTIL: Final[Param[int | None]] = Param("until", "Up to when; now without it.", _TIME, _read_time, None)
-BARS: Final[Param[int]] = integer("limit", "How many at most, the newest.", low=1, high=5_000, default=500)
-MINUTES: Final[Param[int]] = integer("minutes", "How far back.", low=1, high=44_640, default=60)
+UNTIL: Final[Param[int | None]] = Param("until", "The end; without it, now.", _TIME, _read_time, None)
+BARS: Final[Param[int]] = integer(
+    "limit", "The most sessions to return; the newest are kept.", low=1, high=5_000, default=500
+)
+MINUTES: Final[Param[int]] = integer(
+    "minutes", "The length of the period up to now, in minutes.", low=1, high=44_640, default=60
+)
 
 
-async def status(site: AppState, ask: ApiRequest) -> Document:
-    """The swarm as a whole."""
-    return swarm_document(await site.looks.swarm())
+async def status(state: AppState, request: ApiRequest) -> Document:
+    """Returns the status of the swarm."""
+    return swarm_document(await state.reads.swarm())
 
 
-async def workers(site: AppState, ask: ApiRequest) -> Document:
-    """All workers that ever joined."""
-    return {"workers": workers_document(await site.looks.workers())}
+async def workers(state: AppState, request: ApiRequest) -> Document:
+    """Returns all workers that ever joined."""
+    return {"workers": workers_document(await state.reads.workers())}
 
 
-async def graph(site: AppState, ask: ApiRequest) -> Document:
-    """The tasks and what they wait for; of very many tasks, their phases."""
-    return await site.read_long(partial(_graph, phase=ask.of(ONE_PHASE)))
+async def graph(state: AppState, request: ApiRequest) -> Document:
+    """Returns the dependency graph of the tasks; for more than MAX_NODES tasks, that of their phases."""
+    return await state.read_long(partial(_graph, phase=request.get(ONE_PHASE)))
 
 
-async def timeline(site: AppState, ask: ApiRequest) -> Document:
-    """The sessions that ran within some time."""
-    until_us = _or(ask.of(UNTIL), site.swarm.clock.wall_us())
-    since_us = _or(ask.of(SINCE), until_us - _HOUR_US)
-    read = partial(charts.sessions, since_us=since_us, until_us=until_us, limit=ask.of(BARS))
-    return {"sessions": [_bar(bar) for bar in reversed(await site.read_long(read))]}
+async def timeline(state: AppState, request: ApiRequest) -> Document:
+    """Returns the sessions of a period."""
+    until_us = _or(request.get(UNTIL), state.swarm.clock.wall_us())
+    since_us = _or(request.get(SINCE), until_us - _HOUR_US)
+    read = partial(charts.sessions, since_us=since_us, until_us=until_us, limit=request.get(BARS))
+    return {"sessions": [_bar(bar) for bar in reversed(await state.read_long(read))]}
 
 
-async def throughput(site: AppState, ask: ApiRequest) -> Document:
-    """What was done in each of sixty stretches up to now."""
-    bucket_us = ask.of(MINUTES) * _MINUTE_US // BUCKETS
-    since_us = site.swarm.clock.wall_us() - BUCKETS * bucket_us
+async def throughput(state: AppState, request: ApiRequest) -> Document:
+    """Returns ended attempts and median durations in sixty buckets up to now."""
+    bucket_us = request.get(MINUTES) * _MINUTE_US // BUCKETS
+    since_us = state.swarm.clock.wall_us() - BUCKETS * bucket_us
     read = partial(charts.throughput, since_us=since_us, bucket_us=bucket_us, buckets=BUCKETS)
-    stretches = await site.read_long(read)
+    stretches = await state.read_long(read)
     return {"bucket_s": bucket_us / 1_000_000, "buckets": [_stretch(found) for found in stretches]}
 
 
@@ -120,7 +124,7 @@ def _bar(bar: SessionBar) -> Document:
     }
 
 
-def _stretch(found: Stretch) -> Document:
+def _stretch(found: TimeBucket) -> Document:
     return {
         "at": values.iso(found.begin_us),
         "completed": found.completed,
@@ -130,7 +134,7 @@ def _stretch(found: Stretch) -> Document:
     }
 
 
-def _median_s(found: Stretch, role: SessionRole) -> float | None:
+def _median_s(found: TimeBucket, role: SessionRole) -> float | None:
     took_us = found.median_us.get(role)
     return None if took_us is None else took_us / 1_000_000
 

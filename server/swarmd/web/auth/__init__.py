@@ -1,1 +1,1 @@
-"""Who may call a route: origin check, authorization, login."""
+"""Access to routes: origin check, authorization, login."""

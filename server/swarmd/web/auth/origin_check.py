@@ -1,8 +1,8 @@
-"""What stands before every route: by which name the server was called, and from which page.
+"""The check of Host and Origin before every route.
 
-The rule: a browser is never trusted to mean it. A name that is not ours is refused for reading too (DNS
-rebinding); what acts, and the WebSocket, must come from our own page, or carry a bearer token, which no page
-of another site has.
+Invariant: a browser's request is not taken for its user's intent. A foreign Host is refused for reads too (DNS
+rebinding). Requests that act, and the WebSocket, come from the server's own page or carry a bearer token, which
+a page of another site does not have.
 """
 
 import ipaddress
@@ -16,19 +16,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swarmd.domain.errors import SwarmError
 from swarmd.web.http.errors import HostRefused, InternalFault, OriginRefused
-from swarmd.web.http.responses import HEADERS, refusal
+from swarmd.web.http.responses import HEADERS, error_response
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?", re.IGNORECASE)
 _SAFE: Final = ("GET", "HEAD")
-# What a browser says of a request that our own page made, or that the user typed.
+# Sec-Fetch-Site of a request of our own page, or of an address that the user typed.
 _OWN_SITES: Final = ("same-origin", "none")
 
 _log = structlog.get_logger("swarmd.web")
 
 
 class OriginCheck:
-    """Refuses, or passes on; adds the headers of every answer."""
+    """ASGI middleware that refuses foreign hosts and origins and adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp, *, names: Collection[str], any_address: bool) -> None:
         self._app = app
@@ -38,11 +38,11 @@ class OriginCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
 
-        begun = False
+        started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal started
+            started = True
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -53,38 +53,38 @@ class OriginCheck:
             self._check(scope)
             await self._app(scope, receive, send_with_headers)
         except SwarmError as error:
-            await refusal(error)(scope, receive, send_with_headers)
+            await error_response(error)(scope, receive, send_with_headers)
         except Exception:  # noqa: BLE001  # a bug in a route must not show its insides
             _log.exception("a route failed", path=scope["path"])
-            if not begun:
-                await refusal(InternalFault())(scope, receive, send_with_headers)
+            if not started:
+                await error_response(InternalFault())(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+        if len(hosts) != 1 or not self._is_own_name(hosts[0]):
             raise HostRefused(", ".join(hosts)[:100])
         if scope["type"] == "websocket" or scope["method"] not in _SAFE:
             _check_origin(headers, hosts[0])
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_name(self, host: str) -> bool:
         match = _HOST.fullmatch(host)
         name = match[1].lower() if match else ""
-        # An address can't be rebound; it is the name of a foreign site that can.
+        # DNS rebinding needs a name; an address can't be rebound.
         return name in self._names or (self._any_address and _is_address(name))
 
 
 def _check_origin(headers: Headers, host: str) -> None:
     origins = headers.getlist("origin")
     if not origins:
-        # No browser acts without one, and none sends a bearer token by itself.
-        ours = headers.get("authorization", "").startswith("Bearer ")
+        # Browsers send Origin with every such request, and never a bearer token by themselves.
+        own = headers.get("authorization", "").startswith("Bearer ")
     else:
-        ours = [origin.lower() for origin in origins] in (
+        own = [origin.lower() for origin in origins] in (
             [f"http://{host.lower()}"],
             [f"https://{host.lower()}"],
         )
-    if not ours or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+    if not own or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
         raise OriginRefused
 
 

@@ -1,4 +1,4 @@
-"""The one table from what is refused to what an HTTP caller sees; and the refusals that only HTTP has."""
+"""The one table from errors to HTTP statuses, and the errors that only HTTP has."""
 
 from typing import ClassVar, Final
 
@@ -6,13 +6,13 @@ from swarmd.domain import errors
 
 
 class HttpRefusal(errors.SwarmError):
-    """Refused before any verb was reached."""
+    """An error of the HTTP layer, raised before the engine is called."""
 
     status: ClassVar[int]
 
 
 class HostRefused(HttpRefusal):
-    """A page of another site has its own name lead here: DNS rebinding."""
+    """The Host header is not a name of this server; a DNS rebinding attack looks like this."""
 
     reason, status = "HOST_REFUSED", 421
 
@@ -21,7 +21,7 @@ class HostRefused(HttpRefusal):
 
 
 class OriginRefused(HttpRefusal):
-    """A page of another origin acts, or something that does not say where it comes from."""
+    """A page of another origin acts, or the request does not say its origin."""
 
     reason, status = "ORIGIN_REFUSED", 403
 
@@ -30,7 +30,7 @@ class OriginRefused(HttpRefusal):
 
 
 class CsrfRefused(HttpRefusal):
-    """The cookie alone acts for nobody: other programs of this host can make a browser send it."""
+    """The request has a login's cookie without its CSRF token; a foreign page can make a browser send the cookie."""
 
     reason, status = "CSRF_REFUSED", 403
 
@@ -39,7 +39,7 @@ class CsrfRefused(HttpRefusal):
 
 
 class ContentTypeRefused(HttpRefusal):
-    """A form, or anything else that a page may send anywhere without being asked."""
+    """A form, or another type that a browser sends across origins without a preflight."""
 
     reason, status = "CONTENT_TYPE_REFUSED", 415
 
@@ -48,7 +48,7 @@ class ContentTypeRefused(HttpRefusal):
 
 
 class BodyTooLarge(HttpRefusal):
-    """More than any request of ours."""
+    """The body is longer than the limit."""
 
     reason, status = "BODY_TOO_LARGE", 413
 
@@ -57,16 +57,16 @@ class BodyTooLarge(HttpRefusal):
 
 
 class BodyTooSlow(HttpRefusal):
-    """The body came in drops, or not at all."""
+    """The body did not arrive in time."""
 
     reason, status = "BODY_TOO_SLOW", 408
 
     def __init__(self) -> None:
-        super().__init__("the body did not come in time")
+        super().__init__("the body did not arrive in time")
 
 
 class RouteNotFound(HttpRefusal):
-    """Nothing is there."""
+    """No route has this path."""
 
     reason, status = "ROUTE_NOT_FOUND", 404
 
@@ -75,7 +75,7 @@ class RouteNotFound(HttpRefusal):
 
 
 class MethodNotAllowed(HttpRefusal):
-    """Something is there, but not by this method."""
+    """A route has this path, with another method."""
 
     reason, status = "METHOD_NOT_ALLOWED", 405
 
@@ -84,7 +84,7 @@ class MethodNotAllowed(HttpRefusal):
 
 
 class InternalFault(HttpRefusal):
-    """A bug in the server."""
+    """A bug in the server; its log has the traceback."""
 
     reason, status = "INTERNAL", 500
 

@@ -1,4 +1,4 @@
-"""The description of the routes for tools, made of the table that they are built from."""
+"""The OpenAPI description, made from the route table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"login": []}]
 
 
 def describe(routes: Sequence[Route], *, cookie: str) -> dict[str, Any]:
-    """The OpenAPI document."""
+    """Builds the OpenAPI document; `cookie` is the name of the login cookie."""
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -42,7 +42,7 @@ def _operation(route: Route) -> dict[str, Any]:
             str(route.status): {"description": "Done.", "content": _content(route.answer)},
             "default": {"description": "Refused.", "content": _content("Error")},
         },
-        "security": _SECURITY if route.verb else [],
+        "security": _SECURITY if route.rpc else [],
     }
     if route.method == "POST":
         operation["requestBody"] = _body(route)

@@ -1,4 +1,4 @@
-"""What a route may be given, in its query or its body: each field once, for reading it and for describing it."""
+"""Parameters of routes, in a query or a body: each is defined once, for reading and for the OpenAPI description."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ MAX_INTEGER: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Param(Generic[T]):
-    """One value that may be given; `read` gets the text of a query or the value of a body."""
+    """A parameter; `read` converts a query's text or a body's value and raises InvalidRequest if it is wrong."""
 
     name: str
     about: str
@@ -31,11 +31,11 @@ class Param(Generic[T]):
 
 
 def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> Param[str]:
-    """Any text of some length."""
+    """Defines a string parameter of at most `limit` characters."""
 
     def read(place: str, given: Any) -> str:
         if not isinstance(given, str):
-            raise InvalidRequest(place, "must be a text")
+            raise InvalidRequest(place, "must be a string")
         if len(given) > limit:
             raise InvalidRequest(place, f"has {len(given)} characters; at most {limit}")
         return given
@@ -44,7 +44,7 @@ def text(name: str, about: str, *, limit: int = MAX_TEXT, default: str = "") -> 
 
 
 def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, default: int) -> Param[int]:
-    """A whole number within bounds, both allowed."""
+    """Defines an integer parameter within inclusive bounds."""
 
     def read(place: str, given: Any) -> int:
         plain = isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20
@@ -58,7 +58,7 @@ def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, def
 
 
 def number(name: str, about: str, *, high: float) -> Param[float | None]:
-    """A number from 0; None if it is not given, or null."""
+    """Defines a number parameter from 0 to `high`; None if it is absent or null."""
 
     def read(place: str, given: Any) -> float | None:
         if given is None:
@@ -73,7 +73,7 @@ def number(name: str, about: str, *, high: float) -> Param[float | None]:
 
 
 def flag(name: str, about: str) -> Param[bool]:
-    """Yes or no; no if it is not given."""
+    """Defines a boolean parameter, False if it is absent."""
 
     def read(place: str, given: Any) -> bool:
         if not isinstance(given, bool):
@@ -83,8 +83,8 @@ def flag(name: str, about: str) -> Param[bool]:
     return Param(name, about, {"type": "boolean", "default": False}, read, False)
 
 
-def word(name: str, about: str, kind: type[E]) -> Param[E | None]:
-    """One of some words."""
+def choice(name: str, about: str, kind: type[E]) -> Param[E | None]:
+    """Defines a parameter whose value is a member of the enum; None if it is absent or empty."""
 
     def read(place: str, given: Any) -> E | None:
         return None if given == "" else _member(kind, place, given)
@@ -92,20 +92,20 @@ def word(name: str, about: str, kind: type[E]) -> Param[E | None]:
     return Param(name, about, {"type": "string", "enum": [member.value for member in kind]}, read, None)
 
 
-def words(name: str, about: str, kind: type[E]) -> Param[Sequence[E]]:
-    """Any number of some words; in a query the name is repeated."""
+def choices(name: str, about: str, kind: type[E]) -> Param[Sequence[E]]:
+    """Defines a list of members of the enum; a query repeats the name for each."""
 
     def read(place: str, given: Any) -> Sequence[E]:
         if not isinstance(given, list):
             raise InvalidRequest(place, "must be a list")
-        return [_member(kind, place, one) for one in given]
+        return [_member(kind, place, value) for value in given]
 
     schema = {"type": "array", "items": {"type": "string", "enum": [member.value for member in kind]}}
     return Param(name, about, schema, read, (), repeated=True)
 
 
 def cursor(name: str, about: str) -> Param[Sequence[str | int] | None]:
-    """Where a list goes on, as the page before said."""
+    """Defines a page cursor: the `next` of the page before."""
 
     def read(place: str, given: Any) -> Sequence[str | int] | None:
         if given == "":
@@ -115,14 +115,14 @@ def cursor(name: str, about: str) -> Param[Sequence[str | int] | None]:
         except (binascii.Error, ValueError, RecursionError):
             found = None
         if not isinstance(found, list) or not all(type(part) in (str, int) for part in found):
-            raise InvalidRequest(place, "is none that this server gave")
+            raise InvalidRequest(place, "is not a cursor issued by this server")
         return found
 
     return Param(name, about, {"type": "string", "maxLength": 4_000}, read, None)
 
 
 def write_cursor(*parts: str | int) -> str:
-    """The text that `cursor` reads."""
+    """Encodes a page cursor, which `cursor` reads."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 

@@ -1,6 +1,7 @@
-"""What goes back: JSON, errors, and the headers that every answer has.
+"""Responses: JSON, errors, and the security headers of every response.
 
-JSON goes out as ASCII: what would steer a terminal or turn text around is an escape in it, whoever prints it.
+Invariant: JSON is sent as ASCII, so that control characters and text direction marks are escapes in it for
+whoever prints it.
 """
 
 import json
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.domain.errors import SwarmError
 from swarmd.web.http.errors import STATUS
 
@@ -29,12 +30,12 @@ HEADERS: Final[Mapping[str, str]] = {
 
 
 def encode(document: Document) -> str:
-    """The document in the one form in which it goes out."""
+    """Encodes a document as compact ASCII JSON."""
     return json.dumps(document, allow_nan=False, separators=(",", ":"))
 
 
 class Json(Response):
-    """A document."""
+    """A JSON response."""
 
     media_type = "application/json"
 
@@ -42,8 +43,8 @@ class Json(Response):
         return encode(content).encode("ascii")
 
 
-def refusal(error: SwarmError) -> Json:
-    """The error as a caller sees it."""
+def error_response(error: SwarmError) -> Json:
+    """Returns the response for an error, with the status that the table gives it."""
     status = STATUS[type(error)]
     content: dict[str, Any] = {"reason": error.reason, "message": error.message}
     if error.faults:

@@ -1,4 +1,4 @@
-"""What a route is: the method and the path, whose roles it has, what it may be given, who answers it, with what."""
+"""A route: method, path, roles, parameters, handler and response schema."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
-from amplifier_swarm.documents.document import Document
+from amplifier_swarm.documents import Document
 from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.store.tokens import TokenRecord
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: the holder of a token, or a browser that logged in with one."""
+    """An authenticated caller: the holder of a token, or a browser that logged in with one."""
 
     token: TokenRecord
     # The browser's cookie and its CSRF token; empty for a bearer token.
@@ -31,60 +31,60 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What the routes work on."""
+    """The shared state of all routes."""
 
     swarm: Swarm
-    looks: Reads
+    reads: Reads
     metrics: Metrics
-    verbs: Actions
-    # The name of the login cookie: other servers of this host have theirs.
+    actions: Actions
+    # The name of the login cookie; other servers on this host have other names.
     cookie: str
     secure: bool
-    # Whether /metrics asks this machine's own scrapers for no token.
+    # Lets scrapers on this machine read /metrics without a token.
     metrics_open: bool = False
-    # Reads that go through all tasks take turns, so that most readers are free for others.
-    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    # Serializes reads that go through all tasks, so that most reader threads stay free.
+    _long_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def read_long(self, operation: Callable[[ReadTx], T]) -> T:
-        """Reads what may take a while."""
-        async with self._turn:
+        """Runs a read that may take long; one such read runs at a time."""
+        async with self._long_reads:
             return await self.swarm.db.read(operation)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request, checked."""
+    """An authorized request with its parameters checked."""
 
-    # None where nobody has to say who they are.
-    who: Principal | None
+    # None where the route needs no token.
+    principal: Principal | None
     path: Mapping[str, str]
     given: Mapping[str, Any]
-    # The login cookie that came along, good or not.
+    # The login cookie of the request, valid or not.
     cookie: str = ""
 
-    def of(self, field: Param[T]) -> T:
-        """What was given for the field, else its default."""
-        value: T = self.given.get(field.name, field.default)
+    def get(self, param: Param[T]) -> T:
+        """Returns the parameter's value, or its default if the request does not have it."""
+        value: T = self.given.get(param.name, param.default)
         return value
 
 
-Handle = Callable[[AppState, ApiRequest], Awaitable[Document | Response]]
+RouteHandler = Callable[[AppState, ApiRequest], Awaitable[Document | Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to ask for something."""
+    """An entry of the route table."""
 
     method: str
     path: str
-    # The method of OperatorService that it does, whose roles it therefore has; empty: open to everybody.
-    verb: str
-    handle: Handle
+    # The method of OperatorService that the route stands for; its roles apply. Empty: no token needed.
+    rpc: str
+    handle: RouteHandler
     about: str
-    # The schema of the answer: a name of schemas.py.
+    # The schema of the response: a key of schemas.SCHEMAS.
     answer: str
     query: Sequence[Param[Any]] = ()
     body: Sequence[Param[Any]] = ()
     status: int = 200
-    # Whether --metrics-open lets programs of this host ask without a token.
+    # Lets --metrics-open open the route to programs on this host.
     scraped: bool = False

@@ -1,4 +1,4 @@
-"""The JSON schemas of all answers, by name; a test holds them against real answers, key by key."""
+"""The JSON schemas of all responses, by name; a test compares them with real responses, key by key."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -42,12 +42,12 @@ def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _words(kind: type[StrEnum]) -> Schema:
+def _enum(kind: type[StrEnum]) -> Schema:
     return {"type": "string", "enum": [member.value for member in kind]}
 
 
 def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
-    """An object with exactly these keys, all of which are there."""
+    """Returns the schema of an object with exactly these keys; all but the optional keys are required."""
     return {
         "type": "object",
         "required": list(properties),
@@ -56,8 +56,8 @@ def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schem
     }
 
 
-def _more(name: str, **properties: Schema) -> Schema:
-    """The object of that name, with more keys."""
+def _extended(name: str, **properties: Schema) -> Schema:
+    """Returns the named schema with more keys."""
     base = SCHEMAS[name]
     return {
         **base,
@@ -83,15 +83,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
         survivors=INTEGER, duration_s=NUMBER, last_output=_NULL_TEXT,
     ),
     "Task": _object(
-        id=TEXT, name=TEXT, status=_words(TaskStatus), phase=_NULL_TEXT, type=_NULL_TEXT, priority=INTEGER,
+        id=TEXT, name=TEXT, status=_enum(TaskStatus), phase=_NULL_TEXT, type=_NULL_TEXT, priority=INTEGER,
         attempt=INTEGER, max_retries=INTEGER, dependencies=TEXTS, blocked_by=TEXTS, worker=_NULL_TEXT,
         builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
-        failure_class=_or_null(_words(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
+        failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
         kill_receipt=_or_null(_ref("KillReceipt")),
     ),
     "Session": _object(
-        session_id=TEXT, role=_words(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
+        session_id=TEXT, role=_enum(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
         ended_at=_NULL_TIME, exit_code=_or_null(INTEGER), usage=_ref("Usage"),
     ),
     "Finding": _object(finding_id=_NULL_TEXT, file=_NULL_TEXT, issue=TEXT, severity=_NULL_TEXT),
@@ -109,45 +109,45 @@ SCHEMAS: Final[dict[str, Schema]] = {
         recommendations=TEXTS, summary=_NULL_TEXT,
     ),
     "LateResult": _object(
-        received_at=_NULL_TIME, outcome=_or_null(_words(OutcomeKind)),
-        failure_class=_or_null(_words(FailureClass)), error=_NULL_TEXT,
+        received_at=_NULL_TIME, outcome=_or_null(_enum(OutcomeKind)),
+        failure_class=_or_null(_enum(FailureClass)), error=_NULL_TEXT,
     ),
     "Attempt": _object(
-        number=INTEGER, outcome=_or_null(_words(AttemptOutcome)), worker=_NULL_TEXT,
-        failure_class=_or_null(_words(FailureClass)), error=_NULL_TEXT, claimed_at=_NULL_TIME,
+        number=INTEGER, outcome=_or_null(_enum(AttemptOutcome)), worker=_NULL_TEXT,
+        failure_class=_or_null(_enum(FailureClass)), error=_NULL_TEXT, claimed_at=_NULL_TIME,
         started_at=_NULL_TIME, ended_at=_NULL_TIME, sessions=_list(_ref("Session")),
         builder_result=_or_null(_ref("BuilderResult")), checks=_list(_ref("Check")),
         verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
         kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
     ),
     "Worker": _object(
-        name=TEXT, status=_words(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
+        name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
         pid=_or_null(INTEGER), runner=_NULL_TEXT, last_seen=_NULL_TIME, stopped_by=_NULL_TIME,
         labels=LABELS, containment=_NULL_TEXT, version=_NULL_TEXT, task_ids=TEXTS,
     ),
     "Swarm": _object(
-        mode=_words(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
+        mode=_enum(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
         slots=INTEGER, estimated_hours=_or_null(NUMBER), completed_hours=_or_null(NUMBER), usage=_ref("Usage"),
         stop_generation=INTEGER, last_event_seq=INTEGER, version=TEXT, started_at=_NULL_TIME, epoch=INTEGER,
         swarm_id=_NULL_TEXT, expiry_paused=FLAG,
         paused_runners=_list(_object(runner=TEXT, cause=_NULL_TEXT, paused_at=_NULL_TIME)),
     ),
     "Event": _object(
-        seq=INTEGER, happened_at=_NULL_TIME, kind=_words(EventKind), task=_NULL_TEXT,
-        status=_or_null(_words(TaskStatus)), attempt=_or_null(INTEGER), worker=_NULL_TEXT,
+        seq=INTEGER, happened_at=_NULL_TIME, kind=_enum(EventKind), task=_NULL_TEXT,
+        status=_or_null(_enum(TaskStatus)), attempt=_or_null(INTEGER), worker=_NULL_TEXT,
         session_id=_NULL_TEXT, cause=_NULL_TEXT,
     ),
     "LogEntry": _object(
-        session_id=TEXT, role=_words(SessionRole), attempt=INTEGER, cursor=INTEGER, number=INTEGER,
+        session_id=TEXT, role=_enum(SessionRole), attempt=INTEGER, cursor=INTEGER, number=INTEGER,
         logged_at=_NULL_TIME, text=TEXT,
         kind={"enum": ["output", "error_output", "tool_started", "tool_completed", "reply", "worker", "gap"]},
     ),
 }  # fmt: skip
 
-# Made of those above.
-SCHEMAS["TaskDetail"] = _more(
+# Schemas that extend the schemas above.
+SCHEMAS["TaskDetail"] = _extended(
     "Task", description=_NULL_TEXT, acceptance_criteria=TEXTS, files=TEXTS, design_docs=TEXTS, checks=TEXTS,
-    on_dependency_failure=_words(DependencyFailurePolicy), on_disconnect=_words(DisconnectPolicy),
+    on_dependency_failure=_enum(DependencyFailurePolicy), on_disconnect=_enum(DisconnectPolicy),
     validate=_or_null(FLAG), builder_agent=_NULL_TEXT, validator_agent=_NULL_TEXT,
     builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), stall_timeout=_or_null(NUMBER),
     check_timeout=_or_null(NUMBER), labels=LABELS,
@@ -156,7 +156,7 @@ SCHEMAS["TaskDetail"] = _more(
 SCHEMAS.update({
     "TaskPage": _object(tasks=_list(_ref("Task")), next=_NULL_TEXT, total=INTEGER),
     "Explanation": _object(
-        task=_ref("Task"), reasons=_list(_object(kind=_words(ReasonKind), message=TEXT, task_ids=TEXTS))
+        task=_ref("Task"), reasons=_list(_object(kind=_enum(ReasonKind), message=TEXT, task_ids=TEXTS))
     ),
     "LogPage": _object(entries=_list(_ref("LogEntry")), next=INTEGER, ended=FLAG),
     "EventPage": _object(events=_list(_ref("Event")), next=INTEGER),
@@ -165,7 +165,7 @@ SCHEMAS.update({
         "anyOf": [
             _object(
                 seq=INTEGER, edges=_list(TEXTS),
-                nodes=_list(_object(id=TEXT, name=TEXT, phase=_NULL_TEXT, status=_words(TaskStatus))),
+                nodes=_list(_object(id=TEXT, name=TEXT, phase=_NULL_TEXT, status=_enum(TaskStatus))),
             ),
             _object(
                 seq=INTEGER, edges=_list(_list({"type": ["string", "integer", "null"]})),
@@ -175,8 +175,8 @@ SCHEMAS.update({
     },
     "Timeline": _object(
         sessions=_list(_object(
-            task=TEXT, attempt=INTEGER, role=_words(SessionRole), worker=TEXT, started_at=TIME,
-            ended_at=_NULL_TIME, status=_or_null(_words(AttemptOutcome)),
+            task=TEXT, attempt=INTEGER, role=_enum(SessionRole), worker=TEXT, started_at=TIME,
+            ended_at=_NULL_TIME, status=_or_null(_enum(AttemptOutcome)),
         ))
     ),
     "Throughput": _object(
@@ -189,17 +189,17 @@ SCHEMAS.update({
     "Bulk": _object(
         matched=INTEGER, done=INTEGER, refused=_list(_object(id=TEXT, reason=TEXT, message=TEXT))
     ),
-    "Stopped": _more(
+    "Stopped": _extended(
         "Swarm", killing=TEXTS, killed=TEXTS,
         receipts=_list(_object(
             worker=TEXT, reach={"enum": ["ordered", "stopped", "unreachable", "silent", "late"]},
             task_ids=TEXTS, stopped_at=_NULL_TIME, stopped_by=_NULL_TIME, processes_found=_or_null(INTEGER),
             terminated=_or_null(INTEGER), killed=_or_null(INTEGER), survivors=_or_null(INTEGER),
-            tasks=_list(_object(id=TEXT, status=_words(TaskStatus), kill_receipt=_or_null(_ref("KillReceipt")))),
+            tasks=_list(_object(id=TEXT, status=_enum(TaskStatus), kill_receipt=_or_null(_ref("KillReceipt")))),
         )),
     ),
-    "Resumed": _more("Swarm", requeued=TEXTS),
-    "Me": _object(name=TEXT, role=_words(Role), csrf=TEXT, version=TEXT, swarm_id=TEXT),
+    "Resumed": _extended("Swarm", requeued=TEXTS),
+    "Me": _object(name=TEXT, role=_enum(Role), csrf=TEXT, version=TEXT, swarm_id=TEXT),
     "LoggedOut": _object(logged_out=FLAG),
     "Health": _object(ok=FLAG),
     "Ready": _object(ready=FLAG, why=TEXT),

@@ -1,7 +1,9 @@
-"""The live feed: one reader of the database for all who look on, and none while nobody does.
+"""The live feed's broadcaster: one reader of the database for all subscribers, and none while there are none.
 
-Every round reads what is new once and hands the same frames to everybody, so a hundred viewers cost the
-database what one costs. It never writes and never waits for a viewer.
+Each poll reads the changes once and pushes the same frames to every subscriber, so a hundred subscribers cost the
+database what one costs.
+
+Invariant: the broadcaster never writes to the database and never waits for a subscriber.
 """
 
 import asyncio
@@ -17,12 +19,12 @@ from swarmd.web.live.frames import FeedRead, Frames, ReadRequest
 from swarmd.web.live.subscriber import Subscriber
 from swarmd.wire.reads import Reads
 
-# At most five rounds a second, and never more than a tenth of the time.
-ROUND_S: Final = 0.2
+# At most five polls a second, and reading takes at most a tenth of the time.
+POLL_EVERY_S: Final = 0.2
 REST_PER_WORK: Final = 9.0
-PULSE_S: Final = 2.0
-# How many viewers are told before others get their turn on the loop.
-AT_ONCE: Final = 8
+KEEPALIVE_S: Final = 2.0
+# The loop runs other tasks after this many pushes.
+PUSHES_PER_TURN: Final = 8
 _BEHIND: Final = encode({"type": "resync", "reason": "you fell behind"})
 _TOO_MUCH: Final = encode({"type": "resync", "reason": "too much has changed at once"})
 
@@ -30,108 +32,105 @@ _log = structlog.get_logger("swarmd.web")
 
 
 class Broadcaster:
-    """Feeds every viewer of one swarm."""
+    """The source of frames for every subscriber of one swarm."""
 
-    def __init__(self, swarm: Swarm, looks: Reads) -> None:
+    def __init__(self, swarm: Swarm, reads: Reads) -> None:
         self._swarm = swarm
-        self._frames = Frames(looks)
-        self._viewers: set[Subscriber] = set()
-        self._stirred = asyncio.Event()
-        # Up to where those who follow have been told, and when.
+        self._frames = Frames(reads)
+        self._subscribers: set[Subscriber] = set()
+        self._wake = asyncio.Event()
+        # The last event that live subscribers have, and when a frame was last pushed to them.
         self._seq = 0
-        self._told_s = 0.0
+        self._last_sent_s = 0.0
 
-    @property
-    def viewers(self) -> int:
-        """How many look on."""
-        return len(self._viewers)
+    def subscribe(self, after: int | None) -> Subscriber:
+        """Adds a subscriber that resumes after this event; None begins with a snapshot."""
+        subscriber = Subscriber(after, self._wake.set)
+        self._subscribers.add(subscriber)
+        self._wake.set()
+        return subscriber
 
-    def join(self, after: int | None) -> Subscriber:
-        """One more looks on, from that number or from a snapshot on."""
-        viewer = Subscriber(after, self._stirred.set)
-        self._viewers.add(viewer)
-        self._stirred.set()
-        return viewer
-
-    def leave(self, viewer: Subscriber) -> None:
-        """One looks no more."""
-        self._viewers.discard(viewer)
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Removes a subscriber; frames in its queue are dropped with it."""
+        self._subscribers.discard(subscriber)
 
     async def run(self) -> None:
-        """Feeds for ever."""
+        """Polls while there are subscribers; runs until it is cancelled."""
         while True:
-            await self._stirred.wait()
-            while self._viewers:
-                self._stirred.clear()
-                news = self._swarm.feed.next()
-                await asyncio.sleep(await self._turn())
-                await self._rest(news)
-            self._stirred.clear()
+            await self._wake.wait()
+            while self._subscribers:
+                self._wake.clear()
+                changed = self._swarm.wakeups.wait_next()
+                await asyncio.sleep(await self._poll_once())
+                await self._wait(changed)
+            self._wake.clear()
 
-    async def _turn(self) -> float:
-        """One round; for how long to rest after it. To wait for a reader is no work."""
+    async def _poll_once(self) -> float:
+        """Polls, and returns the pause before the next poll in seconds; waiting for a reader counts as no work."""
         try:
-            worked_s = await self._round()
-        except Exception:  # noqa: BLE001  # one bad round must not end the feed for good
+            worked_s = await self._poll()
+        except Exception:  # noqa: BLE001  # one failed poll must not end the feed for good
             _log.exception("a round of the live feed failed")
-            return PULSE_S
-        return min(max(ROUND_S, worked_s * REST_PER_WORK), PULSE_S)
+            return KEEPALIVE_S
+        return min(max(POLL_EVERY_S, worked_s * REST_PER_WORK), KEEPALIVE_S)
 
-    async def _rest(self, news: "asyncio.Future[None]") -> None:
-        """Until there is something new to tell, or somebody new to tell it to, or nothing for a while."""
-        stirred = asyncio.create_task(self._wait_for_viewers())
-        left_s = self._told_s + PULSE_S - asyncio.get_running_loop().time()
+    async def _wait(self, changed: "asyncio.Future[None]") -> None:
+        """Waits for a change, for a subscriber that awaits a snapshot, or until a keepalive is due."""
+        woken = asyncio.create_task(self._wait_for_subscribers())
+        left_s = self._last_sent_s + KEEPALIVE_S - asyncio.get_running_loop().time()
         try:
-            await asyncio.wait({news, stirred}, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {changed, woken}, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            stirred.cancel()
-            news.cancel()
+            woken.cancel()
+            changed.cancel()
 
-    async def _wait_for_viewers(self) -> None:
-        await self._stirred.wait()
+    async def _wait_for_subscribers(self) -> None:
+        await self._wake.wait()
 
-    async def _round(self) -> float:
-        """Reads, and tells everybody; how long the reading took."""
-        fresh = [viewer for viewer in self._viewers if viewer.fresh]
-        following = [viewer for viewer in self._viewers if viewer.follows]
+    async def _poll(self) -> float:
+        """Reads the changes and pushes them to all subscribers; returns how long the read took, in seconds."""
+        awaiting = [subscriber for subscriber in self._subscribers if subscriber.awaiting_snapshot]
+        live = [subscriber for subscriber in self._subscribers if subscriber.live]
         now_s = asyncio.get_running_loop().time()
-        pulse = bool(following) and now_s - self._told_s >= PULSE_S
+        keepalive = bool(live) and now_s - self._last_sent_s >= KEEPALIVE_S
         wanted = ReadRequest(
-            base=self._seq if following else None,
-            afters={viewer.after for viewer in fresh if viewer.after is not None},
-            snapshot=any(viewer.after is None for viewer in fresh),
-            pulse_us=self._swarm.clock.wall_us() if pulse else None,
+            base=self._seq if live else None,
+            resume_points={subscriber.after for subscriber in awaiting if subscriber.after is not None},
+            snapshot=any(subscriber.after is None for subscriber in awaiting),
+            keepalive_us=self._swarm.clock.wall_us() if keepalive else None,
         )
-        reading = await self._swarm.db.read(partial(self._frames.read, wanted=wanted))
-        await self._tell(following, reading)
-        for viewer in fresh:
-            _welcome(viewer, reading)
-        self._seq = reading.seq
-        return reading.took_s
+        found = await self._swarm.db.read(partial(self._frames.read, wanted=wanted))
+        await self._publish(live, found)
+        for subscriber in awaiting:
+            _start(subscriber, found)
+        self._seq = found.seq
+        return found.took_s
 
-    async def _tell(self, following: Sequence[Subscriber], reading: FeedRead) -> None:
-        """Hands on what is new, or the pulse if nothing is."""
-        if not following:
-            self._told_s = asyncio.get_running_loop().time()
+    async def _publish(self, live: Sequence[Subscriber], found: FeedRead) -> None:
+        """Pushes the changes to live subscribers, or the keepalive if nothing changed."""
+        if not live:
+            self._last_sent_s = asyncio.get_running_loop().time()
             return
-        if reading.seq == self._seq:
-            frames = [reading.pulse] if reading.pulse else []
+        if found.seq == self._seq:
+            frames = [found.keepalive] if found.keepalive else []
         else:
-            delta = reading.deltas[self._seq]
-            frames = [_TOO_MUCH, reading.snapshot] if delta is None else [delta]
+            delta = found.deltas[self._seq]
+            frames = [_TOO_MUCH, found.snapshot] if delta is None else [delta]
         if frames:
-            self._told_s = asyncio.get_running_loop().time()
-        for begin in range(0, len(following), AT_ONCE):
-            for viewer in following[begin : begin + AT_ONCE]:
+            self._last_sent_s = asyncio.get_running_loop().time()
+        for first in range(0, len(live), PUSHES_PER_TURN):
+            for subscriber in live[first : first + PUSHES_PER_TURN]:
                 for frame in frames:
-                    viewer.put(frame)
-            # What is put is sent as soon as the loop turns: a claim should not wait for a hundred sends.
+                    subscriber.push(frame)
+            # The loop sends what was pushed: a claim must not wait for a hundred sends.
             await asyncio.sleep(0)
 
 
-def _welcome(viewer: Subscriber, reading: FeedRead) -> None:
-    delta = None if viewer.after is None else reading.deltas[viewer.after]
-    if viewer.fell_behind:
-        viewer.begin(_BEHIND, reading.snapshot)
+def _start(subscriber: Subscriber, found: FeedRead) -> None:
+    delta = None if subscriber.after is None else found.deltas[subscriber.after]
+    if subscriber.overflowed:
+        subscriber.start(_BEHIND, found.snapshot)
     else:
-        viewer.begin(reading.snapshot if delta is None else delta)
+        subscriber.start(found.snapshot if delta is None else delta)

@@ -1,55 +1,58 @@
-"""One who looks on: the frames that wait for them, bounded. Who falls behind loses them all and begins anew."""
+"""A live-feed subscriber with a bounded frame queue; on overflow it drops the queue and gets a new snapshot."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-# What a slow network may hold back; several seconds of a busy swarm.
+# The most that may wait for a slow network: several seconds of a busy swarm.
 MAX_CHARS: Final = 4 * 1024 * 1024
 
 
 class Subscriber:
-    """A queue between the feed and one WebSocket."""
+    """A queue of frames between the broadcaster and one WebSocket.
 
-    def __init__(self, after: int | None, stir: Callable[[], None]) -> None:
-        # From where the next delta must lead; None wants a snapshot.
+    A subscriber is in one of three states: it awaits its first frames, it is live, or it has overflowed. An
+    overflowed subscriber gets no frames until `next_frame` asks for a new snapshot.
+    """
+
+    def __init__(self, after: int | None, wake: Callable[[], None]) -> None:
+        # The event after which the next delta must begin; None asks for a snapshot.
         self.after = after
-        # Whether it waits for its first frames, follows, or has lost some and is not ready for others yet.
-        self.fresh = True
-        self.follows = False
-        self.fell_behind = False
-        self._stir = stir
+        self.awaiting_snapshot = True
+        self.live = False
+        self.overflowed = False
+        self._wake = wake
         self._frames: deque[str] = deque()
         self._chars = 0
-        self._some = asyncio.Event()
+        self._ready = asyncio.Event()
 
-    def begin(self, *frames: str) -> None:
-        """The first frames; from now on it follows."""
-        self.fresh, self.follows, self.fell_behind = False, True, False
+    def start(self, *frames: str) -> None:
+        """Queues the first frames and makes the subscriber live."""
+        self.awaiting_snapshot, self.live, self.overflowed = False, True, False
         for frame in frames:
             self._add(frame)
 
-    def put(self, frame: str) -> None:
-        """The next frame; one too many, and all are dropped, and those that follow."""
-        if not self.follows:
+    def push(self, frame: str) -> None:
+        """Queues a frame of a live subscriber; on overflow drops this frame and the whole queue."""
+        if not self.live:
             return
         if self._frames and self._chars + len(frame) > MAX_CHARS:
             self._frames.clear()
             self._chars = 0
-            self.follows, self.fell_behind = False, True
-            self._some.set()
+            self.live, self.overflowed = False, True
+            self._ready.set()
             return
         self._add(frame)
 
-    async def next(self) -> str:
-        """Waits for a frame. Who has fallen behind asks by this for a new beginning."""
+    async def next_frame(self) -> str:
+        """Waits for a frame; after an overflow asks the broadcaster for a new snapshot first."""
         while not self._frames:
-            if self.fell_behind and not self.fresh:
-                self.fresh, self.after = True, None
-                self._stir()
-            self._some.clear()
-            await self._some.wait()
+            if self.overflowed and not self.awaiting_snapshot:
+                self.awaiting_snapshot, self.after = True, None
+                self._wake()
+            self._ready.clear()
+            await self._ready.wait()
         frame = self._frames.popleft()
         self._chars -= len(frame)
         return frame
@@ -57,4 +60,4 @@ class Subscriber:
     def _add(self, frame: str) -> None:
         self._frames.append(frame)
         self._chars += len(frame)
-        self._some.set()
+        self._ready.set()

@@ -1,4 +1,4 @@
-"""The WebSocket of the live feed: checks who looks on, sends what the feed has for them, reads nothing they say."""
+"""The WebSocket of the live feed: authenticates the caller and sends frames; ignores what the caller sends."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from swarmd.engine.live.wakeups import ReaderKind
+from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.web.auth import authorize
 from swarmd.web.http.params import Param, integer
 from swarmd.web.http.route import AppState, Principal
@@ -14,69 +14,72 @@ from swarmd.web.live.broadcaster import Broadcaster
 from swarmd.web.live.subscriber import Subscriber
 
 PROTOCOL: Final = "swarm.v1"
-VERB: Final = "WatchEvents"
+RPC: Final = "WatchEvents"
 AFTER: Final[Param[int]] = integer(
     "after", "The `seq` or `to` of the last frame seen; a snapshot comes first without it.", default=0
 )
 EPOCH: Final[Param[int]] = integer(
     "epoch", "The `epoch` of the status seen last; of another one a snapshot comes first.", default=0
 )
-# The code by which a page knows that it has to log in again.
+# Close code 1008 makes the page ask for a login.
 LOGIN_OVER: Final = 1008
 
 
-async def watch(site: AppState, stream: Broadcaster, socket: WebSocket) -> None:
-    """Follows until the viewer goes, the login ends or the server stops."""
-    who = authorize.identify(site, socket)
-    authorize.check_role(who, VERB)
+async def watch(state: AppState, broadcaster: Broadcaster, socket: WebSocket) -> None:
+    """Sends frames until the client disconnects, the login ends or the server stops.
+
+    Raises: TokenInvalid, RoleDenied or CsrfRefused before the socket is accepted.
+    """
+    principal = authorize.authenticate(state, socket)
+    authorize.check_role(principal, RPC)
     offered = socket.scope["subprotocols"]
     authorize.check_csrf(
-        who,
+        principal,
         [
-            one.removeprefix(authorize.CSRF_PROTOCOL)
-            for one in offered
-            if one.startswith(authorize.CSRF_PROTOCOL)
+            name.removeprefix(authorize.CSRF_PROTOCOL)
+            for name in offered
+            if name.startswith(authorize.CSRF_PROTOCOL)
         ],
     )
-    after = await _after(site, socket)
+    after = await _after(state, socket)
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-    viewer = stream.join(after)
-    reading = site.swarm.feed.reading(ReaderKind.WEBSOCKET)
-    sending = asyncio.create_task(_send(site, who, socket, viewer))
-    hearing = asyncio.create_task(_hear(socket))
+    subscriber = broadcaster.subscribe(after)
+    reading = state.swarm.wakeups.subscribe(SubscriberKind.WEBSOCKET)
+    sending = asyncio.create_task(_send(state, principal, socket, subscriber))
+    closed = asyncio.create_task(_until_disconnected(socket))
     try:
         with reading:
-            await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stream.leave(viewer)
-        for task in (sending, hearing):
+        broadcaster.unsubscribe(subscriber)
+        for task in (sending, closed):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await task
 
 
-async def _after(site: AppState, socket: WebSocket) -> int | None:
+async def _after(state: AppState, socket: WebSocket) -> int | None:
     given = socket.query_params
     if AFTER.name not in given:
         return None
     after = AFTER.read(AFTER.name, given[AFTER.name])
     if EPOCH.name in given:
-        status = await site.looks.swarm()
+        status = await state.reads.swarm()
         if EPOCH.read(EPOCH.name, given[EPOCH.name]) != status.epoch:
             return None
     return after
 
 
-async def _send(site: AppState, who: Principal, socket: WebSocket, viewer: Subscriber) -> None:
+async def _send(state: AppState, principal: Principal, socket: WebSocket, subscriber: Subscriber) -> None:
     while True:
-        frame = await viewer.next()
-        if not authorize.still_holds(site, who):
+        frame = await subscriber.next_frame()
+        if not authorize.session_is_valid(state, principal):
             await socket.close(LOGIN_OVER, "log in again")
             return
         await socket.send_text(frame)
 
 
-async def _hear(socket: WebSocket) -> None:
-    """Notices that the viewer has gone; whatever it says is not for us."""
+async def _until_disconnected(socket: WebSocket) -> None:
+    """Returns when the client disconnects; discards every message."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass

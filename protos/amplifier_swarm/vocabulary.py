@@ -1,0 +1,38 @@
+"""The words that several programs accept as options, each list kept here alone.
+
+The server and the guards have the same words where they must not import this module; tests hold them equal.
+"""
+
+from enum import StrEnum
+
+
+class RunnerName(StrEnum):
+    """A backend that runs sessions; `auto` chooses an installed Amplifier."""
+
+    AUTO = "auto"
+    AMPLIFIER_AGENT = "amplifier-agent"
+    AMPLIFIER = "amplifier"
+    EMBEDDED = "embedded"
+    COMMAND = "command"
+
+
+class ContainmentName(StrEnum):
+    """A level of containment of a session's processes; `auto` is the strongest that no session can notice."""
+
+    AUTO = "auto"
+    SUBREAPER = "subreaper"
+    PIDNS = "pidns"
+
+
+class StatusName(StrEnum):
+    """A task's status, in the words of TaskStatus of the contract."""
+
+    BLOCKED = "blocked"
+    NOT_STARTED = "not_started"
+    CLAIMED = "claimed"
+    IN_PROGRESS = "in_progress"
+    KILLING = "killing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    SKIPPED = "skipped"

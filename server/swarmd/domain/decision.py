@@ -1,0 +1,164 @@
+"""Decisions about ended attempts: pure functions of the task, the outcome and the retry policy.
+
+The engine reads the record, calls `decide` or `decide_lost`, and writes the decision in one place.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
+
+from swarmd.domain.lifecycle import TaskStatus, Transition
+from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
+from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
+
+# A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
+DECLINED_BACKOFF_S: Final = 5.0
+# The kinds of outcomes that carry a result worth keeping after a kill.
+RESULTS: Final = (OutcomeKind.COMPLETED, OutcomeKind.FAILED)
+
+
+class TaskUpdate(TypedDict, total=False):
+    """The fields of a task that may change together with its status."""
+
+    attempt: int
+    failures: int
+    losses: int
+    last_error: str
+    failure_class: FailureClass | None
+    interrupted: bool
+    backoff_s: float
+    started_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """The backoff, and the source of chance (0 to 1) that spreads it; `chance` is called once a wait is drawn."""
+
+    backoff: Backoff
+    chance: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The end of an attempt and the transition of its task."""
+
+    ended_as: AttemptOutcome
+    transition: Transition
+    # Of the attempt.
+    failure_class: FailureClass | None = None
+    error: str = ""
+    # Of the task's event: `cause` stays with the task, `detail` does not.
+    cause: str = ""
+    detail: str = ""
+    update: TaskUpdate = field(default_factory=TaskUpdate)
+    # The outcome is stored as the report of the attempt; as a late result; as a reason to pause the runner.
+    keeps_report: bool = True
+    archives: bool = False
+    pauses_runner: bool = False
+
+
+def decide(
+    task: Task, outcome: Outcome, rule: RetryRule, *, earlier_findings: Sequence[Sequence[str]]
+) -> Decision:
+    """Decides on the outcome of the task's open attempt.
+
+    `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first.
+    """
+    if task.status is TaskStatus.KILLING:
+        # A kill wins over a result that comes later; the result is kept.
+        return _killed(task, error=task.cause, archives=outcome.kind in RESULTS)
+    if task.status is TaskStatus.CLAIMED:
+        # No session ever had a go, whatever the outcome says.
+        return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
+    if outcome.kind is OutcomeKind.COMPLETED:
+        update = TaskUpdate(last_error="", failure_class=None)
+        return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
+    # A worker that ended the sessions without an order from here was going down itself.
+    stopped = outcome.kind is not OutcomeKind.FAILED
+    failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    error = outcome.error or ("the worker ended the session" if stopped else failure)
+    if failure is FailureClass.VALIDATION_FAILED:
+        recurring = repeated_findings([findings_of(outcome), *earlier_findings])
+        if recurring:
+            return _give_up(task, error, recurring)
+    return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+
+
+def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:
+    """Decides on an open attempt whose worker is gone for certain."""
+    if task.status is TaskStatus.CLAIMED:
+        return release(cause)
+    if task.status is TaskStatus.KILLING:
+        return _killed(task, error=cause)
+    return _judge(task, FailureClass.WORKER_LOST, cause, rule, ended_as=AttemptOutcome.LOST)
+
+
+def release(cause: str, *, backoff_s: float = 0.0) -> Decision:
+    """Decides to give a claim back, at no cost to the budgets of the task."""
+    return Decision(
+        AttemptOutcome.RELEASED,
+        Transition.RELEASE,
+        error=cause,
+        detail=cause,
+        update=TaskUpdate(backoff_s=backoff_s),
+        keeps_report=False,
+    )
+
+
+def findings_of(outcome: Outcome) -> Sequence[str]:
+    """Returns the ids of the findings in the outcome's report."""
+    verdict = json.loads(outcome.report).get("verdict") or {}
+    return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
+
+
+def _killed(task: Task, *, error: str, archives: bool = False) -> Decision:
+    return Decision(
+        AttemptOutcome.KILLED, Transition.PROVEN_DEAD, error=error, cause=task.cause, archives=archives
+    )
+
+
+def _give_up(task: Task, error: str, recurring: Sequence[str]) -> Decision:
+    """Ends a task with budget left: more attempts would only cost more."""
+    reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
+    update = TaskUpdate(
+        failures=task.failures + 1, last_error=reason, failure_class=FailureClass.VALIDATION_FAILED
+    )
+    return Decision(
+        AttemptOutcome.FAILED,
+        Transition.GIVE_UP,
+        failure_class=FailureClass.VALIDATION_FAILED,
+        error=error,
+        detail=reason,
+        update=update,
+    )
+
+
+def _judge(
+    task: Task,
+    failure: FailureClass,
+    error: str,
+    rule: RetryRule,
+    *,
+    retry_after_s: float | None = None,
+    ended_as: AttemptOutcome = AttemptOutcome.FAILED,
+) -> Decision:
+    verdict = decide_retry(
+        task, failure, backoff=rule.backoff, chance=rule.chance(), retry_after_s=retry_after_s
+    )
+    update = TaskUpdate(
+        failures=verdict.failures,
+        losses=verdict.losses,
+        last_error=error,
+        failure_class=failure,
+        backoff_s=verdict.backoff_s if verdict.retry else 0.0,
+    )
+    return Decision(
+        ended_as,
+        Transition.RETRY if verdict.retry else Transition.GIVE_UP,
+        failure_class=failure,
+        error=error,
+        detail=f"{failure}: {error}",
+        update=update,
+        pauses_runner=failure is FailureClass.PROVIDER_DENIED,
+    )

@@ -1,0 +1,78 @@
+"""The values that the rows of tasks become, besides `Task` itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import SwarmMode, Task, TaskDefinition, TaskKey
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task that is about to be stored, with its first status."""
+
+    key: TaskKey
+    definition: TaskDefinition
+    status: TaskStatus
+    ready: bool
+    unmet: int
+    label_set_key: int
+    dependencies: Sequence[TaskKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The claimable tasks by label set, and the limits on claims."""
+
+    epoch: int
+    mode: SwarmMode
+    # The next attempt's key is one more.
+    last_attempt: int
+    # Grows with each new label set: then a reader reads them again.
+    newest_label_set: int
+    ready_label_sets: set[int]
+    paused_runners: frozenset[str]
+
+
+class TaskState(NamedTuple):
+    """The key and the status of a task."""
+
+    key: TaskKey
+    status: TaskStatus
+
+
+class DependencyStatus(NamedTuple):
+    """A dependency and its status."""
+
+    task_id: str
+    status: TaskStatus
+
+
+class DependencyEdge(NamedTuple):
+    """A task and one that it depends on, both as ids."""
+
+    task_id: str
+    dependency: str
+
+
+class ReadyTask(NamedTuple):
+    """A claimable task with its priority."""
+
+    task: Task
+    priority: int
+
+
+class HeldTask(NamedTuple):
+    """A task that a worker holds; `total` counts all held tasks."""
+
+    task_id: str
+    status: TaskStatus
+    total: int
+
+
+class TaskBackoff(NamedTuple):
+    """A task that waits for its next attempt, with the whole length of the wait."""
+
+    key: TaskKey
+    backoff_s: float

@@ -1,0 +1,95 @@
+"""Decisions about ended attempts, each from the status of its task and the outcome."""
+
+import json
+from typing import Any
+
+import pytest
+
+from swarmd.domain.decision import DECLINED_BACKOFF_S, Decision, RetryRule, decide, decide_lost
+from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus
+from swarmd.domain.model import (
+    DependencyFailurePolicy,
+    FailureClass,
+    Outcome,
+    OutcomeKind,
+    Task,
+    TaskId,
+    TaskKey,
+)
+from swarmd.domain.policy import Backoff
+
+RULE = RetryRule(Backoff(2.0, 300.0), lambda: 1.0)
+OPEN = (TaskStatus.CLAIMED, TaskStatus.IN_PROGRESS, TaskStatus.KILLING)
+
+
+def task(status: TaskStatus, **fields: Any) -> Task:
+    known = {"unmet": 0, "policy": DependencyFailurePolicy.SKIP, "max_retries": 2, "cause": "by hand"}
+    return Task(key=TaskKey(1), task_id=TaskId("t"), status=status, ready=False, **{**known, **fields})
+
+
+def outcome(kind: OutcomeKind, failure: FailureClass | None = None, *findings: str) -> Outcome:
+    report = {"verdict": {"findings": [{"finding_id": finding} for finding in findings]}}
+    return Outcome(kind, failure, "it broke", json.dumps(report if findings else {}), b"")
+
+
+def decided(status: TaskStatus, reported: Outcome, *earlier: list[str], **fields: Any) -> Decision:
+    return decide(task(status, **fields), reported, RULE, earlier_findings=earlier)
+
+
+@pytest.mark.parametrize("status", OPEN)
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_every_decision_is_a_transition_of_the_table(status: TaskStatus, kind: OutcomeKind) -> None:
+    for failure in (None, *FailureClass):
+        assert decided(status, outcome(kind, failure)).transition in TRANSITIONS[status]
+    assert decide_lost(task(status), "gone", RULE).transition in TRANSITIONS[status]
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_a_kill_wins_over_every_outcome_and_keeps_results(kind: OutcomeKind) -> None:
+    found = decided(TaskStatus.KILLING, outcome(kind))
+
+    assert (found.ended_as, found.transition, found.cause) == ("killed", "proven_dead", "by hand")
+    assert found.archives is (kind in (OutcomeKind.COMPLETED, OutcomeKind.FAILED))
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_a_claim_without_a_go_is_released_after_a_wait_whatever_its_outcome(kind: OutcomeKind) -> None:
+    found = decided(TaskStatus.CLAIMED, outcome(kind))
+
+    assert (found.ended_as, found.transition) == ("released", "release")
+    assert found.update == {"backoff_s": DECLINED_BACKOFF_S}
+    assert not found.keeps_report
+
+
+def test_a_completion_clears_the_last_failure() -> None:
+    found = decided(TaskStatus.IN_PROGRESS, outcome(OutcomeKind.COMPLETED), failures=1, last_error="x")
+
+    assert (found.ended_as, found.transition) == ("completed", "complete")
+    assert found.update == {"last_error": "", "failure_class": None}
+
+
+def test_a_finding_that_comes_back_twice_gives_up_before_the_budget_is_used_up() -> None:
+    rejected = outcome(OutcomeKind.FAILED, FailureClass.VALIDATION_FAILED, "F1", "F2")
+
+    again = decided(TaskStatus.IN_PROGRESS, rejected, ["F2", "F1"], ["F1"], failures=2, max_retries=9)
+    other = decided(TaskStatus.IN_PROGRESS, rejected, ["F2", "F1"], ["F3"], failures=2, max_retries=9)
+
+    assert (again.transition, again.detail) == ("give_up", "F1 came back unchanged twice: it broke")
+    assert other.transition == "retry"
+
+
+def test_a_worker_that_stops_its_sessions_by_itself_counts_as_a_loss() -> None:
+    found = decided(TaskStatus.IN_PROGRESS, outcome(OutcomeKind.STOPPED))
+
+    assert (found.failure_class, found.ended_as) == ("worker_lost", "failed")
+    assert (found.update["failures"], found.update["losses"]) == (0, 1)
+
+
+def test_chance_is_drawn_only_for_a_wait() -> None:
+    def drawn() -> float:
+        raise AssertionError("no wait is needed")
+
+    rule = RetryRule(Backoff(), drawn)
+    for status in (TaskStatus.CLAIMED, TaskStatus.KILLING):
+        decide(task(status), outcome(OutcomeKind.FAILED), rule, earlier_findings=())
+    decide(task(TaskStatus.IN_PROGRESS), outcome(OutcomeKind.COMPLETED), rule, earlier_findings=())

@@ -1,0 +1,119 @@
+"""A worker's way out, as a small state machine: drain, stop, force, leave.
+
+Invariant: the phase only moves forward, and a worker that drains or stops claims nothing more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+import structlog
+
+from swarm_worker.domain.types import StopOrder
+from swarm_worker.execution.slots import Slots
+from swarm_worker.rpc.leases import Leases
+
+# How long a stopping worker waits until the server has answered its outcomes. They stay on disk in any case.
+REPORT_S: Final = 10.0
+
+_log = structlog.get_logger()
+
+
+class Phase(IntEnum):
+    """How far the worker is on its way out."""
+
+    ACTIVE = 0
+    DRAINING = 1  # it finishes the tasks that run
+    STOPPING = 2  # it ends the sessions, with the grace period
+    FORCING = 3  # it ends the sessions at once
+    LEAVING = 4  # it waits for nothing more
+
+
+class Shutdown:
+    """The phases of one worker's end; `left` is done when the worker may leave.
+
+    `stop_claiming` is called when the first phase begins: it asks the server for no more claims.
+    """
+
+    def __init__(self, slots: Slots, leases: Leases, *, stop_claiming: Callable[[], None]) -> None:
+        self.phase = Phase.ACTIVE
+        # Whether the worker leaves by itself as soon as it holds no lease: the swarm has no work left for it.
+        self.leave_when_idle = False
+        self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._slots = slots
+        self._leases = leases
+        self._stop_claiming = stop_claiming
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def active(self) -> bool:
+        """True as long as the worker takes claims."""
+        return self.phase is Phase.ACTIVE
+
+    def on_sigterm(self) -> None:
+        """Drains at the first SIGTERM, stops at the second."""
+        if self.active:
+            _log.info(
+                "draining: accepting no new tasks, running tasks will finish; send SIGTERM again to stop them"
+            )
+            self.drain()
+        else:
+            self.on_sigint()
+
+    def on_sigint(self) -> None:
+        """Ends the sessions and reports their outcomes; each further signal shortens the wait."""
+        self.phase = Phase(min(Phase.LEAVING, max(Phase.STOPPING, self.phase + 1)))
+        _log.info("ending the sessions", phase=self.phase.name.lower())
+        self._stop_claiming()
+        graceful = self.phase is Phase.STOPPING
+        self._slots.stop(StopOrder("the worker received a signal to stop", graceful=graceful))
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        if self.phase is Phase.LEAVING:
+            self._leave()
+
+    def drain(self) -> None:
+        """Takes no new claim, and leaves when the running tasks are finished and answered."""
+        if not self.active:
+            return
+        self.phase = Phase.DRAINING
+        self._stop_claiming()
+        self._slots.decline()
+        self.leave_if_idle()
+
+    def leave_if_idle(self) -> None:
+        """Leaves if the worker is on its way out, or has no work left, and holds no lease."""
+        if (not self.active or self.leave_when_idle) and not self._leases:
+            self._leave()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the worker with an error; `left` raises it."""
+        if not self.left.done():
+            self.left.set_exception(error)
+
+    async def stop_and_keep_outcomes(self) -> None:
+        """Ends the sessions of a worker that the server refuses; their outcomes stay on disk."""
+        self.phase = Phase.STOPPING
+        self._slots.stop(StopOrder("the server does not accept this worker", graceful=True))
+        await self._slots.all_ended()
+
+    async def close(self) -> None:
+        """Cancels a stop that is still under way."""
+        if self._stopping is not None:
+            self._stopping.cancel()
+            await asyncio.gather(self._stopping, return_exceptions=True)
+
+    async def _stop(self) -> None:
+        await self._slots.all_ended()
+        await self._slots.all_answered(REPORT_S)
+        if self._leases:
+            _log.warning(
+                "leaving with outcomes that the server has not answered; the next start sends them",
+                outcomes=len(self._leases),
+            )
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self.left.done():
+            self.left.set_result(None)

@@ -1,0 +1,49 @@
+"""Timer for the limits of one run: its whole time, and its time without output."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from swarm_worker.supervision.launch import Cause, OutputSink, RunLimits
+
+# Called with the cause and, for a stall, with the text of the error.
+LimitHandler = Callable[[Cause, str], None]
+
+
+class LimitsWatch:
+    """A timer that reports, once, that a run takes too long or is silent for too long."""
+
+    def __init__(self, limits: RunLimits, sink: OutputSink, on_exceeded: LimitHandler) -> None:
+        self._limits = limits
+        self._sink = sink
+        self._on_exceeded = on_exceeded
+        self._last_output = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Starts the time of the whole run."""
+        self._check(time.monotonic() + self._limits.timeout_s)
+
+    def note_output(self) -> None:
+        """Restarts the time without output."""
+        self._last_output = time.monotonic()
+
+    def cancel(self) -> None:
+        """Stops the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _check(self, deadline: float) -> None:
+        """Reports a limit that is exceeded, or schedules the next check for the earliest time when one can be."""
+        limits, now = self._limits, time.monotonic()
+        stall_s = limits.stall_s * self._sink.stall_factor if limits.stall_s else math.inf
+        if now >= deadline:
+            self._on_exceeded(Cause.TIMEOUT, "")
+            return
+        if now >= self._last_output + stall_s:
+            self._on_exceeded(Cause.STALL, f"silent for {stall_s:g} s")
+            return
+        # Not later than the plain limit, since the stall factor can shrink meanwhile.
+        wait_s = min(deadline - now, self._last_output + stall_s - now, limits.stall_s or math.inf)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._check, deadline)
