@@ -8,7 +8,7 @@ from sim.operators import Acknowledged
 from sim.world import Violated
 from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
-from swarmd.domain.policy import MAX_LOSSES
+from swarmd.domain.policy import FINAL_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
 from swarmd.store.events import Event, EventKind
 from swarmd.store.reads import views
@@ -17,7 +17,7 @@ from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 # Failures that use up nothing of the task's own budget.
-_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED)
+_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED, *FINAL_FAILURES)
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:
