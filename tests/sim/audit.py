@@ -126,6 +126,10 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
             failures = losses = 0
         elif event.kind in (EventKind.TASK_RETRYING, EventKind.TASK_FAILED):
             failure = event.cause.partition(":")[0]
+            if event.kind is EventKind.TASK_RETRYING and failure in FINAL_FAILURES:
+                raise Violated(
+                    f"event {event.seq}: {task.task_id} is retried after {failure}, which pays its builder again"
+                )
             losses += failure == FailureClass.WORKER_LOST
             failures += failure not in (FailureClass.WORKER_LOST, *_FREE)
     if (task.failures, task.losses) != (failures, losses):

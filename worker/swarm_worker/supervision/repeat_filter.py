@@ -1,4 +1,4 @@
-"""Recognition of output that repeats: a keepalive is no progress.
+"""Recognition of output that repeats: a keepalive does not count as progress.
 
 Invariant: memory and time for a chunk are bounded, whatever a program prints.
 """
@@ -22,7 +22,7 @@ _TIMES: Final = re.compile(
 
 
 class RepeatFilter:
-    """A filter of one stream that tells new lines from those that were printed a short time ago."""
+    """A filter of one stream that separates new lines from lines that were printed a short time ago."""
 
     def __init__(self) -> None:
         self._order: deque[int] = deque()
