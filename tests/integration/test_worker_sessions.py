@@ -241,6 +241,7 @@ async def test_without_validation_no_validator_runs_whatever_the_task_says(
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert not outcome.HasField("verdict")
+    assert outcome.validation_waived
     assert not (worker.project / "never").exists()
 
 
@@ -250,6 +251,7 @@ async def test_a_task_can_skip_validation(fake: FakeSwarm, worker: WorkerProcess
     outcome = await _outcome(fake, worker, claim("t1", validate=False))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert not outcome.validation_waived
 
 
 @pytest.mark.parametrize(

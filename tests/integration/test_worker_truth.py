@@ -134,25 +134,3 @@ async def test_a_builder_that_only_repeats_a_line_is_stalled(fake: FakeSwarm, wo
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert outcome.error == "the builder was repeating itself, with nothing new for 1 s"
-
-
-async def test_a_worker_without_validation_says_that_it_waives_the_verdict(
-    fake: FakeSwarm, worker: WorkerProcess
-) -> None:
-    worker.start("--no-validation", builder="true", validator="false")
-
-    outcome = await _outcome(fake, worker, claim("t1", validate=True))
-
-    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
-    assert outcome.validation_waived
-
-
-async def test_a_task_that_asks_for_no_validation_waives_nothing(
-    fake: FakeSwarm, worker: WorkerProcess
-) -> None:
-    worker.start(builder="true", validator="false")
-
-    outcome = await _outcome(fake, worker, claim("t1", validate=False))
-
-    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
-    assert not outcome.validation_waived
