@@ -17,6 +17,8 @@ PLAN_S_FAULTS = {
     "after another command": "cd / && pytset -q",
     "in a shell of its own": "sh -c 'pytset -q'",
     "without its message": "pytset -q 2>/dev/null",
+    "under another program": "timeout 5 pytset -q",
+    "in another environment": "env CI=1 pytset -q",
     "after an assignment": "CI=1 pytset -q 2>/dev/null",
     "a path outside of the project": "/opt/nowhere/pytest -q",
     "a path with a variable": "$HOME/nowhere/pytest -q",
@@ -31,6 +33,8 @@ BUILDER_S_MATTERS = {
     "a script of the project, absolute": "{root}/made.sh",
     "a declared script that nobody may execute": "./declared.sh",
     "a program that a script misses": "./runs-missing.sh",
+    "a line number that is also a word": "./runs-missing.sh 1 2",
+    "a shell of a script": "./runs-shell.sh 1 -c",
     "an ordinary failure": "exit 1",
     "a script that exits so itself": "exit 127",
     "nothing found by a test": "cd nowhere",
@@ -45,6 +49,7 @@ def root(tmp_path: Path) -> Path:
         ("declared.sh", "#!/bin/sh\n", 0o644),
         ("no-interpreter.sh", "#!/opt/nowhere/python\n", 0o755),
         ("runs-missing.sh", "#!/bin/sh\njest --ci\n", 0o755),
+        ("runs-shell.sh", "#!/bin/sh\nexec /bin/sh -c 'jest --ci'\n", 0o755),
     ):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(mode)

@@ -32,6 +32,8 @@ _BUILTINS: Final = frozenset((
 ))  # fmt: skip
 _ASSIGNMENT: Final = re.compile(r"\w+=")
 _SEPARATORS: Final = re.compile(r"[\s;|&()<>]+")
+# A number may be that of a line, and a word with a dash is an option.
+_COMPARABLE: Final = re.compile(r"(?!-|\d+$)\S")
 _VARIABLE: Final = re.compile(r"^(?:\$\{?\w+\}?|~\w*)(?=/)")
 
 
@@ -73,12 +75,19 @@ def _shell_complaint(result: CheckResult) -> ShellComplaint | None:
     """
     words = [word.strip("'\"`") for word in _SEPARATORS.split(result.command)]
     for line in reversed(result.output_tail.splitlines()):
-        for word in filter(None, words):
-            # "$HOME/bin/x" is expanded in the complaint; its end is the same.
-            tail = _VARIABLE.sub("", word)
-            if f": {word}: " in line or (tail != word and f"{tail}: " in line):
+        for word in words:
+            if _COMPARABLE.match(word) and _complains_about(word, line):
                 return ShellComplaint(word, line)
     return None
+
+
+def _complains_about(word: str, line: str) -> bool:
+    # "$HOME/bin/x" is expanded in the complaint; its end is the same.
+    tail = _VARIABLE.sub("", word)
+    if tail != word and f"{tail}: " in line:
+        return True
+    # As shells write it, and as `env`, `timeout` and their like do.
+    return any(form in line for form in (f": {word}: ", f" \u2018{word}\u2019", f" '{word}'"))
 
 
 def _is_builders_matter(word: str, place: CheckPlace) -> bool:

@@ -19,6 +19,10 @@ _TIMES: Final = re.compile(
     rb"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d)?|\d\d?:\d\d(?::\d\d)?(?:\.\d+)?Z?|\b\d{10,}(?:\.\d+)?"
     rb"|\b\d+(?:\.\d+)?\s?(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b"
 )
+# Events that exist only to keep a connection open, whatever they count.
+_KEEPALIVE: Final = re.compile(
+    rb'"(?:method|type|event)"\s*:\s*"[\w./:-]*\b(?:keep[_-]?alive|heartbeat|ping)"', re.IGNORECASE
+)
 
 
 class RepeatFilter:
@@ -53,9 +57,9 @@ class RepeatFilter:
         return False
 
     def _remember(self, line: bytes) -> bool:
-        """Returns True if the line is new; an empty line never is."""
+        """Returns True if the line is new; an empty line and a keepalive event never are."""
         text = line[:LINE_BYTES].strip()
-        if not text:
+        if not text or _KEEPALIVE.search(text):
             return False
         key = hash(_TIMES.sub(b"", text))
         if key in self._known:
