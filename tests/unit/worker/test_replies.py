@@ -6,7 +6,6 @@ import pytest
 
 from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer
 from swarm_worker.domain.reply_rules import STATUS_CHOICES, unfinished_reason
-from swarm_worker.output.json_objects import objects, scan
 from swarm_worker.output.replies import read_builder_result
 
 DONE = '{"status": "completed", "blockers": []}'
@@ -111,16 +110,3 @@ def test_a_builder_s_answers_are_coerced_and_ignored_without_a_finding_s_id() ->
         FindingAnswer("a1f2", AnswerKind.DISPUTED, '["odd"]'),
         FindingAnswer("a1f3", AnswerKind.UNSPECIFIED, ""),
     )
-
-
-def test_every_object_that_stands_by_itself_is_found() -> None:
-    assert list(objects('noise {"a": 1}\n{\n  "b": {"c": 2}\n}\nbye')) == [{"a": 1}, {"b": {"c": 2}}]
-
-
-@pytest.mark.parametrize("after", [",", "]", "}", '"'])
-def test_an_object_inside_malformed_json_makes_all_of_them_doubtful(after: str) -> None:
-    assert objects(f'{{"a": 1}}\n{{"b": oops {{"c": 2}} {after}') == []
-
-
-def test_decoding_of_malformed_text_stops_before_it_becomes_expensive() -> None:
-    assert scan(('{"a":' * 900 + "x\n") * 1_000).gave_up

@@ -28,7 +28,7 @@ REFUSED = {
     "python": ("{'verdict': 'PASS'}", "not valid JSON at line 1, column 2"),
     "a key twice": ('{"verdict": "FAIL", "verdict": "PASS"}', "the key 'verdict' occurs twice"),
     "no object around it": ('"verdict": "PASS"', 'a "verdict" outside of a JSON object'),
-    "deeply nested": ('{"a":' * 100_000 + '{"verdict": "PASS"}', "too much malformed JSON"),
+    "deeply nested": ('{"a":' * 100_000 + '{"verdict": "PASS"}', "too many objects or too much malformed JSON"),
     "thousands of digits": ('{"verdict": "PASS", "confidence": ' + "9" * 10_000 + "}", "not valid JSON"),
     "inside something malformed": ('{"verdict": "FAIL", oops, "draft": {"verdict": "PASS"}}', "not valid JSON"),
     "at the end of something malformed": (f'{{"verdict": "FAIL", oops, "draft":\n{PASS}', "not valid JSON"),
@@ -156,7 +156,9 @@ def test_a_value_that_is_nested_too_deeply_is_harmless() -> None:
 
 
 def test_a_reply_of_malformed_objects_is_given_up_before_it_becomes_expensive() -> None:
-    assert read_verdict(('{"a":' * 900 + "x\n") * 1_000).fault == "the reply has too much malformed JSON"
+    assert read_verdict(('{"a":' * 900 + "x\n") * 1_000).fault == (
+        "the reply has too many objects or too much malformed JSON"
+    )
 
 
 def _verdict(text: str) -> Verdict:

@@ -9,12 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-# Decoding stops after this many times the length of the text: malformed text can make it quadratic.
-DECODE_BUDGET_FACTOR: Final = 8
+# Malformed text can make decoding quadratic. It stops after this many characters for each one of the text, and some
+# more. Each object and each failure counts for as many characters as could be decoded in its time.
+BUDGET_PER_CHAR: Final = 8
+BUDGET_CHARS: Final = 1_000_000
+FAILURE_COST_CHARS: Final = 400
+OBJECT_COST_CHARS: Final = 200
+# Performance: an error of the decoder counts the lines of all text before it, so most attempts see a window only.
+WINDOW_CHARS: Final = (1_024, 16 * 1_024)
 # Control sequences of terminals, and the glyphs of spinners and progress bars.
 _TERMINAL: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]|[\u2500-\u259f\u2800-\u28ff\ufeff]"
 )
+# A brace with anything else after it can't open an object.
+_OBJECT_START: Final = re.compile(r"\{(?=\s*(?:[\"}]|\Z))")
+LONGEST_TOKEN_CHARS: Final = 16
 _FENCE_OPENING: Final = re.compile(r"\s*(?:(?:`{3,}|~{3,})[\w-]*\s*)?")
 
 Json = Mapping[str, Any]
@@ -80,17 +89,18 @@ def plain_text(text: str) -> str:
 def scan(text: str, *, strict: bool = True) -> JsonScan:
     """Returns the top-level objects of a text; `strict` refuses control characters in strings."""
     result, decoder = JsonScan(text), json.JSONDecoder(strict=strict, object_pairs_hook=_unique_keys)
-    start, budget = text.find("{"), DECODE_BUDGET_FACTOR * len(text)
-    while start >= 0:
-        decoded = _decode_at(decoder, text, start)
+    budget = BUDGET_PER_CHAR * len(text) + BUDGET_CHARS
+    brace = _OBJECT_START.search(text)
+    while brace:
+        decoded = _decode_at(decoder, text, brace.start())
         if isinstance(decoded, FoundObject):
             result.found.append(decoded)
-            budget -= decoded.end - start
-            start = text.find("{", decoded.end)
+            budget -= decoded.end - decoded.start + OBJECT_COST_CHARS
+            brace = _OBJECT_START.search(text, decoded.end)
         else:
             result.failures.append(decoded)
-            budget -= decoded.position - start + 1
-            start = text.find("{", start + 1)
+            budget -= decoded.position - decoded.start + FAILURE_COST_CHARS
+            brace = _OBJECT_START.search(text, decoded.start + 1)
         if budget < 0:
             result.gave_up = True
             break
@@ -108,15 +118,33 @@ def objects(text: str) -> Sequence[Json]:
 
 
 def _decode_at(decoder: json.JSONDecoder, text: str, start: int) -> FoundObject | DecodeFailure:
+    """Decodes the object that starts there, first in small windows of the text and then in all of it."""
+    for size in WINDOW_CHARS:
+        end = start + size
+        decoded = _decode(decoder, text[start:end], start)
+        if isinstance(decoded, FoundObject) or end >= len(text) or not _may_end_later(decoded, end):
+            return decoded
+    return _decode(decoder, text[start:], start)
+
+
+def _decode(decoder: json.JSONDecoder, text: str, offset: int) -> FoundObject | DecodeFailure:
     try:
-        value, end = decoder.raw_decode(text, start)
+        value, end = decoder.raw_decode(text)
     except json.JSONDecodeError as error:
-        return DecodeFailure(start, error.pos, error.msg.removesuffix(" at"))
+        return DecodeFailure(offset, offset + error.pos, error.msg.removesuffix(" at"))
     except RecursionError:
-        return DecodeFailure(start, len(text), "nested too deeply")
+        return DecodeFailure(offset, offset + len(text), "nested too deeply")
     except ValueError as error:  # a duplicate key, or a number of thousands of digits
-        return DecodeFailure(start, len(text), str(error).partition(":")[0])
-    return FoundObject(value, start, end)
+        return DecodeFailure(offset, offset + len(text), str(error).partition(":")[0])
+    return FoundObject(value, offset, offset + end)
+
+
+def _may_end_later(failure: DecodeFailure, window_end: int) -> bool:
+    """Returns True if the end of the window may be the reason of the failure."""
+    # A token that the window cuts is reported at its start; no token but a string is longer than this.
+    return failure.position >= window_end - LONGEST_TOKEN_CHARS or failure.error.startswith(
+        "Unterminated string"
+    )
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> Json:

@@ -59,7 +59,7 @@ def read_verdict(text: str) -> VerdictReading:
 
 def _verdict(result: JsonScan) -> Verdict:
     if result.gave_up:
-        raise _Refused("the reply has too much malformed JSON")
+        raise _Refused("the reply has too many objects or too much malformed JSON")
     last = result.found[-1] if result.found else None
     word = None if last is None else last.value.get("verdict")
     _refuse_stray(result, word)
@@ -80,6 +80,8 @@ def _refuse_stray(result: JsonScan, word: object) -> None:
     """Refuses a verdict in malformed JSON, and one in prose that differs from the last object's."""
     for match in result.stray(_STRAY):
         failure = result.failure_before(match.start())
+        if match[0].startswith("'"):
+            raise _Refused(f"not valid JSON at {result.place(match.start())}: keys need double quotes")
         if match["word"] is None and failure is not None:
             raise _Refused(f"not valid JSON at {result.place(failure.position)}: {failure.error}")
         if match["word"] is None:
