@@ -16,6 +16,8 @@ from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
 DECLINED_BACKOFF_S: Final = 5.0
 # The kinds of outcomes that carry a result worth keeping after a kill.
 RESULTS: Final = (OutcomeKind.COMPLETED, OutcomeKind.FAILED)
+# Every further session would meet the same provider, or every further builder the same broken validator.
+PAUSING: Final = (FailureClass.PROVIDER_DENIED, FailureClass.VALIDATOR_FAILED)
 
 
 class TaskUpdate(TypedDict, total=False):
@@ -172,5 +174,5 @@ def _judge(
         error=error,
         detail=f"{failure}: {error}",
         update=update,
-        pauses_runner=failure is FailureClass.PROVIDER_DENIED,
+        pauses_runner=failure in PAUSING,
     )
