@@ -22,7 +22,7 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import host_of, is_loopback, read_tls, require_tls_or_loopback
+from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
 from swarmd.maintenance import lock_database, refuse_foreign
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
@@ -67,6 +67,7 @@ async def run(config: ServerConfig) -> None:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopErrors())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(config) as (serving, swarm):

@@ -8,6 +8,7 @@ from typing import Final
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.program import check_threads, run_main
 from amplifier_swarm.settings import read_settings
 from amplifier_swarm.standard_streams import print_line
@@ -39,6 +40,7 @@ def _run() -> int:
             f"--db {printable(str(config.db.absolute()))} is not valid UTF-8, which SQLite needs",
             hint="use another folder",
         )
+    protect_process()
     light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after load_structlog
     from swarmd import daemon, maintenance  # noqa: PLC0415

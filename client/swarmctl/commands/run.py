@@ -8,6 +8,7 @@ import typer
 
 from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.vocabulary import RunnerName
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
@@ -49,6 +50,7 @@ def run(
     Ctrl-C lets the running tasks end; a second Ctrl-C kills them. The same command with the same --db
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
+    protect_process()
     _check_arguments(ctl, project_root, flags)
     plan = read_plan(file)
     settings = RunSettings(

@@ -196,6 +196,17 @@ class ServerStopping(SwarmError):
         super().__init__("the server is going down")
 
 
+class TooManyStreams(SwarmError):
+    """The token, or all callers without one, have too many calls of this method open."""
+
+    reason = "TOO_MANY_STREAMS"
+
+    def __init__(self, method: str, limit: int) -> None:
+        super().__init__(
+            f"{limit} calls of {method} are open already; end one of them, then try again", {"method": method}
+        )
+
+
 class StorageFull(SwarmError):
     """The disk is full or the database can't be written; nothing was changed."""
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import helper_id
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.guard.marked import ATTEMPT_MARKERS
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunLimits
-from swarm_worker.supervision.leftovers import MARKER
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git import ProgramEnd
 
@@ -50,11 +51,11 @@ class AttemptPrograms:
         stdout: Callable[[bytes], None],
     ) -> ProgramEnd:
         name = helper_id(self.assignment, next(self._numbers))
-        # The marker lets a later start of the worker find what a killed guard has left.
-        marker = {MARKER: self.context.env[MARKER]} if MARKER in self.context.env else {}
-        launch = Launch(
-            argv, self.context.project_root, {**env, **marker}, self.context.folder.guard_lock(name)
-        )
+        root = self.context.project_root
+        known = {**self.context.env, **task_variables(self.assignment, project_root=root)}
+        # The markers let the guard, and a later start of the worker, find processes that have escaped.
+        markers = {name: known[name] for name in ATTEMPT_MARKERS if name in known}
+        launch = Launch(argv, root, {**env, **markers}, self.context.folder.guard_lock(name))
         sink = _ProgramSink(stdout)
         limits = RunLimits(timeout_s, 0, GRACE_S)
         end = await run_guarded(launch, limits=limits, fence=self.context.fence, stop=self.stop, sink=sink)

@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard.procfs import blind_spot
 from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.supervision.launch import Launch, RunEnd
+from swarm_worker.supervision.orphans import PROC_HINT
 from swarm_worker.supervision.stop_signal import Stop
 
 TREE_S: Final = 20.0
@@ -21,6 +23,8 @@ TREE_SCRIPT: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up
 
 def probe_kill() -> Probe:
     """Starts a small process tree under a guard and kills it in the same way as a session."""
+    if reason := blind_spot():
+        return Probe("kill", f"{reason}, so no end could be proven", ok=False, hint=PROC_HINT)
     began = time.monotonic()
     try:
         with TemporaryDirectory(prefix="swarm-check-") as folder:

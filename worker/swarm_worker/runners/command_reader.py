@@ -10,7 +10,7 @@ from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLog
 from swarm_worker.domain.types import Role
 from swarm_worker.output.agent_events import EventReader
 from swarm_worker.output.lines import OutputLine
-from swarm_worker.output.replies import read_verdict
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.provider_errors import limit_failure
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 from swarm_worker.runners.usage_limits import (
@@ -72,8 +72,8 @@ class CommandReader:
 
         A provider's usage limit is a failure with any exit code: agents print it and exit with 0 or 1.
         """
-        rejected = self._role is Role.VALIDATOR and (verdict := read_verdict(stdout)) and not verdict.passed
-        if rejected:
+        verdict = read_verdict(stdout).verdict if self._role is Role.VALIDATOR else None
+        if verdict is not None and not verdict.passed:
             return Report(stdout)
         if limit := self._limit(stdout, exit_code):
             return Report(stdout, limit)
