@@ -54,7 +54,7 @@ class AttemptPrograms:
         root = self.context.project_root
         known = {**self.context.env, **task_variables(self.assignment, project_root=root)}
         # The markers let the guard, and a later start of the worker, find processes that have escaped.
-        markers = {name: known[name] for name in ATTEMPT_MARKERS if name in known}
+        markers: dict[str, str] = {name: known[name] for name in ATTEMPT_MARKERS if name in known}
         launch = Launch(argv, root, {**env, **markers}, self.context.folder.guard_lock(name))
         sink = _ProgramSink(stdout)
         limits = RunLimits(timeout_s, 0, GRACE_S)
