@@ -51,7 +51,7 @@ def run(
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
     protect_process()
-    _check_arguments(ctl, project_root, flags)
+    _check_arguments(ctl, project_root, flags, workers)
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
@@ -62,7 +62,6 @@ def run(
         notify=tuple(notify or ()),
         worker_flags=tuple(flags.argv()),
     )
-    warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
     return run_plan(plan, settings, ctl.printer)
 
 
@@ -72,8 +71,8 @@ def _check_runner(runner: str) -> None:
         raise no_amplifier()
 
 
-def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags) -> None:
-    """Raises ProgramExit for arguments that can't work, before anything is started."""
+def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags, workers: int) -> None:
+    """Warns of a shared work tree; raises ProgramExit for arguments that can't work, before anything is started."""
     for name, flag in _UNUSABLE_OPTIONS.items():
         if name in ctl.options.given:
             hint = "to use a server that runs, `swarmctl import FILE` and `swarmctl watch`"
@@ -91,4 +90,5 @@ def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags
         raise ProgramExit(
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
+    warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
     _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)

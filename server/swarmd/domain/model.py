@@ -267,10 +267,6 @@ class Outcome:
     validation_waived: bool = False
 
 
-# The runner whose sessions are rehearsals: an offline provider plays them, and no model works.
-REHEARSAL_RUNNER: Final = "embedded"
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
     """The identity of a worker, as it gives it when it opens its stream."""
@@ -289,11 +285,6 @@ class WorkerIdentity:
     opening: int = 0
     # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
     allows_rehearsal: bool = False
-
-    @property
-    def rehearses(self) -> bool:
-        """Returns True if no model works in the sessions of this worker."""
-        return self.runner == REHEARSAL_RUNNER
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 
 from support.engine import EngineHarness, outcome, task
 from swarmd.domain.errors import RehearsalRefused
-from swarmd.domain.model import REHEARSAL_RUNNER
+from swarmd.domain.runner_kind import REHEARSAL_RUNNER
 from swarmd.store import swarm as swarm_store
 from swarmd.store.reads import views
 from swarmd.store.reads.views import TaskView

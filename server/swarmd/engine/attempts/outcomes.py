@@ -21,6 +21,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -147,7 +148,7 @@ class Outcomes:
     def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
         """Returns a note for the event of a completion that no model has worked for."""
         member = self._live.members.get(worker)
-        rehearsed = member is not None and member.identity.rehearses
+        rehearsed = member is not None and rehearses(member.identity)
         return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
 
     def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
-    REHEARSAL_RUNNER,
     LeaseId,
     Order,
     OrderAction,
@@ -18,6 +17,7 @@ from swarmd.domain.model import (
     Usage,
     WorkerName,
 )
+from swarmd.domain.runner_kind import REHEARSAL_RUNNER
 from swarmd.domain.session_ids import belongs_to
 from swarmd.engine.attempts import leases
 from swarmd.engine.live.state import LiveState

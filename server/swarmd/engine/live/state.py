@@ -19,6 +19,7 @@ from swarmd.domain.model import (
     WorkerKey,
     WorkerName,
 )
+from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.live.provider_holds import ProviderHolds
 from swarmd.engine.ports import Clock
@@ -204,7 +205,7 @@ class LiveState:
         """Notes that real work is done: workers that only rehearse get no more claims, unless that is allowed."""
         self.real_work = True
         for member in list(self.members.values()):
-            member.barred = member.identity.rehearses and not member.identity.allows_rehearsal
+            member.barred = is_barred(member.identity)
 
     def drain(self, name: WorkerName) -> None:
         """Gives the worker no more claims, and sends it the notice to leave when it has finished."""

@@ -9,6 +9,7 @@ from swarmd.domain.errors import RehearsalRefused, StreamReplaced, WorkerNameTak
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerKey, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
+from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
@@ -90,7 +91,7 @@ class WorkerRegistry:
             StreamReplaced: a newer request of the same worker came first.
             RehearsalRefused: the worker only rehearses, and the swarm has done real work.
         """
-        if identity.rehearses and not identity.allows_rehearsal and swarm.has_real_work(tx):
+        if is_barred(identity) and swarm.has_real_work(tx):
             raise RehearsalRefused(identity.name, identity.runner)
         record = workers.find(tx, identity.name)
         if record is not None:
