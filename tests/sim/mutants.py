@@ -151,7 +151,7 @@ def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
     """Lets the result of a lost attempt complete the task even after a kill, or under the next attempt."""
     patch.setattr(
-        late_results, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
+        late_results, "counts_by_itself", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
     )
 
 
