@@ -191,6 +191,7 @@ async def test_a_backup_is_a_database_that_a_server_can_run_on(served: Server, t
     folder = Path(str(tmp_path)) / "restored"
     folder.mkdir()
     (folder / "swarm.db").write_bytes(blob)
+    (folder / "swarm.db").chmod(0o600)
     (folder / "token").write_text((served.folder / "token").read_text())
     (folder / "token").chmod(0o600)
 

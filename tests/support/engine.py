@@ -52,13 +52,14 @@ def task(task_id: str, *dependencies: str, status: str = "not_started", **fields
 
 
 def outcome(kind: str, *, failure: str | None = None, error: str = "", report: str = "{}") -> Outcome:
-    """Returns an outcome with a digest of its own."""
+    """Returns an outcome with a digest of its own, as a worker with --no-validation reports it."""
     return Outcome(
         kind=OutcomeKind(kind),
         failure_class=None if failure is None else FailureClass(failure),
         error=error,
         report=report,
         digest=next(_DIGESTS).to_bytes(32, "big"),
+        validation_waived=True,
     )
 
 

@@ -44,6 +44,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),
     "STREAM_REPLACED": ExitMapping(ExitCode.CONFLICT),
     "SERVER_STOPPING": ExitMapping(ExitCode.UNREACHABLE, "try again when it is back"),
+    "TOO_MANY_STREAMS": ExitMapping(ExitCode.NEGATIVE),
     "STORAGE_FULL": ExitMapping(ExitCode.NEGATIVE, "nothing was changed; free some space at the server"),
     "STORAGE_FAILED": ExitMapping(ExitCode.UNREACHABLE, "the outcome is unknown; look, and repeat it"),
     "TOKEN_INVALID": ExitMapping(

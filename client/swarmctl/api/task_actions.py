@@ -63,13 +63,19 @@ def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> Acti
     )
 
 
-def retry(stub: OperatorServiceStub, names: Sequence[str], *, failed: bool) -> ActionResult:
+def retry(
+    stub: OperatorServiceStub, names: Sequence[str], *, failed: bool, despite_survivors: bool = False
+) -> ActionResult:
     """Retries the tasks, and all failed ones if `failed`."""
-    result = _in_parts(
-        names, lambda part: stub.RetryTask(RetryTaskRequest(task_ids=part), timeout=DEADLINE_S)
-    )
+
+    def retry_part(part: Sequence[str]) -> RetryTaskResponse:
+        request = RetryTaskRequest(task_ids=part, despite_survivors=despite_survivors)
+        return stub.RetryTask(request, timeout=DEADLINE_S)
+
+    result = _in_parts(names, retry_part)
     if failed:
-        _add(result, stub.RetryTask(RetryTaskRequest(failed=True), timeout=DEADLINE_S))
+        request = RetryTaskRequest(failed=True, despite_survivors=despite_survivors)
+        _add(result, stub.RetryTask(request, timeout=DEADLINE_S))
     return result
 
 

@@ -19,6 +19,10 @@ def run(
     tasks: OptionalTaskIds = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All tasks that have failed.")] = False,
+    despite_survivors: Annotated[
+        bool,
+        typer.Option("--despite-survivors", help="Also if processes of the last attempt could not be ended."),
+    ] = False,
 ) -> None:
     """Failed, killed and skipped tasks get full budgets again; tasks that were skipped because of them wait
     for them again. Attempt numbers go on. A task that waits or runs is left alone. One that can't be retried keeps no
@@ -26,7 +30,7 @@ def run(
     """
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
-    result = task_actions.retry(ctl.stub, tasks or (), failed=failed)
+    result = task_actions.retry(ctl.stub, tasks or (), failed=failed, despite_survivors=despite_survivors)
     task_actions.show_refusals(result)
     refusal = task_actions.refusal_exit(result, done="retried")
     if refusal is not None and not result.changed:

@@ -327,7 +327,9 @@ class GetTaskResponse(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Attempt]:
-        """Its attempts, the earliest first."""
+        """Its attempts, the earliest first. Where all of it would have more than 14 MiB, the earliest attempts
+        come without what was reported of them: builder result, checks, verdict, late results.
+        """
 
     def __init__(
         self,
@@ -360,9 +362,11 @@ class ListTasksRequest(_message.Message):
     search: _builtins.str
     """Only tasks whose id or name contains this text, whatever the case. All if empty."""
     page_size: _builtins.int
-    """At most this many. Default 100; more than 1,000 is taken as 1,000."""
+    """At most this many; fewer come where they would have more than 2 MiB. 0 means 100; more than 1,000
+    is taken as 1,000; a negative value is refused.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before, with all else unchanged."""
+    """`next_page_token` of the page before. Opaque; refused with another filter."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.TaskStatus.ValueType]:
         """Only tasks with one of these statuses. All if empty."""
@@ -538,8 +542,13 @@ class RetryTaskRequest(_message.Message):
 
     TASK_IDS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    DESPITE_SURVIVORS_FIELD_NUMBER: _builtins.int
     failed: _builtins.bool
     """All that have failed, besides those."""
+    despite_survivors: _builtins.bool
+    """Retries a task also if processes of its last attempt could not be ended. Without it such a task is refused
+    with INVALID_STATUS, since a new attempt would run beside these processes.
+    """
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks. At most 100,000."""
@@ -549,10 +558,11 @@ class RetryTaskRequest(_message.Message):
         *,
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.bool = ...,
+        despite_survivors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["despite_survivors", b"despite_survivors", "failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

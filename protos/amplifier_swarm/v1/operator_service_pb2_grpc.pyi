@@ -31,11 +31,22 @@ class OperatorServiceStub:
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     @_typing.overload
@@ -47,14 +58,20 @@ class OperatorServiceStub:
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
     transaction. A task that exists keeps its status; with the same definition it is left alone. An
-    ended task gets its new definition and does not run by it: a warning says so.
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
     * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
     """
     ExportTasks: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.ExportTasksRequest, _operator_service_pb2.ExportTasksResponse]
-    """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+    """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+    """
     GetTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.GetTaskRequest, _operator_service_pb2.GetTaskResponse]
     """Returns one task with its definition and its attempts.
 
@@ -136,21 +153,32 @@ class OperatorServiceStub:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]
-    """Streams every event after a given one and, with `follow`, each new one as it happens."""
+    """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+    """
     TailLog: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
     """
     Backup: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.BackupRequest, _operator_service_pb2.BackupResponse]
-    """Streams a copy of the database as of one moment, while the swarm runs."""
+    """Streams a copy of the database as of one moment, while the swarm runs.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+    """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]
-    """Makes a token. Its secret is in the answer and nowhere else."""
+    """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+    after a lost answer, list the tokens and revoke the one without a holder.
+    """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListTokensRequest, _operator_service_pb2.ListTokensResponse]
     """Lists the tokens, without their secrets."""
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTokenRequest, _operator_service_pb2.RevokeTokenResponse]
-    """Makes a token worthless at once. Repeating it changes nothing.
+    """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
@@ -168,11 +196,22 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -181,14 +220,20 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
     transaction. A task that exists keeps its status; with the same definition it is left alone. An
-    ended task gets its new definition and does not run by it: a warning says so.
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
     * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
     """
     ExportTasks: _aio.UnaryStreamMultiCallable[_operator_service_pb2.ExportTasksRequest, _operator_service_pb2.ExportTasksResponse]  # type: ignore[assignment]
-    """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+    """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+    """
     GetTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetTaskRequest, _operator_service_pb2.GetTaskResponse]  # type: ignore[assignment]
     """Returns one task with its definition and its attempts.
 
@@ -270,21 +315,32 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
-    """Streams every event after a given one and, with `follow`, each new one as it happens."""
+    """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+    """
     TailLog: _aio.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]  # type: ignore[assignment]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
     """
     Backup: _aio.UnaryStreamMultiCallable[_operator_service_pb2.BackupRequest, _operator_service_pb2.BackupResponse]  # type: ignore[assignment]
-    """Streams a copy of the database as of one moment, while the swarm runs."""
+    """Streams a copy of the database as of one moment, while the swarm runs.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+    """
     CreateToken: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
-    """Makes a token. Its secret is in the answer and nowhere else."""
+    """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+    after a lost answer, list the tokens and revoke the one without a holder.
+    """
     ListTokens: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTokensRequest, _operator_service_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Lists the tokens, without their secrets."""
     RevokeToken: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTokenRequest, _operator_service_pb2.RevokeTokenResponse]  # type: ignore[assignment]
-    """Makes a token worthless at once. Repeating it changes nothing.
+    """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
@@ -301,11 +357,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     @_abc_1.abstractmethod
@@ -318,9 +385,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
         transaction. A task that exists keeps its status; with the same definition it is left alone. An
-        ended task gets its new definition and does not run by it: a warning says so.
+        ended task gets its new definition and does not run by it: a warning says so. All messages
+        together may have 256 MiB.
 
         Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
         * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
         """
@@ -331,7 +400,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ExportTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.ExportTasksResponse], _abc.AsyncIterator[_operator_service_pb2.ExportTasksResponse]]:
-        """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+        """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+        """
 
     @_abc_1.abstractmethod
     def GetTask(
@@ -503,7 +576,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_operator_service_pb2.WatchEventsResponse]]:
-        """Streams every event after a given one and, with `follow`, each new one as it happens."""
+        """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+        """
 
     @_abc_1.abstractmethod
     def TailLog(
@@ -515,6 +592,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
         """
 
     @_abc_1.abstractmethod
@@ -523,7 +601,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.BackupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.BackupResponse], _abc.AsyncIterator[_operator_service_pb2.BackupResponse]]:
-        """Streams a copy of the database as of one moment, while the swarm runs."""
+        """Streams a copy of the database as of one moment, while the swarm runs.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+        """
 
     @_abc_1.abstractmethod
     def CreateToken(
@@ -531,7 +613,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.CreateTokenResponse, _abc.Awaitable[_operator_service_pb2.CreateTokenResponse]]:
-        """Makes a token. Its secret is in the answer and nowhere else."""
+        """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+        after a lost answer, list the tokens and revoke the one without a holder.
+        """
 
     @_abc_1.abstractmethod
     def ListTokens(
@@ -547,7 +631,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.RevokeTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.RevokeTokenResponse, _abc.Awaitable[_operator_service_pb2.RevokeTokenResponse]]:
-        """Makes a token worthless at once. Repeating it changes nothing.
+        """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
         Errors:
         * `NOT_FOUND` / `TOKEN_NOT_FOUND`.

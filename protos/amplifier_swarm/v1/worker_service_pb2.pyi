@@ -464,7 +464,9 @@ class HeartbeatRequest(_message.Message):
     worker: _builtins.str
     """The worker."""
     incarnation: _builtins.str
-    """As in ClaimTaskRequest."""
+    """The incarnation of the open ClaimTask stream. A heartbeat of another one extends the leases that it
+    lists, but does not count as a sign of the worker, which becomes suspect.
+    """
     phase: Global___WorkerPhase.ValueType
     """How it stands with the worker."""
     @_builtins.property
@@ -654,8 +656,8 @@ class SessionAnswer(_message.Message):
     GO_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     go: _builtins.bool
-    """Whether the session may be spawned, or its end is stored. False after a kill, a stop, a pause
-    before the first session, or a lost lease.
+    """For a start: the process may be spawned. For an end: the end is stored. False after a kill, a
+    stop, a pause before the first session, or a lost lease.
     """
     @_builtins.property
     def order(self) -> Global___Order:

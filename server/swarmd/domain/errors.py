@@ -183,22 +183,37 @@ class ServerStopping(SwarmError):
         super().__init__("the server is going down")
 
 
+class TooManyStreams(SwarmError):
+    """The token, or all callers without one, have too many calls of this method open."""
+
+    reason = "TOO_MANY_STREAMS"
+
+    def __init__(self, method: str, limit: int) -> None:
+        super().__init__(
+            f"{limit} calls of {method} are open already; end one of them, then try again", {"method": method}
+        )
+
+
 class StorageFull(SwarmError):
     """The disk is full or the database can't be written; nothing was changed."""
 
     reason = "STORAGE_FULL"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"the database can't be written: {detail}; nothing was changed")
+    def __init__(self, detail: str, *, what: str = "the database") -> None:
+        super().__init__(f"{what} can't be written: {detail}; nothing was changed")
 
 
 class StorageFailed(SwarmError):
-    """Writing failed in a way that leaves the outcome unknown; the server is stopping."""
+    """A write failed and its outcome is unknown, so the server is stopping; or a read failed."""
 
     reason = "STORAGE_FAILED"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"writing the database failed: {detail}; the outcome is unknown, ask again")
+    def __init__(self, detail: str, *, reading: bool = False) -> None:
+        super().__init__(
+            f"reading the database failed: {detail}; check the disk, or restore a backup with `swarmd --restore FILE`"
+            if reading
+            else f"writing the database failed: {detail}; the outcome is unknown, ask again"
+        )
 
 
 class TokenInvalid(SwarmError):

@@ -88,7 +88,9 @@ async def kill_named(swarm: Swarm, names: Sequence[str], cause: str) -> AsyncIte
         yield await swarm.db.write(kill, urgent=True)
 
 
-async def retry_named(swarm: Swarm, names: Sequence[str]) -> AsyncIterator[ActionBatch]:
+async def retry_named(
+    swarm: Swarm, names: Sequence[str], *, despite_survivors: bool = False
+) -> AsyncIterator[ActionBatch]:
     """Retries the tasks of these names, dependencies first. A name may be the beginning of an id.
 
     A skipped task may be retried once the task that it was skipped for is reopened, so the refused names are tried
@@ -98,7 +100,7 @@ async def retry_named(swarm: Swarm, names: Sequence[str]) -> AsyncIterator[Actio
     while wanted:
         refused: list[RefusedTask] = []
         for batch in _batches(wanted):
-            done = await _retry_batch(swarm, batch)
+            done = await _retry_batch(swarm, batch, despite_survivors=despite_survivors)
             refused += done.refused
             yield ActionBatch(done.tasks, (), done.revived)
         if not refused or len(refused) == len(wanted):
@@ -153,9 +155,12 @@ def _kill_batch(tx: Tx, *, kills: Kills, names: Sequence[str], cause: str) -> Ac
     return ActionBatch(views.tasks(tx, result.keys), result.refused)
 
 
-async def _retry_batch(swarm: Swarm, names: Sequence[str]) -> ActionBatch:
+async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
     """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
-    writes = [swarm.db.write(partial(retries.retry, name=name)) for name in names]
+    writes = [
+        swarm.db.write(partial(retries.retry, name=name, despite_survivors=despite_survivors))
+        for name in names
+    ]
     done: list[RetryResult] = []
     refused: list[RefusedTask] = []
     for name, ended in zip(names, await asyncio.gather(*writes, return_exceptions=True), strict=True):

@@ -14,7 +14,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.session_ids import is_session_id
 from swarmd.engine.attempts.sessions import AttemptReport, SessionEnd, SessionProgress, SessionStart
-from swarmd.store.sessions import LogEntry
+from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
 from swarmd.wire import enums, outcomes, values
 
 T = TypeVar("T")
@@ -119,6 +119,8 @@ def _progress(message: pb.SessionProgress) -> SessionProgress:
         )
         for entry in message.entries
     ]
+    if not all(1 <= entry.number <= MAX_ENTRY_NUMBER for entry in entries):
+        raise InvalidRequest("sessions.entries.number", f"must be from 1 to {MAX_ENTRY_NUMBER}")
     usage = values.read_usage(message.usage) if message.HasField("usage") else None
     return SessionProgress(message.lease_id, message.session_id, entries, usage)
 

@@ -43,12 +43,14 @@ class Actions:
         await answer.collect()
         return pb.KillTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
 
-    async def retry(self, task_ids: Sequence[str], *, failed: bool) -> pb.RetryTaskResponse:
+    async def retry(
+        self, task_ids: Sequence[str], *, failed: bool, despite_survivors: bool = False
+    ) -> pb.RetryTaskResponse:
         """Retries the named tasks, and all failed tasks if `failed`; raises the first refusal if it retries none."""
         names = list(_checked_ids(task_ids))
         if failed:
             names += await self._swarm.db.read(bulk.failed_ids)
-        answer = _TaskAnswer(bulk.retry_named(self._swarm, names))
+        answer = _TaskAnswer(bulk.retry_named(self._swarm, names, despite_survivors=despite_survivors))
         await answer.collect()
         return pb.RetryTaskResponse(
             tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted, revived=answer.revived

@@ -1,9 +1,13 @@
 """Retry budgets, backoff, and the dependents of a failed task."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
+from swarmd.engine.tasks import retries
 from swarmd.store import swarm as store_swarm
 
 
@@ -326,3 +330,62 @@ async def test_a_claim_carries_what_came_of_its_dependencies(swarm: EngineHarnes
     claim = await worker.claim("z")
 
     assert [result.task_id for result in claim.dependency_results] == ["y", "x"]
+
+
+SURVIVORS = '{"kill_receipt": {"survivors": 2}}'
+
+
+async def test_a_task_with_processes_that_could_not_be_ended_is_not_retried_by_itself(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a", max_retries=3))
+    worker = await swarm.worker()
+
+    left = replace(outcome("failed", failure="timeout", error="too long", report=SURVIVORS), survivors=2)
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    await worker.finish(claim, left)
+    await swarm.after_backoff()
+
+    found = await swarm.task("a")
+    assert (found.status, found.failure_class) == ("failed", "timeout")
+    assert found.last_error == "2 processes could not be ended: too long"
+
+
+async def test_a_retry_beside_processes_that_could_not_be_ended_is_refused_unless_it_is_forced(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a"), task("b", max_retries=0))
+    worker = await swarm.worker(slots=2)
+    claims = [await worker.claim(name) for name in ("a", "b")]
+    for claim in claims:
+        await worker.start(claim)
+    await worker.finish(claims[1], outcome("failed"))
+    await swarm.kill("a")
+    await worker.finish(claims[0], outcome("stopped", report=SURVIVORS))
+
+    with pytest.raises(
+        InvalidStatus, match="2 processes could not be ended on worker w1; end them"
+    ) as refused:
+        await retry(swarm, "b", "a")
+    assert refused.value.metadata == {"taskId": "a", "status": "killed"}
+    assert await swarm.statuses("a", "b") == ["killed", "claimed"]
+
+    await swarm.swarm.db.write(lambda tx: retries.retry(tx, "a", despite_survivors=True))
+
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_requeue_leaves_a_task_with_processes_that_could_not_be_ended(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker(slots=2)
+    claims = [await worker.claim(name) for name in ("a", "b")]
+    for claim in claims:
+        await worker.start(claim)
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.emergency_stop(tx, cause="fire"))
+    for claim, report in zip(claims, (SURVIVORS, "{}"), strict=True):
+        await worker.finish(claim, outcome("stopped", report=report))
+
+    requeued = await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+
+    assert requeued == ["b"]

@@ -104,14 +104,21 @@ class Kills:
             )
 
     def resume(self, tx: Tx, *, requeue: bool) -> Sequence[TaskId]:
-        """Ends every pause and stop; returns the interrupted tasks that were put back, if `requeue` is set."""
+        """Ends every pause and stop; returns the interrupted tasks that were put back, if `requeue` is set.
+
+        A task with processes that could not be ended stays killed.
+        """
         if swarm.get(tx).mode is not SwarmMode.RUNNING or swarm.paused_runners(tx):
             swarm.set_mode(tx, SwarmMode.RUNNING, cause="")
             swarm.resume_runners(tx)
             events.append(tx, EventKind.SWARM_RESUMED)
         if not requeue:
             return []
-        ended = [task for task in tasks.interrupted(tx) if task.status is TaskStatus.KILLED]
+        ended = [
+            task
+            for task in tasks.interrupted(tx)
+            if task.status is TaskStatus.KILLED and not attempts.survivors(tx, task.key)
+        ]
         for task in ended:
             # Reopening one may have changed what another of them waits for.
             reopen(tx, tasks.get(tx, task.key))

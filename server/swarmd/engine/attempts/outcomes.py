@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from swarmd.domain.completion import missing_proof
 from swarmd.domain.decision import RESULTS, Decision, RetryRule, decide, decide_lost, release
+from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -14,6 +16,7 @@ from swarmd.domain.model import (
     Lease,
     OrderAction,
     Outcome,
+    OutcomeKind,
     Task,
     WorkerName,
 )
@@ -29,6 +32,7 @@ from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
+from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
 # This many workers must have been refused before a runner is paused everywhere.
@@ -70,10 +74,14 @@ class Outcomes:
         self._rule = RetryRule(backoff, entropy.chance)
 
     def finish(self, tx: Tx, worker: WorkerName, lease_id: str, outcome: Outcome) -> FinishResult:
-        """Ends the attempt by its outcome, or archives an outcome that comes too late."""
+        """Ends the attempt by its outcome, or archives an outcome that comes too late.
+
+        Raises: InvalidRequest if the outcome is a completion without proof.
+        """
         record = leases.find(tx, worker, lease_id)
         if record is None:
             return FinishResult(Disposition.UNKNOWN, None)
+        _refuse_unproven(tx, record, outcome)
         if record.outcome is not None:
             return self._finish_late(tx, record, outcome)
         decision = decide(
@@ -198,3 +206,18 @@ def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker
 
 def _record_pause(tx: Tx, lease: Lease, cause: str) -> None:
     events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
+
+
+def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
+    """Refuses a completion without its proof.
+
+    Raises: InvalidRequest.
+    """
+    lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
+    validate = None
+    if outcome.kind is OutcomeKind.COMPLETED and lacks_verdict:
+        validate = views.definition(tx, record.task.key).validate
+    # An attempt that has ended did have a go, or is archived whatever its task's status is now.
+    status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
+    if fault := missing_proof(outcome, status, validate=validate):
+        raise InvalidRequest("finished.outcome", fault)

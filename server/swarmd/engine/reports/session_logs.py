@@ -18,7 +18,7 @@ GAP: Final = "LOG_KIND_GAP"
 # A page ends after this many characters of text, so that it fits into one message in any language.
 MAX_CHARS: Final = 256 * 1024
 # Bits for more entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
-_NUMBER_BITS: Final = 40
+_NUMBER_BITS: Final = sessions.MAX_ENTRY_NUMBER.bit_length()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import tasks
+from swarmd.store import attempts, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
@@ -20,17 +21,20 @@ class RetryResult:
     revived: int
 
 
-def retry(tx: Tx, name: str) -> RetryResult:
+def retry(tx: Tx, name: str, *, despite_survivors: bool = False) -> RetryResult:
     """Reopens a task with full budgets; a task that waits or runs is left alone.
 
     Raises:
-        InvalidStatus: the task is completed, or is skipped because of a dependency that has not been retried.
+        InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
+            processes of its last attempt that could not be ended (unless `despite_survivors`).
     """
     task = lookup.resolve(tx, name)
     if task.status is TaskStatus.COMPLETED:
         raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
     if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+        if not despite_survivors:
+            _refuse_survivors(tx, task)
         reopen(tx, task)
     _check_alive(tx, tasks.get(tx, task.key))
     return RetryResult(task.key, skipped - tasks.count(tx, TaskStatus.SKIPPED))
@@ -50,6 +54,15 @@ def reopen(tx: Tx, task: Task) -> Task:
         interrupted=False,
         backoff_s=0.0,
     )
+
+
+def _refuse_survivors(tx: Tx, task: Task) -> None:
+    """Refuses to start a task beside processes of its last attempt."""
+    if left := attempts.survivors(tx, task.key):
+        what = f"{survivors_text(left.processes)} on worker {left.worker}"
+        raise InvalidStatus(
+            task.task_id, task.status, doing="retry", hint=f"{what}; end them, then retry --despite-survivors"
+        )
 
 
 def _check_alive(tx: Tx, task: Task) -> None:
