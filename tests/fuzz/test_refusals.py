@@ -146,6 +146,8 @@ async def test_a_departure_in_the_name_of_an_older_process_is_ignored(found: Pre
         ("ReportProgress", worker_pb.ReportProgressRequest(
             worker="w1", sessions=[worker_pb.SessionProgress()] * 1_025), "sessions"),
         ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=0)]), "sessions.entries.number"),
+        ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=1 << 40)]), "sessions.entries.number"),
+        ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=2**63 - 1)]), "sessions.entries.number"),
         ("ReportProgress", progress_of(usage=session_pb2.Usage(output_tokens=-1)), "usage"),
         ("ReportProgress", progress_of(usage=session_pb2.Usage(cost="nan")), "usage.cost"),
         ("FinishTask", worker_pb.FinishTaskRequest(

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from amplifier_swarm.channel import KEEPALIVE, Endpoint, dial
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
+from support.programs import BIN
 from support.server import Client, next_message, server
 from support.waiting import eventually
 from swarmd.config import ServerConfig
@@ -110,6 +112,16 @@ async def test_half_a_tls_set_up_is_refused(tmp_path: Path, settings: dict[str, 
     assert (await start(tmp_path, **settings)).line("swarmd") == f"swarmd: {message}"
 
 
+@pytest.mark.parametrize("flag", [("--db", "\udcff.db"), ("--db", "ok\udcff/swarm.db")])
+def test_a_database_path_that_sqlite_can_not_open_is_one_line(tmp_path: Path, flag: tuple[str, str]) -> None:
+    done = subprocess.run([BIN / "swarmd", *flag], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitCode.USAGE
+    assert "is not valid UTF-8, which SQLite needs; use another folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 WRONG_TLS = {
     "another key": "--tls-key other.pem does not belong to the certificate in cert.pem; the server's own certificate",
     "no key": "--tls-key cert.pem has no private key in PEM form; check the file",
@@ -177,13 +189,13 @@ async def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> N
 
 
 async def test_a_token_file_with_something_else_in_it_is_refused_and_kept(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("my shopping list\n")
+    (tmp_path / "token").write_text("shopping-list\n")
     (tmp_path / "token").chmod(0o600)
 
     refused = await start(tmp_path)
 
     assert refused.code is ExitCode.USAGE
-    assert (tmp_path / "token").read_text() == "my shopping list\n"
+    assert (tmp_path / "token").read_text() == "shopping-list\n"
 
 
 async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ _CONNECTION_FAILURES: Final = (
         ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"
     ),
 )
-_OTHER: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
+OTHER_ERROR: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
 
 
 def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
@@ -103,7 +103,7 @@ def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
             f"swarmd at {server} did not answer in time",
             hint="the outcome is unknown; look, and repeat it",
         )
-    meaning = BY_REASON.get(wire.reason) or _BY_CODE.get(wire.code, _OTHER)
+    meaning = BY_REASON.get(wire.reason) or _BY_CODE.get(wire.code, OTHER_ERROR)
     return _exit(wire, meaning)
 
 

@@ -198,8 +198,9 @@ class OperatorServiceServicer(object):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone. All
-        messages together may have 256 MiB.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so. All messages
+        together may have 256 MiB.
 
         Errors:
         * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
@@ -250,12 +251,13 @@ class OperatorServiceServicer(object):
     def RetryTask(self, request, context):
         """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-        A task that waits or runs is left alone. Attempt numbers go on.
+        A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+        time; one that is refused keeps no other from its retry, and the response names it.
 
-        Errors:
+        Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-        is not among them. None is retried.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+        is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,11 +268,12 @@ class OperatorServiceServicer(object):
 
         One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
         shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-        again unless an operator retries it. Killing a killed task changes nothing.
+        again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+        hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-        Errors:
+        Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,8 +57,9 @@ class OperatorServiceStub:
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone. All
-    messages together may have 256 MiB.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
     * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
@@ -88,23 +89,25 @@ class OperatorServiceStub:
     RetryTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -216,8 +219,9 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone. All
-    messages together may have 256 MiB.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
     * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
@@ -247,23 +251,25 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     RetryTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]  # type: ignore[assignment]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]  # type: ignore[assignment]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]  # type: ignore[assignment]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -378,8 +384,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone. All
-        messages together may have 256 MiB.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so. All messages
+        together may have 256 MiB.
 
         Errors:
         * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
@@ -439,12 +446,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_service_pb2.RetryTaskResponse, _abc.Awaitable[_operator_service_pb2.RetryTaskResponse]]:
         """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-        A task that waits or runs is left alone. Attempt numbers go on.
+        A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+        time; one that is refused keeps no other from its retry, and the response names it.
 
-        Errors:
+        Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-          is not among them. None is retried.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+          is not among them.
         """
 
     @_abc_1.abstractmethod
@@ -457,11 +465,12 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
         shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-        again unless an operator retries it. Killing a killed task changes nothing.
+        again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+        hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-        Errors:
+        Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
         """
 
     @_abc_1.abstractmethod

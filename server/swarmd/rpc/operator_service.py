@@ -99,10 +99,12 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._reads.explain(request.task_id)
 
     async def RetryTask(self, request: pb.RetryTaskRequest, context: Context) -> pb.RetryTaskResponse:
-        return await self._actions.retry(request.task_ids, failed=request.failed)
+        return await self._actions.retry(
+            request.task_ids, failed=request.failed, despite_survivors=request.despite_survivors
+        )
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
-        return pb.KillTaskResponse(tasks=await self._actions.kill(request.task_ids, request.cause))
+        return await self._actions.kill(request.task_ids, request.cause)
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
@@ -190,10 +192,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        change = partial(
-            plans.change_dependency, task_id=request.task_id, dependency=request.dependency, remove=remove
-        )
-        return (await self._reads.tasks([await self._swarm.db.write(change)]))[0]
+        task_id = await self._swarm.change_dependency(request.task_id, request.dependency, remove=remove)
+        return (await self._reads.tasks([task_id]))[0]
 
 
 def _check_not_negative(request: Any, *fields: str) -> None:

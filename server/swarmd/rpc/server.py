@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
+from amplifier_swarm.text_files import without_bom
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc import limits
@@ -89,7 +90,9 @@ def _options() -> list[tuple[str, int]]:
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    pair = (without_bom(tls.key.read_bytes()), without_bom(tls.cert.read_bytes()))
     if tls.client_ca is None:
         return grpc.ssl_server_credentials([pair])
-    return grpc.ssl_server_credentials([pair], tls.client_ca.read_bytes(), require_client_auth=True)
+    return grpc.ssl_server_credentials(
+        [pair], without_bom(tls.client_ca.read_bytes()), require_client_auth=True
+    )

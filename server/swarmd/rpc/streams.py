@@ -163,11 +163,14 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
 
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
     """Yields a copy of the database in chunks; the copy is made beside it, on the same disk."""
-    with _scratch(swarm.db.path) as copy:
-        await swarm.db.backup(copy)
-        with copy.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
-                yield pb.BackupResponse(chunk=chunk)
+    try:
+        with _scratch(swarm.db.path) as copy:
+            await swarm.db.backup(copy)
+            with copy.open("rb") as file:
+                while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
+                    yield pb.BackupResponse(chunk=chunk)
+    except OSError as error:
+        raise StorageFull(error.strerror or str(error), what="the backup") from error
 
 
 @contextlib.contextmanager
