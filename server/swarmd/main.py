@@ -8,6 +8,7 @@ from typing import Final
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.program import check_threads, run_main
 from amplifier_swarm.settings import read_settings
 from amplifier_swarm.standard_streams import print_line
@@ -39,15 +40,21 @@ def _run() -> int:
             f"--db {printable(str(config.db.absolute()))} is not valid UTF-8, which SQLite needs",
             hint="use another folder",
         )
+    protect_process()
     light_imports.load_structlog()
     from amplifier_swarm import logs  # noqa: PLC0415  # after load_structlog
-    from swarmd import daemon  # noqa: PLC0415
+    from swarmd import daemon, maintenance  # noqa: PLC0415
 
     logs.configure("json" if config.log_format == "json" else "text", config.log_level)
     if config.restore is not None:
-        restored = daemon.restore(config, config.restore)
+        restored = maintenance.restore(config, config.restore)
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print_line(f"{PROGRAM} restored {line}")  # scripts read it
+    if config.compact:
+        sizes = maintenance.compact(config)
+        line = f"db={config.db.absolute()} before={sizes.before} after={sizes.after}"
+        print_line(f"{PROGRAM} compacted {line}")  # scripts read it
+    if config.restore is not None or config.compact:
         return ExitCode.OK
     check_threads(THREADS)
     raise_descriptor_limit()  # each connection needs one

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode
+from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.program import run_main
 from swarm_worker.config import PROGRAM, read_config
 
@@ -21,6 +22,7 @@ def run(argv: Sequence[str]) -> int:
         ProgramExit: The program ends with one line on stderr.
     """
     config = read_config(argv, version=__version__)
+    protect_process()
     light_imports.load_structlog()
     if config.check:
         from swarm_worker.preflight.report import print_report  # noqa: PLC0415  # after load_structlog

@@ -22,6 +22,7 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
+from swarm_worker.supervision.orphans import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 
 # Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
@@ -58,8 +59,9 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     """Locks the state folder and builds the worker's context; releases the folder at the end.
 
     Raises:
-        ProgramExit: A flag can't be followed, or sessions of a former process do not end.
+        ProgramExit: A flag can't be followed, /proc shows too little, or sessions of a former process do not end.
     """
+    require_proc()
     env = base_environment(os.environ, passed=config.pass_env)
     mask = Mask(secrets_of(env))
     logs.configure(config.log_format, config.log_level, mask=mask)

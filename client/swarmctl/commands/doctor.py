@@ -10,6 +10,7 @@ from amplifier_swarm.exits import ExitCode
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.doctor.check import Check, failed
+from swarmctl.doctor.database import database_check
 from swarmctl.doctor.machine import machine_checks
 from swarmctl.doctor.render import doctor_blocks, doctor_document
 from swarmctl.doctor.server import server_checks
@@ -45,6 +46,7 @@ def _checks(
     ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
 ) -> Iterator[Check]:
     yield from machine_checks(project_root=project_root, state=db.parent, token_file=ctl.options.token_file)
+    yield database_check(db)
     if not no_server:
         yield from server_checks(ctl)
     yield from worker_checks(installed(), project_root=project_root, flags=flags)

@@ -237,6 +237,22 @@ async def test_a_writer_that_can_not_go_on_fails_its_callers_and_says_so(
         await db.write(partial(record, cause="b"))
 
 
+async def test_a_defect_after_the_commit_ends_all_writing_and_leaves_no_caller_waiting(
+    tmp_path: Path,
+) -> None:
+    db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
+
+    def broken(_commit_s: float, _jobs: int) -> None:
+        raise ZeroDivisionError
+
+    db.hooks.after_commit = broken
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match="the outcome is unknown"):
+            await asyncio.wait_for(db.write(lambda tx: record(tx, "perhaps")), 10)
+    await asyncio.wait_for(db.failed.wait(), 10)
+    await db.close()
+
+
 async def test_reads_see_one_moment_and_do_not_wait_for_writes(db: Database) -> None:
     await db.write(lambda tx: record(tx, "a"))
 

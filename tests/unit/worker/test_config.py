@@ -33,7 +33,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
-        "--check", "--containment", "--check-timeout",
+        "--check", "--containment", "--check-timeout", "--session-umask",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():
@@ -153,3 +153,14 @@ def test_a_session_gets_its_role_and_never_its_lease() -> None:
 def test_a_bad_setting_raises_before_any_change() -> None:
     with pytest.raises(ProgramExit, match="--kill-grace"):
         read_config([*SERVER, "--kill-grace", "-1"], version="0")
+
+
+@pytest.mark.parametrize("mask", ["8", "0o22", "-1", "01000", "1777", "", "u=rwx"])
+def test_a_umask_that_is_not_octal_is_refused_with_its_value(mask: str) -> None:
+    with pytest.raises(ProgramExit, match="expected an octal number from 000 to 777, such as 022"):
+        read_config(["--server", "h:1", "--session-umask", mask], version="1")
+
+
+def test_a_umask_is_octal_and_has_a_default() -> None:
+    assert read_config(["--server", "h:1"], version="1").session_umask == "022"
+    assert read_config(["--server", "h:1", "--session-umask", "0002"], version="1").session_umask == "0002"
