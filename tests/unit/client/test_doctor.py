@@ -235,7 +235,7 @@ def test_a_token_file_that_others_may_read_fails(alone: Ctl) -> None:
     code, checks = report(alone, "--no-server", "--token-file", "token")
 
     assert (code, checks["token file"]["grade"]) == (1, "fail")
-    assert checks["token file"]["hint"] == "chmod 600 token"
+    assert checks["token file"]["hint"] == "chmod 600 token, or give the token in the variable SWARM_TOKEN"
 
 
 @pytest.mark.parametrize(("mode", "grade"), [(0o700, "ok"), (0o750, "fail"), (0o701, "fail")])
