@@ -14,6 +14,7 @@ import structlog
 
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.standard_streams import print_line
 from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
@@ -21,7 +22,7 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import host_of, is_loopback, read_tls, require_tls_or_loopback
+from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
 from swarmd.maintenance import lock_database, refuse_foreign
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
@@ -66,11 +67,12 @@ async def run(config: ServerConfig) -> None:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopErrors())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(config) as (serving, swarm):
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
-        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # scripts wait for it
+        print_line(f"swarmd ready {line}")  # scripts wait for it
         await _wait_first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
             raise _storage_exit(serving.db, swarm.db.failure)
@@ -178,7 +180,7 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
 async def _ensure_token(swarm: Swarm, path: Path) -> None:
     """Ensures that the token file holds an operator's token of this database."""
     if await asyncio.to_thread(path.exists):
-        token = read_token(path)
+        token = read_token(path, variable="")
         if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
             raise ProgramExit(
                 ExitCode.USAGE,

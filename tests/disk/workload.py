@@ -21,7 +21,6 @@ from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.swarm import EnginePolicy, Swarm
-from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
 from swarmd.store.file import connections, opening
@@ -143,7 +142,7 @@ class Work:
     async def _retry(self) -> None:
         if self.number:
             name = f"t{self.rng.randrange(self.number)}"
-            await self.bench.swarm.db.write(partial(retries.retry, task_ids=[name], failed=True))
+            await self.bench.retry(name, failed=True)
 
     async def _stop(self) -> None:
         kills = self.bench.swarm.kills

@@ -4,15 +4,18 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.program import check_threads
 from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
+
+# The threads of gRPC.
+THREADS: Final = 8
 
 
 class CommandContext:
@@ -55,7 +58,5 @@ def connect(options: GlobalOptions) -> "Connection":
 
     server = check_address(options.server, name="--server")
     token = find_token(options.token_file)
-    if not (token.isascii() and token.isprintable()):
-        # gRPC's own error would show the token.
-        raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
+    check_threads(THREADS)
     return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))

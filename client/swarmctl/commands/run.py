@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
@@ -46,6 +47,7 @@ def run(
     Ctrl-C lets the running tasks end; a second Ctrl-C kills them. The same command with the same --db
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
+    protect_process()
     _check_arguments(ctl, project_root)
     plan = read_plan(file)
     settings = RunSettings(

@@ -224,7 +224,12 @@ class Database:
     def _deliver(self, group: list[WriteJob]) -> None:
         for job in group:
             for callback in job.callbacks:
-                callback()
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001  # a defect must not hold the callers of the whole group
+                    self._loop.call_exception_handler(
+                        {"message": "a callback after a commit failed", "exception": error}
+                    )
             if job.done.cancelled():
                 continue
             if job.error is None:

@@ -76,6 +76,11 @@ def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str
     )
 
 
+def rename(tx: Tx, session: SessionRecord) -> None:
+    """Gives the session another id, since the id belongs to the attempt of another worker."""
+    tx.run("session_rename", key=session.key)
+
+
 def end(tx: Tx, session: SessionRecord, *, exit_code: int | None) -> None:
     """Stores the end of the session."""
     tx.defer("session_end", (session.session_id,), key=session.key, exit_code=exit_code, ended_us=tx.now_us)

@@ -32,6 +32,7 @@ from swarmd.store.file.connections import (
 )
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.text_search import add_functions
 from swarmd.store.transaction import ReadTx
 
 # The number of statements that stay prepared: enough for every batch statement in each of its sizes.
@@ -118,6 +119,7 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
             check(connection, path, vfs, thorough=after_crash)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             _configure(connection)
+            add_functions(connection)
             _begin_wal(connection)
             _migrate(connection, path)
             _reconcile_epoch(connection, EpochFile(path))
@@ -130,6 +132,7 @@ def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA trusted_schema=OFF")
+    add_functions(connection)
     _plan_once(connection)
     return connection
 
