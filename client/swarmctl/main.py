@@ -13,11 +13,12 @@ from amplifier_swarm import __version__
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line, printable
 from swarmctl.cli.options import (
-    DEFAULT_SERVER,
     NoColorOption,
     OutputOption,
     ServerOption,
     TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
     TokenFileOption,
     merged_options,
 )
@@ -88,9 +89,11 @@ def _print_version(value: bool) -> None:  # noqa: FBT001  # Typer calls it
 def _root(
     context: typer.Context,
     *,
-    server: ServerOption = DEFAULT_SERVER,
+    server: ServerOption = "",
     token_file: TokenFileOption = None,
     tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     output: OutputOption = Output.TABLE,
     no_color: NoColorOption = False,
     _version: Annotated[

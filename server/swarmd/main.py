@@ -4,11 +4,14 @@ import asyncio
 import gc
 import os
 import sys
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.old_state import server_state
 from amplifier_swarm.settings import read_settings
+from amplifier_swarm.state_paths import STATE, ProjectState, make_state_folder, project_state, working_folder
 from swarmd.config import ServerConfig
 
 # Performance: 10,000 workers register at once in 10.3 s instead of 12.2 s with Python's default of (700, 10, 10),
@@ -38,13 +41,30 @@ def _run(config: ServerConfig) -> None:
     from swarmd import daemon  # noqa: PLC0415
 
     logs.configure("json" if config.log_format == "json" else "text", config.log_level)
+    config, project = _with_database(config)
     if config.restore is not None:
         restored = daemon.restore(config, config.restore)
         line = f"db={config.db.absolute()} epoch={restored.epoch} kept={restored.kept or '-'}"
         print(f"swarmd restored {line}")  # noqa: T201  # scripts read it
         return
     gc.set_threshold(*GC_THRESHOLDS)
-    asyncio.run(daemon.run(config))
+    asyncio.run(daemon.run(config, project))
+
+
+class _Located(NamedTuple):
+    config: ServerConfig
+    project: ProjectState | None
+
+
+def _with_database(config: ServerConfig) -> _Located:
+    """Replaces a default database by that of the project, and moves there what an earlier version left."""
+    if not config.db.is_relative_to(STATE):
+        return _Located(config, None)
+    found = server_state(project_state(working_folder()))
+    if found.note:
+        print(f"swarmd: {found.note}", file=sys.stderr)  # noqa: T201  # for the person who starts it
+    make_state_folder(found.state)
+    return _Located(replace(config, db=found.state.path(config.db)), found.state)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarm_worker.config import PROGRAM, WorkerConfig, read_config
+from swarm_worker.config import PROGRAM, WorkerConfig, read_config, with_state_dir
 
 
 def main() -> None:
@@ -19,7 +19,9 @@ def run(argv: Sequence[str]) -> int:
     """Runs the program and returns its exit code; an expected end is one line on stderr."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before grpc is imported anywhere
     try:
-        config = read_config(argv, version=__version__)
+        config, note = with_state_dir(read_config(argv, version=__version__))
+        if note:
+            print(f"{PROGRAM}: {note}", file=sys.stderr)  # noqa: T201  # logs are not configured yet
         light_imports.load_structlog()
         if config.check:
             return _check(config)

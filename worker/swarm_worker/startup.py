@@ -58,7 +58,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
     templates = read_templates(root)
-    endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
+    token = find_token(config.token_file, projects=(root,))
+    endpoint = Endpoint(server, token, config.tls_ca, config.tls_cert, config.tls_key)
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()

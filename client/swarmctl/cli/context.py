@@ -3,16 +3,22 @@
 Invariant: nothing is dialled, and gRPC is not even imported, before a command asks for `stub`.
 """
 
+import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from amplifier_swarm.credentials import discovered_token_file, find_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarmctl.cli.options import GlobalOptions
+from amplifier_swarm.state_paths import ProjectState, working_folder
+from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
+
+# How tokens of operators begin.
+_OPERATOR_TOKEN: Final = "swt1_operator_"  # noqa: S105  # a prefix
 
 
 class CommandContext:
@@ -29,6 +35,11 @@ class CommandContext:
         if self._connection is None:
             self._connection = connect(self.options)
         return self._connection.stub
+
+    @property
+    def server(self) -> str:
+        """The address of the server."""
+        return server_of(self.options)
 
     def __enter__(self) -> Self:
         return self
@@ -50,12 +61,46 @@ def connect(options: GlobalOptions) -> "Connection":
     """
     # Imported here: `--help` need not wait for gRPC.
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415
-    from amplifier_swarm.credentials import find_token  # noqa: PLC0415
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
-    server = check_address(options.server, name="--server")
+    server = check_address(server_of(options), name="--server")
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     token = find_token(options.token_file)
     if not (token.isascii() and token.isprintable()):
         # gRPC's own error would show the token.
         raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
-    return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))
+    if _is_discovered(options):
+        _refuse_operator_in_session(token)
+    return Connection(Endpoint(server, token, options.tls_ca, options.tls_cert, options.tls_key))
+
+
+def server_of(options: GlobalOptions) -> str:
+    """Returns the address of the server: as given, else that of the project, else the default.
+
+    Server and token of a project go together: with a given token, the default server is meant.
+    """
+    if options.server:
+        return options.server
+    if _is_discovered(options) and (file := discovered_token_file()) is not None:
+        state = ProjectState(project=working_folder(), folder=file.parent)
+        return state.server_address() or DEFAULT_SERVER
+    return DEFAULT_SERVER
+
+
+def _is_discovered(options: GlobalOptions) -> bool:
+    return options.token_file is None and not os.environ.get("SWARM_TOKEN", "").strip()
+
+
+def _refuse_operator_in_session(token: str) -> None:
+    """Refuses the operator's token that a session has not been given but found.
+
+    A fence against accidents: whoever means harm reads the file. See docs/guarantees.md.
+    """
+    session_id = os.environ.get("SWARM_SESSION_ID", "")
+    if session_id and token.startswith(_OPERATOR_TOKEN):
+        raise ProgramExit(
+            ExitCode.DENIED,
+            f"session {session_id} may not use the operator's token of its project",
+            hint="leave orders to people, or pass a token that was made for this by --token-file",
+        )

@@ -12,6 +12,7 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
 from swarmctl.atomic_file import replacing
+from swarmctl.cli.arguments import OptionalTargetFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.plan.source import STDIN
 from swarmctl.plan.write import plan_text
@@ -20,7 +21,7 @@ from swarmctl.render.printer import write
 
 def run(
     ctl: CommandContext,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = STDIN,
+    file: OptionalTargetFile = STDIN,
     *,
     status: Annotated[
         list[StatusName] | None,

@@ -29,7 +29,7 @@ _RESUME: Final = "`swarmctl resume`, when it is mended"
 
 def server_checks(ctl: CommandContext) -> Iterator[Check]:
     """Yields all checks of the server, or the failure that prevents the others."""
-    where = ctl.options.server
+    where = ctl.server
     try:
         asked = datetime.now(UTC)
         answer = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S)
