@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from amplifier_swarm.state_paths import project_state
 from support.waiting import until
 
 BIN = Path(sys.executable).parent
@@ -74,6 +75,20 @@ class Stage:
     def project(self) -> Path:
         return self.folder / "project"
 
+    @property
+    def state(self) -> Path:
+        """The state folder of the server, which starts in `folder`."""
+        return project_state(self.folder, self.environment()).folder
+
+    @property
+    def worker_state(self) -> Path:
+        """The state folder of the workers, which work in `project`."""
+        return project_state(self.project, self.environment()).folder / "worker"
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of a user who keeps all state in this folder."""
+        return environment() | {"XDG_STATE_HOME": str(self.folder / "state-home")}
+
     def start(
         self, name: str, *argv: str, program: str, env: Mapping[str, str] = MappingProxyType({})
     ) -> Program:
@@ -82,7 +97,7 @@ class Stage:
         with out.open("wb") as stdout, err.open("ab") as stderr:
             process = subprocess.Popen(
                 [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
-                env={**environment(), **env},
+                env={**self.environment(), **env},
             )  # fmt: skip
         started = Program(process, out, err)
         self.programs.append(started)
@@ -106,7 +121,7 @@ class Stage:
         where = ("--server", self.address) if server else ()
         done = subprocess.run(
             [str(BIN / "swarmctl"), *where, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60, env=environment(), check=False,
+            text=True, timeout=60, env=self.environment(), check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, (
             f"swarmctl {argv} ended with {done.returncode}: {done.stderr}"

@@ -11,7 +11,7 @@ import yaml
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
-from fakes.operator_server import FakeOperatorServer
+from fakes.operator_server import WORKER_TOKEN, FakeOperatorServer
 from support.operator import TOKEN, FakeOperator, serving
 from swarmctl import main
 
@@ -85,7 +85,9 @@ def fake(
     (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")
     operator.answers |= {
         "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=made.swarm()),
-        "ListTasks": lambda _: wire.ListTasksResponse(tasks=made.tasks, total=len(made.tasks)),
+        "ListTasks": made.list_tasks,
+        "ListTokens": wire.ListTokensResponse(),
+        "CreateToken": wire.CreateTokenResponse(token=WORKER_TOKEN),
         "AddTasks": wire.AddTasksResponse(added=2),
         "ListWorkers": lambda _: wire.ListWorkersResponse(workers=made.workers),
         "WatchEvents": made.complete,

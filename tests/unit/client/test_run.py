@@ -47,7 +47,7 @@ def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorS
     for number, (_, *worker) in enumerate(sorted(fake.calls("workers"), key=lambda call: call[6]), start=1):
         assert worker == shlex.split(
             f"--server {fake.operator.address} --project-root . --name worker-{number} "
-            f"--state-dir {state}/workers --token-file {state}/token --exit-when-done"
+            f"--state-dir {state}/workers --token-file {state}/worker-token --exit-when-done"
         )
 
 
