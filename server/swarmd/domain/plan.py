@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from swarmd.domain.errors import FieldFault, InvalidTasks
-from swarmd.domain.fields import field_faults
+from swarmd.domain.fields import field_faults, field_warnings
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
 
 # A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
+# The client shows 20 warnings and counts the rest.
+MAX_WARNINGS: Final = 100
 # A spelling hint does not justify a comparison with a hundred thousand names.
 MAX_COMPARED: Final = 20_000
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -42,6 +44,8 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
         faults += field_faults(f"tasks[{index}]", task)
         faults += _dependency_faults(index, task.definition, ids, known)
         warnings += _repeated(index, task.definition)
+        if len(warnings) < MAX_WARNINGS:
+            warnings += field_warnings(f"tasks[{index}]", task)
     tasks = [_without_repeats(task) for task in plan]
     if not faults:
         faults += _cycle_faults(tasks, known)
