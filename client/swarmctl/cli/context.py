@@ -64,8 +64,7 @@ def connect(options: GlobalOptions) -> "Connection":
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
     server = check_address(server_of(options), name="--server")
-    if (options.tls_cert is None) != (options.tls_key is None):
-        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+    _check_certificate(options)
     token = find_token(options.token_file)
     if not (token.isascii() and token.isprintable()):
         # gRPC's own error would show the token.
@@ -73,6 +72,35 @@ def connect(options: GlobalOptions) -> "Connection":
     if _is_discovered(options):
         _refuse_operator_in_session(token)
     return Connection(Endpoint(server, token, options.tls_ca, options.tls_cert, options.tls_key))
+
+
+def _check_certificate(options: GlobalOptions) -> None:
+    """Raises ProgramExit unless the client's certificate is complete; gRPC's own error names no file."""
+    cert, key = options.tls_cert, options.tls_key
+    if (cert is None) != (key is None):
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+    if cert is None:
+        return
+    if options.tls_ca is None:
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert needs TLS", hint="give --tls-ca too")
+    # Imported here: few clients have a certificate.
+    import ssl  # noqa: PLC0415
+
+    try:
+        # Without a password, an encrypted key would be asked for at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"{cert} and {key} are not a certificate and its key",
+            hint="check --tls-cert and --tls-key; the key must not be encrypted",
+        ) from error
+    except OSError as error:
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"can't read {cert} or {key}: {error.strerror}",
+            hint="check --tls-cert and --tls-key",
+        ) from error
 
 
 def server_of(options: GlobalOptions) -> str:

@@ -26,12 +26,16 @@ class Result:
 
 
 Ctl = Callable[..., Result]
+VARIABLES = (
+    *("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "SWARM_TLS_CERT", "SWARM_TLS_KEY"),
+    *("SWARM_SESSION_ID", "NO_COLOR", "FORCE_COLOR"),
+)
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hides the machine's own swarm from the tests."""
-    for name in ("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "NO_COLOR", "FORCE_COLOR"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SWARM_TOKEN", TOKEN)
     monkeypatch.setenv("COLUMNS", "200")
