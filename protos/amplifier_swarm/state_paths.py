@@ -171,10 +171,13 @@ def shield_from_git(folder: Path, *, is_ours: Callable[[str], bool]) -> str:
 
     A folder with other files gets no `.gitignore`: git would ignore those files too.
     """
-    names = {path.name for path in folder.iterdir()} - {IGNORE_FILE}
-    if folder.name == PROJECT_FOLDER.name or all(is_ours(name) for name in names):
-        keep_from_git(folder)
-        return ""
+    try:
+        names = {path.name for path in folder.iterdir()} - {IGNORE_FILE}
+        if folder.name == PROJECT_FOLDER.name or all(is_ours(name) for name in names):
+            keep_from_git(folder)
+            return ""
+    except OSError as error:
+        return f"git may take the state in {folder}: {IGNORE_FILE} can't be written ({error.strerror})"
     tree = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
     if tree is None:
         return ""

@@ -99,8 +99,6 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         sender = await stack.enter_async_context(run_sender(targets))
         lock = _lock(path)
         stack.callback(lock.release)
-        if warning := shield_database(path):
-            _log.warning(warning, db=str(path), hint="pass a --db in a folder of its own")
         clock = SystemClock()
         db = _open(path, clock)
         stack.push_async_callback(db.close)
@@ -162,7 +160,7 @@ def restore(config: ServerConfig, backup: Path) -> Restored:
 def _lock(path: Path) -> Lock:
     try:
         durable_files.make_folder(path.parent)
-        return Lock(path.with_name(f"{path.name}.lock"))
+        lock = Lock(path.with_name(f"{path.name}.lock"))
     except DatabaseHeld as error:
         raise ProgramExit(
             ExitCode.NOT_FOUND, f"{path}: {error}", hint="use the server that runs, or give another --db"
@@ -171,6 +169,9 @@ def _lock(path: Path) -> Lock:
         raise ProgramExit(
             ExitCode.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
         ) from error
+    if warning := shield_database(path):
+        _log.warning(warning, db=str(path), hint="pass a --db in a folder of its own")
+    return lock
 
 
 def _open(path: Path, clock: SystemClock) -> Database:

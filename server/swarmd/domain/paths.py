@@ -46,7 +46,7 @@ _ODD: Final = tuple(
         (r"\.\w{1,8}\s+(#|//|--|–|—|-|:)\s", "has a note; is that a part of the name?"),
         (r"\s(->|=>|→)\s", "names two files; is that a part of the name?"),
         (r"\.\w{1,8}\s*[,;]\s*\S", "names several files; give each an entry of its own"),
-        (r"\.\w{1,8}\s+(and|or|&|lines?|new|NEW|TODO)\b", "has a note; is that a part of the name?"),
+        (r"\.\w{1,8}\s+(and|or|&|lines?|new|NEW)\b", "has a note; is that a part of the name?"),
         (r"^[-+•]\s", "begins like a list; is that a part of the name?"),
         (
             r"(?i)^(new|add|file|files)\s*:\s|^(create|modify|update|edit|delete|remove)\b:?\s+\S*[./]",
