@@ -7,7 +7,6 @@ slot for 0.2 s.
 
 import asyncio
 import os
-import sys
 import time
 from typing import Any
 
@@ -36,4 +35,4 @@ async def no_process(launch: Launch, **_others: Any) -> RunEnd:
 
 if __name__ == "__main__":
     setattr(session, "run_guarded", no_process)  # noqa: B010  # the module does not export the name
-    sys.exit(main.run(sys.argv[1:]))
+    main.main()

@@ -158,7 +158,9 @@ def _load(server: str, token: str, seconds: float) -> "subprocess.Popen[bytes]":
 
 def _seq(page: Page, url: str) -> int:
     status: dict[str, Any] = page.evaluate(
-        "url => fetch(url + '/api/status').then(found => found.json())", url
+        "url => fetch(url + '/api/status', {headers: {'X-Swarm-CSRF': localStorage.getItem('swarm-csrf /')}})"
+        ".then(found => found.json())",
+        url,
     )
     return int(status["last_event_seq"])
 

@@ -11,7 +11,9 @@ import typer
 
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.text import one_line, printable
+from amplifier_swarm.program import check_working_directory, exit_for_limit
+from amplifier_swarm.standard_streams import open_closed_streams
+from amplifier_swarm.text import is_utf8, one_line, printable
 from swarmctl.cli.options import (
     NoColorOption,
     OutputOption,
@@ -37,7 +39,16 @@ def main() -> None:
     """Runs the console script."""
     # Hides gRPC's own log lines; gRPC reads the variable at its import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    raise SystemExit(run(sys.argv[1:]))
+    open_closed_streams()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # the interpreter would try again at its exit, and report that in its own way
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print_err(f"{PROGRAM}: can't write to stdout: {error.strerror}")
+            code = code or ExitCode.NEGATIVE
+    raise SystemExit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -70,7 +81,7 @@ def command() -> Any:
 def _check_text(arguments: Sequence[str]) -> None:
     # Python decodes bytes that are not UTF-8 to lone surrogates, which no message can carry.
     for argument in arguments:
-        if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
+        if not is_utf8(argument):
             raise ProgramExit(
                 ExitCode.USAGE, f"not valid UTF-8: {printable(argument)}", hint="correct the argument"
             )
@@ -110,6 +121,13 @@ def _exit_for(error: Exception) -> ProgramExit:
         return error
     if isinstance(error, _COMMAND_LINE_ERROR):
         return _usage(error)
+    if limit := exit_for_limit(error):
+        return limit
+    if isinstance(error, FileNotFoundError) and not error.filename:
+        try:
+            check_working_directory()
+        except ProgramExit as gone:
+            return gone
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return ProgramExit(ExitCode.NEGATIVE, f"{place}{error.strerror or error}")

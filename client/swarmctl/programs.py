@@ -26,4 +26,5 @@ def _program(name: str, *, module: str) -> tuple[str, ...]:
     script = Path(sys.executable).with_name(name)
     if script.exists():
         return (str(script),)
-    return (sys.executable, "-c", f"from {module} import main; main()")
+    # Without -P, modules of the current folder, such as a logging.py of the project, would shadow ours.
+    return (sys.executable, "-P", "-c", f"from {module} import main; main()")

@@ -9,6 +9,8 @@ from typing import Any, Final
 import grpc
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.proxy import channel_options, proxy_variable
+from amplifier_swarm.text_files import without_bom
 
 # A dead peer is noticed within 30 s. gRPC's keepalive timeout alone does nothing in this version: the
 # HTTP/2 ping timeout is the one that counts.
@@ -27,6 +29,7 @@ WINDOW: Final = (
 )
 # Room for the longest definition, and for the rest of a claim or an outcome.
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _OPTIONS: Final = (
     *KEEPALIVE,
     *WINDOW,
@@ -59,33 +62,55 @@ class Endpoint:
         """The metadata that every call must pass: the token."""
         return (("authorization", f"Bearer {self.token}"),)
 
+    @property
+    def proxy_variable(self) -> str | None:
+        """The variable of the environment whose proxy stands between; None if the server is dialled directly."""
+        return proxy_variable(self.server, tls=self.tls_ca is not None)
+
 
 def check_address(text: str, *, name: str) -> str:
-    """Returns the `HOST:PORT` as given; raises ProgramExit if it is not one. `name` is the setting to blame."""
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
-    if match is None or int(match[2]) > 65535:
-        raise ProgramExit(
-            ExitCode.USAGE, f"{name} {text!r} is not a HOST:PORT address", hint="for example 127.0.0.1:7433"
-        )
-    return text
+    """Returns the `HOST:PORT` without blanks around it, such as the line end of a file with variables.
+
+    Raises:
+        ProgramExit: The text is not an address. `name` is the setting to blame.
+    """
+    address = text.strip()
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match["port"]) > 65535:
+        raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is not a HOST:PORT address", hint=_hint(address))
+    return address
+
+
+def _hint(address: str) -> str:
+    if "://" in address:
+        return "leave out the scheme, for example 127.0.0.1:7433"
+    if address.count(":") > 1 and "[" not in address:
+        return "put an IPv6 address into brackets, for example [::1]:7433"
+    if not address.isascii():
+        return "give the ASCII form of the host's name (xn--…)"
+    return "for example 127.0.0.1:7433"
 
 
 def dial(endpoint: Endpoint) -> grpc.aio.Channel:
     """Returns an asyncio channel; every call must pass `endpoint.metadata` itself."""
     credentials = _tls(endpoint)
     if credentials is None:
-        return grpc.aio.insecure_channel(endpoint.server, options=_OPTIONS)
-    return grpc.aio.secure_channel(endpoint.server, credentials, options=_OPTIONS)
+        return grpc.aio.insecure_channel(endpoint.server, options=_options(endpoint))
+    return grpc.aio.secure_channel(endpoint.server, credentials, options=_options(endpoint))
 
 
 def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
     """Returns a blocking channel that adds the token to every call."""
     credentials = _tls(endpoint)
     if credentials is None:
-        channel = grpc.insecure_channel(endpoint.server, options=_OPTIONS)
+        channel = grpc.insecure_channel(endpoint.server, options=_options(endpoint))
     else:
-        channel = grpc.secure_channel(endpoint.server, credentials, options=_OPTIONS)
+        channel = grpc.secure_channel(endpoint.server, credentials, options=_options(endpoint))
     return grpc.intercept_channel(channel, _WithToken(endpoint.metadata))
+
+
+def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
+    return (*_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls_ca is not None))
 
 
 def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:
@@ -100,7 +125,7 @@ def _read(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        return path.read_bytes()
+        return without_bom(path.read_bytes())
     except OSError as error:
         raise ProgramExit(
             ExitCode.USAGE, f"can't read {path}: {error.strerror}", hint="check the --tls flags"

@@ -5,9 +5,17 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.state_paths import PROJECT_FOLDER, TOKEN, states_from, working_folder
+from amplifier_swarm.text import one_line
+from amplifier_swarm.text_files import NotText, decode
+
+VARIABLE: Final = "SWARM_TOKEN"
+_MAX_BYTES: Final = 4096
+_OTHERS_READ: Final = stat.S_IRWXO
+_GROUP_READS: Final = stat.S_IRWXG
 
 
 def find_token(token_file: Path | None, *, projects: Sequence[Path] = ()) -> str:
@@ -18,8 +26,8 @@ def find_token(token_file: Path | None, *, projects: Sequence[Path] = ()) -> str
     """
     if token_file is not None:
         return read_token(token_file)
-    if token := os.environ.get("SWARM_TOKEN", "").strip():
-        return token
+    if text := os.environ.get(VARIABLE, "").strip():
+        return _parse(text, f"the variable {VARIABLE}")
     if (file := discovered_token_file(projects)) is not None:
         return read_token(file)
     raise ProgramExit(
@@ -44,30 +52,59 @@ def discovered_token_file(projects: Sequence[Path] = ()) -> Path | None:
     return None
 
 
-def read_token(path: Path) -> str:
-    """Returns the token in a file; raises ProgramExit unless only the owner may read the file."""
+def read_token(path: Path, *, variable: str = VARIABLE) -> str:
+    """Returns the token in a file; blank lines and lines that begin with `#` are skipped.
+
+    Only the owner may read the file. A file that this user can't change, such as a mounted secret, may be
+    readable by its group too. `variable` is where the caller takes a token from instead; the hints name it.
+
+    Raises:
+        ProgramExit: The file can't be read, holds no token, or is readable by others.
+    """
     try:
-        with path.open(encoding="ascii", errors="strict") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            token = file.read(4096).strip()
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            read_only = bool(os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY)
+            data = file.read(_MAX_BYTES)
     except OSError as error:
-        raise ProgramExit(
-            ExitCode.UNAUTHENTICATED,
-            f"can't read the token file {path}: {error.strerror}",
-            hint="give --token-file",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ProgramExit(
-            ExitCode.UNAUTHENTICATED, f"{path} does not hold a token", hint="give --token-file"
-        ) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ProgramExit(
-            ExitCode.UNAUTHENTICATED,
-            f"the token file {path} may be read by others (mode {stat.S_IMODE(mode):04o})",
-            hint=f"chmod 600 {path}",
-        )
-    if not token:
-        raise ProgramExit(
-            ExitCode.UNAUTHENTICATED, f"the token file {path} is empty", hint="give --token-file"
+        raise _unusable(f"can't read the token file {path}: {error.strerror}") from error
+    _check_mode(path, found, changeable=found.st_uid == os.geteuid() and not read_only, variable=variable)
+    try:
+        text = decode(data)
+    except NotText as error:
+        raise _unusable(f"the token file {path} {error}", hint="write the token alone into it") from error
+    return _parse(text, f"the token file {path}")
+
+
+def _check_mode(path: Path, found: os.stat_result, *, changeable: bool, variable: str) -> None:
+    forbidden = _OTHERS_READ | (_GROUP_READS if changeable else 0)
+    if not stat.S_ISREG(found.st_mode) or not found.st_mode & forbidden:
+        return
+    mode = stat.S_IMODE(found.st_mode)
+    change = f"chmod 600 {path}" if changeable else "mount it with mode 0440 (Kubernetes: defaultMode)"
+    raise _unusable(
+        f"the token file {path} may be read by others (mode {mode:04o})",
+        hint=f"{change}, or give the token in the variable {variable}" if variable else change,
+    )
+
+
+def _parse(text: str, source: str) -> str:
+    """Returns the one token in a text; `source` begins the error."""
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        raise _unusable(f"{source} is empty", hint="write the token into it, or give --token-file")
+    if len(found) > 1:
+        raise _unusable(f"{source} holds {len(found)} lines", hint="keep the line of the token alone")
+    [token] = found
+    # gRPC's own error would show the token, so no such token gets there.
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise _unusable(
+            f"{source} does not hold a token: it has a blank, or a character that is not ASCII",
+            hint="write the token alone into it",
         )
     return token
+
+
+def _unusable(message: str, *, hint: str = "give another --token-file") -> ProgramExit:
+    return ProgramExit(ExitCode.UNAUTHENTICATED, one_line(message, 500), hint=hint)

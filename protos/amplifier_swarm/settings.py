@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.light_imports import FIXED_WIDTH_FORMATTER
+from amplifier_swarm.light_imports import fixed_width_formatter
+from amplifier_swarm.program import check_working_directory
+from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.text import is_utf8, printable
 
 S = TypeVar("S")
 
@@ -62,13 +65,14 @@ def read_settings(
 ) -> S:
     """Reads the settings from flags and environment; raises ProgramExit with one line for a wrong value."""
     parser = _Parser(
-        prog=program, description=summary, allow_abbrev=False, formatter_class=FIXED_WIDTH_FORMATTER
+        prog=program, description=summary, allow_abbrev=False, formatter_class=fixed_width_formatter
     )
     parser.add_argument("--version", action="version", version=f"{program} {version}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
     for field in fields:
         _add_flag(parser, prefix, field)
     given = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
+    check_working_directory()
     values = {}
     for field in fields:
         value = _value(prefix, field, given[field.name])
@@ -97,7 +101,8 @@ def _add_flag(parser: argparse.ArgumentParser, prefix: str, field: dataclasses.F
 def _value(prefix: str, field: dataclasses.Field[Any], given: Any) -> Any:
     default = field.metadata["default"]
     if given is None:
-        text = os.environ.get(variable_of(prefix, field))
+        # A file with variables may have the line ends of another system.
+        text = os.environ.get(variable_of(prefix, field), "").strip("\r\n")
         if not text:
             return default
         given = text.split(field.metadata["separator"]) if isinstance(default, tuple) else text
@@ -111,6 +116,8 @@ def _parse(field: dataclasses.Field[Any], name: str, text: str) -> Any:
     extra = field.metadata
     if isinstance(extra["default"], bool):
         return boolean(name, text)
+    if extra["parse"] is not path and not is_utf8(text):
+        raise ProgramExit(ExitCode.USAGE, f"{name} {printable(text)} is not valid UTF-8", hint="correct it")
     if extra["choices"] and text not in extra["choices"]:
         raise ProgramExit(ExitCode.USAGE, f"{name} {text!r} is not one of {', '.join(extra['choices'])}")
     try:
@@ -178,6 +185,11 @@ class _Parser(argparse.ArgumentParser):
         """Formats the help as wide as the terminal."""
         self.formatter_class = argparse.HelpFormatter
         return super().format_help()
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints help and version by the sink of stdout: a reader that leaves early is not an error."""
+        del file  # errors are raised, so it is stdout
+        print_line(message.rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         raise ProgramExit(ExitCode.USAGE, message, hint=f"see {self.prog} --help")

@@ -14,6 +14,7 @@ from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.light_imports import sha256_hex
+from amplifier_swarm.program import check_working_directory
 
 # Stands for the state folder of the project in the defaults of flags; `ProjectState.path` replaces it.
 STATE: Final = Path("<state>")
@@ -110,12 +111,8 @@ def state_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 def working_folder() -> Path:
     """Returns the working directory; raises ProgramExit if it has been removed."""
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise ProgramExit(
-            ExitCode.USAGE, "the working directory does not exist any more", hint="cd to one that does"
-        ) from error
+    check_working_directory()
+    return Path.cwd()
 
 
 def project_state(project: Path, environ: Mapping[str, str] = os.environ) -> ProjectState:

@@ -44,6 +44,11 @@ def _escaped(char: str, *, newlines: bool) -> str:
     return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"
 
 
+def is_utf8(text: str) -> bool:
+    """Returns False for text from bytes that are not UTF-8: Python decodes them to lone surrogates."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def one_line(text: str, limit: int) -> str:
     """Returns the text on one harmless line of at most `limit` characters; an ellipsis marks a cut."""
     flat = printable(" ".join(text.split()))

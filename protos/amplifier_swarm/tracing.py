@@ -8,9 +8,11 @@ import os
 import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
+
+from amplifier_swarm.proxy import channel_options
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -58,8 +60,14 @@ def close(made: "TracerProvider", *, within_s: float = CLOSE_WITHIN_S) -> None:
 
 
 def _exporter() -> "SpanExporter":
+    from urllib.parse import urlsplit  # noqa: PLC0415  # as above
+
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415  # as above
         OTLPSpanExporter,
     )
 
-    return OTLPSpanExporter()
+    url = urlsplit(next(filter(None, map(os.environ.get, reversed(ENDPOINTS))), ""))
+    address = url.netloc or url.path
+    # The same rule as for a swarmd: no proxy between this machine and a collector on it, or one without TLS.
+    direct = channel_options(address, tls=url.scheme == "https")
+    return OTLPSpanExporter(channel_options=cast("Any", direct) or None)

@@ -4,7 +4,8 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  base: "/",
+  // Relative, so that a proxy may serve the page below a path.
+  base: "./",
   build: {
     outDir: "../swarmd/web/static",
     emptyOutDir: true,

@@ -18,6 +18,9 @@ class ServerConfig:
         None, "Put this backup in place of the database, which is kept beside it, and exit",
         parse=path, metavar="FILE",
     )  # fmt: skip
+    compact: bool = setting(
+        False, "Give the space of deleted tasks in the database back to the disk, and exit"
+    )
     listen: str = setting(
         "127.0.0.1:7433", "Where to serve gRPC; port 0 takes a free one", metavar="HOST:PORT"
     )

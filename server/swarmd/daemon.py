@@ -14,6 +14,7 @@ import structlog
 
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
@@ -22,7 +23,8 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import host_of, is_loopback, read_tls, require_tls_or_loopback
+from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
+from swarmd.maintenance import lock_database, refuse_foreign
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
@@ -33,9 +35,8 @@ from swarmd.store import failpoint
 from swarmd.store.database import Database
 from swarmd.store.file import durable_files
 from swarmd.store.file import restore as restoring
-from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.file.opening import Lock
-from swarmd.store.file.restore import Restored
+from swarmd.store.file.errors import DatabaseUnusable
+from swarmd.store.file.open_files import DatabaseRemoved
 from swarmd.store.sessions import LogLimits
 from swarmd.tracing.exporter import run_trace_exporter
 from swarmd.wire.reads import Reads
@@ -66,6 +67,7 @@ async def run(config: ServerConfig, project: ProjectState | None = None) -> None
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopErrors())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
@@ -73,13 +75,22 @@ async def run(config: ServerConfig, project: ProjectState | None = None) -> None
         if project is not None:
             stack.enter_context(project.announced(serving.address))
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
-        print(f"swarmd ready {line}", flush=True)  # noqa: T201  # scripts wait for it
+        print_line(f"swarmd ready {line}")  # scripts wait for it
         await _wait_first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
-            raise ProgramExit(
-                ExitCode.NEGATIVE, f"writing {serving.db} failed", hint="check the disk, then start again"
-            )
+            raise _storage_exit(serving.db, swarm.db.failure)
         _log.info("stopping")
+
+
+def _storage_exit(db: Path, failure: Exception | None) -> ProgramExit:
+    if isinstance(failure, DatabaseRemoved):
+        _log.error("a file of the database was removed or replaced", db=str(db), why=str(failure))
+        return ProgramExit(
+            ExitCode.NEGATIVE,
+            f"the database {db} was removed or replaced under the running server ({failure}); nothing later is stored",
+            hint="put its folder back or restore a backup, keep it out of reach of `git clean`, then start again",
+        )
+    return ProgramExit(ExitCode.NEGATIVE, f"writing {db} failed", hint="check the disk, then start again")
 
 
 @contextlib.asynccontextmanager
@@ -97,8 +108,9 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
         sender = await stack.enter_async_context(run_sender(targets))
-        lock = _lock(path)
+        lock = lock_database(path)
         stack.callback(lock.release)
+        _shield(path)
         clock = SystemClock()
         db = _open(path, clock)
         stack.push_async_callback(db.close)
@@ -139,44 +151,18 @@ def _policy(config: ServerConfig) -> EnginePolicy:
     )
 
 
-def restore(config: ServerConfig, backup: Path) -> Restored:
-    """Replaces the database by the backup, while no server has it open."""
-    path = config.db.absolute()
-    if not backup.is_file():
-        raise ProgramExit(
-            ExitCode.USAGE,
-            f"{backup} is not a file",
-            hint="give --restore the file that `swarmctl backup` wrote",
-        )
-    lock = _lock(path)
-    try:
-        return restoring.restore(path, backup)
-    except DatabaseUnusable as error:
-        raise ProgramExit(ExitCode.USAGE, f"{backup} can't be restored: {error}") from error
-    finally:
-        lock.release()
-
-
-def _lock(path: Path) -> Lock:
-    try:
-        durable_files.make_folder(path.parent)
-        lock = Lock(path.with_name(f"{path.name}.lock"))
-    except DatabaseHeld as error:
-        raise ProgramExit(
-            ExitCode.NOT_FOUND, f"{path}: {error}", hint="use the server that runs, or give another --db"
-        ) from error
-    except OSError as error:
-        raise ProgramExit(
-            ExitCode.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
-        ) from error
-    if warning := shield_database(path):
-        _log.warning(warning, db=str(path), hint="pass a --db in a folder of its own")
-    return lock
+def _shield(db: Path) -> None:
+    if warning := shield_database(db):
+        _log.warning(warning, db=str(db), hint="pass a --db in a folder of its own")
 
 
 def _open(path: Path, clock: SystemClock) -> Database:
+    refuse_foreign(path)
     try:
         restoring.finish(path)
+        if not path.exists():
+            # After a loss of the state folder this line shows that the swarm begins from nothing.
+            _log.info("making a new database", db=str(path))
         return Database(path, wall_us=clock.wall_us)
     except DatabaseUnusable as error:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
@@ -201,7 +187,7 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
 async def _ensure_token(swarm: Swarm, path: Path) -> None:
     """Ensures that the token file holds an operator's token of this database."""
     if await asyncio.to_thread(path.exists):
-        token = read_token(path)
+        token = read_token(path, variable="")
         if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
             raise ProgramExit(
                 ExitCode.USAGE,
@@ -274,7 +260,8 @@ async def _check_periodically(swarm: Swarm, folder: Path) -> None:
 
 
 async def _check_once(swarm: Swarm, folder: Path) -> None:
-    """Runs one round: silent workers, and the stop file."""
+    """Runs one round: the files of the database, silent workers, the stop file."""
+    swarm.db.check_files()
     await swarm.check_leases()
     if (folder / STOP_FILE).exists():
         stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} exists")

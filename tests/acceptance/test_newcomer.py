@@ -73,7 +73,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a URL": (
         ("swarmctl", "--server", "http://x:1", "status"), 2,
-        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
+        "swarmctl: --server 'http://x:1' is not a HOST:PORT address; leave out the scheme, for example 127.0.0.1:7433",
     ),
     "no such file": (
         ("swarmctl", "import", "ghost.yaml"), 2,
@@ -81,7 +81,8 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a token file that others can read": (
         ("swarmctl", "--token-file", "open-token", "status"), 6,
-        "swarmctl: the token file open-token may be read by others (mode 0644); chmod 600 open-token",
+        ("swarmctl: the token file open-token may be read by others (mode 0644); chmod 600 open-token, or give the "
+         "token in the variable SWARM_TOKEN"),
     ),
     "a wrong token": (
         ("swarmctl", "--token-file", "wrong-token", "status"), 6,

@@ -59,6 +59,26 @@ def test_nothing_forks_where_grpc_lives() -> None:
     assert set(forking) <= MAY_FORK, forking
 
 
+def _interpreters(path: Path) -> list[ast.Tuple | ast.List]:
+    """Returns the argv in a file that begin with our own interpreter."""
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Tuple | ast.List)
+        and node.elts
+        and ast.unparse(node.elts[0]) == "sys.executable"
+    ]
+
+
+def test_no_child_of_ours_imports_modules_of_the_current_folder() -> None:
+    """The folder belongs to a project: its logging.py would run with our rights, and break what needs the real one."""
+    argvs = [argv for path in python_files("server", "worker", "client") for argv in _interpreters(path)]
+
+    assert len(argvs) >= 5
+    for argv in argvs:
+        assert ast.unparse(argv.elts[1]) in ("'-P'", "'-I'"), ast.unparse(argv)
+
+
 @pytest.mark.slow
 async def test_a_worker_that_stands_still_is_noticed_by_its_broken_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,10 +91,9 @@ async def test_a_worker_that_stands_still_is_noticed_by_its_broken_stream(
         "grpc.keepalive_timeout_ms": 1_000,
         "grpc.http2.ping_timeout_ms": 1_000,
     }
-    assert set(quick) <= {name for name, _ in rpc._OPTIONS}, "the server sets all three"
-    monkeypatch.setattr(
-        rpc, "_OPTIONS", tuple((name, quick.get(name, value)) for name, value in rpc._OPTIONS)
-    )
+    options = rpc._options()
+    assert set(quick) <= {name for name, _ in options}, "the server sets all three"
+    monkeypatch.setattr(rpc, "_options", lambda: [(name, quick.get(name, value)) for name, value in options])
     async with server(tmp_path) as served:
         process = subprocess.Popen(  # noqa: ASYNC220  # it returns at once
             [sys.executable, "-c", WORKER, served.address, served.token], stdout=subprocess.PIPE

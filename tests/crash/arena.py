@@ -112,6 +112,11 @@ class Arena:
         ]
         await self.insist(lambda client: client.add(*tasks))
 
+    async def add_large(self) -> None:
+        """Adds tasks with more text than SQLite caches of a copy; most of it stays in the WAL."""
+        for number in range(4):
+            await self.add({f"large-{number}": []}, description="x" * 900_000)
+
     async def until(self, task: str, status: str) -> None:
         """Waits until the task has the status."""
 

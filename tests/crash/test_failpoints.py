@@ -76,7 +76,7 @@ async def test_a_server_killed_in_a_backup_leaves_nothing_of_it(tmp_path: Path, 
     async with arena(tmp_path) as found:
         found.start(f"{place}:1:kill")
         await found.tend()
-        await found.add({"a": []})
+        await found.add_large()
 
         copy = await found.backup()
 

@@ -35,6 +35,7 @@ async def test_a_restore_replaces_the_database_and_keeps_the_old_one(tmp_path: P
         found.start()
         await found.tend()
         await found.add({"old": []})
+        await found.add_large()
         copy = await found.backup()
         await found.add({"new": []})
         found.crash()
@@ -46,7 +47,8 @@ async def test_a_restore_replaces_the_database_and_keeps_the_old_one(tmp_path: P
         assert said.out == f"swarmd restored db={found.db} epoch=2 kept={kept}\n"
         found.start()
         await found.tend()
-        assert await tasks(found) == {"old": 0}
+        large = {f"large-{number}": 0 for number in range(4)}
+        assert await tasks(found) == {"old": 0} | large
         swarm = (await found.call("GetSwarm", pb.GetSwarmRequest())).swarm
         assert swarm.mode == swarm_pb2.SWARM_MODE_PAUSED, "workers of the lost time may still be at work"
         assert swarm.cause.startswith("restored from a backup; resume when ")
@@ -56,7 +58,9 @@ async def test_a_restore_replaces_the_database_and_keeps_the_old_one(tmp_path: P
 
         assert said.out.endswith(f"epoch=3 kept={found.db}.before-restore-2\n")
         found.start()
-        assert await tasks(found) == {"old": 0, "new": 0}, "the kept database is complete, its WAL included"
+        assert await tasks(found) == {"old": 0, "new": 0} | large, (
+            "the kept database is complete, its WAL included"
+        )
 
 
 async def test_a_database_in_use_is_not_replaced(tmp_path: Path) -> None:
@@ -183,12 +187,15 @@ async def test_an_older_copy_put_in_place_by_hand_begins_a_new_epoch_too(tmp_pat
         assert epoch(found.db) == 4, "a new database does not begin at the first epoch again"
 
 
-def test_an_epoch_file_without_a_number_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["many", "", "1" * 16, "-1", "²"])
+def test_an_epoch_file_without_a_number_is_refused(tmp_path: Path, text: str) -> None:
     db = tmp_path / "state" / "swarm.db"
     db.parent.mkdir()
-    db.with_name("EPOCH").write_text("many\n")
+    db.with_name("EPOCH").write_text(f"{text}\n", encoding="utf-8")
 
     said = swarmd(db)
 
     assert said.code == 1
-    assert said.err.startswith(f"swarmd: {db}: EPOCH beside it does not contain a number; write ")
+    assert said.err.startswith(
+        f"swarmd: {db}: EPOCH beside it does not contain a number of at most 15 digits; write "
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from disk.powerloss import lay_out
 from disk.vfs import Disk, Kind, Op, mounted
-from disk.workload import WatchedDatabase, checkpoints_at
+from disk.workload import WatchedDatabase, small_limits
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest, read_content
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
@@ -63,11 +63,11 @@ class Errors:
     unusable: bool = False
 
 
-async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bool) -> Errors:
+async def live(folder: Path, template: Path, nth: int, *, full: bool, sticky: bool, cache_kib: int) -> Errors:
     """Plays one life on a copy of the template; asserts after each failure that its error was true."""
     path = Path(shutil.copy(template, lay_out({}, folder)))
     errors, disk, clock = Errors(), Faulty(nth, full=full, sticky=sticky), FakeClock()
-    with mounted(disk) as vfs, checkpoints_at(25, 50):
+    with mounted(disk) as vfs, small_limits(25, 50, cache_kib=cache_kib):
         try:
             db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
         except DatabaseUnusable:

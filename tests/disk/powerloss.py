@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
+
 from disk.images import Files, Loss, images
 from disk.vfs import Disk, mounted
-from disk.workload import Commit, WatchedDatabase, at_work, checkpoints_at
+from disk.workload import SMALL_CACHE_KIB, Commit, WatchedDatabase, at_work, small_limits
 from support.clock import FakeClock
 from support.database import faults, read_content
 from swarmd.store.file import opening
@@ -30,6 +32,8 @@ class Tally:
     images: int = 0
     commits: int = 0
     checkpoints: int = 0
+    # Pages that were written before their transaction was committed, since the cache was full.
+    spills: int = 0
     losses: collections.Counter[Loss] = field(default_factory=collections.Counter)
     lost: int = 0
     corrupt: int = 0
@@ -52,10 +56,11 @@ class Recording:
     before: dict[str, bytes]
     disk: Disk
     commits: Sequence[Commit]
+    spills: int
 
 
 def run(count: int, seed: int, *, synchronous: str = "FULL") -> Tally:
-    """Judges `count` images of one or more swarms."""
+    """Judges `count` images of one or more swarms; every other swarm has a small page cache."""
     tally = Tally()
     scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
@@ -72,10 +77,11 @@ def run(count: int, seed: int, *, synchronous: str = "FULL") -> Tally:
 async def record(folder: Path, seed: int, synchronous: str) -> Recording:
     """Records a swarm at work on a new database."""
     path, disk, clock = lay_out({}, folder), Disk(), FakeClock()
+    cache_kib = SMALL_CACHE_KIB if seed % 2 else opening.CACHE_KIB
     with mounted(Disk()) as vfs:
         opening.open_writer(path, vfs=vfs).close()
     before = {path.name: path.read_bytes()}
-    with mounted(disk) as vfs, checkpoints_at(*PAGES):
+    with mounted(disk) as vfs, small_limits(*PAGES, cache_kib=cache_kib):
         db = WatchedDatabase(path, disk, wall_us=clock.wall_us, vfs=vfs)
         db._writer.pragma("synchronous", synchronous)
         async with at_work(db, clock, seed) as work:
@@ -84,7 +90,8 @@ async def record(folder: Path, seed: int, synchronous: str) -> Recording:
                 await work.step()
             wrong = await db.read(lambda tx: faults(tx._connection))
             assert wrong == [], f"seed {seed}: the workload itself breaks a rule"
-    return Recording(before, disk, db.commits)
+            spills, _ = db._writer.status(apsw.SQLITE_DBSTATUS_CACHE_SPILL)
+    return Recording(before, disk, db.commits, spills)
 
 
 def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Path) -> None:
@@ -93,6 +100,7 @@ def judge(recording: Recording, count: int, seed: int, tally: Tally, folder: Pat
     at = {commit.digest: index for index, commit in enumerate(recording.commits)}
     first = recording.commits[0].ops
     tally.commits += len(recording.commits)
+    tally.spills += recording.spills
     tally.checkpoints += sum(op.kind == "sync" and op.file == NAME for op in ops)
     for cut, loss, files in images(recording.before, ops, count, random.Random(seed)):
         tally.images += 1
@@ -118,4 +126,5 @@ def lay_out(files: Files, folder: Path) -> Path:
         old.unlink()
     for name, data in files.items():
         (folder / name).write_bytes(data)
+        (folder / name).chmod(0o600)
     return folder / NAME

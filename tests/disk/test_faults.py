@@ -6,15 +6,19 @@ import pytest
 
 from disk import faults
 from disk.faults import Errors
+from disk.workload import SMALL_CACHE_KIB
+from swarmd.store.file import opening
 
 CALLS = 150
 
 
-async def lives(folder: Path, *, full: bool, sticky: bool) -> list[Errors]:
+async def lives(
+    folder: Path, *, full: bool, sticky: bool, cache_kib: int = opening.CACHE_KIB, every: int = 1
+) -> list[Errors]:
     template = faults.template(folder / "template.db")
     found = [
-        await faults.live(folder / "live", template, nth, full=full, sticky=sticky)
-        for nth in range(1, CALLS + 1)
+        await faults.live(folder / "live", template, nth, full=full, sticky=sticky, cache_kib=cache_kib)
+        for nth in range(1, CALLS + 1, every)
     ]
     return [errors for errors in found if errors.fired]
 
@@ -40,3 +44,16 @@ async def test_an_error_of_the_disk_at_a_commit_ends_all_writing_and_loses_nothi
 
     assert len(found) > 140
     assert sum(errors.failed for errors in found) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_disk_that_fails_in_the_middle_of_a_transaction_changes_nothing(
+    tmp_path: Path, *, full: bool
+) -> None:
+    """Transactions larger than the page cache write to the disk before their commit."""
+    found = await lives(tmp_path, full=full, sticky=False, cache_kib=SMALL_CACHE_KIB, every=3)
+
+    assert len(found) > 25
+    assert sum(errors.refused > 0 for errors in found) > 20
+    assert any(errors.failed for errors in found) is not full

@@ -9,7 +9,7 @@ import pytest
 
 from disk.powerloss import lay_out
 from disk.vfs import Disk
-from disk.workload import WatchedDatabase, at_work, checkpoints_at
+from disk.workload import WatchedDatabase, at_work, small_limits
 from support.clock import FakeClock
 from support.database import read_content
 from support.refusals import content, swarmd
@@ -36,7 +36,7 @@ async def lived(folder: Path, seed: int) -> Sequence[Moment]:
     path, clock = folder / NAME, FakeClock()
     db = WatchedDatabase(path, Disk(), wall_us=clock.wall_us)
     moments = []
-    with checkpoints_at(*PAGES):
+    with small_limits(*PAGES):
         async with at_work(db, clock, seed) as work:
             await work.join()
             for number in range(STEPS):

@@ -36,6 +36,7 @@ def test_the_same_holds_without_the_layer_of_checksums() -> None:
     assert tally.images == 400
     assert tally.commits > 100, "there are commits to lose"
     assert tally.checkpoints > 5, "many WALs were folded"
+    assert tally.spills > 100, "transactions exceeded the page cache"
     assert set(tally.losses) == set(Loss)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import apsw
+
 from disk.vfs import Disk
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest
@@ -19,11 +21,14 @@ from swarmd.domain.model import Claim, Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.swarm import EnginePolicy, Swarm
-from swarmd.engine.tasks import retries
 from swarmd.store import database
 from swarmd.store.database import Database
+from swarmd.store.file import connections, opening
 from swarmd.store.group_commit import CommitResult, GroupCommit
 from swarmd.store.sessions import LogEntry
+
+# Ten pages: fewer than most transactions of the workload change.
+SMALL_CACHE_KIB = 40
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,11 @@ class WatchedCommits(GroupCommit):
     tried = ""
 
     def _commit(self, jobs: int) -> CommitResult:
-        self.tried = digest(self._connection)
+        try:
+            self.tried = digest(self._connection)
+        except apsw.Error as error:
+            # The reads need room in the page cache, so they write changed pages to a disk that may fail.
+            return self._roll_back(error)
         return super()._commit(jobs)
 
 
@@ -133,7 +142,7 @@ class Work:
     async def _retry(self) -> None:
         if self.number:
             name = f"t{self.rng.randrange(self.number)}"
-            await self.bench.swarm.db.write(partial(retries.retry, task_ids=[name], failed=True))
+            await self.bench.retry(name, failed=True)
 
     async def _stop(self) -> None:
         kills = self.bench.swarm.kills
@@ -158,9 +167,13 @@ class Work:
 
 
 @contextlib.contextmanager
-def checkpoints_at(idle_pages: int, busy_pages: int) -> Iterator[None]:
-    """Sets checkpoint sizes that a short test reaches."""
-    with mock.patch.multiple(database, CHECKPOINT_IDLE_PAGES=idle_pages, CHECKPOINT_BUSY_PAGES=busy_pages):
+def small_limits(idle_pages: int, busy_pages: int, *, cache_kib: int = opening.CACHE_KIB) -> Iterator[None]:
+    """Sets limits that a short test exceeds: sizes of the WAL, the cache of a copy, and if asked that of the writer."""
+    with (
+        mock.patch.multiple(database, CHECKPOINT_IDLE_PAGES=idle_pages, CHECKPOINT_BUSY_PAGES=busy_pages),
+        mock.patch.object(connections, "COPY_CACHE_KIB", SMALL_CACHE_KIB),
+        mock.patch.object(opening, "CACHE_KIB", cache_kib),
+    ):
         yield
 
 

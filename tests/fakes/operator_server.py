@@ -28,7 +28,7 @@ SWARMD = """\
 echo "$$ $@" >> {folder}/swarmd.calls
 trap 'trap "" TERM; echo asked >> {folder}/swarmd.ends; exit 0' TERM
 {first}
-(umask 077; printf %s {token} > {folder}/state/token)
+(umask 077; printf %s {token} > {folder}/state/token; : >> {folder}/state/swarm.db)
 echo "swarmd ready grpc={address} dashboard=off db={folder}/state/swarm.db pid=$$"
 while [ ! -e {folder}/crash ]; do sleep 0.02; done
 echo "swarmd: the disk is gone" >&2

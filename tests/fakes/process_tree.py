@@ -20,6 +20,7 @@ ESCAPES: Final = {
     "storm": 25,  # deaf, and always another process
     "nohup": 2,
     "pty": 3,
+    "stopper": 2,  # stops its guard again and again
 }
 STYLES: Final = {**ESCAPES, "every": 14}
 
@@ -82,6 +83,16 @@ def storm():
             os._exit(0)
         os.setsid()
 
+def stopper():
+    guard = os.getppid()
+    child(deaf)
+    sign()
+    for _ in range(12):  # fewer times than a guard is continued
+        os.kill(guard, signal.SIGSTOP)
+        time.sleep(0.5)
+    while True:
+        time.sleep(60)
+
 escapes = {
     "plain": lambda: child(stay),
     "setsid": lambda: child(setsid),
@@ -95,6 +106,8 @@ escapes = {
 for name, escape in escapes.items():
     if style in (name, "every"):
         escape()
+if style == "stopper":
+    stopper()
 stay()
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from amplifier_swarm.errors import unpack
@@ -100,8 +100,7 @@ class _Round:
         if error is None:
             changed = method in READS and self._server.state.fingerprint() != before
             return "it only reads, and changed something" if changed and method != "Heartbeat" else ""
-        typed = bool(unpack(error).reason) and error.code() not in _BROKEN
-        if not typed and _parses(method, data):
+        if not unpack(error).reason or error.code() in _BROKEN:
             return f"{error.code().name}: {error.details()}"
         return "it was refused and changed something" if self._server.state.fingerprint() != before else ""
 
@@ -127,15 +126,6 @@ class _Round:
         await self._server.client.call("GetSwarm", pb.GetSwarmRequest())
 
 
-def _parses(method: str, data: bytes) -> bool:
-    module = worker_pb if METHODS[method].containing_service is _SERVICES[0] else pb
-    try:
-        getattr(module, METHODS[method].input_type.name).FromString(data)
-    except DecodeError:
-        return False
-    return True
-
-
 def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Message]]:
     """Yields a good request for each method, in the present state."""
     claim = rng.choice(found.claims)
@@ -150,7 +140,7 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
             phase="p",
             search="task",
             page_size=5,
-            page_token="3",
+            page_token="",
         ),
     )
     yield "ExplainTask", pb.ExplainTaskRequest(task_id=task_id)

@@ -146,6 +146,8 @@ async def test_a_departure_in_the_name_of_an_older_process_is_ignored(found: Pre
         ("ReportProgress", worker_pb.ReportProgressRequest(
             worker="w1", sessions=[worker_pb.SessionProgress()] * 1_025), "sessions"),
         ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=0)]), "sessions.entries.number"),
+        ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=1 << 40)]), "sessions.entries.number"),
+        ("ReportProgress", progress_of(entries=[session_pb2.LogEntry(number=2**63 - 1)]), "sessions.entries.number"),
         ("ReportProgress", progress_of(usage=session_pb2.Usage(output_tokens=-1)), "usage"),
         ("ReportProgress", progress_of(usage=session_pb2.Usage(cost="nan")), "usage.cost"),
         ("FinishTask", worker_pb.FinishTaskRequest(
@@ -317,16 +319,18 @@ async def test_a_message_above_the_limit_is_refused_by_grpc_and_others_are_serve
     ],
     ids=["no UTF-8", "half a surrogate pair", "a length beyond the end", "open groups", "field number 0"],
 )
-async def test_bytes_that_are_not_a_message_are_refused_by_grpc_itself(
+async def test_bytes_that_are_not_a_message_are_refused_with_the_reason(
     found: PreparedServer, method: str, data: bytes
 ) -> None:
     before = found.state.fingerprint()
     channel: Any = found.client.channel
 
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await channel.unary_unary(f"{WORKER}{method}")(data, metadata=found.client.metadata, timeout=20)
+    error = await refusal(
+        channel.unary_unary(f"{WORKER}{method}")(data, metadata=found.client.metadata, timeout=20)
+    )
 
-    assert raised.value.code() in (CODE.INTERNAL, CODE.UNKNOWN)
+    assert (error.code, error.reason) == (CODE.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert error.message == "request: is not a message of this method"
     assert found.state.fingerprint() == before
     await found.client.call("GetSwarm", pb.GetSwarmRequest())
 

@@ -1,19 +1,26 @@
 """The whole daemon in this process: refused starts and the stop file."""
 
+import asyncio
+import errno
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import grpc
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from amplifier_swarm.channel import KEEPALIVE, Endpoint, dial
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2
+from support.programs import BIN
 from support.server import Client, next_message, server
 from support.waiting import eventually
+from swarmd.config import ServerConfig
+from swarmd.listen import LoopErrors, read_tls
 
 
 async def start(folder: Path, **settings: object) -> ProgramExit:
@@ -26,7 +33,6 @@ async def start(folder: Path, **settings: object) -> ProgramExit:
 
 async def test_a_port_that_is_taken_is_refused_and_not_shared(tmp_path: Path) -> None:
     async with server(tmp_path / "one") as first:
-        from swarmd.config import ServerConfig  # noqa: PLC0415
         from swarmd.daemon import serve  # noqa: PLC0415
 
         with pytest.raises(ProgramExit) as caught:
@@ -106,6 +112,71 @@ async def test_half_a_tls_set_up_is_refused(tmp_path: Path, settings: dict[str, 
     assert (await start(tmp_path, **settings)).line("swarmd") == f"swarmd: {message}"
 
 
+@pytest.mark.parametrize("flag", [("--db", "\udcff.db"), ("--db", "ok\udcff/swarm.db")])
+def test_a_database_path_that_sqlite_can_not_open_is_one_line(tmp_path: Path, flag: tuple[str, str]) -> None:
+    done = subprocess.run([BIN / "swarmd", *flag], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitCode.USAGE
+    assert "is not valid UTF-8, which SQLite needs; use another folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+WRONG_TLS = {
+    "another key": "--tls-key other.pem does not belong to the certificate in cert.pem; the server's own certificate",
+    "no key": "--tls-key cert.pem has no private key in PEM form; check the file",
+    "no certificate": "--tls-cert key.pem has no certificate in PEM form; check the file",
+    "an encrypted key": "--tls-key encrypted.pem has a passphrase; give a key without one",
+    "a broken certificate": "--tls-cert broken.pem and --tls-key key.pem can't be used: ",
+    "a junk authority": "--tls-client-ca junk.pem has no certificate in PEM form; give the certificate",
+}
+
+
+def write_tls_files() -> None:
+    authority = trustme.CA()
+    own, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")
+    own.cert_chain_pems[0].write_to_path("cert.pem")
+    own.private_key_pem.write_to_path("key.pem")
+    other.private_key_pem.write_to_path("other.pem")
+    Path("encrypted.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n")
+    Path("broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    Path("junk.pem").write_text("junk")
+
+
+@pytest.mark.parametrize("kind", WRONG_TLS)
+async def test_tls_files_that_do_not_fit_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tls_files()
+    cert = {"no certificate": "key.pem", "a broken certificate": "broken.pem"}.get(kind, "cert.pem")
+    keys = {"another key": "other.pem", "no key": "cert.pem", "an encrypted key": "encrypted.pem"}
+    settings = {"tls_cert": Path(cert), "tls_key": Path(keys.get(kind, "key.pem"))}
+    if kind == "a junk authority":
+        settings["tls_client_ca"] = Path("junk.pem")
+
+    refused = await start(tmp_path / "state", **settings)
+
+    assert refused.code is ExitCode.USAGE
+    assert refused.line("swarmd").startswith(f"swarmd: {WRONG_TLS[kind]}")
+
+
+async def test_a_tls_key_that_everybody_can_read_is_warned_of(tmp_path: Path) -> None:
+    identity = trustme.CA().issue_cert("localhost")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    identity.cert_chain_pems[0].write_to_path(cert)
+    identity.private_key_pem.write_to_path(key)
+
+    warnings = []
+    for mode in (0o644, 0o640, 0o600):
+        key.chmod(mode)
+        with capture_logs() as logs:
+            read_tls(ServerConfig(tls_cert=cert, tls_key=key))
+        warnings.append([(line["mode"], line["path"]) for line in logs])
+
+    assert warnings == [[("0644", str(key))], [], []]
+
+
 async def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     async with server(tmp_path):
         pass
@@ -118,13 +189,13 @@ async def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> N
 
 
 async def test_a_token_file_with_something_else_in_it_is_refused_and_kept(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("my shopping list\n")
+    (tmp_path / "token").write_text("shopping-list\n")
     (tmp_path / "token").chmod(0o600)
 
     refused = await start(tmp_path)
 
     assert refused.code is ExitCode.USAGE
-    assert (tmp_path / "token").read_text() == "my shopping list\n"
+    assert (tmp_path / "token").read_text() == "shopping-list\n"
 
 
 async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(tmp_path: Path) -> None:
@@ -168,3 +239,23 @@ def test_a_dead_peer_is_noticed_by_ping_timeout_and_not_by_keepalive_timeout_alo
     assert names["grpc.http2.ping_timeout_ms"] == names["grpc.keepalive_timeout_ms"] > 0
     assert names["grpc.keepalive_time_ms"] <= 20_000
     assert socket.SO_REUSEPORT
+
+
+async def test_a_failed_accept_is_one_line_a_minute_and_other_errors_keep_their_traceback() -> None:
+    loop = asyncio.get_running_loop()
+    handler = LoopErrors()
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            handler(
+                loop,
+                {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "")},
+            )
+        handler(loop, {"message": "Exception in callback X._start_serving(…)", "exception": ValueError("-1")})
+        handler(loop, {"message": "something else", "exception": (fault := RuntimeError("a bug"))})
+
+    assert [line["event"] for line in logs] == [
+        "no new connection is taken; raise the limit of open files",
+        "an error outside of any task",
+    ]
+    assert (logs[0]["error"], logs[1]["exc_info"]) == ("Too many open files", fault)

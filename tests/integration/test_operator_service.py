@@ -191,6 +191,7 @@ async def test_a_backup_is_a_database_that_a_server_can_run_on(served: Server, t
     folder = Path(str(tmp_path)) / "restored"
     folder.mkdir()
     (folder / "swarm.db").write_bytes(blob)
+    (folder / "swarm.db").chmod(0o600)
     (folder / "token").write_text((served.folder / "token").read_text())
     (folder / "token").chmod(0o600)
 
@@ -234,7 +235,10 @@ async def test_verbs_on_tasks_answer_with_the_tasks_in_the_order_asked_for(serve
     [
         ("KillTask", pb.KillTaskRequest(task_ids=["ghost"]), "TASK_NOT_FOUND"),
         ("KillTask", pb.KillTaskRequest(task_ids=["a"], cause="x" * 501), "INVALID_REQUEST"),
-        ("RetryTask", pb.RetryTaskRequest(task_ids=["a", "ghost"]), "TASK_NOT_FOUND"),
+        ("KillTask", pb.KillTaskRequest(task_ids=["ghost", "phantom"]), "TASK_NOT_FOUND"),
+        ("KillTask", pb.KillTaskRequest(task_ids=["a", ""]), "INVALID_REQUEST"),
+        ("KillTask", pb.KillTaskRequest(task_ids=["a"] * 100_001), "INVALID_REQUEST"),
+        ("RetryTask", pb.RetryTaskRequest(task_ids=["ghost"]), "TASK_NOT_FOUND"),
         ("DrainWorker", pb.DrainWorkerRequest(worker="ghost"), "WORKER_NOT_FOUND"),
         ("DrainWorker", pb.DrainWorkerRequest(), "INVALID_REQUEST"),
         ("DrainWorker", pb.DrainWorkerRequest(all=True, deadline=Duration(seconds=31_536_001)), "INVALID_REQUEST"),

@@ -80,8 +80,11 @@ class Prison:
 
     def guards(self) -> list[int]:
         """Returns the guards of the worker, which are the children of its fork server."""
-        fork_servers = [pid for pid in children_lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
-        return [guard for server in fork_servers for guard in children_lookup()(server)]
+        return [guard for server in self.fork_servers() for guard in children_lookup()(server)]
+
+    def fork_servers(self) -> list[int]:
+        """Returns the fork server of the worker, as a list of one."""
+        return [pid for pid in children_lookup()(self.worker.pid) if _runs(pid, FORK_SERVER)]
 
     def guard_of(self, style: str) -> int:
         """Returns the guard that holds the lock of the session."""

@@ -1,4 +1,4 @@
-"""Eight ways to escape against six ways to be ended, for each containment level: nothing survives.
+"""Nine ways to escape against eight ways to be ended, for each containment level: nothing survives.
 
 The processes write down their own numbers, and the tests look for those. Each test runs all styles at once.
 `pytest tests/kill` prints how long each way took.
@@ -14,6 +14,8 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.containment_levels import LEVELS
 from kill.prison import Prison
 from kill.ways import WAYS, Way, end_all_by, outcomes
+from support.waiting import eventually
+from swarm_worker.guard.procfs import stat
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +59,25 @@ async def test_what_is_left_when_guards_and_worker_are_killed_together_ends_when
     await prison.worker.until(lambda: len(prison.fake.registered) == 2, what="the next one registers")
 
     assert set(prison.survivors()) == escaped
+
+
+@pytest.mark.parametrize("reached", LEVELS[:1], indirect=True)
+async def test_stopped_guards_and_fork_server_of_a_killed_worker_end_when_the_worker_comes_back(
+    prison: Prison,
+) -> None:
+    prison.start()
+    await prison.start_trees()
+    stopped = [*prison.fork_servers(), *prison.guards()]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    prison.worker.end()
+    assert set(prison.survivors()) == set(prison.ledgers)
+
+    prison.start()
+    await prison.worker.until(lambda: len(prison.fake.registered) == 2, what="the next worker registers")
+
+    assert prison.survivors() == {}
+    await eventually(lambda: not any(map(stat, stopped)), "the fork server and the guards are gone")
 
 
 @pytest.mark.parametrize("reached", LEVELS, indirect=True)

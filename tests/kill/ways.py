@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amplifier_swarm.v1 import task_pb2
@@ -52,6 +52,25 @@ async def guard_killed(prison: Prison) -> None:
     assert classes == {task_pb2.FAILURE_CLASS_CRASHED}
 
 
+async def guards_stopped(prison: Prison) -> None:
+    """Stops the guards and their fork server, as a session can, before an operator's kill."""
+    _stop(prison.fork_servers())
+    _stop(prison.guards())
+    await killed(prison)
+
+
+async def guards_stopped_worker_killed(prison: Prison) -> None:
+    """Stops the guards, and kills the worker; the fork server continues the guards."""
+    _stop(prison.guards())
+    prison.worker.end()
+    await prison.wait_calm()
+
+
+def _stop(pids: Sequence[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
 async def timeout(prison: Prison) -> None:
     """Ends sessions by the worker's own clock."""
     await outcomes(prison, task_pb2.OUTCOME_KIND_FAILED)
@@ -73,6 +92,8 @@ WAYS: tuple[Way, ...] = (
     worker_killed,
     worker_frozen,
     guard_killed,
+    guards_stopped,
+    guards_stopped_worker_killed,
     timeout,
 )
 

@@ -11,6 +11,8 @@ SMALL: Final = {
     "late results accepted": Bounds(silences=1, kills=1, accepts=1),
     "sessions that outlast silence": Bounds(silences=1, kills=1, keep=True),
     "backup and restore": Bounds(workers=1, restores=1),
+    "guards that are stopped": Bounds(silences=1, kills=1, stopped_guards=1),
+    "guards that are stopped, crashes": Bounds(worker_crashes=1, stopped_guards=1),
 }
 LARGE: Final = {
     "three workers": Bounds(workers=3, attempts=3, worker_crashes=1, silences=1),
@@ -39,6 +41,8 @@ _SHOWS: Final = {
     "fence_at_go": Bounds(silences=1),
     "doomed_is_ordered": Bounds(silences=1),
     "guards_before_restart": Bounds(worker_crashes=1),
+    "silent_guard_is_killed": Bounds(silences=1, stopped_guards=1),
+    "silent_guard_before_restart": Bounds(worker_crashes=1, stopped_guards=1),
     "joins_in_order": Bounds(worker_crashes=1),
 }
 

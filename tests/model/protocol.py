@@ -30,6 +30,8 @@ class Bounds:
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
+    # How often a session stops its guard.
+    stopped_guards: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
@@ -56,6 +58,8 @@ class Rules:
     fence_at_go: bool = True  # a go that comes after that starts nothing
     doomed_is_ordered: bool = True  # a lease that is being given up is not extended any more
     guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
+    silent_guard_is_killed: bool = True  # a due end comes although the guard was stopped
+    silent_guard_before_restart: bool = True  # a new process ends the session of a guard that was stopped
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 
@@ -98,11 +102,16 @@ class Worker(NamedTuple):
     phase: Phase = Phase.IDLE
     lease: Lease | None = None
     session: Lease | None = None  # alive; outlives the worker until the guard has ended it
+    silent: bool = False  # the guard was stopped, and does nothing by itself
     outbox: frozenset[Lease] = frozenset()
 
-    def may_run(self, lease: Lease) -> bool:
-        """Returns whether a session of the lease lives, or may start without another heartbeat."""
-        return self.session == lease or (self.up and self.fence and self.lease == lease)
+    def may_run(self, lease: Lease, *, silence_is_noticed: bool) -> bool:
+        """Returns whether a session of the lease lives, or may start without another heartbeat.
+
+        The server's wait covers a session that ends in time. It covers no session whose silent guard nobody notices.
+        """
+        guarded = self.session == lease and (silence_is_noticed or not self.silent or self.fence)
+        return guarded or (self.up and self.fence and self.lease == lease)
 
 
 class Store(NamedTuple):
@@ -135,6 +144,7 @@ class Counts(NamedTuple):
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
+    stopped_guards: int = 0
 
 
 class Message(NamedTuple):
@@ -238,7 +248,13 @@ def crashes(state: State, bounds: Bounds) -> Iterator[Step]:
     if state.counts.worker_crashes < bounds.worker_crashes:
         for index, worker in enumerate(state.workers):
             if worker.up:
-                dead = Worker(worker.life, up=False, session=worker.session, outbox=worker.outbox)
+                dead = Worker(
+                    worker.life,
+                    up=False,
+                    session=worker.session,
+                    silent=worker.silent,
+                    outbox=worker.outbox,
+                )
                 workers = with_worker(state, index, dead)
                 yield (
                     f"worker {index} crashes",

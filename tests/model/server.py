@@ -110,11 +110,13 @@ def _silence(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     if store.status is TaskStatus.CLAIMED:
         released = end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
         yield "server takes an unstarted claim back", _given_up(state, released)
-    elif state.doomed:
+        return
+    if state.doomed:
         yield "server writes the loss", _given_up(state, lose(store, attempt, bounds))
-    elif bounds.keep or not (
-        rules.fence_before_loss and state.workers[attempt.worker].may_run(attempt.lease)
-    ):
+        return
+    worker, noticed = state.workers[attempt.worker], rules.silent_guard_is_killed
+    may_run = worker.may_run(attempt.lease, silence_is_noticed=noticed)
+    if bounds.keep or not (rules.fence_before_loss and may_run):
         yield "server decides on a loss", state._replace(doomed=True)
 
 

@@ -21,13 +21,14 @@ from swarmd.domain.model import OutcomeKind
 def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     """Yields the next steps of workers and guards."""
     for index, worker in enumerate(state.workers):
+        yield from _guard_stopped(state, index, worker, bounds)
         if not worker.up:
             yield from _dead(state, index, worker, rules)
             continue
         yield from _session(state, index, worker)
         if worker.fence and state.counts.silences < bounds.silences:
             quiet = _ended(state, index, worker, OutcomeKind.STOPPED, fence=False)
-            if bounds.keep:
+            if bounds.keep or (worker.silent and not rules.silent_guard_is_killed):
                 quiet = state._replace(workers=with_worker(state, index, worker._replace(fence=False)))
             yield f"worker {index} fences itself", quiet._replace(counts=count(state, silences=1))
         if state.up:
@@ -40,12 +41,21 @@ def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
             yield from _hears(state, message, rules)
 
 
+def _guard_stopped(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
+    if worker.session is None or worker.silent or state.counts.stopped_guards >= bounds.stopped_guards:
+        return
+    silent = with_worker(state, index, worker._replace(silent=True))
+    counts = count(state, stopped_guards=1)
+    yield f"the session of worker {index} stops its guard", state._replace(workers=silent, counts=counts)
+
+
 def _dead(state: State, index: int, worker: Worker, rules: Rules) -> Iterator[Step]:
-    if worker.session is not None:
-        ended = with_worker(state, index, worker._replace(session=None))
-        yield f"the guard of worker {index} ends its session", state._replace(workers=ended)
-    if worker.session is None or not rules.guards_before_restart:
-        alive = Worker(worker.life + 1, session=worker.session, outbox=worker.outbox)
+    if worker.session is not None and not (worker.silent and not rules.silent_guard_before_restart):
+        ended = with_worker(state, index, worker._replace(session=None, silent=False))
+        yield f"the session of dead worker {index} ends", state._replace(workers=ended)
+    gives_up = worker.silent and not rules.silent_guard_before_restart
+    if worker.session is None or gives_up or not rules.guards_before_restart:
+        alive = Worker(worker.life + 1, session=worker.session, silent=worker.silent, outbox=worker.outbox)
         yield f"worker {index} starts again", state._replace(workers=with_worker(state, index, alive))
 
 
@@ -64,7 +74,12 @@ def _ended(
         # A worker that waits for the go waits on, and looks at the fence when the go comes.
         return state._replace(workers=with_worker(state, index, worker._replace(fence=fence)))
     idle = worker._replace(
-        phase=Phase.IDLE, lease=None, session=None, fence=fence, outbox=worker.outbox | {worker.lease}
+        phase=Phase.IDLE,
+        lease=None,
+        session=None,
+        silent=False,
+        fence=fence,
+        outbox=worker.outbox | {worker.lease},
     )
     sent = tell(state, Message("finish", index, worker.lease, outcome=outcome))
     return state._replace(workers=with_worker(state, index, idle), sent=sent)

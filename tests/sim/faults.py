@@ -22,11 +22,14 @@ class Faults:
         self._world = simulation.world
         self._server = simulation.server
         self._dice = self._world.dice("faults")
+        # A stream of its own, so that the other faults of a seed are what they would be without it.
+        self._guard_dice = self._world.dice("stopped guards")
         self._calm = False
 
     def start(self) -> None:
         """Schedules the first fault."""
         self._schedule()
+        self._schedule_stopped_guard()
 
     def stop(self) -> None:
         """Ends all faults: frozen processes go on, and dead ones start again."""
@@ -127,6 +130,21 @@ class Faults:
         guards = [guard for guard in self._all.machines[name].guards if guard.untouched]
         if worker is not None and not worker.frozen and guards:
             self._dice.choice(guards).lose()
+
+    def _schedule_stopped_guard(self) -> None:
+        every_s = 3 * self._all.setting.fault_every_s
+        self._world.at(self._guard_dice.expovariate(1 / every_s), self._stop_guard)
+
+    def _stop_guard(self) -> None:
+        """Stops a guard. A frozen worker with a guard that stays stopped is not promised to do no harm."""
+        if self._calm:
+            return
+        name = self._guard_dice.choice(list(self._all.workers))
+        worker = self._all.workers[name]
+        guards = [guard for guard in self._all.machines[name].guards if guard.untouched]
+        if worker is not None and not worker.frozen and guards:
+            self._guard_dice.choice(guards).stop()
+        self._schedule_stopped_guard()
 
     def _any_worker(self) -> tuple[str, SimWorker | None]:
         name = self._dice.choice(list(self._all.workers))

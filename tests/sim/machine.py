@@ -13,6 +13,8 @@ from swarmd.domain.model import Lease
 GRACE_S = 5.0
 # The time until somebody sees the end of a process that ends at once.
 MOMENT_S = 0.02
+# The fork server of a dead worker ends what a guard that stays stopped does not end.
+FORK_SERVER_ENDS_S = 12.0
 
 
 @dataclass(slots=True)
@@ -87,6 +89,9 @@ class Guard:
         self._ledger = ledger
         self._dice = dice
         self._ending = False
+        # Whether the session keeps its guard stopped: nothing that the guard should do happens then.
+        self.stopped = False
+        self._missed: list[Call] = []
         self._end: Due = world.at(end.after_s, partial(self._over, "exit"))
         self._fence: Due | None = None
 
@@ -103,6 +108,9 @@ class Guard:
 
     def kill(self, why: str, grace_s: float) -> None:
         """Sends TERM, and KILL after the grace period; some sessions end at once, others only by KILL."""
+        if self.stopped:
+            self._missed.append(partial(self.kill, why, grace_s))
+            return
         if not self.alive:
             return
         takes_s = self._dice.choice((MOMENT_S, self._dice.uniform(0, grace_s), grace_s + MOMENT_S))
@@ -120,11 +128,32 @@ class Guard:
         if self.on_end is not None:
             self.on_end(None)
 
+    def stop(self) -> None:
+        """Stops the guard, as its session can; the session stops it again after each SIGCONT."""
+        self._world.log(f"the session {self.tree.name} stops its guard")
+        self.stopped = True
+
+    def resume(self) -> None:
+        """Lets the guard do what it has missed."""
+        self.stopped = False
+        missed, self._missed = self._missed, []
+        for call in missed:
+            call()
+
+    def end_from_outside(self) -> None:
+        """Ends the tree of a guard that is still stopped."""
+        if self.alive:
+            self.stopped = False
+            self._over("ended from outside")
+
     def kill_orphans(self) -> None:
         """Kills the tree that a lost guard has left."""
         self._ledger.end(self.tree, "swept")
 
     def _over(self, why: str) -> None:
+        if self.stopped:
+            self._missed.append(partial(self._over, why))
+            return
         self.alive = False
         self._stop_timers()
         self._ledger.end(self.tree, why)
@@ -171,6 +200,13 @@ class Machine:
         for guard in self.guards:
             guard.on_end = None
             guard.kill("orphaned", GRACE_S)
+            if guard.stopped:
+                self.world.at(FORK_SERVER_ENDS_S, guard.end_from_outside)
+
+    def continue_guards(self) -> None:
+        """Lets the fork server continue guards; it does so while the worker is frozen."""
+        for guard in self.guards:
+            guard.resume()
 
     def kill_orphans(self) -> int:
         """Kills what lost guards have left; returns the number of trees."""

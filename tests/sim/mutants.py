@@ -12,6 +12,7 @@ from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import Go
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
+from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
@@ -116,10 +117,20 @@ def silent_changes(patch: pytest.MonkeyPatch) -> None:
 def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     """Charges a worker's death to the task's retries."""
 
-    def judge(task: Any, failure: Any, **rest: Any) -> Any:
+    def decide_retry(task: Any, failure: Any, **rest: Any) -> Any:
         return policy.decide_retry(
             task, FailureClass.AGENT_ERROR if failure == "worker_lost" else failure, **rest
         )
+
+    patch.setattr(decision, "decide_retry", decide_retry)
+
+
+def builders_pay_for_their_judges(patch: pytest.MonkeyPatch) -> None:
+    """Retries a task whose validator failed by itself."""
+
+    def judge(task: Any, failure: Any, **rest: Any) -> Any:
+        final = failure in policy.FINAL_FAILURES
+        return policy.decide_retry(task, FailureClass.PROVIDER_LIMITED if final else failure, **rest)
 
     patch.setattr(decision, "decide_retry", judge)
 
@@ -151,13 +162,18 @@ def beats_are_not_obeyed(patch: pytest.MonkeyPatch) -> None:
 def late_results_always_count(patch: pytest.MonkeyPatch) -> None:
     """Lets the result of a lost attempt complete the task even after a kill, or under the next attempt."""
     patch.setattr(
-        late_results, "still_counts", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
+        late_results, "counts_by_itself", lambda tx, record, outcome: outcome.kind is OutcomeKind.COMPLETED
     )
 
 
 def overtaken_requests_count(patch: pytest.MonkeyPatch) -> None:
     """Believes a request for a stream whenever it comes."""
     patch.setattr(registry, "_refuse_outdated", lambda record, identity: None)
+
+
+def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker wait forever for a guard that its session has stopped."""
+    patch.setattr(WatchedRun, "check", lambda self, now_s: None)
 
 
 HARSH: Final = Setting(chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
@@ -173,12 +189,14 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 2),
     silent_changes: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
+    builders_pay_for_their_judges: (HARSH, 5),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (HARSH, 9),
     worker_without_fence: (SLOW, 3),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 5),
+    silent_guards_are_ignored: (HARSH, 0),
 }
 TRIES: Final = 60
 

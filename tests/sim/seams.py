@@ -7,7 +7,7 @@ log and its random numbers. All else is the program's own code.
 import asyncio
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
@@ -17,20 +17,21 @@ import pytest
 
 from amplifier_swarm.v1.task_pb2 import OUTCOME_KIND_COMPLETED
 from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
-from sim.machine import Ledger, Machine, Tree
+from sim.machine import Guard, Ledger, Machine, Tree
 from sim.process import PROCESS, Process
 from sim.world import Violated, World
 from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import SUBREAPER, Containment
-from swarm_worker.guard.protocol import FENCE, KillCounts, ended_report, parse_order
+from swarm_worker.guard.protocol import ALIVE_REPORT, FENCE, PING, KillCounts, ended_report, parse_order
 from swarm_worker.rpc import batcher, heartbeat, retry, session_reporter
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.storage import outbox
 from swarm_worker.storage.outbox import Outbox
-from swarm_worker.supervision import fence, guarded_run, kill_receipt, limits_watch
+from swarm_worker.supervision import fence, guard_watch, guarded_run, kill_receipt, limits_watch
 from swarm_worker.supervision.guard_locks import GuardLock
+from swarm_worker.supervision.guard_watch import GuardWatch, WatchedRun
 from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
@@ -63,6 +64,7 @@ class SimSupervisor:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.machine = host().machine
+        self.guards = SimpleNamespace(watch=GuardWatch(lambda: None))
 
     def cgroup_for(self, name: str) -> str:
         return ""
@@ -102,6 +104,35 @@ class SimHostWatch:
         await asyncio.get_running_loop().create_future()
 
 
+class SimGuardClient:
+    """The worker's handle on a guard of the model, which never stays continued."""
+
+    pid = 0
+
+    def __init__(self, model: Guard, send: Callable[[bytes], bool]) -> None:
+        self._model = model
+        self.send = send
+
+    def is_stopped(self) -> bool:
+        """Returns whether the session keeps the guard stopped."""
+        return self._model.stopped
+
+    def resume(self) -> None:
+        """Does nothing: the session stops the guard again at once."""
+
+    def ping(self) -> None:
+        """Asks for a sign of life."""
+        self.send(PING)
+
+    def kill(self) -> None:
+        """Kills the guard."""
+        if self._model.alive:
+            self._model.lose()
+
+    async def wait(self) -> None:
+        """Returns at once."""
+
+
 class SimGuardedRun(GuardedRun):
     """The worker's side of a guard, without pipes and program."""
 
@@ -126,9 +157,12 @@ class SimGuardedRun(GuardedRun):
         self._model = machine.spawn(tree, end, session=bool(role))
         self._model.set_fence(fence_s)
         self._model.on_end = lambda why: self._host.enter(partial(self._on_model_end, why))
-        self._guard: Any = SimpleNamespace(send=self._send, wait=_no_wait)
+        self._guard: Any = SimGuardClient(self._model, self._send)
+        self._watched = WatchedRun(self._guard, self._name, grace_s=self._limits.grace_s, fence_s=fence_s)
+        self._supervisor.guards.watch.add(self._watched)
 
     def close(self) -> None:
+        self._supervisor.guards.watch.remove(self._watched)
         self._model.kill("orphaned", self._limits.grace_s)
 
     def _on_model_end(self, why: str | None) -> None:
@@ -145,6 +179,9 @@ class SimGuardedRun(GuardedRun):
         order = parse_order(packet)
         if order.name == FENCE:
             self._model.set_fence(order.number)
+        elif order.name == PING:
+            if not self._model.stopped:
+                self._host.enter(partial(self._on_report, ALIVE_REPORT))
         else:
             self._model.kill("order", order.number)
         return True
@@ -202,7 +239,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, shutdown, retry, batcher, outbox, slots)),
+        *((module, "_log", log) for module in (worker, shutdown, retry, guard_watch, batcher, outbox, slots)),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),
@@ -216,6 +253,8 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
             (module, "time", SimpleNamespace(monotonic=lambda: world.now_s))
             for module in (limits_watch, kill_receipt)
         ),
+        (guard_watch, "boot_s", lambda: world.now_s),
+        (guarded_run, "now_s", lambda: world.now_s),
         (session_reporter, "time", SimpleNamespace(time=lambda: world.now_s)),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -229,10 +268,6 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
 
 def _module(thing: Any) -> Any:
     return __import__(thing.__module__, fromlist=["_"])
-
-
-async def _no_wait() -> None:
-    """Returns at once."""
 
 
 async def _snapshot(root: Any, files: Any) -> Snapshot:

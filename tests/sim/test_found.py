@@ -25,7 +25,7 @@ from swarmd.domain.errors import StreamReplaced
 from swarmd.domain.model import DependencyFailurePolicy
 from swarmd.domain.policy import Backoff
 from swarmd.engine.swarm import EnginePolicy, Swarm
-from swarmd.engine.tasks import plans, retries
+from swarmd.engine.tasks import plans
 from swarmd.store.transaction import Tx
 
 RUN = DependencyFailurePolicy.RUN
@@ -48,7 +48,7 @@ async def test_a_retry_of_a_task_and_of_one_that_waits_for_it_starts_them_in_ord
     await swarm.add(task("a"), task("b", "a", on_dependency_failure=RUN))
     await swarm.kill("b", "a")
 
-    await swarm.swarm.db.write(partial(retries.retry, task_ids=["a", "b"], failed=False))
+    await swarm.retry("a", "b")
 
     assert await swarm.statuses("a", "b") == ["not_started", "blocked"]
     await (await swarm.worker()).complete("a")
@@ -62,7 +62,7 @@ async def test_a_requeue_of_a_task_and_of_one_that_waits_for_it_starts_them_in_o
     worker = await swarm.worker(slots=2)
     await fail_for_good(swarm, worker, "a")
     await worker.claim("b")
-    await swarm.swarm.db.write(partial(retries.retry, task_ids=["a"], failed=False))
+    await swarm.retry("a")
     await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=""))
 
     await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
@@ -79,7 +79,7 @@ async def test_a_task_that_is_blocked_again_during_its_backoff_is_claimed_in_the
     worker = await swarm.worker()
     await worker.fail("a")
     await worker.fail("b")
-    await swarm.swarm.db.write(partial(retries.retry, task_ids=["a"], failed=False))
+    await swarm.retry("a")
     if restarted:
         await swarm.swarm.boot()
     await swarm.after_backoff()

@@ -42,6 +42,11 @@ class SimWorker(Process):
         world.log(f"{self.name} starts")
         self.run(self._live())
 
+    def freeze(self) -> None:
+        """Freezes the process, like SIGSTOP; the fork server looks after the guards."""
+        super().freeze()
+        self.machine.continue_guards()
+
     def crash(self) -> None:
         """Kills the process by SIGKILL."""
         self.world.log(f"{self.name} is killed")

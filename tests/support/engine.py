@@ -26,8 +26,10 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.engine import bulk
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import SessionStart
+from swarmd.engine.bulk import ActionBatch
 from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.observer import Observer
 from swarmd.engine.swarm import EnginePolicy, Swarm
@@ -50,13 +52,14 @@ def task(task_id: str, *dependencies: str, status: str = "not_started", **fields
 
 
 def outcome(kind: str, *, failure: str | None = None, error: str = "", report: str = "{}") -> Outcome:
-    """Returns an outcome with a digest of its own."""
+    """Returns an outcome with a digest of its own, as a worker with --no-validation reports it."""
     return Outcome(
         kind=OutcomeKind(kind),
         failure_class=None if failure is None else FailureClass(failure),
         error=error,
         report=report,
         digest=next(_DIGESTS).to_bytes(32, "big"),
+        validation_waived=True,
     )
 
 
@@ -159,8 +162,14 @@ class EngineHarness:
     async def kinds(self, task_id: str = "") -> list[str]:
         return [event.kind.value for event in await self.events(task_id)]
 
-    async def kill(self, *task_ids: str, cause: str = "") -> Sequence[TaskId]:
-        return await self.swarm.db.write(partial(self.swarm.kills.kill, task_ids=task_ids, cause=cause))
+    async def kill(self, *names: str, cause: str = "") -> list[str]:
+        """Kills tasks; raises the first refusal."""
+        return await _all_done(bulk.kill_named(self.swarm, names, cause))
+
+    async def retry(self, *names: str, failed: bool = False) -> list[str]:
+        """Retries tasks, and all failed ones if `failed`; raises the first refusal."""
+        wanted = [*names, *(await self.swarm.db.read(bulk.failed_ids) if failed else ())]
+        return await _all_done(bulk.retry_named(self.swarm, wanted))
 
     async def drain_writes(self) -> None:
         """Waits for every write that was started."""
@@ -171,6 +180,13 @@ class EngineHarness:
         """Moves the clock past all backoffs."""
         self.clock.pass_s(seconds)
         await self.drain_writes()
+
+
+async def _all_done(batches: AsyncIterator[ActionBatch]) -> list[str]:
+    done = [batch async for batch in batches]
+    for refusal in [refusal for batch in done for refusal in batch.refused]:
+        raise refusal.error
+    return [view.task_id for batch in done for view in batch.tasks]
 
 
 @contextlib.asynccontextmanager

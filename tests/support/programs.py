@@ -90,14 +90,22 @@ class Stage:
         return environment() | {"XDG_STATE_HOME": str(self.folder / "state-home")}
 
     def start(
-        self, name: str, *argv: str, program: str, env: Mapping[str, str] = MappingProxyType({})
+        self,
+        name: str,
+        *argv: str,
+        program: str,
+        env: Mapping[str, str] = MappingProxyType({}),
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> Program:
+        """Starts a program; its streams go to files unless descriptors are given for them."""
         out, err = self.folder / f"{name}.out", self.folder / f"{name}.err"
         out.write_bytes(b"")
-        with out.open("wb") as stdout, err.open("ab") as stderr:
+        with out.open("wb") as out_file, err.open("ab") as err_file:
             process = subprocess.Popen(
-                [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL,
                 env={**self.environment(), **env},
+                stdout=out_file if stdout is None else stdout, stderr=err_file if stderr is None else stderr,
             )  # fmt: skip
         started = Program(process, out, err)
         self.programs.append(started)

@@ -88,7 +88,7 @@ def test_a_working_directory_that_is_gone_gets_one_line(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
 
-    with pytest.raises(ProgramExit, match="does not exist any more"):
+    with pytest.raises(ProgramExit, match="the working directory can't be used"):
         state_paths.working_folder()
 
 

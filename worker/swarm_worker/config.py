@@ -46,6 +46,13 @@ class FoundConfig(NamedTuple):
     note: str = ""
 
 
+def umask(text: str) -> str:
+    """Checks a umask in octal."""
+    if not text or len(text) > 4 or set(text) - set("01234567") or int(text, 8) > 0o777:
+        raise ValueError("expected an octal number from 000 to 777, such as 022")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
     """The settings of a worker; each field is a flag and a variable."""
@@ -97,6 +104,9 @@ class WorkerConfig:
         ContainmentName.AUTO.value,
         "what holds a session's processes together",
         choices=tuple(ContainmentName),
+    )
+    session_umask: str = setting(
+        "022", "the umask of sessions and checks, in octal", parse=umask, metavar="MASK"
     )
     check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import structlog
 
 from amplifier_swarm import logs
 from amplifier_swarm.channel import Endpoint, check_address
 from amplifier_swarm.credentials import find_token
+from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
 from swarm_worker.config import WorkerConfig
@@ -19,7 +22,14 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
+from swarm_worker.supervision.orphans import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
+
+# Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
+DESCRIPTORS_PER_SLOT: Final = 14
+DESCRIPTORS_OF_WORKER: Final = 40
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,9 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     """Locks the state folder and builds the worker's context; releases the folder at the end.
 
     Raises:
-        ProgramExit: A flag can't be followed, or sessions of a former process do not end.
+        ProgramExit: A flag can't be followed, /proc shows too little, or sessions of a former process do not end.
     """
+    require_proc()
     env = base_environment(os.environ, passed=config.pass_env)
     mask = Mask(secrets_of(env))
     logs.configure(config.log_format, config.log_level, mask=mask)
@@ -60,6 +71,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     templates = read_templates(root)
     token = find_token(config.token_file, projects=(root,))
     endpoint = Endpoint(server, token, config.tls_ca, config.tls_cert, config.tls_key)
+    if endpoint.proxy_variable:
+        _log.info("the server is reached through a proxy", variable=endpoint.proxy_variable)
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
@@ -69,6 +82,29 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
             yield Startup(context, endpoint)
         finally:
             spans.close()
+
+
+def fit_slots(slots: int) -> int:
+    """Returns the slots that the limit of file descriptors allows, after raising the limit if needed.
+
+    Raises:
+        ProgramExit: The limit does not allow even one slot.
+    """
+    limit = raise_descriptor_limit(DESCRIPTORS_OF_WORKER + DESCRIPTORS_PER_SLOT * slots)
+    allowed = min(slots, (limit - DESCRIPTORS_OF_WORKER) // DESCRIPTORS_PER_SLOT)
+    hint = "raise the hard limit: ulimit -Hn, or LimitNOFILE= of the unit"
+    if allowed < 1:
+        raise ProgramExit(
+            ExitCode.USAGE, f"a limit of {limit} open files is too low for even one session", hint=hint
+        )
+    if allowed < slots:
+        _log.warning(
+            f"fewer slots than --slots: the limit of open files allows no more; {hint}",
+            slots=allowed,
+            wanted=slots,
+            limit=limit,
+        )
+    return allowed
 
 
 def project_root(path: Path) -> Path:

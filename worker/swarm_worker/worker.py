@@ -5,10 +5,9 @@ import gc
 import itertools
 import os
 import signal
-import socket
-import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,9 @@ import structlog
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.host import host_name
+from amplifier_swarm.program import check_threads
+from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
@@ -30,7 +32,7 @@ from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.retry import OutageLog
 from swarm_worker.shutdown import Shutdown
-from swarm_worker.startup import WorkerContext, started
+from swarm_worker.startup import WorkerContext, fit_slots, started
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 # How long sessions may outlast the last answer of a server that does not say it.
 STOP_AFTER_S: Final = 1_500.0
+# Those of gRPC, one for blocking writes, and a margin.
+THREADS: Final = 12
 
 _log = structlog.get_logger()
 
@@ -241,7 +245,7 @@ class Worker:
             slots=self._config.slots,
             labels=dict(self._config.label),
             runner=self._context.runner.name,
-            host=socket.gethostname(),
+            host=host_name(),
             pid=os.getpid(),
             version=self._context.version,
             containment=self._supervisor.containment.level,
@@ -256,7 +260,9 @@ def serve(config: WorkerConfig, *, version: str) -> None:
     Raises:
         ProgramExit: A flag can't be followed, or the server will never accept this worker.
     """
+    check_threads(THREADS)
     with started(config, version=version) as (context, endpoint):
+        config = replace(config, slots=fit_slots(config.slots))
         create_preflight(
             context.runner, project_root=context.project_root, own=os.environ, env=context.env
         ).require()
@@ -267,13 +273,13 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
     """Connects one worker to its server and runs it until it has left; raises ProgramExit as `Worker.run`."""
 
     def ready() -> None:
-        sys.stdout.write(
+        print_line(
             f"{PROGRAM} ready name={context.folder.name} server={config.server} runner={context.runner.name}"
-            f" slots={config.slots} pid={os.getpid()}\n"
+            f" slots={config.slots} pid={os.getpid()}"
         )
-        sys.stdout.flush()
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
+    gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)
         loop = asyncio.get_running_loop()

@@ -44,6 +44,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),
     "STREAM_REPLACED": ExitMapping(ExitCode.CONFLICT),
     "SERVER_STOPPING": ExitMapping(ExitCode.UNREACHABLE, "try again when it is back"),
+    "TOO_MANY_STREAMS": ExitMapping(ExitCode.NEGATIVE),
     "STORAGE_FULL": ExitMapping(ExitCode.NEGATIVE, "nothing was changed; free some space at the server"),
     "STORAGE_FAILED": ExitMapping(ExitCode.UNREACHABLE, "the outcome is unknown; look, and repeat it"),
     "TOKEN_INVALID": ExitMapping(
@@ -93,7 +94,7 @@ _CONNECTION_FAILURES: Final = (
         ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"
     ),
 )
-_OTHER: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
+OTHER_ERROR: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
 
 
 def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
@@ -107,7 +108,7 @@ def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
             f"swarmd at {server} did not answer in time",
             hint="the outcome is unknown; look, and repeat it",
         )
-    meaning = BY_REASON.get(wire.reason) or _BY_CODE.get(wire.code, _OTHER)
+    meaning = BY_REASON.get(wire.reason) or _BY_CODE.get(wire.code, OTHER_ERROR)
     return _exit(wire, meaning)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from amplifier_swarm.credentials import discovered_token_file, find_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.program import check_threads
 from amplifier_swarm.state_paths import ProjectState, working_folder
 from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
 
+# The threads of gRPC.
+THREADS: Final = 8
 # How tokens of operators begin.
 _OPERATOR_TOKEN: Final = "swt1_operator_"  # noqa: S105  # a prefix
 
@@ -66,11 +69,9 @@ def connect(options: GlobalOptions) -> "Connection":
     server = check_address(server_of(options), name="--server")
     _check_certificate(options)
     token = find_token(options.token_file)
-    if not (token.isascii() and token.isprintable()):
-        # gRPC's own error would show the token.
-        raise ProgramExit(ExitCode.UNAUTHENTICATED, "SWARM_TOKEN holds no token", hint="give --token-file")
     if _is_discovered(options):
         _refuse_operator_in_session(token)
+    check_threads(THREADS)
     return Connection(Endpoint(server, token, options.tls_ca, options.tls_cert, options.tls_key))
 
 

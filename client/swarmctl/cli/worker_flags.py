@@ -58,6 +58,8 @@ class WorkerFlags:
         ContainmentName | None, _option("What holds a session's processes together.", "LEVEL")
     ] = None
 
+    session_umask: Annotated[str | None, _option("The umask of sessions, in octal.", "MASK")] = None
+
     def argv(self) -> Iterator[str]:
         """Yields the arguments of the flags that were given."""
         for field in fields(self):

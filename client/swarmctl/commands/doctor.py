@@ -12,6 +12,7 @@ from swarmctl.cli.arguments import DatabaseFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.doctor.check import Check, failed
+from swarmctl.doctor.database import database_check
 from swarmctl.doctor.machine import machine_checks
 from swarmctl.doctor.render import doctor_blocks, doctor_document
 from swarmctl.doctor.server import server_checks
@@ -42,8 +43,10 @@ def run(
 def _checks(
     ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
 ) -> Iterator[Check]:
-    state = project_state(project_root).path(db).parent
-    yield from machine_checks(project_root=project_root, state=state, token_file=ctl.options.token_file)
+    database = project_state(project_root).path(db)
+    state, token_file = database.parent, ctl.options.token_file
+    yield from machine_checks(project_root=project_root, state=state, token_file=token_file)
+    yield database_check(database)
     if not no_server:
         yield from server_checks(ctl)
     yield from worker_checks(installed(), project_root=project_root, flags=flags)

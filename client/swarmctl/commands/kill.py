@@ -12,9 +12,9 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     GetSwarmRequest,
     GetTaskRequest,
     GetTaskResponse,
-    KillTaskRequest,
 )
 from amplifier_swarm.v1.task_pb2 import Task
+from swarmctl.api import task_actions
 from swarmctl.api.kill_wait import KillWait
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskIds
@@ -36,21 +36,31 @@ def run(
     ] = None,
 ) -> ExitCode:
     """A killed task is never run again unless it is retried. Prints how each process tree was ended, once
-    its worker has proven that nothing is left; names workers that are silent.
+    its worker has proven that nothing is left; names workers that are silent. A task that can't be killed keeps no
+    other alive.
     """
     before = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.last_event_seq
-    request = KillTaskRequest(task_ids=tasks, cause=cause)
-    killed = ctl.stub.KillTask(request, timeout=DEADLINE_S).tasks
+    result = task_actions.kill(ctl.stub, tasks, cause=cause)
+    task_actions.show_refusals(result)
+    refusal = task_actions.refusal_exit(result, done="killed")
+    if refusal is not None and not result.changed:
+        raise refusal
     if no_wait:
-        ctl.printer.show(killed, list_document, changed_blocks)
-        return ExitCode.OK
-    wait = KillWait(ctl.stub, killed)
+        ctl.printer.show(result.tasks, list_document, changed_blocks)
+        return _end(refusal)
+    wait = KillWait(ctl.stub, result.tasks)
     if wait.pending:
         print_err(f"swarmctl: waiting until the processes of {', '.join(wait.pending)} are gone")
     wait.wait(after=before, within_s=timeout)
-    answers = list(_fetch_tasks(ctl, killed))
+    answers = list(_fetch_tasks(ctl, result.tasks))
     ctl.printer.show(answers, killed_document, killed_blocks)
     _raise_unless_proven(wait, answers)
+    return _end(refusal)
+
+
+def _end(refusal: ProgramExit | None) -> ExitCode:
+    if refusal is not None:
+        raise refusal
     return ExitCode.OK
 
 

@@ -6,9 +6,8 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest
 from swarmctl import text_format
-from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.api import task_actions
 from swarmctl.cli.arguments import OptionalTaskIds
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
@@ -20,15 +19,30 @@ def run(
     tasks: OptionalTaskIds = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="All tasks that have failed.")] = False,
+    despite_survivors: Annotated[
+        bool,
+        typer.Option("--despite-survivors", help="Also if processes of the last attempt could not be ended."),
+    ] = False,
 ) -> None:
     """Failed, killed and skipped tasks get full budgets again; tasks that were skipped because of them wait
-    for them again. Attempt numbers go on. A task that waits or runs is left alone.
+    for them again. Attempt numbers go on. A task that waits or runs is left alone. One that can't be retried keeps no
+    other from its retry.
     """
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
-    answer = ctl.stub.RetryTask(RetryTaskRequest(task_ids=tasks, failed=failed), timeout=DEADLINE_S)
-    ctl.printer.show(answer.tasks, list_document, changed_blocks)
-    if not answer.tasks:
+    result = task_actions.retry(ctl.stub, tasks or (), failed=failed, despite_survivors=despite_survivors)
+    task_actions.show_refusals(result)
+    refusal = task_actions.refusal_exit(result, done="retried")
+    if refusal is not None and not result.changed:
+        raise refusal
+    ctl.printer.show(result.tasks, list_document, changed_blocks)
+    if result.omitted:
+        print_err(
+            f"swarmctl: and {text_format.plural(result.omitted, 'more task')} retried; see `swarmctl list`"
+        )
+    if not result.changed:
         print_err("swarmctl: no task has failed")
-    if answer.revived:
-        print_err(f"swarmctl: {text_format.plural(answer.revived, 'skipped task')} revived")
+    if result.revived:
+        print_err(f"swarmctl: {text_format.plural(result.revived, 'skipped task')} revived")
+    if refusal is not None:
+        raise refusal

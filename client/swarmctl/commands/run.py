@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
 from amplifier_swarm.state_paths import STATE, project_state
 from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
@@ -45,6 +46,7 @@ def run(
     Ctrl-C lets the running tasks end; a second Ctrl-C kills them. The same command with the same --db
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
+    protect_process()
     _check_arguments(ctl, project_root)
     plan = read_plan(file)
     settings = RunSettings(

@@ -1,5 +1,6 @@
 """The checks of the server: its answer, the role of the token, its version, mode and clock."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -9,6 +10,7 @@ import grpc
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.proxy import VARIABLES, proxy_variable
 from amplifier_swarm.v1.operator_service_pb2 import (
     GetSwarmRequest,
     GetSwarmResponse,
@@ -30,6 +32,7 @@ _RESUME: Final = "`swarmctl resume`, when it is mended"
 def server_checks(ctl: CommandContext) -> Iterator[Check]:
     """Yields all checks of the server, or the failure that prevents the others."""
     where = ctl.server
+    yield from proxy_check(where, tls=ctl.options.tls_ca is not None)
     try:
         asked = datetime.now(UTC)
         answer = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S)
@@ -45,6 +48,14 @@ def server_checks(ctl: CommandContext) -> Iterator[Check]:
         yield _refused(error, where)
     except ProgramExit as end:
         yield failed_by("server", end)
+
+
+def proxy_check(server: str, *, tls: bool) -> Iterator[Check]:
+    """Names the proxy between this machine and the server, if there is one."""
+    if variable := proxy_variable(server, tls=tls):
+        yield ok("proxy", f"{server} is reached through the proxy of ${variable}; no_proxy excludes hosts")
+    elif any(os.environ.get(name) for name in VARIABLES):
+        yield ok("proxy", f"{server} is dialled directly; a proxy of the environment is not used for it")
 
 
 def version_check(server: str) -> Check:

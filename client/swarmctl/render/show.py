@@ -163,6 +163,14 @@ def _verdict_blocks(verdict: Verdict) -> Iterator[Block]:
         yield prose(verdict.summary)
 
 
+def proof_fact(receipt: KillReceipt) -> tuple[str, Cell]:
+    """Returns the time of the proof that nothing is left; with survivors, that there is no proof."""
+    took = text_format.span(text_format.seconds(receipt.duration))
+    if receipt.survivors:
+        return "not empty", cell(f"after {took}: end the survivors on the worker's host", "red")
+    return "proven empty", cell(f"after {took}")
+
+
 def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
     """Yields the receipt of a kill, and the last output of the session."""
     yield facts(
@@ -170,7 +178,7 @@ def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
         ("SIGTERM", cell(receipt.terminated)),
         ("SIGKILL", cell(receipt.killed)),
         ("survivors", cell(receipt.survivors, "red" if receipt.survivors else "")),
-        ("proven empty", cell(f"after {text_format.span(text_format.seconds(receipt.duration))}")),
+        proof_fact(receipt),
         ("containment", cell(receipt.containment)),
     )
     if receipt.last_output:

@@ -58,7 +58,9 @@ def _state_text(worker: WorkerReceipt) -> str:
         case Reach.ORDERED:
             return "ordered to end"
         case Reach.STOPPED:
-            return f"gone at {stopped_at(worker) or 'an unknown time'}"
+            survivors = worker.total("survivors")
+            gone = f"{survivors} survived" if survivors else "gone"
+            return f"{gone} at {stopped_at(worker) or 'an unknown time'}"
         case Reach.UNREACHABLE | Reach.SILENT:
             if worker.keeps:
                 return f"{worker.reach}: those to be kept end when it is heard again"

@@ -82,11 +82,14 @@ class Child:
             self._process.send_signal(stop_signal)
 
     def last_line(self) -> str:
-        """Returns the last line of the log; empty if this process has logged nothing."""
-        with self.log.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, end - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+        """Returns the last line of the log; empty if this process has logged nothing, or the log was removed."""
+        try:
+            with self.log.open("rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, end - _TAIL_BYTES))
+                lines = file.read().decode(errors="replace").strip().splitlines()
+        except FileNotFoundError:
+            return ""
         return one_line(lines[-1], _LINE_LIMIT) if lines else ""
 
     def exit_text(self, code: int) -> str:

@@ -149,6 +149,12 @@ class _Run:
 
     def server_lost_error(self) -> ProgramExit:
         """Returns the error for an unexpected end of swarmd."""
+        if not self._paths.db.exists():
+            return ProgramExit(
+                ExitCode.NEGATIVE,
+                f"the database {self._paths.db} was removed in the middle of the run; its results are lost",
+                hint="keep its folder out of reach of `git clean`; the same command begins from nothing",
+            )
         last = self._server.child.last_line()
         problem = f"swarmd ended in the middle of the run{': ' if last else ''}{last}"
         return ProgramExit(ExitCode.NEGATIVE, problem, hint="the same command goes on where it was")

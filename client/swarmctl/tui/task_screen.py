@@ -61,7 +61,8 @@ def task_lines(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime)
     if (receipt := receipt_of(answer)) is not None:
         ended = f"{receipt.terminated} by SIGTERM, {receipt.killed} by SIGKILL, {receipt.survivors} survived"
         took = text_format.span(text_format.seconds(receipt.duration))
-        kill_text = f"kill: {receipt.processes_found} processes found, {ended}; proven after {took}"
+        proof = f"not empty after {took}" if receipt.survivors else f"proven after {took}"
+        kill_text = f"kill: {receipt.processes_found} processes found, {ended}; {proof}"
         yield [cell(kill_text, "red" if receipt.survivors else "magenta")]
 
 

@@ -70,6 +70,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DASHBOARD_OFF: _ErrorReason.ValueType  # 18
     """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
+    ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 19
+    """The token has too many calls of this method open. Code `RESOURCE_EXHAUSTED`. Metadata: `method`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -125,6 +127,8 @@ ERROR_REASON_RESULT_NOT_FOUND: ErrorReason.ValueType  # 17
 """
 ERROR_REASON_DASHBOARD_OFF: ErrorReason.ValueType  # 18
 """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
+ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 19
+"""The token has too many calls of this method open. Code `RESOURCE_EXHAUSTED`. Metadata: `method`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:
@@ -155,6 +159,8 @@ class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpE
     """The route has no such method. Status 405."""
     HTTP_ERROR_REASON_INTERNAL: _HttpErrorReason.ValueType  # 10
     """A bug in the server; its log says more. Status 500."""
+    HTTP_ERROR_REASON_HEAD_TOO_LARGE: _HttpErrorReason.ValueType  # 11
+    """The request's line and headers are longer than 16 KiB. Status 431."""
 
 class HttpErrorReason(_HttpErrorReason, metaclass=_HttpErrorReasonEnumTypeWrapper):
     """Names the errors that HTTP alone returns; the others are those above. May grow."""
@@ -181,4 +187,6 @@ HTTP_ERROR_REASON_METHOD_NOT_ALLOWED: HttpErrorReason.ValueType  # 9
 """The route has no such method. Status 405."""
 HTTP_ERROR_REASON_INTERNAL: HttpErrorReason.ValueType  # 10
 """A bug in the server; its log says more. Status 500."""
+HTTP_ERROR_REASON_HEAD_TOO_LARGE: HttpErrorReason.ValueType  # 11
+"""The request's line and headers are longer than 16 KiB. Status 431."""
 Global___HttpErrorReason: _TypeAlias = HttpErrorReason  # noqa: Y015

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import error_reason_pb2 as _error_reason_pb2
 from amplifier_swarm.v1 import event_pb2 as _event_pb2
 from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from amplifier_swarm.v1 import swarm_pb2 as _swarm_pb2
@@ -326,7 +327,9 @@ class GetTaskResponse(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Attempt]:
-        """Its attempts, the earliest first."""
+        """Its attempts, the earliest first. Where all of it would have more than 14 MiB, the earliest attempts
+        come without what was reported of them: builder result, checks, verdict, late results.
+        """
 
     def __init__(
         self,
@@ -359,9 +362,11 @@ class ListTasksRequest(_message.Message):
     search: _builtins.str
     """Only tasks whose id or name contains this text, whatever the case. All if empty."""
     page_size: _builtins.int
-    """At most this many. Default 100; more than 1,000 is taken as 1,000."""
+    """At most this many; fewer come where they would have more than 2 MiB. 0 means 100; more than 1,000
+    is taken as 1,000; a negative value is refused.
+    """
     page_token: _builtins.str
-    """`next_page_token` of the page before, with all else unchanged."""
+    """`next_page_token` of the page before. Opaque; refused with another filter."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.TaskStatus.ValueType]:
         """Only tasks with one of these statuses. All if empty."""
@@ -500,6 +505,36 @@ class Reason(_message.Message):
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
+class TaskRefusal(_message.Message):
+    """A task that was left as it is, by the name that the request gave it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The name in the request."""
+    reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why, for programs."""
+    message: _builtins.str
+    """Why, for people."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskRefusal: _TypeAlias = TaskRefusal  # noqa: Y015
+
+@_typing.final
 class RetryTaskRequest(_message.Message):
     """Request message for OperatorService.RetryTask."""
 
@@ -507,21 +542,27 @@ class RetryTaskRequest(_message.Message):
 
     TASK_IDS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    DESPITE_SURVIVORS_FIELD_NUMBER: _builtins.int
     failed: _builtins.bool
     """All that have failed, besides those."""
+    despite_survivors: _builtins.bool
+    """Retries a task also if processes of its last attempt could not be ended. Without it such a task is refused
+    with INVALID_STATUS, since a new attempt would run beside these processes.
+    """
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The tasks."""
+        """The tasks. At most 100,000."""
 
     def __init__(
         self,
         *,
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.bool = ...,
+        despite_survivors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["despite_survivors", b"despite_survivors", "failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -535,21 +576,31 @@ class RetryTaskResponse(_message.Message):
 
     TASKS_FIELD_NUMBER: _builtins.int
     REVIVED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
     revived: _builtins.int
     """How many skipped tasks wait again because of it."""
+    omitted: _builtins.int
+    """How many more tasks were retried than `tasks` has room for."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
-        """The tasks as they now are, in the order asked for."""
+        """The retried tasks as they now are, each after those that it depends on: as many as fit into 2 MiB."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """The tasks that were not retried."""
 
     def __init__(
         self,
         *,
         tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
         revived: _builtins.int = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revived", b"revived", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "revived", b"revived", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -567,7 +618,7 @@ class KillTaskRequest(_message.Message):
     """Why, for the log. At most 500 characters."""
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The tasks."""
+        """The tasks. At most 100,000."""
 
     def __init__(
         self,
@@ -590,18 +641,28 @@ class KillTaskResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TASKS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.int
+    """How many more tasks were killed than `tasks` has room for."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
-        """The tasks, `KILLED` or `KILLING`, in the order asked for."""
+        """The tasks, `KILLED` or `KILLING`, in the order asked for: as many as fit into 2 MiB."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """The tasks that were not killed."""
 
     def __init__(
         self,
         *,
         tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

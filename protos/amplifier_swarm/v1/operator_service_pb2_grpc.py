@@ -30,11 +30,22 @@ class OperatorServiceStub(object):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+    out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+    CreateLoginCode then make a second token or code.
     """
 
     def __init__(self, channel):
@@ -165,20 +176,34 @@ class OperatorServiceServicer(object):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+    out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+    CreateLoginCode then make a second token or code.
     """
 
     def AddTasks(self, request_iterator, context):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so. All messages
+        together may have 256 MiB.
 
         Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
         * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
         """
@@ -188,6 +213,9 @@ class OperatorServiceServicer(object):
 
     def ExportTasks(self, request, context):
         """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,12 +251,13 @@ class OperatorServiceServicer(object):
     def RetryTask(self, request, context):
         """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-        A task that waits or runs is left alone. Attempt numbers go on.
+        A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+        time; one that is refused keeps no other from its retry, and the response names it.
 
-        Errors:
+        Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-        is not among them. None is retried.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+        is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,11 +268,12 @@ class OperatorServiceServicer(object):
 
         One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
         shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-        again unless an operator retries it. Killing a killed task changes nothing.
+        again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+        hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-        Errors:
+        Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -334,6 +364,9 @@ class OperatorServiceServicer(object):
 
     def WatchEvents(self, request, context):
         """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,6 +377,7 @@ class OperatorServiceServicer(object):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -351,13 +385,17 @@ class OperatorServiceServicer(object):
 
     def Backup(self, request, context):
         """Streams a copy of the database as of one moment, while the swarm runs.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateToken(self, request, context):
-        """Makes a token. Its secret is in the answer and nowhere else.
+        """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+        after a lost answer, list the tokens and revoke the one without a holder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -371,7 +409,7 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeToken(self, request, context):
-        """Makes a token worthless at once. Repeating it changes nothing.
+        """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
         Errors:
         * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
@@ -521,11 +559,22 @@ class OperatorService(object):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+    out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+    CreateLoginCode then make a second token or code.
     """
 
     @staticmethod

@@ -31,11 +31,22 @@ class OperatorServiceStub:
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     @_typing.overload
@@ -46,14 +57,21 @@ class OperatorServiceStub:
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
     * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
     """
     ExportTasks: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.ExportTasksRequest, _operator_service_pb2.ExportTasksResponse]
-    """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+    """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+    """
     GetTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.GetTaskRequest, _operator_service_pb2.GetTaskResponse]
     """Returns one task with its definition and its attempts.
 
@@ -71,23 +89,25 @@ class OperatorServiceStub:
     RetryTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -133,21 +153,32 @@ class OperatorServiceStub:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]
-    """Streams every event after a given one and, with `follow`, each new one as it happens."""
+    """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+    """
     TailLog: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
     """
     Backup: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.BackupRequest, _operator_service_pb2.BackupResponse]
-    """Streams a copy of the database as of one moment, while the swarm runs."""
+    """Streams a copy of the database as of one moment, while the swarm runs.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+    """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]
-    """Makes a token. Its secret is in the answer and nowhere else."""
+    """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+    after a lost answer, list the tokens and revoke the one without a holder.
+    """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListTokensRequest, _operator_service_pb2.ListTokensResponse]
     """Lists the tokens, without their secrets."""
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTokenRequest, _operator_service_pb2.RevokeTokenResponse]
-    """Makes a token worthless at once. Repeating it changes nothing.
+    """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
@@ -165,11 +196,22 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -177,14 +219,21 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Adds tasks, and changes those that exist and do not run, all or none.
 
     The client streams the tasks in messages of any size and then closes its side; the whole is one
-    transaction. A task that exists keeps its status; with the same definition it is left alone.
+    transaction. A task that exists keeps its status; with the same definition it is left alone. An
+    ended task gets its new definition and does not run by it: a warning says so. All messages
+    together may have 256 MiB.
 
     Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
     * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
     * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
     """
     ExportTasks: _aio.UnaryStreamMultiCallable[_operator_service_pb2.ExportTasksRequest, _operator_service_pb2.ExportTasksResponse]  # type: ignore[assignment]
-    """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+    """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+    """
     GetTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetTaskRequest, _operator_service_pb2.GetTaskResponse]  # type: ignore[assignment]
     """Returns one task with its definition and its attempts.
 
@@ -202,23 +251,25 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     RetryTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RetryTaskRequest, _operator_service_pb2.RetryTaskResponse]  # type: ignore[assignment]
     """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-    A task that waits or runs is left alone. Attempt numbers go on.
+    A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+    time; one that is refused keeps no other from its retry, and the response names it.
 
-    Errors:
+    Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-      is not among them. None is retried.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+      is not among them.
     """
     KillTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]  # type: ignore[assignment]
     """Ends tasks for good.
 
     One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
     shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-    again unless an operator retries it. Killing a killed task changes nothing.
+    again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+    hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-    Errors:
+    Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
     """
     AcceptResult: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]  # type: ignore[assignment]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -264,21 +315,32 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
-    """Streams every event after a given one and, with `follow`, each new one as it happens."""
+    """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+    """
     TailLog: _aio.UnaryStreamMultiCallable[_operator_service_pb2.TailLogRequest, _operator_service_pb2.TailLogResponse]  # type: ignore[assignment]
     """Streams what sessions of a task printed and did and, with `follow`, what they go on to.
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
     """
     Backup: _aio.UnaryStreamMultiCallable[_operator_service_pb2.BackupRequest, _operator_service_pb2.BackupResponse]  # type: ignore[assignment]
-    """Streams a copy of the database as of one moment, while the swarm runs."""
+    """Streams a copy of the database as of one moment, while the swarm runs.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+    """
     CreateToken: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
-    """Makes a token. Its secret is in the answer and nowhere else."""
+    """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+    after a lost answer, list the tokens and revoke the one without a holder.
+    """
     ListTokens: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTokensRequest, _operator_service_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Lists the tokens, without their secrets."""
     RevokeToken: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTokenRequest, _operator_service_pb2.RevokeTokenResponse]  # type: ignore[assignment]
-    """Makes a token worthless at once. Repeating it changes nothing.
+    """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
     Errors:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
@@ -295,11 +357,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Wherever a request names a task, any beginning of its id that fits no other task will do.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
+    most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
+    without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
-    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated.
+    * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
+      CreateLoginCode then make a second token or code.
     """
 
     @_abc_1.abstractmethod
@@ -311,9 +384,12 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds tasks, and changes those that exist and do not run, all or none.
 
         The client streams the tasks in messages of any size and then closes its side; the whole is one
-        transaction. A task that exists keeps its status; with the same definition it is left alone.
+        transaction. A task that exists keeps its status; with the same definition it is left alone. An
+        ended task gets its new definition and does not run by it: a warning says so. All messages
+        together may have 256 MiB.
 
         Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
         * `INVALID_ARGUMENT` / `INVALID_TASKS`: up to 20 faults, by place.
         * `FAILED_PRECONDITION` / `TASKS_ACTIVE`: with `clear`, or where a running task would change.
         """
@@ -324,7 +400,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ExportTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.ExportTasksResponse], _abc.AsyncIterator[_operator_service_pb2.ExportTasksResponse]]:
-        """Streams all tasks as they would be imported, in the order of import, as of one moment."""
+        """Streams all tasks as they would be imported, in the order of import, as of one moment.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has four of these calls open.
+        """
 
     @_abc_1.abstractmethod
     def GetTask(
@@ -366,12 +446,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operator_service_pb2.RetryTaskResponse, _abc.Awaitable[_operator_service_pb2.RetryTaskResponse]]:
         """Gives ended tasks a new start with full budgets, and revives what was skipped because of them.
 
-        A task that waits or runs is left alone. Attempt numbers go on.
+        A task that waits or runs is left alone. Attempt numbers go on. Tasks are retried a hundred at a
+        time; one that is refused keeps no other from its retry, and the response names it.
 
-        Errors:
+        Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one is completed, or is skipped because of a task that
-          is not among them. None is retried.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
+          is not among them.
         """
 
     @_abc_1.abstractmethod
@@ -384,11 +465,12 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         One that no session works on is `KILLED` at once; a running one is `KILLING` until its worker has
         shown that its processes are gone, or its lease has certainly ended. A killed task is never run
-        again unless an operator retries it. Killing a killed task changes nothing.
+        again unless an operator retries it. Killing a killed task changes nothing. Tasks are killed a
+        hundred at a time; one that is refused keeps no other alive, and the response names it.
 
-        Errors:
+        Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: one has completed or failed. None is killed.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
         """
 
     @_abc_1.abstractmethod
@@ -494,7 +576,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_operator_service_pb2.WatchEventsResponse]]:
-        """Streams every event after a given one and, with `follow`, each new one as it happens."""
+        """Streams every event after a given one and, with `follow`, each new one as it happens.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
+        """
 
     @_abc_1.abstractmethod
     def TailLog(
@@ -506,6 +592,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND` or `SESSION_NOT_FOUND`.
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 256 of these calls open.
         """
 
     @_abc_1.abstractmethod
@@ -514,7 +601,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.BackupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.BackupResponse], _abc.AsyncIterator[_operator_service_pb2.BackupResponse]]:
-        """Streams a copy of the database as of one moment, while the swarm runs."""
+        """Streams a copy of the database as of one moment, while the swarm runs.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
+        """
 
     @_abc_1.abstractmethod
     def CreateToken(
@@ -522,7 +613,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.CreateTokenResponse, _abc.Awaitable[_operator_service_pb2.CreateTokenResponse]]:
-        """Makes a token. Its secret is in the answer and nowhere else."""
+        """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
+        after a lost answer, list the tokens and revoke the one without a holder.
+        """
 
     @_abc_1.abstractmethod
     def ListTokens(
@@ -538,7 +631,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.RevokeTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.RevokeTokenResponse, _abc.Awaitable[_operator_service_pb2.RevokeTokenResponse]]:
-        """Makes a token worthless at once. Repeating it changes nothing.
+        """Makes a token worthless at once and ends its open streams. Repeating it changes nothing.
 
         Errors:
         * `NOT_FOUND` / `TOKEN_NOT_FOUND`.

@@ -128,8 +128,12 @@ class Session(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The id, chosen by the worker before the spawn: `{task}-a{attempt}-{role}-{epoch}`, with what
-    the task's id has of other characters than `[a-z0-9-]` replaced and a hash added.
-    Matches `[a-z0-9][a-z0-9-]{0,80}`.
+    the task's id has of other characters than `[a-z0-9-]` replaced by a dash after it was put in
+    lower case. If that changed it, or if the whole had more than 81 characters, the id is cut and a
+    dash with the first 8 hexadecimal digits of the task id's SHA-256 is added to it. A second run of
+    the same role has its number behind the role. Matches `[a-z0-9][a-z0-9-]{0,80}`; the server
+    refuses other ids, and an id that another attempt has already, unless it belongs to this one by
+    this rule.
     """
     role: Global___SessionRole.ValueType
     """What the session is for."""
@@ -444,9 +448,13 @@ class KillReceipt(_message.Message):
     terminated: _builtins.int
     """How many were sent SIGTERM."""
     killed: _builtins.int
-    """How many outlived the grace period, or got none, and were sent SIGKILL."""
+    """How many outlived the grace period, or got none, and were sent SIGKILL. Includes processes outside the tree that
+    had the session's variables in their environment, such as those that a batch daemon started for it.
+    """
     survivors: _builtins.int
-    """How many were still alive at the last look. Anything but 0 is a fault."""
+    """How many were still alive at the last look. Anything but 0 is a fault: the receipt then proves nothing, and a
+    retry of the task is refused.
+    """
     last_output: _builtins.str
     """The last of what the session printed, at most 4,000 characters."""
     @_builtins.property
@@ -495,7 +503,7 @@ class LogEntry(_message.Message):
     """Grows from entry to entry over all sessions of the task: where a reader goes on. Set by the server."""
     @_builtins.property
     def logged_at(self) -> _timestamp_pb2.Timestamp:
-        """When the worker saw it, by the worker's clock."""
+        """When the worker saw it, by the worker's clock. Always set it: an unset time is shown as 1970."""
 
     def __init__(
         self,

@@ -182,17 +182,23 @@ Global___Swarm: _TypeAlias = Swarm  # noqa: Y015
 
 @_typing.final
 class PausedRunner(_message.Message):
-    """A runner whose provider refused for good, for want of credentials or of quota."""
+    """A runner whose provider refused for good, for want of credentials or of quota, or that can't start
+    sessions. It is paused at the worker that said so; once several workers have said so, and at least
+    half of those connected with that runner, it is paused everywhere.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RUNNER_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     PAUSED_AT_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
     runner: _builtins.str
     """The runner."""
     cause: _builtins.str
     """What the provider said, and what to do."""
+    worker: _builtins.str
+    """The worker at which it is paused. Empty: everywhere."""
     @_builtins.property
     def paused_at(self) -> _timestamp_pb2.Timestamp:
         """When it was paused."""
@@ -203,10 +209,11 @@ class PausedRunner(_message.Message):
         runner: _builtins.str = ...,
         cause: _builtins.str = ...,
         paused_at: _timestamp_pb2.Timestamp | None = ...,
+        worker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["paused_at", b"paused_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "paused_at", b"paused_at", "runner", b"runner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "paused_at", b"paused_at", "runner", b"runner", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

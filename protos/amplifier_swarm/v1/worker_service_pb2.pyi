@@ -178,12 +178,12 @@ class ClaimTaskRequest(_message.Message):
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Only tasks that ask for no label outside these are sent."""
+        """Only tasks that ask for no label outside these are sent. At most 1,024, of up to 256 characters."""
 
     @_builtins.property
     def lease_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The leases that it still holds. Those that the server counts as this worker's and that are not
-        here have ended for certain.
+        here have ended for certain. At most 4,096.
         """
 
     def __init__(
@@ -226,7 +226,10 @@ class ClaimTaskResponse(_message.Message):
 
     @_builtins.property
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Claim]:
-        """Tasks, now this worker's."""
+        """Tasks, now this worker's. A message has about 256 KiB of claims, and at least one if one waits. A
+        single claim may have up to 12 MiB, so a client must take messages of 16 MiB, the largest that
+        this server sends.
+        """
 
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Order]:
@@ -352,7 +355,9 @@ class Claim(_message.Message):
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Finding]:
-        """What the validator found last time, for the next builder. Empty on a first attempt."""
+        """What the validator found last time, for the next builder: the first findings, up to 512 KiB. Empty
+        on a first attempt.
+        """
 
     @_builtins.property
     def dependency_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyResult]:
@@ -459,12 +464,14 @@ class HeartbeatRequest(_message.Message):
     worker: _builtins.str
     """The worker."""
     incarnation: _builtins.str
-    """As in ClaimTaskRequest."""
+    """The incarnation of the open ClaimTask stream. A heartbeat of another one extends the leases that it
+    lists, but does not count as a sign of the worker, which becomes suspect.
+    """
     phase: Global___WorkerPhase.ValueType
     """How it stands with the worker."""
     @_builtins.property
     def lease_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every lease that it holds, those of unanswered outcomes included."""
+        """Every lease that it holds, those of unanswered outcomes included. At most 4,096."""
 
     def __init__(
         self,
@@ -649,8 +656,8 @@ class SessionAnswer(_message.Message):
     GO_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     go: _builtins.bool
-    """Whether the session may be spawned, or its end is stored. False after a kill, a stop, a pause
-    before the first session, or a lost lease.
+    """For a start: the process may be spawned. For an end: the end is stored. False after a kill, a
+    stop, a pause before the first session, or a lost lease.
     """
     @_builtins.property
     def order(self) -> Global___Order:
@@ -682,7 +689,9 @@ class ReportProgressRequest(_message.Message):
     """The worker."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionProgress]:
-        """What is new, by session. At most 1,024."""
+        """What is new, by session. At most 1,024, with 16,384 entries and 4 MiB of text in all. What stands
+        under a lease that this worker never had is ignored.
+        """
 
     def __init__(
         self,
@@ -770,7 +779,7 @@ class FinishTaskRequest(_message.Message):
 
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionProgress]:
-        """What sessions did since the last ReportProgress. At most 1,024."""
+        """What sessions did since the last ReportProgress. Bounded as there."""
 
     def __init__(
         self,
@@ -800,7 +809,7 @@ class FinishedAttempt(_message.Message):
     """The lease to end."""
     @_builtins.property
     def outcome(self) -> _task_pb2.Outcome:
-        """How it ended."""
+        """How it ended. Of each text in it the first 65,536 characters are kept."""
 
     @_builtins.property
     def ends(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionRecord]:

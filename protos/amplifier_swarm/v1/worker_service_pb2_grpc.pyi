@@ -37,7 +37,18 @@ class WorkerServiceStub:
     item. A stale or unknown lease is never an error of the call: the item's answer says so, and the
     other items stand.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in ReportProgress and FinishTask, 4 MiB in ClaimTask and RecordSession and
+    1 MiB otherwise. Set the client's limit for received messages to 16 MiB: many gRPC libraries take
+    4 MiB by default. A connection has at most 128 open calls, and is closed after a minute without one.
+    HTTP/2 keepalive pings are welcome without calls too, but not more often than every 10 seconds:
+    the server answers those with GOAWAY. This project's worker pings every 20 seconds.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
@@ -83,6 +94,8 @@ class WorkerServiceStub:
     FinishTask: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.FinishTaskRequest, _worker_service_pb2.FinishTaskResponse]
     """Ends attempts and their leases.
 
+    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
     which nothing may be said later than the outcome, is stored with it and before it.
@@ -100,7 +113,18 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     item. A stale or unknown lease is never an error of the call: the item's answer says so, and the
     other items stand.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in ReportProgress and FinishTask, 4 MiB in ClaimTask and RecordSession and
+    1 MiB otherwise. Set the client's limit for received messages to 16 MiB: many gRPC libraries take
+    4 MiB by default. A connection has at most 128 open calls, and is closed after a minute without one.
+    HTTP/2 keepalive pings are welcome without calls too, but not more often than every 10 seconds:
+    the server answers those with GOAWAY. This project's worker pings every 20 seconds.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
@@ -143,6 +167,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     FinishTask: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.FinishTaskRequest, _worker_service_pb2.FinishTaskResponse]  # type: ignore[assignment]
     """Ends attempts and their leases.
 
+    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
     which nothing may be said later than the outcome, is stored with it and before it.
@@ -159,7 +185,18 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     item. A stale or unknown lease is never an error of the call: the item's answer says so, and the
     other items stand.
 
+    Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
+    before it reads the message, and ends the open streams of a token that is revoked.
+
+    Requests may have 16 MiB in ReportProgress and FinishTask, 4 MiB in ClaimTask and RecordSession and
+    1 MiB otherwise. Set the client's limit for received messages to 16 MiB: many gRPC libraries take
+    4 MiB by default. A connection has at most 128 open calls, and is closed after a minute without one.
+    HTTP/2 keepalive pings are welcome without calls too, but not more often than every 10 seconds:
+    the server answers those with GOAWAY. This project's worker pings every 20 seconds.
+
     Errors of every method:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
+      out of range.
     * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
@@ -229,6 +266,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_service_pb2.FinishTaskResponse, _abc.Awaitable[_worker_service_pb2.FinishTaskResponse]]:
         """Ends attempts and their leases.
+
+        A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
 
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
         and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of

@@ -16,6 +16,8 @@ from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
 DECLINED_BACKOFF_S: Final = 5.0
 # The kinds of outcomes that carry a result worth keeping after a kill.
 RESULTS: Final = (OutcomeKind.COMPLETED, OutcomeKind.FAILED)
+# Every further session would meet the same provider, or every further builder the same broken validator.
+PAUSING: Final = (FailureClass.PROVIDER_DENIED, FailureClass.VALIDATOR_FAILED)
 
 
 class TaskUpdate(TypedDict, total=False):
@@ -67,7 +69,8 @@ def decide(
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
-        return _killed(task, error=task.cause, archives=outcome.kind in RESULTS)
+        left = outcome.survivors
+        return _killed(task, error=task.cause, archives=outcome.kind in RESULTS, survivors=left)
     if task.status is TaskStatus.CLAIMED:
         # No session ever had a go, whatever the outcome says.
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
@@ -81,7 +84,11 @@ def decide(
     if failure is FailureClass.VALIDATION_FAILED:
         recurring = repeated_findings([findings_of(outcome), *earlier_findings])
         if recurring:
-            return _give_up(task, error, recurring)
+            reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
+            return _give_up(task, failure, error, reason)
+    if outcome.survivors:
+        # Another attempt would run beside what is left of this one.
+        return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
     return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
 
 
@@ -112,22 +119,29 @@ def findings_of(outcome: Outcome) -> Sequence[str]:
     return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
 
 
-def _killed(task: Task, *, error: str, archives: bool = False) -> Decision:
+def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:
     return Decision(
-        AttemptOutcome.KILLED, Transition.PROVEN_DEAD, error=error, cause=task.cause, archives=archives
+        AttemptOutcome.KILLED,
+        Transition.PROVEN_DEAD,
+        error=error,
+        cause=task.cause,
+        update=TaskUpdate(last_error=survivors_text(survivors)) if survivors else TaskUpdate(),
+        archives=archives,
     )
 
 
-def _give_up(task: Task, error: str, recurring: Sequence[str]) -> Decision:
-    """Ends a task with budget left: more attempts would only cost more."""
-    reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
-    update = TaskUpdate(
-        failures=task.failures + 1, last_error=reason, failure_class=FailureClass.VALIDATION_FAILED
-    )
+def survivors_text(count: int) -> str:
+    """Returns the number of processes that could not be ended, in words."""
+    return f"{count} process{'' if count == 1 else 'es'} could not be ended"
+
+
+def _give_up(task: Task, failure: FailureClass, error: str, reason: str) -> Decision:
+    """Ends a task with budget left, since more attempts would only cost more."""
+    update = TaskUpdate(failures=task.failures + 1, last_error=reason, failure_class=failure)
     return Decision(
         AttemptOutcome.FAILED,
         Transition.GIVE_UP,
-        failure_class=FailureClass.VALIDATION_FAILED,
+        failure_class=failure,
         error=error,
         detail=reason,
         update=update,
@@ -160,5 +174,5 @@ def _judge(
         error=error,
         detail=f"{failure}: {error}",
         update=update,
-        pauses_runner=failure is FailureClass.PROVIDER_DENIED,
+        pauses_runner=failure in PAUSING,
     )

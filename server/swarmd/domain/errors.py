@@ -14,7 +14,7 @@ The message is for people and says what to do; `metadata` has its values, for pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ class TaskAmbiguous(SwarmError):
             f"{prefix!r} fits several tasks: {shown}; give more of the id",
             {"taskId": prefix, "matches": ",".join(matches)},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTask:
+    """A task of an action on many that was left unchanged, by the name in the request, and the reason."""
+
+    task_id: str
+    error: SwarmError
 
 
 class WorkerNotFound(SwarmError):
@@ -175,22 +183,37 @@ class ServerStopping(SwarmError):
         super().__init__("the server is going down")
 
 
+class TooManyStreams(SwarmError):
+    """The token, or all callers without one, have too many calls of this method open."""
+
+    reason = "TOO_MANY_STREAMS"
+
+    def __init__(self, method: str, limit: int) -> None:
+        super().__init__(
+            f"{limit} calls of {method} are open already; end one of them, then try again", {"method": method}
+        )
+
+
 class StorageFull(SwarmError):
     """The disk is full or the database can't be written; nothing was changed."""
 
     reason = "STORAGE_FULL"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"the database can't be written: {detail}; nothing was changed")
+    def __init__(self, detail: str, *, what: str = "the database") -> None:
+        super().__init__(f"{what} can't be written: {detail}; nothing was changed")
 
 
 class StorageFailed(SwarmError):
-    """Writing failed in a way that leaves the outcome unknown; the server is stopping."""
+    """A write failed and its outcome is unknown, so the server is stopping; or a read failed."""
 
     reason = "STORAGE_FAILED"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"writing the database failed: {detail}; the outcome is unknown, ask again")
+    def __init__(self, detail: str, *, reading: bool = False) -> None:
+        super().__init__(
+            f"reading the database failed: {detail}; check the disk, or restore a backup with `swarmd --restore FILE`"
+            if reading
+            else f"writing the database failed: {detail}; the outcome is unknown, ask again"
+        )
 
 
 class TokenInvalid(SwarmError):
@@ -227,3 +250,7 @@ class DashboardOff(SwarmError):
 
     def __init__(self) -> None:
         super().__init__("this server serves no dashboard; start swarmd with --dashboard HOST:PORT")
+
+
+# The errors about one task of a request; any other error is about the request or the server.
+TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus)

@@ -50,6 +50,9 @@ class FailureClass(StrEnum):
     PROVIDER_LIMITED = "provider_limited"
     PROVIDER_DENIED = "provider_denied"
     BAD_CONFIG = "bad_config"
+    BUILDER_BLOCKED = "builder_blocked"
+    VALIDATOR_FAILED = "validator_failed"
+    BAD_CHECK = "bad_check"
 
 
 class AttemptOutcome(StrEnum):
@@ -219,9 +222,10 @@ class DependencyResult:
 
 @dataclass(frozen=True, slots=True)
 class PausedRunner:
-    """A runner whose provider refused permanently."""
+    """A runner that may start no sessions: at one worker, or everywhere if `worker` is empty."""
 
     runner: str
+    worker: str
     cause: str
     paused_us: int
 
@@ -256,6 +260,11 @@ class Outcome:
     # SHA-256 of the whole outcome: a repeated outcome gets the same answer.
     digest: bytes
     retry_after_s: float | None = None
+    # The processes of the attempt that could not be ended.
+    survivors: int = 0
+    # None without a verdict; `validation_waived` says that the worker runs without validation.
+    verdict_passed: bool | None = None
+    validation_waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

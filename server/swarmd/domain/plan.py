@@ -10,11 +10,14 @@ from swarmd.domain.errors import FieldFault, InvalidTasks
 from swarmd.domain.fields import field_faults, field_warnings
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
+from swarmd.domain.sizes import definition_chars
 
 # A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
 # The client shows 20 warnings and counts the rest.
 MAX_WARNINGS: Final = 100
+# A task must fit into one message to a worker, in any language.
+MAX_TASK_CHARS: Final = 2 * 1024 * 1024
 # A spelling hint does not justify a comparison with a hundred thousand names.
 MAX_COMPARED: Final = 20_000
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -42,6 +45,10 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
         faults += field_faults(f"tasks[{index}]", task)
+        if (chars := definition_chars(task.definition)) > MAX_TASK_CHARS:
+            faults.append(
+                FieldFault(f"tasks[{index}]", f"has {chars:,} characters of text; at most {MAX_TASK_CHARS:,}")
+            )
         faults += _dependency_faults(index, task.definition, ids, known)
         warnings += _repeated(index, task.definition)
         if len(warnings) < MAX_WARNINGS:
@@ -120,10 +127,10 @@ def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str
     if cycle:
         start = next((task_id for task_id in cycle if task_id in places), cycle[0])
         place = f"tasks[{places[start]}].dependencies" if start in places else "dependencies"
-        yield FieldFault(place, f"dependency cycle: {_drawn(cycle)}; remove one of these dependencies")
+        yield FieldFault(place, f"dependency cycle: {drawn_cycle(cycle)}; remove one of these dependencies")
 
 
-def _drawn(cycle: Sequence[str]) -> str:
+def drawn_cycle(cycle: Sequence[str]) -> str:
     """Returns the cycle as text with at most ten names."""
     if len(cycle) <= 11:
         return " -> ".join(cycle)

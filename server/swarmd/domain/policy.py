@@ -10,6 +10,16 @@ from swarmd.domain.model import FailureClass, Task
 MAX_LOSSES: Final = 2
 # A worker that fences itself gives its sessions the grace period of a kill; the server waits this long for it.
 GRACE_ROOM_S: Final = 10.0
+# Another attempt would pay the builder again and meet the same obstacle, which is not the builder's: its task, its
+# validator or its checks must be corrected first. The task fails at once, with its budgets as they are.
+FINAL_FAILURES: Final = frozenset(
+    (
+        FailureClass.BUILDER_BLOCKED,
+        FailureClass.NO_VERDICT,
+        FailureClass.VALIDATOR_FAILED,
+        FailureClass.BAD_CHECK,
+    )
+)
 # The wait for a provider that asks to wait and names no time.
 PROVIDER_WAIT_S: Final = 60.0
 
@@ -42,8 +52,10 @@ def decide_retry(
     """Counts the failure against its budget and decides whether another attempt follows.
 
     Lost workers have a budget of their own. A provider that asks to wait, or refuses, uses up no budget, since that
-    says nothing about the task.
+    says nothing about the task. FINAL_FAILURES use up no budget either, and no attempt follows.
     """
+    if failure in FINAL_FAILURES:
+        return RetryDecision(retry=False, failures=task.failures, losses=task.losses, backoff_s=0.0)
     if failure is FailureClass.PROVIDER_DENIED:
         # The runner is paused; another runner may claim the task at once.
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)

@@ -1,26 +1,28 @@
-"""Bulk actions: the same action on many tasks, each task in a write of its own.
+"""Actions on many tasks, in batches: a refusal of one task leaves the others alone.
 
-A refusal of one task leaves the others alone. Writes are queued in batches, so that others get their turn.
+Invariant: no write of a bulk action concerns more than BATCH_TASKS tasks, so an emergency stop never waits long.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from swarmd.domain.errors import InvalidStatus, SwarmError, TaskNotFound
+from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
+from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import retries
+from swarmd.engine.tasks import lookup, retries
+from swarmd.engine.tasks.retries import RetryResult
 from swarmd.store import tasks
-from swarmd.store.reads import pages
+from swarmd.store.reads import pages, views
 from swarmd.store.reads.pages import Match, TaskFilter
-from swarmd.store.transaction import ReadTx
+from swarmd.store.reads.views import TaskView
+from swarmd.store.transaction import ReadTx, Tx
 
+# Performance: SQLite's cost of a statement grows with the transaction, so 20,000 kills in one write take minutes.
 BATCH_TASKS: Final = 100
-# Errors about one task; any other error is about the server.
-_EXPECTED: Final = (InvalidStatus, TaskNotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +34,22 @@ class TaskSelection:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedTask:
-    """A task that was left unchanged, and the reason."""
-
-    task_id: str
-    error: SwarmError
-
-
-@dataclass(frozen=True, slots=True)
 class BulkResult:
     """The counts and refusals of a bulk action, or of its preview."""
 
     matched: int
     done: int
     refused: Sequence[RefusedTask]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionBatch:
+    """A batch of an action: the tasks as they are after it, and the refused names."""
+
+    tasks: Sequence[TaskView]
+    refused: Sequence[RefusedTask]
+    # The number of tasks that are no longer skipped because of a retry.
+    revived: int = 0
 
 
 class Matched(NamedTuple):
@@ -61,36 +65,53 @@ def match(tx: ReadTx, selection: TaskSelection) -> Matched:
         return Matched(pages.matches(tx, selection.filter), [])
     found = pages.matches_named(tx, selection.task_ids)
     known = {one.task_id for one in found}
-    return Matched(
-        found, [RefusedTask(name, TaskNotFound(name)) for name in selection.task_ids if name not in known]
-    )
+    missing = [RefusedTask(name, TaskNotFound(name)) for name in selection.task_ids if name not in known]
+    return Matched(found, missing)
 
 
 async def kill(swarm: Swarm, selection: TaskSelection, cause: str) -> BulkResult:
     """Kills the selected tasks."""
     found, missing = await swarm.db.read(partial(match, selection=selection))
-
-    async def one(task_id: str) -> None:
-        await swarm.db.write(partial(swarm.kills.kill, task_ids=[task_id], cause=cause), urgent=True)
-
-    refused = await _apply_to_each([task.task_id for task in found], one)
-    return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
+    return await _count(found, missing, kill_named(swarm, [task.task_id for task in found], cause))
 
 
 async def retry(swarm: Swarm, selection: TaskSelection) -> BulkResult:
     """Retries the selected tasks."""
     found, missing = await swarm.db.read(partial(match, selection=selection))
+    return await _count(found, missing, retry_named(swarm, [task.task_id for task in found]))
 
-    async def one(task_id: str) -> None:
-        await swarm.db.write(partial(retries.retry, task_ids=[task_id], failed=False))
 
-    wanted = [task.task_id for task in found]
-    refused = await _apply_to_each(wanted, one)
-    # A skipped task may be retried once the task that it was skipped for is reopened.
-    while refused and len(refused) < len(wanted):
+async def kill_named(swarm: Swarm, names: Sequence[str], cause: str) -> AsyncIterator[ActionBatch]:
+    """Kills the tasks of these names, a batch in each write. A name may be the beginning of an id."""
+    for batch in _batches(names):
+        kill = partial(_kill_batch, kills=swarm.kills, names=batch, cause=cause)
+        yield await swarm.db.write(kill, urgent=True)
+
+
+async def retry_named(
+    swarm: Swarm, names: Sequence[str], *, despite_survivors: bool = False
+) -> AsyncIterator[ActionBatch]:
+    """Retries the tasks of these names, dependencies first. A name may be the beginning of an id.
+
+    A skipped task may be retried once the task that it was skipped for is reopened, so the refused names are tried
+    again for as long as that helps.
+    """
+    wanted = await swarm.db.read(partial(_dependencies_first, names=list(dict.fromkeys(names))))
+    while wanted:
+        refused: list[RefusedTask] = []
+        for batch in _batches(wanted):
+            done = await _retry_batch(swarm, batch, despite_survivors=despite_survivors)
+            refused += done.refused
+            yield ActionBatch(done.tasks, (), done.revived)
+        if not refused or len(refused) == len(wanted):
+            yield ActionBatch((), refused)
+            return
         wanted = [task.task_id for task in refused]
-        refused = await _apply_to_each(wanted, one)
-    return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
+
+
+def failed_ids(tx: ReadTx) -> Sequence[str]:
+    """Returns the ids of all failed tasks, in the order of import."""
+    return [task.task_id for task in tasks.with_status(tx, TaskStatus.FAILED)]
 
 
 def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
@@ -119,6 +140,76 @@ def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
     return BulkResult(len(found), len(found) - len(refused), [*missing, *refused])
 
 
+async def _count(
+    found: Sequence[Match], missing: Sequence[RefusedTask], batches: AsyncIterator[ActionBatch]
+) -> BulkResult:
+    done, refused = 0, list(missing)
+    async for batch in batches:
+        done += len(batch.tasks)
+        refused += batch.refused
+    return BulkResult(len(found), done, refused)
+
+
+def _kill_batch(tx: Tx, *, kills: Kills, names: Sequence[str], cause: str) -> ActionBatch:
+    result = kills.kill(tx, names, cause)
+    return ActionBatch(views.tasks(tx, result.keys), result.refused)
+
+
+async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
+    """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
+    writes = [
+        swarm.db.write(partial(retries.retry, name=name, despite_survivors=despite_survivors))
+        for name in names
+    ]
+    done: list[RetryResult] = []
+    refused: list[RefusedTask] = []
+    for name, ended in zip(names, await asyncio.gather(*writes, return_exceptions=True), strict=True):
+        if isinstance(ended, TASK_ERRORS):
+            refused.append(RefusedTask(name, ended))
+        elif isinstance(ended, BaseException):
+            raise ended
+        else:
+            done.append(ended)
+    # Read after the commit, which may have claimed some of them.
+    found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
+    return ActionBatch(found, refused, sum(result.revived for result in done))
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    unique = list(dict.fromkeys(names))
+    for start in range(0, len(unique), BATCH_TASKS):
+        yield unique[start : start + BATCH_TASKS]
+
+
+def _dependencies_first(tx: ReadTx, *, names: Sequence[str]) -> list[str]:
+    """Returns the names in their order, but a task after those of its dependencies that are named too.
+
+    A task whose policy is `run` would start too early if it were reopened before its dependency.
+    """
+    by_id = {_id_of(tx, name): name for name in names}
+    ordered: dict[str, None] = {}
+    for first in by_id:
+        stack = [first]
+        while stack:
+            task_id = stack[-1]
+            task = tasks.find(tx, task_id)
+            needed = views.definition(tx, task.key).dependencies if task is not None else ()
+            missing = [name for name in needed if name in by_id and name not in ordered]
+            if task_id in ordered or not missing:
+                ordered.setdefault(stack.pop())
+            else:
+                stack += missing
+    return [by_id[task_id] for task_id in ordered]
+
+
+def _id_of(tx: ReadTx, name: str) -> str:
+    """Returns the id that the name stands for; the name itself if the retry will refuse it."""
+    try:
+        return lookup.resolve(tx, name).task_id
+    except TASK_ERRORS:
+        return name
+
+
 def _dead_dependencies(tx: ReadTx, task: Match) -> Iterator[str]:
     for task_id, status in tasks.unmet_dependencies(tx, task.key):
         if status in DEAD:
@@ -127,16 +218,3 @@ def _dead_dependencies(tx: ReadTx, task: Match) -> Iterator[str]:
 
 def _refusal(task: Match, doing: str) -> RefusedTask:
     return RefusedTask(task.task_id, InvalidStatus(task.task_id, task.status, doing=doing))
-
-
-async def _apply_to_each(task_ids: Sequence[str], one: Callable[[str], Awaitable[None]]) -> list[RefusedTask]:
-    refused: list[RefusedTask] = []
-    for begin in range(0, len(task_ids), BATCH_TASKS):
-        chunk = task_ids[begin : begin + BATCH_TASKS]
-        ended = await asyncio.gather(*map(one, chunk), return_exceptions=True)
-        for task_id, error in zip(chunk, ended, strict=True):
-            if isinstance(error, _EXPECTED):
-                refused.append(RefusedTask(task_id, error))
-            elif error is not None:
-                raise error
-    return refused

@@ -4,15 +4,26 @@ Invariant: an action returns when its changes are durable. The daemon builds one
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from swarmd.domain.errors import StorageFull
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import Lease, OrderAction, SwarmMode, TaskId, TaskKey, WorkerIdentity, WorkerName
+from swarmd.domain.model import (
+    Disposition,
+    Lease,
+    OrderAction,
+    SwarmMode,
+    TaskId,
+    TaskKey,
+    WorkerIdentity,
+    WorkerName,
+)
 from swarmd.domain.policy import Backoff
+from swarmd.engine.attempts import leases
 from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
@@ -25,6 +36,7 @@ from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import NullObserver, Observer
 from swarmd.engine.ports import Clock, Entropy, Ports
+from swarmd.engine.tasks import plans
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import attempts, events, swarm, tasks, workers
@@ -36,6 +48,8 @@ from swarmd.store.transaction import Tx
 
 # The delay before a write that found the disk full is tried again.
 FULL_RETRY_S: Final = 5.0
+# A dependency is checked this often on a reader; if the graph changes each time, it is checked by the writer.
+GRAPH_CHECKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +138,21 @@ class Swarm:
             self.sessions.record_progress(tx, worker, progress)
         results = []
         for report in batch.attempts:
+            if report is None:
+                results.append(FinishResult(Disposition.UNKNOWN, None))
+                continue
             for end in report.ends:
                 self.sessions.record_end(tx, worker, end)
             results.append(self.outcomes.finish(tx, worker, report.lease_id, report.outcome))
         return results
+
+    async def known_leases(self, worker: WorkerName, lease_ids: Collection[str]) -> Collection[str]:
+        """Returns those of the ids that are, or were, leases of this worker."""
+        known = {lease_id for lease_id in lease_ids if self.live.holds(worker, lease_id)}
+        rest = [lease_id for lease_id in lease_ids if lease_id not in known]
+        if rest:
+            known.update(await self.db.read(partial(leases.known, worker=worker, lease_ids=rest)))
+        return known
 
     async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
         """Drains one worker, or all connected ones if `name` is None; returns the names."""
@@ -137,6 +162,15 @@ class Swarm:
         if deadline_s is not None:
             self._end_drain_later(drained, deadline_s)
         return drained
+
+    async def change_dependency(self, task_id: str, dependency: str, *, remove: bool) -> TaskId:
+        """Adds or removes a dependency; a new one is checked for cycles on a reader, so the writer stays free."""
+        write = partial(plans.change_dependency, task_id=task_id, dependency=dependency, remove=remove)
+        for _ in range(0 if remove else GRAPH_CHECKS):
+            check = partial(plans.check_dependency, task_id=task_id, dependency=dependency)
+            with contextlib.suppress(plans.GraphChanged):
+                return await self.db.write(partial(write, checked_seq=await self.db.read(check)))
+        return await self.db.write(write)
 
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
         """Ends every pause and stop; returns the tasks that were put back."""
@@ -216,8 +250,8 @@ class Swarm:
         self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))
 
     async def _end_drain(self, names: Sequence[WorkerName], within_s: float) -> None:
-        leases: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
-        for lease in leases:
+        held: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
+        for lease in held:
             await self._write_with_retry(partial(self.kills.end_drain, lease=lease, within_s=within_s))
 
     async def _write_with_retry(self, operation: Callable[[Tx], None]) -> None:

@@ -93,7 +93,15 @@ class Notifier:
 
     async def _run(self, seq: int) -> None:
         with self._wakeups.subscribe(SubscriberKind.NOTIFY, seq) as reading:
-            await self._follow(seq, reading)
+            while True:
+                try:
+                    return await self._follow(reading.seq or seq, reading)
+                except Exception:  # noqa: BLE001  # one failed round must not end the notices for good
+                    _log.exception("a round of notifications failed", target=self._target.number)
+                    if self._closing.is_set():
+                        return None
+                    self._tries += 1
+                    await self._pause(self._wait_s(self._tries))
 
     async def _follow(self, seq: int, reading: Subscription) -> None:
         while True:

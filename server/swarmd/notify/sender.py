@@ -19,7 +19,8 @@ from swarmd.notify.targets import Target
 START_WITHIN_S: Final = 60.0
 # Longer than any service that answers takes.
 SEND_WITHIN_S: Final = 60.0
-_CHILD: Final = (sys.executable, "-m", "swarmd.notify.apprise_process")
+# Without -P, modules of the folder in which swarmd was started would shadow ours and Apprise's.
+_CHILD: Final = (sys.executable, "-P", "-m", "swarmd.notify.apprise_process")
 
 _log = structlog.get_logger("swarmd.notify")
 
@@ -38,16 +39,16 @@ class AppriseSender:
     async def start(self) -> None:
         """Starts the process.
 
-        Raises: ProgramExit if Apprise does not know one of the addresses.
+        Raises: ProgramExit if it does not start, or if Apprise does not know one of the addresses.
         """
-        pipe = asyncio.subprocess.PIPE
-        # A session of its own: Ctrl-C is for the server, which still sends notices then.
-        self._process = await asyncio.create_subprocess_exec(
-            *_CHILD, stdin=pipe, stdout=pipe, start_new_session=True
-        )
-        self._write([target.url for target in self._targets])
-        async with asyncio.timeout(START_WITHIN_S):
-            unknown = json.loads(await self._stdout().readline() or '{"unknown": []}')["unknown"]
+        try:
+            unknown = await self._spawn()
+        except OSError as error:
+            raise ProgramExit(
+                ExitCode.NEGATIVE,
+                f"the process that sends notifications does not start: {error}",
+                hint="try `python -P -m swarmd.notify.apprise_process`, or leave out --notify",
+            ) from error
         if unknown:
             target = self._targets[unknown[0]]
             raise ProgramExit(
@@ -55,13 +56,16 @@ class AppriseSender:
                 f"--notify {target.number} is not an address that Apprise knows ({target.scheme[:20]}://…)",
                 hint="see the list of services in Apprise's documentation",
             )
-        self._answer_reader = asyncio.create_task(self._read(self._process))
 
     async def send(self, target: Target, message: Message) -> bool:
         """Returns True once the target has taken the message; False if it has not, or if it did not answer in time."""
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
-                await self.start()
+                try:
+                    await self._spawn()
+                except OSError as error:
+                    _log.warning("the process that sends notifications does not start", error=str(error))
+                    return False
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
@@ -74,6 +78,30 @@ class AppriseSender:
             return False
         finally:
             del self._waiting[number]
+
+    async def _spawn(self) -> Sequence[int]:
+        """Starts the process; returns the indexes of targets whose address Apprise does not know.
+
+        Raises: OSError if the process can't be started, ends at once or does not answer.
+        """
+        pipe = asyncio.subprocess.PIPE
+        # A session of its own: Ctrl-C is for the server, which still sends notices then.
+        process = await asyncio.create_subprocess_exec(
+            *_CHILD, stdin=pipe, stdout=pipe, start_new_session=True
+        )
+        self._process = process
+        self._write([target.url for target in self._targets])
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                line = await self._stdout().readline()
+        except TimeoutError:
+            self._kill()
+            raise OSError(f"it does not answer within {START_WITHIN_S:.0f} s") from None
+        if not line:
+            raise OSError(f"it ended with {await process.wait()}")
+        self._answer_reader = asyncio.create_task(self._read(process))
+        found: Sequence[int] = json.loads(line)["unknown"]
+        return found
 
     async def close(self) -> None:
         """Kills the process and waits for its end."""

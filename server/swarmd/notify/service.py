@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+from amplifier_swarm.host import host_name
 from swarmd.engine.ports import Entropy
 from swarmd.engine.swarm import Swarm
 from swarmd.notify.notifier import Notifier, Sender
@@ -21,8 +21,7 @@ async def run_notifiers(
 ) -> AsyncIterator[None]:
     """Runs a notifier for each target; at the end sends pending notices for at most CLOSE_WITHIN_S."""
     notifiers = [
-        Notifier(target, sender, swarm=swarm, entropy=entropy, host=socket.gethostname())
-        for target in targets
+        Notifier(target, sender, swarm=swarm, entropy=entropy, host=host_name()) for target in targets
     ]
     for notifier in notifiers:
         await notifier.start()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from amplifier_swarm import text_files
 from amplifier_swarm.exits import ExitCode, ProgramExit
 
 _FILTER: Final = "#events="
@@ -64,9 +65,9 @@ def _lines(texts: Sequence[str]) -> Iterator[str]:
             continue
         path = Path(text[1:]).expanduser()
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            lines = text_files.read(path).splitlines()
+        except (OSError, text_files.NotText) as error:
+            why = error.strerror if isinstance(error, OSError) else f"it {error}"
             raise ProgramExit(
                 ExitCode.USAGE, f"--notify: can't read {path}: {why}", hint="check the path"
             ) from error

@@ -1,4 +1,7 @@
-"""Authentication, authorization and error mapping, in front of every RPC method."""
+"""Authentication, authorization, limits and error mapping, in front of every RPC method.
+
+Invariant: no byte of a request is decoded, and none beyond gRPC's first window is read, before the token is checked.
+"""
 
 import asyncio
 import time
@@ -14,12 +17,19 @@ from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenIn
 from swarmd.domain.model import Role
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
+from swarmd.rpc import limits
+from swarmd.rpc.health import ProbeLimits
+from swarmd.rpc.limits import OpenStreams
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
+from swarmd.store.tokens import TokenRecord
 from swarmd.wire.roles import OPERATOR_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
+RawRequests: TypeAlias = AsyncIterator[bytes]
+# Turns the raw messages of a call into what the servicer's method gets.
+ReadRequest: TypeAlias = Callable[[RawRequests], Awaitable[Any]]
 
 _SERVICES: Final = {
     "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
@@ -30,7 +40,7 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
     **{f"{prefix}{name}": roles for prefix, table in _SERVICES.items() for name, roles in table.items()},
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Role),
 }
-# Health probes need no token; they learn only if the server serves.
+# Health probes need no token; they learn only if the server serves. See rpc/health.py.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 
 _log = structlog.get_logger("swarmd.rpc")
@@ -40,11 +50,16 @@ class AuthWrapper:
     """A wrapper of every method: it checks the token and the role, then maps errors to statuses in this one place.
 
     Methods are wrapped when they are registered, because a gRPC interceptor looks the method up again at every call.
+    All are registered as methods that take a stream of raw bytes, which is the same on the wire: gRPC calls such a
+    method before it reads the request, so a caller without a token can't make the server hold or decode a message.
     """
 
     def __init__(self, tokens: TokenRegistry, observer: Observer) -> None:
         self._tokens = tokens
         self._observer = observer
+        self._streams = OpenStreams()
+        self._probes = ProbeLimits()
+        tokens.on_revoked = self._streams.end_streams
 
     def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
         """Returns a stand-in for the server that generated code registers services with; it wraps their methods."""
@@ -52,37 +67,42 @@ class AuthWrapper:
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         if method in OPEN:
-            return handler
-        requests = "stream" if handler.request_streaming else "unary"
-        responses = "stream" if handler.response_streaming else "unary"
-        kind = f"{requests}_{responses}"
-        inner = getattr(handler, kind)
-        wrap = self._stream if handler.response_streaming else self._unary
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        wrapped: Handler = make(
-            wrap(method, inner),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
-        return wrapped
+            return self._probes.wrap(method, handler)
+        decode = _decoder(method, handler.request_deserializer)
+        serialize = handler.response_serializer
+        if handler.response_streaming:
+            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            read = _stream_reader(decode) if handler.request_streaming else _single_reader(decode)
+            stream = self._stream(method, read, cast("Any", inner))
+            return grpc.stream_stream_rpc_method_handler(stream, response_serializer=serialize)
+        if handler.request_streaming:
+            call = self._call(method, _stream_reader(decode), cast("Any", handler.stream_unary), counted=True)
+        else:
+            call = self._call(method, _single_reader(decode), cast("Any", handler.unary_unary), counted=False)
+        return grpc.stream_unary_rpc_method_handler(call, response_serializer=serialize)
 
-    def _unary(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def _call(
+        self, method: str, read: ReadRequest, inner: Callable[..., Awaitable[Any]], *, counted: bool
+    ) -> Callable[..., Awaitable[Any]]:
+        """Wraps a method with a single response; `counted` if its requests are a stream that may last long."""
         name = method.rpartition("/")[2]
 
-        async def call(request: Any, context: Context) -> Any:
+        async def respond(raw: RawRequests, context: Context) -> Any:
+            response = await inner(await read(raw), context)
+            _hit_failpoints(name, context)
+            return response
+
+        async def call(raw: RawRequests, context: Context) -> Any:
             started_s, refusal = time.perf_counter(), ""
             try:
-                self._check(method, context)
-                response = await inner(request, context)
-                _hit_failpoints(name, context)
+                token = self._authorize(method, context)
+                if not counted:
+                    return await respond(raw, context)
+                with self._streams.hold(token.token_id, name):
+                    return await respond(raw, context)
             except SwarmError as error:
                 refusal = error.reason
                 await context.abort_with_status(pack(wire_error(error)))
-            except DecodeError:
-                # Only a stream of requests gets here: gRPC decodes a single request before the call.
-                broken = InvalidRequest("request", "is not a message of this method")
-                refusal = broken.reason
-                await context.abort_with_status(pack(wire_error(broken)))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 refusal = "CANCELLED"
                 raise
@@ -90,25 +110,28 @@ class AuthWrapper:
                 refusal = "INTERNAL"
                 _log.exception("a method failed", method=method)
                 raise
-            else:
-                return response
             finally:
                 self._observer.called(name, time.perf_counter() - started_s, refusal)
 
         return call
 
     def _stream(
-        self, method: str, inner: Callable[..., AsyncIterator[Any]]
+        self, method: str, read: ReadRequest, inner: Callable[..., AsyncIterator[Any]]
     ) -> Callable[..., AsyncIterator[Any]]:
+        """Wraps a method with a stream of responses."""
         name = method.rpartition("/")[2]
 
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def call(raw: RawRequests, context: Context) -> AsyncIterator[Any]:
             try:
-                self._check(method, context)
-                async for response in inner(request, context):
-                    failpoint.hit(f"{name}.reply")
-                    yield response
-                    failpoint.hit(f"{name}.replied")
+                token = self._authorize(method, context)
+                with self._streams.hold(token.token_id, name) as stream:
+                    async for response in inner(await read(raw), context):
+                        failpoint.hit(f"{name}.reply")
+                        stream.sending = True
+                        yield response
+                        stream.sending = False
+                        failpoint.hit(f"{name}.replied")
+                        stream.check()
             except SwarmError as error:
                 await context.abort_with_status(pack(wire_error(error)))
             except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
@@ -119,10 +142,11 @@ class AuthWrapper:
 
         return call
 
-    def _check(self, method: str, context: Context) -> None:
-        role = self._tokens.verify(bearer_token(context)).role
-        if role not in ROLES.get(method, frozenset()):
-            raise RoleDenied(role, method.rpartition("/")[2])
+    def _authorize(self, method: str, context: Context) -> TokenRecord:
+        token = self._tokens.verify(bearer_token(context))
+        if token.role not in ROLES.get(method, frozenset()):
+            raise RoleDenied(token.role, method.rpartition("/")[2])
+        return token
 
 
 class _Registrar:
@@ -142,6 +166,41 @@ class _Registrar:
         """Registers the methods of a service, wrapped; see grpc.aio.Server."""
         wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
         self._server.add_registered_method_handlers(service, wrapped)
+
+
+def _decoder(method: str, deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Returns the function that checks the size of a message and decodes it."""
+    name = method.rpartition("/")[2]
+    assert deserialize is not None
+
+    def decode(data: bytes) -> Any:
+        limits.check_size(name, data)
+        try:
+            return deserialize(data)
+        except DecodeError:
+            raise InvalidRequest("request", "is not a message of this method") from None
+
+    return decode
+
+
+def _single_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
+    async def read(raw: RawRequests) -> Any:
+        async for data in raw:
+            return decode(data)
+        raise InvalidRequest("request", "is missing; send one message")
+
+    return read
+
+
+def _stream_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
+    async def decoded(raw: RawRequests) -> AsyncIterator[Any]:
+        async for data in raw:
+            yield decode(data)
+
+    async def read(raw: RawRequests) -> AsyncIterator[Any]:
+        return decoded(raw)
+
+    return read
 
 
 def _hit_failpoints(name: str, context: Any) -> None:

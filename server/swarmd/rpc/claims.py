@@ -10,6 +10,8 @@ from swarmd.wire import definitions, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.
 MAX_RESULTS_CHARS: Final = 64 * 1024
+# The size that all findings together add to a claim.
+MAX_FINDINGS_BYTES: Final = 512 * 1024
 
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
@@ -19,11 +21,23 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         lease_id=claim.lease_id,
         attempt=claim.number,
         epoch=claim.epoch,
-        findings=outcomes.read_report(claim.previous_report).verdict.findings,
+        findings=_findings(outcomes.read_report(claim.previous_report).verdict.findings),
         last_error=claim.last_error,
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
     )
+
+
+def _findings(findings: Sequence[session_pb2.Finding]) -> list[session_pb2.Finding]:
+    """Returns the first findings, as many as fit into MAX_FINDINGS_BYTES; at least one, if there is one."""
+    kept: list[session_pb2.Finding] = []
+    room = MAX_FINDINGS_BYTES
+    for finding in findings:
+        room -= finding.ByteSize()
+        if room < 0 and kept:
+            break
+        kept.append(finding)
+    return kept
 
 
 def _dependency_results(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:

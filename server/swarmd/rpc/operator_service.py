@@ -1,7 +1,8 @@
 """OperatorService: adapters from its messages to the engine and back."""
 
+import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,14 +12,14 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import PlannedTask
+from swarmd.domain.model import PlannedTask, TaskKey
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import streams
 from swarmd.rpc.auth import bearer_token
+from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
-from swarmd.store import tasks
 from swarmd.store.reads import pages
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
@@ -27,8 +28,11 @@ from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
 
 Context = grpc.aio.ServicerContext[Any, Any]
+DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1_000
-_PAGE_TOKEN: Final = re.compile(r"[0-9]{0,15}")
+# Well below what a client takes as one message.
+PAGE_BYTES: Final = 2 * 1024 * 1024
+_PAGE_TOKEN: Final = re.compile(r"([0-9]{1,15})-([0-9a-f]{8})")
 
 
 class OperatorService(pb_grpc.OperatorServiceServicer):
@@ -38,15 +42,21 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         self._swarm = swarm
         self._reads = service_reads
         self._pages = EventPages(swarm)
+        self._backups = OneAtATime("Backup")
         self._actions = Actions(swarm, service_reads)
 
     async def AddTasks(
         self, request_iterator: AsyncIterator[pb.AddTasksRequest], context: Context
     ) -> pb.AddTasksResponse:
         plan: list[PlannedTask] = []
-        clear = dry_run = False
+        clear, dry_run, size = False, False, 0
         # Converted message by message, so that a long plan does not block the event loop.
         async for message in request_iterator:
+            size += message.ByteSize()
+            if size > MAX_PLAN_BYTES:
+                raise InvalidRequest(
+                    "tasks", f"are more than {MAX_PLAN_BYTES:,} bytes; add them in several calls"
+                )
             plan += map(definitions.read_planned, message.tasks)
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
         try:
@@ -68,8 +78,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         self, request: pb.ExportTasksRequest, context: Context
     ) -> AsyncIterator[pb.ExportTasksResponse]:
         wanted = {enums.TASK_STATUS.from_wire(status, "statuses") for status in request.statuses}
-        plan = await self._swarm.db.read(tasks.export)
-        async for response in streams.export(task for task in plan if not wanted or task.status in wanted):
+        async for response in streams.export(self._swarm, wanted):
             yield response
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:
@@ -81,23 +90,21 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.phase,
             request.search,
         )
-        if not _PAGE_TOKEN.fullmatch(request.page_token):
-            raise InvalidRequest(
-                "page_token", "is not a token issued by this server; leave it empty to begin"
-            )
-        limit = min(request.page_size if request.page_size > 0 else 100, MAX_PAGE)
-        return await self._swarm.db.read(
-            lambda tx: _page(tx, wanted, after=int(request.page_token or 0), limit=limit)
-        )
+        _check_not_negative(request, "page_size")
+        after = _read_page_token(request.page_token, wanted)
+        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
+        return await self._swarm.db.read(lambda tx: _page(tx, wanted, after=after, limit=limit))
 
     async def ExplainTask(self, request: pb.ExplainTaskRequest, context: Context) -> pb.ExplainTaskResponse:
         return await self._reads.explain(request.task_id)
 
     async def RetryTask(self, request: pb.RetryTaskRequest, context: Context) -> pb.RetryTaskResponse:
-        return await self._actions.retry(request.task_ids, failed=request.failed)
+        return await self._actions.retry(
+            request.task_ids, failed=request.failed, despite_survivors=request.despite_survivors
+        )
 
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
-        return pb.KillTaskResponse(tasks=await self._actions.kill(request.task_ids, request.cause))
+        return await self._actions.kill(request.task_ids, request.cause)
 
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
@@ -145,18 +152,21 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Context
     ) -> AsyncIterator[pb.WatchEventsResponse]:
+        _check_not_negative(request, "after_seq")
         async for response in streams.events(self._swarm, self._pages, request):
             yield response
 
     async def TailLog(
         self, request: pb.TailLogRequest, context: Context
     ) -> AsyncIterator[pb.TailLogResponse]:
+        _check_not_negative(request, "attempt", "after_cursor", "tail")
         async for response in streams.log(self._swarm, request):
             yield response
 
     async def Backup(self, request: pb.BackupRequest, context: Context) -> AsyncIterator[pb.BackupResponse]:
-        async for response in streams.backup(self._swarm):
-            yield response
+        with self._backups.run():
+            async for response in streams.backup(self._swarm):
+                yield response
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
         role = enums.ROLE.from_wire(request.role, "role")
@@ -182,16 +192,48 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        change = partial(
-            plans.change_dependency, task_id=request.task_id, dependency=request.dependency, remove=remove
-        )
-        return (await self._reads.tasks([await self._swarm.db.write(change)]))[0]
+        task_id = await self._swarm.change_dependency(request.task_id, request.dependency, remove=remove)
+        return (await self._reads.tasks([task_id]))[0]
+
+
+def _check_not_negative(request: Any, *fields: str) -> None:
+    for field in fields:
+        if getattr(request, field) < 0:
+            raise InvalidRequest(field, "must not be negative; leave it 0 for the default")
+
+
+def _page_token(key: int, wanted: TaskFilter) -> str:
+    """Returns the token of the page after this key, which fits this filter alone."""
+    return f"{key}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]}"
+
+
+def _read_page_token(token: str, wanted: TaskFilter) -> int:
+    if not token:
+        return 0
+    match = _PAGE_TOKEN.fullmatch(token)
+    if match is None or _page_token(int(match[1]), wanted) != token:
+        raise InvalidRequest("page_token", "is not a token of this list; leave it empty to begin")
+    return int(match[1])
 
 
 def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:
+    """Reads a page; it ends early where its tasks would not fit into a message, but has one task at least."""
     keys = pages.page(tx, wanted, after=after, limit=limit)
+    found: list[task_pb2.Task] = []
+    size = 0
+    for task in _tasks(tx, keys):
+        size += task.ByteSize()
+        if found and size > PAGE_BYTES:
+            break
+        found.append(task)
+    more = len(keys) == limit or len(found) < len(keys)
     return pb.ListTasksResponse(
-        tasks=reads.tasks(tx, keys),
-        next_page_token=str(keys[-1]) if len(keys) == limit else "",
+        tasks=found,
+        next_page_token=_page_token(keys[len(found) - 1], wanted) if more else "",
         total=pages.total(tx, wanted),
     )
+
+
+def _tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Iterator[task_pb2.Task]:
+    for first in range(0, len(keys), DEFAULT_PAGE):
+        yield from reads.tasks(tx, keys[first : first + DEFAULT_PAGE])

@@ -9,28 +9,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
+from amplifier_swarm.text_files import without_bom
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
+from swarmd.rpc import limits
 from swarmd.rpc.auth import AuthWrapper
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.wire.reads import Reads
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
-_OPTIONS: Final = (
-    # With SO_REUSEPORT a second server would silently share the port and get half of the calls.
-    ("grpc.so_reuseport", 0),
-    *KEEPALIVE,
-    *WINDOW,
-    # Workers ping every 20 s; without this gRPC would take the pings for an attack.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_metadata_size", 16 * 1024),
-    # Room for a whole fleet that reconnects at once.
-    ("grpc.server.max_pending_requests", 100_000),
-    ("grpc.server.max_pending_requests_hard_limit", 200_000),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class RpcServer:
     """The gRPC server of one swarm on one address."""
 
     def __init__(self, swarm: Swarm, reads: Reads) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=_options())
         registrar = AuthWrapper(swarm.tokens, swarm.observer).registrar(self._server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), registrar)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
@@ -82,8 +70,29 @@ class RpcServer:
         await self._server.stop(grace_s)
 
 
+def _options() -> list[tuple[str, int]]:
+    return [
+        # With SO_REUSEPORT a second server would silently share the port and get half of the calls.
+        ("grpc.so_reuseport", 0),
+        *KEEPALIVE,
+        *WINDOW,
+        # Workers ping every 20 s; without this gRPC would take the pings for an attack.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", 16 * 1024),
+        # Room for a whole fleet that reconnects at once.
+        ("grpc.server.max_pending_requests", 100_000),
+        ("grpc.server.max_pending_requests_hard_limit", 200_000),
+        ("grpc.max_concurrent_streams", limits.MAX_STREAMS_PER_CONNECTION),
+        ("grpc.max_connection_idle_ms", limits.IDLE_CONNECTION_MS),
+    ]
+
+
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    pair = (without_bom(tls.key.read_bytes()), without_bom(tls.cert.read_bytes()))
     if tls.client_ca is None:
         return grpc.ssl_server_credentials([pair])
-    return grpc.ssl_server_credentials([pair], tls.client_ca.read_bytes(), require_client_auth=True)
+    return grpc.ssl_server_credentials(
+        [pair], without_bom(tls.client_ca.read_bytes()), require_client_auth=True
+    )

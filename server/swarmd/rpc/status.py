@@ -23,6 +23,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
     errors.StreamReplaced: _C.ABORTED,
     errors.ServerStopping: _C.UNAVAILABLE,
+    errors.TooManyStreams: _C.RESOURCE_EXHAUSTED,
     errors.StorageFull: _C.RESOURCE_EXHAUSTED,
     errors.StorageFailed: _C.UNAVAILABLE,
     errors.TokenInvalid: _C.UNAUTHENTICATED,

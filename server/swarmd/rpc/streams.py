@@ -2,34 +2,62 @@
 
 import asyncio
 import contextlib
+import struct
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from swarmd.domain.errors import SessionNotFound
+from swarmd.domain.errors import SessionNotFound, StorageFull
+from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import PlannedTask
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
 from swarmd.store import events as store_events
+from swarmd.store import tasks
 from swarmd.store.file.opening import SCRATCH
+from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
 
 PAGE: Final = 500
 # Events of this period go to subscribers in one message.
 COALESCE_S: Final = 0.1
 MESSAGE_BYTES: Final = 256 * 1024
+_LENGTH: Final = struct.Struct(">I")
 
 
-async def export(plan: Iterable[PlannedTask]) -> AsyncIterator[pb.ExportTasksResponse]:
-    """Yields the tasks, in messages of about MESSAGE_BYTES."""
+async def export(swarm: Swarm, statuses: Collection[TaskStatus]) -> AsyncIterator[pb.ExportTasksResponse]:
+    """Yields the tasks of these statuses, or all tasks if it is empty, in messages of about MESSAGE_BYTES.
+
+    A reader writes the messages of one moment to a temporary file, so that a slow caller holds neither a read
+    transaction nor the plan in memory.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=MESSAGE_BYTES, dir=str(swarm.db.path.parent)) as spool:
+        await swarm.db.read(partial(_spool, statuses=statuses, spool=spool))
+        while head := await asyncio.to_thread(spool.read, _LENGTH.size):
+            data = await asyncio.to_thread(spool.read, _LENGTH.unpack(head)[0])
+            yield pb.ExportTasksResponse.FromString(data)
+
+
+def _spool(tx: ReadTx, *, statuses: Collection[TaskStatus], spool: IO[bytes]) -> None:
+    plan = (task for task in tasks.export(tx) if not statuses or task.status in statuses)
+    try:
+        for message in _messages(plan):
+            data = message.SerializeToString()
+            spool.write(_LENGTH.pack(len(data)) + data)
+        spool.seek(0)
+    except OSError as error:
+        raise StorageFull(error.strerror or str(error)) from error
+
+
+def _messages(plan: Iterable[PlannedTask]) -> Iterator[pb.ExportTasksResponse]:
     message, size = pb.ExportTasksResponse(), 0
     for task in plan:
         planned = definitions.planned(task.status, task.definition)
@@ -112,7 +140,7 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     """
     role = enums.SESSION_ROLE.optional(request.role, "role")
     task = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id))
-    wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, max(0, request.tail), PAGE)
+    wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, request.tail, PAGE)
     with swarm.wakeups.subscribe(SubscriberKind.LOG):
         while True:
             more = swarm.wakeups.wait_next(task.task_id)
@@ -135,11 +163,14 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
 
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
     """Yields a copy of the database in chunks; the copy is made beside it, on the same disk."""
-    with _scratch(swarm.db.path) as copy:
-        await swarm.db.backup(copy)
-        with copy.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
-                yield pb.BackupResponse(chunk=chunk)
+    try:
+        with _scratch(swarm.db.path) as copy:
+            await swarm.db.backup(copy)
+            with copy.open("rb") as file:
+                while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
+                    yield pb.BackupResponse(chunk=chunk)
+    except OSError as error:
+        raise StorageFull(error.strerror or str(error), what="the backup") from error
 
 
 @contextlib.contextmanager

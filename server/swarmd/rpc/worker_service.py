@@ -7,9 +7,6 @@ from typing import Any, Final
 import grpc
 
 from amplifier_swarm import __version__
-from amplifier_swarm.masking import LineMask
-from amplifier_swarm.text import strip_terminal_drawing
-from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
 from swarmd.domain.errors import InvalidRequest
@@ -17,23 +14,20 @@ from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
 from swarmd.domain.traces import trace_of
 from swarmd.engine.attempts.outcomes import FinishResult
-from swarmd.engine.attempts.sessions import (
-    AttemptReport,
-    FinishBatch,
-    SessionEnd,
-    SessionProgress,
-    SessionStart,
-)
+from swarmd.engine.attempts.sessions import FinishBatch
 from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
-from swarmd.rpc import claims
-from swarmd.store.sessions import LogEntry
-from swarmd.wire import enums, outcomes, values
+from swarmd.rpc import claims, reports
+from swarmd.wire import enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
-MAX_ITEMS: Final = 1_024
-MAX_ENTRY: Final = 16_384
+# A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
+MAX_LEASES: Final = 4_096
+MAX_LABELS: Final = 1_024
+MAX_LABEL: Final = 256
+# An answer repeats the ids that it does not know; those of this server have at most 74 characters.
+MAX_LEASE_CHARS: Final = 512 * 1024
 
 
 class WorkerService(pb_grpc.WorkerServiceServicer):
@@ -45,7 +39,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
     async def ClaimTask(
         self, request: pb.ClaimTaskRequest, context: Context
     ) -> AsyncIterator[pb.ClaimTaskResponse]:
-        member = await self._swarm.open_stream(_identity(request), request.lease_ids)
+        member = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
         try:
             yield pb.ClaimTaskResponse(opened=self._opened())
             while (batch := await member.mailbox.next_batch()) is not None:
@@ -56,9 +50,12 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
         name = WorkerName(request.worker)
         leaving = request.phase in (pb.WORKER_PHASE_DRAINING, pb.WORKER_PHASE_LEAVING)
-        answer = self._swarm.workers.heartbeat(name, request.incarnation, request.lease_ids, leaving=leaving)
+        lease_ids = _lease_ids(request.lease_ids)
+        answer = self._swarm.workers.heartbeat(name, request.incarnation, lease_ids, leaving=leaving)
         if request.phase == pb.WORKER_PHASE_LEAVING:
-            leave = partial(self._swarm.workers.leave, name=name, incarnation=request.incarnation)
+            leave = partial(
+                self._swarm.workers.leave, name=name, incarnation=request.incarnation, held=lease_ids
+            )
             await self._swarm.db.write(leave)
         return _heartbeat_response(answer)
 
@@ -66,7 +63,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         self, request: pb.RecordSessionRequest, context: Context
     ) -> pb.RecordSessionResponse:
         name = WorkerName(request.worker)
-        records = [_session_record(record) for record in _bounded(request.records, "records")]
+        records = [reports.read_record(record) for record in reports.bounded(request.records, "records")]
         orders = await self._swarm.db.write(lambda tx: self._swarm.sessions.record_many(tx, name, records))
         return pb.RecordSessionResponse(answers=[_session_answer(order) for order in orders])
 
@@ -74,16 +71,23 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         self, request: pb.ReportProgressRequest, context: Context
     ) -> pb.ReportProgressResponse:
         name = WorkerName(request.worker)
-        reports = [_read_progress(message) for message in _bounded(request.sessions, "sessions")]
-        report = self._swarm.sessions.record_progress
-        await self._swarm.db.write(lambda tx: [report(tx, name, progress) for progress in reports])
+        reports.check_progress(request.sessions)
+        known = await self._swarm.known_leases(name, {message.lease_id for message in request.sessions})
+        news = await reports.read_progress(request.sessions, known)
+        record = self._swarm.sessions.record_progress
+        await self._swarm.db.write(lambda tx: [record(tx, name, progress) for progress in news])
         return pb.ReportProgressResponse()
 
     async def FinishTask(self, request: pb.FinishTaskRequest, context: Context) -> pb.FinishTaskResponse:
         name = WorkerName(request.worker)
+        reports.check_progress(request.sessions)
+        reports.check_attempts(request.finished)
+        leases = {item.lease_id for item in request.finished}
+        leases.update(message.lease_id for message in request.sessions)
+        known = await self._swarm.known_leases(name, leases)
         batch = FinishBatch(
-            progress=[_read_progress(message) for message in _bounded(request.sessions, "sessions")],
-            attempts=[_attempt_report(item) for item in _bounded(request.finished, "finished")],
+            progress=await reports.read_progress(request.sessions, known),
+            attempts=await reports.read_attempts(request.finished, known),
         )
         results = await self._swarm.db.write(lambda tx: self._swarm.finish_many(tx, name, batch))
         return pb.FinishTaskResponse(results=[_finish_result(result) for result in results])
@@ -110,36 +114,11 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         )
 
 
-def _attempt_report(item: pb.FinishedAttempt) -> AttemptReport:
-    outcome = outcomes.read(item.outcome)
-    if not all(record.HasField("end") for record in _bounded(item.ends, "finished.ends")):
-        raise InvalidRequest("finished.ends.end", "is missing: a start asks for its go by RecordSession")
-    return AttemptReport(item.lease_id, [_session_end(record) for record in item.ends], outcome)
-
-
-def _session_record(record: pb.SessionRecord) -> SessionStart | SessionEnd:
-    if record.HasField("end"):
-        return _session_end(record)
-    session_id = _session_id(record)
-    role = enums.SESSION_ROLE.from_wire(record.role, "records.role")
-    return SessionStart(record.lease_id, session_id, role, record.runner[:64])
-
-
-def _session_end(record: pb.SessionRecord) -> SessionEnd:
-    exit_code = record.end.exit_code if record.end.HasField("exit_code") else None
-    return SessionEnd(record.lease_id, _session_id(record), exit_code, values.read_usage(record.end.usage))
-
-
-def _session_id(record: pb.SessionRecord) -> str:
-    if not 1 <= len(record.session_id) <= 128:
-        raise InvalidRequest("records.session_id", "must have from 1 to 128 characters")
-    return record.session_id
-
-
-def _bounded(items: Sequence[Any], field: str) -> Sequence[Any]:
-    if len(items) > MAX_ITEMS:
-        raise InvalidRequest(field, f"has {len(items)} items; send at most {MAX_ITEMS} in a call")
-    return items
+def _lease_ids(lease_ids: Sequence[str]) -> Sequence[str]:
+    reports.bounded(lease_ids, "lease_ids", most=MAX_LEASES)
+    if sum(map(len, lease_ids)) > MAX_LEASE_CHARS:
+        raise InvalidRequest("lease_ids", f"have more than {MAX_LEASE_CHARS} characters")
+    return lease_ids
 
 
 def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
@@ -151,6 +130,11 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         raise InvalidRequest("slots", "must be from 1 to 1024")
     if not 1 <= len(request.incarnation) <= 64 or not 1 <= len(request.instance) <= 64:
         raise InvalidRequest("incarnation", "incarnation and instance must have from 1 to 64 characters")
+    if "@" in request.runner:
+        raise InvalidRequest("runner", "must not contain @")
+    reports.bounded(list(request.labels), "labels", most=MAX_LABELS)
+    if any(len(key) > MAX_LABEL or len(value) > MAX_LABEL for key, value in request.labels.items()):
+        raise InvalidRequest("labels", f"keys and values may have up to {MAX_LABEL} characters")
     if request.opening < 0:
         raise InvalidRequest("opening", "must not be negative")
     return WorkerIdentity(
@@ -199,26 +183,6 @@ def _idle_response(heartbeat_s: float, notice: WorkerNotice) -> pb.HeartbeatResp
 
 def _session_answer(order: Order | None) -> pb.SessionAnswer:
     return pb.SessionAnswer(go=order is None, order=None if order is None else _order(order))
-
-
-def _read_progress(message: pb.SessionProgress) -> SessionProgress:
-    mask = LineMask()
-    entries = [
-        LogEntry(
-            entry.number,
-            values.timestamp_us(entry.logged_at, "sessions.entries.logged_at"),
-            session_pb2.LogKind.Name(entry.kind)
-            if entry.kind in session_pb2.LogKind.values()
-            else "LOG_KIND_OUTPUT",
-            # Masked before it is cut, so that no half of a secret remains.
-            mask.text(strip_terminal_drawing(entry.text[: 2 * MAX_ENTRY]))[:MAX_ENTRY],
-        )
-        for entry in message.entries
-    ]
-    if any(entry.number < 1 for entry in entries):
-        raise InvalidRequest("sessions.entries.number", "must be 1 or more")
-    usage = values.read_usage(message.usage) if message.HasField("usage") else None
-    return SessionProgress(message.lease_id, message.session_id, entries, usage)
 
 
 def _finish_result(result: FinishResult) -> pb.FinishResult:

@@ -18,6 +18,7 @@ from swarmd.domain.model import (
     TaskId,
     TaskKey,
     WorkerKey,
+    WorkerName,
 )
 from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Tx
@@ -160,6 +161,19 @@ def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
 def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str]]:
     """Returns the ids of the findings of the latest rejected attempts, the latest first."""
     return [json.loads(row[0]) for row in tx.all("attempt_findings", task_key=task_key, limit=limit)]
+
+
+class Survivors(NamedTuple):
+    """Processes of an attempt that could not be ended, and the worker on whose machine they run."""
+
+    processes: int
+    worker: WorkerName
+
+
+def survivors(tx: ReadTx, task_key: TaskKey) -> Survivors | None:
+    """Returns the survivors of the task's latest attempt with a report; None if there are none."""
+    row = tx.one("attempt_survivors", task_key=task_key)
+    return Survivors(row[0], WorkerName(row[1])) if row and row[0] else None
 
 
 def dependency_results(tx: ReadTx, task_key: TaskKey) -> list[DependencyResult]:

@@ -16,12 +16,13 @@ import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.store import failpoint
-from swarmd.store.file import opening
+from swarmd.store.file import checksums, opening
 from swarmd.store.file.connections import beside, copy, disable_checkpoint_on_close
 from swarmd.store.file.disk_reserve import DiskReserve
 from swarmd.store.file.epoch_file import EpochFile
+from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
 from swarmd.store.group_commit import CommitHooks, CommitOutcome, GroupCommit
-from swarmd.store.transaction import ReadTx, Tx
+from swarmd.store.transaction import DAMAGE_ERRORS, ReadTx, Tx
 from swarmd.store.write_queue import WriteJob, WriteQueue
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ READERS: Final = 2
 # The WAL is folded into the file at the lower mark if no job waits, else at the higher one (4 KiB a page).
 CHECKPOINT_IDLE_PAGES: Final = 2_000
 CHECKPOINT_BUSY_PAGES: Final = 40_000
+_READ_ERRORS: Final = frozenset(
+    (
+        apsw.SQLITE_IOERR_READ,
+        apsw.SQLITE_IOERR_SHORT_READ,
+        apsw.SQLITE_IOERR_DATA,
+        apsw.SQLITE_IOERR_CORRUPTFS,
+    )
+)
 
 
 class Database:
@@ -43,7 +52,9 @@ class Database:
         """Opens the file; `vfs` names SQLite's layer to the disk, which tests replace by one that fails."""
         self.path = path
         self.hooks = CommitHooks()
+        # Set when this process can write nothing more, `failure` says why.
         self.failed = asyncio.Event()
+        self.failure: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._vfs = vfs
         self._writer = opening.open_writer(path, vfs=vfs)
@@ -53,9 +64,17 @@ class Database:
         self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
         self._queue = WriteQueue()
+        files = (path, beside(path, "-wal"))
         self._commits = self.group_commit(
-            self._writer, self._queue, EpochFile(path), wall_us=wall_us, hooks=self.hooks
+            self._writer,
+            self._queue,
+            EpochFile(path),
+            wall_us=wall_us,
+            hooks=self.hooks,
+            files=OpenFiles(files),
         )
+        # Two servers could share the database if one of these were made again.
+        self._all_files = OpenFiles((*files, beside(path, "-shm"), beside(path, ".lock")))
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -91,6 +110,14 @@ class Database:
         """Copies the database to a new file, as of one moment, while writes go on."""
         await self._loop.run_in_executor(self._pool, self._backup, target)
 
+    def check_files(self) -> None:
+        """Ends all writes if a file of the database was removed or replaced."""
+        try:
+            self._all_files.check()
+        except DatabaseRemoved as error:
+            if self._broken is None:
+                self._stop_writing([], error)
+
     async def close(self) -> None:
         """Commits the waiting jobs, folds the WAL into the file and ends the threads."""
         self._queue.close()
@@ -108,28 +135,42 @@ class Database:
             self._writer.close()
 
     def _read(self, operation: Callable[[ReadTx], T]) -> T:
+        if self._broken is not None and isinstance(self.failure, DatabaseRemoved):
+            raise self._broken
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = opening.open_reader(self.path, vfs=self._vfs)
             self._readers.append(connection)
-        connection.execute("BEGIN")
         try:
-            return operation(ReadTx(connection))
-        finally:
-            connection.execute("END")
+            connection.execute("BEGIN")
+            try:
+                return operation(ReadTx(connection))
+            finally:
+                # Some errors have ended the transaction already.
+                if connection.in_transaction:
+                    connection.execute("END")
+        except apsw.Error as error:
+            if not _is_read_error(error):
+                raise
+            raise StorageFailed(_read_fault(error), reading=True) from error
 
     def _backup(self, target: Path) -> None:
-        source = opening.open_reader(self.path, vfs=self._vfs)
         try:
-            failpoint.hit("backup.before")
-            copy(source, target)
-            failpoint.hit("backup.after")
-        finally:
-            source.close()
+            with contextlib.closing(opening.open_reader(self.path, vfs=self._vfs)) as source:
+                failpoint.hit("backup.before")
+                copy(source, target)
+                failpoint.hit("backup.after")
+        except (apsw.Error, OSError) as error:
+            if _is_read_error(error):
+                raise StorageFailed(_read_fault(error), reading=True) from error
+            raise StorageFull(str(error), what="the backup") from error
 
     def _run(self) -> None:
         while group := self._queue.drain():
-            self._commit(group)
+            try:
+                self._commit(group)
+            except Exception as error:  # noqa: BLE001  # without this thread every later caller would wait forever
+                self._stop_writing(group, error)
             self._loop.call_soon_threadsafe(self._deliver, group)
             busy = not self._queue.is_empty
             if self._wal_pages > (CHECKPOINT_BUSY_PAGES if busy else CHECKPOINT_IDLE_PAGES):
@@ -175,6 +216,7 @@ class Database:
 
     def _stop_writing(self, group: list[WriteJob], error: Exception) -> None:
         """Makes this process refuse every later write."""
+        self.failure = error
         self._broken = StorageFailed(str(error))
         _fail(group, self._broken)
         self._loop.call_soon_threadsafe(self.failed.set)
@@ -182,7 +224,12 @@ class Database:
     def _deliver(self, group: list[WriteJob]) -> None:
         for job in group:
             for callback in job.callbacks:
-                callback()
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001  # a defect must not hold the callers of the whole group
+                    self._loop.call_exception_handler(
+                        {"message": "a callback after a commit failed", "exception": error}
+                    )
             if job.done.cancelled():
                 continue
             if job.error is None:
@@ -207,6 +254,15 @@ class Database:
         self._folded = pages == folded
         self._wal_pages = 0
         self._reserve.refill()
+
+
+def _is_read_error(error: Exception) -> bool:
+    damaged = isinstance(error, DAMAGE_ERRORS)
+    return damaged or getattr(error, "extendedresult", None) in _READ_ERRORS
+
+
+def _read_fault(error: Exception) -> str:
+    return "a page has a wrong checksum" if checksums.is_mismatch(error) else str(error)
 
 
 def _fail(group: list[WriteJob], error: Exception) -> None:

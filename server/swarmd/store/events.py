@@ -66,6 +66,10 @@ CHANGES_DEPENDENTS: Final = ENDS_TASK | {
 }
 
 
+# Each of these may change the dependencies of stored tasks.
+CHANGES_GRAPH: Final = frozenset({EventKind.TASK_ADDED, EventKind.TASK_CHANGED, EventKind.TASKS_CLEARED})
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A change; a field that the change does not concern is empty."""

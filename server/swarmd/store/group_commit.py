@@ -15,6 +15,7 @@ import apsw
 from swarmd.store import failpoint
 from swarmd.store.file import checksums, wal_lineage
 from swarmd.store.file.epoch_file import EpochFile
+from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
 from swarmd.store.transaction import (
     DAMAGE_ERRORS,
     NO_ROOM_ERRORS,
@@ -61,7 +62,7 @@ class CommitHooks:
 
 # The first fitting row decides. After SQLite has found damage, the rest can't be trusted either.
 _OUTCOMES: Final[tuple[tuple[tuple[type[Exception], ...], CommitOutcome], ...]] = (
-    (DAMAGE_ERRORS, CommitOutcome.UNKNOWN),
+    ((*DAMAGE_ERRORS, DatabaseRemoved), CommitOutcome.UNKNOWN),
     (NO_ROOM_ERRORS, CommitOutcome.NO_ROOM),
     ((*NOT_WRITABLE_ERRORS, OSError), CommitOutcome.NOT_WRITABLE),
     ((Exception,), CommitOutcome.BUG),
@@ -79,12 +80,14 @@ class GroupCommit:
         *,
         wall_us: Callable[[], int],
         hooks: CommitHooks,
+        files: OpenFiles,
     ) -> None:
         self._connection = connection
         self._queue = queue
         self._epochs = epochs
         self._wall_us = wall_us
         self._hooks = hooks
+        self._files = files
 
     def run(self, group: list[WriteJob], *, begins_wal: bool) -> CommitResult:
         """Runs the jobs in one transaction and commits it; `group` changes when urgent jobs come meanwhile.
@@ -102,6 +105,8 @@ class GroupCommit:
             group[-1].callbacks += tx.pop_callbacks()
             if tx.epoch is not None:
                 self._epochs.raise_to(tx.epoch)
+            # Once before the commit, so that no reader sees the group, and once after it: then it is durable.
+            self._files.check()
         except Exception as error:  # noqa: BLE001  # each caller must hear of it, whatever it is
             return self._roll_back(error)
         return self._commit(len(group))
@@ -149,6 +154,10 @@ class GroupCommit:
             return CommitResult(CommitOutcome.UNKNOWN, error)
         commit_s = time.perf_counter() - start_s
         failpoint.hit("commit.after")
+        try:
+            self._files.check()
+        except DatabaseRemoved as error:
+            return CommitResult(CommitOutcome.UNKNOWN, error)
         self._hooks.after_commit(commit_s, jobs)
         return CommitResult(CommitOutcome.STORED, commit_s=commit_s)
 

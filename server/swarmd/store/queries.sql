@@ -22,10 +22,13 @@ key, name, incarnation, instance, slots, labels, runner, host, pid, version, con
 seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
 
 -- fragment: task_filter
--- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards.
+-- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards. :search is folded
+-- already; `lower`, which knows ASCII only, is much faster than `folded`.
 (:statuses = '[]' OR t.status IN (SELECT value FROM json_each(:statuses)))
    AND (:phase = '' OR t.phase = :phase)
-   AND (:search = '' OR instr(lower(t.task_id), lower(:search)) OR instr(lower(t.name), lower(:search)))
+   AND (:search = '' OR CASE WHEN :search_is_ascii
+        THEN instr(lower(t.task_id), :search) OR instr(lower(t.name), :search)
+        ELSE instr(folded(t.task_id), :search) OR instr(folded(t.name), :search) END)
 
 -- ── swarm ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,6 +285,13 @@ SELECT (SELECT json_group_array(f.value ->> 'finding_id') FROM json_each(a.repor
  WHERE a.task_key = :task_key AND a.failure_class = 'validation_failed' AND a.report IS NOT NULL
  ORDER BY a.number DESC LIMIT :limit;
 
+-- name: attempt_survivors
+-- The processes of the latest attempt that could not be ended, and the worker whose machine they run on.
+SELECT json_extract(a.report, '$.kill_receipt.survivors'), w.name
+  FROM attempts a JOIN workers w ON w.key = a.worker_key
+ WHERE a.task_key = :task_key AND a.report IS NOT NULL
+ ORDER BY a.number DESC LIMIT 1;
+
 -- name: attempt_results_of_dependencies
 -- The reports of the completed dependencies, in the order of the definition.
 SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
@@ -309,6 +319,10 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 -- name: session_find
 -- The session with that id, of any task.
 SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_id = :session_id;
+
+-- name: session_rename
+-- The key makes the id one that no worker can choose.
+UPDATE sessions SET session_id = session_id || ' (taken by session ' || key || ')' WHERE key = :key;
 
 -- name: session_add
 INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
@@ -342,8 +356,9 @@ INSERT INTO session_log (session_key, number, logged_us, kind, text) VALUES {row
 DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND number <= :newest - :tail;
 
 -- name: session_log_after
-SELECT number, logged_us, kind, text FROM session_log WHERE session_key = :session_key AND number > :after
- ORDER BY number LIMIT :limit;
+-- :last leaves out numbers that no cursor can express.
+SELECT number, logged_us, kind, text FROM session_log
+ WHERE session_key = :session_key AND number > :after AND number <= :last ORDER BY number LIMIT :limit;
 
 -- name: session_log_tail
 -- The number before the newest :tail entries.
@@ -384,6 +399,10 @@ SELECT name, drain_s FROM workers WHERE draining AND drain_s IS NOT NULL AND lef
 
 -- name: worker_set_left
 UPDATE workers SET left_us = :now_us WHERE key = :key AND left_us IS NULL;
+
+-- name: worker_delete_left
+DELETE FROM workers WHERE left_us < :before_us
+   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.worker_key = workers.key);
 
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskKey, Usage
 from swarmd.store.transaction import ReadTx, Tx
@@ -14,6 +14,10 @@ class LogLimits:
 
     head: int = 500
     tail: int = 4_500
+
+
+# A log cursor has 40 bits for the number of an entry.
+MAX_ENTRY_NUMBER: Final = (1 << 40) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str
     )
 
 
+def rename(tx: Tx, session: SessionRecord) -> None:
+    """Gives the session another id, since the id belongs to the attempt of another worker."""
+    tx.run("session_rename", key=session.key)
+
+
 def end(tx: Tx, session: SessionRecord, *, exit_code: int | None) -> None:
     """Stores the end of the session."""
     tx.defer("session_end", (session.session_id,), key=session.key, exit_code=exit_code, ended_us=tx.now_us)
@@ -108,7 +117,12 @@ def append_log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits)
 
 def log_after(tx: ReadTx, key: int, after: int, *, limit: int) -> Sequence[LogEntry]:
     """Returns the next kept entries after that number."""
-    return [LogEntry(*row) for row in tx.all("session_log_after", session_key=key, after=after, limit=limit)]
+    return [
+        LogEntry(*row)
+        for row in tx.all(
+            "session_log_after", session_key=key, after=after, last=MAX_ENTRY_NUMBER, limit=limit
+        )
+    ]
 
 
 def log_tail(tx: ReadTx, key: int, tail: int) -> int:

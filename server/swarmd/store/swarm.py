@@ -21,9 +21,15 @@ def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
     tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)
 
 
-def pause_runner(tx: Tx, runner: str, *, cause: str) -> bool:
-    """Ends claims for workers with that runner; returns False if it is paused already."""
-    return tx.run("paused_runner_add", runner=runner, cause=cause, now_us=tx.now_us) > 0
+def pause_key(runner: str, worker: str) -> str:
+    """Returns the key of a pause: the runner, and the worker if the pause is its alone. No worker name has an @."""
+    return f"{runner}@{worker}" if worker else runner
+
+
+def pause_runner(tx: Tx, runner: str, *, worker: str = "", cause: str) -> bool:
+    """Ends claims for that runner, at one worker or at all; returns False if it is paused already."""
+    key = pause_key(runner, worker)
+    return tx.run("paused_runner_add", runner=key, cause=cause, now_us=tx.now_us) > 0
 
 
 def resume_runners(tx: Tx) -> None:
@@ -33,7 +39,11 @@ def resume_runners(tx: Tx) -> None:
 
 def paused_runners(tx: ReadTx) -> Sequence[PausedRunner]:
     """Returns the paused runners."""
-    return [PausedRunner(*row) for row in tx.all("paused_runner_all")]
+    found = []
+    for key, cause, paused_us in tx.all("paused_runner_all"):
+        runner, at, worker = key.rpartition("@")
+        found.append(PausedRunner(runner if at else worker, worker if at else "", cause, paused_us))
+    return found
 
 
 def next_epoch(tx: Tx) -> None:

@@ -17,7 +17,12 @@ class WorkerRecord:
     key: WorkerKey
     identity: WorkerIdentity
     draining: bool
-    left: bool
+    left_us: int | None
+
+    @property
+    def left(self) -> bool:
+        """Returns whether the worker has left, or is lost."""
+        return self.left_us is not None
 
 
 class DrainDeadline(NamedTuple):
@@ -80,6 +85,11 @@ def set_left(tx: Tx, key: WorkerKey) -> bool:
     return tx.run("worker_set_left", key=key, now_us=tx.now_us) > 0
 
 
+def delete_left(tx: Tx, *, before_us: int) -> None:
+    """Deletes the workers that left before that time and have no attempt."""
+    tx.run("worker_delete_left", before_us=before_us)
+
+
 def _worker(row: Row) -> WorkerRecord:
     (
         key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening,
@@ -89,4 +99,4 @@ def _worker(row: Row) -> WorkerRecord:
         WorkerName(name), incarnation, instance, slots, json.loads(labels), runner, host, pid, version, containment,
         opening,
     )  # fmt: skip
-    return WorkerRecord(WorkerKey(key), identity, draining=bool(draining), left=left_us is not None)
+    return WorkerRecord(WorkerKey(key), identity, draining=bool(draining), left_us=left_us)

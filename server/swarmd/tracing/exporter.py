@@ -5,7 +5,6 @@ Invariant: nothing in the swarm waits for a trace. Attempts that end while no se
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from amplifier_swarm import __version__, tracing
+from amplifier_swarm.host import host_name
 from swarmd.engine.swarm import Swarm
 from swarmd.store import attempts, events
 from swarmd.store.attempts import EndedAttempt
@@ -36,7 +36,7 @@ async def run_trace_exporter(swarm: Swarm) -> AsyncIterator[None]:
     from swarmd.tracing.spans import PresetIds, Spans  # noqa: PLC0415  # an extra
 
     ids = PresetIds()
-    provider = tracing.provider("swarmd", instance=socket.gethostname(), version=__version__, ids=ids)
+    provider = tracing.provider("swarmd", instance=host_name(), version=__version__, ids=ids)
     swarm.traced = True
     exporting = asyncio.create_task(
         export_spans(

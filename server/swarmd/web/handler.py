@@ -9,12 +9,13 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.errors import InvalidRequest, TokenInvalid
 from swarmd.web.auth import authorize
+from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
-from swarmd.web.http.params import Param
+from swarmd.web.http.params import Param, is_text
 from swarmd.web.http.responses import Json
-from swarmd.web.http.route import ApiRequest, AppState, Route
+from swarmd.web.http.route import ApiRequest, AppState, Principal, Route
 
 MAX_BODY: Final = 1024 * 1024
 BODY_WITHIN_S: Final = 10.0
@@ -24,25 +25,52 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
     """Returns the function that Starlette calls for the route."""
 
     async def respond(request: Request) -> Response:
-        principal = None
-        if route.rpc and not (route.scraped and state.metrics_open and _is_loopback_client(request)):
-            principal = authorize.authenticate(state, request)
-            authorize.check_role(principal, route.rpc)
-            if route.method == "POST":
-                authorize.check_csrf(principal, request.headers.getlist(authorize.CSRF_HEADER))
+        principal = _authorize(state, route, request)
         given = _query(request, route.query)
         if route.method == "POST":
             given |= _body(await _read(request), route.body)
         response = await route.handle(
-            state, ApiRequest(principal, request.path_params, given, request.cookies.get(state.cookie, ""))
+            state,
+            ApiRequest(
+                principal,
+                request.path_params,
+                given,
+                cookie=request.cookies.get(state.cookie, ""),
+                csrf=_csrf(request, principal),
+            ),
         )
+        if principal and route.method == "GET" and not authorize.session_is_valid(state, principal):
+            # The token was revoked while the route waited for something new.
+            raise TokenInvalid
         return response if isinstance(response, Response) else Json(response, status_code=route.status)
 
     return respond
 
 
+def _authorize(state: AppState, route: Route, request: Request) -> Principal | None:
+    """Returns the caller, None if the route needs none."""
+    if not route.rpc or (route.scraped and state.metrics_open and _is_loopback_client(request)):
+        return None
+    principal = authorize.authenticate(state, request)
+    authorize.check_role(principal, route.rpc)
+    if not route.without_csrf:
+        # For reads too: another program of this host may have the cookie, but never the CSRF token.
+        authorize.check_csrf(principal, request.headers.getlist(authorize.CSRF_HEADER))
+    return principal
+
+
+def _csrf(request: Request, principal: Principal | None) -> str:
+    if principal is None or not principal.cookie:
+        return ""
+    return authorize.csrf_of(principal, request.headers.getlist(authorize.CSRF_HEADER))
+
+
 def _is_loopback_client(request: Request) -> bool:
-    return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    """Returns True for a program on this host; a request that a proxy on this host forwards is not one."""
+    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+        return False
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-forwarded-host"))
+    return not forwarded and name_of(request.headers["host"]) in LOOPBACK
 
 
 def _query(request: Request, fields: Sequence[Param[Any]]) -> dict[str, Any]:
@@ -76,6 +104,8 @@ async def _read(request: Request) -> Mapping[str, Any]:
         found = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
         raise InvalidRequest("body", "is not valid JSON") from None
+    if not is_text(found):
+        raise InvalidRequest("body", r"has half of a surrogate pair, such as \ud800; send whole characters")
     if not isinstance(found, dict):
         raise InvalidRequest("body", "must be a JSON object")
     return found

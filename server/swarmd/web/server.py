@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h11
 import uvicorn
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.web.app import build
-from swarmd.web.auth.origin_check import LOOPBACK
+from swarmd.web.auth.origin_check import LOOPBACK, MAX_HEAD
 from swarmd.web.http.route import AppState
 from swarmd.web.live.broadcaster import Broadcaster
 from swarmd.wire.actions import Actions
@@ -26,8 +26,8 @@ from swarmd.wire.reads import Reads
 STOP_GRACE_S: Final = 1
 # More connections than browsers and scrapers ever need; each costs a few kilobytes.
 MAX_CONNECTIONS: Final = 1_000
-# The largest request head (line and headers) in bytes, and the time in which it must arrive.
-MAX_HEAD: Final = 16 * 1024
+BACKLOG: Final = 100
+# The time in which a request's line and headers must arrive.
 HEAD_WITHIN_S: Final = 10.0
 KEEP_ALIVE_S: Final = 30
 MAX_FRAME: Final = 64 * 1024
@@ -110,6 +110,8 @@ class WebServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
+            # Without descriptors asyncio tries as many accepts at once, each with a timer for the next try.
+            backlog=BACKLOG,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_GRACE_S,
@@ -157,6 +159,16 @@ class _HeaderTimeoutProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hands the connection to the WebSocket protocol; closes it if that can't read the head.
+
+        The protocol's own limits are lower than h11's. It would keep such a connection, and fail at shutdown.
+        """
+        super().handle_websocket_upgrade(event)
+        protocol: Any = self.transport.get_protocol()
+        if not protocol.handshake_initiated:
+            self.transport.abort()
 
     def _close_if_idle(self) -> None:
         if self.transport.get_protocol() is not self:

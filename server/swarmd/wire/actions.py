@@ -1,25 +1,31 @@
 """The actions of operators, with their results as messages, shared by gRPC and HTTP.
 
-Kills and stops build their result inside the write transaction, so that no long read of others delays them.
+Kills and stops read their result inside the write transaction, so that no long read of others delays them.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
-from swarmd.domain.errors import InvalidRequest
+from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
+from swarmd.domain.errors import InvalidRequest, RefusedTask, SwarmError
 from swarmd.domain.model import WorkerName
+from swarmd.engine import bulk
 from swarmd.engine.attempts.kills import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import retries
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
-from swarmd.wire.reads import Reads, tasks_by_id
+from swarmd.wire.reads import Reads
 
 MAX_CAUSE: Final = 500
+MAX_IDS: Final = 100_000
+# The tasks of an answer have at most this size together; foreign clients take messages of up to 4 MiB.
+MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
+# An answer names at least this many refusals.
+MAX_REFUSALS: Final = 100
 # A year.
 MAX_DEADLINE_S: Final = 31_536_000
 
@@ -31,19 +37,24 @@ class Actions:
         self._swarm = swarm
         self._reads = reads
 
-    async def kill(self, task_ids: Sequence[str], cause: str) -> list[task_pb2.Task]:
-        """Kills tasks; returns them as they are after the order."""
-        checked = _checked_cause(cause)
+    async def kill(self, task_ids: Sequence[str], cause: str) -> pb.KillTaskResponse:
+        """Kills tasks; raises the first refusal if it kills none."""
+        answer = _TaskAnswer(bulk.kill_named(self._swarm, _checked_ids(task_ids), _checked_cause(cause)))
+        await answer.collect()
+        return pb.KillTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
 
-        def kill(tx: Tx) -> list[task_pb2.Task]:
-            return tasks_by_id(tx, self._swarm.kills.kill(tx, task_ids, checked))
-
-        return await self._swarm.db.write(kill, urgent=True)
-
-    async def retry(self, task_ids: Sequence[str], *, failed: bool) -> pb.RetryTaskResponse:
-        """Retries the named tasks, or all failed tasks."""
-        retried = await self._swarm.db.write(partial(retries.retry, task_ids=task_ids, failed=failed))
-        return pb.RetryTaskResponse(tasks=await self._reads.tasks(retried.task_ids), revived=retried.revived)
+    async def retry(
+        self, task_ids: Sequence[str], *, failed: bool, despite_survivors: bool = False
+    ) -> pb.RetryTaskResponse:
+        """Retries the named tasks, and all failed tasks if `failed`; raises the first refusal if it retries none."""
+        names = list(_checked_ids(task_ids))
+        if failed:
+            names += await self._swarm.db.read(bulk.failed_ids)
+        answer = _TaskAnswer(bulk.retry_named(self._swarm, names, despite_survivors=despite_survivors))
+        await answer.collect()
+        return pb.RetryTaskResponse(
+            tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted, revived=answer.revived
+        )
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""
@@ -87,3 +98,56 @@ def _checked_cause(cause: str) -> str:
     if len(cause) > MAX_CAUSE:
         raise InvalidRequest("cause", f"has {len(cause)} characters; at most {MAX_CAUSE}")
     return cause
+
+
+def _checked_ids(task_ids: Sequence[str]) -> Sequence[str]:
+    if len(task_ids) > MAX_IDS:
+        raise InvalidRequest("task_ids", f"has {len(task_ids)} ids; send at most {MAX_IDS} in a call")
+    if not all(task_ids):
+        raise InvalidRequest("task_ids", "has an empty id; name a task")
+    return task_ids
+
+
+class _TaskAnswer:
+    """The answer to an action on many tasks: the tasks that fit into MAX_ANSWER_BYTES, and the refusals."""
+
+    def __init__(self, batches: AsyncIterator[bulk.ActionBatch]) -> None:
+        self._batches = batches
+        self._room = MAX_ANSWER_BYTES
+        self.tasks: list[task_pb2.Task] = []
+        self.refused: list[pb.TaskRefusal] = []
+        self.omitted = 0
+        self.revived = 0
+
+    async def collect(self) -> None:
+        """Runs the action to its end.
+
+        Raises:
+            SwarmError: the first refusal, if no task was changed.
+        """
+        first: SwarmError | None = None
+        async for batch in self._batches:
+            for view in batch.tasks:
+                self._add(views.task(view))
+            for refusal in batch.refused:
+                first = first or refusal.error
+                self._refuse(refusal)
+            self.revived += batch.revived
+        if first is not None and not self.tasks and not self.omitted:
+            raise first
+
+    def _add(self, task: task_pb2.Task) -> None:
+        self._room -= task.ByteSize()
+        if self._room < 0 and self.tasks:
+            self.omitted += 1
+        else:
+            self.tasks.append(task)
+
+    def _refuse(self, refusal: RefusedTask) -> None:
+        reason = ErrorReason.Value(f"ERROR_REASON_{refusal.error.reason}")
+        message = pb.TaskRefusal(
+            task_id=refusal.task_id[:200], reason=reason, message=refusal.error.message[:500]
+        )
+        self._room -= message.ByteSize()
+        if self._room >= 0 or len(self.refused) < MAX_REFUSALS:
+            self.refused.append(message)

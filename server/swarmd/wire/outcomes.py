@@ -5,35 +5,77 @@ from typing import Final
 
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import session_pb2, task_pb2
+from swarmd.domain.completion import contradiction
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import NO_REPORT, FailureClass, Outcome, OutcomeKind
 from swarmd.wire import enums, values
 
 MAX_ERROR: Final = 4_000
+# Of a longer text in a report only the beginning is kept: no person reads more, and it goes with the next claim.
+MAX_TEXT: Final = 64 * 1024
 MAX_WAIT_S: Final = 86_400.0
 _MASK: Final = Mask()
 
 
+def check(message: task_pb2.Outcome) -> None:
+    """Checks the enums of an outcome.
+
+    Raises: InvalidRequest for an unknown value.
+    """
+    enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
+    enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
+
+
 def read(message: task_pb2.Outcome) -> Outcome:
-    """Converts a worker's outcome; masks secrets in the message, which it changes."""
+    """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes.
+
+    Raises: InvalidRequest if the outcome contradicts itself or has an unknown value.
+    """
     # Of the unmasked message: a repeated outcome must have the same digest.
     digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
+    _cut_texts(message)
     _MASK.message(message)
     report = task_pb2.Outcome()
     report.CopyFrom(message)
     for field in ("kind", "failure_class", "error", "retry_after"):
         report.ClearField(field)
+    kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
+    failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
+    verdict_passed = message.verdict.passed if message.HasField("verdict") else None
+    if fault := contradiction(kind, failure_class, verdict_passed=verdict_passed):
+        raise InvalidRequest("finished.outcome", fault)
     return Outcome(
-        kind=enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind"),
-        failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
+        kind=kind,
+        failure_class=failure_class,
         error=message.error[:MAX_ERROR],
         report=_report_json(report),
         digest=digest,
+        survivors=message.kill_receipt.survivors,
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
+        verdict_passed=verdict_passed,
+        validation_waived=message.validation_waived,
     )
+
+
+def _cut_texts(message: Message) -> None:
+    """Cuts each text of the message to MAX_TEXT characters, in place."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            if isinstance(value, str):
+                setattr(message, field.name, _cut(value))
+            else:
+                value[:] = [_cut(text) for text in value]
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in [value] if isinstance(value, Message) else value:
+                _cut_texts(inner)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n… cut"
 
 
 def _retry_after_s(asked: Duration) -> float:

@@ -1,7 +1,9 @@
 """The reads of people, with their results as messages, shared by gRPC and HTTP."""
 
 from collections.abc import Sequence
+from typing import Final, Literal
 
+from amplifier_swarm.channel import MAX_MESSAGE_BYTES
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from swarmd.domain.model import TaskKey
@@ -11,6 +13,12 @@ from swarmd.engine.tasks import lookup
 from swarmd.store.reads import views as store_views
 from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, views
+
+# Less than a client takes as one message, by what attempts without their reports need.
+MAX_DETAIL_BYTES: Final = MAX_MESSAGE_BYTES - 2 * 1024 * 1024
+REPORT_FIELDS: Final[Sequence[Literal["builder_result", "checks", "verdict", "late_results"]]] = (
+    "builder_result", "checks", "verdict", "late_results",
+)  # fmt: skip
 
 
 class Reads:
@@ -71,9 +79,17 @@ def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> list[task_pb2.Task]:
 
 
 def detail(tx: ReadTx, key: TaskKey) -> pb.GetTaskResponse:
-    """Returns a task with its definition and attempts."""
-    return pb.GetTaskResponse(
+    """Returns a task with its definition and attempts; old attempts lose their reports if there is no room."""
+    response = pb.GetTaskResponse(
         task=views.task(store_views.task(tx, key)),
         definition=definitions.write(store_views.definition(tx, key)),
-        attempts=[views.attempt(view) for view in store_views.attempts(tx, key)],
     )
+    room = MAX_DETAIL_BYTES - response.ByteSize()
+    attempts = [views.attempt(view) for view in store_views.attempts(tx, key)]
+    for attempt in reversed(attempts):
+        room -= attempt.ByteSize()
+        if room < 0:
+            for field in REPORT_FIELDS:
+                attempt.ClearField(field)
+    response.attempts.extend(attempts)
+    return response

@@ -1,6 +1,6 @@
 """Conversion of times, durations and money."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -68,7 +68,7 @@ def _read_cost(text: str) -> int | None:
         return None
     try:
         nano = int(Decimal(text) * _NANODOLLARS)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         nano = -1
     if not 0 <= nano < _MAX:
         raise InvalidRequest("usage.cost", "must be a decimal number of dollars, not negative")

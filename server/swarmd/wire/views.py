@@ -97,7 +97,10 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         expiry_paused=view.expiry_paused,
         paused_runners=[
             swarm_pb2.PausedRunner(
-                runner=found.runner, cause=found.cause, paused_at=values.timestamp(found.paused_us)
+                runner=found.runner,
+                cause=f"at worker {found.worker}: {found.cause}" if found.worker else found.cause,
+                paused_at=values.timestamp(found.paused_us),
+                worker=found.worker,
             )
             for found in view.paused_runners
         ],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
@@ -279,6 +280,39 @@ async def test_a_failed_poll_does_not_end_the_feed(dashboard: Web, monkeypatch: 
         async with dashboard.watch() as watcher:
             assert (await watcher.frame())["type"] == "snapshot"
     assert [line["event"] for line in logs] == ["a round of the live feed failed"]
+
+
+async def test_a_token_has_so_many_feeds_and_no_more(dashboard: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcaster, "MAX_PER_OWNER", 1)
+    url = dashboard.url.replace("http", "ws") + "/ws"
+
+    async with dashboard.watch() as first:
+        await first.frame("snapshot")
+        with pytest.raises(InvalidStatus) as caught:
+            async with connect(url, additional_headers=dashboard.program().headers):
+                pass
+        other = dashboard.program(await dashboard.token("viewer"))
+        async with dashboard.watch(caller=other) as second:
+            await second.frame("snapshot")
+
+    assert caught.value.response.status_code == 429
+    assert b"TOO_MANY_STREAMS" in (caught.value.response.body or b"")
+
+
+async def test_a_log_that_is_waited_for_is_not_answered_to_a_revoked_token(dashboard: Web) -> None:
+    await add(dashboard.server, "a")
+    token = await dashboard.token("viewer")
+    worker = GrpcWorker(dashboard.server.client())
+    claim = await worker.claim()
+    session = await worker.start(claim)
+    viewer = dashboard.program(token)
+    waiting = asyncio.create_task(viewer.get("/api/tasks/a/log", wait_s=30, expect=401))
+    await eventually(lambda: "a" in dashboard.server.swarm.wakeups._waiting, "the log is waited for")
+
+    await dashboard.server.client().call("RevokeToken", pb.RevokeTokenRequest(token_id=token.split("_")[2]))
+    await worker.say(claim, session, "secret")
+
+    assert (await waiting)["error"]["reason"] == "TOKEN_INVALID"
 
 
 async def test_a_revoked_token_gets_no_more_frames(dashboard: Web) -> None:

@@ -82,6 +82,29 @@ async def test_a_page_filters_by_status_phase_and_words(dashboard: Web) -> None:
     assert (await dashboard.program().get("/api/tasks", phase="a", limit=1))["total"] == 4
 
 
+async def test_a_search_finds_text_in_any_language_without_case(dashboard: Web) -> None:
+    names = {
+        "a": "Übersicht der Größen",
+        "b": "U\u0308BERSICHT",
+        "c": "Отчёт",
+        "d": "日本語の要約",
+        "e": "plain",
+    }
+    await add(dashboard, *(TaskDefinition(task_id=task_id, name=name) for task_id, name in names.items()))
+    client = dashboard.server.client()
+
+    for search, found in {
+        "übersicht": ["a", "b"], "ÜBER": ["a", "b"], "GRÖSSEN": ["a"], "größen": ["a"], "отчЁт": ["c"],
+        "要約": ["d"], "PLAIN": ["e"], "ø": [], "u\u0308bers": ["a", "b"],
+    }.items():  # fmt: skip
+        assert await walk(dashboard, q=search) == found, search
+        listed = await client.call("ListTasks", pb.ListTasksRequest(search=search))
+        assert [task.task_id for task in listed.tasks] == found, search
+    would = await dashboard.program().post("/api/tasks/kill", {"filter": {"q": "ÜBER"}, "dry_run": True})
+    assert would["matched"] == 2
+    assert (await dashboard.program().get("/api/tasks/c"))["name"] == names["c"]
+
+
 async def test_d19_a_large_table_is_never_sent_whole_and_any_row_of_it_is_found(dashboard: Web) -> None:
     await add(dashboard, *some(900))
     program = dashboard.program()

@@ -1,6 +1,8 @@
 """Hostile pages and programs: requests that a browser can be made to send change nothing."""
 
 import asyncio
+import base64
+import contextlib
 import json
 import socket
 from typing import Any
@@ -149,6 +151,46 @@ async def test_d13_a_login_acts_from_its_own_page_only(dashboard: Web) -> None:
                 answer = await ask(dashboard, route, {"Cookie": cookie, **dashboard.origin, **token})
                 assert (answer.status_code, reason(answer)) == (403, "CSRF_REFUSED"), route.path
     assert (await browser.get("/api/status"))["mode"] == "running"
+
+
+async def test_a_cookie_alone_reads_nothing_but_who_it_is(dashboard: Web) -> None:
+    """A browser sends the cookie to every port of its host, so another program there may have it."""
+    browser = await dashboard.browser()
+    stolen = {"Cookie": browser.headers["Cookie"]}
+
+    for route in ROUTES:
+        if route.rpc and route.path != "/api/me":
+            for csrf in (
+                {},
+                {"X-Swarm-CSRF": "x" * 64},
+                {"X-Swarm-CSRF": stolen["Cookie"].partition("=")[2]},
+            ):
+                answer = await ask(dashboard, route, {**stolen, **dashboard.origin, **csrf})
+                assert (answer.status_code, reason(answer)) == (403, "CSRF_REFUSED"), route.path
+    me = (await dashboard.http.get("/api/me", headers=stolen)).json()
+    assert (me["role"], me["csrf"]) == ("operator", "")
+    assert await browser.get("/api/tasks")
+    assert (await browser.get("/api/me"))["csrf"] == browser.headers["X-Swarm-CSRF"]
+
+
+async def test_a_csrf_token_that_another_program_got_first_ends_the_login(dashboard: Web) -> None:
+    answer = await dashboard.http.get(await dashboard.link())
+    stolen = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    dashboard.http.cookies.clear()
+    taken = (await dashboard.http.get("/api/me", headers=stolen)).json()["csrf"]
+
+    page = await dashboard.http.get("/api/me?login=new", headers=stolen)
+
+    assert (page.status_code, reason(page)) == (401, "LOGIN_EXPIRED")
+    thief = {**stolen, **dashboard.origin, "X-Swarm-CSRF": taken}
+    assert (await dashboard.http.post("/api/pause", json={}, headers=thief)).status_code == 401
+
+
+async def test_a_page_that_is_loaded_again_after_its_login_keeps_it(dashboard: Web) -> None:
+    browser = await dashboard.browser()
+
+    assert (await browser.get("/api/me?login=new"))["csrf"] == browser.headers["X-Swarm-CSRF"]
+    await browser.get("/api/status")
 
 
 async def test_d13_what_a_form_can_send_changes_nothing(dashboard: Web) -> None:
@@ -353,3 +395,50 @@ async def test_a_bug_in_a_route_reveals_nothing(dashboard: Web, monkeypatch: pyt
     assert answer == {
         "error": {"reason": "INTERNAL", "message": "the server failed at this; its log says more"}
     }
+
+
+HALF = '"\\ud800"'
+
+
+async def test_half_a_character_is_refused_wherever_it_comes(dashboard: Web) -> None:
+    program = dashboard.program()
+    headers = {**program.headers, "Content-Type": "application/json"}
+    bodies = {
+        "/api/pause": f'{{"cause": {HALF}}}',
+        "/api/tasks/a/kill": f'{{"cause": {HALF}}}',
+        "/api/tasks/kill": f'{{"filter": {{"q": {HALF}}}}}',
+        "/api/tasks/retry": f'{{"ids": [{HALF}]}}',
+        "/login": f'{{"token": {HALF}}}',
+        "/api/resume": f"{{{HALF}: 1}}",
+    }
+
+    for path, body in bodies.items():
+        answer = await dashboard.http.post(path, content=body, headers=headers)
+        assert (answer.status_code, reason(answer)) == (400, "INVALID_REQUEST"), path
+        assert "surrogate" in answer.json()["error"]["message"]
+    cursor = base64.urlsafe_b64encode(f"[{HALF}, 1]".encode()).decode()
+    for query in (f"sort=id&after={cursor}", f"after={cursor}"):
+        answer = await dashboard.http.get(f"/api/tasks?{query}", headers=program.headers)
+        assert (answer.status_code, reason(answer)) == (400, "INVALID_REQUEST"), query
+    for path in ("/api/tasks?q=%ed%a0%80", "/api/tasks/%ed%a0%80", "/api/log?task=%ff"):
+        assert (await dashboard.http.get(path, headers=program.headers)).status_code in (200, 404), path
+
+
+async def test_a_head_above_the_limit_is_refused_even_if_it_arrives_whole(dashboard: Web) -> None:
+    program = dashboard.program()
+
+    for headers, path in (({"X-Much": "x" * 20_000}, "/api/status"), ({}, f"/api/tasks?q={'x' * 20_000}")):
+        answer = await dashboard.http.get(path, headers=program.headers | headers)
+        assert (answer.status_code, reason(answer)) == (431, "HEAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize("headers", [f"X: {'x' * 9_000}\r\n", "X: x\r\n" * 200])
+async def test_a_websocket_whose_head_can_not_be_read_is_closed(dashboard: Web, headers: str) -> None:
+    reader, writer = await asyncio.open_connection(*dashboard.address)
+    head = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+    writer.write(f"{head}{headers}\r\n".encode())
+
+    with contextlib.suppress(ConnectionResetError):
+        assert b" 101 " not in await asyncio.wait_for(reader.read(), 20)
+    writer.close()

@@ -87,11 +87,11 @@ async def test_a_link_logs_a_browser_in_once(dashboard: Web) -> None:
     dashboard.http.cookies.clear()
     second = await dashboard.http.get(link)
 
-    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert (first.status_code, first.headers["location"]) == (303, "./?login=new")
     name, _, rest = first.headers["set-cookie"].partition("=")
     assert name == f"swarm-{dashboard.address[1]}"
     assert set(rest.split("; ")[1:]) == {"HttpOnly", f"Max-Age={LOGIN_S}", "Path=/", "SameSite=strict"}
-    assert (second.status_code, second.headers["location"]) == (303, "/?login=expired")
+    assert (second.status_code, second.headers["location"]) == (303, "./?login=expired")
     assert "set-cookie" not in second.headers
 
 
@@ -161,8 +161,15 @@ async def test_off_loopback_it_is_https_with_a_cookie_for_this_host_alone(
 
 
 async def test_scrapers_of_this_host_need_no_token_where_that_is_asked_for(tmp_path: Path) -> None:
-    async with web(tmp_path, metrics_open=True) as found:
+    async with web(tmp_path, metrics_open=True, dashboard_name=("swarm.test",)) as found:
         assert (await found.http.get("/metrics")).status_code == 200
+        # A proxy on this host forwards requests of others.
+        for headers in (
+            {"Host": "swarm.test"},
+            {"X-Forwarded-For": "192.0.2.1"},
+            {"Forwarded": "for=192.0.2.1"},
+        ):
+            assert (await found.http.get("/metrics", headers=headers)).status_code == 401
         assert (await found.http.get("/api/status")).status_code == 401
 
 

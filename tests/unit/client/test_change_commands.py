@@ -228,6 +228,8 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
 
     assert result.code == 1
     assert result.err.endswith("swarmctl: processes outlived the kill of a; look at the host\n")
+    assert "proven empty" not in result.out
+    assert "not empty" in result.out
 
 
 @pytest.mark.parametrize(
@@ -235,6 +237,7 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
     [
         (["retry", "a", "b"], "RetryTask", {"task_ids": ["a", "b"], "failed": False}),
         (["retry", "--failed"], "RetryTask", {"task_ids": [], "failed": True}),
+        (["retry", "a", "--despite-survivors"], "RetryTask", {"task_ids": ["a"], "despite_survivors": True}),
         (["accept", "a", "--attempt", "2"], "AcceptResult", {"task_id": "a", "attempt": 2}),
         (["depend", "a", "--on", "b"], "AddDependency", {"task_id": "a", "dependency": "b"}),
         (["depend", "a", "--on", "b", "--remove"], "RemoveDependency", {"task_id": "a", "dependency": "b"}),

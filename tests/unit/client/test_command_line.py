@@ -81,7 +81,7 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
         (["--server", "x", "status"], "--server 'x' is not a HOST:PORT address; for example 127.0.0.1:7433"),
         (
             ["status", "--server", "http://x:1"],
-            "--server 'http://x:1' is not a HOST:PORT address; for example 127.0.0.1:7433",
+            "--server 'http://x:1' is not a HOST:PORT address; leave out the scheme, for example 127.0.0.1:7433",
         ),
         (
             ["status", "--server", "a:99999"],
@@ -177,7 +177,8 @@ def test_a_token_file_that_others_may_read_is_refused(ctl: Ctl, tmp_path: Path) 
 
     assert result.code == 6
     assert result.err == (
-        f"swarmctl: the token file {path} may be read by others (mode 0644); chmod 600 {path}\n"
+        f"swarmctl: the token file {path} may be read by others (mode 0644); chmod 600 {path},"
+        " or give the token in the variable SWARM_TOKEN\n"
     )
 
 
@@ -196,7 +197,13 @@ def test_an_invalid_token_is_not_shown(ctl: Ctl, monkeypatch: pytest.MonkeyPatch
 
     result = ctl("status")
 
-    assert (result.code, result.err) == (6, "swarmctl: SWARM_TOKEN holds no token; give --token-file\n")
+    assert (result.code, result.err) == (
+        6,
+        (
+            "swarmctl: the variable SWARM_TOKEN does not hold a token: it has a blank, or a character that is not "
+            "ASCII; write the token alone into it\n"
+        ),
+    )
 
 
 def test_ctrl_c_ends_quietly(alone: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from amplifier_swarm.state_paths import project_state
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from support.operator import TOKEN, FakeOperator
-from swarmctl.doctor import machine
+from swarmctl.doctor import database, machine
 from swarmctl.doctor.check import Check, Grade
 from swarmctl.doctor.worker import read_line
 from swarmctl.programs import Programs
@@ -83,8 +83,8 @@ def test_where_all_is_well_it_ends_with_0(ctl: Ctl, operator: FakeOperator, well
 
     assert result.code == 0
     lines = [line.split(None, 2) for line in result.out.splitlines()]
-    assert [line[0] for line in lines[1:-1]] == ["ok"] * 12
-    assert result.out.splitlines()[-1] == "12 checks: 0 failed, 0 warnings"
+    assert [line[0] for line in lines[1:-1]] == ["ok"] * 13
+    assert result.out.splitlines()[-1] == "13 checks: 0 failed, 0 warnings"
     assert f"swarmd {__version__} answers at {operator.address}" in result.out
     assert "its role is operator" in result.out
 
@@ -215,7 +215,7 @@ def test_a_token_file_that_others_may_read_fails(alone: Ctl) -> None:
     code, checks = report(alone, "--no-server", "--token-file", "token")
 
     assert (code, checks["token file"]["grade"]) == (1, "fail")
-    assert checks["token file"]["hint"] == "chmod 600 token"
+    assert checks["token file"]["hint"] == "chmod 600 token, or give the token in the variable SWARM_TOKEN"
 
 
 @pytest.mark.parametrize(("mode", "grade"), [(0o700, "ok"), (0o750, "fail"), (0o701, "fail")])
@@ -238,6 +238,36 @@ def test_a_state_folder_that_is_a_file_fails(alone: Ctl) -> None:
         "fail",
         "state is not a directory",
     )
+
+
+@pytest.mark.parametrize(("mode", "grade"), [(0o600, "ok"), (0o644, "fail"), (0o660, "fail")])
+def test_the_database_is_for_its_owner_alone(alone: Ctl, mode: int, grade: str) -> None:
+    Path("state").mkdir(mode=0o700)
+    Path("state/swarm.db").write_bytes(b"x" * 1_500_000)
+    Path("state/swarm.db").chmod(mode)
+    Path("state/swarm.db-wal").write_bytes(b"x" * 500_000)
+
+    code, checks = report(alone, "--no-server", "--db", "state/swarm.db")
+
+    assert (code, checks["database"]["grade"]) == (int(grade == "fail"), grade)
+    if grade == "ok":
+        assert checks["database"]["found"] == "state/swarm.db has 2.0 MB"
+    else:
+        assert checks["database"]["hint"] == "`chmod 600 state/swarm.db` if it is yours, or give another --db"
+
+
+def test_a_large_database_warns_and_names_the_way_to_shrink_it(
+    alone: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LARGE_BYTES", 999)
+    Path("state").mkdir(mode=0o700)
+    Path("state/swarm.db").write_bytes(b"x" * 1_000)
+    Path("state/swarm.db").chmod(0o600)
+
+    code, checks = report(alone, "--no-server", "--db", "state/swarm.db")
+
+    assert (code, checks["database"]["grade"]) == (0, "warn")
+    assert "`swarmd --db state/swarm.db --compact`" in checks["database"]["hint"]
 
 
 def test_a_project_that_is_not_a_directory_fails(alone: Ctl) -> None:

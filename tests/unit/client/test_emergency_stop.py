@@ -287,6 +287,8 @@ def test_processes_that_outlive_the_stop_are_a_negative_result(ctl: Ctl, night: 
     assert result.code == 1
     problem = "swarmctl: processes outlived the stop of a, b, c; look at the hosts"
     assert result.err.splitlines()[-1] == problem
+    assert "survived at" in result.out
+    assert "gone at" not in result.out
 
 
 def test_a_stop_without_waiting_lists_the_ordered_workers(ctl: Ctl, night: Night) -> None:

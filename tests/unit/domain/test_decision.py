@@ -1,6 +1,7 @@
 """Decisions about ended attempts, each from the status of its task and the outcome."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,3 +94,22 @@ def test_chance_is_drawn_only_for_a_wait() -> None:
     for status in (TaskStatus.CLAIMED, TaskStatus.KILLING):
         decide(task(status), outcome(OutcomeKind.FAILED), rule, earlier_findings=())
     decide(task(TaskStatus.IN_PROGRESS), outcome(OutcomeKind.COMPLETED), rule, earlier_findings=())
+
+
+def test_a_killed_task_names_the_processes_that_could_not_be_ended() -> None:
+    left = replace(outcome(OutcomeKind.STOPPED), survivors=1)
+
+    found = decided(TaskStatus.KILLING, left)
+
+    assert (found.ended_as, found.transition) == ("killed", "proven_dead")
+    assert found.update == {"last_error": "1 process could not be ended"}
+
+
+@pytest.mark.parametrize("failure", FailureClass)
+def test_an_attempt_with_processes_that_could_not_be_ended_is_the_last(failure: FailureClass) -> None:
+    left = replace(outcome(OutcomeKind.FAILED, failure), survivors=2)
+
+    found = decided(TaskStatus.IN_PROGRESS, left)
+
+    assert found.transition == "give_up"
+    assert found.update["last_error"] == "2 processes could not be ended: it broke"

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from swarmd.domain.graph import shortest_cycle
+from swarmd.domain import graph
+from swarmd.domain.graph import shortest_cycle, shortest_path
 
 
 def is_cycle(path: list[str], edges: dict[str, list[str]]) -> bool:
@@ -51,3 +52,36 @@ def test_a_deep_chain_and_a_wide_graph_have_no_cycle() -> None:
 
     assert shortest_cycle(chain) == []
     assert shortest_cycle(wide) == []
+
+
+def test_a_cycle_is_found_however_soon_the_search_for_the_shortest_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graph, "MAX_STEPS", 100)
+    layers = {f"t{n}": [f"t{m}" for m in range(n + 1, min(n + 40, 500))] for n in range(500)}
+    layers["t499"] = ["t0"]
+
+    found = shortest_cycle(layers)
+
+    assert is_cycle(found, layers)
+
+
+class _Counted(dict[str, list[str]]):
+    """Edges that count how many of them are followed."""
+
+    followed = 0
+
+    def get(self, task: str, default: object = ()) -> list[str]:
+        self.followed += len(self[task])
+        return self[task]
+
+
+def test_a_path_follows_each_edge_once() -> None:
+    dense = _Counted({f"t{n}": [f"t{m}" for m in range(n + 1, 300)] for n in range(300)})
+
+    assert shortest_path(dense, "t0", "t299") == ["t0", "t299"]
+    assert shortest_path(dense, "t299", "t0") == []
+    dense.followed = 0
+    dense["t299"] = []
+    assert shortest_path(dense, "t0", "ghost") == []
+    assert dense.followed == sum(map(len, dense.values()))

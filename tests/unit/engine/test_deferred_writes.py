@@ -111,8 +111,8 @@ class Play:
     def _operator(self, names: Sequence[str]) -> Verb:
         some = self._rng.sample(names, 2)
         if self._rng.random() < 0.2:
-            return partial(self._swarm.swarm.kills.kill, task_ids=some, cause="enough")
-        return partial(retries.retry, task_ids=some, failed=False)
+            return partial(self._swarm.swarm.kills.kill, names=some, cause="enough")
+        return partial(retries.retry, name=some[0])
 
     async def left(self) -> dict[str, list[Any]]:
         """Returns all rows of the tables."""

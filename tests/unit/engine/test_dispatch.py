@@ -165,3 +165,33 @@ async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarn
     assert await swarm.status("after") == "blocked"
     await worker.complete("task_1")
     assert await swarm.status("after") == "claimed"
+
+
+async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(f"t{number}", description="x" * 100_000) for number in range(6)))
+    await swarm.add(task("big", description="y" * 1_000_000))
+    worker = await swarm.worker(slots=7)
+    box = worker.member.mailbox
+    await swarm.kill("t5")
+
+    batches = []
+    while not box.empty:
+        batch = await box.next_batch()
+        assert batch is not None
+        batches.append(batch)
+
+    sent = [[claim.definition.task_id for _, claim in batch.claims] for batch in batches]
+    assert sent == [["t0", "t1"], ["t2", "t3"], ["t4", "t5"], ["big"]]
+    assert [len(batch.orders) for batch in batches] == [1, 0, 0, 0]
+
+
+async def test_claims_of_a_closed_stream_that_were_not_sent_are_free_again(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(f"t{number}", description="x" * 300_000) for number in range(3)))
+    worker = await swarm.worker(slots=3)
+    first = await worker.member.mailbox.next_batch()
+    assert first is not None
+
+    await swarm.swarm.close_stream(worker.member)
+
+    assert [claim.definition.task_id for _, claim in first.claims] == ["t0"]
+    assert await swarm.statuses("t0", "t1", "t2") == ["claimed", "not_started", "not_started"]

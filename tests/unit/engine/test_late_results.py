@@ -6,7 +6,7 @@ from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus, ResultNotFound
 from swarmd.domain.model import Claim, TaskId
 from swarmd.domain.policy import MAX_LOSSES
-from swarmd.engine.tasks import late_results, retries
+from swarmd.engine.tasks import late_results
 
 
 async def accept(swarm: EngineHarness, task_id: str, number: int) -> TaskId:
@@ -55,7 +55,7 @@ async def test_an_attempt_without_an_archived_result_can_not_be_accepted(swarm: 
 async def test_a_task_that_a_worker_holds_keeps_its_own_course(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     await killed_but_built(swarm)
-    await swarm.swarm.db.write(lambda tx: retries.retry(tx, ["a"], failed=False))
+    await swarm.retry("a")
     assert await swarm.status("a") == "claimed"
 
     with pytest.raises(InvalidStatus, match="can't accept task 'a': it is claimed"):
@@ -147,7 +147,7 @@ async def test_a_result_of_a_lost_worker_counts_no_more_after_a_kill(
     claim = await lost(swarm, worker)
     await swarm.kill("a")
     if retried:
-        await swarm.swarm.db.write(lambda tx: retries.retry(tx, ["a"], failed=False))
+        await swarm.retry("a")
 
     result = await worker.finish(claim, outcome("completed"))
 

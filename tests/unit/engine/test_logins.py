@@ -8,7 +8,7 @@ import pytest
 from support.engine import EngineHarness, engine_harness
 from swarmd.domain.errors import DashboardOff, LoginExpired
 from swarmd.domain.model import Role
-from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES
+from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES, NewLogin, cookie_of
 from swarmd.store.tokens import TokenRecord
 
 
@@ -24,8 +24,12 @@ def code(swarm: EngineHarness, holder: TokenRecord) -> str:
     return link.partition("=")[2]
 
 
-async def log_in(swarm: EngineHarness, holder: TokenRecord, instead_of: str = "") -> str:
+async def new_login(swarm: EngineHarness, holder: TokenRecord, instead_of: str = "") -> NewLogin:
     return await swarm.swarm.db.write(partial(swarm.swarm.logins.log_in, token=holder, instead_of=instead_of))
+
+
+async def log_in(swarm: EngineHarness, holder: TokenRecord, instead_of: str = "") -> str:
+    return (await new_login(swarm, holder, instead_of)).cookie
 
 
 async def test_a_code_works_once(swarm: EngineHarness) -> None:
@@ -109,11 +113,33 @@ async def test_a_code_of_a_token_that_was_revoked_is_refused(swarm: EngineHarnes
 async def test_a_login_outlives_the_server_and_the_database_alone_lets_nobody_in(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("swarm.db", "swarm.db-wal")]
     async with engine_harness(tmp_path / "swarm.db") as first:
-        cookie = await log_in(first, await token(first))
+        login = await new_login(first, await token(first))
+        cookie = login.cookie
         found = first.swarm.logins.find(cookie)
         assert found is not None
         stored = b"".join(file.read_bytes() for file in files)
     assert cookie.encode() not in stored
-    assert found.csrf.encode() not in stored
+    assert login.csrf.encode() not in stored
     async with engine_harness(tmp_path / "swarm.db", clock=first.clock) as second:
         assert second.swarm.logins.find(cookie) == found
+
+
+async def test_the_csrf_token_gives_the_cookie_and_not_the_other_way_round(swarm: EngineHarness) -> None:
+    login = await new_login(swarm, await token(swarm))
+
+    assert cookie_of(login.csrf) == login.cookie
+    assert cookie_of(login.cookie) != login.csrf
+    assert len({login.csrf, login.cookie, (await new_login(swarm, await token(swarm))).csrf}) == 3
+
+
+async def test_the_csrf_token_of_a_login_by_a_link_is_handed_over_once_and_soon(swarm: EngineHarness) -> None:
+    logins, holder = swarm.swarm.logins, await token(swarm)
+    first, late, kept = [await new_login(swarm, holder) for _ in range(3)]
+    logins.hold_csrf(first)
+    logins.hold_csrf(late)
+
+    assert logins.hand_over_csrf(first.cookie) == first.csrf
+    assert logins.hand_over_csrf(first.cookie) == ""
+    assert logins.hand_over_csrf(kept.cookie) == ""
+    swarm.clock.pass_s(CODE_S)
+    assert logins.hand_over_csrf(late.cookie) == ""

@@ -1,5 +1,9 @@
 """Imports of plans: all or nothing, and changes of stored tasks."""
 
+import asyncio
+import threading
+from dataclasses import replace
+
 import pytest
 
 from support.engine import EngineHarness, task
@@ -139,12 +143,12 @@ async def test_a_dry_run_checks_everything_and_stores_nothing(swarm: EngineHarne
 async def test_a_dependency_can_be_added_and_removed_while_the_task_waits(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
 
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
+    await swarm.swarm.change_dependency("b", "a", remove=False)
     blocked = await swarm.status("b")
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=False))
+    await swarm.swarm.change_dependency("b", "a", remove=False)
     with pytest.raises(InvalidTasks, match="1 fault"):
-        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
-    await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "b", "a", remove=True))
+        await swarm.swarm.change_dependency("a", "b", remove=False)
+    await swarm.swarm.change_dependency("b", "a", remove=True)
 
     assert blocked == "blocked"
     assert await swarm.status("b") == "not_started"
@@ -155,7 +159,7 @@ async def test_a_dependency_of_a_task_that_runs_can_not_be_changed(swarm: Engine
     await swarm.worker()
 
     with pytest.raises(InvalidStatus, match="it is claimed"):
-        await swarm.swarm.db.write(lambda tx: plans.change_dependency(tx, "a", "b", remove=False))
+        await swarm.swarm.change_dependency("a", "b", remove=False)
 
 
 async def test_an_import_onto_stored_tasks_finds_cycles_through_them(swarm: EngineHarness) -> None:
@@ -224,3 +228,99 @@ async def test_hostile_but_harmless_text_is_kept_as_it_is(swarm: EngineHarness) 
 
     worker = await swarm.worker()
     assert (await worker.claim("a")).definition.description == text
+
+
+async def test_a_cycle_is_found_while_the_writer_is_busy(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b", "a"), task("c", "b"))
+    busy, free = threading.Event(), threading.Event()
+
+    def hold(_tx: object) -> None:
+        busy.set()
+        free.wait(30)
+
+    held = asyncio.ensure_future(swarm.swarm.db.write(hold))
+    await asyncio.to_thread(busy.wait, 30)
+    try:
+        with pytest.raises(InvalidTasks) as refused:
+            await swarm.swarm.change_dependency("a", "c", remove=False)
+        assert not held.done()
+    finally:
+        free.set()
+        await held
+    assert refused.value.faults[0].message == "dependency cycle: a -> c -> b -> a"
+
+
+async def test_two_new_dependencies_at_once_never_close_a_cycle(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"))
+
+    ended = await asyncio.gather(
+        swarm.swarm.change_dependency("a", "b", remove=False),
+        swarm.swarm.change_dependency("b", "a", remove=False),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(end, InvalidTasks) for end in ended) == 1
+
+
+async def test_a_task_that_does_not_fit_into_a_message_is_refused(swarm: EngineHarness) -> None:
+    faults = await refused(swarm, task("a", acceptance_criteria=tuple("x" * 60_000 for _ in range(40))))
+
+    assert faults == [("tasks[0]", "has 2,400,000 characters of text; at most 2,097,152")]
+
+
+async def test_an_import_says_that_a_new_definition_of_an_ended_task_runs_nothing(
+    swarm: EngineHarness,
+) -> None:
+    plan = [
+        task("done"),
+        task("bad", max_retries=0),
+        task("stopped"),
+        task("waits", "bad"),
+        task("open", "stopped", on_dependency_failure="block"),
+    ]
+    await swarm.add(*plan)
+    worker = await swarm.worker()
+    await worker.complete("done")
+    await worker.fail("bad")
+    await swarm.kill("stopped")
+    before = await swarm.statuses("done", "bad", "stopped", "waits", "open")
+
+    added = await swarm.add(
+        *(replace(each, definition=replace(each.definition, description="new")) for each in plan)
+    )
+
+    assert added.changed == 5
+    said = [(warning.place, warning.message.partition(",")[0]) for warning in added.warnings]
+    assert said[0] == ("tasks[3].dependencies[0]", 'depends on "bad"')
+    assert said[1:] == [
+        ("tasks[0]", '"done" is completed: its new definition is stored'),
+        ("tasks[1]", '"bad" is failed: its new definition is stored'),
+        ("tasks[2]", '"stopped" is killed: its new definition is stored'),
+    ]
+    assert before == ["completed", "failed", "killed", "skipped", "blocked"]
+    assert await swarm.statuses("done", "bad", "stopped", "waits", "open") == before
+
+
+async def test_of_many_changed_ended_tasks_twenty_are_named_and_the_rest_counted(
+    swarm: EngineHarness,
+) -> None:
+    names = [f"t{number}" for number in range(30)]
+    await swarm.add(*(task(name, status="completed") for name in names))
+
+    added = await swarm.add(*(task(name, status="completed", description="new") for name in names))
+
+    assert len(added.warnings) == 21
+    assert added.warnings[-1].message.startswith("10 more ended tasks have a new definition")
+    assert (await swarm.add(*(task(name, description="new") for name in names))).warnings == []
+
+
+async def test_an_import_that_takes_a_dead_dependency_away_revives_the_task(swarm: EngineHarness) -> None:
+    await swarm.add(task("bad", max_retries=0), task("waits", "bad"), task("then", "waits"))
+    worker = await swarm.worker()
+    await worker.fail("bad")
+    assert await swarm.statuses("waits", "then") == ["skipped", "skipped"]
+
+    added = await swarm.add(task("waits"))
+
+    assert added.warnings == []
+    assert await swarm.statuses("waits", "then") == ["claimed", "blocked"]

@@ -1,14 +1,18 @@
 """Retry budgets, backoff, and the dependents of a failed task."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.engine.tasks import retries
+from swarmd.store import swarm as store_swarm
 
 
-async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> retries.RetryResult:
-    return await swarm.swarm.db.write(lambda tx: retries.retry(tx, task_ids, failed=failed))
+async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> list[str]:
+    return await swarm.retry(*task_ids, failed=failed)
 
 
 async def test_d1_a_task_fails_for_good_when_its_budget_is_used_up_and_the_swarm_is_done(
@@ -54,9 +58,9 @@ async def test_d5_dependents_of_a_failed_task_are_skipped_with_the_cause_and_rev
     assert (await swarm.task("b")).cause == "dependency a is failed"
     assert (await swarm.task("c")).cause == "dependency b is skipped"
 
-    retried = await retry(swarm, "a")
+    assert await retry(swarm, "a") == ["a"]
 
-    assert retried.revived == 2
+    assert await swarm.statuses("a", "b", "c") == ["claimed", "blocked", "blocked"]
     for task_id in ("a", "b", "c"):
         await worker.complete(task_id)
     assert await swarm.statuses("a", "b", "c") == ["completed"] * 3
@@ -111,7 +115,7 @@ async def test_retrying_a_skipped_task_alone_is_refused_and_names_what_to_retry(
     assert await swarm.statuses("a", "b") == ["claimed", "blocked"]
 
 
-async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_it_is(
+async def test_a_completed_task_can_not_be_retried_and_those_named_with_it_are_retried_all_the_same(
     swarm: EngineHarness,
 ) -> None:
     await swarm.add(task("done"), task("bad", max_retries=0))
@@ -122,7 +126,7 @@ async def test_a_completed_task_can_not_be_retried_and_none_of_those_named_with_
     with pytest.raises(InvalidStatus, match="can't retry task 'done': it is completed"):
         await retry(swarm, "bad", "done")
 
-    assert await swarm.status("bad") == "failed"
+    assert await swarm.statuses("done", "bad") == ["completed", "claimed"]
 
 
 async def test_retry_failed_takes_all_that_failed(swarm: EngineHarness) -> None:
@@ -133,7 +137,7 @@ async def test_retry_failed_takes_all_that_failed(swarm: EngineHarness) -> None:
 
     retried = await retry(swarm, failed=True)
 
-    assert list(retried.task_ids) == ["a", "b"]
+    assert retried == ["a", "b"]
 
 
 async def test_d15_a_retry_waits_and_carries_the_last_error_and_report(swarm: EngineHarness) -> None:
@@ -256,6 +260,51 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
     await other.complete("b")
 
 
+async def paused(swarm: EngineHarness) -> list[tuple[str, str]]:
+    found = await swarm.swarm.db.read(store_swarm.paused_runners)
+    return [(pause.runner, pause.worker) for pause in found]
+
+
+async def test_one_worker_pauses_only_itself(swarm: EngineHarness) -> None:
+    await swarm.add(task("a", max_retries=0), task("b"))
+    bad = await swarm.worker("bad", runner="agent")
+    good = await swarm.worker("good", runner="agent")
+
+    await bad.fail("a", "provider_denied")
+
+    assert await paused(swarm) == [("agent", "bad")]
+    assert (await good.complete("b")).status == "completed"
+    assert (await good.complete("a")).status == "completed", "it goes on at the other worker"
+    await bad.receive()
+    assert [claim.definition.task_id for claim in bad.claims] == ["a"]
+
+
+async def test_a_runner_that_several_workers_report_is_paused_everywhere(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(name, max_retries=0) for name in "abcd"))
+    workers = [await swarm.worker(f"w{number}", runner="agent") for number in range(4)]
+
+    await workers[0].fail("a", "provider_denied")
+    assert await paused(swarm) == [("agent", "w0")]
+    await workers[1].fail("b", "provider_denied")
+
+    assert await paused(swarm) == [("agent", ""), ("agent", "w0"), ("agent", "w1")]
+    await swarm.worker("late", runner="agent")
+    assert await swarm.statuses("a", "b", "c", "d") == ["not_started", "not_started", "claimed", "claimed"]
+
+
+async def test_two_workers_of_many_pause_no_runner_of_the_others(swarm: EngineHarness) -> None:
+    await swarm.add(*(task(name, max_retries=0) for name in "ab"))
+    liars = [await swarm.worker(f"liar{number}", runner="agent") for number in range(2)]
+    for number in range(3):
+        await swarm.worker(f"w{number}", runner="agent", slots=1)
+
+    for liar, name in zip(liars, "ab", strict=True):
+        await liar.fail(name, "provider_denied")
+
+    assert await paused(swarm) == [("agent", "liar0"), ("agent", "liar1")]
+    assert await swarm.statuses("a", "b") == ["claimed", "claimed"]
+
+
 async def test_a_runner_goes_on_after_a_resume(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     worker = await swarm.worker(runner="amplifier-agent")
@@ -281,3 +330,62 @@ async def test_a_claim_carries_what_came_of_its_dependencies(swarm: EngineHarnes
     claim = await worker.claim("z")
 
     assert [result.task_id for result in claim.dependency_results] == ["y", "x"]
+
+
+SURVIVORS = '{"kill_receipt": {"survivors": 2}}'
+
+
+async def test_a_task_with_processes_that_could_not_be_ended_is_not_retried_by_itself(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a", max_retries=3))
+    worker = await swarm.worker()
+
+    left = replace(outcome("failed", failure="timeout", error="too long", report=SURVIVORS), survivors=2)
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    await worker.finish(claim, left)
+    await swarm.after_backoff()
+
+    found = await swarm.task("a")
+    assert (found.status, found.failure_class) == ("failed", "timeout")
+    assert found.last_error == "2 processes could not be ended: too long"
+
+
+async def test_a_retry_beside_processes_that_could_not_be_ended_is_refused_unless_it_is_forced(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a"), task("b", max_retries=0))
+    worker = await swarm.worker(slots=2)
+    claims = [await worker.claim(name) for name in ("a", "b")]
+    for claim in claims:
+        await worker.start(claim)
+    await worker.finish(claims[1], outcome("failed"))
+    await swarm.kill("a")
+    await worker.finish(claims[0], outcome("stopped", report=SURVIVORS))
+
+    with pytest.raises(
+        InvalidStatus, match="2 processes could not be ended on worker w1; end them"
+    ) as refused:
+        await retry(swarm, "b", "a")
+    assert refused.value.metadata == {"taskId": "a", "status": "killed"}
+    assert await swarm.statuses("a", "b") == ["killed", "claimed"]
+
+    await swarm.swarm.db.write(lambda tx: retries.retry(tx, "a", despite_survivors=True))
+
+    assert await swarm.status("a") == "claimed"
+
+
+async def test_requeue_leaves_a_task_with_processes_that_could_not_be_ended(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker(slots=2)
+    claims = [await worker.claim(name) for name in ("a", "b")]
+    for claim in claims:
+        await worker.start(claim)
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.emergency_stop(tx, cause="fire"))
+    for claim, report in zip(claims, (SURVIVORS, "{}"), strict=True):
+        await worker.finish(claim, outcome("stopped", report=report))
+
+    requeued = await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+
+    assert requeued == ["b"]

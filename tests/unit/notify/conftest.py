@@ -23,11 +23,16 @@ class Inbox:
     messages: list[Message] = field(default_factory=list)
     tries: int = 0
     broken: bool = False
+    # Raised once by the next send.
+    fault: Exception | None = None
     stuck: asyncio.Event | None = None
     seen: Callable[[], None] = lambda: None
 
     async def send(self, target: Target, message: Message) -> bool:
         self.tries += 1
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
         self.seen()
         if self.stuck is not None:
             await self.stuck.wait()

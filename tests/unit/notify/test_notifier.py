@@ -1,6 +1,7 @@
 """The notifier: which notices are sent, when and how often, over restarts, bursts and failing targets."""
 
 import asyncio
+import errno
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -52,6 +53,17 @@ async def test_the_end_is_reported_with_counts(notified: NotifiedSwarm) -> None:
 
     assert notified.inbox.titles() == ["2 things happened"]
     assert notified.inbox.bodies()[0].endswith("Nothing is left to do: 1 completed, 1 failed, 1 skipped")
+
+
+async def test_a_round_that_fails_does_not_end_the_notices(notified: NotifiedSwarm) -> None:
+    notified.inbox.fault = OSError(errno.EMFILE, "Too many open files")
+    await notified.on.add(task("a", max_retries=0))
+    worker = await notified.on.worker()
+
+    await worker.fail("a")
+    await notified.until_sent(1)
+
+    assert notified.inbox.tries == 2
 
 
 async def test_each_topic_has_its_text(notified: NotifiedSwarm) -> None:

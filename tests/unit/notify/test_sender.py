@@ -1,7 +1,9 @@
 """The Apprise process: known addresses, answers, and every way to lose the process."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,46 @@ async def test_without_targets_no_process_is_started(monkeypatch: pytest.MonkeyP
 
     async with run_sender([]) as found:
         assert found._process is None
+
+
+async def test_modules_of_the_current_folder_are_not_run(
+    hook: Webhook, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("logging", "json", "threading", "apprise", "requests"):
+        (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'owned')!r}, 'w')\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+
+    async with run_sender([target]) as sender:
+        assert await sender.send(target, HELLO)
+
+    assert not (tmp_path / "owned").exists()
+
+
+async def test_a_process_that_ends_at_once_is_not_taken_for_a_good_one(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "_CHILD", (sys.executable, "-I", "-c", "raise SystemExit(3)"))
+
+    with pytest.raises(ProgramExit) as caught:
+        async with run_sender([target]):
+            pass
+
+    assert caught.value.line("swarmd") == (
+        "swarmd: the process that sends notifications does not start: it ended with 3; "
+        "try `python -P -m swarmd.notify.apprise_process`, or leave out --notify"
+    )
+
+
+async def test_a_process_that_does_not_start_again_takes_no_message(
+    target: Target, sender: AppriseSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sender._process is not None
+    sender._process.kill()
+    await sender._process.wait()
+    for child in ((sys.executable, "-I", "-c", ""), ("/no/such/program",)):
+        monkeypatch.setattr(sender_module, "_CHILD", child)
+
+        assert not await sender.send(target, HELLO)
+    monkeypatch.undo()
+
+    assert await sender.send(target, HELLO)

@@ -202,6 +202,57 @@ async def test_a_failed_commit_ends_all_writing(tmp_path: Path, monkeypatch: pyt
     await db.close()
 
 
+async def test_a_callback_that_fails_holds_no_caller(db: Database) -> None:
+    loop, reported = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    gate = Gate()
+    blocker = asyncio.create_task(db.write(gate))
+    await asyncio.to_thread(gate.began.wait, 30)
+
+    def fail() -> None:
+        raise KeyError("a defect")
+
+    first = asyncio.create_task(db.write(lambda tx: tx.after_commit(fail)))
+    second = asyncio.create_task(db.write(partial(record, cause="b")))
+    await asyncio.sleep(0)
+    gate.release.set()
+    await asyncio.gather(blocker, first, second)
+
+    assert await causes(db) == ["b"]
+    assert [str(error) for error in reported] == ["'a defect'"]
+
+
+async def test_a_writer_that_can_not_go_on_fails_its_callers_and_says_so(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_group: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(db, "_commit", fail)
+
+    with pytest.raises(StorageFailed):
+        await db.write(partial(record, cause="a"))
+    await asyncio.wait_for(db.failed.wait(), 30)
+    with pytest.raises(StorageFailed):
+        await db.write(partial(record, cause="b"))
+
+
+async def test_a_defect_after_the_commit_ends_all_writing_and_leaves_no_caller_waiting(
+    tmp_path: Path,
+) -> None:
+    db = Database(tmp_path / "swarm.db", wall_us=lambda: 1)
+
+    def broken(_commit_s: float, _jobs: int) -> None:
+        raise ZeroDivisionError
+
+    db.hooks.after_commit = broken
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match="the outcome is unknown"):
+            await asyncio.wait_for(db.write(lambda tx: record(tx, "perhaps")), 10)
+    await asyncio.wait_for(db.failed.wait(), 10)
+    await db.close()
+
+
 async def test_reads_see_one_moment_and_do_not_wait_for_writes(db: Database) -> None:
     await db.write(lambda tx: record(tx, "a"))
 

@@ -10,7 +10,6 @@ from support.engine import EngineHarness, engine_harness, outcome, task
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionProgress
-from swarmd.engine.tasks import retries
 from swarmd.store import feed_cursors
 from swarmd.store.file import opening
 from swarmd.store.queries import QUERIES
@@ -82,7 +81,7 @@ async def test_totals_follow_every_transition_of_a_task(tmp_path: Path) -> None:
         await judge(on)
         await on.kill(*[f"t{i}" for i in range(30) if await on.status(f"t{i}") in ("not_started", "claimed")])
         await judge(on)
-        await on.swarm.db.write(partial(retries.retry, task_ids=[], failed=True))
+        await on.retry(failed=True)
         await judge(on)
         await on.add(task("done", status="completed", estimated_hours=7.0), clear=False)
         await judge(on)

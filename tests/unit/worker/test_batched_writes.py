@@ -1,6 +1,7 @@
 """Batched writes: items that wait at the same time share a write, and each caller waits for its own."""
 
 import asyncio
+import errno
 import threading
 from collections.abc import Sequence
 
@@ -68,3 +69,23 @@ async def test_a_cancelled_caller_does_not_block_the_others() -> None:
     disk.allowed.set()
 
     await stays
+
+
+async def test_a_system_without_threads_fails_the_callers_and_blocks_no_later_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = Disk()
+    disk.allowed.set()
+    writes = BatchedWrites(disk.write)
+    loop = asyncio.get_running_loop()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "run_in_executor", fail)
+        for error in await asyncio.gather(writes.run("a"), writes.run("b"), return_exceptions=True):
+            assert isinstance(error, OSError)
+
+    await writes.run("c")
+    assert disk.calls == [["c"]]

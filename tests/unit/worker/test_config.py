@@ -8,6 +8,7 @@ import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import flag_of, variable_of
+from amplifier_swarm.standard_streams import STDOUT, sink
 from amplifier_swarm.state_paths import STATE
 from swarm_worker.config import WorkerConfig, read_config
 from swarm_worker.domain.environment import base_environment, session_variables, task_variables
@@ -33,7 +34,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
-        "--check", "--containment", "--check-timeout",
+        "--check", "--containment", "--check-timeout", "--session-umask",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():
@@ -71,6 +72,7 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--slots", "two"], "not a whole number"),
         ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
+        ([*SERVER, "--label", "k=\udcff"], "--label k=\\udcff is not valid UTF-8"),
         ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),
         ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),
         ([*SERVER, "--pass-env", "SWARM_TOKEN"], "not the name of a variable that a session may have"),
@@ -83,33 +85,39 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_flag_is_one_line_and_exit_2(
     argv: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(argv) == ExitCode.USAGE
+    with pytest.raises(ProgramExit) as end:
+        run(argv)
 
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("swarm-worker: ")
-    assert said.err.count("\n") == 1
-    assert line in said.err
+    assert end.value.code is ExitCode.USAGE
+    assert line in end.value.line("swarm-worker")
+    assert "\n" not in end.value.line("swarm-worker")
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_missing_token_is_exit_6(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_token_is_exit_6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SWARM_TOKEN", raising=False)
 
     argv = [*SERVER, "--runner", "command", "--no-validation", "--builder-command", "true"]
 
-    assert run([*argv, "--token-file", "absent"]) == ExitCode.UNAUTHENTICATED
-    assert "can't read the token file absent" in capsys.readouterr().err
+    with pytest.raises(ProgramExit, match="can't read the token file absent") as end:
+        run([*argv, "--token-file", "absent"])
+    assert end.value.code is ExitCode.UNAUTHENTICATED
 
 
-def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_variable_from_a_file_with_other_line_ends_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_WORKER_SLOTS", "3\r")
+
+    assert read_config(SERVER, version="1").slots == 3
+
+
+def test_version_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(["--version"])
 
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("swarm-worker ")
+    assert sink(STDOUT).flush(10)
+    assert capfd.readouterr().out.startswith("swarm-worker ")
 
 
 def test_a_session_gets_the_allowed_and_the_named_variables() -> None:
@@ -146,3 +154,14 @@ def test_a_session_gets_its_role_and_never_its_lease() -> None:
 def test_a_bad_setting_raises_before_any_change() -> None:
     with pytest.raises(ProgramExit, match="--kill-grace"):
         read_config([*SERVER, "--kill-grace", "-1"], version="0")
+
+
+@pytest.mark.parametrize("mask", ["8", "0o22", "-1", "01000", "1777", "", "u=rwx"])
+def test_a_umask_that_is_not_octal_is_refused_with_its_value(mask: str) -> None:
+    with pytest.raises(ProgramExit, match="expected an octal number from 000 to 777, such as 022"):
+        read_config(["--server", "h:1", "--session-umask", mask], version="1")
+
+
+def test_a_umask_is_octal_and_has_a_default() -> None:
+    assert read_config(["--server", "h:1"], version="1").session_umask == "022"
+    assert read_config(["--server", "h:1", "--session-umask", "0002"], version="1").session_umask == "0002"

@@ -29,7 +29,7 @@ from swarm_worker.supervision.stop_signal import Stop
 NOBODY = 65534
 # After the change of user a process can't read its own files and does not own its /proc entries, until it is dumpable.
 PRINT_VIEW = """
-import ctypes, encodings.ascii, os, sys
+import ctypes, os, sys
 sys.path.append(sys.argv[2])
 from swarm_worker.guard.spawn import SpawnPlan, spawn
 user = int(sys.argv[1])

@@ -14,7 +14,7 @@ import pytest
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.procfs import children, stat
-from swarm_worker.supervision import guard_pool
+from swarm_worker.supervision import fork_client, guard_pool
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
@@ -123,7 +123,7 @@ async def test_a_frozen_fork_server_is_replaced_after_whatever_it_may_have_start
     bench.close_idle()
     frozen = bench.fork_server
     os.kill(frozen, signal.SIGSTOP)
-    monkeypatch.setattr(guard_pool, "REPLY_S", 0.1)
+    monkeypatch.setattr(fork_client, "REPLY_S", 0.1)
 
     refused = await bench.run("echo started")
     monkeypatch.undo()
@@ -133,6 +133,21 @@ async def test_a_frozen_fork_server_is_replaced_after_whatever_it_may_have_start
     assert not bench.output
     assert stat(frozen) is None
     assert after.exit_code == 4
+
+
+async def test_a_fork_server_that_was_stopped_is_continued(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_client, "LOOK_S", 0.05)
+    await bench.run("exit 0")
+    bench.close_idle()
+    stopped = bench.fork_server
+    os.kill(stopped, signal.SIGSTOP)
+
+    ended = await bench.run("exit 4")
+
+    assert ended.exit_code == 4
+    assert bench.fork_server == stopped
 
 
 async def test_the_fork_server_ends_when_the_pool_drops_it(bench: Bench) -> None:

@@ -172,6 +172,22 @@ async def test_a_session_gets_exactly_the_given_environment_and_no_other_descrip
     assert fds == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+async def test_a_session_has_its_own_umask_and_not_that_of_the_worker(
+    bench: Bench, tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(0o077)
+    try:
+        argv, env = ("/bin/sh", "-c", "umask; echo x > made"), {"PATH": os.defpath}
+        launch = Launch(argv, tmp_path, env, bench.lock, umask=umask)
+        await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.output)
+    finally:
+        os.umask(before)
+
+    assert int(bench.output.out, 8) == umask
+    assert (tmp_path / "made").stat().st_mode & 0o777 == mode
+
+
 async def test_the_prompt_comes_over_stdin_and_stdin_then_ends(bench: Bench) -> None:
     prompt = b"0123456789abcdef" * 20_000  # beyond what a pipe holds
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from swarm_worker.domain.model import Assignment, Task
-from swarm_worker.domain.names import check_id, host_name, is_worker_name, session_id
+from swarm_worker.domain.names import check_id, host_part, is_worker_name, session_id
 from swarm_worker.domain.types import LeaseId, Role
 
 GRAMMAR = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
@@ -53,7 +53,7 @@ def test_the_host_s_name_is_reduced_to_a_valid_worker_name(monkeypatch: pytest.M
     for host in ("plain", "pod_1.cluster.local", "-odd-", "\u00fcber", "h" * 300, "..."):
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
 
-        assert is_worker_name(f"{host_name()}-1")
+        assert is_worker_name(f"{host_part()}-1")
 
 
 def test_a_validator_that_is_run_again_has_an_id_of_its_own() -> None:

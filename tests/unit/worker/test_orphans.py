@@ -10,6 +10,7 @@ import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from support.waiting import eventually
+from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.guard.procfs import (
     PR_SET_CHILD_SUBREAPER,
     descendants,
@@ -20,7 +21,7 @@ from swarm_worker.guard.procfs import (
     with_descendants,
 )
 from swarm_worker.supervision import orphans
-from swarm_worker.supervision.leftovers import MARKER, Leftovers
+from swarm_worker.supervision.leftovers import Leftovers
 from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
 
 
@@ -32,7 +33,7 @@ def _no_subreaper() -> Iterator[None]:
 
 
 async def _sleeper(instance: str, *wrap: str) -> asyncio.subprocess.Process:
-    env = {"PATH": os.defpath, MARKER: ProcessSupervisor(instance=instance).state_mark}
+    env = {"PATH": os.defpath, STATE_MARKER: ProcessSupervisor(instance=instance).state_mark}
     return await asyncio.create_subprocess_exec(*wrap, "sleep", "60", env=env, start_new_session=True)
 
 

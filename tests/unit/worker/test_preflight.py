@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.standard_streams import STDOUT, sink
 from swarm_worker.config import read_config
 from swarm_worker.domain.types import Role
 from swarm_worker.main import run
@@ -264,11 +265,12 @@ def test_a_program_that_can_not_answer_gives_no_exit_code(tmp_path: Path) -> Non
 
 
 def test_check_needs_no_server_and_prints_a_line_for_each_probe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--check", "--project-root", str(tmp_path), "--runner", "command", "--no-validation"]
     assert run([*argv, "--builder-command", "true"]) == ExitCode.OK
-    lines = capsys.readouterr().out.splitlines()
+    assert sink(STDOUT).flush(10)
+    lines = capfd.readouterr().out.splitlines()
     assert [line.partition(":")[0].split()[-1] for line in lines] == [
         "root",
         "disk",
@@ -278,5 +280,6 @@ def test_check_needs_no_server_and_prints_a_line_for_each_probe(
     ]
 
     assert run([*argv, "--builder-command", "no-such-agent"]) == ExitCode.NEGATIVE
-    (line,) = capsys.readouterr().out.splitlines()
+    assert sink(STDOUT).flush(10)
+    (line,) = capfd.readouterr().out.splitlines()
     assert line.startswith("FAIL  runner: --builder-command: 'no-such-agent' is not on PATH")

@@ -15,7 +15,8 @@ from swarm_worker.domain.model import (
     Task,
 )
 from swarm_worker.domain.types import LeaseId, Role
-from swarm_worker.output.replies import read_verdict
+from swarm_worker.output.replies import read_builder_result
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind
 from swarm_worker.workspace.git import PathChange, TreeChanges
@@ -173,8 +174,10 @@ def test_any_other_persona_is_a_role_to_take_on() -> None:
 
 
 def test_no_example_can_be_taken_for_a_verdict() -> None:
-    assert read_verdict(judged(assigned(findings=FINDINGS))) is None
-    assert read_verdict(build.repair_prompt(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
+    assert read_verdict(judged(assigned(findings=FINDINGS))).verdict is None
+    repair = build.repair_prompt(assigned(findings=FINDINGS), Role.VALIDATOR)
+    assert read_verdict(repair).verdict is None
+    assert read_builder_result(built(assigned())) is None
 
 
 def test_a_repair_asks_for_the_same_json_again() -> None:

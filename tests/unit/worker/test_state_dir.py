@@ -11,7 +11,7 @@ import pytest
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1.worker_service_pb2 import FinishedAttempt
-from swarm_worker.domain.names import host_name
+from swarm_worker.domain.names import host_part
 from swarm_worker.storage.files import write_private
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.storage.state_dir import state_folder
@@ -30,7 +30,7 @@ def _mode(path: Path) -> int:
 def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack: ExitStack) -> None:
     first = stack.enter_context(state_folder(tmp_path, name=""))
     with state_folder(tmp_path, name="") as second:
-        assert (first.name, second.name) == (f"{host_name()}-1", f"{host_name()}-2")
+        assert (first.name, second.name) == (f"{host_part()}-1", f"{host_part()}-2")
 
     with state_folder(tmp_path, name="") as third:
         assert third.name == second.name

@@ -34,7 +34,7 @@ def is_worker_name(text: str) -> bool:
     return NAME_PATTERN.fullmatch(text) is not None
 
 
-def host_name() -> str:
+def host_part() -> str:
     """Returns the host's name, reduced to the characters that a worker's name may contain."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("._-")[:HOST_LENGTH] or "worker"
 

@@ -10,6 +10,7 @@ from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.supervision.fence import Fence
+from swarm_worker.supervision.hidden_paths import HiddenPaths
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer
 
 
@@ -27,6 +28,8 @@ class SessionContext:
     swarm_id: str
     stall_s: float
     grace_s: float
+    umask: int
+    hidden: HiddenPaths
     # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER

@@ -22,12 +22,13 @@ from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.start_throttle import StartThrottle
+from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.session_reporter import RpcSessionReporter
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
-from swarm_worker.supervision.leftovers import MARKER
+from swarm_worker.supervision.hidden_paths import hidden_paths
 from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
@@ -74,7 +75,11 @@ def attempt_factory(
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
     session_reporter = RpcSessionReporter(reporter)
-    env: Mapping[str, str] = {**setup.env, MARKER: supervisor.state_mark}
+    env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
+
+    hidden = hidden_paths(
+        setup.folder.path.parent, setup.project_root, (config.token_file, config.tls_cert, config.tls_key)
+    )
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
@@ -89,6 +94,8 @@ def attempt_factory(
             swarm_id=swarm_id(),
             stall_s=config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
             grace_s=config.kill_grace,
+            umask=int(config.session_umask, 8),
+            hidden=hidden,
             mask=setup.mask,
             tracer=setup.tracer,
         )

@@ -27,7 +27,7 @@ from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import closing_log_line, failure_of_end, task_document
 from swarm_worker.execution.start_throttle import StartPermit
-from swarm_worker.output.replies import read_verdict
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
@@ -140,11 +140,12 @@ class Session:
 
     def _lacks_verdict(self, result: SessionResult) -> bool:
         completed = result.kind is OutcomeKind.COMPLETED
-        return completed and self._spec.role is Role.VALIDATOR and read_verdict(result.reply) is None
+        return completed and self._spec.role is Role.VALIDATOR and read_verdict(result.reply).verdict is None
 
     async def _ask_for_verdict(self, first: SessionResult, plan: SessionPlan) -> SessionResult:
         """Asks for the JSON alone in a further turn; returns the first result if that fails too."""
-        self._log.note("the validator's reply has no readable verdict; asking once more for it")
+        fault = read_verdict(first.reply).fault
+        self._log.note(f"the validator's reply has no verdict that counts: {fault}; asking once more for it")
         repair = replace(plan, prompt=self._spec.repair, resumed=True)
         second = await self._run_turn(repair, timeout_s=min(REPAIR_S, self._spec.timeout_s))
         return first if self._lacks_verdict(second) else second
@@ -211,6 +212,9 @@ class Session:
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
             progress_file=runner.progress_file(plan),
+            umask=self._context.umask,
+            hidden=self._context.hidden,
+            reads=(plan.prompt_file, self._task_file),
         )
 
     def _result(

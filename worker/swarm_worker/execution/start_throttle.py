@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.storage.files import make_private_folder
+from swarm_worker.storage.files import make_trusted_folder
 from swarm_worker.supervision.stop_signal import Stop
 
 POLL_S: Final = 0.1
@@ -49,7 +49,7 @@ class StartThrottle:
         if boot_s == 0:
             return StartPermit()
         try:
-            make_private_folder(self._folder)
+            make_trusted_folder(self._folder)
             while (fd := self._lock_free_file()) is None and not stop.ordered.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
@@ -69,6 +69,9 @@ class StartThrottle:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(fd)
+            except OSError:
+                os.close(fd)
+                raise
             else:
                 return fd
         return None

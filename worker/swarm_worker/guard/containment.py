@@ -12,10 +12,10 @@ Only the standard library is imported.
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from swarm_worker.guard.procfs import PR_SET_PDEATHSIG, checked, libc, prctl
+from swarm_worker.guard.procfs import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, libc, prctl
 
 SUBREAPER: Final = "subreaper"
 CGROUP2: Final = "cgroup2"
@@ -25,6 +25,7 @@ CLONE_NEWNS: Final = 0x0002_0000
 CLONE_NEWUSER: Final = 0x1000_0000
 CLONE_NEWPID: Final = 0x2000_0000
 MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
+MS_BIND: Final = 0x1000
 MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
 
 
@@ -109,9 +110,14 @@ def unshare_pids() -> None:
     except PermissionError:
         user, group = os.getuid(), os.getgid()
         _unshare(CLONE_NEWUSER | CLONE_NEWPID)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{user} {user} 1")
-        _write("/proc/self/gid_map", f"{group} {group} 1")
+        # The files of a process that is not dumpable belong to root.
+        prctl(PR_SET_DUMPABLE, 1)
+        try:
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{user} {user} 1")
+            _write("/proc/self/gid_map", f"{group} {group} 1")
+        finally:
+            prctl(PR_SET_DUMPABLE, 0)
 
 
 def enter_namespace_as_init() -> None:
@@ -120,6 +126,28 @@ def enter_namespace_as_init() -> None:
     _unshare(CLONE_NEWNS)
     _mount("none", "/", "none", MS_REC_PRIVATE)
     _mount("proc", "/proc", "proc", MS_NOSUID_NODEV_NOEXEC)
+
+
+def hide_paths(hidden: Sequence[str], kept: Sequence[str]) -> None:
+    """Makes folders look empty and files look empty, except for what is kept; in the own mount namespace only.
+
+    A path that does not exist is left out.
+    """
+    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in kept if os.path.exists(path)}  # noqa: PTH110
+    for path in hidden:
+        if os.path.isdir(path):  # noqa: PTH112  # see procfs.stat
+            _mount("none", path, "tmpfs", MS_NOSUID_NODEV_NOEXEC)
+        elif os.path.exists(path):  # noqa: PTH110
+            _mount(os.devnull, path, "none", MS_BIND)
+    for path, handle in handles.items():
+        source = f"/proc/self/fd/{handle}"
+        if os.path.isdir(source):  # noqa: PTH112
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+        elif not os.path.exists(path):  # noqa: PTH110
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        _mount(source, path, "none", MS_BIND)
+        os.close(handle)
 
 
 def _unshare(flags: int) -> None:
@@ -134,5 +162,6 @@ def _mount(source: str, target: str, kind: str, flags: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123  # see procfs.stat
-        file.write(text)
+    # As bytes: a codec would be loaded here, and a process in a new user namespace may no longer be able to read it.
+    with open(path, "wb") as file:  # noqa: PTH123  # see procfs.stat
+        file.write(text.encode())

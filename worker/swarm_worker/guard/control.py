@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from swarm_worker.guard.procfs import boot_s
-from swarm_worker.guard.protocol import FENCE, KILL, ORDER_BYTES, parse_order
+from swarm_worker.guard.protocol import FENCE, KILL, ORDER_BYTES, PING, parse_order
 
 # Grace period for what a session leaves behind when it exits by itself.
 LEFTOVER_GRACE_S: Final = 1.0
@@ -23,6 +23,8 @@ class Control:
 
     def __init__(self, fd: int, *, grace_s: float, fence_s: float) -> None:
         self.cause = ""
+        # Whether the worker has asked for a sign of life that it has not got yet.
+        self.pinged = False
         self.fd = fd
         self._grace_s = grace_s
         self._fence_s = fence_s
@@ -63,6 +65,8 @@ class Control:
             self._set_cause("order", order.number)
         elif order.name == FENCE:
             self._fence_s = order.number
+        elif order.name == PING:
+            self.pinged = True
 
     def _set_cause(self, cause: str, grace_s: float) -> None:
         self.cause = self.cause or cause

@@ -2,28 +2,44 @@
 
 Invariant: the fork server keeps no descriptor of a guard or a session open, so the ends of pipes keep their meaning.
 A request brings the guard's socket; the reply is the guard's number with a pidfd. Only the standard library is
-imported. The fork server ends with its worker; its guards stay, and notice the worker's end by their own sockets.
+imported.
+
+A guard that somebody stops (SIGSTOP) is continued at once. When the worker has ended, its guards notice that by their
+own sockets. The fork server stays until they have ended, since nobody else is left to continue a stopped guard.
 """
 
+import contextlib
 import errno
 import gc
 import os
 import select
+import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from swarm_worker.guard import protocol, server
-from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, prctl
+from swarm_worker.guard.control import ORPHAN_GRACE_S
+from swarm_worker.guard.guard_tree import end_guard
+from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, children, prctl, stat
 
 # More than the number of descriptors that the worker may have left open by mistake.
 MAX_FDS: Final = 1 << 20
+# A guard that is stopped more often is killed, and the worker kills what the guard leaves.
+MAX_STOPS: Final = 20
+# A guard of a dead worker needs its grace period and a moment.
+GUARDS_END_S: Final = ORPHAN_GRACE_S + 2.0
+POLL_S: Final = 0.5
 
 
 def main() -> None:
     """Serves the worker at the other end of stdin until the worker has ended."""
     os.closerange(3, MAX_FDS)
+    prctl(
+        PR_SET_DUMPABLE, 0
+    )  # sessions have the same user, and must not read a guard's memory; guards inherit it
     server.install_noop_signal_handlers()
     wakeup_pipe = server.open_signal_wakeup_pipe()
     worker = socket.socket(fileno=os.dup(0))
@@ -34,11 +50,72 @@ def main() -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 0)
     # Performance: frozen objects are never touched by gc, so guards share these pages (docs/performance.md).
     gc.freeze()
+    guards = _Guards(wakeup_pipe[0])
     while True:
         ready, _, _ = select.select([worker.fileno(), wakeup_pipe[0]], (), ())
-        _reap(wakeup_pipe[0])
+        guards.handle_signals()
         if worker.fileno() in ready and not _serve_request(worker, wakeup_pipe):
+            break
+    worker.close()
+    os.dup2(0, 2)  # stderr is the worker's own, and somebody may read it to its end
+    guards.wait_ended()
+
+
+class _Guards:
+    """The guards that were forked: reaped when they end, continued when somebody stops them."""
+
+    def __init__(self, wakeup_fd: int) -> None:
+        self._wakeup_fd = wakeup_fd
+        self._stops: dict[int, int] = {}
+        self._worker_is_dead = False
+
+    def handle_signals(self) -> None:
+        """Reaps and continues guards, if a signal came."""
+        try:
+            os.read(self._wakeup_fd, 4096)
+        except BlockingIOError:
             return
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+                if pid == 0:
+                    return
+                if os.WIFSTOPPED(status):
+                    self._continue(pid)
+                else:
+                    self._stops.pop(pid, None)
+
+    def wait_ended(self) -> None:
+        """Waits for the guards of a dead worker, and ends the sessions of guards that take too long."""
+        self._worker_is_dead = True
+        deadline = time.monotonic() + GUARDS_END_S
+        while pids := children(os.getpid()):
+            select.select([self._wakeup_fd], (), (), POLL_S)
+            self.handle_signals()
+            if time.monotonic() > deadline:
+                for pid in pids:
+                    _end(pid)
+                deadline = time.monotonic() + GUARDS_END_S
+
+    def _continue(self, pid: int) -> None:
+        self._stops[pid] = self._stops.get(pid, 0) + 1
+        if self._stops[pid] <= MAX_STOPS:
+            _send(pid, signal.SIGCONT)
+        elif self._worker_is_dead:
+            _end(pid)
+        else:
+            _send(pid, signal.SIGKILL)  # the worker kills the orphans
+
+
+def _send(pid: int, number: int) -> None:
+    """Signals a child, which keeps its number until it is reaped here."""
+    with contextlib.suppress(OSError):  # the guard has ended
+        os.kill(pid, number)
+
+
+def _end(pid: int) -> None:
+    if found := stat(pid):
+        end_guard(found.process)
 
 
 def _serve_request(worker: socket.socket, wakeup_pipe: Sequence[int]) -> bool:
@@ -79,16 +156,3 @@ def _become_guard(sock: int, *, inherited: Sequence[int]) -> NoReturn:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)
-
-
-def _reap(wakeup_fd: int) -> None:
-    """Reaps guards that have ended, if a signal came."""
-    try:
-        os.read(wakeup_fd, 4096)
-    except BlockingIOError:
-        return
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import ctypes
 
 PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
 PR_SET_CHILD_SUBREAPER: Final = 36
 DEAD_STATES: Final = "ZX"
 # A process that SIGKILL does not end in this time is stuck in the kernel or belongs to another user.
@@ -53,6 +54,22 @@ def stat(pid: int) -> Stat | None:
     if len(fields) <= 19:
         return None
     return Stat(Process(pid, fields[19].decode()), fields[0].decode(), int(fields[1]), int(fields[3]))
+
+
+def blind_spot() -> str:
+    """Returns why /proc here does not show every process of this machine; empty if it does.
+
+    Without that view nobody can prove that a process tree is gone.
+    """
+    try:
+        self_pid = os.readlink("/proc/self")  # noqa: PTH115  # see stat
+    except OSError:
+        return "/proc is not mounted here"
+    if self_pid != str(os.getpid()) or stat(os.getpid()) is None:
+        return "/proc here belongs to another PID namespace"
+    if stat(1) is None:
+        return "/proc hides processes of other users here (mount option hidepid)"
+    return ""
 
 
 def pids() -> list[int]:

@@ -8,8 +8,8 @@ README.md beside this file draws the order of the messages. Only the standard li
 | worker, fork server | `guard` | the guard's end of its own socket |
 | fork server, worker | the guard's process number, or minus an errno | a pidfd of the guard |
 | worker, guard | `session` | lock, stdin, stdout, stderr, and a file with a marshalled `GuardPlan` |
-| worker, guard | `kill GRACE_S` or `fence BOOT_S` | none |
-| guard, worker | one JSON object with the key `event`: `ended`, `failed` or `broken` | none |
+| worker, guard | `kill GRACE_S`, `fence BOOT_S` or `ping` | none |
+| guard, worker | one JSON object with the key `event`: `ended`, `failed`, `broken` or `alive` | none |
 """
 
 import marshal
@@ -29,10 +29,14 @@ FD_BYTES: Final = 4
 
 KILL: Final = b"kill"
 FENCE: Final = b"fence"
+# Asks the guard for a sign of life; sent only when the end of the session is due.
+PING: Final = b"ping"
 
 ENDED: Final = "ended"  # nothing of the session is left, or survivors could not be killed
 FAILED: Final = "failed"  # the program was not started
 BROKEN: Final = "broken"  # the guard itself raised
+ALIVE: Final = "alive"  # the answer to pings
+ALIVE_REPORT: Final = b'{"event": "alive", "error": ""}'
 # Performance: json.dumps takes a sixth of a guard's CPU time (docs/performance.md). All values are our own.
 _ENDED_REPORT: Final = (
     '{"event": "ended", "code": %s, "cause": "%s", "containment": "%s", "found": %d, "terminated": %d,'
@@ -60,6 +64,10 @@ class GuardPlan(NamedTuple):
     argv: list[str]
     # The session's whole environment.
     env: dict[str, str]
+    umask: int
+    # Paths that a session in a mount namespace of its own sees empty, and exceptions below them.
+    hidden: list[str]
+    kept: list[str]
 
 
 class SessionRequest(NamedTuple):
@@ -73,7 +81,7 @@ class SessionRequest(NamedTuple):
 
 
 class GuardOrder(NamedTuple):
-    """An order of the worker: `number` is the grace period in seconds, or the fence in seconds since boot."""
+    """An order of the worker. `number` is a grace period in seconds, a fence in seconds since boot, or 0 for a ping."""
 
     name: bytes
     number: float
@@ -136,7 +144,7 @@ def fence_order(until_s: float) -> bytes:
 def parse_order(packet: bytes) -> GuardOrder:
     """Reads an order of the worker."""
     name, _, number = packet.partition(b" ")
-    return GuardOrder(name, float(number))
+    return GuardOrder(name, float(number or 0))
 
 
 def ended_report(

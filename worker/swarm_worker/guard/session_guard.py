@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from swarm_worker.guard import protocol
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, kill_cgroup, make_cgroup, remove_cgroup
 from swarm_worker.guard.control import Control
+from swarm_worker.guard.marked import attempt_marks, find_marked
 from swarm_worker.guard.procfs import (
     UNKILLABLE_S,
     Process,
@@ -30,6 +31,8 @@ from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 POLL_S: Final = 0.02
 # No wait notices that the machine slept, so the guard looks at the fence at least this often.
 FENCE_POLL_S: Final = 1.0
+# How long processes outside the tree are killed before they are reported as survivors.
+OUTSIDE_S: Final = 5.0
 
 
 class Killed(NamedTuple):
@@ -74,7 +77,7 @@ class SessionGuard:
         while not self._control.cause:
             self._wait(min(FENCE_POLL_S, self._control.fence_left_s))
             self._reap()
-            self._control.update()
+            self._update()
         self._end_session()
 
     def _start(self) -> None:
@@ -84,7 +87,18 @@ class SessionGuard:
         cgroup = plan.cgroup if self._level == CGROUP2 else ""
         private = (self._worker, self._request.lock, *self._wakeup_pipe)
         self._spawned = spawn(
-            SpawnPlan(plan.cwd, plan.argv, plan.env, self._request.streams, self._level, cgroup, private)
+            SpawnPlan(
+                plan.cwd,
+                plan.argv,
+                plan.env,
+                self._request.streams,
+                self._level,
+                cgroup,
+                private,
+                plan.umask,
+                plan.hidden,
+                plan.kept,
+            )
         )
         self._exit_r = self._spawned.exit_r
         if self._spawned.error:
@@ -97,6 +111,11 @@ class SessionGuard:
         found = self._members() if self._reap() else ()
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
+        # Performance: a look through /proc takes milliseconds, so only a session that is ended is looked for outside
+        # its tree (docs/performance.md).
+        if not survivors and self._control.cause != "exit":
+            outside = self._kill_outside(until=time.monotonic() + OUTSIDE_S)
+            killed, survivors = killed + outside.killed, outside.survivors
         counts = protocol.KillCounts(len(found), terminated, killed, survivors)
         duration_s = time.monotonic() - began
         report = protocol.ended_report(self._code, self._control.cause, self._level, counts, duration_s)
@@ -117,7 +136,7 @@ class SessionGuard:
                 send_signal(process, signal.SIGCONT)  # a stopped process handles no SIGTERM
                 asked.add(process)
             self._wait(min(POLL_S, self._control.grace_left_s()))
-            self._control.update()
+            self._update()
         return len(asked)
 
     def _kill(self, *, until: float | None) -> Killed:
@@ -126,15 +145,37 @@ class SessionGuard:
         while self._reap():
             alive = descendants(os.getpid())
             if until is not None and time.monotonic() > until:
-                return Killed(len(hit), len(alive))
+                # A child that /proc does not show is a survivor all the same.
+                return Killed(len(hit), max(1, len(alive)))
             hit |= self._without_init(alive)
             if self._level == CGROUP2:
                 kill_cgroup(self._plan.cgroup)
             kill_frozen(alive)
             self._wait(POLL_S if until is not None else UNKILLABLE_S)
+            self._update()
         if self._level == CGROUP2:
             remove_cgroup(self._plan.cgroup)
         return Killed(len(hit), 0)
+
+    def _kill_outside(self, *, until: float) -> Killed:
+        """Kills processes of the attempt that a daemon outside the tree has started."""
+        marks = attempt_marks(self._plan.env)
+        hit: set[Process] = set()
+        while alive := find_marked(marks):
+            if time.monotonic() > until:
+                return Killed(len(hit), len(alive))
+            hit |= alive
+            kill_frozen(alive)
+            self._wait(POLL_S)
+            self._update()
+        return Killed(len(hit), 0)
+
+    def _update(self) -> None:
+        """Applies the worker's orders, and answers its ping."""
+        self._control.update()
+        if self._control.pinged:
+            self._control.pinged = False
+            self._report(protocol.ALIVE_REPORT)
 
     def _members(self) -> set[Process]:
         return self._without_init(descendants(os.getpid()))

@@ -15,7 +15,13 @@ import signal
 from collections.abc import Sequence
 from typing import Final, NamedTuple, NoReturn
 
-from swarm_worker.guard.containment import PIDNS, enter_cgroup, enter_namespace_as_init, unshare_pids
+from swarm_worker.guard.containment import (
+    PIDNS,
+    enter_cgroup,
+    enter_namespace_as_init,
+    hide_paths,
+    unshare_pids,
+)
 from swarm_worker.guard.procfs import PR_SET_PDEATHSIG, prctl
 
 ERROR_BYTES: Final = 4096
@@ -36,6 +42,10 @@ class SpawnPlan(NamedTuple):
     cgroup: str
     # Descriptors that only the guard may keep.
     private: Sequence[int]
+    umask: int = 0o022
+    # See containment.hide_paths.
+    hidden: Sequence[str] = ()
+    kept: Sequence[str] = ()
 
 
 class Spawned(NamedTuple):
@@ -78,6 +88,8 @@ def _become_init(plan: SpawnPlan, error_w: int, exit_r: int, exit_w: int) -> NoR
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         enter_namespace_as_init()
+        if plan.hidden:
+            hide_paths(plan.hidden, plan.kept)
         if _has_no_reader(error_w):  # the guard has died
             os._exit(1)
         main = os.fork()
@@ -104,7 +116,7 @@ def _reap_all(main: int, exit_w: int) -> None:
 def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
     # Performance: locals, since a lookup of each field by name touches pages that the fork then copies
     # (docs/performance.md).
-    cwd, argv, env, streams, _, cgroup, _ = plan
+    cwd, argv, env, streams, _, cgroup, _, umask, _, _ = plan
     doing = "enter a control group"
     try:
         os.setsid()  # so that a session which signals its process group does not hit its guard
@@ -115,6 +127,7 @@ def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
             enter_cgroup(cgroup)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        os.umask(umask)
         doing = "enter " + cwd
         os.chdir(cwd)
         doing = "start " + argv[0]

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from amplifier_swarm import text_files
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
@@ -91,7 +92,7 @@ class AgentPreflight(Preflight):
 def _probe_config(path: Path) -> Probe:
     """Probes that a host configuration is a JSON object; the agent itself checks its content."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(text_files.read(path))
     except (OSError, ValueError) as error:
         text = f"{path} can't be read: {getattr(error, 'strerror', None) or error}"
         return Probe("configuration", text, ok=False, hint="give a file with JSON")

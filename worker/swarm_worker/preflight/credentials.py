@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from amplifier_swarm import text_files
 from swarm_worker.preflight.probe import Probe
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _provider(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read_json(path: Path) -> Mapping[str, Any]:
     """Reads a configuration that an earlier probe has checked; returns an empty one if that has changed since."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(text_files.read(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,10 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard.procfs import blind_spot
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Launch, RunEnd, RunLimits
+from swarm_worker.supervision.orphans import PROC_HINT
 from swarm_worker.supervision.stop_signal import Stop
 
 TREE_S: Final = 20.0
@@ -22,6 +24,8 @@ TREE_SCRIPT: Final = '(trap "" TERM; sleep 600 & wait) & (sleep 600 &) ; echo up
 
 def probe_kill() -> Probe:
     """Starts a small process tree under a guard and kills it in the same way as a session."""
+    if reason := blind_spot():
+        return Probe("kill", f"{reason}, so no end could be proven", ok=False, hint=PROC_HINT)
     began = time.monotonic()
     with TemporaryDirectory(prefix="swarm-check-") as folder:
         ended = asyncio.run(_run_tree(Path(folder)))

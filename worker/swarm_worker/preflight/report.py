@@ -1,11 +1,11 @@
 """The report of `swarm-worker --check`: the probes of a start and more, one line each, without a server."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 
 from amplifier_swarm import logs
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.standard_streams import print_line
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
 from swarm_worker.preflight.probe import Probe
@@ -19,7 +19,8 @@ def print_report(config: WorkerConfig) -> bool:
     """Prints one line a probe and returns True if all succeeded."""
     logs.configure(config.log_format, config.log_level)
     found = list(run_probes(config, os.environ))
-    sys.stdout.writelines(f"{probe.line()}\n" for probe in found)
+    for probe in found:
+        print_line(probe.line())
     return all(probe.ok for probe in found)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from zlib import crc32
 
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.storage.files import make_private_folder, write_private
+from swarm_worker.storage.files import make_trusted_folder, write_private
 
 REMEMBERED_S: Final = 600.0
 
@@ -20,7 +20,7 @@ REMEMBERED_S: Final = 600.0
 def run_once(folder: Path, key: str, run: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:
     """Returns the results of `run`, or nothing if another worker has just had success with the same key."""
     try:
-        make_private_folder(folder)
+        make_trusted_folder(folder)
         lock = os.open(folder / "preflight.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # without a folder shared by the machine's workers, each runs the probes itself
         return run()

@@ -13,6 +13,7 @@ from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import printable
+from amplifier_swarm.text_files import NotText, decode
 from swarm_worker.domain.types import Role
 
 FOLDER: Final = Path(".swarm/prompts")
@@ -71,9 +72,9 @@ def _override(project_root: Path, role: Role) -> str:
     if len(data) > MAX_BYTES:
         raise ProgramExit(ExitCode.USAGE, f"{file} is larger than {MAX_BYTES // 1024} KiB", hint="shorten it")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ProgramExit(ExitCode.USAGE, f"{file} is not valid UTF-8", hint="save it as UTF-8") from error
+        text = decode(data)
+    except NotText as error:
+        raise ProgramExit(ExitCode.USAGE, f"{file} {error}") from error
     if not text.strip():
         raise ProgramExit(ExitCode.USAGE, f"{file} is empty", hint="write a prompt, or remove it")
     _check_placeholders(file, text, PLACEHOLDERS[role])

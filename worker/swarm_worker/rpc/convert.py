@@ -22,6 +22,8 @@ _Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check
 # The text of a session is bounded, so that no outcome outgrows a message.
 ITEMS: Final = 200
 ITEM_CHARS: Final = 1_000
+# Sums of what agents report may outgrow the field; one that can't be encoded would lose the whole outcome.
+INT64_MAX: Final = 2**63 - 1
 LOG_TEXT_BYTES: Final = 8 * 1024
 
 _ROLES: Final = {
@@ -110,8 +112,8 @@ def session_end(end: model.SessionEnd) -> worker_service_pb2.SessionRecord:
 def usage(used: model.Usage) -> session_pb2.Usage:
     """Returns the tokens and the cost of a session; the cost is empty if no price is known."""
     return session_pb2.Usage(
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
+        input_tokens=min(used.input_tokens, INT64_MAX),
+        output_tokens=min(used.output_tokens, INT64_MAX),
         cost=f"{used.cost:f}" if used.cost is not None else "",
     )
 
@@ -132,7 +134,10 @@ def finished(
     lease_id: types.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
 ) -> worker_service_pb2.FinishedAttempt:
     """Returns the outcome as FinishTask sends it and the outbox stores it; `ends` are not recorded yet."""
-    message = task_pb2.Outcome(kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"))
+    message = task_pb2.Outcome(
+        kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"),
+        validation_waived=outcome.validation_waived,
+    )
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
         message.error = _cut(outcome.failure.error, ISSUE_CHARS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amplifier_swarm import text_files
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
     own = project_root / ".amplifier"
     for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
         try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            settings = yaml.safe_load(text_files.read(path))
         except (OSError, ValueError, yaml.YAMLError):  # the program itself reports a broken settings file
             continue
         if isinstance(settings, dict):

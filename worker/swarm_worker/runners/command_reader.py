@@ -7,7 +7,7 @@ from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLog
 from swarm_worker.domain.types import Role
 from swarm_worker.output.agent_events import EventReader
 from swarm_worker.output.lines import OutputLine
-from swarm_worker.output.replies import read_verdict
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 
 
@@ -48,7 +48,8 @@ class CommandReader:
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Reports a failure unless the program exited with 0; a validator's FAIL counts with any exit code."""
-        rejected = self._role is Role.VALIDATOR and (verdict := read_verdict(stdout)) and not verdict.passed
+        verdict = read_verdict(stdout).verdict if self._role is Role.VALIDATOR else None
+        rejected = verdict is not None and not verdict.passed
         if exit_code == 0 or rejected:
             return Report(stdout)
         last_words = f": {one_line(self._last, 500)}" if self._last else ""

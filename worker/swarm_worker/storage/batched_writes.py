@@ -1,6 +1,7 @@
 """Group commit of blocking writes: one write at a time, in a thread; the items that wait meanwhile share the next.
 
-Invariant: a caller waits for no write after the one that holds its own item.
+Invariant: a caller waits for no write after the one that holds its own item, and every caller gets an answer, even
+if the system has no thread or descriptor for the write.
 """
 
 import asyncio
@@ -27,13 +28,22 @@ class BatchedWrites(Generic[Item]):
         await done
 
     async def _write_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            write = asyncio.get_running_loop().run_in_executor(None, self._write, [item for item, _ in batch])
-            await asyncio.wait((write,))
-            error = write.exception()  # of any kind: the callers handle it
-            for _, done in batch:
-                if done.done():  # the caller was cancelled
-                    continue
-                done.set_result(None) if error is None else done.set_exception(error)
-        self._writing = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                error = await self._write_batch([item for item, _ in batch])
+                for _, done in batch:
+                    if done.done():  # the caller was cancelled
+                        continue
+                    done.set_result(None) if error is None else done.set_exception(error)
+        finally:
+            self._writing = None
+
+    async def _write_batch(self, items: Sequence[Item]) -> BaseException | None:
+        """Writes the items in a thread; returns the error, which the callers handle."""
+        try:
+            write = asyncio.get_running_loop().run_in_executor(None, self._write, items)
+        except Exception as error:  # noqa: BLE001  # no thread, no descriptor: the callers must not wait forever
+            return error
+        await asyncio.wait((write,))
+        return write.exception()

@@ -3,7 +3,9 @@
 Invariant: after a loss of power, a durable file holds the old content or the new content, whole.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,6 +47,22 @@ def make_private_folder(path: Path) -> None:
     except FileNotFoundError:
         make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_trusted_folder(path: Path) -> None:
+    """Makes a private folder, and refuses one whose content another user could have put there.
+
+    Raises:
+        PermissionError: Another user owns the folder or one above it, or everybody may write there.
+    """
+    make_private_folder(path)
+    real = path.resolve()
+    for folder in (real, *real.parents):
+        found = folder.lstat()
+        # In a sticky folder such as /tmp, others can't replace what is ours.
+        open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+        if found.st_uid not in (0, os.geteuid()) or open_to_all:
+            raise PermissionError(errno.EPERM, "another user could change it", str(folder))
 
 
 def machine_folder(own: Mapping[str, str]) -> Path:

@@ -24,7 +24,7 @@ import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.state_paths import STOP_FILE, shield_from_git
-from swarm_worker.domain.names import host_name
+from swarm_worker.domain.names import host_part
 from swarm_worker.storage.files import make_private_folder, write_durably, write_private
 
 # More requests for claim streams than one process can make.
@@ -116,7 +116,7 @@ def _lock_named(base: Path, name: str) -> _LockedFolder:
 
 def _lock_first_free(base: Path) -> _LockedFolder:
     for number in range(1, MAX_WORKERS + 1):
-        name = f"{host_name()}-{number}"
+        name = f"{host_part()}-{number}"
         make_private_folder(base / name)
         fd = _lock(base / name)
         if fd is not None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from swarm_worker.guard.guard_tree import is_stopped
+
 # The folder that holds the package swarm_worker.
 PACKAGES: Final = Path(__file__).parents[2]
 # Performance: a module is compiled once, a script at each start (docs/performance.md).
@@ -21,6 +23,10 @@ FORK_SERVER: Final = (
 BIND_NOW: Final = {"LD_BIND_NOW": "1"}
 # A fork takes a millisecond. A fork server that takes this long has been frozen by somebody.
 REPLY_S: Final = 20.0
+# How often a fork server that does not reply is looked at.
+LOOK_S: Final = 1.0
+# A fork server that is found stopped more often is replaced.
+MAX_STOPS: Final = 3
 
 
 class ForkServer:
@@ -38,10 +44,31 @@ class ForkServer:
         finally:
             theirs.close()
         self.sock = ours
+        self._stops = 0
         self._kill = weakref.finalize(self, _kill_process, ours, self.pid)
 
-    async def wait_readable(self) -> None:
-        """Waits until a reply can be read, or until the process has ended."""
+    async def wait_reply(self) -> None:
+        """Waits until a reply can be read, or until the process has ended.
+
+        Raises:
+            TimeoutError: the process does not reply, although it was continued.
+        """
+        async with asyncio.timeout(REPLY_S):
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        return await self._wait_readable()
+                self.resume_if_stopped()
+
+    def resume_if_stopped(self) -> bool:
+        """Continues a process that somebody has stopped; returns False if that happened too often."""
+        if is_stopped(self.pid):
+            self._stops += 1
+            with contextlib.suppress(OSError):  # the process has ended
+                os.kill(self.pid, signal.SIGCONT)
+        return self._stops <= MAX_STOPS
+
+    async def _wait_readable(self) -> None:
         loop = asyncio.get_running_loop()
         readable: asyncio.Future[None] = loop.create_future()
 

@@ -6,11 +6,14 @@ Invariant: nothing here waits for the guard, which may be frozen or gone.
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import weakref
 from collections.abc import Callable, Sequence
 
-from swarm_worker.guard.protocol import REPORT_BYTES, SESSION_REQUEST
+from swarm_worker.guard.guard_tree import format_process, is_stopped
+from swarm_worker.guard.procfs import stat
+from swarm_worker.guard.protocol import PING, REPORT_BYTES, SESSION_REQUEST
 
 # Receives the reports on a session, one packet a call; an empty packet is the guard's end.
 ReportHandler = Callable[[bytes], None]
@@ -23,6 +26,8 @@ class GuardClient:
         self, pid: int, pidfd: int, sock: socket.socket, *, on_exit: Callable[["GuardClient"], None]
     ) -> None:
         self.pid = pid
+        found = stat(pid)
+        self._lock_record = b"" if found is None else format_process(found.process).encode()
         self.idle_since_s = 0.0
         self._pidfd = pidfd
         self._sock = sock
@@ -36,11 +41,12 @@ class GuardClient:
         self._loop.add_reader(sock.fileno(), self._on_readable)
 
     def start_session(self, fds: Sequence[int], on_report: ReportHandler) -> None:
-        """Sends the guard a session with the descriptors that `guard.protocol` lists.
+        """Sends the guard a session with the descriptors that `guard.protocol` lists; the lock file names the guard.
 
         Raises:
             OSError: the guard has ended.
         """
+        os.pwrite(fds[0], self._lock_record, 0)  # before the guard can have the lock
         socket.send_fds(self._sock, [SESSION_REQUEST], fds)
         self._on_report = on_report
 
@@ -53,6 +59,22 @@ class GuardClient:
         except OSError:  # the guard has ended
             return True
         return True
+
+    def is_stopped(self) -> bool:
+        """Returns whether somebody has stopped the guard."""
+        return is_stopped(self.pid)
+
+    def resume(self) -> None:
+        """Continues the guard."""
+        self._signal(signal.SIGCONT)
+
+    def ping(self) -> None:
+        """Asks for a sign of life."""
+        self.send(PING)
+
+    def kill(self) -> None:
+        """Kills the guard; its session's processes become orphans of this process."""
+        self._signal(signal.SIGKILL)
 
     def shutdown_write(self) -> None:
         """Makes the guard end its session as soon as it has read the orders that were sent before."""
@@ -73,6 +95,11 @@ class GuardClient:
     async def wait(self) -> None:
         """Waits until the guard has ended and the kernel has given its children a new parent."""
         await self._exited
+
+    def _signal(self, number: int) -> None:
+        if self._close_pidfd.alive:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def _on_readable(self) -> None:
         try:

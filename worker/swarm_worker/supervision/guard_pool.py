@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 
 from swarm_worker.guard.protocol import FORK_REPLY_BYTES, FORK_REQUEST, GuardPlan, dump_plan, receive
 from swarm_worker.storage.files import write_all
-from swarm_worker.supervision.fork_client import BIND_NOW, REPLY_S, ForkServer
+from swarm_worker.supervision.fork_client import BIND_NOW, ForkServer
 from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
+from swarm_worker.supervision.guard_watch import GuardWatch
 
 # How long an idle guard is kept; the time from a builder to its validator is shorter.
 IDLE_S: Final = 5.0
@@ -35,6 +36,7 @@ class GuardPool:
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         """`env` becomes the environment of the fork server and its guards."""
         self._env = {**BIND_NOW, **(env or {})}
+        self.watch = GuardWatch(self._check_fork_server)
         self._fork_server: ForkServer | None = None
         self._fork_lock = asyncio.Lock()
         self._alive: set[int] = set()
@@ -116,8 +118,7 @@ class GuardPool:
             self._drop_fork_server()
             server = self._send_request(guard_sock)
         try:
-            async with asyncio.timeout(REPLY_S):
-                await server.wait_readable()
+            await server.wait_reply()
             data, pidfds = receive(server.sock, FORK_REPLY_BYTES, 1)
             pid = int(data or b"0")
         except BaseException:
@@ -135,6 +136,14 @@ class GuardPool:
             self._fork_server = ForkServer(self._env)
         socket.send_fds(self._fork_server.sock, [FORK_REQUEST], [guard_sock])
         return self._fork_server
+
+    def _check_fork_server(self) -> None:
+        if (
+            self._fork_server is not None
+            and not self.fork_pending
+            and not self._fork_server.resume_if_stopped()
+        ):
+            self._drop_fork_server()  # its guards live on as children of this process
 
     def _drop_fork_server(self) -> None:
         if self._fork_server is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from swarm_worker.guard.containment import PIDNS
+from swarm_worker.guard.marked import attempt_marks
 from swarm_worker.guard.protocol import (
     ENDED,
     GuardPlan,
@@ -19,20 +20,24 @@ from swarm_worker.guard.protocol import (
     kill_order,
     parse_report,
 )
-from swarm_worker.supervision.fence import Fence
+from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guard_client import GuardClient
 from swarm_worker.supervision.guard_locks import GuardLock
+from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.launch import Cause, Launch, OutputSink, RunEnd, RunLimits
 from swarm_worker.supervision.limits_watch import LimitsWatch
 from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.supervision.streams import FileTail, Pipes
+from swarm_worker.supervision.streams import FileTail, Pipes, output_pacer
 
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
 # How often the file that a program reports its progress in is read.
 PROGRESS_POLL_S: Final = 0.5
+# After the end of a program at most this much of its progress file is read: 1 MiB.
+PROGRESS_END_PIECES: Final = 256
 
 
 async def run_guarded(
@@ -64,6 +69,7 @@ class GuardedRun:
     """A program that runs under a guard."""
 
     _guard: GuardClient
+    _watched: WatchedRun
 
     def __init__(self, sink: OutputSink, limits: RunLimits, supervisor: ProcessSupervisor) -> None:
         self._sink = sink
@@ -72,8 +78,11 @@ class GuardedRun:
         self._watch = LimitsWatch(limits, sink, self._on_limit)
         self._receipt = KillReceiptBuilder()
         self._cgroup = ""
+        self._marks = frozenset[bytes]()
         # Whether the guard reported that nothing of the session is left, so that it can take the next session.
         self._guard_is_free = False
+        # Whether the guard ended before it reported the end of the session.
+        self._guard_is_lost = False
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         # Why the worker ended the program, if it did, and the text of the error.
@@ -82,6 +91,7 @@ class GuardedRun:
         self._exit_code: int | None = None
         self._guard_error = ""
         self._tail: FileTail | None = None
+        self._progress_repeats = RepeatFilter()
         self._ended: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
@@ -97,18 +107,12 @@ class GuardedRun:
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._tail = FileTail(launch.progress_file) if launch.progress_file else None
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
-        plan = GuardPlan(
-            grace_s=self._limits.grace_s,
-            fence_s=fence_s,
-            level=self._supervisor.containment.level,
-            cgroup=self._cgroup,
-            cwd=str(launch.cwd),
-            argv=list(launch.argv),
-            env=dict(launch.env),
-        )
+        self._marks = attempt_marks(launch.env)
         try:
             fds = (lock_fd, stdin, stdout, stderr)
-            self._guard = await self._supervisor.start_session(plan, fds, self._on_report)
+            self._guard = await self._supervisor.start_session(
+                self._guard_plan(launch, fence_s), fds, self._on_report
+            )
         except BaseException:
             for fd in (feed, out, err):
                 os.close(fd)
@@ -120,6 +124,24 @@ class GuardedRun:
         handlers = ((out, self._sink.stdout), (err, self._sink.stderr))
         self._outputs = [self._pipes.read(fd, self._noting_output(handler)) for fd, handler in handlers]
         self._pipes.write(feed, launch.stdin or b"")
+        self._watched = WatchedRun(
+            self._guard, launch.lock.stem, grace_s=self._limits.grace_s, fence_s=fence_s
+        )
+        self._supervisor.guards.watch.add(self._watched)
+
+    def _guard_plan(self, launch: Launch, fence_s: float) -> GuardPlan:
+        return GuardPlan(
+            grace_s=self._limits.grace_s,
+            fence_s=fence_s,
+            level=self._supervisor.containment.level,
+            cgroup=self._cgroup,
+            cwd=str(launch.cwd),
+            argv=list(launch.argv),
+            env=dict(launch.env),
+            umask=launch.umask,
+            hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
+            kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
+        )
 
     def order(self, grace_s: float) -> None:
         """Ends the program by an order of the server or the worker."""
@@ -127,6 +149,7 @@ class GuardedRun:
 
     def set_fence(self, until_s: float) -> None:
         """Lets the program run until then, in seconds since boot."""
+        self._watched.fence_s = until_s
         self._guard.send(fence_order(until_s))
 
     async def wait(self) -> RunEnd:
@@ -135,9 +158,13 @@ class GuardedRun:
         follower = None if self._tail is None else asyncio.create_task(self._follow(self._tail))
         try:
             ended = await self._ended
-            if ended.cause is Cause.LOST:
+            if self._guard_is_lost:
                 await self._guard.wait()  # only then are its orphans this process's children
-                ended = replace(ended, receipt=await self._supervisor.kill_orphans(self._cgroup))
+                receipt = self._receipt.of_orphans(
+                    await self._supervisor.kill_orphans(self._cgroup, self._marks)
+                )
+                ended = replace(ended, receipt=receipt)
+            self._pipes.finish()
             with contextlib.suppress(TimeoutError):  # a survivor keeps a pipe open
                 async with asyncio.timeout(PIPES_END_S):
                     for output in self._outputs:
@@ -146,12 +173,13 @@ class GuardedRun:
             self._watch.cancel()
             if follower is not None:
                 follower.cancel()
-        while self._tail is not None and self._read_progress(self._tail):
-            pass  # the program wrote it at the very end
+        if self._tail is not None:
+            await self._read_rest(self._tail)
         return ended
 
     def close(self) -> None:
         """Releases the guard. A guard whose session has not ended ends the session now."""
+        self._supervisor.guards.watch.remove(self._watched)
         self._pipes.close()
         if self._guard_is_free:
             self._supervisor.guards.release(self._guard)
@@ -159,8 +187,10 @@ class GuardedRun:
             self._guard.close()
 
     def _noting_output(self, handler: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        repeats = RepeatFilter()
+
         def on_chunk(chunk: bytes) -> None:
-            self._watch.note_output()
+            self._watch.note_output(is_new=repeats.is_new(chunk))
             handler(chunk)
 
         return on_chunk
@@ -169,6 +199,7 @@ class GuardedRun:
         if not packet:
             self._on_guard_end()
             return
+        self._watched.heard_s = asyncio.get_running_loop().time()
         report = parse_report(packet)
         self._guard_error = report.error or self._guard_error
         if report.event == ENDED:
@@ -178,8 +209,15 @@ class GuardedRun:
             self._ended.set_result(self._run_end(report))
 
     def _on_guard_end(self) -> None:
-        if not self._ended.done():
-            error = "its guard was ended from outside"
+        if self._ended.done():
+            return
+        self._guard_is_lost = True
+        if self._cause is not None:
+            self._ended.set_result(RunEnd(self._cause, None, self._why))
+        elif now_s() > self._watched.fence_s:
+            self._ended.set_result(RunEnd(Cause.FENCE))
+        else:
+            error = self._watched.killed_for or "its guard was ended from outside"
             if self._guard_error:
                 error = f"its guard broke: {self._guard_error}"
             self._ended.set_result(RunEnd(Cause.LOST, self._exit_code, error))
@@ -196,13 +234,20 @@ class GuardedRun:
         """Reads what the program reports in its progress file."""
         while True:
             more = self._read_progress(tail)
-            await asyncio.sleep(0 if more else PROGRESS_POLL_S)
+            await asyncio.sleep(output_pacer().delay_s() if more else PROGRESS_POLL_S)
+
+    async def _read_rest(self, tail: FileTail) -> None:
+        """Reads what the program wrote at the very end, up to PROGRESS_END_PIECES."""
+        for _ in range(PROGRESS_END_PIECES):
+            if not self._read_progress(tail):
+                return
+            await asyncio.sleep(0)
 
     def _read_progress(self, tail: FileTail) -> bool:
         chunk = tail.read()
         if chunk:
-            self._watch.note_output()
-            self._sink.progress(chunk)
+            self._watch.note_output(is_new=self._progress_repeats.is_new(chunk))
+            output_pacer().process(self._sink.progress, chunk)
         return bool(chunk)
 
     def _on_limit(self, cause: Cause, why: str) -> None:
@@ -214,3 +259,4 @@ class GuardedRun:
         self._receipt.start_clock()
         if not self._guard.send(kill_order(grace_s)):
             self._guard.shutdown_write()
+        self._watched.expect_end(asyncio.get_running_loop().time(), grace_s)

@@ -1,6 +1,7 @@
 """The kill receipt of one run, from the first order to the guard's report."""
 
 import time
+from dataclasses import replace
 
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.guard.protocol import GuardReport
@@ -18,12 +19,18 @@ class KillReceiptBuilder:
 
     def build(self, report: GuardReport) -> KillReceipt:
         """Returns the receipt. Its duration counts from the first order, or is the guard's own without an order."""
-        waited_s = None if self._ordered_at is None else time.monotonic() - self._ordered_at
         return KillReceipt(
             containment=report.containment,
             processes_found=report.counts.found,
             terminated=report.counts.terminated,
             killed=report.counts.killed,
             survivors=report.counts.survivors,
-            duration_s=report.duration_s if waited_s is None else waited_s,
+            duration_s=self._duration_s(report.duration_s),
         )
+
+    def of_orphans(self, receipt: KillReceipt) -> KillReceipt:
+        """Returns the receipt for the orphans of a lost guard, with the duration from the first order."""
+        return replace(receipt, duration_s=self._duration_s(receipt.duration_s))
+
+    def _duration_s(self, own_s: float) -> float:
+        return own_s if self._ordered_at is None else time.monotonic() - self._ordered_at

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm_worker.domain.model import KillReceipt
+from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
 
 
 class Cause(StrEnum):
@@ -31,6 +32,10 @@ class Launch:
     lock: Path
     # None gives the program /dev/null.
     stdin: bytes | None = None
+    umask: int = 0o022
+    # What a session in a mount namespace of its own does not see, and files that it reads all the same.
+    hidden: HiddenPaths = NOTHING_HIDDEN
+    reads: Sequence[Path] = ()
     # A file in which the program may report its progress.
     progress_file: Path | None = None
 

@@ -10,10 +10,9 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.guard.procfs import DEAD_STATES, Process, pids, send_signal, stat, with_descendants
 
-# The variable that marks the sessions of one state folder.
-MARKER: Final = "SWARM_STATE"
 # On a machine where processes always come and go, this many empty looks in a row are enough.
 EMPTY_LOOKS: Final = 25
 
@@ -23,7 +22,7 @@ class Leftovers:
 
     def __init__(self, mark: str) -> None:
         self.none_left = False
-        self._entry = f"{MARKER}={mark}".encode()
+        self._entry = f"{STATE_MARKER}={mark}".encode()
         self._dead: set[Process] = set()
         self._empty_looks = 0
 

@@ -26,18 +26,20 @@ from swarm_worker.guard.containment import (
     remove_cgroup,
     strongest,
 )
+from swarm_worker.guard.marked import STATE_MARKER, find_marked
 from swarm_worker.guard.procfs import (
     DEAD_STATES,
     PR_SET_CHILD_SUBREAPER,
     UNKILLABLE_S,
     Process,
+    blind_spot,
     children_lookup,
     kill_frozen,
     prctl,
     stat,
     with_descendants,
 )
-from swarm_worker.supervision.leftovers import MARKER, Leftovers
+from swarm_worker.supervision.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
@@ -53,6 +55,9 @@ PROBE: Final = (
     " sys.exit(spawn(SpawnPlan('/', ['true'], {}, (0, 1, 2), 'pidns', '', ())).error or None)"
 )
 ORPHAN_POLL_S: Final = 0.02
+PROC_HINT: Final = (
+    "mount the /proc of the worker's own PID namespace, without hidepid or with the worker in its gid="
+)
 
 _log = structlog.get_logger()
 
@@ -62,6 +67,16 @@ class _Orphans(NamedTuple):
 
     any_child: bool
     alive: set[Process]
+
+
+def require_proc() -> None:
+    """Checks that /proc shows every process.
+
+    Raises:
+        ProgramExit: /proc does not, so no end of a session could be proven.
+    """
+    if reason := blind_spot():
+        raise ProgramExit(ExitCode.USAGE, f"{reason}, so no end of a session could be proven", hint=PROC_HINT)
 
 
 def choose_containment(wanted: str) -> Containment:
@@ -101,7 +116,7 @@ class ProcessSupervisor:
         # Performance: loaded with the first session, not by an idle worker (docs/performance.md).
         from swarm_worker.supervision.guard_pool import GuardPool  # noqa: PLC0415
 
-        return GuardPool({MARKER: self.state_mark} if self._instance else {})
+        return GuardPool({STATE_MARKER: self.state_mark} if self._instance else {})
 
     def cgroup_for(self, name: str) -> str:
         """Returns the folder of the control group for a session; empty if sessions get none."""
@@ -138,18 +153,23 @@ class ProcessSupervisor:
         if hit:
             _log.warning("ended what a former process and its guards had left", processes=len(hit))
 
-    async def kill_orphans(self, cgroup: str) -> "KillReceipt":
-        """Kills what a lost guard has left, and returns the receipt. Returns when nothing is alive or after 30 s."""
+    async def kill_orphans(self, cgroup: str, marks: frozenset[bytes] = frozenset()) -> "KillReceipt":
+        """Kills what a lost guard has left, and returns the receipt. Returns when nothing is alive or after 30 s.
+
+        `marks` are the entries of the environment by which processes outside the tree are found.
+        """
         from swarm_worker.domain.model import KillReceipt  # noqa: PLC0415  # loaded with the first task
 
         began = time.monotonic()
-        found, empty_looks, hit, alive = -1, 0, set[Process](), set[Process]()
+        found, empty_looks, survivors, hit, alive = -1, 0, 0, set[Process](), set[Process]()
         async with self._orphan_lock:
             if cgroup:
                 kill_cgroup(cgroup)
             while time.monotonic() < began + UNKILLABLE_S:
                 if not self.guards.fork_pending:
                     any_child, alive = self._orphans()
+                    outside = set() if any_child else find_marked(marks)
+                    any_child, alive = any_child or bool(outside), alive | outside
                     found = len(alive) if found < 0 else found
                     hit |= alive
                     kill_frozen(alive)
@@ -158,8 +178,11 @@ class ProcessSupervisor:
                     if empty_looks > 1 and (not cgroup or remove_cgroup(cgroup)):
                         break
                 await asyncio.sleep(ORPHAN_POLL_S)
+            else:
+                # A child that /proc does not show is a survivor all the same.
+                survivors = max(1, len(alive))
         level, duration_s = self.containment.level, time.monotonic() - began
-        return KillReceipt(level, max(0, found), 0, len(hit), len(alive), duration_s)
+        return KillReceipt(level, max(0, found), 0, len(hit), survivors, duration_s)
 
     @property
     def state_mark(self) -> str:

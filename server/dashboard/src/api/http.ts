@@ -1,4 +1,6 @@
 // Calls of /api. Every refusal becomes an ApiError with the server's own sentence.
+import { atServer } from "./address.ts";
+import { csrfToken } from "./csrf.ts";
 
 export class ApiError extends Error {
   readonly status: number;
@@ -11,12 +13,10 @@ export class ApiError extends Error {
   }
 }
 
-let csrf = "";
 let onDenied: () => void = () => undefined;
 
-/** Who is logged in, and what to do once nobody is. */
-export function authorize(token: string, denied: () => void): void {
-  csrf = token;
+/** Sets what to do once the login has ended. */
+export function whenDenied(denied: () => void): void {
   onDenied = denied;
 }
 
@@ -33,21 +33,31 @@ export function withQuery(path: string, query: Query): string {
 }
 
 export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-  return call<T>(withQuery(path, query), { method: "GET", ...(signal ? { signal } : {}) });
+  return call<T>(withQuery(path, query), {
+    method: "GET",
+    headers: csrfHeader(),
+    ...(signal ? { signal } : {}),
+  });
 }
 
 export async function post<T>(path: string, body: object = {}): Promise<T> {
   return call<T>(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-Swarm-CSRF": csrf },
+    headers: { "Content-Type": "application/json", ...csrfHeader() },
     body: JSON.stringify(body),
   });
+}
+
+// Reads need it too: the cookie alone may be known to other programs of the server's host.
+function csrfHeader(): Record<string, string> {
+  const csrf = csrfToken();
+  return csrf === "" ? {} : { "X-Swarm-CSRF": csrf };
 }
 
 async function call<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, credentials: "same-origin", cache: "no-store" });
+    response = await fetch(atServer(path), { ...init, credentials: "same-origin", cache: "no-store" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "UNREACHABLE", "swarmd can't be reached; is it running?");

@@ -91,7 +91,8 @@ export type Selection = { ids: readonly string[] } | { filter: Partial<TaskFilte
 const task = (id: string) => `/api/tasks/${encodeURIComponent(id)}`;
 
 export const api = {
-  me: () => get<Me>("/api/me"),
+  /** `justLoggedIn` after a login link: the server then ends a login whose CSRF token somebody else has got. */
+  me: (justLoggedIn = false) => get<Me>("/api/me", justLoggedIn ? { login: "new" } : {}),
   login: (token: string) => post<Me>("/login", { token }),
   logout: () => post<null>("/logout"),
   tasks: (

@@ -1,4 +1,5 @@
 // One WebSocket at a time to /ws, made again for ever when it ends, always from the last number seen.
+import { atServer } from "../api/address.ts";
 import { type Query, withQuery } from "../api/http.ts";
 import { backoffMs } from "./backoff.ts";
 import { type Frame, parseFrame } from "./frames.ts";
@@ -65,7 +66,7 @@ export class Connection {
     this.listener.link("connecting", null);
     const seq = this.listener.seq();
     const from: Query = seq === null ? {} : { after: seq, epoch: this.listener.epoch() ?? undefined };
-    const url = withQuery(`${location.origin.replace(/^http/, "ws")}/ws`, from);
+    const url = withQuery(atServer("/ws").replace(/^http/, "ws"), from);
     const socket = this.wire.open(url, ["swarm.v1", `csrf.${this.listener.csrf()}`]);
     this.socket = socket;
     this.listen(socket);

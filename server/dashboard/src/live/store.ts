@@ -1,7 +1,8 @@
 // The one place that holds the live swarm: signals for what every page shows, steps for pages that hold more.
 import { computed, signal } from "@preact/signals";
+import { csrfToken } from "../api/csrf.ts";
 import { api } from "../api/swarm.ts";
-import { ask, session } from "../state/session.ts";
+import { ask } from "../state/session.ts";
 import { Connection, type Link } from "./connection.ts";
 import type { Frame } from "./frames.ts";
 import { withHistory } from "./history.ts";
@@ -62,7 +63,7 @@ const connection = new Connection({
   link: setLink,
   seq: () => swarm.value.seq,
   epoch: () => swarm.value.status?.epoch ?? null,
-  csrf: () => (session.value.state === "in" ? session.value.me.csrf : ""),
+  csrf: csrfToken,
   allowed: ask,
 });
 

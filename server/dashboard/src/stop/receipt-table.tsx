@@ -55,6 +55,8 @@ function Row({ receipt }: { receipt: WorkerReceipt }) {
 
 function told(receipt: WorkerReceipt): string {
   const waits = receipt.endings.length - receipt.gone;
+  if (waits === 0 && receipt.survivors > 0)
+    return `⚠ ${plural(receipt.survivors, "process", "processes")} not ended`;
   if (waits === 0) return receipt.told > 0 ? "✓ proven gone" : "✓ over; it sent no receipt";
   if (!unreachable.value.has(receipt.worker)) return `… ${plural(waits, "session")} still ending`;
   const by = unreachable.value.get(receipt.worker) ?? null;

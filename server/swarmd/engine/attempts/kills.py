@@ -4,9 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from swarmd.domain.errors import WorkerNotFound
+from swarmd.domain.errors import TASK_ERRORS, RefusedTask, WorkerNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
-from swarmd.domain.model import AttemptOutcome, Lease, OrderAction, SwarmMode, Task, TaskId, WorkerName
+from swarmd.domain.model import (
+    AttemptOutcome,
+    Lease,
+    OrderAction,
+    SwarmMode,
+    Task,
+    TaskId,
+    TaskKey,
+    WorkerName,
+)
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.tasks import lookup
@@ -27,6 +36,14 @@ class EmergencyStopResult:
     killed: Sequence[TaskId]
 
 
+@dataclass(frozen=True, slots=True)
+class KillResult:
+    """The killed tasks, in the order of their names, and the refused names."""
+
+    keys: Sequence[TaskKey]
+    refused: Sequence[RefusedTask]
+
+
 class Kills:
     """Actions that end tasks, or keep the swarm from starting them."""
 
@@ -34,17 +51,24 @@ class Kills:
         self._live = live
         self._dispatcher = dispatcher
 
-    def kill(self, tx: Tx, task_ids: Sequence[str], cause: str) -> Sequence[TaskId]:
-        """Kills the tasks; all of them, or none if one can't be killed."""
-        found = [lookup.resolve(tx, task_id) for task_id in task_ids]
-        for task in found:
-            advance(task.task_id, task.status, Transition.KILL)
+    def kill(self, tx: Tx, names: Sequence[str], cause: str) -> KillResult:
+        """Kills the tasks of these names; a name that is refused keeps no other task alive."""
+        found: list[Task] = []
+        refused: list[RefusedTask] = []
+        for name in names:
+            try:
+                task = lookup.resolve(tx, name)
+                advance(task.task_id, task.status, Transition.KILL)
+            except TASK_ERRORS as error:
+                refused.append(RefusedTask(name, error))
+            else:
+                found.append(task)
         for task in found:
             # Killing one may have changed another of them.
             fresh = _without_requeue(tasks.get(tx, task.key))
             tasks.save(tx, fresh)
             self._kill(tx, fresh, cause, OrderAction.STOP, interrupted=False)
-        return [task.task_id for task in found]
+        return KillResult([task.key for task in found], refused)
 
     def emergency_stop(self, tx: Tx, cause: str) -> EmergencyStopResult:
         """Stops the swarm durably, until `resume`, and ends all sessions. A repetition repeats the orders."""
@@ -80,14 +104,21 @@ class Kills:
             )
 
     def resume(self, tx: Tx, *, requeue: bool) -> Sequence[TaskId]:
-        """Ends every pause and stop; returns the interrupted tasks that were put back, if `requeue` is set."""
+        """Ends every pause and stop; returns the interrupted tasks that were put back, if `requeue` is set.
+
+        A task with processes that could not be ended stays killed.
+        """
         if swarm.get(tx).mode is not SwarmMode.RUNNING or swarm.paused_runners(tx):
             swarm.set_mode(tx, SwarmMode.RUNNING, cause="")
             swarm.resume_runners(tx)
             events.append(tx, EventKind.SWARM_RESUMED)
         if not requeue:
             return []
-        ended = [task for task in tasks.interrupted(tx) if task.status is TaskStatus.KILLED]
+        ended = [
+            task
+            for task in tasks.interrupted(tx)
+            if task.status is TaskStatus.KILLED and not attempts.survivors(tx, task.key)
+        ]
         for task in ended:
             # Reopening one may have changed what another of them waits for.
             reopen(tx, tasks.get(tx, task.key))

@@ -1,5 +1,7 @@
 """Checks of lease ids: every report of a worker begins with one."""
 
+from collections.abc import Collection
+
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import LeaseId, Order, OrderAction, WorkerName
 from swarmd.store import attempts
@@ -19,3 +21,8 @@ def find(tx: ReadTx, worker: WorkerName, lease_id: str) -> LeaseRecord | None:
 def abandon_order(lease_id: str) -> Order:
     """Returns the order for a lease that has ended."""
     return Order(LeaseId(lease_id), OrderAction.ABANDON, "the lease has ended")
+
+
+def known(tx: ReadTx, worker: WorkerName, lease_ids: Collection[str]) -> list[str]:
+    """Returns those of the ids that are, or were, leases of this worker."""
+    return [lease_id for lease_id in lease_ids if find(tx, worker, lease_id) is not None]

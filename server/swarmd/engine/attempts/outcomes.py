@@ -1,11 +1,13 @@
 """Ends of attempts: by the worker's outcome, by the loss of the worker, or by a released claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from swarmd.domain.completion import missing_proof
 from swarmd.domain.decision import RESULTS, Decision, RetryRule, decide, decide_lost, release
+from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -14,6 +16,7 @@ from swarmd.domain.model import (
     Lease,
     OrderAction,
     Outcome,
+    OutcomeKind,
     Task,
     WorkerName,
 )
@@ -21,7 +24,7 @@ from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
-from swarmd.engine.live.state import LiveState
+from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
@@ -29,8 +32,11 @@ from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
+from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
+# This many workers must have been refused before a runner is paused everywhere.
+SEVERAL_WORKERS: Final = 2
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.RELEASE: EventKind.TASK_RELEASED,
@@ -68,10 +74,14 @@ class Outcomes:
         self._rule = RetryRule(backoff, entropy.chance)
 
     def finish(self, tx: Tx, worker: WorkerName, lease_id: str, outcome: Outcome) -> FinishResult:
-        """Ends the attempt by its outcome, or archives an outcome that comes too late."""
+        """Ends the attempt by its outcome, or archives an outcome that comes too late.
+
+        Raises: InvalidRequest if the outcome is a completion without proof.
+        """
         record = leases.find(tx, worker, lease_id)
         if record is None:
             return FinishResult(Disposition.UNKNOWN, None)
+        _refuse_unproven(tx, record, outcome)
         if record.outcome is not None:
             return self._finish_late(tx, record, outcome)
         decision = decide(
@@ -120,7 +130,7 @@ class Outcomes:
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
-            _pause_runner(tx, lease, decision.error)
+            self._pause_runner(tx, lease, decision.error)
         task = apply(
             tx,
             record.task,
@@ -137,6 +147,21 @@ class Outcomes:
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
         return task
+
+    def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
+        """Pauses the runner at this worker, and everywhere if enough workers say the same."""
+        record = workers.find(tx, lease.worker)
+        assert record is not None
+        runner = record.identity.runner
+        if not swarm.pause_runner(tx, runner, worker=lease.worker, cause=error):
+            return
+        _record_pause(tx, lease, f"{runner} at worker {lease.worker}: {error}")
+        pauses = [
+            found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
+        ]
+        members = [member for member in list(self._live.members.values()) if member.connected]
+        if pauses_everywhere(pauses, members, runner) and swarm.pause_runner(tx, runner, cause=error):
+            _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
         task = record.task
@@ -168,10 +193,31 @@ def _earlier_findings(tx: Tx, task: Task, outcome: Outcome) -> Sequence[Sequence
     return attempts.last_findings(tx, task.key, limit=min(2, task.failures))
 
 
-def _pause_runner(tx: Tx, lease: Lease, error: str) -> None:
-    record = workers.find(tx, lease.worker)
-    assert record is not None
-    runner = record.identity.runner
-    if swarm.pause_runner(tx, runner, cause=error):
-        cause = f"{runner}: {error}"
-        events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
+def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
+    """Returns whether the workers whose runner is paused are enough to pause it everywhere.
+
+    One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
+    several, and at least half of the connected workers with that runner.
+    """
+    names = [member.identity.name for member in members if member.identity.runner == runner]
+    connected = sum(name in pauses for name in names)
+    return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
+
+
+def _record_pause(tx: Tx, lease: Lease, cause: str) -> None:
+    events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
+
+
+def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
+    """Refuses a completion without its proof.
+
+    Raises: InvalidRequest.
+    """
+    lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
+    validate = None
+    if outcome.kind is OutcomeKind.COMPLETED and lacks_verdict:
+        validate = views.definition(tx, record.task.key).validate
+    # An attempt that has ended did have a go, or is archived whatever its task's status is now.
+    status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
+    if fault := missing_proof(outcome, status, validate=validate):
+        raise InvalidRequest("finished.outcome", fault)

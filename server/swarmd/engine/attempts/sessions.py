@@ -17,6 +17,7 @@ from swarmd.domain.model import (
     Usage,
     WorkerName,
 )
+from swarmd.domain.session_ids import belongs_to
 from swarmd.engine.attempts import leases
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
@@ -73,7 +74,8 @@ class FinishBatch:
     """The outcomes that a worker reports in one call, and the last progress of their sessions."""
 
     progress: Sequence[SessionProgress]
-    attempts: Sequence[AttemptReport]
+    # None for an attempt whose lease is unknown.
+    attempts: Sequence[AttemptReport | None]
 
 
 class Sessions:
@@ -105,8 +107,12 @@ class Sessions:
         if task.status is TaskStatus.KILLING:
             return _stop_order(tx, start.lease_id, task)
         if (known := sessions.find(tx, start.session_id)) is not None:
-            # Session ids carry task, attempt and epoch: an id of another attempt comes from a broken worker.
-            return None if known.attempt_key == lease.attempt_key else leases.abandon_order(start.lease_id)
+            if known.attempt_key == lease.attempt_key:
+                return None
+            # Ids that follow the rule carry task, attempt and epoch, so one of the two workers is broken.
+            if not belongs_to(start.session_id, lease):
+                return leases.abandon_order(start.lease_id)
+            sessions.rename(tx, known)
         sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:

@@ -1,7 +1,11 @@
 """Logins of browsers: a code that works once, for a minute, becomes a cookie that works for half a day.
 
 A login acts as the token that made its code, and ends when that token is revoked. The store holds the hash of the
-cookie only. The CSRF token is derived from the cookie, so nothing that is stored reveals it.
+cookie only.
+
+Invariant: the cookie does not reveal the CSRF token. Browsers send a cookie to every port of its host, so another
+program of that host may learn the cookie. The cookie is derived from a random CSRF token, which only the answer to a
+login has, and which the page keeps in a store of its own origin.
 """
 
 import hashlib
@@ -29,7 +33,20 @@ class Login:
     """A browser that is logged in."""
 
     token: TokenRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogin:
+    """The secrets of a new login; the server keeps neither."""
+
+    cookie: str
     csrf: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Handover:
+    csrf: str
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ class Logins:
         self._entropy = entropy
         self._codes: dict[str, _Code] = {}
         self._records: dict[bytes, LoginRecord] = {}
+        self._handovers: dict[str, _Handover] = {}
         # The URL of the dashboard; empty if it is off.
         self.url = ""
 
@@ -80,15 +98,27 @@ class Logins:
             raise LoginExpired
         return token
 
-    def log_in(self, tx: Tx, token: TokenRecord, *, instead_of: str = "") -> str:
-        """Logs a browser in and returns the new cookie; ends the login of the cookie `instead_of`."""
-        secret = self._entropy.secret() + self._entropy.secret()
-        record = LoginRecord(_hash(secret), token.token_id, tx.now_us + LOGIN_S * 1_000_000)
+    def log_in(self, tx: Tx, token: TokenRecord, *, instead_of: str = "") -> NewLogin:
+        """Logs a browser in and returns its secrets; ends the login of the cookie `instead_of`."""
+        csrf = self._entropy.secret() + self._entropy.secret()
+        cookie = cookie_of(csrf)
+        record = LoginRecord(_hash(cookie), token.token_id, tx.now_us + LOGIN_S * 1_000_000)
         logins.delete_expired(tx)
         self.log_out(tx, instead_of)
         logins.insert(tx, record)
         tx.after_commit(partial(self._records.__setitem__, record.secret_hash, record))
-        return secret
+        return NewLogin(cookie, csrf)
+
+    def hold_csrf(self, login: NewLogin) -> None:
+        """Keeps the CSRF token of a login by a link, whose answer is a redirect, until the page asks for it."""
+        self._handovers[login.cookie] = _Handover(login.csrf, self._clock.monotonic_s() + CODE_S)
+        while len(self._handovers) > MAX_CODES:
+            del self._handovers[next(iter(self._handovers))]
+
+    def hand_over_csrf(self, cookie: str) -> str:
+        """Returns the CSRF token of a new login by a link, once and within CODE_S; otherwise an empty text."""
+        found = self._handovers.pop(cookie, None)
+        return "" if found is None or found.deadline_s <= self._clock.monotonic_s() else found.csrf
 
     def log_out(self, tx: Tx, secret: str) -> None:
         """Ends the login of that cookie."""
@@ -101,15 +131,15 @@ class Logins:
         if record is None or record.expires_us <= self._clock.wall_us():
             return None
         token = self._registry.find(record.token_id)
-        return None if token is None else Login(token, csrf_of(secret))
+        return None if token is None else Login(token)
 
     def _forget(self, secret_hash: bytes) -> None:
         self._records.pop(secret_hash, None)
 
 
-def csrf_of(secret: str) -> str:
-    """Returns the CSRF token of a login; the cookie can't be derived from it."""
-    return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
+def cookie_of(csrf: str) -> str:
+    """Returns the cookie of the login with this CSRF token, which can't be derived from the cookie."""
+    return hmac.new(csrf.encode(), b"cookie", hashlib.sha256).hexdigest()
 
 
 def _hash(secret: str) -> bytes:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -36,6 +36,8 @@ class TokenRegistry:
         # Performance: token texts that were verified, since every call brings one (docs/performance.md).
         # Cleared when any token changes.
         self._verified: dict[str, TokenRecord] = {}
+        # Called with the id of a token once it is revoked, to end the streams that it has open.
+        self.on_revoked: Callable[[str], None] = lambda _token_id: None
 
     def load(self, tx: ReadTx) -> None:
         """Reads all tokens into memory."""
@@ -87,6 +89,7 @@ class TokenRegistry:
             raise TokenNotFound(token_id)
         record = next(record for record in tokens.list_all(tx) if record.token_id == token_id)
         tx.after_commit(partial(self._remember, record))
+        tx.after_commit(lambda: self.on_revoked(token_id))
         return record
 
     def list_all(self, tx: ReadTx) -> Sequence[TokenRecord]:

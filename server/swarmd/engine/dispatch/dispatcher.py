@@ -78,7 +78,7 @@ class Dispatcher:
             if not member.takes_claims:
                 self._maybe_free.pop(member.identity.name, None)
                 continue
-            if member.identity.runner in paused_runners or not (
+            if _is_paused(member, paused_runners) or not (
                 fit := self._fitting_label_sets(member, queue.ready)
             ):
                 continue
@@ -139,6 +139,11 @@ class Dispatcher:
             member.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
+
+
+def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:
+    runner = member.identity.runner
+    return runner in paused_runners or swarm.pause_key(runner, member.identity.name) in paused_runners
 
 
 class _FreeSlots:

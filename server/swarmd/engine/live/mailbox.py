@@ -3,9 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.model import Claim, Lease, Order
+from swarmd.domain.sizes import claim_chars
+
+# One message has about this many characters of claims, at most 1 MiB in any language.
+BATCH_CHARS: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,7 @@ class WorkerNotice:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything that waited, for one message."""
+    """The content of one message."""
 
     claims: Sequence[tuple[Lease, Claim]]
     orders: Sequence[Order]
@@ -63,7 +68,9 @@ class Mailbox:
         self._wake.set()
 
     async def next_batch(self) -> Batch | None:
-        """Waits until something is queued and returns all of it, or None once the mailbox is closed.
+        """Waits until something is queued and returns it, or None once the mailbox is closed.
+
+        A batch has all orders, and as many claims as have about BATCH_CHARS of text; at least one, if one is queued.
 
         Raises: the error that the mailbox was closed with.
         """
@@ -74,8 +81,18 @@ class Mailbox:
             if self._error is not None:
                 raise self._error
             return None
-        batch = Batch(self._claims, self._orders, self._notice)
-        self._claims, self._orders, self._notice = [], [], None
+        batch = Batch(self._next_claims(), self._orders, self._notice)
+        self._orders, self._notice = [], None
+        return batch
+
+    def _next_claims(self) -> Sequence[tuple[Lease, Claim]]:
+        chars = count = 0
+        while count < len(self._claims) and chars < BATCH_CHARS:
+            chars += claim_chars(self._claims[count][1])
+            count += 1
+        if count > 1 and chars > BATCH_CHARS:
+            count -= 1
+        batch, self._claims = self._claims[:count], self._claims[count:]
         return batch
 
     def undelivered(self) -> Sequence[Lease]:

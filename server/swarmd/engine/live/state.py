@@ -152,6 +152,10 @@ class LiveState:
                 orders.append(Order(found.lease_id, *found.order))
         return orders
 
+    def holds(self, worker: WorkerName, lease_id: str) -> bool:
+        """Returns whether the id is an open lease of this worker."""
+        return self._find_proven(worker, parse_lease_id(lease_id)) is not None
+
     def _find_proven(self, worker: WorkerName, ref: LeaseRef | None) -> LiveLease | None:
         found = None if ref is None else self._leases.get((ref.task_key, ref.number))
         if found is None or ref is None or found.lease.worker != worker or not ref.proves(found.lease):

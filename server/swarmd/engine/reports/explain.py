@@ -49,7 +49,7 @@ class TaskFacts:
     holder: str
     # Open leases by worker name.
     held: dict[str, int]
-    # Why a runner is paused, by runner.
+    # Why a runner is paused, by the key of the pause.
     paused: dict[str, str]
 
 
@@ -66,7 +66,9 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
         held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
-        paused={found.runner: found.cause for found in swarm.paused_runners(tx)},
+        paused={
+            swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
+        },
     )
 
 
@@ -117,14 +119,23 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     if not fitting:
         wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
         return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
-    runners = {member.identity.runner for member in fitting}
-    if runners <= facts.paused.keys():
-        why = "; ".join(f"{runner}: {facts.paused[runner]}" for runner in sorted(runners))
+    pauses = {_pause(member, facts) for member in fitting}
+    if "" not in pauses:
+        why = "; ".join(sorted(pauses))
         return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
     if all(_full(member, facts) for member in fitting):
         slots = sum(member.identity.slots for member in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
+
+
+def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
+    """Returns why the worker's runner is paused, empty if it is not."""
+    runner, name = member.identity.runner, member.identity.name
+    if (cause := facts.paused.get(runner)) is not None:
+        return f"{runner}: {cause}"
+    cause = facts.paused.get(swarm.pause_key(runner, name))
+    return "" if cause is None else f"{runner} at worker {name}: {cause}"
 
 
 def _full(member: ConnectedWorker, facts: TaskFacts) -> bool:

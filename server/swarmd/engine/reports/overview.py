@@ -4,16 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, WorkerName
 from swarmd.engine.live.state import ConnectedWorker, LiveLease, LiveState
 from swarmd.engine.ports import Clock
-from swarmd.engine.workers.registry import HeartbeatPolicy
+from swarmd.engine.workers.registry import FORGET_AFTER_US, HeartbeatPolicy
 from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.reads import views
 from swarmd.store.reads.views import Totals
 from swarmd.store.transaction import ReadTx
 from swarmd.store.workers import WorkerRecord
+
+# More workers that left than these are not listed.
+MAX_GONE: Final = 500
 
 
 class WorkerStatus(StrEnum):
@@ -111,13 +115,21 @@ def _stopped_by_us(leases: Sequence[LiveLease], clock: Clock, pace: HeartbeatPol
 
 
 def worker_views(tx: ReadTx, live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Sequence[WorkerView]:
-    """Returns all workers that ever registered, by name."""
+    """Returns the workers by name; those that left are listed for a day."""
     fenced: defaultdict[WorkerName, list[LiveLease]] = defaultdict(list)
     for lease in live.leases():
         if not lease.kept:
             fenced[lease.lease.worker].append(lease)
     by_us = {name: _stopped_by_us(leases, clock, pace) for name, leases in fenced.items()}
-    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in workers.list_all(tx)]
+    listed = _listed(workers.list_all(tx), after_us=clock.wall_us() - FORGET_AFTER_US)
+    return [_worker(tx, record, live, by_us.get(record.identity.name)) for record in listed]
+
+
+def _listed(records: Sequence[WorkerRecord], *, after_us: int) -> Sequence[WorkerRecord]:
+    """Returns the workers without those that left before `after_us`, and the latest MAX_GONE of those that left."""
+    left = sorted(record.left_us for record in records if record.left_us is not None)
+    after_us = max(after_us, left[-MAX_GONE] if len(left) > MAX_GONE else 0)
+    return [record for record in records if record.left_us is None or record.left_us >= after_us]
 
 
 def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: int | None) -> WorkerView:

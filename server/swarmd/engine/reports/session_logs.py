@@ -15,8 +15,10 @@ from swarmd.store.sessions import LogEntry, SessionRef
 from swarmd.store.transaction import ReadTx
 
 GAP: Final = "LOG_KIND_GAP"
+# A page ends after this many characters of text, so that it fits into one message in any language.
+MAX_CHARS: Final = 256 * 1024
 # Bits for more entries than any session has; a cursor stays below 2^53, so that every language reads it exactly.
-_NUMBER_BITS: Final = 40
+_NUMBER_BITS: Final = sessions.MAX_ENTRY_NUMBER.bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,17 @@ def page(tx: ReadTx, key: TaskKey, wanted: LogQuery) -> LogPage:
     """Returns the next page."""
     task = tasks.get(tx, key)
     chosen = list(_chosen(sessions.list_of_task(tx, key), wanted, latest=task.attempt))
+    ended = task.status in FINAL or 0 < wanted.attempt < task.attempt
     shown: list[LogItem] = []
+    chars = 0
     for place, session in chosen:
-        shown += _of_session(tx, place, session, wanted, limit=wanted.limit - len(shown))
+        for item in _of_session(tx, place, session, wanted, limit=wanted.limit - len(shown)):
+            shown.append(item)
+            chars += len(item.entry.text)
+            if chars >= MAX_CHARS:
+                return LogPage(shown, begun=True, ended=ended, full=True)
         if len(shown) >= wanted.limit:
             break
-    ended = task.status in FINAL or 0 < wanted.attempt < task.attempt
     return LogPage(shown, bool(chosen), ended, len(shown) >= wanted.limit)
 
 

@@ -1,23 +1,32 @@
 """Imports of plans and changes of dependencies. Each public function is one write, all or nothing."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
-from swarmd.domain.graph import shortest_cycle
+from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
-from swarmd.domain.plan import CheckedPlan, check_plan
+from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
 from swarmd.store import definition_json, events, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.transaction import Tx
+from swarmd.store.transaction import ReadTx, Tx
 
 _NOT_STARTED = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
+# The effect of a new definition on a task that has ended.
+_EFFECTS: Final = {
+    TaskStatus.COMPLETED: "but it stays completed and does not run again; give the changed work an id of its own",
+    TaskStatus.FAILED: "but it stays failed; `swarmctl retry` runs it by the new definition",
+    TaskStatus.KILLED: "but it stays killed; `swarmctl retry` runs it by the new definition",
+}
+# After more events than this since a check, the check is made again.
+_FEW_EVENTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +81,42 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
         changed=len(changed),
         unchanged=len(plan) - len(fresh) - len(changed),
         removed=removed,
-        warnings=[*checked.warnings, *_skip_warnings(tx, checked.tasks)],
+        warnings=[
+            *checked.warnings,
+            *_skip_warnings(tx, checked.tasks),
+            *_ended_warnings(tx, plan, {task.definition.task_id for task in changed}),
+        ],
     )
 
 
-def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) -> TaskId:
-    """Adds or removes one dependency of a task that has not started."""
+class GraphChanged(Exception):
+    """The dependencies have changed since they were checked."""
+
+
+def check_dependency(tx: ReadTx, task_id: str, dependency: str) -> int:
+    """Checks that a new dependency closes no cycle; returns the last event that the check has seen.
+
+    The cost is linear in all stored dependencies, so it runs on a reader.
+
+    Raises:
+        InvalidTasks: the dependency closes a cycle; the fault shows a shortest one.
+    """
+    task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
+    if task.status in _NOT_STARTED:
+        _refuse_cycle(tx, task.task_id, other.task_id)
+    return events.last_seq(tx)
+
+
+def change_dependency(
+    tx: Tx, task_id: str, dependency: str, *, remove: bool, checked_seq: int | None = None
+) -> TaskId:
+    """Adds or removes one dependency of a task that has not started.
+
+    `checked_seq` is the result of `check_dependency`; without it, a new dependency is checked here.
+
+    Raises:
+        GraphChanged: the dependencies have changed since `checked_seq`; check again.
+    """
     task, other = lookup.resolve(tx, task_id), lookup.resolve(tx, dependency)
     definition = views.definition(tx, task.key)
     if (other.task_id in definition.dependencies) is not remove:
@@ -88,10 +127,13 @@ def change_dependency(tx: Tx, task_id: str, dependency: str, *, remove: bool) ->
         wanted = tuple(name for name in definition.dependencies if name != other.task_id)
     else:
         wanted = (*definition.dependencies, other.task_id)
-        _refuse_cycle(tx, task.task_id, wanted)
+        if checked_seq is None:
+            _refuse_cycle(tx, task.task_id, other.task_id)
+        elif _graph_changed(tx, checked_seq):
+            raise GraphChanged
     definition = replace(definition, dependencies=wanted)
     tasks.set_definition(tx, task.key, definition)
-    keys = tasks.states(tx)
+    keys = tasks.states_ignoring_case(tx, wanted)
     tasks.set_dependencies(tx, task.key, [keys[name][0] for name in wanted])
     _reclassify_all(tx, [task.key], EventKind.TASK_CHANGED)
     return task.task_id
@@ -161,7 +203,26 @@ def _reclassify_all(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
     for key in keys:
         transitions.reclassify(tx, tasks.get(tx, key), kind)
     for key in keys:
-        transitions.skip_if_stranded(tx, tasks.get(tx, key))
+        transitions.revive_if_possible(tx, transitions.skip_if_stranded(tx, tasks.get(tx, key)))
+
+
+def _ended_warnings(tx: Tx, plan: Sequence[PlannedTask], changed: Collection[TaskId]) -> list[FieldFault]:
+    """Returns a warning for each ended task whose definition changed: the change runs nothing."""
+    warnings: list[FieldFault] = []
+    stored = tasks.states_ignoring_case(tx, changed)
+    for index, task in enumerate(plan):
+        task_id = task.definition.task_id
+        effect = _EFFECTS.get(stored[task_id][1]) if task_id in changed else None
+        if effect is not None:
+            message = f'"{task_id}" is {stored[task_id][1]}: its new definition is stored, {effect}'
+            warnings.append(FieldFault(f"tasks[{index}]", message))
+    rest = len(warnings) - MAX_FAULTS
+    if rest > 0:
+        last = FieldFault(
+            "tasks", f"{rest} more ended tasks have a new definition, and none of them runs by it yet"
+        )
+        return [*warnings[:MAX_FAULTS], last]
+    return warnings
 
 
 def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
@@ -186,11 +247,16 @@ def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
     return warnings
 
 
-def _refuse_cycle(tx: Tx, task_id: str, wanted: Sequence[str]) -> None:
-    edges: dict[str, list[str]] = {known: [] for known in tasks.states(tx)}
+def _refuse_cycle(tx: ReadTx, task_id: str, dependency: str) -> None:
+    """Refuses a dependency that leads back to the task; the stored graph has no cycle, so each new one does."""
+    edges: defaultdict[str, list[str]] = defaultdict(list)
     for source, target in tasks.edges(tx):
         edges[source].append(target)
-    edges[task_id] = list(wanted)
-    cycle = [task_id, task_id] if task_id in wanted else shortest_cycle(edges)
-    if cycle:
-        raise InvalidTasks([FieldFault("dependency", f"dependency cycle: {' -> '.join(cycle[:11])}")])
+    path = shortest_path(edges, dependency, task_id)
+    if path:
+        raise InvalidTasks([FieldFault("dependency", f"dependency cycle: {drawn_cycle([task_id, *path])}")])
+
+
+def _graph_changed(tx: ReadTx, since_seq: int) -> bool:
+    later = events.after(tx, since_seq, limit=_FEW_EVENTS)
+    return len(later) == _FEW_EVENTS or any(event.kind in events.CHANGES_GRAPH for event in later)

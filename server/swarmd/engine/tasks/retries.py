@@ -1,46 +1,43 @@
 """Reopening of ended tasks. Each public function is one write."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TaskStatus, Transition
-from swarmd.domain.model import DependencyFailurePolicy, Task, TaskId
+from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import tasks
+from swarmd.store import attempts, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """The tasks that a retry named, and the number of dependents that are no longer skipped."""
+    """The task of a retry, and the number of tasks that are no longer skipped because of it."""
 
-    task_ids: Sequence[TaskId]
+    key: TaskKey
     revived: int
 
 
-def retry(tx: Tx, task_ids: Sequence[str], *, failed: bool) -> RetryResult:
-    """Reopens the tasks with full budgets; all of them, or none if one is refused.
+def retry(tx: Tx, name: str, *, despite_survivors: bool = False) -> RetryResult:
+    """Reopens a task with full budgets; a task that waits or runs is left alone.
 
-    Tasks that wait or run are left alone. A skipped task is revived by the retry of the dependency that it was
-    skipped for, so that dependency must be among them.
+    Raises:
+        InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
+            processes of its last attempt that could not be ended (unless `despite_survivors`).
     """
-    wanted = [lookup.resolve(tx, task_id) for task_id in task_ids]
-    if failed:
-        wanted += [task for task in tasks.with_status(tx, TaskStatus.FAILED) if task not in wanted]
+    task = lookup.resolve(tx, name)
+    if task.status is TaskStatus.COMPLETED:
+        raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
-    for task in wanted:
-        if task.status is TaskStatus.COMPLETED:
-            raise InvalidStatus(task.task_id, task.status, doing="retry")
-        if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
-            # Reopening one may have changed what another of them waits for.
-            reopen(tx, tasks.get(tx, task.key))
-    for task in wanted:
-        _check_alive(tx, tasks.get(tx, task.key))
-    revived = skipped - tasks.count(tx, TaskStatus.SKIPPED)
-    return RetryResult([task.task_id for task in wanted], revived)
+    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+        if not despite_survivors:
+            _refuse_survivors(tx, task)
+        reopen(tx, task)
+    _check_alive(tx, tasks.get(tx, task.key))
+    return RetryResult(task.key, skipped - tasks.count(tx, TaskStatus.SKIPPED))
 
 
 def reopen(tx: Tx, task: Task) -> Task:
@@ -57,6 +54,15 @@ def reopen(tx: Tx, task: Task) -> Task:
         interrupted=False,
         backoff_s=0.0,
     )
+
+
+def _refuse_survivors(tx: Tx, task: Task) -> None:
+    """Refuses to start a task beside processes of its last attempt."""
+    if left := attempts.survivors(tx, task.key):
+        what = f"{survivors_text(left.processes)} on worker {left.worker}"
+        raise InvalidStatus(
+            task.task_id, task.status, doing="retry", hint=f"{what}; end them, then retry --despite-survivors"
+        )
 
 
 def _check_alive(tx: Tx, task: Task) -> None:

@@ -79,6 +79,13 @@ def skip_if_stranded(tx: Tx, task: Task) -> Task:
     return apply(tx, task, Transition.SKIP, EventKind.TASK_SKIPPED, cause=cause)
 
 
+def revive_if_possible(tx: Tx, task: Task) -> Task:
+    """Revives a skipped task, unless one of its dependencies still can't complete."""
+    if not _can_revive(tx, task):
+        return task
+    return apply(tx, task, Transition.REVIVE, EventKind.TASK_REVIVED)
+
+
 def _apply_one(
     tx: Tx,
     task: Task,
@@ -163,6 +170,8 @@ def _dependency_met(tx: Tx, task: Task, before: TaskStatus) -> Task:
 
 
 def _unskip(tx: Tx, task: Task) -> Task:
-    if task.status is not TaskStatus.SKIPPED or tasks.dead_dependency(tx, task.key) is not None:
-        return task
-    return _apply_one(tx, task, Transition.REVIVE, EventKind.TASK_REVIVED)
+    return _apply_one(tx, task, Transition.REVIVE, EventKind.TASK_REVIVED) if _can_revive(tx, task) else task
+
+
+def _can_revive(tx: Tx, task: Task) -> bool:
+    return task.status is TaskStatus.SKIPPED and tasks.dead_dependency(tx, task.key) is None

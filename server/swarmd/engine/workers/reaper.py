@@ -17,6 +17,8 @@ from swarmd.store.transaction import Tx
 _LATE_S: Final = 2.0
 # With fewer workers, the death of most of them is not unusual.
 _PAUSE_FROM: Final = 3
+# How often workers that are gone are looked for and forgotten.
+FORGET_EVERY_S: Final = 3_600.0
 
 Write = Callable[[Callable[[Tx], None]], Coroutine[Any, Any, None]]
 
@@ -33,6 +35,8 @@ class Reaper:
         self._pace = pace
         self._checked_s = clock.monotonic_s()
         self._overridden = False
+        # By then each worker of before the start has come back or is lost.
+        self._forget_at_s = self._checked_s + max(pace.lost_after_s, FORGET_EVERY_S)
 
     async def check(self, write: Write) -> None:
         """Marks silent workers as suspect, and ends leases that no heartbeat has listed for too long."""
@@ -46,6 +50,9 @@ class Reaper:
         await self._pause_expiry_if_most_silent(write, silent_names)
         for name in sorted(silent_names):
             await self._check_worker(write, name, silent[name], now_s)
+        if now_s >= self._forget_at_s:
+            self._forget_at_s = now_s + FORGET_EVERY_S
+            await write(self._workers.forget)
 
     def resume_expiry(self) -> None:
         """Lets leases expire although most workers are silent, since an operator says that those are gone."""

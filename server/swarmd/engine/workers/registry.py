@@ -7,7 +7,7 @@ from typing import Final
 
 from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
 from swarmd.domain.lease_ids import parse_lease_id
-from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerName
+from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerKey, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
@@ -23,6 +23,8 @@ from swarmd.store.workers import WorkerRecord
 BEATS_PER_S: Final = 500.0
 # The interval need not follow the number of workers at once.
 COUNT_EVERY_S: Final = 1.0
+# A worker that left is listed for this long; then its row goes, unless attempts refer to it.
+FORGET_AFTER_US: Final = 24 * 3_600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,7 @@ class WorkerRegistry:
             _refuse_outdated(record, identity)
             self._refuse_duplicate(tx, record, identity)
         key = workers.upsert(tx, identity)
-        for lease in attempts.open_of_worker(tx, key):
-            if not any(_lease_id_if_true(text, lease) for text in held):
-                self._outcomes.mark_lost(tx, lease, cause=f"worker {identity.name} no longer has the session")
+        self._end_missing(tx, key, identity.name, held)
         if record is None or record.left or record.identity.incarnation != identity.incarnation:
             events.append(tx, EventKind.WORKER_JOINED, worker=identity.name, cause=f"host {identity.host}")
         same = record is not None and record.identity.incarnation == identity.incarnation
@@ -110,11 +110,16 @@ class WorkerRegistry:
         tx.after_commit(partial(self._register, member, held))
         return member
 
-    def leave(self, tx: Tx, name: WorkerName, incarnation: str) -> None:
-        """Notes that a worker exits and holds nothing; ignores a process that has been replaced."""
+    def leave(self, tx: Tx, name: WorkerName, incarnation: str, held: Sequence[str]) -> None:
+        """Notes that a worker exits, and ends the attempts that it no longer holds.
+
+        `held` are the leases of outcomes that it could not deliver. A claim that was under way to it is released here.
+        Ignores a process that has been replaced.
+        """
         record = workers.find(tx, name)
         if record is None or record.identity.incarnation != incarnation:
             return
+        self._end_missing(tx, record.key, name, held)
         if workers.set_left(tx, record.key):
             events.append(tx, EventKind.WORKER_LEFT, worker=name)
         tx.after_commit(partial(self._live.remove_worker, name))
@@ -153,6 +158,20 @@ class WorkerRegistry:
             tx.after_commit(partial(self._live.remove_worker, name))
         for lease in leases:
             self._outcomes.mark_lost(tx, lease, cause=f"worker {name} was lost")
+
+    def forget(self, tx: Tx) -> None:
+        """Marks workers as lost that have not come back since the start, and deletes those that left long ago."""
+        for record in workers.list_all(tx):
+            known = record.left or record.identity.name in self._live.members
+            if not known and not attempts.open_count(tx, record.key) and workers.set_left(tx, record.key):
+                events.append(tx, EventKind.WORKER_LOST, worker=record.identity.name)
+        workers.delete_left(tx, before_us=tx.now_us - FORGET_AFTER_US)
+
+    def _end_missing(self, tx: Tx, key: WorkerKey, name: WorkerName, held: Sequence[str]) -> None:
+        """Ends the open attempts of the worker whose leases it does not list: it has no process of theirs."""
+        for lease in attempts.open_of_worker(tx, key):
+            if not any(_lease_id_if_true(text, lease) for text in held):
+                self._outcomes.mark_lost(tx, lease, cause=f"worker {name} no longer has the session")
 
     def _mark_heard(self, member: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
         was_silent = self._live.acknowledges(member, lease_ids) or member.suspect

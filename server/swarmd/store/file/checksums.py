@@ -19,6 +19,7 @@ _EXTENSION: Final = "cksumvfs"
 _VFS: Final = "cksmvfs"
 # The offset of the header byte with the number of reserved bytes of each page.
 _HEADER_PLACE: Final = 20
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 @functools.cache
@@ -36,6 +37,17 @@ def reserve(connection: apsw.Connection) -> None:
     connection.reserve_bytes("main", RESERVED_BYTES)
 
 
+def prepare_copy(target: apsw.Connection, source: apsw.Connection) -> None:
+    """Writes the first page of an empty copy, with the same page size and the same reserved bytes as the source.
+
+    The layer learns from the first page that the other pages have sums. A copy larger than the page cache writes other
+    pages before the first one, and without this step those pages would get no sum.
+    """
+    target.execute(f"PRAGMA page_size={source.pragma('page_size')}")
+    target.reserve_bytes("main", source.reserve_bytes("main"))
+    target.pragma("user_version", 1)
+
+
 def refuse_to_break(path: Path, vfs: str | None) -> None:
     """Raises DatabaseUnusable if a write would leave wrong sums: the file has sums, and `vfs` is None."""
     if vfs is not None or not path.is_file():
@@ -46,6 +58,15 @@ def refuse_to_break(path: Path, vfs: str | None) -> None:
         raise DatabaseUnusable(
             "its pages have checksums, which this build of apsw can't keep; install apsw from its wheel"
         )
+
+
+def is_database(path: Path) -> bool:
+    """Returns True if the file is readable and begins as a database of SQLite does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def is_mismatch(error: BaseException) -> bool:

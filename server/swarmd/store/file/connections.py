@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import apsw
 
@@ -14,19 +15,33 @@ from swarmd.store.transaction import Tx
 
 RESTORE: Final = "restore a backup with --restore FILE"
 
+# The page cache of a copy. A copy is larger as a rule; tests make each copy larger.
+COPY_CACHE_KIB: Final = 2_048
+
 
 @contextlib.contextmanager
-def transaction(connection: apsw.Connection, site: str) -> Iterator[None]:
-    """Runs the block in a transaction of its own; `site` names its failpoints."""
+def transaction(connection: apsw.Connection, site: str, *, now_us: int = 0) -> Iterator[Tx]:
+    """Runs the block in a transaction of its own and commits all its writes; `site` names its failpoints."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        yield
+        tx = Tx(connection, now_us)
+        yield tx
+        tx.flush()
         failpoint.hit(f"{site}.before")
         connection.execute("COMMIT")
         failpoint.hit(f"{site}.after")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def open_alone(path: Path, *, vfs: str | None = None) -> apsw.Connection:
+    """Opens the file read-only and without its WAL; makes no other file, so the folder may be read-only.
+
+    Nobody may write the file meanwhile.
+    """
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"file:{quote(str(path))}?immutable=1", flags=flags, vfs=vfs or checksums.layer())
 
 
 def checkpoint_and_close(connection: apsw.Connection) -> None:
@@ -38,17 +53,29 @@ def checkpoint_and_close(connection: apsw.Connection) -> None:
 def copy(source: apsw.Connection, target: Path) -> None:
     """Copies the database, as of one moment, to a file that does not exist.
 
-    The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's.
+    The copy has a lineage mark of its own, so that no WAL of the original is ever taken for the copy's. A copy that
+    fails leaves no file.
     """
+    durable_files.create(target)
+    try:
+        _copy_pages(source, target)
+    except BaseException:
+        for ending in ("", "-journal", "-wal", "-shm"):
+            beside(target, ending).unlink(missing_ok=True)
+        raise
+    durable_files.sync(target)
+
+
+def _copy_pages(source: apsw.Connection, target: Path) -> None:
     connection = apsw.Connection(str(target), vfs=checksums.layer())
     with closed_on_failure(connection):
+        connection.execute(f"PRAGMA cache_size=-{COPY_CACHE_KIB}")
+        checksums.prepare_copy(connection, source)
         with connection.backup("main", source, "main") as pages:
             while not pages.done:
                 pages.step(-1)
         Tx(connection, 0).run("lineage_set_mark")
     checkpoint_and_close(connection)
-    target.chmod(0o600)
-    durable_files.sync(target)
 
 
 def disable_checkpoint_on_close(connection: apsw.Connection) -> None:

@@ -13,6 +13,11 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
+def create(path: Path) -> None:
+    """Creates an empty private file (mode 0600); raises FileExistsError if the name is taken."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+
 def write(path: Path, text: str) -> None:
     """Writes a private file (mode 0600) atomically."""
     fresh = path.with_name(f"{path.name}.new")

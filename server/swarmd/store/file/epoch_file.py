@@ -12,6 +12,7 @@ from swarmd.store.file import durable_files
 from swarmd.store.file.errors import DatabaseUnusable
 
 NAME: Final = "EPOCH"
+_MAX_DIGITS: Final = 15
 
 
 class EpochFile:
@@ -24,7 +25,7 @@ class EpochFile:
         """Returns the highest epoch so far, 0 if there was none.
 
         Raises:
-            DatabaseUnusable: The file has something else than a number.
+            DatabaseUnusable: The file has something else than a number of at most 15 digits.
         """
         try:
             text = self._path.read_text(encoding="ascii").strip()
@@ -32,9 +33,10 @@ class EpochFile:
             return 0
         except (OSError, UnicodeDecodeError):
             text = ""
-        if not text.isdecimal():
+        # Lease ids have room for 15 digits.
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
             raise DatabaseUnusable(
-                f"{self._path.name} beside it does not contain a number;"
+                f"{self._path.name} beside it does not contain a number of at most 15 digits;"
                 " write a higher epoch than any that was in use into it"
             )
         return int(text)

@@ -32,12 +32,15 @@ from swarmd.store.file.connections import (
 )
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.transaction import Tx
+from swarmd.store.text_search import add_functions
+from swarmd.store.transaction import ReadTx
 
 # The number of statements that stay prepared: enough for every batch statement in each of its sizes.
 PREPARED: Final = 256
 # Before this one, two connections could corrupt a WAL that was just being reset.
 MIN_SQLITE: Final = (3, 51, 3)
+# The page cache of the writer. Tests set a small one, so that transactions are larger than the cache.
+CACHE_KIB: Final = 65_536
 # "SWRM": distinguishes our files from those of other programs.
 APPLICATION_ID: Final = 0x5357524D
 # A file with one of these endings gets its real name when it is complete.
@@ -116,6 +119,7 @@ def open_writer(path: Path, *, vfs: str | None = None) -> apsw.Connection:
             check(connection, path, vfs, thorough=after_crash)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             _configure(connection)
+            add_functions(connection)
             _begin_wal(connection)
             _migrate(connection, path)
             _reconcile_epoch(connection, EpochFile(path))
@@ -128,6 +132,7 @@ def open_reader(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA trusted_schema=OFF")
+    add_functions(connection)
     _plan_once(connection)
     return connection
 
@@ -179,7 +184,7 @@ def _make(path: Path, vfs: str | None) -> None:
         )
     fresh = beside(path, FRESH_DATABASE)
     # SQLite would make it readable for everybody, and the WAL gets the mode of the file.
-    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    durable_files.create(fresh)
     connection = apsw.Connection(str(fresh), vfs=vfs)
     with closed_on_failure(connection):
         if vfs == checksums.layer() is not None:
@@ -203,7 +208,7 @@ def _configure(connection: apsw.Connection) -> None:
         "trusted_schema=OFF",
         "wal_autocheckpoint=0",
         "journal_size_limit=67108864",
-        "cache_size=-65536",
+        f"cache_size=-{CACHE_KIB}",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -223,8 +228,8 @@ def _begin_wal(connection: apsw.Connection) -> None:
     failpoint.hit("fold.before")
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     failpoint.hit("fold.after")
-    with transaction(connection, "wal"):
-        wal_lineage.set_mark(Tx(connection, 0))
+    with transaction(connection, "wal") as tx:
+        wal_lineage.set_mark(tx)
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
@@ -251,13 +256,12 @@ def _keep_copy(connection: apsw.Connection, path: Path, number: int) -> None:
 
 def _reconcile_epoch(connection: apsw.Connection, epochs: EpochFile) -> None:
     """Begins a new epoch if the database is older than the epoch file."""
-    tx = Tx(connection, 0)
-    epoch, highest = swarm.get(tx).epoch, epochs.highest()
+    epoch, highest = swarm.get(ReadTx(connection)).epoch, epochs.highest()
     if epoch >= highest:
         epochs.raise_to(epoch)
         return
     epochs.raise_to(highest + 1)
-    with transaction(connection, "settle"):
+    with transaction(connection, "settle") as tx:
         swarm.set_epoch(tx, highest + 1)
 
 

@@ -5,7 +5,10 @@ name. A crash in between leaves one of the two in place, never a mixture.
 """
 
 import contextlib
+import os
+import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,10 +25,12 @@ from swarmd.store.file.connections import (
     closed_on_failure,
     copy,
     one_line_errors,
+    open_alone,
+    size,
     transaction,
 )
 from swarmd.store.file.epoch_file import EpochFile
-from swarmd.store.transaction import Tx
+from swarmd.store.transaction import ReadTx
 
 KEPT: Final = ".before-restore-"
 # The ending of the restored database between the decision and its rename; the number names the kept old one.
@@ -54,7 +59,7 @@ def restore(path: Path, backup: Path) -> Restored:
     opening.remove_leftovers(path)
     with one_line_errors():
         fresh = beside(path, opening.FRESH_DATABASE)
-        _copy_backup(backup, fresh)
+        _copy_backup(backup, fresh, scratch=beside(path, f"{opening.SCRATCH}restore"))
         epoch = _begin_epoch(fresh, EpochFile(path))
         number = next(n for n in range(1, 1_000_000) if not _is_taken(path, n))
         kept = beside(path, f"{KEPT}{number}") if path.exists() else None
@@ -65,10 +70,15 @@ def restore(path: Path, backup: Path) -> Restored:
     return Restored(epoch, kept)
 
 
+def decided_files(path: Path) -> list[Path]:
+    """Returns the restored databases that wait for the name; there is at most one, unless others made some."""
+    return sorted(path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"))
+
+
 def finish(path: Path) -> None:
     """Completes a restore that was decided, if there is one."""
     with one_line_errors():
-        for decided in path.parent.glob(f"{opening.escaped(path)}{_DECIDED}*"):
+        for decided in decided_files(path):
             if (number := decided.name.rpartition("-")[2]).isdecimal():
                 _complete(path, decided, beside(path, f"{KEPT}{number}"))
 
@@ -85,20 +95,40 @@ def _complete(path: Path, decided: Path, kept: Path) -> None:
     failpoint.hit("place.after")
 
 
-def _copy_backup(backup: Path, fresh: Path) -> None:
+def _copy_backup(backup: Path, fresh: Path, *, scratch: Path) -> None:
     """Checks the backup and copies it, its WAL included."""
-    with contextlib.closing(opening.open_reader(backup)) as source:
-        opening.check(source, backup, None, thorough=True)
-        copy(source, fresh)
+    with _readable(backup, scratch) as file:
+        alone = size(beside(file, "-wal")) == 0
+        with contextlib.closing(open_alone(file) if alone else opening.open_reader(file)) as source:
+            opening.check(source, file, None, thorough=True)
+            copy(source, fresh)
+
+
+@contextlib.contextmanager
+def _readable(backup: Path, scratch: Path) -> Iterator[Path]:
+    """Yields the backup, or a copy of it if SQLite needs to write beside it and can't.
+
+    To read a WAL SQLite makes an index file in the same folder, which may be on a read-only disk.
+    """
+    wal = beside(backup, "-wal")
+    if size(wal) == 0 or os.access(backup.parent, os.W_OK):
+        yield backup
+        return
+    scratch.mkdir(mode=0o700)
+    try:
+        for file in (backup, wal):
+            shutil.copyfile(file, scratch / file.name)
+        yield scratch / backup.name
+    finally:
+        shutil.rmtree(scratch)
 
 
 def _begin_epoch(fresh: Path, epochs: EpochFile) -> int:
     connection = apsw.Connection(str(fresh), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checksums.layer())
     with closed_on_failure(connection):
-        tx = Tx(connection, time.time_ns() // 1_000)
-        epoch = max(swarm.get(tx).epoch, epochs.highest()) + 1
+        epoch = max(swarm.get(ReadTx(connection)).epoch, epochs.highest()) + 1
         epochs.raise_to(epoch)
-        with transaction(connection, "restore"):
+        with transaction(connection, "restore", now_us=time.time_ns() // 1_000) as tx:
             swarm.set_epoch(tx, epoch)
             if swarm.get(tx).mode is SwarmMode.RUNNING:
                 swarm.set_mode(tx, SwarmMode.PAUSED, cause=_CAUSE)

@@ -11,12 +11,10 @@ import contextlib
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import apsw
 
-from swarmd.store.file import checksums
-from swarmd.store.file.connections import RESTORE
+from swarmd.store.file.connections import RESTORE, open_alone
 from swarmd.store.file.errors import DatabaseUnusable
 from swarmd.store.transaction import ReadTx, Row, Tx
 
@@ -48,12 +46,8 @@ def _marks_together(connection: apsw.Connection) -> Row:
 
 def _mark_alone(path: Path, vfs: str | None) -> str | None:
     """Returns the mark of the file without its WAL; None if an interrupted checkpoint left it unreadable."""
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    name = f"file:{quote(str(path))}?immutable=1"
     with contextlib.suppress(apsw.Error, UnicodeDecodeError):
-        with contextlib.closing(
-            apsw.Connection(name, flags=flags, vfs=vfs or checksums.layer())
-        ) as connection:
+        with contextlib.closing(open_alone(path, vfs=vfs)) as connection:
             tx = ReadTx(connection)
             mark = tx.value("lineage_mark")
         return mark if isinstance(mark, str) and _MARK.fullmatch(mark) else None

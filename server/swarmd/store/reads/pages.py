@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import TaskKey, Usage
+from swarmd.store.text_search import folded
 from swarmd.store.transaction import ReadTx, Row, Value
 
 
@@ -21,7 +22,12 @@ class TaskFilter:
     def parameters(self) -> dict[str, Value]:
         """Returns the filter as parameters of the queries."""
         statuses = json.dumps(list(self.statuses))
-        return {"statuses": statuses, "phase": self.phase, "search": self.search}
+        return {
+            "statuses": statuses,
+            "phase": self.phase,
+            "search": folded(self.search),
+            "search_is_ascii": self.search.isascii(),
+        }
 
 
 class Sort(StrEnum):

@@ -117,29 +117,34 @@ def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
     """Returns all attempts of a task, the earliest first."""
     sessions: dict[int, list[SessionView]] = {}
-    for row in tx.all("view_sessions", key=key):
-        usage = Usage(row[7], row[8], row[9])
-        view = SessionView(row[1], SessionRole(row[2]), row[3], row[4], row[5], row[6], usage)
-        sessions.setdefault(row[0], []).append(view)
+    for attempt_key, session_id, role, runner, started_us, ended_us, exit_code, *used in tx.all(
+        "view_sessions", key=key
+    ):
+        view = SessionView(
+            session_id, SessionRole(role), runner, started_us, ended_us, exit_code, Usage(*used)
+        )
+        sessions.setdefault(attempt_key, []).append(view)
     late: dict[int, list[LateResultView]] = {}
-    for row in tx.all("view_late_results", key=key):
-        result = LateResultView(row[1], OutcomeKind(row[2]), _failure(row[3]), row[4], row[5])
-        late.setdefault(row[0], []).append(result)
+    for attempt_key, received_us, kind, failure, error, report in tx.all("view_late_results", key=key):
+        result = LateResultView(received_us, OutcomeKind(kind), _failure(failure), error, report)
+        late.setdefault(attempt_key, []).append(result)
     return [
         AttemptView(
-            number=row[1],
-            worker=row[2],
-            outcome=None if row[3] is None else AttemptOutcome(row[3]),
-            failure_class=_failure(row[4]),
-            error=row[5],
-            claimed_us=row[6],
-            started_us=row[7],
-            ended_us=row[8],
-            report=row[9],
-            sessions=sessions.get(row[0], ()),
-            late_results=late.get(row[0], ()),
+            number=number,
+            worker=worker,
+            outcome=None if outcome is None else AttemptOutcome(outcome),
+            failure_class=_failure(failure),
+            error=error,
+            claimed_us=claimed_us,
+            started_us=started_us,
+            ended_us=ended_us,
+            report=report,
+            sessions=sessions.get(attempt_key, ()),
+            late_results=late.get(attempt_key, ()),
         )
-        for row in tx.all("view_attempts", key=key)
+        for attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report in tx.all(
+            "view_attempts", key=key
+        )
     ]
 
 
@@ -161,27 +166,32 @@ def _failure(name: str | None) -> FailureClass | None:
 
 
 def _task(row: Row) -> TaskView:
+    (
+        key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
+        validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt,
+    ) = row  # fmt: skip
     return TaskView(
-        key=TaskKey(row[0]),
-        task_id=row[1],
-        name=row[2],
-        status=TaskStatus(row[3]),
-        phase=row[4],
-        type=row[5],
-        priority=row[6],
-        attempt=row[7],
-        max_retries=row[8],
-        worker=row[9],
-        builder_session_id=row[10],
-        validator_session_id=row[11],
-        last_error=row[12],
-        failure_class=_failure(row[13]),
-        cause=row[14],
-        estimated_hours=row[15],
-        created_us=row[16],
-        started_us=row[17],
-        completed_us=row[18],
-        usage=Usage(row[19], row[20], row[21]),
-        dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(row[22])],
-        kill_receipt=row[23],
+        key=TaskKey(key),
+        task_id=task_id,
+        name=name,
+        status=TaskStatus(status),
+        phase=phase,
+        type=type_,
+        priority=priority,
+        attempt=attempt,
+        max_retries=max_retries,
+        worker=worker,
+        builder_session_id=builder_session_id,
+        validator_session_id=validator_session_id,
+        last_error=last_error,
+        failure_class=_failure(failure),
+        cause=cause,
+        estimated_hours=estimated_hours,
+        created_us=created_us,
+        started_us=started_us,
+        completed_us=completed_us,
+        usage=Usage(input_tokens, output_tokens, cost_nano),
+        dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(dependencies)],
+        kill_receipt=kill_receipt,
     )

@@ -16,9 +16,8 @@ from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
 from swarmd.web.http.params import Param, flag, number, text
 from swarmd.web.http.route import ApiRequest, AppState
-from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S
+from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S, MAX_IDS
 
-MAX_IDS: Final = 100_000
 # More refusals than anybody reads; the counts include the others.
 SHOWN_REFUSALS: Final = 1_000
 
@@ -65,8 +64,8 @@ FILTER: Final[Param[TaskFilter | None]] = Param(
 
 async def kill(state: AppState, request: ApiRequest) -> Document:
     """Kills a task; the response does not wait for the kill receipt, which the task gets later."""
-    [task] = await state.actions.kill([request.path["id"]], request.get(CAUSE))
-    return task_document(task)
+    killed = await state.actions.kill([request.path["id"]], request.get(CAUSE))
+    return task_document(killed.tasks[0])
 
 
 async def retry(state: AppState, request: ApiRequest) -> Document:

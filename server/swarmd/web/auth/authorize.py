@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from swarmd.domain.errors import RoleDenied, TokenInvalid
+from swarmd.engine.auth.logins import cookie_of
 from swarmd.web.http.errors import CsrfRefused
 from swarmd.web.http.route import AppState, Principal
 from swarmd.wire.roles import OPERATOR_SERVICE
@@ -29,7 +30,7 @@ def authenticate(state: AppState, connection: HTTPConnection) -> Principal:
     login = state.swarm.logins.find(cookie)
     if login is None:
         raise TokenInvalid
-    return Principal(login.token, cookie, login.csrf)
+    return Principal(login.token, cookie)
 
 
 def check_role(principal: Principal, rpc: str) -> None:
@@ -38,10 +39,17 @@ def check_role(principal: Principal, rpc: str) -> None:
         raise RoleDenied(principal.token.role, rpc)
 
 
+def csrf_of(principal: Principal, given: Iterable[str]) -> str:
+    """Returns the value that is the login's CSRF token, or an empty text if none is."""
+    for value in given:
+        if hmac.compare_digest(cookie_of(value).encode(), principal.cookie.encode()):
+            return value
+    return ""
+
+
 def check_csrf(principal: Principal, given: Iterable[str]) -> None:
     """Raises CsrfRefused unless a value is the login's CSRF token; a bearer token needs none."""
-    right = principal.csrf.encode()
-    if principal.cookie and not any(hmac.compare_digest(right, value.encode()) for value in given):
+    if principal.cookie and not csrf_of(principal, given):
         raise CsrfRefused
 
 

@@ -17,7 +17,9 @@ class HostRefused(HttpRefusal):
     reason, status = "HOST_REFUSED", 421
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"this server does not go by the name {host!r}; see swarmd --dashboard-name")
+        super().__init__(
+            f"this server does not go by the name {host!r}; start swarmd with --dashboard-name and the host's name"
+        )
 
 
 class OriginRefused(HttpRefusal):
@@ -25,8 +27,11 @@ class OriginRefused(HttpRefusal):
 
     reason, status = "ORIGIN_REFUSED", 403
 
-    def __init__(self) -> None:
-        super().__init__("only the dashboard's own page may do this, or a program with a bearer token")
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}; only the dashboard's own page may do this, or a program with a bearer token. A proxy must forward"
+            " the Host header of the browser, and swarmd --dashboard-name must name that host"
+        )
 
 
 class CsrfRefused(HttpRefusal):
@@ -35,7 +40,9 @@ class CsrfRefused(HttpRefusal):
     reason, status = "CSRF_REFUSED", 403
 
     def __init__(self) -> None:
-        super().__init__("a login needs its CSRF token too; /api/me has it")
+        super().__init__(
+            "a login needs its CSRF token too, which only the answer to the login has; log in again"
+        )
 
 
 class ContentTypeRefused(HttpRefusal):
@@ -45,6 +52,15 @@ class ContentTypeRefused(HttpRefusal):
 
     def __init__(self) -> None:
         super().__init__("send `Content-Type: application/json`")
+
+
+class HeadTooLarge(HttpRefusal):
+    """The request line and headers are longer than the limit."""
+
+    reason, status = "HEAD_TOO_LARGE", 431
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request's line and headers are longer than {limit:,} bytes")
 
 
 class BodyTooLarge(HttpRefusal):
@@ -106,6 +122,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.WorkerNameTaken: 409,
     errors.StreamReplaced: 409,
     errors.ServerStopping: 503,
+    errors.TooManyStreams: 429,
     errors.StorageFull: 507,
     errors.StorageFailed: 503,
     errors.TokenInvalid: 401,

@@ -114,7 +114,8 @@ def cursor(name: str, about: str) -> Param[Sequence[str | int] | None]:
             found = json.loads(base64.b64decode(str(given).encode(), altchars=b"-_", validate=True))
         except (binascii.Error, ValueError, RecursionError):
             found = None
-        if not isinstance(found, list) or not all(type(part) in (str, int) for part in found):
+        whole = isinstance(found, list) and all(type(part) in (str, int) for part in found) and is_text(found)
+        if not isinstance(found, list) or not whole:
             raise InvalidRequest(place, "is not a cursor issued by this server")
         return found
 
@@ -124,6 +125,15 @@ def cursor(name: str, about: str) -> Param[Sequence[str | int] | None]:
 def write_cursor(*parts: str | int) -> str:
     """Encodes a page cursor, which `cursor` reads."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def is_text(document: Any) -> bool:
+    """Returns False if a string in the JSON document is not valid Unicode: JSON may escape half of a character."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _member(kind: type[E], place: str, given: Any) -> E:

@@ -24,9 +24,8 @@ class Principal:
     """An authenticated caller: the holder of a token, or a browser that logged in with one."""
 
     token: TokenRecord
-    # The browser's cookie and its CSRF token; empty for a bearer token.
+    # The browser's cookie; empty for a bearer token.
     cookie: str = ""
-    csrf: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ class ApiRequest:
     given: Mapping[str, Any]
     # The login cookie of the request, valid or not.
     cookie: str = ""
+    # The CSRF token of the request; empty unless it is the login's.
+    csrf: str = ""
 
     def get(self, param: Param[T]) -> T:
         """Returns the parameter's value, or its default if the request does not have it."""
@@ -86,5 +87,7 @@ class Route:
     query: Sequence[Param[Any]] = ()
     body: Sequence[Param[Any]] = ()
     status: int = 200
+    # A login may read the route without its CSRF token, since the page asks it for that token.
+    without_csrf: bool = False
     # Lets --metrics-open open the route to programs on this host.
     scraped: bool = False

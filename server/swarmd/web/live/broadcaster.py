@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from swarmd.domain.errors import TooManyStreams
 from swarmd.engine.swarm import Swarm
 from swarmd.web.http.responses import encode
 from swarmd.web.live.frames import FeedRead, Frames, ReadRequest
@@ -23,6 +24,7 @@ from swarmd.wire.reads import Reads
 POLL_EVERY_S: Final = 0.2
 REST_PER_WORK: Final = 9.0
 KEEPALIVE_S: Final = 2.0
+MAX_PER_OWNER: Final = 256
 # The loop runs other tasks after this many pushes.
 PUSHES_PER_TURN: Final = 8
 _BEHIND: Final = encode({"type": "resync", "reason": "you fell behind"})
@@ -43,9 +45,14 @@ class Broadcaster:
         self._seq = 0
         self._last_sent_s = 0.0
 
-    def subscribe(self, after: int | None) -> Subscriber:
-        """Adds a subscriber that resumes after this event; None begins with a snapshot."""
-        subscriber = Subscriber(after, self._wake.set)
+    def subscribe(self, after: int | None, owner: str = "") -> Subscriber:
+        """Adds a subscriber that resumes after this event; None begins with a snapshot.
+
+        Raises: TooManyStreams if the owner, which is a token's id, has MAX_PER_OWNER subscribers.
+        """
+        if sum(subscriber.owner == owner for subscriber in self._subscribers) >= MAX_PER_OWNER:
+            raise TooManyStreams("the live feed", MAX_PER_OWNER)
+        subscriber = Subscriber(after, self._wake.set, owner)
         self._subscribers.add(subscriber)
         self._wake.set()
         return subscriber

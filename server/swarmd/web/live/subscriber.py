@@ -16,7 +16,8 @@ class Subscriber:
     overflowed subscriber gets no frames until `next_frame` asks for a new snapshot.
     """
 
-    def __init__(self, after: int | None, wake: Callable[[], None]) -> None:
+    def __init__(self, after: int | None, wake: Callable[[], None], owner: str = "") -> None:
+        self.owner = owner
         # The event after which the next delta must begin; None asks for a snapshot.
         self.after = after
         self.awaiting_snapshot = True

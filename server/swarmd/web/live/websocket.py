@@ -28,7 +28,7 @@ LOGIN_OVER: Final = 1008
 async def watch(state: AppState, broadcaster: Broadcaster, socket: WebSocket) -> None:
     """Sends frames until the client disconnects, the login ends or the server stops.
 
-    Raises: TokenInvalid, RoleDenied or CsrfRefused before the socket is accepted.
+    Raises: TokenInvalid, RoleDenied, CsrfRefused or TooManyStreams before the socket is accepted.
     """
     principal = authorize.authenticate(state, socket)
     authorize.check_role(principal, RPC)
@@ -42,17 +42,17 @@ async def watch(state: AppState, broadcaster: Broadcaster, socket: WebSocket) ->
         ],
     )
     after = await _after(state, socket)
-    await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-    subscriber = broadcaster.subscribe(after)
-    reading = state.swarm.wakeups.subscribe(SubscriberKind.WEBSOCKET)
-    sending = asyncio.create_task(_send(state, principal, socket, subscriber))
-    closed = asyncio.create_task(_until_disconnected(socket))
+    subscriber = broadcaster.subscribe(after, principal.token.token_id)
+    tasks: list[asyncio.Task[None]] = []
     try:
-        with reading:
-            await asyncio.wait({sending, closed}, return_when=asyncio.FIRST_COMPLETED)
+        await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+        tasks.append(asyncio.create_task(_send(state, principal, socket, subscriber)))
+        tasks.append(asyncio.create_task(_until_disconnected(socket)))
+        with state.swarm.wakeups.subscribe(SubscriberKind.WEBSOCKET):
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         broadcaster.unsubscribe(subscriber)
-        for task in (sending, closed):
+        for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await task

@@ -24,7 +24,7 @@ export function LoginPage({ notice }: { notice: string }) {
         {notice !== "" && <p class="warn">{notice}</p>}
         <p class="dim">
           Run <code>swarmctl dashboard</code> where swarmd runs and open the link that it prints. Or paste a
-          token, such as the one in <code>.swarm/token</code>.
+          token, such as the one in the server's token file.
         </p>
         <label class="labelled">
           Token

@@ -1,0 +1,136 @@
+"""Kills and retries of any number of tasks, a part in each call.
+
+Invariant: a task that the server refuses keeps no other from the action; the result has all refusals.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import grpc
+
+from amplifier_swarm.errors import unpack
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
+from amplifier_swarm.v1.operator_service_pb2 import (
+    KillTaskRequest,
+    KillTaskResponse,
+    RetryTaskRequest,
+    RetryTaskResponse,
+)
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.task_pb2 import Task
+from swarmctl.api.errors import BY_REASON, OTHER_ERROR
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.console import print_err
+
+# The tasks of one answer then fit into one message.
+IDS_PER_CALL: Final = 500
+SHOWN_REFUSALS: Final = 20
+_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedName:
+    """A name whose task was left as it is."""
+
+    name: str
+    reason: str
+    message: str
+
+
+@dataclass
+class ActionResult:
+    """The changed tasks and the refused names of all calls."""
+
+    tasks: list[Task] = field(default_factory=list)
+    refused: list[RefusedName] = field(default_factory=list)
+    revived: int = 0
+    # The tasks that were changed and did not fit into the answer.
+    omitted: int = 0
+
+    @property
+    def changed(self) -> int:
+        """The number of changed tasks."""
+        return len(self.tasks) + self.omitted
+
+
+def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
+    """Kills the tasks."""
+    return _in_parts(
+        names,
+        lambda part: stub.KillTask(KillTaskRequest(task_ids=part, cause=cause), timeout=DEADLINE_S),
+    )
+
+
+def retry(
+    stub: OperatorServiceStub, names: Sequence[str], *, failed: bool, despite_survivors: bool = False
+) -> ActionResult:
+    """Retries the tasks, and all failed ones if `failed`."""
+
+    def retry_part(part: Sequence[str]) -> RetryTaskResponse:
+        request = RetryTaskRequest(task_ids=part, despite_survivors=despite_survivors)
+        return stub.RetryTask(request, timeout=DEADLINE_S)
+
+    result = _in_parts(names, retry_part)
+    if failed:
+        request = RetryTaskRequest(failed=True, despite_survivors=despite_survivors)
+        _add(result, stub.RetryTask(request, timeout=DEADLINE_S))
+    return result
+
+
+def show_refusals(result: ActionResult) -> None:
+    """Prints each refusal on stderr, unless `refusal_exit` says it all in one line."""
+    if not result.changed and len(result.refused) == 1:
+        return
+    for refusal in result.refused[:SHOWN_REFUSALS]:
+        print_err(f"swarmctl: {refusal.message}")
+    if len(result.refused) > SHOWN_REFUSALS:
+        print_err(f"swarmctl: and {len(result.refused) - SHOWN_REFUSALS} more")
+
+
+def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
+    """Returns the end of the program if a task was refused; `done` is the participle of the action."""
+    if not result.refused:
+        return None
+    first = result.refused[0]
+    meaning = BY_REASON.get(first.reason, OTHER_ERROR)
+    if len(result.refused) == 1 and not result.changed:
+        return ProgramExit(meaning.code, first.message, hint="" if "; " in first.message else meaning.hint)
+    codes = {BY_REASON.get(refusal.reason, OTHER_ERROR).code for refusal in result.refused}
+    count, total = len(result.refused), len(result.refused) + result.changed
+    code = codes.pop() if len(codes) == 1 else ExitCode.NEGATIVE
+    return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
+
+
+def _in_parts(
+    names: Sequence[str], call: Callable[[Sequence[str]], KillTaskResponse | RetryTaskResponse]
+) -> ActionResult:
+    result = ActionResult()
+    unique = list(dict.fromkeys(names))
+    parts = [unique[start : start + IDS_PER_CALL] for start in range(0, len(unique), IDS_PER_CALL)]
+    while parts:
+        part = parts.pop(0)
+        try:
+            _add(result, call(part))
+        except grpc.RpcError as error:
+            wire = unpack(error)
+            if wire.reason not in _TASK_REASONS:
+                raise
+            # None of the part was changed: the error names the first refusal only.
+            if len(part) == 1:
+                result.refused.append(RefusedName(part[0], wire.reason, wire.message))
+            else:
+                middle = len(part) // 2
+                parts[:0] = [part[:middle], part[middle:]]
+    return result
+
+
+def _add(result: ActionResult, answer: KillTaskResponse | RetryTaskResponse) -> None:
+    result.tasks += answer.tasks
+    result.omitted += answer.omitted
+    if isinstance(answer, RetryTaskResponse):
+        result.revived += answer.revived
+    for refusal in answer.refused:
+        reason = ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
+        result.refused.append(RefusedName(refusal.task_id, reason, refusal.message))

@@ -1,0 +1,147 @@
+"""The wrapper of every RPC method: the token comes first, then the size, then the message."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from amplifier_swarm.v1 import operator_service_pb2 as pb
+from support.clock import FakeEntropy
+from swarmd.domain.errors import TooManyStreams
+from swarmd.domain.model import Role
+from swarmd.engine.auth.tokens import TokenRegistry
+from swarmd.engine.observer import NullObserver
+from swarmd.rpc import limits
+from swarmd.rpc.auth import AuthWrapper
+from swarmd.rpc.limits import OneAtATime
+from swarmd.store.tokens import TokenRecord
+
+SERVICE = "amplifier_swarm.v1.OperatorService"
+VIEWER = TokenRecord("1", Role.VIEWER, "v", b"", 0, None)
+
+
+class Aborted(Exception):
+    """The end of a call with a status."""
+
+
+class Context:
+    """A call's context that keeps the status."""
+
+    def __init__(self) -> None:
+        self.status: Any = None
+
+    def invocation_metadata(self) -> list[tuple[str, str]]:
+        return [("authorization", "Bearer token")]
+
+    async def abort_with_status(self, status: Any) -> None:
+        self.status = status
+        raise Aborted
+
+    def reason(self) -> tuple[grpc.StatusCode, str]:
+        return self.status.code, self.status.details
+
+
+class Tokens(TokenRegistry):
+    """Tokens of which one is good, if any is."""
+
+    def __init__(self, found: TokenRecord | None) -> None:
+        super().__init__(FakeEntropy())
+        self._found = found
+
+    def verify(self, token: str) -> TokenRecord:
+        return super().verify(token) if self._found is None else self._found
+
+
+class Requests:
+    """The raw messages of a call, counted as they are read."""
+
+    def __init__(self, *messages: bytes) -> None:
+        self._messages = list(messages)
+        self.read = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.read += 1
+        if not self._messages:
+            raise StopAsyncIteration
+        return self._messages.pop(0)
+
+
+def wrapped(token: TokenRecord | None, *, method: str = "GetTask", decoded: list[bytes] | None = None) -> Any:
+    """Returns the registered handler of a method that answers with the id that it was asked for."""
+    registered: dict[str, Any] = {}
+
+    class Server:
+        def add_registered_method_handlers(self, _service: str, handlers: dict[str, Any]) -> None:
+            registered.update(handlers)
+
+    async def get(request: Any, _context: Any) -> str:
+        return str(request.task_id)
+
+    def decode(data: bytes) -> Any:
+        if decoded is not None:
+            decoded.append(data)
+        return pb.GetTaskRequest.FromString(data)
+
+    registrar = AuthWrapper(Tokens(token), NullObserver()).registrar(Server())  # type: ignore[arg-type]
+    handler: Any = grpc.unary_unary_rpc_method_handler(get, request_deserializer=decode)
+    registrar.add_registered_method_handlers(SERVICE, {method: handler})
+    return registered[method].stream_unary
+
+
+REQUEST = pb.GetTaskRequest(task_id="a").SerializeToString()
+
+
+async def test_a_message_is_decoded_for_a_good_token() -> None:
+    assert await wrapped(VIEWER)(Requests(REQUEST), Context()) == "a"
+
+
+async def test_without_a_token_no_message_is_read_or_decoded() -> None:
+    decoded: list[bytes] = []
+    requests, context = Requests(REQUEST), Context()
+
+    with pytest.raises(Aborted):
+        await wrapped(None, decoded=decoded)(requests, context)
+
+    assert context.status.code is grpc.StatusCode.UNAUTHENTICATED
+    assert (requests.read, decoded) == (0, [])
+
+
+async def test_a_role_that_may_not_call_a_method_has_no_message_read_either() -> None:
+    requests, context = Requests(REQUEST), Context()
+
+    with pytest.raises(Aborted):
+        await wrapped(VIEWER, method="KillTask")(requests, context)
+
+    assert (context.status.code, requests.read) == (grpc.StatusCode.PERMISSION_DENIED, 0)
+
+
+@pytest.mark.parametrize(
+    ("messages", "problem"),
+    [
+        ((b"\x0a\x02\xff\xfe",), "request: is not a message of this method"),
+        ((b"x" * (limits.MAX_REQUEST_BYTES + 1),), "request: has 1,048,577 bytes; send at most 1,048,576 in a call of"),
+        ((), "request: is missing; send one message"),
+    ],
+    ids=["malformed", "too long", "none"],
+)  # fmt: skip
+async def test_a_bad_message_is_an_invalid_request(messages: tuple[bytes, ...], problem: str) -> None:
+    context = Context()
+
+    with pytest.raises(Aborted):
+        await wrapped(VIEWER)(Requests(*messages), context)
+
+    assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert context.status.details.startswith(problem)
+
+
+def test_a_method_that_runs_one_at_a_time_refuses_the_second_call_and_takes_the_next() -> None:
+    backups = OneAtATime("Backup")
+
+    with backups.run(), pytest.raises(TooManyStreams, match="1 calls of Backup are open"), backups.run():
+        pass
+    with backups.run():
+        pass

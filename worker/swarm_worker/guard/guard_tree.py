@@ -1,0 +1,67 @@
+"""End of a session from outside its guard, for guards that do not act.
+
+A guard that is stopped still is the session's subreaper, so the whole process tree stays below it.
+Invariant: the guard is killed last, when nothing below it lives, so no process of the session loses its guard alive.
+Only the standard library is imported.
+"""
+
+import signal
+import time
+from typing import Final
+
+from swarm_worker.guard.procfs import (
+    DEAD_STATES,
+    UNKILLABLE_S,
+    Process,
+    descendants,
+    kill_frozen,
+    send_signal,
+    stat,
+)
+
+STOPPED_STATES: Final = "Tt"
+# One look may miss a process whose parent ends meanwhile.
+EMPTY_LOOKS: Final = 3
+POLL_S: Final = 0.02
+
+
+def is_stopped(pid: int) -> bool:
+    """Returns whether the process is stopped by a signal or a tracer."""
+    found = stat(pid)
+    return found is not None and found.state in STOPPED_STATES
+
+
+def end_guard(guard: Process, *, timeout_s: float = UNKILLABLE_S) -> set[Process]:
+    """Kills everything below the guard, and then the guard; returns what did not end.
+
+    With survivors, the guard is continued instead of killed, since it still holds them.
+    """
+    deadline = time.monotonic() + timeout_s
+    empty_looks = 0
+    while empty_looks < EMPTY_LOOKS:
+        send_signal(guard, signal.SIGSTOP)  # again each time: the session or the fork server may continue it
+        alive = descendants(guard.pid) if _is_alive(guard) else set()
+        if alive and time.monotonic() > deadline:
+            send_signal(guard, signal.SIGCONT)
+            return alive
+        kill_frozen(alive)
+        empty_looks = 0 if alive else empty_looks + 1
+        time.sleep(POLL_S)
+    send_signal(guard, signal.SIGKILL)
+    return set()
+
+
+def _is_alive(process: Process) -> bool:
+    found = stat(process.pid)
+    return found is not None and found.process == process and found.state not in DEAD_STATES
+
+
+def parse_process(text: str) -> Process | None:
+    """Reads a process from a line as `format_process` makes it; None if the line is not one."""
+    pid, _, started = text.strip().partition(" ")
+    return Process(int(pid), started) if pid.isdigit() and started.isdigit() else None
+
+
+def format_process(process: Process) -> str:
+    """Returns the process as a line."""
+    return f"{process.pid} {process.started}\n"
