@@ -140,7 +140,9 @@ def make_state_folder(state: ProjectState) -> None:
 
 def make_private_folder(path: Path) -> None:
     """Makes a folder, with its missing parents, that only this user may read."""
-    if not path.is_dir():
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
         make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 

@@ -23,9 +23,9 @@ from typing import Final, NamedTuple
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.state_paths import STOP_FILE, shield_from_git
+from amplifier_swarm.state_paths import STOP_FILE, make_private_folder, shield_from_git
 from swarm_worker.domain.names import host_part
-from swarm_worker.storage.files import make_private_folder, write_durably, write_private
+from swarm_worker.storage.files import write_durably, write_private
 
 # More requests for claim streams than one process can make.
 STREAMS_PER_PROCESS: Final = 2**32
