@@ -159,7 +159,7 @@ class _Client:
         assert answer.answers[0].go
 
     async def finish(self, worker: str, claim: wire.Claim) -> None:
-        outcome = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
+        outcome = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED, validation_waived=True)
         item = wire.FinishedAttempt(lease_id=claim.lease_id, outcome=outcome)
         request = wire.FinishTaskRequest(worker=worker, finished=[item])
         await self._worker.FinishTask(request, metadata=self.rpc.metadata, timeout=20)

@@ -132,9 +132,7 @@ async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_e
     ]
 
 
-@pytest.mark.parametrize(
-    "said", ["", "echo PASS", 'echo \'{"verdict": "pass"}\'', 'echo \'{"verdict": "PASS"\'']
-)
+@pytest.mark.parametrize("said", ["echo PASS", 'echo \'{"verdict": "pass"}\'', 'echo \'{"verdict": "PASS"\''])
 async def test_d14_a_validator_without_a_readable_verdict_never_passes(
     fake: FakeSwarm, worker: WorkerProcess, said: str
 ) -> None:
@@ -243,6 +241,7 @@ async def test_without_validation_no_validator_runs_whatever_the_task_says(
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert not outcome.HasField("verdict")
+    assert outcome.validation_waived
     assert not (worker.project / "never").exists()
 
 
@@ -252,6 +251,7 @@ async def test_a_task_can_skip_validation(fake: FakeSwarm, worker: WorkerProcess
     outcome = await _outcome(fake, worker, claim("t1", validate=False))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
+    assert not outcome.validation_waived
 
 
 @pytest.mark.parametrize(

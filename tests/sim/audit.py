@@ -8,7 +8,7 @@ from sim.operators import Acknowledged
 from sim.world import Violated
 from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
-from swarmd.domain.policy import MAX_LOSSES
+from swarmd.domain.policy import FINAL_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
 from swarmd.store.events import Event, EventKind
 from swarmd.store.reads import views
@@ -17,7 +17,12 @@ from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 # Failures that use up nothing of the task's own budget.
-_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED)
+_FREE = (
+    FailureClass.PROVIDER_LIMITED,
+    FailureClass.PROVIDER_DENIED,
+    FailureClass.BAD_CONFIG,
+    *FINAL_FAILURES,
+)
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:
@@ -126,6 +131,10 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
             failures = losses = 0
         elif event.kind in (EventKind.TASK_RETRYING, EventKind.TASK_FAILED):
             failure = event.cause.partition(":")[0]
+            if event.kind is EventKind.TASK_RETRYING and failure in FINAL_FAILURES:
+                raise Violated(
+                    f"event {event.seq}: {task.task_id} is retried after {failure}, which pays its builder again"
+                )
             losses += failure == FailureClass.WORKER_LOST
             failures += failure not in (FailureClass.WORKER_LOST, *_FREE)
     if (task.failures, task.losses) != (failures, losses):

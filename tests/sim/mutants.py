@@ -125,6 +125,16 @@ def losses_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decision, "decide_retry", decide_retry)
 
 
+def builders_pay_for_their_judges(patch: pytest.MonkeyPatch) -> None:
+    """Retries a task whose validator failed by itself."""
+
+    def judge(task: Any, failure: Any, **rest: Any) -> Any:
+        final = failure in policy.FINAL_FAILURES
+        return policy.decide_retry(task, FailureClass.PROVIDER_LIMITED if final else failure, **rest)
+
+    patch.setattr(decision, "decide_retry", judge)
+
+
 def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
     """Removes the fence: a worker of the simulation never stops by itself."""
     patch.setattr(Guard, "set_fence", lambda self, until_s: None)
@@ -179,8 +189,9 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 2),
     silent_changes: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
+    builders_pay_for_their_judges: (HARSH, 5),
     late_results_always_count: (SLOW, 23),
-    overtaken_requests_count: (HARSH, 9),
+    overtaken_requests_count: (SLOW, 0),
     worker_without_fence: (SLOW, 3),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),

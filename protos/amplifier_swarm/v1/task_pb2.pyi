@@ -146,7 +146,9 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     FAILURE_CLASS_VALIDATION_FAILED: _FailureClass.ValueType  # 2
     """The validator or a check rejected the work."""
     FAILURE_CLASS_NO_VERDICT: _FailureClass.ValueType  # 3
-    """The validator ended without a readable verdict."""
+    """No run of the validator ended with a verdict that counts. Not retried, since that would pay the builder again;
+    uses up no retry.
+    """
     FAILURE_CLASS_TIMEOUT: _FailureClass.ValueType  # 4
     """A session ran longer than it may."""
     FAILURE_CLASS_STALLED: _FailureClass.ValueType  # 5
@@ -162,7 +164,22 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
-    """The session could not be started as configured (binary missing, folder unreadable)."""
+    """The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+    worker's runner is given no claims until ResumeSwarm.
+    """
+    FAILURE_CLASS_BUILDER_BLOCKED: _FailureClass.ValueType  # 11
+    """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
+    validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
+    """
+    FAILURE_CLASS_VALIDATOR_FAILED: _FailureClass.ValueType  # 12
+    """The validator failed by itself, also when it was run again alone: it could not start, exited with an error,
+    or was denied by its provider. Says nothing about the work. Not retried, since that would pay the builder
+    again; uses up no retry. The worker's runner is paused as for `PROVIDER_DENIED`.
+    """
+    FAILURE_CLASS_BAD_CHECK: _FailureClass.ValueType  # 13
+    """A check could not start: unknown program, not executable, or not the syntax of /bin/sh. A fault of the plan,
+    which no builder can correct. Not retried; uses up no retry.
+    """
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -176,7 +193,9 @@ FAILURE_CLASS_AGENT_ERROR: FailureClass.ValueType  # 1
 FAILURE_CLASS_VALIDATION_FAILED: FailureClass.ValueType  # 2
 """The validator or a check rejected the work."""
 FAILURE_CLASS_NO_VERDICT: FailureClass.ValueType  # 3
-"""The validator ended without a readable verdict."""
+"""No run of the validator ended with a verdict that counts. Not retried, since that would pay the builder again;
+uses up no retry.
+"""
 FAILURE_CLASS_TIMEOUT: FailureClass.ValueType  # 4
 """A session ran longer than it may."""
 FAILURE_CLASS_STALLED: FailureClass.ValueType  # 5
@@ -192,7 +211,22 @@ FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
 given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
-"""The session could not be started as configured (binary missing, folder unreadable)."""
+"""The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+worker's runner is given no claims until ResumeSwarm.
+"""
+FAILURE_CLASS_BUILDER_BLOCKED: FailureClass.ValueType  # 11
+"""The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
+validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
+"""
+FAILURE_CLASS_VALIDATOR_FAILED: FailureClass.ValueType  # 12
+"""The validator failed by itself, also when it was run again alone: it could not start, exited with an error,
+or was denied by its provider. Says nothing about the work. Not retried, since that would pay the builder
+again; uses up no retry. The worker's runner is paused as for `PROVIDER_DENIED`.
+"""
+FAILURE_CLASS_BAD_CHECK: FailureClass.ValueType  # 13
+"""A check could not start: unknown program, not executable, or not the syntax of /bin/sh. A fault of the plan,
+which no builder can correct. Not retried; uses up no retry.
+"""
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
 class _AttemptOutcome:
@@ -576,6 +610,7 @@ class Task(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -606,6 +641,10 @@ class Task(_message.Message):
     """Why an operator, a stop or a dependency put the task where it is. Empty otherwise."""
     estimated_hours: _builtins.float
     """See TaskDefinition. Unset means unknown."""
+    rehearsed: _builtins.bool
+    """Whether the latest attempt, or the completed one, was a rehearsal: the runner `embedded` played it
+    and no model worked. Nothing that was rehearsed is a result.
+    """
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -659,10 +698,11 @@ class Task(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         usage: _session_pb2.Usage | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
+        rehearsed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
@@ -806,12 +846,17 @@ class Outcome(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    VALIDATION_WAIVED_FIELD_NUMBER: _builtins.int
     kind: Global___OutcomeKind.ValueType
     """The kind of end."""
     failure_class: Global___FailureClass.ValueType
     """Why it failed. Only with `FAILED`."""
     error: _builtins.str
     """The same for people, at most 4,000 characters."""
+    validation_waived: _builtins.bool
+    """Whether there is no verdict because the worker runs with `--no-validation`. Without this, `COMPLETED` with no
+    verdict is refused for a task whose `validate` is true.
+    """
     @_builtins.property
     def builder_result(self) -> _session_pb2.BuilderResult:
         """What the builder reported. Unset if no builder session ended by itself."""
@@ -843,10 +888,11 @@ class Outcome(_message.Message):
         verdict: _session_pb2.Verdict | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
         retry_after: _duration_pb2.Duration | None = ...,
+        validation_waived: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "kill_receipt", b"kill_receipt", "retry_after", b"retry_after", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "kind", b"kind", "retry_after", b"retry_after", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "kind", b"kind", "retry_after", b"retry_after", "validation_waived", b"validation_waived", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,9 @@ class FailureClass(StrEnum):
     PROVIDER_LIMITED = "provider_limited"
     PROVIDER_DENIED = "provider_denied"
     BAD_CONFIG = "bad_config"
+    BUILDER_BLOCKED = "builder_blocked"
+    VALIDATOR_FAILED = "validator_failed"
+    BAD_CHECK = "bad_check"
 
 
 class AttemptOutcome(StrEnum):
@@ -259,6 +262,9 @@ class Outcome:
     retry_after_s: float | None = None
     # The processes of the attempt that could not be ended.
     survivors: int = 0
+    # None without a verdict; `validation_waived` says that the worker runs without validation.
+    verdict_passed: bool | None = None
+    validation_waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +283,8 @@ class WorkerIdentity:
     containment: str
     # Orders the requests of one instance; 0 if unknown.
     opening: int = 0
+    # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
+    allows_rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,23 @@ from swarmd.domain.model import FailureClass, Task
 MAX_LOSSES: Final = 2
 # A worker that fences itself gives its sessions the grace period of a kill; the server waits this long for it.
 GRACE_ROOM_S: Final = 10.0
+# Another attempt would pay the builder again and meet the same obstacle, which is not the builder's: its task, its
+# validator or its checks must be corrected first. The task fails at once, with its budgets as they are.
+FINAL_FAILURES: Final = frozenset(
+    (
+        FailureClass.BUILDER_BLOCKED,
+        FailureClass.NO_VERDICT,
+        FailureClass.VALIDATOR_FAILED,
+        FailureClass.BAD_CHECK,
+    )
+)
 # The wait for a provider that asks to wait and names no time.
 PROVIDER_WAIT_S: Final = 60.0
+# Every further session would meet the same provider or the same broken set-up, or every further builder the same broken
+# validator.
+PAUSING: Final = frozenset(
+    (FailureClass.PROVIDER_DENIED, FailureClass.BAD_CONFIG, FailureClass.VALIDATOR_FAILED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +56,18 @@ def decide_retry(
 ) -> RetryDecision:
     """Counts the failure against its budget and decides whether another attempt follows.
 
-    Lost workers have a budget of their own. A provider that asks to wait, or refuses, uses up no budget, since that
-    says nothing about the task.
+    Lost workers have a budget of their own. A provider that asks to wait, or refuses, and a session that can't be
+    started as configured use up no budget, since they say nothing about the task. FINAL_FAILURES use up no budget
+    either, and no attempt follows.
     """
-    if failure is FailureClass.PROVIDER_DENIED:
+    if failure in FINAL_FAILURES:
+        return RetryDecision(retry=False, failures=task.failures, losses=task.losses, backoff_s=0.0)
+    if failure in PAUSING:
         # The runner is paused; another runner may claim the task at once.
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)
     if failure is FailureClass.PROVIDER_LIMITED:
         # The jitter is up to half the wait, so that a fleet does not return all at once.
-        wait_s = (PROVIDER_WAIT_S if retry_after_s is None else retry_after_s) * (1 + chance / 2)
+        wait_s = provider_wait_s(retry_after_s) * (1 + chance / 2)
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=wait_s)
     if failure is FailureClass.WORKER_LOST:
         losses = task.losses + 1
@@ -66,6 +84,11 @@ def decide_retry(
         losses=task.losses,
         backoff_s=backoff.delay_s(failures, chance),
     )
+
+
+def provider_wait_s(retry_after_s: float | None) -> float:
+    """Returns the wait that a provider asks for, or the default if it names none."""
+    return PROVIDER_WAIT_S if retry_after_s is None else retry_after_s
 
 
 def repeated_findings(findings: Sequence[Sequence[str]]) -> Sequence[str]:

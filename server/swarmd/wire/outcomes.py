@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import session_pb2, task_pb2
+from swarmd.domain.completion import contradiction
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import NO_REPORT, FailureClass, Outcome, OutcomeKind
 from swarmd.wire import enums, values
@@ -30,7 +31,10 @@ def check(message: task_pb2.Outcome) -> None:
 
 
 def read(message: task_pb2.Outcome) -> Outcome:
-    """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes."""
+    """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes.
+
+    Raises: InvalidRequest if the outcome contradicts itself or has an unknown value.
+    """
     # Of the unmasked message: a repeated outcome must have the same digest.
     digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
     _cut_texts(message)
@@ -39,14 +43,22 @@ def read(message: task_pb2.Outcome) -> Outcome:
     report.CopyFrom(message)
     for field in ("kind", "failure_class", "error", "retry_after"):
         report.ClearField(field)
+    kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
+    failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
+    verdict_passed = message.verdict.passed if message.HasField("verdict") else None
+    severities = [finding.severity for finding in message.verdict.findings]
+    if fault := contradiction(kind, failure_class, verdict_passed=verdict_passed, severities=severities):
+        raise InvalidRequest("finished.outcome", fault)
     return Outcome(
-        kind=enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind"),
-        failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
+        kind=kind,
+        failure_class=failure_class,
         error=message.error[:MAX_ERROR],
         report=_report_json(report),
         digest=digest,
         survivors=message.kill_receipt.survivors,
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
+        verdict_passed=verdict_passed,
+        validation_waived=message.validation_waived,
     )
 
 

@@ -4,9 +4,16 @@ import pytest
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
-from swarmd.domain.policy import MAX_LOSSES, Backoff, decide_retry, repeated_findings, stop_after_s
+from swarmd.domain.policy import (
+    FINAL_FAILURES,
+    MAX_LOSSES,
+    Backoff,
+    decide_retry,
+    repeated_findings,
+    stop_after_s,
+)
 
-FREE = ("worker_lost", "provider_limited", "provider_denied")
+FREE = ("worker_lost", "provider_limited", "provider_denied", "bad_config")
 
 
 def running(*, failures: int = 0, losses: int = 0, max_retries: int = 2) -> Task:
@@ -27,12 +34,21 @@ def test_the_backoff_doubles_up_to_its_most_with_full_jitter(tries: int, most: f
     assert backoff.delay_s(tries, 0.0) == 0.0
 
 
-@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in FREE])
+@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in (*FREE, *FINAL_FAILURES)])
 def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) -> None:
     for failures in range(4):
         verdict = decide_retry(running(failures=failures), failure, backoff=Backoff(), chance=1.0)
         assert (verdict.failures, verdict.losses) == (failures + 1, 0)
         assert verdict.retry is (failures < 2)
+
+
+@pytest.mark.parametrize("failure", sorted(FINAL_FAILURES))
+def test_a_failure_that_no_builder_can_mend_ends_the_task_at_once_and_uses_up_no_budget(
+    failure: FailureClass,
+) -> None:
+    verdict = decide_retry(running(failures=1, losses=1), failure, backoff=Backoff(), chance=1.0)
+
+    assert (verdict.retry, verdict.failures, verdict.losses, verdict.backoff_s) == (False, 1, 1, 0.0)
 
 
 def test_losses_have_their_own_budget() -> None:

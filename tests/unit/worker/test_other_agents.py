@@ -15,7 +15,8 @@ import pytest
 from swarm_worker.domain.model import LogKind, Usage
 from swarm_worker.domain.types import Role
 from swarm_worker.output.lines import OutputLine
-from swarm_worker.output.replies import read_builder_result, read_verdict
+from swarm_worker.output.replies import read_builder_result
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.command_reader import CommandReader
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "other-agents.md"
@@ -185,7 +186,7 @@ def test_a_validator_s_verdict_usage_and_tools_are_read(agent: Agent, stage: Sta
     done = stage.run(Role.VALIDATOR)
 
     assert done.returncode == 0, done.stderr
-    verdict = read_verdict(done.stdout)
+    verdict = read_verdict(done.stdout).verdict
     assert verdict is not None
     assert (verdict.passed, verdict.summary) == (True, "fine")
     reader, tools = read(done, Role.VALIDATOR)
@@ -250,7 +251,7 @@ def test_a_failed_session_fails_with_any_exit_code(agent: Agent, stage: Stage) -
 
     assert done.returncode == 1
     assert f"{agent.program} failed: " in done.stderr
-    assert read_verdict(done.stdout) is None
+    assert read_verdict(done.stdout).verdict is None
     assert read(done, Role.VALIDATOR)[0].report(done.stdout, exit_code=1).failure is not None
 
 

@@ -15,7 +15,8 @@ from swarm_worker.domain.model import (
     Task,
 )
 from swarm_worker.domain.types import LeaseId, Role
-from swarm_worker.output.replies import read_verdict
+from swarm_worker.output.replies import read_builder_result
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind
 from swarm_worker.workspace.git import PathChange, TreeChanges
@@ -173,8 +174,10 @@ def test_any_other_persona_is_a_role_to_take_on() -> None:
 
 
 def test_no_example_can_be_taken_for_a_verdict() -> None:
-    assert read_verdict(judged(assigned(findings=FINDINGS))) is None
-    assert read_verdict(build.repair_prompt(assigned(findings=FINDINGS), Role.VALIDATOR)) is None
+    assert read_verdict(judged(assigned(findings=FINDINGS))).verdict is None
+    repair = build.repair_prompt(assigned(findings=FINDINGS), Role.VALIDATOR)
+    assert read_verdict(repair).verdict is None
+    assert read_builder_result(built(assigned())) is None
 
 
 def test_a_repair_asks_for_the_same_json_again() -> None:
@@ -192,3 +195,9 @@ def test_a_bare_task_makes_a_prompt_without_empty_sections() -> None:
         assert "Acceptance criteria" not in prompt
         assert "builds on" not in prompt
         assert "\n\n\n\n" not in prompt
+
+
+def test_the_reason_why_git_can_not_tell_what_changed_is_in_the_validator_s_prompt() -> None:
+    prompt = judged(assigned(), changes=Changes(no_tree="detected dubious ownership in repository at '/p'"))
+
+    assert "git can't tell what changed: detected dubious ownership" in prompt

@@ -25,6 +25,9 @@ class FailureClass(StrEnum):
     PROVIDER_LIMITED = "provider_limited"
     PROVIDER_DENIED = "provider_denied"
     BAD_CONFIG = "bad_config"
+    BUILDER_BLOCKED = "builder_blocked"
+    VALIDATOR_FAILED = "validator_failed"
+    BAD_CHECK = "bad_check"
 
 
 class OutcomeKind(StrEnum):
@@ -207,6 +210,8 @@ class Outcome:
     checks: tuple[CheckResult, ...] = ()
     verdict: Verdict | None = None
     kill_receipt: KillReceipt | None = None
+    # True if the worker's --no-validation is the reason why there is no verdict.
+    validation_waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ negative, is a failure.
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -24,6 +25,7 @@ from swarm_worker.domain.model import (
     Verdict,
 )
 from swarm_worker.domain.names import session_id
+from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.checks import (
     ChecksResult,
@@ -33,25 +35,18 @@ from swarm_worker.execution.checks import (
     summary_of_checks,
 )
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
-from swarm_worker.output.replies import read_builder_result, read_verdict
+from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
+from swarm_worker.output.replies import read_builder_result
+from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
 
 ERROR_CHARS: Final = 1_000
-# A validator that fails by itself is run again alone: the builder's work is already paid for.
-VALIDATOR_RUNS: Final = 3
-RERUN_VALIDATOR_AFTER: Final = (
-    FailureClass.CRASHED,
-    FailureClass.TIMEOUT,
-    FailureClass.STALLED,
-    FailureClass.PROVIDER_LIMITED,
-)
-# The wait for a provider that is limited: the default if it names no time, and the maximum.
-PROVIDER_WAIT_S: Final = 30.0
-PROVIDER_WAIT_MAX_S: Final = 300.0
+CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
 
 
 @dataclass(slots=True)
@@ -80,62 +75,67 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        before = await take_snapshot(self.context.project_root, task.files) if self._validates else None
+        programs = AttemptPrograms(self.context, self.assignment, self.stop)
+        root = self.context.project_root
+        before = await take_snapshot(root, task.files, programs) if self._validates else None
+        built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         claimed = read_builder_result(built.reply) if built.reply else None
-        if built.kind is not OutcomeKind.COMPLETED:
-            return replace(_outcome_of_session(built), builder_result=claimed)
+        if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
+            return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
         # Compared before the checks run, since files that checks write are not the builder's work.
-        changed = None if before is None else await changes_since(before)
-        outcome = await self._verify(built.log, claimed, changed)
+        changed = None if before is None else await changes_since(before, programs)
+        checked = await self._run_checks(built.log, built_since_s)
+        outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
 
     async def _verify(
-        self, log: SessionLog, claimed: BuilderResult | None, changed: Changes | None
+        self, checked: ChecksResult, claimed: BuilderResult | None, changed: Changes | None
     ) -> Outcome:
         """Returns the outcome after a builder that reports success: checks first, then the validator."""
-        checked = await self._run_checks(log)
         if checked.stopped is not None:
-            return Outcome(OutcomeKind.STOPPED, checks=checked.results, kill_receipt=checked.stopped)
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=checked.stopped)
+        if checked.start_faults:
+            error = f"{'; '.join(checked.start_faults)}; {CORRECT_CHECKS}"
+            return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.BAD_CHECK, error))
         if failed := failed_checks(checked.results):
-            return self._outcome_of_failed_checks(failed, checked.results)
+            return self._outcome_of_failed_checks(failed, len(checked.results))
         if changed is None:
-            return Outcome(OutcomeKind.COMPLETED, checks=checked.results)
+            waived = self.assignment.task.validate is not False
+            return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
         spec = self._validator_spec(claimed, checked.results, changed)
-        validated = await self._run_validator(spec)
-        return replace(self._outcome_of_verdict(validated), checks=checked.results)
+        return self._outcome_of_verdict(await self._run_validator(spec))
 
-    async def _run_checks(self, log: SessionLog) -> ChecksResult:
+    async def _run_checks(self, log: SessionLog, built_since_s: float) -> ChecksResult:
         timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
         if self.assignment.task.checks:
             self._report_ends()
         with self.context.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
             checked = await run_checks(
-                self.context, self.assignment, timeout_s=timeout_s, stop=self.stop, log=log
+                self.context,
+                self.assignment,
+                timeout_s=timeout_s,
+                stop=self.stop,
+                log=log,
+                built_since_s=built_since_s,
             )
             if failed := failed_checks(checked.results):
                 span.fail(f"{len(failed)} failed")
             return checked
 
-    async def _run_validator(self, spec: SessionSpec) -> SessionResult:
-        """Runs the validator, and again if it crashed or hung: that is not the builder's fault."""
-        validated = await self._run_session(spec)
-        for run in range(2, VALIDATOR_RUNS + 1):
-            if validated.failure is None or validated.failure.kind not in RERUN_VALIDATOR_AFTER:
-                break
-            validated.log.note(f"the validator is run again alone, {run} of {VALIDATOR_RUNS}")
+    async def _run_validator(self, spec: SessionSpec) -> ValidatorEnd:
+        """Runs the validator until it gives a verdict or is beyond help; its failures never redo the builder."""
+        runs = ValidatorRuns()
+        while True:
+            validated = await self._run_session(replace(spec, run=runs.number))
+            again = runs.record(validated)
+            if again is None:
+                return ValidatorEnd(validated, runs.failure)
+            validated.log.note(again.note)
             self._report_ends()
-            await self._wait_for_provider(validated.failure)
-            validated = await self._run_session(replace(spec, run=run))
-        return validated
-
-    async def _wait_for_provider(self, failure: Failure) -> None:
-        if failure.kind is not FailureClass.PROVIDER_LIMITED:
-            return
-        wait_s = PROVIDER_WAIT_S if failure.retry_after_s is None else failure.retry_after_s
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(wait_s, PROVIDER_WAIT_MAX_S)):
-                await self.stop.ordered.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(again.wait_s):
+                    await self.stop.ordered.wait()
 
     async def _run_session(self, spec: SessionSpec) -> SessionResult:
         name = session_id(self.assignment, spec.role, run=spec.run)
@@ -177,34 +177,28 @@ class Attempt:
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
         return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
 
-    def _outcome_of_failed_checks(
-        self, failed: list[CheckResult], results: tuple[CheckResult, ...]
-    ) -> Outcome:
+    def _outcome_of_failed_checks(self, failed: list[CheckResult], total: int) -> Outcome:
         """Returns a rejection; a failed check needs no validator."""
-        summary = summary_of_checks(failed, total=len(results))
+        summary = summary_of_checks(failed, total=total)
         findings = with_ids(findings_of_checks(failed), self.assignment)
         return Outcome(
             OutcomeKind.FAILED,
             failure=Failure(FailureClass.VALIDATION_FAILED, summary),
-            checks=results,
             verdict=Verdict(passed=False, findings=findings, summary=summary),
         )
 
-    def _outcome_of_verdict(self, validated: SessionResult) -> Outcome:
-        if validated.kind is OutcomeKind.DECLINED:
-            # A builder did run, so the claim can't be given back free of charge.
-            return Outcome(OutcomeKind.STOPPED, kill_receipt=validated.receipt)
-        if validated.kind is not OutcomeKind.COMPLETED:
-            return _outcome_of_session(validated)
-        verdict = read_verdict(validated.reply)
+    def _outcome_of_verdict(self, ended: ValidatorEnd) -> Outcome:
+        validated = ended.result
+        if ended.failure is not None:
+            return Outcome(OutcomeKind.FAILED, failure=ended.failure, kill_receipt=validated.receipt)
+        verdict = read_verdict(validated.reply).verdict
         if verdict is None:
-            last_words = one_line(validated.reply[-ERROR_CHARS:], ERROR_CHARS) or "nothing"
-            error = f"the validator ended without a readable verdict; its last words: {last_words}"
-            return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.NO_VERDICT, error))
+            # Stopped, or declined: a builder did run, so the claim can't be given back free of charge.
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=validated.receipt)
         verdict = replace(verdict, findings=with_ids(verdict.findings, self.assignment))
         if verdict.passed:
             return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=validated.receipt)
-        error = f"the validator rejected the work: {_rejection_reason(verdict)}"
+        error = f"the validator rejected the work: {one_line(rejection_reason(verdict), ERROR_CHARS)}"
         failure = Failure(FailureClass.VALIDATION_FAILED, error)
         return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=validated.receipt)
 
@@ -213,10 +207,16 @@ class Attempt:
         return not self.config.no_validation and self.assignment.task.validate is not False
 
 
-def _outcome_of_session(result: SessionResult) -> Outcome:
-    return Outcome(result.kind, failure=result.failure, kill_receipt=result.receipt)
+def _outcome_of_builder(built: SessionResult, claimed: BuilderResult | None) -> Outcome:
+    """Returns the outcome of a builder that failed, was stopped, or denies success in its own report.
 
-
-def _rejection_reason(verdict: Verdict) -> str:
-    issues = "; ".join(finding.issue for finding in verdict.findings)
-    return one_line(verdict.summary or issues or "it gave no reason", ERROR_CHARS)
+    A builder that names blockers does not fail by chance, even if its program reports an error as well.
+    """
+    reason = unfinished_reason(claimed) if claimed else ""
+    failure = built.failure
+    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and claimed and names_blockers(claimed)):
+        error = f"{reason}; {failure.error}" if failure else reason
+        failure = Failure(FailureClass.BUILDER_BLOCKED, one_line(error, ERROR_CHARS))
+    if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
+        return Outcome(built.kind, kill_receipt=built.receipt)
+    return Outcome(OutcomeKind.FAILED, failure=failure, kill_receipt=built.receipt)

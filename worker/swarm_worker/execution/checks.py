@@ -1,14 +1,16 @@
 """Runs a task's checks after its builder: shell commands in the project root, judged by their exit codes."""
 
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment, CheckResult, Finding, KillReceipt
 from swarm_worker.domain.names import check_id
+from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, start_fault
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.lines import Tail
@@ -27,10 +29,27 @@ KILLED: Final = -9
 
 @dataclass(frozen=True, slots=True)
 class ChecksResult:
-    """The results of an attempt's checks; `stopped` is set if an order ended them early."""
+    """The results of an attempt's checks; `stopped` is set if an order ended them early.
+
+    `start_faults` has a line for each check that can't start, which no builder can correct.
+    """
 
     results: tuple[CheckResult, ...]
     stopped: KillReceipt | None = None
+    start_faults: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _CheckRun:
+    """The checks of one attempt while they run."""
+
+    context: SessionContext
+    assignment: Assignment
+    timeout_s: float
+    stop: Stop
+    place: CheckPlace
+    results: list[CheckResult] = field(default_factory=list)
+    start_faults: list[str] = field(default_factory=list)
 
 
 class _OutputTail:
@@ -52,25 +71,56 @@ class _OutputTail:
 
 
 async def run_checks(
-    context: SessionContext, assignment: Assignment, *, timeout_s: float, stop: Stop, log: SessionLog
+    context: SessionContext,
+    assignment: Assignment,
+    *,
+    timeout_s: float,
+    stop: Stop,
+    log: SessionLog,
+    built_since_s: float,
 ) -> ChecksResult:
-    """Runs every check, even after a failed one: the next builder should see all faults."""
-    results: list[CheckResult] = []
-    for number, command in enumerate(assignment.task.checks, 1):
-        started, output = time.monotonic(), _OutputTail()
-        ended = await run_guarded(
-            _check_launch(context, assignment, command, number),
-            limits=RunLimits(timeout_s, 0, context.grace_s),
-            fence=context.fence,
-            stop=stop,
-            sink=output,
-        )
-        if stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
-            return ChecksResult(tuple(results), replace(ended.receipt, last_output=output.text[-4_000:]))
-        result = _check_result(command, ended, output.text, time.monotonic() - started, timeout_s)
-        log.note(f"check exited with {result.exit_code} after {result.duration_s:.1f} s: {command}")
-        results.append(result)
-    return ChecksResult(tuple(results))
+    """Runs every check, even after a failed one: the next builder should see all faults.
+
+    `built_since_s` is when the builder started, in seconds since the epoch.
+    """
+    path = context.env.get("PATH", os.defpath)
+    place = CheckPlace(context.project_root, assignment.task.files, path, built_since_s)
+    run = _CheckRun(context, assignment, timeout_s, stop, place)
+    for number in range(1, len(assignment.task.checks) + 1):
+        stopped = await _run_check(run, number, log)
+        if stopped is not None:
+            return ChecksResult(tuple(run.results), stopped)
+    return ChecksResult(tuple(run.results), start_faults=tuple(run.start_faults))
+
+
+async def _run_check(run: _CheckRun, number: int, log: SessionLog) -> KillReceipt | None:
+    """Runs one check and records its result; returns a receipt if an order ended it."""
+    started, output = time.monotonic(), _OutputTail()
+    command = run.assignment.task.checks[number - 1]
+    ended = await _run_shell(run, number, output)
+    if run.stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
+        return replace(ended.receipt, last_output=output.text[-4_000:])
+    result = _check_result(command, ended, output.text, time.monotonic() - started, run.timeout_s)
+    run.results.append(result)
+    log.note(f"check exited with {result.exit_code} after {result.duration_s:.1f} s: {command}")
+    if fault := await _start_fault_of(run, number, ended, result):
+        shown, total = one_line(command, COMMAND_CHARS), len(run.assignment.task.checks)
+        run.start_faults.append(f"check {number} of {total} can't start: `{shown}`: {fault}")
+    return None
+
+
+async def _start_fault_of(run: _CheckRun, number: int, ended: RunEnd, result: CheckResult) -> str:
+    """Returns why the check could not start; empty if it did start."""
+    if ended.cause is Cause.SPAWN:
+        return ended.error
+    if ended.cause is not Cause.EXIT:
+        return ""
+    if result.exit_code == SYNTAX_ERROR:
+        # Many programs exit with this code too; the shell itself says whether it understands the command.
+        parsed = _OutputTail()
+        syntax = await _run_shell(run, number, parsed, "-n")
+        return one_line(parsed.text, 300) if syntax.exit_code == SYNTAX_ERROR else ""
+    return start_fault(result, run.place)
 
 
 def failed_checks(results: Sequence[CheckResult]) -> list[CheckResult]:
@@ -89,15 +139,18 @@ def summary_of_checks(failed: Sequence[CheckResult], *, total: int) -> str:
     return f"{len(failed)} of {total} checks failed: {one_line(first.command, 200)!r} exited with {first.exit_code}"
 
 
-def _check_launch(context: SessionContext, assignment: Assignment, command: str, number: int) -> Launch:
-    return Launch(
-        argv=("/bin/sh", "-c", command),
+async def _run_shell(run: _CheckRun, number: int, output: _OutputTail, *options: str) -> RunEnd:
+    context, assignment = run.context, run.assignment
+    launch = Launch(
+        argv=(SHELL, *options, "-c", assignment.task.checks[number - 1]),
         cwd=context.project_root,
         env={**context.env, **task_variables(assignment, project_root=context.project_root)},
         lock=context.folder.guard_lock(check_id(assignment, number)),
         umask=context.umask,
         hidden=context.hidden,
     )
+    limits = RunLimits(run.timeout_s, 0, context.grace_s)
+    return await run_guarded(launch, limits=limits, fence=context.fence, stop=run.stop, sink=output)
 
 
 def _check_result(

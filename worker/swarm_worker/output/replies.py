@@ -1,90 +1,64 @@
-"""The final JSON of a builder or validator.
+"""The builder's report, and the coercion of values in replies.
 
-Invariant: a reply that can't be read never counts as approval. Replies are untrusted text: odd types are coerced
-where that is harmless, but the verdict itself must be exactly PASS or FAIL.
+Replies are untrusted text: odd types are coerced where that is harmless. Verdicts are read in `verdicts`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+import re
+from collections.abc import Iterable
+from typing import Final
 
-from swarm_worker.domain.model import AnswerKind, BuilderResult, Finding, FindingAnswer, Verdict
+from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer
+from swarm_worker.domain.reply_rules import STATUS_CHOICES, is_completed_status
+from swarm_worker.output.json_objects import Json, JsonScan, plain_text, scan
 
 FINDINGS: Final = 50
-# Decoding stops after this many times the length of the text: malformed text can make it quadratic.
-DECODE_BUDGET_FACTOR: Final = 8
 ANSWERS: Final = {kind.value: kind for kind in AnswerKind}
-_DECODER: Final = json.JSONDecoder()
-
-Json = Mapping[str, Any]
-
-
-def read_verdict(text: str) -> Verdict | None:
-    """Returns the validator's verdict; None unless the last object says exactly PASS or FAIL."""
-    found = last_object(text)
-    if found is None or found.get("verdict") not in ("PASS", "FAIL"):
-        return None
-    return Verdict(
-        passed=found["verdict"] == "PASS",
-        confidence=_number_within(found.get("confidence"), 0, 1),
-        findings=_findings([*_list(found.get("critical_issues")), *_list(found.get("findings"))]),
-        test_quality_score=_number_within(found.get("test_quality_score"), 0, 10),
-        recommendations=_texts(found.get("recommendations")),
-        summary=_text(found.get("summary")),
-    )
+REPORT_KEYS: Final = frozenset(
+    ("status", "files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes")
+) | {"blockers", "answers"}
+_STATUS: Final = re.compile(r"[\"']status[\"']\s*:\s*[\"']([^\"'\n]{1,200})[\"']")
+_BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def read_builder_result(text: str) -> BuilderResult | None:
-    """Returns the builder's report on its work; None if the reply does not end with an object."""
-    found = last_object(text)
-    if found is None:
-        return None
-    return BuilderResult(
-        status=_text(found.get("status")),
-        files_created=_texts(found.get("files_created")),
-        files_modified=_texts(found.get("files_modified")),
-        tests_written=_bool_or_none(found.get("tests_written")),
-        tests_passed=_bool_or_none(found.get("tests_passed")),
-        implementation_notes=_text(found.get("implementation_notes")),
-        blockers=_texts(found.get("blockers")),
-        answers=_answers(_list(found.get("answers"))),
-    )
+    """Returns the builder's last report; None if the reply has none.
 
-
-def last_object(text: str) -> Json | None:
-    """Returns the last JSON object of a text that may contain anything else.
-
-    An object inside malformed JSON is ignored, since it may say the opposite of the whole.
+    A report is an object with a known key on a line of its own; objects inside a line count only if there is no
+    other. Of a malformed report the status is still read, since it may deny success.
     """
-    found = objects(text)
-    return found[-1] if found else None
+    result = scan(plain_text(text), strict=False)
+    report = _last_report(result)
+    if report is not None:
+        return _builder_result(report)
+    stray = [match[1] for match in result.stray(_STATUS) if match[1] != STATUS_CHOICES]
+    denial = next((status for status in stray if not is_completed_status(status)), None)
+    return BuilderResult(status=(denial or stray[-1]).strip()) if stray else None
 
 
-def objects(text: str) -> list[Json]:
-    """Returns every top-level JSON object in the text; an empty list if the last object is doubtful."""
-    found: list[Json] = []
-    start, end, effort = text.find("{"), 0, DECODE_BUDGET_FACTOR * len(text)
-    while start >= 0:
-        value, stop, cost = _decode_at(text, start)
-        effort -= cost
-        if effort < 0:
-            return []
-        if isinstance(value, dict):
-            found.append(value)
-            end = stop
-        start = text.find("{", stop)
-    return [] if text[end:].lstrip()[:1] in (",", "]", "}", '"') else found
+def _last_report(result: JsonScan) -> Json | None:
+    reports = [found for found in result.found if _is_report(found.value)]
+    standing = [found for found in reports if result.starts_line(found)] or reports
+    # A bare status may be a progress line or a wrapper's; a report with more keys is the one that was asked for.
+    full = [found for found in standing if len(REPORT_KEYS & found.value.keys()) > 1] or standing
+    return full[-1].value if full else None
 
 
-def _decode_at(text: str, start: int) -> tuple[object, int, int]:
-    """Returns the value that starts there or None, where to continue, and the cost in characters."""
-    try:
-        value, stop = _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError as error:
-        return None, start + 1, error.pos - start + 1
-    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
-        return None, start + 1, len(text)
-    return value, stop, stop - start
+def _is_report(value: Json) -> bool:
+    return bool(REPORT_KEYS & value.keys()) and value.get("status") != STATUS_CHOICES
+
+
+def _builder_result(report: Json) -> BuilderResult:
+    return BuilderResult(
+        status=text_of(report.get("status")),
+        files_created=texts_of(report.get("files_created")),
+        files_modified=texts_of(report.get("files_modified")),
+        tests_written=_bool_or_none(report.get("tests_written")),
+        tests_passed=_bool_or_none(report.get("tests_passed")),
+        implementation_notes=text_of(report.get("implementation_notes")),
+        blockers=texts_of(report.get("blockers")),
+        answers=_answers(list_of(report.get("answers"))),
+    )
 
 
 def _answers(values: Iterable[object]) -> tuple[FindingAnswer, ...]:
@@ -92,43 +66,29 @@ def _answers(values: Iterable[object]) -> tuple[FindingAnswer, ...]:
     entries = [value for value in list(values)[:FINDINGS] if isinstance(value, dict)]
     answers = (
         FindingAnswer(
-            _text(value.get("finding_id")),
-            ANSWERS.get(_text(value.get("kind")).lower(), AnswerKind.UNSPECIFIED),
-            _text(value.get("why")),
+            text_of(value.get("finding_id")),
+            ANSWERS.get(text_of(value.get("kind")).lower(), AnswerKind.UNSPECIFIED),
+            text_of(value.get("why")),
         )
         for value in entries
     )
     return tuple(answer for answer in answers if answer.finding_id)
 
 
-def _findings(values: Iterable[object]) -> tuple[Finding, ...]:
-    """Returns the findings with the ids that the validator repeats; `finding_ids` assigns the others."""
-    found = [_finding(value) for value in list(values)[:FINDINGS]]
-    return tuple(finding for finding in found if finding.issue or finding.file)
-
-
-def _finding(value: object) -> Finding:
-    if not isinstance(value, dict):
-        return Finding("", "", _text(value), "")
-    return Finding(
-        _text(value.get("finding_id") or value.get("id")),
-        _text(value.get("file")),
-        _text(value.get("issue")),
-        _text(value.get("severity")),
-    )
-
-
-def _list(value: object) -> list[object]:
+def list_of(value: object) -> list[object]:
+    """Returns a list as it is, None as an empty list and any other value as a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(text for item in _list(value) if (text := _text(item)))
+def texts_of(value: object) -> tuple[str, ...]:
+    """Returns the non-empty texts of a list or of a single value."""
+    return tuple(text for item in list_of(value) if (text := text_of(item)))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Returns a string stripped, None as an empty string and any other value as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -140,11 +100,6 @@ def _text(value: object) -> str:
 
 
 def _bool_or_none(value: object) -> bool | None:
+    if isinstance(value, str):
+        return _BOOLEANS.get(value.strip().casefold())
     return value if isinstance(value, bool) else None
-
-
-def _number_within(value: object, low: float, high: float) -> float | None:
-    """Returns the value if it is a number within the bounds; None for anything else, NaN included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if low <= value <= high else None

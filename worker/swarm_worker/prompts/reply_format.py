@@ -10,16 +10,16 @@ from functools import lru_cache
 from typing import Final
 
 from swarm_worker.domain.model import Finding
+from swarm_worker.domain.reply_rules import STATUS_CHOICES, VERDICT_CHOICES
 from swarm_worker.prompts.quote import fenced, single_line
 
 FINDINGS: Final = 50
 ID_CHARS: Final = 60
 
-_ENDING: Final = """
-# How to end
-End your last message with exactly one JSON object of this form{choice}, and with nothing after it{more}:
-
-"""
+_ENDING: Final = (
+    "\n# How to end\nEnd your last message with exactly one JSON object of this form, on a line of its own and with "
+    "nothing after it{more}. {choice}\n\n"
+)
 
 
 def builder_ending(findings: Sequence[Finding]) -> str:
@@ -40,7 +40,7 @@ def _for_builder(finding_ids: tuple[str, ...]) -> str:
         for finding_id in finding_ids
     ]
     example: dict[str, object] = {
-        "status": "completed | partial | blocked",
+        "status": STATUS_CHOICES,
         "files_created": ["path"],
         "files_modified": ["path"],
         "tests_written": True,
@@ -48,8 +48,12 @@ def _for_builder(finding_ids: tuple[str, ...]) -> str:
         "implementation_notes": "what you did, what you decided and why, and what those who build on it must know",
         "blockers": [],
     }
+    choice = (
+        "`status` is one of the three words. Any other than `completed`, a blocker, or `tests_passed` false means that "
+        "the task is not done; `tests_passed` is null if there is nothing to test."
+    )
     more = "; `answers` has an entry for each finding that you were given" if answers else ""
-    return _ending(example | ({"answers": answers} if answers else {}), choice="", more=more)
+    return _ending(example | ({"answers": answers} if answers else {}), choice=choice, more=more)
 
 
 @lru_cache(maxsize=16)
@@ -59,19 +63,19 @@ def _for_validator(finding_id: str | None) -> str:
         "issue": "what is wrong, and how it shows",
         "severity": "critical | major | minor",
     }
-    more = "; `critical_issues` is `[]` if you found none"
+    more = "; `critical_issues` is `[]` with PASS, and lists what is wrong with FAIL"
     if finding_id is not None:
         issue = {"finding_id": finding_id, **issue}
         more += ", and `finding_id` stands only with a finding from above that still holds"
     example: dict[str, object] = {
-        "verdict": "PASS | FAIL",
+        "verdict": VERDICT_CHOICES,
         "confidence": 0.9,
         "critical_issues": [issue],
         "test_quality_score": 7,
         "recommendations": ["what would be better"],
         "summary": "your judgement in a few sentences",
     }
-    choice = ", in which `verdict` is the word PASS or the word FAIL (anything else counts as no verdict)"
+    choice = "`verdict` is the word PASS or the word FAIL; anything else counts as no verdict."
     return _ending(example, choice=choice, more=more)
 
 

@@ -134,7 +134,10 @@ def finished(
     lease_id: types.LeaseId, outcome: model.Outcome, ends: Iterable[model.SessionEnd] = ()
 ) -> worker_service_pb2.FinishedAttempt:
     """Returns the outcome as FinishTask sends it and the outbox stores it; `ends` are not recorded yet."""
-    message = task_pb2.Outcome(kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"))
+    message = task_pb2.Outcome(
+        kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"),
+        validation_waived=outcome.validation_waived,
+    )
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")
         message.error = _cut(outcome.failure.error, ISSUE_CHARS)

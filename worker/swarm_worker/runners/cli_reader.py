@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
 from swarm_worker.output.agent_events import EventReader, usage_of
+from swarm_worker.output.json_objects import Json, objects
 from swarm_worker.output.lines import OutputLine
-from swarm_worker.output.replies import Json, objects
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.envelope import WRONG_CALL
 from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error

@@ -10,8 +10,8 @@ from typing import Any, Final
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import Failure, FailureClass, LogKind, SessionLogLine, Usage
 from swarm_worker.output.agent_events import EventReader, usage_of
+from swarm_worker.output.json_objects import Json, objects
 from swarm_worker.output.lines import OutputLine
-from swarm_worker.output.replies import Json, objects
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.evidence_of_work import EvidenceOfWork, agent_error
 from swarm_worker.runners.provider_errors import classify_error, denied_failure
@@ -22,6 +22,7 @@ WRONG_CALL: Final = 2
 INTERRUPTED: Final = 130
 # The only error codes that name a fault of the provider; other faults are named in the message.
 NO_PROVIDER_CODES: Final = ("provider_not_configured", "provider_init_failed")
+ENVELOPE_KEYS: Final = frozenset(("reply", "error"))
 
 
 class EnvelopeReader:
@@ -65,9 +66,13 @@ class EnvelopeReader:
 
     def report(self, stdout: str, *, exit_code: int) -> Report:
         """Judges the session by its envelope; see the invariant."""
-        envelope = next((found for found in reversed(objects(stdout)) if "reply" in found), None)
-        if envelope is None:
+        envelopes = [found for found in objects(stdout) if found.keys() >= ENVELOPE_KEYS]
+        if not envelopes:
             return Report("", self._without_envelope(exit_code))
+        envelope = envelopes[-1]
+        if any(other != envelope for other in envelopes):
+            # A tool that writes to the agent's own output may print an envelope too; none of them can be trusted.
+            return Report("", agent_error(self._plan, f"it printed {len(envelopes)} envelopes that differ"))
         self._envelope_usage = _envelope_usage(envelope)
         if envelope.get("error") is not None:
             return Report("", _failure(envelope["error"]))

@@ -32,6 +32,7 @@ from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.launch import Cause, Launch, OutputSink, RunEnd, RunLimits
 from swarm_worker.supervision.limits_watch import LimitsWatch
 from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.streams import FileTail, Pipes, output_pacer
 
@@ -59,7 +60,7 @@ async def run_guarded(
             await run.start(launch, lock, fence_s=fence.until_s)
         except (OSError, ValueError) as error:
             await lock.wait_free()  # a guard that got the lock still ends
-            reason = getattr(error, "strerror", error)
+            reason = getattr(error, "strerror", None) or error
             return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
         fence.add(run)
         try:
@@ -96,6 +97,7 @@ class GuardedRun:
         self._exit_code: int | None = None
         self._guard_error = ""
         self._tail: FileTail | None = None
+        self._progress_repeats = RepeatFilter()
         self._ended: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
@@ -203,8 +205,10 @@ class GuardedRun:
             self._guard.close()
 
     def _noting_output(self, handler: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        repeats = RepeatFilter()
+
         def on_chunk(chunk: bytes) -> None:
-            self._watch.note_output()
+            self._watch.note_output(is_new=repeats.is_new(chunk))
             handler(chunk)
 
         return on_chunk
@@ -260,7 +264,7 @@ class GuardedRun:
     def _read_progress(self, tail: FileTail) -> bool:
         chunk = tail.read()
         if chunk:
-            self._watch.note_output()
+            self._watch.note_output(is_new=self._progress_repeats.is_new(chunk))
             output_pacer().process(self._sink.progress, chunk)
         return bool(chunk)
 

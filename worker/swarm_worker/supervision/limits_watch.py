@@ -19,15 +19,18 @@ class LimitsWatch:
         self._sink = sink
         self._on_exceeded = on_exceeded
         self._last_output = time.monotonic()
+        self._repeats = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Starts the time of the whole run."""
         self._check(time.monotonic() + self._limits.timeout_s)
 
-    def note_output(self) -> None:
-        """Restarts the time without output."""
-        self._last_output = time.monotonic()
+    def note_output(self, *, is_new: bool = True) -> None:
+        """Restarts the time without output, unless the output only repeats what was printed before."""
+        self._repeats = not is_new
+        if is_new:
+            self._last_output = time.monotonic()
 
     def cancel(self) -> None:
         """Stops the timer."""
@@ -42,7 +45,8 @@ class LimitsWatch:
             self._on_exceeded(Cause.TIMEOUT, "")
             return
         if now >= self._last_output + stall_s:
-            self._on_exceeded(Cause.STALL, f"silent for {stall_s:g} s")
+            silent = "repeating itself, with nothing new" if self._repeats else "silent"
+            self._on_exceeded(Cause.STALL, f"{silent} for {stall_s:g} s")
             return
         # Not later than the plain limit, since the stall factor can shrink meanwhile.
         wait_s = min(deadline - now, self._last_output + stall_s - now, limits.stall_s or math.inf)

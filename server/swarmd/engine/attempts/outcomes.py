@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from swarmd.domain.completion import missing_proof
 from swarmd.domain.decision import RESULTS, Decision, RetryRule, decide, decide_lost, release
+from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -14,10 +16,12 @@ from swarmd.domain.model import (
     Lease,
     OrderAction,
     Outcome,
+    OutcomeKind,
     Task,
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -29,8 +33,10 @@ from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
+from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
+REHEARSED: Final = "rehearsed: no model did this work"
 # This many workers must have been refused before a runner is paused everywhere.
 SEVERAL_WORKERS: Final = 2
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
@@ -70,10 +76,14 @@ class Outcomes:
         self._rule = RetryRule(backoff, entropy.chance)
 
     def finish(self, tx: Tx, worker: WorkerName, lease_id: str, outcome: Outcome) -> FinishResult:
-        """Ends the attempt by its outcome, or archives an outcome that comes too late."""
+        """Ends the attempt by its outcome, or archives an outcome that comes too late.
+
+        Raises: InvalidRequest if the outcome is a completion without proof.
+        """
         record = leases.find(tx, worker, lease_id)
         if record is None:
             return FinishResult(Disposition.UNKNOWN, None)
+        _refuse_unproven(tx, record, outcome)
         if record.outcome is not None:
             return self._finish_late(tx, record, outcome)
         decision = decide(
@@ -111,14 +121,7 @@ class Outcomes:
     ) -> Task:
         """Writes a decision: the end of the attempt, the transition of the task, and all that follows from both."""
         lease = record.lease
-        attempts.end(
-            tx,
-            lease,
-            decision.ended_as,
-            failure_class=decision.failure_class,
-            error=decision.error,
-            reported=outcome if decision.keeps_report else None,
-        )
+        _end_attempt(tx, lease, decision, outcome)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
@@ -130,7 +133,7 @@ class Outcomes:
             _EVENTS[decision.transition],
             worker=lease.worker,
             cause=decision.cause,
-            detail=decision.detail,
+            detail=decision.detail or self._rehearsal_note(lease.worker, decision.transition),
             **decision.update,
         )
         if decision.update.get("backoff_s"):
@@ -138,7 +141,15 @@ class Outcomes:
         self._dispatcher.mark_free_by_name(lease.worker)
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
+        if decision.holds_worker_s:  # last, since a write that fails after it would leave the hold
+            self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
+
+    def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
+        """Returns a note for the event of a completion that no model has worked for."""
+        member = self._live.members.get(worker)
+        rehearsed = member is not None and rehearses(member.identity)
+        return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
 
     def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
         """Pauses the runner at this worker, and everywhere if enough workers say the same."""
@@ -185,6 +196,17 @@ def _earlier_findings(tx: Tx, task: Task, outcome: Outcome) -> Sequence[Sequence
     return attempts.last_findings(tx, task.key, limit=min(2, task.failures))
 
 
+def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | None) -> None:
+    attempts.end(
+        tx,
+        lease,
+        decision.ended_as,
+        failure_class=decision.failure_class,
+        error=decision.error,
+        reported=outcome if decision.keeps_report else None,
+    )
+
+
 def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
     """Returns whether the workers whose runner is paused are enough to pause it everywhere.
 
@@ -198,3 +220,18 @@ def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker
 
 def _record_pause(tx: Tx, lease: Lease, cause: str) -> None:
     events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
+
+
+def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
+    """Refuses a completion without its proof.
+
+    Raises: InvalidRequest.
+    """
+    lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
+    validate = None
+    if outcome.kind is OutcomeKind.COMPLETED and lacks_verdict:
+        validate = views.definition(tx, record.task.key).validate
+    # An attempt that has ended did have a go, or is archived whatever its task's status is now.
+    status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
+    if fault := missing_proof(outcome, status, validate=validate):
+        raise InvalidRequest("finished.outcome", fault)

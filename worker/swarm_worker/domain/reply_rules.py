@@ -1,0 +1,72 @@
+"""Rules for the final JSON of builders and validators: which words mean success, and which values mean nothing.
+
+Invariant: a reply counts as success only if nothing in it says otherwise.
+"""
+
+import re
+from typing import Final
+
+from swarm_worker.domain.model import BuilderResult
+
+# The examples in prompts list all choices, so an agent that echoes its prompt reports nothing.
+STATUS_CHOICES: Final = "completed | partial | blocked"
+VERDICT_CHOICES: Final = "PASS | FAIL"
+
+COMPLETED_WORDS: Final = frozenset(
+    ("completed", "complete", "done", "finished", "success", "succeeded", "successful", "ok", "passed")
+)
+BLOCKED_WORDS: Final = frozenset(("blocked", "needs_input", "needs input", "partial"))
+_NOTHING: Final = frozenset(
+    (
+        "",
+        "none",
+        "no",
+        "nothing",
+        "n/a",
+        "na",
+        "nil",
+        "null",
+        "false",
+        "0",
+        "{}",
+        "[]",
+        "no blockers",
+        "no issues",
+    )
+)
+
+
+def means_nothing(text: str) -> bool:
+    """Returns True for a placeholder in a list that should be empty, such as "none" or "n/a"."""
+    return text.strip().strip(".-").strip().casefold() in _NOTHING
+
+
+def is_completed_status(status: str) -> bool:
+    """Returns True if a builder's status is absent or a word for success; case and spacing are ignored."""
+    word = " ".join(re.split(r"[\s_-]+", status.casefold())).strip(" .!")
+    return word in COMPLETED_WORDS or not word
+
+
+def real_blockers(result: BuilderResult) -> tuple[str, ...]:
+    """Returns the builder's blockers without placeholders."""
+    return tuple(blocker for blocker in result.blockers if not means_nothing(blocker))
+
+
+def names_blockers(result: BuilderResult) -> bool:
+    """Returns True if the builder says that it is blocked, by its status or by a blocker."""
+    return bool(real_blockers(result)) or result.status.strip().casefold() in BLOCKED_WORDS
+
+
+def unfinished_reason(result: BuilderResult) -> str:
+    """Returns why the builder's own report denies that the task is completed; empty if it does not."""
+    blockers = real_blockers(result)
+    if not is_completed_status(result.status):
+        reason = f"the builder reports {result.status!r}"
+    elif blockers:
+        reason = "the builder reports blockers"
+    elif result.tests_passed is False:
+        reason = "the builder reports that tests fail"
+    else:
+        return ""
+    details = "; ".join(blockers) or result.implementation_notes
+    return f"{reason}: {details}" if details else reason
