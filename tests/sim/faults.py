@@ -29,7 +29,8 @@ class Faults:
     def start(self) -> None:
         """Schedules the first fault."""
         self._schedule()
-        self._schedule_stopped_guard()
+        if self._all.setting.stopped_guards:
+            self._schedule_stopped_guard()
 
     def stop(self) -> None:
         """Ends all faults: frozen processes go on, and dead ones start again."""

@@ -54,6 +54,8 @@ class Setting:
     chaos_s: float = 380.0
     # Seconds between two faults, and between two actions of operators.
     fault_every_s: float = 12.0
+    # Whether sessions stop their guards.
+    stopped_guards: bool = True
     verb_every_s: float = 10.0
     heartbeat_s: float = 5.0
     suspect_after_s: float = 15.0
