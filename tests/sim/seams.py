@@ -79,7 +79,7 @@ class SimSupervisor:
         await asyncio.sleep(0.1)
         self.machine.kill_orphans()
 
-    async def kill_orphans(self, cgroup: str) -> KillReceipt:
+    async def kill_orphans(self, cgroup: str, marks: frozenset[bytes]) -> KillReceipt:
         """Kills what a lost guard has left."""
         await asyncio.sleep(0.1)
         return KillReceipt("subreaper", self.machine.kill_orphans())
