@@ -73,7 +73,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     if config.slots > 1 and has_repository(root):
         _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
-    endpoint = Endpoint(server, find_token(config.token_file), config.tls_ca, config.tls_cert, config.tls_key)
+    token = find_token(config.token_file, projects=(root,))
+    endpoint = Endpoint(server, token, config.tls_ca, config.tls_cert, config.tls_key)
     if endpoint.proxy_variable:
         _log.info("the server is reached through a proxy", variable=endpoint.proxy_variable)
     with state_folder(config.state_dir, name=config.name) as folder:

@@ -85,6 +85,11 @@ _CONNECTION_FAILURES: Final = (
     _ConnectionFailure(
         ("hostname verification",), "the certificate of {server} names another host", "check --server"
     ),
+    _ConnectionFailure(
+        ("socket closed",),
+        "{server} closes the connection",
+        "give --tls-ca if it wants TLS, --tls-cert and --tls-key if it asks for a certificate",
+    ),
     _ConnectionFailure(("expired",), "the certificate of {server} has expired", "give the server a new one"),
     _ConnectionFailure(
         ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"

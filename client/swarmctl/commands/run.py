@@ -9,10 +9,13 @@ import typer
 from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
+from amplifier_swarm.old_state import server_state
+from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import RunnerName
-from swarmctl.cli.arguments import PlanFile
+from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
+from swarmctl.console import print_err
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
@@ -28,12 +31,8 @@ def run(
     file: PlanFile,
     *,
     workers: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="How many workers.")] = 3,
-    project_root: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the work is done.", file_okay=False)
-    ] = Path(),
-    db: Annotated[
-        Path, typer.Option(metavar="FILE", help="The database; what else must last is kept beside it.")
-    ] = Path(".swarm/swarm.db"),
+    project_root: ProjectRoot = Path(),
+    db: DatabaseFile = STATE / "swarm.db",
     dashboard: Annotated[
         str, typer.Option(metavar="HOST:PORT|off", help="Where to serve it; port 0 takes a free one.")
     ] = "127.0.0.1:0",
@@ -55,7 +54,7 @@ def run(
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
-        paths=RunPaths(db.absolute()),
+        paths=_paths(db, project_root),
         workers=workers,
         project_root=project_root,
         dashboard=dashboard,
@@ -69,6 +68,16 @@ def _check_runner(runner: str) -> None:
     """Raises ProgramExit if no Amplifier is installed that the workers could choose."""
     if runner == RunnerName.AUTO and not (agent_path(os.environ, os.environ) or cli_path(os.environ)):
         raise no_amplifier()
+
+
+def _paths(db: Path, project_root: Path) -> RunPaths:
+    """Returns the files of the run; moves those that an earlier version kept in the project."""
+    if not db.is_relative_to(STATE):
+        return RunPaths(db.absolute())
+    found = server_state(project_state(project_root))
+    if found.note:
+        print_err(f"swarmctl: {found.note}")
+    return RunPaths(found.state.path(db), found.state)
 
 
 def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags, workers: int) -> None:

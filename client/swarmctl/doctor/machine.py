@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from amplifier_swarm.credentials import TOKEN_PLACE, find_token
+from amplifier_swarm.credentials import discovered_token_file, find_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.text import one_line
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
@@ -106,8 +106,7 @@ def state_check(folder: Path) -> Check:
 
 def token_check(token_file: Path | None) -> Check | None:
     """Checks that the token is readable, by its owner alone; returns None where no token is found."""
-    found = any((folder / TOKEN_PLACE).exists() for folder in (Path.cwd(), *Path.cwd().parents))
-    if token_file is None and not os.environ.get("SWARM_TOKEN") and not found:
+    if token_file is None and not os.environ.get("SWARM_TOKEN") and discovered_token_file() is None:
         return None
     try:
         find_token(token_file)

@@ -51,7 +51,7 @@ def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorS
         assert worker == shlex.split(
             f"--server {fake.operator.address} --project-root . --prompts {state}/run-prompts "
             f"--accept-prompts none --name worker-{number} "
-            f"--state-dir {state}/workers --token-file {state}/token --exit-when-done"
+            f"--state-dir {state}/workers --token-file {state}/worker-token --exit-when-done"
         )
 
 
