@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import WireError
 from amplifier_swarm.proxy import BYPASS_VARIABLES, VARIABLES
+from amplifier_swarm.state_paths import project_state
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from support.operator import TOKEN, FakeOperator
@@ -119,7 +120,8 @@ def test_before_a_run_no_server_is_looked_for(alone: Ctl, monkeypatch: pytest.Mo
 
     assert code == 0
     assert not {"server", "token", "token file"} & set(checks)
-    assert checks["state folder"]["found"] == ".swarm is not there yet; the first start makes it"
+    state = project_state(Path()).folder
+    assert checks["state folder"]["found"] == f"{state} is not there yet; the first start makes it"
 
 
 def test_without_a_token_the_server_can_not_be_asked(alone: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def retry(tx: Tx, name: str, *, despite_survivors: bool = False) -> RetryResult:
 
     Raises:
         InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
-            processes of its last attempt that could not be ended (unless `despite_survivors`).
+            processes that could not be ended, unless `despite_survivors` is set.
     """
     task = lookup.resolve(tx, name)
     if task.status is TaskStatus.COMPLETED:
