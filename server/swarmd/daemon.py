@@ -151,12 +151,14 @@ def _open(path: Path, clock: SystemClock) -> Database:
     refuse_foreign(path)
     try:
         restoring.finish(path)
-        if not path.exists():
-            # After a loss of the state folder this line shows that the swarm begins from nothing.
-            _log.info("making a new database", db=str(path))
-        return Database(path, wall_us=clock.wall_us)
+        is_new = not path.exists()
+        db = Database(path, wall_us=clock.wall_us)
     except DatabaseUnusable as error:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
+    if is_new:
+        # After a loss of the state folder this line shows that the swarm begins from nothing.
+        _log.info("made a new database", db=str(path))
+    return db
 
 
 async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:

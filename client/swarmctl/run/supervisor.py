@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ from swarmctl.run.child_process import Child
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
+from swarmctl.run.prompts import hand_down
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
@@ -82,6 +83,8 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
     """Runs a plan to its end; returns OK only if every task is completed."""
     messages, paths = MessageQueue(), settings.paths
     paths.make()
+    pinned = hand_down(settings.project_root, paths.prompts)
+    settings = replace(settings, worker_flags=(*settings.worker_flags, *pinned))
     with messages.signals_as_messages(), ExitStack() as stack:
         server = stack.enter_context(
             PrivateServer(settings.programs, paths, settings.dashboard, messages, notify=settings.notify)

@@ -126,6 +126,8 @@ class WorkerServiceServicer(object):
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
         leases when it was last heard. Retry: it may be a connection that is dead already.
+        * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+        real work. See `allow_rehearsal`.
         * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
         * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
         """

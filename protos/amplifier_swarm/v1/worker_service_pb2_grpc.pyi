@@ -70,6 +70,8 @@ class WorkerServiceStub:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
+    * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+      real work. See `allow_rehearsal`.
     * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
@@ -143,6 +145,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
+    * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+      real work. See `allow_rehearsal`.
     * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
@@ -219,6 +223,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
           leases when it was last heard. Retry: it may be a connection that is dead already.
+        * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+          real work. See `allow_rehearsal`.
         * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
         * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
         """

@@ -46,7 +46,8 @@ def read(message: task_pb2.Outcome) -> Outcome:
     kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
     failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
     verdict_passed = message.verdict.passed if message.HasField("verdict") else None
-    if fault := contradiction(kind, failure_class, verdict_passed=verdict_passed):
+    severities = [finding.severity for finding in message.verdict.findings]
+    if fault := contradiction(kind, failure_class, verdict_passed=verdict_passed, severities=severities):
         raise InvalidRequest("finished.outcome", fault)
     return Outcome(
         kind=kind,

@@ -54,7 +54,7 @@ async def run_guarded(
             await run.start(launch, lock, fence_s=fence.until_s)
         except (OSError, ValueError) as error:
             await lock.wait_free()  # a guard that got the lock still ends
-            reason = getattr(error, "strerror", error)
+            reason = getattr(error, "strerror", None) or error
             return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
         fence.add(run)
         try:
