@@ -34,13 +34,15 @@ def is_stopped(pid: int) -> bool:
 def end_guard(guard: Process, *, timeout_s: float = UNKILLABLE_S) -> set[Process]:
     """Kills everything below the guard, and then the guard; returns what did not end.
 
-    With survivors, the guard is continued instead of killed, since it still holds them.
+    With survivors, the guard is continued instead of killed, since it still holds them. The guard is not stopped here:
+    its fork server would continue it.
     """
     deadline = time.monotonic() + timeout_s
-    empty_looks = 0
+    empty_looks, seen = 0, set[Process]()
     while empty_looks < EMPTY_LOOKS:
-        send_signal(guard, signal.SIGSTOP)  # again each time: the session or the fork server may continue it
-        alive = descendants(guard.pid) if _is_alive(guard) else set()
+        # A guard that ends meanwhile has proven its end, unless somebody killed it.
+        alive = descendants(guard.pid) if is_alive(guard) else {each for each in seen if is_alive(each)}
+        seen |= alive
         if alive and time.monotonic() > deadline:
             send_signal(guard, signal.SIGCONT)
             return alive
@@ -51,7 +53,8 @@ def end_guard(guard: Process, *, timeout_s: float = UNKILLABLE_S) -> set[Process
     return set()
 
 
-def _is_alive(process: Process) -> bool:
+def is_alive(process: Process) -> bool:
+    """Returns whether that very process runs or is stopped."""
     found = stat(process.pid)
     return found is not None and found.process == process and found.state not in DEAD_STATES
 
