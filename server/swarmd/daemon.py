@@ -100,10 +100,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     Raises:
         ProgramExit: the server can't start.
     """
-    tls = read_tls(config)
-    require_tls_or_loopback(config.listen, "--listen", tls)
-    if config.dashboard != OFF:
-        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    tls = _read_tls(config)
     targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
@@ -135,6 +132,15 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
         yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
+
+
+def _read_tls(config: ServerConfig) -> Tls | None:
+    """Returns the server's certificates; refuses an address that needs them if there are none."""
+    tls = read_tls(config)
+    require_tls_or_loopback(config.listen, "--listen", tls)
+    if config.dashboard != OFF:
+        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    return tls
 
 
 def _policy(config: ServerConfig) -> EnginePolicy:

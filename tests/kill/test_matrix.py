@@ -1,4 +1,4 @@
-"""Nine ways to escape against eight ways to be ended, for each containment level: nothing survives.
+"""Ten ways to escape against eight ways to be ended, for each containment level: nothing survives.
 
 The processes write down their own numbers, and the tests look for those. Each test runs all styles at once.
 `pytest tests/kill` prints how long each way took.

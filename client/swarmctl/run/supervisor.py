@@ -120,11 +120,9 @@ class _Run:
         self._stub = connection.stub
         self._messages = messages
         self._stop_level = StopLevel.NOT_REQUESTED
-        # The end of the wait for the workers, on the monotonic clock.
-        self._deadline: float | None = None
+        self._deadline: float | None = None  # of the wait for the workers, on the monotonic clock
         self._reported: set[str] = set()
-        # The number of the last event that was shown.
-        self._last_seq = 0
+        self._last_seq = 0  # of the last event that was shown
 
     def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
         """Imports the plan and runs the workers to their end; returns the tasks in their final state."""
