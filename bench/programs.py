@@ -59,7 +59,7 @@ def start_swarmd(found: Stage, *flags: str, slow_fsync: bool = False) -> Running
     else:
         program = found.start("swarmd", *argv, program="swarmd")
     found.address = program.ready()["grpc"]
-    token = (found.folder / ".swarm" / "token").read_text().strip()
+    token = (found.state / "token").read_text().strip()
     return Running(program, Endpoint(found.address, token))
 
 

@@ -43,7 +43,7 @@ def main() -> None:
 
 def swarm_arguments() -> Sequence[str]:
     """Returns the one command of the demo: a private swarmd, three workers, the plan, the progress."""
-    project, database = PROJECT.relative_to(ROOT), (DEMO / ".swarm" / "swarm.db").relative_to(ROOT)
+    project, database = PROJECT.relative_to(ROOT), (DEMO / "state" / "swarm.db").relative_to(ROOT)
     places = ("--project-root", str(project), "--db", str(database))
     return ("run", PLAN, "--workers", "3", "--runner", "embedded", *places)
 

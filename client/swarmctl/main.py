@@ -15,11 +15,12 @@ from amplifier_swarm.program import check_working_directory, exit_for_limit
 from amplifier_swarm.standard_streams import open_closed_streams
 from amplifier_swarm.text import is_utf8, one_line, printable
 from swarmctl.cli.options import (
-    DEFAULT_SERVER,
     NoColorOption,
     OutputOption,
     ServerOption,
     TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
     TokenFileOption,
     merged_options,
 )
@@ -99,9 +100,11 @@ def _print_version(value: bool) -> None:  # noqa: FBT001  # Typer calls it
 def _root(
     context: typer.Context,
     *,
-    server: ServerOption = DEFAULT_SERVER,
+    server: ServerOption = "",
     token_file: TokenFileOption = None,
     tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     output: OutputOption = Output.TABLE,
     no_color: NoColorOption = False,
     _version: Annotated[

@@ -2,23 +2,24 @@
 
 import os
 import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.program import check_working_directory
+from amplifier_swarm.state_paths import PROJECT_FOLDER, TOKEN, states_from, working_folder
 from amplifier_swarm.text import one_line
 from amplifier_swarm.text_files import NotText, decode
 
-TOKEN_PLACE: Final = Path(".swarm") / "token"
 VARIABLE: Final = "SWARM_TOKEN"
 _MAX_BYTES: Final = 4096
 _OTHERS_READ: Final = stat.S_IRWXO
 _GROUP_READS: Final = stat.S_IRWXG
 
 
-def find_token(token_file: Path | None) -> str:
-    """Returns the token: of the given file, else of $SWARM_TOKEN, else of `.swarm/token` here or in a parent.
+def find_token(token_file: Path | None, *, projects: Sequence[Path] = ()) -> str:
+    """Returns the token: of the given file, else of $SWARM_TOKEN, else the one of the nearest project.
 
     Raises:
         ProgramExit: There is no token, or other users may read its file.
@@ -27,15 +28,28 @@ def find_token(token_file: Path | None) -> str:
         return read_token(token_file)
     if text := os.environ.get(VARIABLE, "").strip():
         return _parse(text, f"the variable {VARIABLE}")
-    check_working_directory()
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / TOKEN_PLACE).exists():
-            return read_token(folder / TOKEN_PLACE)
+    if (file := discovered_token_file(projects)) is not None:
+        return read_token(file)
     raise ProgramExit(
         ExitCode.UNAUTHENTICATED,
-        "no token: neither --token-file nor SWARM_TOKEN is set, and there is no .swarm/token here or above",
+        "no token: neither --token-file nor SWARM_TOKEN is set, and no swarm was started here or above",
         hint="run it where swarmd was started, or give --token-file",
     )
+
+
+def discovered_token_file(projects: Sequence[Path] = ()) -> Path | None:
+    """Returns the token file of the project that the working directory lies in; None if there is none.
+
+    `projects` are further places to look from. A token that lies in the project itself, where `--db` puts it
+    on request, is found too.
+    """
+    for start in (working_folder(), *projects):
+        for state in states_from(start):
+            for file in (state.folder / TOKEN, state.project / PROJECT_FOLDER / TOKEN):
+                with suppress(OSError):
+                    if file.exists():
+                        return file
+    return None
 
 
 def read_token(path: Path, *, variable: str = VARIABLE) -> str:

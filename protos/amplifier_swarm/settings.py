@@ -165,8 +165,17 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def path(text: str) -> Path:
-    """Parses a path; `~` is the home folder."""
-    return Path(text).expanduser()
+    """Parses a path; `~` and `~user` are home folders.
+
+    Raises:
+        ValueError: There is no such user, or the user has no home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        user = text.partition("/")[0]
+        missing = "this user has no home folder" if user == "~" else f"there is no user {user[1:]}"
+        raise ValueError(f"{missing}; for a file of that name write ./{text}") from None
 
 
 class _Parser(argparse.ArgumentParser):

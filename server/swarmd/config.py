@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.settings import integer, number, path, setting
+from amplifier_swarm.state_paths import STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,7 @@ class ServerConfig:
     """The settings that the operator of the server has chosen."""
 
     db: Path = setting(
-        Path(".swarm/swarm.db"), "The database file; created if it does not exist", parse=path, metavar="FILE"
+        STATE / "swarm.db", "The database file; created if it does not exist", parse=path, metavar="FILE"
     )
     restore: Path | None = setting(
         None, "Put this backup in place of the database, which is kept beside it, and exit",

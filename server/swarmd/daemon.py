@@ -15,6 +15,7 @@ import structlog
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
@@ -43,7 +44,6 @@ from swarmd.wire.reads import Reads
 # The time that calls in flight get; streams have ended by then.
 STOP_GRACE_S: Final = 2.0
 CHECK_INTERVAL_S: Final = 1.0
-STOP_FILE: Final = "EMERGENCY_STOP"
 OFF: Final = "off"
 
 _log = structlog.get_logger("swarmd")
@@ -59,8 +59,8 @@ class ServerAddresses:
     db: Path
 
 
-async def run(config: ServerConfig) -> None:
-    """Serves until SIGTERM or SIGINT.
+async def run(config: ServerConfig, project: ProjectState | None = None) -> None:
+    """Serves until SIGTERM or SIGINT; announces the address to clients of the project, if there is one.
 
     Raises:
         ProgramExit: the server can't start, or can't go on.
@@ -70,7 +70,10 @@ async def run(config: ServerConfig) -> None:
     loop.set_exception_handler(LoopErrors())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serve(config) as (serving, swarm):
+    async with contextlib.AsyncExitStack() as stack:
+        serving, swarm = await stack.enter_async_context(serve(config))
+        if project is not None:
+            stack.enter_context(project.announced(serving.address))
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
         print_line(f"swarmd ready {line}")  # scripts wait for it
         await _wait_first(stop.wait(), swarm.db.failed.wait())
@@ -97,16 +100,14 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     Raises:
         ProgramExit: the server can't start.
     """
-    tls = read_tls(config)
-    require_tls_or_loopback(config.listen, "--listen", tls)
-    if config.dashboard != OFF:
-        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    tls = _read_tls(config)
     targets = read_targets(config.notify)
     path = database_path(config.db)
     async with contextlib.AsyncExitStack() as stack:
         sender = await stack.enter_async_context(run_sender(targets))
         lock = lock_database(path)
         stack.callback(lock.release)
+        _shield(path)
         clock = SystemClock()
         db = _open(path, clock)
         stack.push_async_callback(db.close)
@@ -133,6 +134,15 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
 
 
+def _read_tls(config: ServerConfig) -> Tls | None:
+    """Returns the server's certificates; refuses an address that needs them if there are none."""
+    tls = read_tls(config)
+    require_tls_or_loopback(config.listen, "--listen", tls)
+    if config.dashboard != OFF:
+        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    return tls
+
+
 def _policy(config: ServerConfig) -> EnginePolicy:
     return EnginePolicy(
         HeartbeatPolicy(
@@ -145,6 +155,11 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         Backoff(config.retry_backoff, config.retry_backoff_max),
         LogLimits(config.session_log_head, config.session_log_tail),
     )
+
+
+def _shield(db: Path) -> None:
+    if warning := shield_database(db):
+        _log.warning(warning, db=str(db), hint="pass a --db in a folder of its own")
 
 
 def _open(path: Path, clock: SystemClock) -> Database:

@@ -3,15 +3,18 @@
 import asyncio
 import gc
 import os
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
+from amplifier_swarm.old_state import server_state
 from amplifier_swarm.program import check_threads, run_main
 from amplifier_swarm.settings import read_settings
-from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.standard_streams import print_error, print_line
+from amplifier_swarm.state_paths import STATE, ProjectState, make_state_folder, project_state, working_folder
 from amplifier_swarm.text import is_utf8, printable
 from swarmd.config import ServerConfig
 
@@ -34,6 +37,7 @@ def _run() -> int:
     config = read_settings(
         ServerConfig, program=PROGRAM, prefix="SWARMD", summary=SUMMARY, version=__version__
     )
+    config, project = _with_database(config)
     if not is_utf8(str(config.db.absolute())):
         raise ProgramExit(
             ExitCode.USAGE,
@@ -59,8 +63,24 @@ def _run() -> int:
     check_threads(THREADS)
     raise_descriptor_limit()  # each connection needs one
     gc.set_threshold(*GC_THRESHOLDS)
-    asyncio.run(daemon.run(config))
+    asyncio.run(daemon.run(config, project))
     return ExitCode.OK
+
+
+class _Located(NamedTuple):
+    config: ServerConfig
+    project: ProjectState | None
+
+
+def _with_database(config: ServerConfig) -> _Located:
+    """Replaces a default database by that of the project, and moves there what an earlier version left."""
+    if not config.db.is_relative_to(STATE):
+        return _Located(config, None)
+    found = server_state(project_state(working_folder()))
+    if found.note:
+        print_error(f"{PROGRAM}: {found.note}")
+    make_state_folder(found.state)
+    return _Located(replace(config, db=found.state.path(config.db)), found.state)
 
 
 if __name__ == "__main__":

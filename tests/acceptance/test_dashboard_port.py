@@ -26,7 +26,7 @@ def redirect_of(link: str) -> str:
 def test_a_link_opens_the_dashboard_once_and_sigterm_ends_it_under_open_viewers(swarm: Stage) -> None:
     server = swarm.swarmd("--dashboard", "127.0.0.1:0")
     dashboard = server.ready()["dashboard"]
-    token = (swarm.folder / ".swarm" / "token").read_text().strip()
+    token = (swarm.state / "token").read_text().strip()
 
     done = swarm.ctl("dashboard")
     link = done.stdout.strip()

@@ -11,18 +11,19 @@ import pytest
 
 from support.ledger import Ledger
 from support.plans import write_plan
-from support.programs import BIN, ROOT, Stage, environment
+from support.programs import BIN, ROOT, Stage
 
 
 def run(swarm: Stage, *argv: str, **env: str) -> tuple[int, str]:
     """Returns the exit code and the stderr of a program that must fail."""
     done = subprocess.run(
         [str(BIN / argv[0]), *argv[1:]], cwd=swarm.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=60, env=environment() | env, check=False,
+        timeout=60, env=swarm.environment() | env, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    said = done.stderr.replace(swarm.address or "no address", "ADDRESS").replace(str(swarm.folder), "FOLDER")
+    said = done.stderr.replace(swarm.address or "no address", "ADDRESS").replace(str(swarm.state), "STATE")
+    said = said.replace(str(swarm.folder), "FOLDER")
     said = re.sub(r"pid \d+", "pid PID", said)
     return done.returncode, said
 
@@ -43,7 +44,7 @@ def test_no_token(swarm: Stage) -> None:
 
     assert code == 6
     assert line == (
-        "swarmctl: no token: neither --token-file nor SWARM_TOKEN is set, and there is no .swarm/token here or"
+        "swarmctl: no token: neither --token-file nor SWARM_TOKEN is set, and no swarm was started here or"
         " above; run it where swarmd was started, or give --token-file\n"
     )
 
@@ -124,8 +125,8 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "a second server": (
         ("swarmd", "--listen", "127.0.0.1:0"), 3,
-        ("swarmd: FOLDER/.swarm/swarm.db: another swarmd has this database open (pid PID);"
-        " use that one, or give another --db"),
+        ("swarmd: STATE/swarm.db: another swarmd has this database open (pid PID);"
+        " use the server that runs, or give another --db"),
     ),
     "an open bind": (
         ("swarmd", "--db", "other/swarm.db", "--listen", "0.0.0.0:7433"), 2,
@@ -158,7 +159,7 @@ def served(swarm: Stage) -> Stage:
     write_plan(swarm.folder / "plan.yaml", {"build": []})
     swarm.swarmd()
     swarm.ctl("import", "plan.yaml")
-    token = (swarm.folder / ".swarm" / "token").read_text()
+    token = (swarm.state / "token").read_text()
     made = swarm.ctl("token", "create", "--role", "viewer", "-o", "json").stdout
     viewer = re.search(r"swt1_viewer_\w+_[\w-]+", made)
     assert viewer

@@ -46,7 +46,7 @@ def test_a_run_reports_failures_and_its_end(on: Stage, hook: Webhook) -> None:
     assert "Nothing is left to do: 1 completed, 1 failed" in messages
     assert messages.count("Nothing is left") == 1
     assert "Good" not in messages
-    logs = "".join(path.read_text() for path in (on.folder / ".swarm").rglob("*.log"))
+    logs = "".join(path.read_text() for path in on.state.rglob("*.log"))
     assert "s3cret-path" not in done.stderr + logs
 
 
@@ -115,4 +115,4 @@ def test_a_wrong_address_is_refused_before_any_file_is_written(
 
     assert server.process.wait(30) == 2
     assert server.said() == f"{line}\n"
-    assert not (on.folder / ".swarm").exists()
+    assert not on.state.exists()

@@ -110,7 +110,7 @@ def test_a_result_that_came_while_the_server_was_down_is_delivered_by_the_next_l
     until(lambda: ledger.starts("a") == 1, "the session began")
     server.kill()
     hold.unlink()
-    outbox = swarm.folder / ".swarm" / "worker" / "w" / "outbox"
+    outbox = swarm.worker_state / "w" / "outbox"
     until(lambda: list(outbox.glob("*")), "the outcome is in the outbox")
 
     worker.kill()

@@ -41,5 +41,5 @@ def test_d18_a_task_that_kills_its_worker_fails_as_such_and_all_others_are_compl
     notes = [line for line in run.said().splitlines() if "was ended by SIGKILL" in line]
     assert len(notes) == LOSSES
     assert all(" starting it again in " in note for note in notes)
-    names = {path.name for path in (swarm.folder / ".swarm" / "workers").iterdir() if path.is_dir()}
+    names = {path.name for path in swarm.worker_state.with_name("workers").iterdir() if path.is_dir()}
     assert names == {"worker-1", "worker-2"}, "no name grows"

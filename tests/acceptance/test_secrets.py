@@ -50,7 +50,7 @@ def test_no_secret_of_a_session_is_kept_logged_shown_or_in_any_command_line(
     swarm.ctl("import", "plan.yaml")
     argv = ("--runner", "command", "--no-validation", "--pass-env", "PLANTED_API_KEY", "--log-level", "debug")
     worker = swarm.worker("w1", *argv, "--builder-command", f"python3 {swarm.folder / 'session.py'}")
-    token = (swarm.folder / ".swarm" / "token").read_text().strip()
+    token = (swarm.state / "token").read_text().strip()
     secrets = (PASSED, LOOKS, token.split("_", 3)[3])
 
     until((swarm.project / "prints").exists, "the session has printed")
@@ -68,7 +68,7 @@ def test_no_secret_of_a_session_is_kept_logged_shown_or_in_any_command_line(
     assert "[secret]" in logs
     assert "can't go on with [secret] and [secret]" in answers
     assert [secret for secret in secrets if secret in shown_to_all + said] == []
-    own = {swarm.folder / "session.py", swarm.folder / ".swarm" / "token"}
+    own = {swarm.folder / "session.py", swarm.state / "token"}
     kept = [file for file in swarm.folder.rglob("*") if file.is_file() and file not in own]
     assert any(file.name == "swarm.db" for file in kept)
     leaks = [(file, secret) for file in kept for secret in secrets if secret.encode() in file.read_bytes()]

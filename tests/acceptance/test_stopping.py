@@ -62,7 +62,7 @@ def stranger() -> Iterator["subprocess.Popen[bytes]"]:
 def register_former_worker(swarm: Stage, pid: int) -> None:
     """Registers a worker with this process id and disconnects it."""
     swarm.ctl("pause")  # otherwise it would get a task
-    token = (swarm.folder / ".swarm" / "token").read_text().strip()
+    token = (swarm.state / "token").read_text().strip()
     with dial_blocking(Endpoint(swarm.address, token)) as channel:
         request = ClaimTaskRequest(
             worker="old", incarnation="1", instance="1", slots=1, runner="none", pid=pid
@@ -139,7 +139,7 @@ def test_a_server_shuts_down_at_once_on_sigterm_and_sessions_go_on(swarm: Stage)
 
     assert server.end() == 0
     (swarm.project / "go").touch()
-    outbox = swarm.folder / ".swarm" / "worker" / "w" / "outbox"
+    outbox = swarm.worker_state / "w" / "outbox"
     until(lambda: list(outbox.glob("*")), "the session has ended meanwhile, and its outcome waits")
     assert ledger.starts("b") == 0
     swarm.swarmd()

@@ -64,7 +64,7 @@ class Arena:
 
     def outbox(self, number: int) -> list[Path]:
         """Returns the outcomes that a worker has not delivered."""
-        folder = self.stage.folder / ".swarm" / "worker" / f"w{number}" / "outbox"
+        folder = self.stage.worker_state / f"w{number}" / "outbox"
         return [path for path in folder.glob("*") if path.is_file()]
 
     def _hit(self, fault: Fault, number: int) -> None:

@@ -84,7 +84,7 @@ def play(
         harms = _Timeline(found, ledger, traits, steps, say).run()
         _settle(found, ledger, goal)
         _end(found, ledger)
-    record = audit.read(folder / ".swarm" / "swarm.db")
+    record = audit.read(found.stage.state / "swarm.db")
     harms += [Harm(from_s - 1.0, to_s + AFTERMATH_S, None) for from_s, to_s in stalls]
     report = Report(
         seed=seed,

@@ -22,7 +22,14 @@ from swarmctl.cli.registry import COMMANDS, load
 BIN = Path(sys.executable).parent
 DAEMONS = {"swarmd": "SWARMD_", "swarm-worker": "SWARM_WORKER_"}
 # What all that dial a server share.
-SHARED = {"SWARM_SERVER", "SWARM_TOKEN", "SWARM_TOKEN_FILE", "SWARM_TLS_CA"}
+SHARED = {
+    "SWARM_SERVER",
+    "SWARM_TOKEN",
+    "SWARM_TOKEN_FILE",
+    "SWARM_TLS_CA",
+    "SWARM_TLS_CERT",
+    "SWARM_TLS_KEY",
+}
 # What every program has; no variable asks for help.
 GIVEN = {"--help", "--version", "--install-completion", "--show-completion"}
 

@@ -48,7 +48,7 @@ class Arena:
 
     @property
     def db(self) -> Path:
-        return self.stage.folder / ".swarm" / "swarm.db"
+        return self.stage.state / "swarm.db"
 
     def start(self, failpoint: str = "", *flags: str) -> Program:
         """Starts a server that dies at the failpoint; it may do so before it is ready."""

@@ -139,7 +139,7 @@ async def test_a_lease_of_the_lost_time_is_void(tmp_path: Path, when: str) -> No
             (await found.call("GetTask", pb.GetTaskRequest(task_id="a"))).attempts[0].sessions[0].session_id
         )
         found.crash()
-        outbox = tmp_path / ".swarm" / "worker" / "w1" / "outbox"
+        outbox = found.stage.worker_state / "w1" / "outbox"
         if when == "after the session has ended":
             hold(found, "a").unlink()
             await eventually(lambda: list(outbox.glob("*.outcome")), "its result waits")

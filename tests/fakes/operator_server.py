@@ -16,6 +16,7 @@ from swarmctl.programs import Programs
 
 COMPLETED = TaskStatus.TASK_STATUS_COMPLETED
 FAILED = TaskStatus.TASK_STATUS_FAILED
+WORKER_TOKEN = f"swt1_worker_0123456789ab_{'s' * 43}"
 RUNNING = SwarmMode.SWARM_MODE_RUNNING
 
 # The command line of most tests of a run.
@@ -27,7 +28,7 @@ SWARMD = """\
 echo "$$ $@" >> {folder}/swarmd.calls
 trap 'trap "" TERM; echo asked >> {folder}/swarmd.ends; exit 0' TERM
 {first}
-(umask 077; printf %s {token} > {folder}/state/token)
+(umask 077; printf %s {token} > {folder}/state/token; : >> {folder}/state/swarm.db)
 echo "swarmd ready grpc={address} dashboard=off db={folder}/state/swarm.db pid=$$"
 while [ ! -e {folder}/crash ]; do sleep 0.02; done
 echo "swarmd: the disk is gone" >&2
@@ -73,6 +74,11 @@ class FakeOperatorServer:
         return Swarm(
             mode=self.mode, cause=self.cause, done=self.done, last_event_seq=1, paused_runners=self.paused
         )
+
+    def list_tasks(self, request: wire.ListTasksRequest) -> wire.ListTasksResponse:
+        """Answers ListTasks, filtered by status."""
+        found = [task for task in self.tasks if not request.statuses or task.status in request.statuses]
+        return wire.ListTasksResponse(tasks=found, total=len(found))
 
     def happen(self, *events: Event) -> Iterator[wire.WatchEventsResponse]:
         """Sends the events, and then nothing more."""

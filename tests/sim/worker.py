@@ -9,6 +9,7 @@ from typing import cast
 
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.masking import Mask
+from amplifier_swarm.state_paths import make_private_folder
 from sim.machine import GRACE_S, Machine
 from sim.network import Link
 from sim.plans import Plans, SimRunner
@@ -19,7 +20,6 @@ from sim.world import Call, Violated, World
 from swarm_worker.config import WorkerConfig
 from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.startup import WorkerContext
-from swarm_worker.storage.files import make_private_folder
 from swarm_worker.storage.state_dir import StateFolder
 from swarm_worker.worker import Worker
 

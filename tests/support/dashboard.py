@@ -66,7 +66,7 @@ class Dashboard:
 
     def own_token(self) -> str:
         """Returns the operator's token that the server has created."""
-        return (self.stage.folder / ".swarm" / "token").read_text().strip()
+        return (self.stage.state / "token").read_text().strip()
 
     def token(self, role: str) -> str:
         """Creates a token of that role."""

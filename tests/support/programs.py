@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from amplifier_swarm.state_paths import project_state
 from support.waiting import until
 
 BIN = Path(sys.executable).parent
@@ -74,6 +75,20 @@ class Stage:
     def project(self) -> Path:
         return self.folder / "project"
 
+    @property
+    def state(self) -> Path:
+        """The state folder of the server, which starts in `folder`."""
+        return project_state(self.folder, self.environment()).folder
+
+    @property
+    def worker_state(self) -> Path:
+        """The state folder of the workers, which work in `project`."""
+        return project_state(self.project, self.environment()).folder / "worker"
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of a user who keeps all state in this folder."""
+        return environment() | {"XDG_STATE_HOME": str(self.folder / "state-home")}
+
     def start(
         self,
         name: str,
@@ -88,7 +103,8 @@ class Stage:
         out.write_bytes(b"")
         with out.open("wb") as out_file, err.open("ab") as err_file:
             process = subprocess.Popen(
-                [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL, env={**environment(), **env},
+                [str(BIN / program), *argv], cwd=self.folder, stdin=subprocess.DEVNULL,
+                env={**self.environment(), **env},
                 stdout=out_file if stdout is None else stdout, stderr=err_file if stderr is None else stderr,
             )  # fmt: skip
         started = Program(process, out, err)
@@ -113,7 +129,7 @@ class Stage:
         where = ("--server", self.address) if server else ()
         done = subprocess.run(
             [str(BIN / "swarmctl"), *where, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60, env=environment(), check=False,
+            text=True, timeout=60, env=self.environment(), check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, (
             f"swarmctl {argv} ended with {done.returncode}: {done.stderr}"

@@ -1,12 +1,14 @@
 """The worker's settings: every flag of `swarm-worker`, its variable, its default and its bounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.old_state import worker_state
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
+from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import ContainmentName, RunnerName
 from swarm_worker.domain.names import is_worker_name
 
@@ -37,6 +39,13 @@ def variable(text: str) -> str:
     return text
 
 
+class FoundConfig(NamedTuple):
+    """The configuration with the folders to use, and a line for the user if old state was found."""
+
+    config: "WorkerConfig"
+    note: str = ""
+
+
 def umask(text: str) -> str:
     """Checks a umask in octal."""
     if not text or len(text) > 4 or set(text) - set("01234567") or int(text, 8) > 0o777:
@@ -57,6 +66,9 @@ class WorkerConfig:
     runner: str = setting(RunnerName.AUTO.value, "what drives the sessions", choices=tuple(RunnerName))
     builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
     validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
+    allow_rehearsal: bool = setting(
+        False, "let --runner embedded rehearse in a swarm that has done real work"
+    )
     no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
     builder_command: str = setting("", "what --runner command starts as a builder", metavar="ARGV")
     validator_command: str = setting("", "what --runner command starts as a validator", metavar="ARGV")
@@ -91,6 +103,15 @@ class WorkerConfig:
         parse=variable,
         metavar="NAME",
     )
+    prompts: Path | None = setting(
+        None,
+        "the folder of the project's own prompts; default: its .swarm/prompts",
+        parse=path,
+        metavar="DIR",
+    )
+    accept_prompts: str = setting(
+        "", "the digest of own prompts that are accepted at any age", metavar="DIGEST"
+    )
     containment: str = setting(
         ContainmentName.AUTO.value,
         "what holds a session's processes together",
@@ -102,7 +123,7 @@ class WorkerConfig:
     check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
-        Path(".swarm/worker"), "where it keeps its locks and its outbox", parse=path, metavar="DIR"
+        STATE / "worker", "where it keeps its locks and its outbox", parse=path, metavar="DIR"
     )
     token_file: Path | None = setting(
         None, "the file with the token", parse=path, metavar="F", env="SWARM_TOKEN_FILE"
@@ -131,3 +152,14 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     return config
+
+
+def with_state_dir(config: WorkerConfig) -> FoundConfig:
+    """Replaces a default state folder by that of the project, and moves there what an earlier version left."""
+    if not config.state_dir.is_relative_to(STATE):
+        return FoundConfig(config)
+    found = project_state(config.project_root)
+    if config.check:
+        return FoundConfig(replace(config, state_dir=found.path(config.state_dir)))
+    moved = worker_state(found)
+    return FoundConfig(replace(config, state_dir=moved.state.path(config.state_dir)), moved.note)

@@ -7,7 +7,8 @@ from amplifier_swarm import __version__, light_imports
 from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.program import run_main
-from swarm_worker.config import PROGRAM, read_config
+from amplifier_swarm.standard_streams import print_error
+from swarm_worker.config import PROGRAM, read_config, with_state_dir
 
 
 def main() -> None:
@@ -21,7 +22,9 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         ProgramExit: The program ends with one line on stderr.
     """
-    config = read_config(argv, version=__version__)
+    config, note = with_state_dir(read_config(argv, version=__version__))
+    if note:
+        print_error(f"{PROGRAM}: {note}")
     protect_process()
     light_imports.load_structlog()
     if config.check:

@@ -42,6 +42,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "INVALID_STATUS": ExitMapping(ExitCode.CONFLICT, "`swarmctl show TASK` says how it stands"),
     "TASKS_ACTIVE": ExitMapping(ExitCode.CONFLICT, "wait for them, or kill them first"),
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),
+    "REHEARSAL_REFUSED": ExitMapping(ExitCode.CONFLICT),
     "STREAM_REPLACED": ExitMapping(ExitCode.CONFLICT),
     "SERVER_STOPPING": ExitMapping(ExitCode.UNREACHABLE, "try again when it is back"),
     "TOO_MANY_STREAMS": ExitMapping(ExitCode.NEGATIVE),
@@ -83,6 +84,11 @@ _CONNECTION_FAILURES: Final = (
     _ConnectionFailure(("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
     _ConnectionFailure(
         ("hostname verification",), "the certificate of {server} names another host", "check --server"
+    ),
+    _ConnectionFailure(
+        ("socket closed",),
+        "{server} closes the connection",
+        "give --tls-ca if it wants TLS, --tls-cert and --tls-key if it asks for a certificate",
     ),
     _ConnectionFailure(("expired",), "the certificate of {server} has expired", "give the server a new one"),
     _ConnectionFailure(

@@ -1,10 +1,12 @@
 """The arguments that several commands take."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from swarmctl.cli.completion import complete_task_ids
+from swarmctl.cli.paths import expanded, expanded_text
 
 TaskId = Annotated[
     str,
@@ -30,4 +32,29 @@ OptionalTaskIds = Annotated[
         autocompletion=complete_task_ids,
     ),
 ]
-PlanFile = Annotated[str, typer.Argument(metavar="FILE", help="A task file; - is stdin.")]
+PlanFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A task file; - is stdin.", callback=expanded_text)
+]
+OptionalPlanFile = Annotated[
+    str, typer.Argument(metavar="[FILE]", help="A task file; - is stdin.", callback=expanded_text)
+]
+OptionalTargetFile = Annotated[
+    str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.", callback=expanded_text)
+]
+BackupFile = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="Where to; replaced if it exists.", callback=expanded_text),
+]
+ProjectRoot = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="Where the work is done.", file_okay=False, callback=expanded),
+]
+DatabaseFile = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="The database; whatever else must last lies beside it. <state> is the project's folder in "
+        "$XDG_STATE_HOME or ~/.local/state.",
+        callback=expanded,
+    ),
+]

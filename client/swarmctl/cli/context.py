@@ -3,11 +3,15 @@
 Invariant: nothing is dialled, and gRPC is not even imported, before a command asks for `stub`.
 """
 
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from amplifier_swarm.credentials import discovered_token_file, find_token
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.program import check_threads
-from swarmctl.cli.options import GlobalOptions
+from amplifier_swarm.state_paths import ProjectState, working_folder
+from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 # The threads of gRPC.
 THREADS: Final = 8
+# How tokens of operators begin.
+_OPERATOR_TOKEN: Final = "swt1_operator_"  # noqa: S105  # a prefix
 
 
 class CommandContext:
@@ -32,6 +38,11 @@ class CommandContext:
         if self._connection is None:
             self._connection = connect(self.options)
         return self._connection.stub
+
+    @property
+    def server(self) -> str:
+        """The address of the server."""
+        return server_of(self.options)
 
     def __enter__(self) -> Self:
         return self
@@ -53,10 +64,72 @@ def connect(options: GlobalOptions) -> "Connection":
     """
     # Imported here: `--help` need not wait for gRPC.
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415
-    from amplifier_swarm.credentials import find_token  # noqa: PLC0415
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
-    server = check_address(options.server, name="--server")
+    server = check_address(server_of(options), name="--server")
+    _check_certificate(options)
     token = find_token(options.token_file)
+    if _is_discovered(options):
+        _refuse_operator_in_session(token)
     check_threads(THREADS)
-    return Connection(Endpoint(server=server, token=token, tls_ca=options.tls_ca))
+    return Connection(Endpoint(server, token, options.tls_ca, options.tls_cert, options.tls_key))
+
+
+def _check_certificate(options: GlobalOptions) -> None:
+    """Raises ProgramExit unless the client's certificate is complete; gRPC's own error names no file."""
+    cert, key = options.tls_cert, options.tls_key
+    if (cert is None) != (key is None):
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+    if cert is None:
+        return
+    if options.tls_ca is None:
+        raise ProgramExit(ExitCode.USAGE, "--tls-cert needs TLS", hint="give --tls-ca too")
+    # Imported here: few clients have a certificate.
+    import ssl  # noqa: PLC0415
+
+    try:
+        # Without a password, an encrypted key would be asked for at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"{cert} and {key} are not a certificate and its key",
+            hint="check --tls-cert and --tls-key; the key must not be encrypted",
+        ) from error
+    except OSError as error:
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"can't read {cert} or {key}: {error.strerror}",
+            hint="check --tls-cert and --tls-key",
+        ) from error
+
+
+def server_of(options: GlobalOptions) -> str:
+    """Returns the address of the server: as given, else that of the project, else the default.
+
+    Server and token of a project go together: with a given token, the default server is meant.
+    """
+    if options.server:
+        return options.server
+    if _is_discovered(options) and (file := discovered_token_file()) is not None:
+        state = ProjectState(project=working_folder(), folder=file.parent)
+        return state.server_address() or DEFAULT_SERVER
+    return DEFAULT_SERVER
+
+
+def _is_discovered(options: GlobalOptions) -> bool:
+    return options.token_file is None and not os.environ.get("SWARM_TOKEN", "").strip()
+
+
+def _refuse_operator_in_session(token: str) -> None:
+    """Refuses the operator's token that a session has not been given but found.
+
+    A fence against accidents: whoever means harm reads the file. See docs/guarantees.md.
+    """
+    session_id = os.environ.get("SWARM_SESSION_ID", "")
+    if session_id and token.startswith(_OPERATOR_TOKEN):
+        raise ProgramExit(
+            ExitCode.DENIED,
+            f"session {session_id} may not use the operator's token of its project",
+            hint="leave orders to people, or pass a token that was made for this by --token-file",
+        )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from swarmctl.cli.paths import expanded
 from swarmctl.render.printer import Output
 
 DEFAULT_SERVER: Final = "127.0.0.1:7433"
@@ -24,7 +25,7 @@ ServerOption = Annotated[
         "--server",
         metavar="HOST:PORT",
         envvar="SWARM_SERVER",
-        help="Where swarmd answers.",
+        help="Where swarmd answers; else the server of this project, else 127.0.0.1:7433.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -34,7 +35,8 @@ TokenFileOption = Annotated[
         "--token-file",
         metavar="FILE",
         envvar="SWARM_TOKEN_FILE",
-        help="The token; else $SWARM_TOKEN, else .swarm/token here or in a parent folder.",
+        help="The token; else $SWARM_TOKEN, else the operator's of this project.",
+        callback=expanded,
         rich_help_panel=PANEL,
     ),
 ]
@@ -45,6 +47,29 @@ TlsCaOption = Annotated[
         metavar="FILE",
         envvar="SWARM_TLS_CA",
         help="Use TLS, and trust the servers that this certificate vouches for.",
+        callback=expanded,
+        rich_help_panel=PANEL,
+    ),
+]
+TlsCertOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        metavar="FILE",
+        envvar="SWARM_TLS_CERT",
+        help="Our own certificate, for a server that asks for one (--tls-client-ca).",
+        callback=expanded,
+        rich_help_panel=PANEL,
+    ),
+]
+TlsKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key",
+        metavar="FILE",
+        envvar="SWARM_TLS_KEY",
+        help="The key of that certificate.",
+        callback=expanded,
         rich_help_panel=PANEL,
     ),
 ]
@@ -73,9 +98,12 @@ NoColorOption = Annotated[
 class GlobalOptions:
     """The values of the common options."""
 
-    server: str = DEFAULT_SERVER
+    # Empty for the server of the project.
+    server: str = ""
     token_file: Path | None = None
     tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     output: Output = Output.TABLE
     no_color: bool = False
     # The flags given on the command line; some commands refuse some of them.
@@ -86,6 +114,8 @@ _ANNOTATIONS: Final[Mapping[str, Any]] = {
     "server": ServerOption,
     "token_file": TokenFileOption,
     "tls_ca": TlsCaOption,
+    "tls_cert": TlsCertOption,
+    "tls_key": TlsKeyOption,
     "output": OutputOption,
     "no_color": NoColorOption,
 }

@@ -1,18 +1,15 @@
 """`swarmctl backup`."""
 
-from typing import Annotated
-
-import typer
-
 from amplifier_swarm.v1.operator_service_pb2 import BackupRequest
 from swarmctl.atomic_file import replacing
+from swarmctl.cli.arguments import BackupFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 
 
 def run(
     ctl: CommandContext,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; replaced if it exists.")],
+    file: BackupFile,
 ) -> None:
     """FILE is the whole database as of one moment, or is not touched at all."""
     written = 0

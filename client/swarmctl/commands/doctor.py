@@ -7,6 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import ExitCode
+from amplifier_swarm.state_paths import STATE, project_state
+from swarmctl.cli.arguments import DatabaseFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.doctor.check import Check, failed
@@ -23,12 +25,8 @@ _NO_FLAGS: Final = WorkerFlags()
 def run(
     ctl: CommandContext,
     *,
-    project_root: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the work would be done.", file_okay=False)
-    ] = Path(),
-    db: Annotated[Path, typer.Option(metavar="FILE", help="The database; it need not exist yet.")] = Path(
-        ".swarm/swarm.db"
-    ),
+    project_root: ProjectRoot = Path(),
+    db: DatabaseFile = STATE / "swarm.db",
     no_server: Annotated[
         bool, typer.Option("--no-server", help="Look for no server, as before a `swarmctl run`.")
     ] = False,
@@ -45,8 +43,10 @@ def run(
 def _checks(
     ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
 ) -> Iterator[Check]:
-    yield from machine_checks(project_root=project_root, state=db.parent, token_file=ctl.options.token_file)
-    yield database_check(db)
+    database = project_state(project_root).path(db)
+    state, token_file = database.parent, ctl.options.token_file
+    yield from machine_checks(project_root=project_root, state=state, token_file=token_file)
+    yield database_check(database)
     if not no_server:
         yield from server_checks(ctl)
     yield from worker_checks(installed(), project_root=project_root, flags=flags)

@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
+import grpc
 import typer
 
 from amplifier_swarm.documents.stops import Reach, StopReceipt, ordered, stopped_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.state_paths import RUN_WORKERS, STOP_FILE, WORKER, project_state, working_folder
 from amplifier_swarm.v1.operator_service_pb2 import EmergencyStopRequest
 from swarmctl import text_format
 from swarmctl.api import stop_wait
+from swarmctl.api.errors import explain
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
@@ -29,13 +32,29 @@ def run(
     worker that can't be reached is not waited for: it ends its sessions by itself, at the latest at the
     printed time.
     """
-    answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
+    try:
+        answer = ctl.stub.EmergencyStop(EmergencyStopRequest(cause=cause), timeout=DEADLINE_S)
+    except grpc.RpcError as error:
+        raise _with_stop_file(explain(error, server=ctl.server)) from error
     # Printed at once: the stop is in force, whatever the result of the wait.
     print_err("swarmctl: nothing starts until `swarmctl resume`")
     receipt = ordered(answer) if no_wait else stop_wait.wait_for_receipts(ctl.stub, answer)
     ctl.printer.show(receipt, stopped_document, stopped_blocks)
     _raise_unless_proven(receipt)
     return ExitCode.OK
+
+
+def _with_stop_file(end: ProgramExit) -> ProgramExit:
+    """Adds the way to stop workers without a server that answers."""
+    if end.code is not ExitCode.UNREACHABLE:
+        return end
+    state = project_state(working_folder())
+    folders = [path for path in (state.folder / RUN_WORKERS, state.folder / WORKER) if path.is_dir()]
+    files = " ".join(str(folder / STOP_FILE) for folder in folders)
+    way = f"`touch {files}`" if files else f"create a file {STOP_FILE} in the --state-dir of each"
+    return ProgramExit(
+        end.code, end.message, hint=f"to end the sessions of workers without their server, {way}; {end.hint}"
+    )
 
 
 def _raise_unless_proven(receipt: StopReceipt) -> None:

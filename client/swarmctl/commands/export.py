@@ -1,8 +1,10 @@
 """`swarmctl export`."""
 
+import re
 import sys
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
@@ -12,30 +14,58 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
 from swarmctl.atomic_file import replacing
+from swarmctl.cli.arguments import OptionalTargetFile
 from swarmctl.cli.context import CommandContext
-from swarmctl.plan.source import STDIN
-from swarmctl.plan.write import plan_text
-from swarmctl.render.printer import write
+from swarmctl.console import print_err
+from swarmctl.plan.source import MAX_BYTES, STDIN
+from swarmctl.plan.write import plan_document, plan_text
+from swarmctl.render.printer import Output, json_text, write_exact
+
+_COMMENT: Final = re.compile(rb"^[ \t]*#|[ \t]#", re.MULTILINE)
 
 
 def run(
     ctl: CommandContext,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = STDIN,
+    file: OptionalTargetFile = STDIN,
     *,
     status: Annotated[
         list[StatusName] | None,
         typer.Option(metavar="STATUS", help="Only tasks with this status; repeatable."),
     ] = None,
 ) -> None:
-    """Equal tasks give equal bytes, so that two exports can be compared. FILE is replaced as a whole."""
+    """Equal tasks give equal bytes, so that two exports can be compared. FILE is replaced as a whole; comments
+    in it are not kept. YAML, or JSON with `-o json` or a FILE that ends with .json.
+    """
     request = ExportTasksRequest(statuses=[text_format.value_of(TaskStatus, one) for one in status or ()])
-    text = "".join(plan_text(_tasks(ctl, request)))
+    text = _text(_tasks(ctl, request), ctl.printer.output, file)
     if file == STDIN:
         # On a terminal control characters are escaped; a pipe gets every character as it is.
-        write(printable(text, newlines=True) if sys.stdout.isatty() else text)
+        write_exact(printable(text, newlines=True) if sys.stdout.isatty() else text)
         return
-    with replacing(file, mode=0o666) as out:
+    commented = _has_comments(file)
+    with replacing(file, mode=0o666, keep_mode=True) as out:
         out.write(text.encode())
+    if commented:
+        print_err(f"swarmctl: {file} had comments; an export keeps none")
+
+
+def _text(tasks: Iterable[PlannedTask], output: Output, file: str) -> str:
+    in_json = output is Output.JSON or (output is Output.TABLE and file.lower().endswith(".json"))
+    return json_text(plan_document(tasks), indent=2) + "\n" if in_json else "".join(plan_text(tasks))
+
+
+def _has_comments(file: str) -> bool:
+    """Returns whether the file that is to be replaced seems to hold comments."""
+    if file.lower().endswith(".json"):
+        return False
+    try:
+        path = Path(file)
+        if not path.is_file():
+            return False
+        with path.open("rb") as old:
+            return _COMMENT.search(old.read(MAX_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def _tasks(ctl: CommandContext, request: ExportTasksRequest) -> Iterator[PlannedTask]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarmctl.cli.arguments import OptionalPlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 from swarmctl.plan.faults import report_lines
@@ -17,7 +18,7 @@ from swarmctl.render.plans import import_blocks, import_document
 
 def run(
     ctl: CommandContext,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A task file; - is stdin.")] = "",
+    file: OptionalPlanFile = "",
     *,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all tasks that exist first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,

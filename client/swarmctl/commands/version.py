@@ -18,7 +18,7 @@ def run(ctl: CommandContext) -> None:
     client, server = __version__, _server(ctl)
 
     def document(_: object) -> Document:
-        return {"swarmctl": client, "swarmd": server, "server": ctl.options.server}
+        return {"swarmctl": client, "swarmd": server, "server": ctl.server}
 
     def blocks(_: object) -> Blocks:
         return [facts(("swarmctl", cell(client)), ("swarmd", cell(server)))]
@@ -30,7 +30,7 @@ def _server(ctl: CommandContext) -> str | None:
     try:
         return ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.version
     except grpc.RpcError as error:
-        print_err(explain(error, server=ctl.options.server).line("swarmctl"))
+        print_err(explain(error, server=ctl.server).line("swarmctl"))
     except ProgramExit as end:
         print_err(end.line("swarmctl"))
     return None

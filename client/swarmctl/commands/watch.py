@@ -38,7 +38,7 @@ def _show_screen(ctl: CommandContext) -> None:
     if ctl.options.no_color:
         # textual reads only this variable.
         os.environ["NO_COLOR"] = "1"
-    app.show(ctl.stub, snapshot.fetch_snapshot(ctl.stub, snapshot.Query()), server=ctl.options.server)
+    app.show(ctl.stub, snapshot.fetch_snapshot(ctl.stub, snapshot.Query()), server=ctl.server)
 
 
 def _show_board(ctl: CommandContext) -> None:

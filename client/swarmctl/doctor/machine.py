@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from amplifier_swarm.credentials import TOKEN_PLACE, find_token
+from amplifier_swarm.credentials import discovered_token_file, find_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.text import one_line
 from swarmctl.doctor.check import Check, fail, failed_by, ok, warn
@@ -69,8 +69,19 @@ def git_check(root: Path) -> Check:
         return warn("git", f"git did not answer within {GIT_WITHIN_S:.0f} s", f"try `git -C {root} status`")
     if done.returncode == 0 and done.stdout.strip() == "true":
         return ok("git", "the project is a work tree")
-    said = one_line(done.stderr.strip().removeprefix("fatal: "), 200) or "the project is not a work tree"
-    return warn("git", said, f"`git init {root}` lets validators see what changed")
+    error = one_line(done.stderr.strip().partition("\n")[0].removeprefix("fatal: "), 200)
+    return warn(
+        "git", error or "the project is in a bare repository or in .git", _git_hint(done.stderr, root)
+    )
+
+
+def _git_hint(stderr: str, root: Path) -> str:
+    """Returns what to do so that validators see the changes."""
+    if "dubious ownership" in stderr:
+        return f"`git config --global --add safe.directory {root.absolute()}` if you trust its owner"
+    if any((folder / ".git").exists() for folder in (root.absolute(), *root.absolute().parents)):
+        return f"see `git -C {root} status`: the repository may be broken"
+    return f"`git init {root}` lets validators see what changed"
 
 
 def state_check(folder: Path) -> Check:
@@ -95,8 +106,7 @@ def state_check(folder: Path) -> Check:
 
 def token_check(token_file: Path | None) -> Check | None:
     """Checks that the token is readable, by its owner alone; returns None where no token is found."""
-    found = any((folder / TOKEN_PLACE).exists() for folder in (Path.cwd(), *Path.cwd().parents))
-    if token_file is None and not os.environ.get("SWARM_TOKEN") and not found:
+    if token_file is None and not os.environ.get("SWARM_TOKEN") and discovered_token_file() is None:
         return None
     try:
         find_token(token_file)

@@ -31,7 +31,7 @@ _RESUME: Final = "`swarmctl resume`, when it is mended"
 
 def server_checks(ctl: CommandContext) -> Iterator[Check]:
     """Yields all checks of the server, or the failure that prevents the others."""
-    where = ctl.options.server
+    where = ctl.server
     yield from proxy_check(where, tls=ctl.options.tls_ca is not None)
     try:
         asked = datetime.now(UTC)

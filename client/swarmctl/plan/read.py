@@ -8,12 +8,15 @@ from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from swarmctl.plan import nodes
 from swarmctl.plan.faults import Fault, PlanRefused, quoted
 from swarmctl.plan.fields import FIELDS, clear
+from swarmctl.plan.foreign import foreign_format
+from swarmctl.plan.json_nodes import compose_json, is_json_like
+from swarmctl.plan.node_builder import Composed, UnsupportedYaml
 from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.source import Source, read_source
 from swarmctl.plan.suggest import similar_word
 from swarmctl.plan.values import ValueField, id_of
-from swarmctl.plan.yaml_nodes import UnsupportedYaml, compose
+from swarmctl.plan.yaml_nodes import InvalidYaml, compose
 
 TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
 # Half of the limit of a message: the server adds data to a task before it sends the task to a worker.
@@ -44,7 +47,17 @@ def read_plan(place: str, *, strict: bool = False) -> Plan:
 
 def plan_of(source: Source, *, strict: bool = False) -> Plan:
     """Parses a text. With `strict`, warnings are faults."""
-    composed = compose(source)
+    try:
+        return _plan_of(source, strict=strict)
+    except PlanRefused as refused:
+        if (known := foreign_format(source)) is None:
+            raise
+        # The faults of a plan that is not one would only lead astray.
+        raise PlanRefused(source.name, [Fault(0, "", "", known)]) from refused
+
+
+def _plan_of(source: Source, *, strict: bool) -> Plan:
+    composed = _composed(source)
     top = _top_mapping(source, composed.root)
     reading = _PlanReader(top, strict=strict)
     for item in composed.unsupported:
@@ -53,6 +66,20 @@ def plan_of(source: Source, *, strict: bool = False) -> Plan:
     if reading.faults:
         raise PlanRefused(source.name, reading.faults)
     return Plan(source.name, tasks, reading.warnings, reading.entries, reading.defaults)
+
+
+def _composed(source: Source) -> Composed:
+    """Reads the document as JSON if it is JSON, else as YAML."""
+    if not is_json_like(source.text):
+        return compose(source)
+    try:
+        return compose_json(source)
+    except PlanRefused as refused:
+        # Flow collections of YAML may have comments, trailing commas and texts without quotes.
+        try:
+            return compose(source)
+        except InvalidYaml:
+            raise refused from None
 
 
 def _top_mapping(source: Source, root: Node | None) -> Mapping:

@@ -1,5 +1,6 @@
 """The text of a task file: from a regular file or a pipe, in UTF-8, of a limited size."""
 
+import codecs
 import os
 import re
 import stat
@@ -30,7 +31,7 @@ def read_source(place: str) -> Source:
 
     Raises:
         ProgramExit: the file can't be read.
-        PlanRefused: the file is too large, not UTF-8, or holds control characters.
+        PlanRefused: the file is too large, not a regular file, or not UTF-8.
     """
     name = "<stdin>" if place == STDIN else printable(place)
     try:
@@ -43,7 +44,7 @@ def read_source(place: str) -> Source:
         raise PlanRefused(
             name, [Fault(0, "", "", f"file larger than {MAX_BYTES // 1024**2} MiB; split the plan")]
         )
-    return Source(name, _checked(name, _decoded(name, data)))
+    return Source(name, _decoded(name, data))
 
 
 def _read_stdin() -> bytes:
@@ -60,6 +61,8 @@ def _read_file(path: str, name: str) -> bytes:
 
 
 def _decoded(name: str, data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise PlanRefused(name, [Fault(0, "", "", "the file is UTF-16; save it as UTF-8")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -68,10 +71,10 @@ def _decoded(name: str, data: bytes) -> str:
         raise PlanRefused(name, [Fault(line, "", "", problem)]) from error
 
 
-def _checked(name: str, text: str) -> str:
-    found = _UNPRINTABLE.search(text)
-    if found is None:
-        return text
-    line = text.count("\n", 0, found.start()) + 1
-    problem = f"control character U+{ord(found[0]):04X} not allowed; remove it"
-    raise PlanRefused(name, [Fault(line, "", "", problem)])
+def check_printable(source: Source) -> None:
+    """Raises PlanRefused if the text holds a character that YAML does not allow."""
+    found = _UNPRINTABLE.search(source.text)
+    if found is not None:
+        line = source.text.count("\n", 0, found.start()) + 1
+        problem = f"control character U+{ord(found[0]):04X} not allowed; remove it"
+        raise PlanRefused(source.name, [Fault(line, "", "", problem)])

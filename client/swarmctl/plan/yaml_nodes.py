@@ -5,19 +5,15 @@ size. YAML that plans may not use (anchors, aliases, merge keys, tags, deep nest
 refused with its line.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
-from swarmctl.plan.faults import Fault, PlanRefused, quoted
-from swarmctl.plan.nodes import Line, Listing, Mapping, MappingEntry, Node, Path, Scalar
-from swarmctl.plan.source import Source
+from swarmctl.plan.faults import Fault, PlanRefused
+from swarmctl.plan.node_builder import Composed, NodeBuilder
+from swarmctl.plan.nodes import Line, Listing, Mapping, Scalar
+from swarmctl.plan.source import Source, check_printable
 
-MAX_DEPTH: Final = 20
-# Ten thousand full tasks have half a million; a value takes a few hundred bytes of memory.
-MAX_VALUES: Final = 2_000_000
 # Performance: libyaml is 40 times as fast (docs/performance.md); it is safe as long as only its events are used.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -26,21 +22,8 @@ NO_MERGES: Final = "YAML merge keys are not allowed; write the fields out, or us
 NO_TAGS: Final = "YAML tags are not allowed; remove it"
 
 
-@dataclass(frozen=True, slots=True)
-class UnsupportedYaml:
-    """YAML that plans may not use, and its place."""
-
-    line: Line
-    path: Path
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """A document; its root is None if the text is empty."""
-
-    root: Node | None
-    unsupported: list[UnsupportedYaml]
+class InvalidYaml(PlanRefused):
+    """The refusal of a text that is not YAML at all."""
 
 
 def compose(source: Source) -> Composed:
@@ -49,106 +32,53 @@ def compose(source: Source) -> Composed:
     Raises:
         PlanRefused: the text is not valid YAML, or is nested too deeply or too large.
     """
-    composer = _NodeComposer(source.name)
+    check_printable(source)
+    reader = _EventReader(source.name)
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
-            composer.add_event(event)
+            reader.add_event(event)
     except yaml.YAMLError as error:
-        raise PlanRefused(source.name, [_syntax_fault(error, source.text)]) from error
-    return Composed(composer.root, composer.unsupported)
+        raise InvalidYaml(source.name, [_syntax_fault(error, source.text)]) from error
+    return reader.builder.composed()
 
 
-class _NodeComposer:
-    """A builder of nodes from events. The stack holds the open lists and mappings, the outermost first."""
+class _EventReader:
+    """Passes the events of a YAML document on to a builder, and reports what plans may not use."""
 
     def __init__(self, file: str) -> None:
-        self.root: Node | None = None
-        self.unsupported: list[UnsupportedYaml] = []
-        self._file = file
-        self._stack: list[Listing | Mapping] = []
-        # For each open mapping the key that has no value yet; None where a key comes next.
-        self._keys: list[Scalar | None] = []
-        self._values = 0
+        self.builder = NodeBuilder(file)
         self._documents = 0
 
     def add_event(self, event: Any) -> None:
         """Adds one event; events arrive in the order of the text."""
-        kind = type(event)
+        kind, line = type(event), _line(event)
         if kind is yaml.ScalarEvent:
-            self._check_node(event)
-            self._add(Scalar(_line(event), event.value, not event.style))
+            self._check(event)
+            self.builder.count(line)
+            if not event.style and event.value == "<<" and self.builder.expects_key:
+                self.builder.report(line, NO_MERGES)
+            self.builder.add(Scalar(line, event.value, not event.style))
         elif kind is yaml.MappingStartEvent:
-            self._open(event, Mapping(_line(event)))
+            self._check(event)
+            self.builder.open(Mapping(line))
         elif kind is yaml.SequenceStartEvent:
-            self._open(event, Listing(_line(event)))
+            self._check(event)
+            self.builder.open(Listing(line))
         elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-            self._keys.pop()
-            self._add(self._stack.pop())
+            self.builder.close()
         elif kind is yaml.AliasEvent:
-            self._add_unsupported(event, NO_ALIASES)
-            self._add(Scalar(_line(event), "", plain=False))
+            self.builder.report(line, NO_ALIASES)
+            self.builder.add(Scalar(line, "", plain=False))
         elif kind is yaml.DocumentStartEvent:
             self._documents += 1
             if self._documents > 1:
-                self._refuse(event, "expected a single document; remove what follows ---")
+                self.builder.refuse(line, "expected a single document; remove what follows ---")
 
-    def _open(self, event: Any, node: Listing | Mapping) -> None:
-        self._check_node(event)
-        if len(self._stack) == MAX_DEPTH:
-            self._refuse(event, f"nesting deeper than {MAX_DEPTH}; no task needs that")
-        self._stack.append(node)
-        self._keys.append(None)
-
-    def _check_node(self, event: Any) -> None:
+    def _check(self, event: Any) -> None:
         if event.anchor is not None:
-            self._add_unsupported(event, NO_ALIASES)
+            self.builder.report(_line(event), NO_ALIASES)
         if event.tag is not None:
-            self._add_unsupported(event, NO_TAGS)
-        self._values += 1
-        if self._values > MAX_VALUES:
-            self._refuse(event, f"more than {MAX_VALUES:,} values; split the plan")
-
-    def _add(self, node: Node) -> None:
-        if not self._stack:
-            self.root = node
-            return
-        parent = self._stack[-1]
-        if isinstance(parent, Listing):
-            parent.items.append(node)
-            return
-        key = self._keys[-1]
-        if key is None:
-            self._keys[-1] = self._key(node)
-            return
-        parent.entries.setdefault(key.text, MappingEntry(key.line, node))
-        self._keys[-1] = None
-
-    def _key(self, node: Node) -> Scalar:
-        if not isinstance(node, Scalar):
-            self.unsupported.append(
-                UnsupportedYaml(node.line, tuple(self._path()), "a key must be text; quote it")
-            )
-            return Scalar(node.line, "", plain=False)
-        parent = self._stack[-1]
-        if node.plain and node.text == "<<":
-            self.unsupported.append(UnsupportedYaml(node.line, tuple(self._path()), NO_MERGES))
-        elif isinstance(parent, Mapping) and (first := parent.entries.get(node.text)):
-            problem = f"duplicate key {quoted(node.text)} (first at line {first.line}); keep one"
-            self.unsupported.append(UnsupportedYaml(node.line, (*self._path(), node.text), problem))
-        return node
-
-    def _add_unsupported(self, event: Any, problem: str) -> None:
-        self.unsupported.append(UnsupportedYaml(_line(event), tuple(self._path()), problem))
-
-    def _path(self) -> Iterator[str | int]:
-        for node, key in zip(self._stack, self._keys, strict=True):
-            if isinstance(node, Listing):
-                yield len(node.items)
-            elif key is not None:
-                yield key.text
-
-    def _refuse(self, event: Any, problem: str) -> None:
-        raise PlanRefused(self._file, [Fault(_line(event), "", "", problem)])
+            self.builder.report(_line(event), NO_TAGS)
 
 
 def _line(event: Any) -> Line:

@@ -105,6 +105,19 @@ def _block_lines(block: Block) -> Iterator[str]:
         yield from (" " * block.indent + line for line in block.text.splitlines())
 
 
+def write_exact(text: str) -> None:
+    """Writes to stdout in UTF-8, whatever its encoding: the text is a file that is read back."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None or sys.stdout.isatty():
+        write(text)
+        return
+    data = text.encode()
+    for begin in range(0, len(data), _PIECE):
+        buffer.write(data[begin : begin + _PIECE])
+    buffer.flush()
+
+
 def write(text: str) -> None:
     """Writes to stdout in pieces, whatever its encoding.
 
@@ -118,9 +131,16 @@ def write(text: str) -> None:
 
 
 def json_text(document: Document, indent: int | None = None) -> str:
-    """Returns JSON with readable letters, in which control sequences of terminals are escaped."""
-    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    """Returns JSON with readable letters, in which control sequences of terminals are escaped.
+
+    Letters that stdout can't encode are escaped too: JSON has no other escape than its own.
+    """
+    text = json.dumps(document, indent=indent, ensure_ascii=not _stdout_takes_unicode(), allow_nan=False)
     return _NOT_ASCII.sub(lambda match: "".join(map(_json_char, match[0])), text)
+
+
+def _stdout_takes_unicode() -> bool:
+    return (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def _json_char(char: str) -> str:
@@ -137,7 +157,7 @@ def yaml_text(document: Document) -> str:
         document,
         Dumper=dumper,
         sort_keys=False,
-        allow_unicode=not sys.stdout.isatty(),
+        allow_unicode=not sys.stdout.isatty() and _stdout_takes_unicode(),
         default_flow_style=False,
         width=10_000,
     )

@@ -3,30 +3,59 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from amplifier_swarm.state_paths import (
+    LOGS,
+    RUN_WORKERS,
+    TOKEN,
+    WORKER_TOKEN,
+    ProjectState,
+    make_private_folder,
+    make_state_folder,
+    shield_database,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
     """The files that must outlast a run: all of them lie beside the database."""
 
     db: Path
+    # The state of the project, if the database lies in it.
+    project: ProjectState | None = None
 
-    def make(self) -> None:
-        """Makes the folder for its owner alone: its files give full access."""
-        self.db.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def make(self) -> str:
+        """Makes the folder for its owner alone: its files give full access.
+
+        Returns a warning if git may take the files, else an empty text.
+        """
+        if self.project is not None:
+            make_state_folder(self.project)
+        make_private_folder(self.db.parent)
+        return shield_database(self.db)
 
     @property
     def token(self) -> Path:
         """The operator's token; swarmd makes it."""
-        return self.db.with_name("token")
+        return self.db.with_name(TOKEN)
+
+    @property
+    def worker_token(self) -> Path:
+        """The token of the workers."""
+        return self.db.with_name(WORKER_TOKEN)
 
     def log(self, name: str) -> Path:
         """Returns the log file of one child."""
-        return self.db.with_name("logs") / f"{name}.log"
+        return self.db.with_name(LOGS) / f"{name}.log"
 
     @property
     def worker_state(self) -> Path:
         """The folder in which each worker makes a state folder of its name."""
-        return self.db.with_name("workers")
+        return self.db.with_name(RUN_WORKERS)
+
+    @property
+    def prompts(self) -> Path:
+        """The folder of the copies of the project's own prompts."""
+        return self.db.with_name("run-prompts")
 
     def has_state_of(self, worker: str) -> bool:
         """Returns whether a worker of that name has left state here."""

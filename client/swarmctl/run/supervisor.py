@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -38,12 +38,15 @@ from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
+from swarmctl.run.earlier_run import earlier_text, unfinished_tasks
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
+from swarmctl.run.prompts import hand_down
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
+from swarmctl.run.worker_token import ensure_worker_token
 from swarmctl.run.workers import WorkerProcesses, worker_names
 
 # Both causes begin with this text, so that the next run recognises its own pause and stop.
@@ -81,12 +84,17 @@ class StopLevel(IntEnum):
 def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
     """Runs a plan to its end; returns OK only if every task is completed."""
     messages, paths = MessageQueue(), settings.paths
-    paths.make()
+    if warning := paths.make():
+        print_err(f"warning: {warning}; pass a --db in a folder of its own")
+    pinned = hand_down(settings.project_root, paths.prompts)
+    settings = replace(settings, worker_flags=(*settings.worker_flags, *pinned))
     with messages.signals_as_messages(), ExitStack() as stack:
         server = stack.enter_context(
             PrivateServer(settings.programs, paths, settings.dashboard, messages, notify=settings.notify)
         )
         connection = Connection(Endpoint(server=server.address, token=read_token(paths.token)))
+        if paths.project is not None:
+            stack.enter_context(paths.project.announced(server.address))
         stack.callback(connection.close)
         run = _Run(settings, server, connection, messages)
         try:
@@ -112,11 +120,9 @@ class _Run:
         self._stub = connection.stub
         self._messages = messages
         self._stop_level = StopLevel.NOT_REQUESTED
-        # The end of the wait for the workers, on the monotonic clock.
-        self._deadline: float | None = None
+        self._deadline: float | None = None  # of the wait for the workers, on the monotonic clock
         self._reported: set[str] = set()
-        # The number of the last event that was shown.
-        self._last_seq = 0
+        self._last_seq = 0  # of the last event that was shown
 
     def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
         """Imports the plan and runs the workers to their end; returns the tasks in their final state."""
@@ -124,7 +130,10 @@ class _Run:
         if self._server.dashboard != "off":
             self._print_dashboard_link()
         self._resume()
+        earlier = unfinished_tasks(self._stub)
         self._import(plan)
+        if text := earlier_text(earlier, plan):
+            print_err(f"swarmctl: {text}")
         swarm = self._swarm()
         if not swarm.done:
             self._run_workers(printer, after=swarm.last_event_seq)
@@ -191,6 +200,7 @@ class _Run:
     def _run_workers(self, printer: Printer, *, after: int) -> None:
         """Runs the workers until all of them have ended."""
         tasks = TaskList(self._stub).first(0)
+        ensure_worker_token(self._stub, self._paths.worker_token)
         self._last_seq = after
         batches = streams.events(self._stub, after=after)
         self._messages.watch_child(self._server.child)

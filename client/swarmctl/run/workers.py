@@ -104,7 +104,7 @@ class WorkerProcesses:
             "--state-dir",
             str(self._paths.worker_state),
             "--token-file",
-            str(self._paths.token),
+            str(self._paths.worker_token),
             "--exit-when-done",
         )
         # After the death of the run nobody waits for a drain.

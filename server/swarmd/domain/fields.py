@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Final
 
 from swarmd.domain.errors import FieldFault
 from swarmd.domain.model import PlannedTask, TaskDefinition
+from swarmd.domain.paths import command_problem, command_warning, path_problem, path_warning
 from swarmd.domain.rehearsal import Rehearsal
 
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
@@ -25,6 +25,20 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
     yield from _labels(f"{place}.labels", definition)
     if definition.rehearsal is not None:
         yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
+
+
+def field_warnings(place: str, task: PlannedTask) -> Iterator[FieldFault]:
+    """Yields a warning for each path and check that is possible, but unlikely to be meant so."""
+    definition = task.definition
+    lists = (
+        ("files", definition.files, path_warning),
+        ("design_docs", definition.design_docs, path_warning),
+        ("checks", definition.checks, command_warning),
+    )
+    for name, texts, warning in lists:
+        for index, text in enumerate(texts):
+            if (problem := warning(text)) is not None:
+                yield FieldFault(f"{place}.{name}[{index}]", f"{name}[{index}] {problem}")
 
 
 def _texts(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
@@ -49,6 +63,8 @@ def _texts(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
             yield from _text(f"{place}.{what}", what, text, most=65_536, newlines=True)
             if not text.strip():
                 yield FieldFault(f"{place}.{what}", f"{what} is empty; remove it")
+            elif name == "checks" and (problem := command_problem(text)) is not None:
+                yield FieldFault(f"{place}.{what}", f"{what} {problem}")
 
 
 def _text(place: str, name: str, text: str, *, most: int, newlines: bool) -> Iterator[FieldFault]:
@@ -85,11 +101,10 @@ def _paths(place: str, name: str, paths: Sequence[str]) -> Iterator[FieldFault]:
         return
     for index, text in enumerate(paths):
         what = f"{name}[{index}]"
-        path = PurePosixPath(text)
-        if not text.strip() or path.is_absolute() or ".." in path.parts or text.startswith("~"):
-            yield FieldFault(f"{place}[{index}]", f"{what} must be a relative path inside the project")
-        else:
-            yield from _text(f"{place}[{index}]", what, text, most=1024, newlines=False)
+        if faults := list(_text(f"{place}[{index}]", what, text, most=1024, newlines=False)):
+            yield from faults
+        elif (problem := path_problem(text)) is not None:
+            yield FieldFault(f"{place}[{index}]", f"{what} {problem}")
 
 
 def _labels(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from swarmd.domain.errors import FieldFault, InvalidTasks
-from swarmd.domain.fields import field_faults
+from swarmd.domain.fields import field_faults, field_warnings
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import PlannedTask, TaskDefinition
 from swarmd.domain.sizes import definition_chars
 
 # A person reads no more at once; the error has the full count.
 MAX_FAULTS: Final = 20
+# The client shows 20 warnings and counts the rest.
+MAX_WARNINGS: Final = 100
 # A task must fit into one message to a worker, in any language.
 MAX_TASK_CHARS: Final = 2 * 1024 * 1024
 # A spelling hint does not justify a comparison with a hundred thousand names.
@@ -49,6 +51,8 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
             )
         faults += _dependency_faults(index, task.definition, ids, known)
         warnings += _repeated(index, task.definition)
+        if len(warnings) < MAX_WARNINGS:
+            warnings += field_warnings(f"tasks[{index}]", task)
     tasks = [_without_repeats(task) for task in plan]
     if not faults:
         faults += _cycle_faults(tasks, known)

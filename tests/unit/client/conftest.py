@@ -11,7 +11,7 @@ import yaml
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
-from fakes.operator_server import FakeOperatorServer
+from fakes.operator_server import WORKER_TOKEN, FakeOperatorServer
 from support.operator import TOKEN, FakeOperator, serving
 from swarmctl import main
 
@@ -26,12 +26,16 @@ class Result:
 
 
 Ctl = Callable[..., Result]
+VARIABLES = (
+    *("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "SWARM_TLS_CERT", "SWARM_TLS_KEY"),
+    *("SWARM_SESSION_ID", "NO_COLOR", "FORCE_COLOR"),
+)
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hides the machine's own swarm from the tests."""
-    for name in ("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "NO_COLOR", "FORCE_COLOR"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SWARM_TOKEN", TOKEN)
     monkeypatch.setenv("COLUMNS", "200")
@@ -46,8 +50,9 @@ def operator() -> Iterator[FakeOperator]:
 
 
 @pytest.fixture
-def alone(capsys: pytest.CaptureFixture[str]) -> Ctl:
-    """Runs swarmctl where no server is needed."""
+def alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ctl:
+    """Runs swarmctl where no server is needed; workers of `run` have a runner, since no Amplifier is installed."""
+    monkeypatch.setenv("SWARM_WORKER_RUNNER", "command")
 
     def run(*arguments: str) -> Result:
         code = main.run(arguments)
@@ -82,10 +87,13 @@ def fake(
     made = FakeOperatorServer(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
     made.write()
     monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)
+    monkeypatch.setenv("SWARM_WORKER_RUNNER", "command")
     (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")
     operator.answers |= {
         "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=made.swarm()),
-        "ListTasks": lambda _: wire.ListTasksResponse(tasks=made.tasks, total=len(made.tasks)),
+        "ListTasks": made.list_tasks,
+        "ListTokens": wire.ListTokensResponse(),
+        "CreateToken": wire.CreateTokenResponse(token=WORKER_TOKEN),
         "AddTasks": wire.AddTasksResponse(added=2),
         "ListWorkers": lambda _: wire.ListWorkersResponse(workers=made.workers),
         "WatchEvents": made.complete,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm.errors import WireError
+from amplifier_swarm.state_paths import project_state
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.session_pb2 import KillReceipt
@@ -308,3 +310,23 @@ def test_a_stop_of_a_swarm_at_rest_is_done_at_once(ctl: Ctl, night: Night) -> No
 
     assert (result.code, result.out) == (0, "mode    stopped: fire\nkilled  claimed\n")
     assert [name for name, _ in night.operator.requests] == ["EmergencyStop"]
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_without_an_answer_the_file_that_stops_workers_is_named(
+    alone: Ctl, tmp_path: Path, *, started: bool
+) -> None:
+    folder = project_state(tmp_path).folder / "workers"
+    if started:
+        folder.mkdir(parents=True)
+
+    result = alone("--server", "127.0.0.1:1", "emergency-stop")
+
+    way = (
+        f"`touch {folder}/EMERGENCY_STOP`"
+        if started
+        else "create a file EMERGENCY_STOP in the --state-dir of each"
+    )
+    assert result.code == 5
+    assert f"to end the sessions of workers without their server, {way};" in result.err
+    assert result.err.count("\n") == 1

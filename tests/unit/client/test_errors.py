@@ -31,6 +31,7 @@ CODES = {
     "INVALID_STATUS": (Code.FAILED_PRECONDITION, 7),
     "TASKS_ACTIVE": (Code.FAILED_PRECONDITION, 7),
     "WORKER_NAME_TAKEN": (Code.ALREADY_EXISTS, 7),
+    "REHEARSAL_REFUSED": (Code.FAILED_PRECONDITION, 7),
     "STREAM_REPLACED": (Code.ABORTED, 7),
     "SERVER_STOPPING": (Code.UNAVAILABLE, 5),
     "TOO_MANY_STREAMS": (Code.RESOURCE_EXHAUSTED, 1),
@@ -230,3 +231,58 @@ def test_a_file_without_a_certificate_is_reported_as_such(
 
     assert result.code == 5
     assert result.err == "swarmctl: the file of --tls-ca holds no certificate; check --tls-ca\n"
+
+
+@pytest.fixture
+def identity(authority: trustme.CA, tmp_path: Path) -> tuple[str, ...]:
+    """Writes a client's certificate; returns the flags for it."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own = authority.issue_cert("client")
+    own.private_key_pem.write_to_path(str(tmp_path / "own.key"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
+    return ("--tls-ca", "ca.pem", "--tls-cert", "own.pem", "--tls-key", "own.key")
+
+
+def test_a_server_that_asks_for_a_certificate_is_shown_ours(
+    alone: Ctl, authority: trustme.CA, identity: tuple[str, ...]
+) -> None:
+    operator = FakeOperator({"GetSwarm": GetSwarmResponse()})
+    made = authority.issue_cert("127.0.0.1")
+    pair = (made.private_key_pem.bytes(), made.cert_chain_pems[0].bytes())
+    strict = grpc.ssl_server_credentials([pair], authority.cert_pem.bytes(), require_client_auth=True)
+
+    with serving(operator, strict):
+        good = alone("--server", operator.address, *identity, "status")
+        bare = alone("--server", operator.address, "--tls-ca", "ca.pem", "status")
+
+    assert good.code == 0
+    assert bare.code == 5
+    assert bare.err.endswith("--tls-cert and --tls-key if it asks for a certificate\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("--tls-cert", "own.pem"), "--tls-cert and --tls-key go together; give both or neither"),
+        (("--tls-key", "own.key"), "--tls-cert and --tls-key go together; give both or neither"),
+        (("--tls-cert", "own.pem", "--tls-key", "own.key"), "--tls-cert needs TLS; give --tls-ca too"),
+        (
+            ("--tls-ca", "ca.pem", "--tls-cert", "ca.pem", "--tls-key", "own.key"),
+            (
+                "ca.pem and own.key are not a certificate and its key; check --tls-cert and --tls-key; the key must"
+                " not be encrypted"
+            ),
+        ),
+        (
+            ("--tls-ca", "ca.pem", "--tls-cert", "own.pem", "--tls-key", "ghost"),
+            "can't read own.pem or ghost: No such file or directory; check --tls-cert and --tls-key",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("identity")
+def test_a_certificate_that_is_not_complete_is_one_line(
+    alone: Ctl, flags: tuple[str, ...], line: str
+) -> None:
+    result = alone("--server", "127.0.0.1:1", *flags, "status")
+
+    assert (result.code, result.err) == (2, f"swarmctl: {line}\n")

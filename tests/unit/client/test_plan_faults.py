@@ -281,7 +281,7 @@ def test_twenty_faults_are_shown_and_the_rest_is_counted() -> None:
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        (b"\xff\xfet\x00", "/plan.yaml:1: not valid UTF-8 at byte 0; save the file as UTF-8"),
+        (b"\xff\xfet\x00", "/plan.yaml: the file is UTF-16; save it as UTF-8"),
         (b"tasks:\n - id: a\0b\n", "/plan.yaml:2: control character U+0000 not allowed; remove it"),
         (b"tasks:\n - id: \xe9", "/plan.yaml:2: not valid UTF-8 at byte 14; save the file as UTF-8"),
     ],

@@ -1,6 +1,7 @@
 """The command lines of Amplifier's programs, and the files written before their start."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,19 @@ def test_the_mode_file_is_written_for_validators_alone(tmp_path: Path) -> None:
     assert "default_action: block" in text
     assert "- bash\n" in text.partition("block:")[0]
     assert "- write_file" in text.partition("block:")[2]
+
+
+def test_git_leaves_the_mode_file_alone_and_sees_other_modes(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    validator_mode.write_mode_file(tmp_path)
+    (tmp_path / validator_mode.MODE_FILE.with_name("mine.md")).write_text("x")
+
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-A"], check=True)
+    listed = subprocess.run(
+        ["git", "-C", str(tmp_path), "ls-files"], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert listed == ".amplifier/modes/mine.md\n"
 
 
 def test_the_worker_s_mode_file_is_rewritten_and_the_user_s_is_kept(tmp_path: Path) -> None:

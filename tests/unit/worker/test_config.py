@@ -9,6 +9,7 @@ import pytest
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.settings import flag_of, variable_of
 from amplifier_swarm.standard_streams import STDOUT, sink
+from amplifier_swarm.state_paths import STATE
 from swarm_worker.config import WorkerConfig, read_config
 from swarm_worker.domain.environment import base_environment, session_variables, task_variables
 from swarm_worker.domain.model import Assignment, Task
@@ -33,7 +34,8 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
-        "--check", "--containment", "--check-timeout", "--session-umask",
+        "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
+        "--session-umask",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():
@@ -43,7 +45,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
 def test_the_documented_defaults_hold() -> None:
     config = read_config(SERVER, version="0")
 
-    assert (config.slots, config.runner, config.state_dir) == (1, "auto", Path(".swarm/worker"))
+    assert (config.slots, config.runner, config.state_dir) == (1, "auto", STATE / "worker")
     assert (config.builder_timeout, config.validator_timeout, config.stall_timeout) == (3600, 1800, 900)
     assert (config.builder_agent, config.validator_agent) == (
         "foundation:modular-builder",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from amplifier_swarm.state_paths import make_state_folder, project_state
 from fakes.containment_levels import level
 from swarm_worker.guard.containment import PIDNS, Containment
 from swarm_worker.supervision.fence import Fence, now_s
@@ -36,6 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in (".swarm/token", ".swarm/swarm.db", ".swarm/.gitignore", ".swarm/prompts/builder.md"):
         (project / file).write_text(f"content of {file}\n", encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "no-state"))
     monkeypatch.chdir(project)
     return project
 
@@ -45,6 +47,18 @@ def test_the_swarm_s_folder_is_hidden_but_for_what_belongs_to_the_project(projec
 
     assert found.folders == [project / ".swarm"]
     assert found.kept == [project / ".swarm/prompts", project / ".swarm/.gitignore"]
+
+
+def test_the_state_of_every_project_of_the_user_is_hidden(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    own = project_state(project)
+    make_state_folder(own)
+
+    found = hidden_paths(own.folder / "worker", project, ())
+
+    assert tmp_path / "states" / "amplifier-swarm" in found.folders
 
 
 def test_secret_files_are_hidden_and_a_database_beside_them_too(project: Path, tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ writes is open to you, and commands must leave every file as they found it.
 """
 
 
+_IGNORE: Final = f"# Made by amplifier-swarm, not for git.\n/{MODE_FILE.name}\n/.gitignore\n"
+
+
 def write_mode_file(project_root: Path) -> None:
     """Writes the mode's file atomically, if it is missing or the worker's own.
 
@@ -53,6 +56,10 @@ def write_mode_file(project_root: Path) -> None:
         if present == _TEXT or _MARK not in present:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
+    ignore = path.with_name(".gitignore")
+    if not ignore.exists():
+        # Other modes in the folder belong to the project.
+        ignore.write_text(_IGNORE, encoding="utf-8")
     temporary = path.with_suffix(f".{os.getpid()}")  # other workers of this project may write the file too
     temporary.write_text(_TEXT, encoding="utf-8")
     temporary.replace(path)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amplifier_swarm.light_imports import temporary_folder
+from amplifier_swarm.state_paths import make_private_folder
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -38,15 +39,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def make_private_folder(path: Path) -> None:
-    """Makes a folder, with its parents, that only this user may read."""
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-    except FileNotFoundError:
-        make_private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_trusted_folder(path: Path) -> None:

@@ -16,14 +16,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.state_paths import STOP_FILE, make_private_folder, shield_from_git
 from swarm_worker.domain.names import host_part
-from swarm_worker.storage.files import make_private_folder, write_durably, write_private
+from swarm_worker.storage.files import write_durably, write_private
 
 # More requests for claim streams than one process can make.
 STREAMS_PER_PROCESS: Final = 2**32
@@ -42,6 +44,8 @@ class StateFolder:
     instance: str
     # Each request for a claim stream has a higher number than this one, and than all of former processes.
     stream_seq: int = 0
+    # When the first process of this folder started, in seconds since 1970.
+    first_start_s: float = 0.0
 
     @property
     def outbox(self) -> Path:
@@ -81,6 +85,8 @@ def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
         base = base.absolute()
         make_private_folder(base)
         locked = _lock_named(base, name) if name else _lock_first_free(base)
+        if warning := shield_from_git(base, is_ours=partial(_is_ours, base)):
+            _log.warning(warning, state_dir=str(base), hint="pass a --state-dir of its own")
     except OSError as error:
         raise ProgramExit(
             ExitCode.USAGE,
@@ -91,6 +97,10 @@ def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
         yield _opened(locked.name, base / locked.name)
     finally:
         os.close(locked.fd)
+
+
+def _is_ours(base: Path, name: str) -> bool:
+    return name == STOP_FILE or (base / name / "lock").exists()
 
 
 def _lock_named(base: Path, name: str) -> _LockedFolder:
@@ -135,11 +145,12 @@ def _opened(name: str, path: Path) -> StateFolder:
     for part in ("guards", "sessions", "outbox"):
         make_private_folder(path / part)
     file = path / "instance"
+    first_start_s = file.stat().st_mtime if file.exists() else time.time()
     instance = file.read_text(encoding="ascii").strip() if file.exists() else ""
     if not instance:
         instance = uuid.uuid4().hex
         write_private(file, instance + "\n")
-    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"))
+    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"), first_start_s)
 
 
 def _reserve_stream_seq(file: Path) -> int:

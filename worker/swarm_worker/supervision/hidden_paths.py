@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from amplifier_swarm.credentials import TOKEN_PLACE
+from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.state_paths import PROJECT_FOLDER, state_home
 
 # What belongs to the project in a folder `.swarm`.
 KEPT_IN_SWARM: Final = ("prompts", ".gitignore")
@@ -27,20 +28,27 @@ NOTHING_HIDDEN: Final = HiddenPaths()
 
 
 def hidden_paths(state: Path, project_root: Path, secret_files: Sequence[Path | None]) -> HiddenPaths:
-    """Returns the existing paths to hide: the state, `.swarm` folders, secret files, and databases beside them."""
+    """Returns the existing paths to hide: all state of the user, `.swarm` folders, secret files, their databases."""
     here = Path.cwd()
-    swarm_folders = [folder / TOKEN_PLACE.parent for folder in (here, *here.parents, project_root)]
+    swarm_folders = [folder / PROJECT_FOLDER for folder in (here, *here.parents, project_root)]
     files = [file.absolute() for file in secret_files if file is not None and file.exists()]
     beside = [file.parent for file in files if (file.parent / DATABASE).exists()]
-    wanted = dict.fromkeys(Path(os.path.realpath(each)) for each in (state, *swarm_folders, *beside))
+    wanted = dict.fromkeys(
+        Path(os.path.realpath(each)) for each in (state, *_state_homes(), *swarm_folders, *beside)
+    )
     folders = [folder for folder in wanted if folder.is_dir() and not _contains(folder, project_root)]
     kept = [
-        folder / name
-        for folder in folders
-        for name in KEPT_IN_SWARM
-        if folder.name == TOKEN_PLACE.parent.name
+        folder / name for folder in folders for name in KEPT_IN_SWARM if folder.name == PROJECT_FOLDER.name
     ]
     return HiddenPaths(list(_outermost(folders)), files, [each for each in kept if each.exists()])
+
+
+def _state_homes() -> Sequence[Path]:
+    """Returns the folder for the state of all projects; none for a user without a home folder."""
+    try:
+        return (state_home(),)
+    except ProgramExit:
+        return ()
 
 
 def _contains(folder: Path, project_root: Path) -> bool:

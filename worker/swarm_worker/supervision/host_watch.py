@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
+from amplifier_swarm.state_paths import STOP_FILE
 from swarm_worker.guard.procfs import boot_s
 
-FILE: Final = "EMERGENCY_STOP"
 INTERVAL_S: Final = 1.0
 # A smaller difference is the time between the two readings of the clocks.
 MIN_SLEEP_S: Final = 0.5
@@ -35,7 +35,7 @@ class HostWatch:
 
     def __init__(self, folders: Sequence[Path], listener: HostListener) -> None:
         self.stopped = False
-        self._files = [folder / FILE for folder in folders]
+        self._files = [folder / STOP_FILE for folder in folders]
         self._listener = listener
         self._asleep_s = _asleep_s()
 

@@ -1,0 +1,37 @@
+"""The tasks that an earlier run left in the database."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import text_format
+from swarmctl.api.paging import TaskList
+from swarmctl.plan.read import Plan
+from swarmctl.render.live_board import FINAL
+
+# The number of tasks that are named; the rest is counted.
+NAMED: Final = 5
+_UNFINISHED: Final = [status for status in TaskStatus.values() if status and status not in FINAL]
+
+
+def unfinished_tasks(stub: OperatorServiceStub) -> Sequence[str]:
+    """Returns the ids of the tasks that have not ended; call it before the import of the plan."""
+    return [task.task_id for task in TaskList(stub, statuses=_UNFINISHED).first(0)]
+
+
+def earlier_text(task_ids: Sequence[str], plan: Plan) -> str:
+    """Returns a line about unfinished tasks of an earlier run, empty if there are none.
+
+    It names the tasks that are not in the plan: their commands run too, and a database may have come with a
+    clone.
+    """
+    if not task_ids:
+        return ""
+    line = f"{text_format.plural(len(task_ids), 'task')} of an earlier run go{'es' * (len(task_ids) == 1)} on"
+    planned = {task.definition.task_id for task in plan.tasks}
+    others = [task_id for task_id in task_ids if task_id not in planned]
+    if not others:
+        return line
+    named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
+    return f"{line}, {len(others):,} of them not in {plan.file}: {named}"
