@@ -24,7 +24,7 @@ from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
-from swarmd.maintenance import lock_database, refuse_foreign
+from swarmd.maintenance import database_path, lock_database, refuse_foreign
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
@@ -102,7 +102,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     """
     tls = _read_tls(config)
     targets = read_targets(config.notify)
-    path = config.db.absolute()
+    path = database_path(config.db)
     async with contextlib.AsyncExitStack() as stack:
         sender = await stack.enter_async_context(run_sender(targets))
         lock = lock_database(path)
