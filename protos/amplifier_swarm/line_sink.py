@@ -17,7 +17,7 @@ BOUND_BYTES: Final = 1024 * 1024
 # A write of this size succeeds or fails as a whole often enough, and costs one system call.
 _CHUNK_BYTES: Final = 64 * 1024
 # How long the thread waits for the next line before it ends. An idle program has no thread.
-_LINGER_S: Final = 5.0
+_LINGER_S: Final = 0.5
 
 
 def plain_note(dropped: int) -> str:

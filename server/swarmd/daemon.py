@@ -100,10 +100,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     Raises:
         ProgramExit: the server can't start.
     """
-    tls = read_tls(config)
-    require_tls_or_loopback(config.listen, "--listen", tls)
-    if config.dashboard != OFF:
-        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    tls = _read_tls(config)
     targets = read_targets(config.notify)
     path = config.db.absolute()
     async with contextlib.AsyncExitStack() as stack:
@@ -137,6 +134,15 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
 
 
+def _read_tls(config: ServerConfig) -> Tls | None:
+    """Returns the server's certificates; refuses an address that needs them if there are none."""
+    tls = read_tls(config)
+    require_tls_or_loopback(config.listen, "--listen", tls)
+    if config.dashboard != OFF:
+        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    return tls
+
+
 def _policy(config: ServerConfig) -> EnginePolicy:
     return EnginePolicy(
         HeartbeatPolicy(
@@ -160,12 +166,14 @@ def _open(path: Path, clock: SystemClock) -> Database:
     refuse_foreign(path)
     try:
         restoring.finish(path)
-        if not path.exists():
-            # After a loss of the state folder this line shows that the swarm begins from nothing.
-            _log.info("making a new database", db=str(path))
-        return Database(path, wall_us=clock.wall_us)
+        is_new = not path.exists()
+        db = Database(path, wall_us=clock.wall_us)
     except DatabaseUnusable as error:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
+    if is_new:
+        # After a loss of the state folder this line shows that the swarm begins from nothing.
+        _log.info("made a new database", db=str(path))
+    return db
 
 
 async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:

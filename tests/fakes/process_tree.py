@@ -21,8 +21,9 @@ ESCAPES: Final = {
     "nohup": 2,
     "pty": 3,
     "stopper": 2,  # stops its guard again and again
+    "threads": 2,  # a process whose main thread exits while another runs
 }
-STYLES: Final = {**ESCAPES, "every": 14}
+STYLES: Final = {**ESCAPES, "every": 15}
 
 _SOURCE: Final = r"""
 import os, pty, signal, sys, time
@@ -83,6 +84,11 @@ def storm():
             os._exit(0)
         os.setsid()
 
+def threads():
+    import ctypes, platform, threading
+    threading.Thread(target=stay).start()
+    ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+
 def stopper():
     guard = os.getppid()
     child(deaf)
@@ -102,6 +108,7 @@ escapes = {
     "storm": lambda: daemon(storm),
     "nohup": lambda: child(nohup),
     "pty": lambda: child(terminal),
+    "threads": lambda: daemon(threads),
 }
 for name, escape in escapes.items():
     if style in (name, "every"):
@@ -163,4 +170,4 @@ def _lives(pid: str, started: str) -> bool:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(") ")[2].split()
     except OSError:
         return False
-    return fields[0] not in "ZX" and fields[19] == started
+    return (fields[0] not in "ZX" or int(fields[17]) > 1) and fields[19] == started

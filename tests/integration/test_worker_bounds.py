@@ -34,7 +34,7 @@ def progress(lease_id: str, *given: session_pb2.LogEntry) -> pb.SessionProgress:
     ("method", "request_", "field"),
     [
         ("Heartbeat", pb.HeartbeatRequest(worker="w", lease_ids=[""] * 4_097), "lease_ids"),
-        ("Heartbeat", pb.HeartbeatRequest(worker="w", lease_ids=["1" * MIB]), "lease_ids"),
+        ("Heartbeat", pb.HeartbeatRequest(worker="w", lease_ids=["1" * (MIB * 3 // 4)]), "lease_ids"),
         ("ReportProgress", pb.ReportProgressRequest(worker="w", sessions=[progress("")] * 1_025), "sessions"),
         (
             "ReportProgress",

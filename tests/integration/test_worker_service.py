@@ -18,6 +18,12 @@ def definition(task_id: str, *dependencies: str) -> task_pb2.TaskDefinition:
 
 BUILDER = session_pb2.SESSION_ROLE_BUILDER
 COMPLETED = task_pb2.Outcome(kind=task_pb2.OUTCOME_KIND_COMPLETED)
+CRITICAL = session_pb2.Finding(issue="it crashes", severity="critical")
+CONTRADICTIONS = [
+    task_pb2.Outcome(kind=COMPLETED.kind, verdict=session_pb2.Verdict(passed=False)),
+    task_pb2.Outcome(kind=COMPLETED.kind, verdict=session_pb2.Verdict(passed=True, findings=[CRITICAL])),
+    task_pb2.Outcome(kind=COMPLETED.kind, failure_class=task_pb2.FAILURE_CLASS_AGENT_ERROR),
+]
 
 
 def start(
@@ -304,6 +310,9 @@ async def test_a_broken_stream_frees_no_started_task(served: Server) -> None:
             worker="w", finished=[worker_pb.FinishedAttempt()] * 1025), "finished"),
         ("FinishTask", worker_pb.FinishTaskRequest(worker="w", finished=[worker_pb.FinishedAttempt(
             outcome=COMPLETED, ends=[worker_pb.SessionRecord(session_id="s", role=BUILDER)])]), "finished.ends.end"),
+        *(("FinishTask", worker_pb.FinishTaskRequest(
+            worker="w", finished=[worker_pb.FinishedAttempt(outcome=outcome)]), "finished.outcome")
+          for outcome in CONTRADICTIONS),
         ("FinishTask", worker_pb.FinishTaskRequest(worker="w", sessions=[
             worker_pb.SessionProgress(entries=[session_pb2.LogEntry(number=0)])]), "sessions.entries.number"),
         ("ReportProgress", worker_pb.ReportProgressRequest(worker="w", sessions=[

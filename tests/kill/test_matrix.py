@@ -1,4 +1,4 @@
-"""Nine ways to escape against eight ways to be ended, for each containment level: nothing survives.
+"""Ten ways to escape against eight ways to be ended, for each containment level: nothing survives.
 
 The processes write down their own numbers, and the tests look for those. Each test runs all styles at once.
 `pytest tests/kill` prints how long each way took.
@@ -13,7 +13,7 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from fakes.containment_levels import LEVELS
 from kill.prison import Prison
-from kill.ways import WAYS, Way, end_all_by, outcomes
+from kill.ways import WAYS, Way, end_all_by, outcomes, stop_guards
 from support.waiting import eventually
 from swarm_worker.guard.procfs import stat
 
@@ -67,9 +67,7 @@ async def test_stopped_guards_and_fork_server_of_a_killed_worker_end_when_the_wo
 ) -> None:
     prison.start()
     await prison.start_trees()
-    stopped = [*prison.fork_servers(), *prison.guards()]
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    stopped = stop_guards(prison)
     prison.worker.end()
     assert set(prison.survivors()) == set(prison.ledgers)
 
@@ -78,6 +76,30 @@ async def test_stopped_guards_and_fork_server_of_a_killed_worker_end_when_the_wo
 
     assert prison.survivors() == {}
     await eventually(lambda: not any(map(stat, stopped)), "the fork server and the guards are gone")
+
+
+@pytest.mark.parametrize("reached", LEVELS[:1], indirect=True)
+async def test_a_worker_with_stopped_guards_and_fork_server_obeys_sigint(prison: Prison) -> None:
+    prison.start("--kill-grace", "1")
+    await prison.start_trees()
+    stop_guards(prison)
+
+    prison.worker.signal(signal.SIGINT)
+
+    await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
+    assert prison.survivors() == {}
+
+
+@pytest.mark.parametrize("reached", LEVELS[:1], indirect=True)
+async def test_a_file_stops_sessions_whose_guards_and_fork_server_were_stopped(prison: Prison) -> None:
+    prison.start("--kill-grace", "600")
+    await prison.start_trees()
+    stop_guards(prison)
+
+    prison.emergency_file.touch()
+
+    await outcomes(prison, task_pb2.OUTCOME_KIND_STOPPED)
+    assert prison.survivors() == {}
 
 
 @pytest.mark.parametrize("reached", LEVELS, indirect=True)

@@ -54,21 +54,24 @@ async def guard_killed(prison: Prison) -> None:
 
 async def guards_stopped(prison: Prison) -> None:
     """Stops the guards and their fork server, as a session can, before an operator's kill."""
-    _stop(prison.fork_servers())
-    _stop(prison.guards())
+    stop_guards(prison)
     await killed(prison)
 
 
 async def guards_stopped_worker_killed(prison: Prison) -> None:
     """Stops the guards, and kills the worker; the fork server continues the guards."""
-    _stop(prison.guards())
+    for pid in prison.guards():
+        os.kill(pid, signal.SIGSTOP)
     prison.worker.end()
     await prison.wait_calm()
 
 
-def _stop(pids: Sequence[int]) -> None:
-    for pid in pids:
+def stop_guards(prison: Prison) -> Sequence[int]:
+    """Stops the fork server and the guards; returns their pids."""
+    stopped = [*prison.fork_servers(), *prison.guards()]
+    for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
+    return stopped
 
 
 async def timeout(prison: Prison) -> None:

@@ -43,6 +43,7 @@ _SHOWS: Final = {
     "guards_before_restart": Bounds(worker_crashes=1),
     "silent_guard_is_killed": Bounds(silences=1, stopped_guards=1),
     "silent_guard_before_restart": Bounds(worker_crashes=1, stopped_guards=1),
+    "faults_are_charged": Bounds(),
     "joins_in_order": Bounds(worker_crashes=1),
 }
 

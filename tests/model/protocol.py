@@ -60,6 +60,7 @@ class Rules:
     guards_before_restart: bool = True  # a new process of a worker waits for the sessions of the old one
     silent_guard_is_killed: bool = True  # a due end comes although the guard was stopped
     silent_guard_before_restart: bool = True  # a new process ends the session of a guard that was stopped
+    faults_are_charged: bool = True  # a worker that fails before the go uses up a retry, so it can't loop
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 

@@ -153,7 +153,13 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
         if not rules.killed_stays_killed:
             dead = reopened(dead)
         return _given_up(state, _kept(dead, message, bounds))
-    if store.status is TaskStatus.CLAIMED:
+    if store.status is TaskStatus.CLAIMED and not (
+        message.outcome is OutcomeKind.FAILED and rules.faults_are_charged
+    ):
+        if message.outcome is OutcomeKind.FAILED:
+            raise Violation(
+                "I9: a fault of a worker before the go is free of charge, so it can repeat forever"
+            )
         return _given_up(state, end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE))
     if message.outcome is OutcomeKind.COMPLETED:
         return _accept(state, attempt, message)

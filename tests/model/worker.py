@@ -60,6 +60,11 @@ def _dead(state: State, index: int, worker: Worker, rules: Rules) -> Iterator[St
 
 
 def _session(state: State, index: int, worker: Worker) -> Iterator[Step]:
+    if worker.phase is Phase.ASKING:
+        yield (
+            f"worker {index} has a fault before its session",
+            _ended(state, index, worker, OutcomeKind.FAILED),
+        )
     if worker.phase is Phase.RUNNING:
         yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
         yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)

@@ -17,7 +17,12 @@ from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 # Failures that use up nothing of the task's own budget.
-_FREE = (FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED, *FINAL_FAILURES)
+_FREE = (
+    FailureClass.PROVIDER_LIMITED,
+    FailureClass.PROVIDER_DENIED,
+    FailureClass.BAD_CONFIG,
+    *FINAL_FAILURES,
+)
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:

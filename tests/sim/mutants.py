@@ -191,7 +191,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 5),
     late_results_always_count: (SLOW, 23),
-    overtaken_requests_count: (HARSH, 9),
+    overtaken_requests_count: (SLOW, 0),
     worker_without_fence: (SLOW, 3),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),

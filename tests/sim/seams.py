@@ -7,6 +7,7 @@ log and its random numbers. All else is the program's own code.
 import asyncio
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,7 +26,7 @@ from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import SUBREAPER, Containment
 from swarm_worker.guard.protocol import ALIVE_REPORT, FENCE, PING, KillCounts, ended_report, parse_order
-from swarm_worker.rpc import batcher, heartbeat, retry, session_reporter
+from swarm_worker.rpc import batcher, heartbeat, leases, retry, session_reporter
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.storage import outbox
 from swarm_worker.storage.outbox import Outbox
@@ -36,10 +37,14 @@ from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.launch import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
+from swarm_worker.workspace.git import NoTree
 from swarmd.domain.lease_ids import parse_lease_id
 
 # Log events of the real worker that mean a fault of its own.
 _FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
+
+# The share of attempts that meet a defect of the worker before the go.
+FAULTY = 0.01
 
 # Details that name folders of this run, and so differ between runs of one seed.
 _NOT_SEEDED = ("error", "file")
@@ -74,7 +79,7 @@ class SimSupervisor:
         await asyncio.sleep(0.1)
         self.machine.kill_orphans()
 
-    async def kill_orphans(self, cgroup: str) -> KillReceipt:
+    async def kill_orphans(self, cgroup: str, marks: frozenset[bytes]) -> KillReceipt:
         """Kills what a lost guard has left."""
         await asyncio.sleep(0.1)
         return KillReceipt("subreaper", self.machine.kill_orphans())
@@ -224,7 +229,7 @@ class SimLog:
     def error(self, event: str, **details: Any) -> None:
         """Logs an event, and fails the run if the event means a fault."""
         self.info(event, **details)
-        if event in _FAULTS:
+        if event in _FAULTS and not isinstance(sys.exc_info()[1], InjectedFault):
             self._world.fail(Violated(f"{host().name} says: {event} {details}"))
 
     exception = error
@@ -239,7 +244,10 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, shutdown, retry, guard_watch, batcher, outbox, slots)),
+        *(
+            (module, "_log", log)
+            for module in (worker, shutdown, retry, guard_watch, batcher, leases, outbox, slots)
+        ),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),
@@ -270,9 +278,15 @@ def _module(thing: Any) -> Any:
     return __import__(thing.__module__, fromlist=["_"])
 
 
-async def _snapshot(root: Any, files: Any) -> Snapshot:
-    return Snapshot(root, (), (), None)
+class InjectedFault(Exception):
+    """A defect of the worker before the go, which the simulation injects."""
 
 
-async def _changes(before: Snapshot) -> Changes:
+async def _snapshot(root: Any, files: Any, run: Any) -> Snapshot:
+    if host().dice.random() < FAULTY:
+        raise InjectedFault("a defect before the go")
+    return Snapshot(root, (), (), NoTree("no repository", silent=True))
+
+
+async def _changes(before: Snapshot, run: Any) -> Changes:
     return Changes((), None)

@@ -90,10 +90,12 @@ class FakeWorker:
         await self.receive()
         return next(c for c in reversed(self.claims) if c.definition.task_id == task_id)
 
-    async def start(self, claim: Claim, role: str = "builder", *, session_id: str = "") -> Order | None:
+    async def start(
+        self, claim: Claim, role: str = "builder", *, session_id: str = "", runner: str = "command"
+    ) -> Order | None:
         """Asks for the go of a session."""
         session_id = session_id or f"{claim.definition.task_id}-a{claim.number}-{role}-{claim.epoch}"
-        start = SessionStart(claim.lease_id, session_id, SessionRole(role), "command")
+        start = SessionStart(claim.lease_id, session_id, SessionRole(role), runner)
         return await self.swarm.db.write(
             partial(self.swarm.sessions.record_start, worker=self.name, start=start)
         )
@@ -105,10 +107,10 @@ class FakeWorker:
             lambda tx: finish(tx, self.name, claim.lease_id, result),
         )
 
-    async def complete(self, task_id: str) -> FinishResult:
+    async def complete(self, task_id: str, *, runner: str = "command") -> FinishResult:
         """Runs the task from its claim to its completion."""
         claim = await self.claim(task_id)
-        assert await self.start(claim) is None
+        assert await self.start(claim, runner=runner) is None
         return await self.finish(claim, outcome("completed"))
 
     async def fail(self, task_id: str, failure: str = "agent_error") -> FinishResult:

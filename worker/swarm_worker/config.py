@@ -66,6 +66,9 @@ class WorkerConfig:
     runner: str = setting(RunnerName.AUTO.value, "what drives the sessions", choices=tuple(RunnerName))
     builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
     validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
+    allow_rehearsal: bool = setting(
+        False, "let --runner embedded rehearse in a swarm that has done real work"
+    )
     no_validation: bool = setting(False, "take a builder's work as it is, whatever a task asks for")
     builder_command: str = setting("", "what --runner command starts as a builder", metavar="ARGV")
     validator_command: str = setting("", "what --runner command starts as a validator", metavar="ARGV")
@@ -99,6 +102,15 @@ class WorkerConfig:
         "a variable, such as a provider's key, that sessions get too; may be repeated",
         parse=variable,
         metavar="NAME",
+    )
+    prompts: Path | None = setting(
+        None,
+        "the folder of the project's own prompts; default: its .swarm/prompts",
+        parse=path,
+        metavar="DIR",
+    )
+    accept_prompts: str = setting(
+        "", "the digest of own prompts that are accepted at any age", metavar="DIGEST"
     )
     containment: str = setting(
         ContainmentName.AUTO.value,

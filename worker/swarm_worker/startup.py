@@ -15,15 +15,17 @@ from amplifier_swarm.credentials import find_token
 from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
+from amplifier_swarm.prompt_files import FOLDER, NONE
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment, secrets_of
-from swarm_worker.prompts.templates import Templates, read_templates
+from swarm_worker.prompts.templates import Templates, check_age, read_templates
 from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
 from swarm_worker.supervision.orphans import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
+from swarm_worker.workspace.git import has_repository
 
 # Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
 DESCRIPTORS_PER_SLOT: Final = 14
@@ -68,7 +70,9 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     server = check_address(config.server, name="--server")
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
-    templates = read_templates(root)
+    if config.slots > 1 and has_repository(root):
+        _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
+    templates = read_templates(root, config.prompts)
     token = find_token(config.token_file, projects=(root,))
     endpoint = Endpoint(server, token, config.tls_ca, config.tls_cert, config.tls_key)
     if endpoint.proxy_variable:
@@ -76,12 +80,21 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     with state_folder(config.state_dir, name=config.name) as folder:
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
+        _accept_prompts(config, templates, folder)
         spans = create_tracer(folder.name, version)
         try:
             context = WorkerContext(folder, runner, root, env, mask, version, templates, spans)
             yield Startup(context, endpoint)
         finally:
             spans.close()
+
+
+def _accept_prompts(config: WorkerConfig, templates: Templates, folder: StateFolder) -> None:
+    """Logs the project's own prompts, or raises ProgramExit if a session may have written them."""
+    check_age(templates, first_start_s=folder.first_start_s, accepted=config.accept_prompts)
+    if templates.digest != NONE:
+        where = str(config.prompts or FOLDER)
+        _log.info("the project's own prompts are used", folder=where, digest=templates.digest)
 
 
 def fit_slots(slots: int) -> int:

@@ -251,6 +251,7 @@ class Worker:
             containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids,
             opening=next(self._stream_seq),
+            allow_rehearsal=self._config.allow_rehearsal,
         )
 
 
@@ -264,7 +265,11 @@ def serve(config: WorkerConfig, *, version: str) -> None:
     with started(config, version=version) as (context, endpoint):
         config = replace(config, slots=fit_slots(config.slots))
         create_preflight(
-            context.runner, project_root=context.project_root, own=os.environ, env=context.env
+            context.runner,
+            project_root=context.project_root,
+            own=os.environ,
+            env=context.env,
+            passed=config.pass_env,
         ).require()
         asyncio.run(run_worker(config, context, endpoint))
 

@@ -42,6 +42,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "INVALID_STATUS": ExitMapping(ExitCode.CONFLICT, "`swarmctl show TASK` says how it stands"),
     "TASKS_ACTIVE": ExitMapping(ExitCode.CONFLICT, "wait for them, or kill them first"),
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),
+    "REHEARSAL_REFUSED": ExitMapping(ExitCode.CONFLICT),
     "STREAM_REPLACED": ExitMapping(ExitCode.CONFLICT),
     "SERVER_STOPPING": ExitMapping(ExitCode.UNREACHABLE, "try again when it is back"),
     "TOO_MANY_STREAMS": ExitMapping(ExitCode.NEGATIVE),

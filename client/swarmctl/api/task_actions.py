@@ -5,7 +5,7 @@ Invariant: a task that the server refuses keeps no other from the action; the re
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -66,16 +66,19 @@ def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> Acti
 def retry(
     stub: OperatorServiceStub, names: Sequence[str], *, failed: bool, despite_survivors: bool = False
 ) -> ActionResult:
-    """Retries the tasks, and all failed ones if `failed`."""
+    """Retries the tasks, and all failed ones if `failed`.
 
-    def retry_part(part: Sequence[str]) -> RetryTaskResponse:
-        request = RetryTaskRequest(task_ids=part, despite_survivors=despite_survivors)
-        return stub.RetryTask(request, timeout=DEADLINE_S)
+    `despite_survivors` includes tasks with processes that could not be ended.
+    """
 
-    result = _in_parts(names, retry_part)
+    def request(**fields: Any) -> RetryTaskResponse:
+        return stub.RetryTask(
+            RetryTaskRequest(despite_survivors=despite_survivors, **fields), timeout=DEADLINE_S
+        )
+
+    result = _in_parts(names, lambda part: request(task_ids=part))
     if failed:
-        request = RetryTaskRequest(failed=True, despite_survivors=despite_survivors)
-        _add(result, stub.RetryTask(request, timeout=DEADLINE_S))
+        _add(result, request(failed=True))
     return result
 
 

@@ -40,6 +40,14 @@ class WorkerFlags:
         str | None, _option("How amplifier-agent is configured for validators.", "FILE")
     ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
+    allow_rehearsal: Annotated[
+        bool,
+        typer.Option(
+            "--allow-rehearsal",
+            help="Let the embedded runner rehearse in a swarm that has done real work.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False
     no_validation: Annotated[
         bool, typer.Option("--no-validation", help="Let no validator judge.", rich_help_panel=PANEL)
     ] = False

@@ -6,10 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
+from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
 from amplifier_swarm.state_paths import STATE, project_state
+from amplifier_swarm.vocabulary import RunnerName
 from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
@@ -17,6 +19,7 @@ from swarmctl.console import print_err
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
+from swarmctl.run.shared_tree import warn_of_shared_tree
 from swarmctl.run.supervisor import RunSettings, run_plan
 
 _UNUSABLE_OPTIONS: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
@@ -47,7 +50,7 @@ def run(
     continues the run. If the run itself is killed, its server, workers and sessions end too.
     """
     protect_process()
-    _check_arguments(ctl, project_root)
+    _check_arguments(ctl, project_root, flags, workers)
     plan = read_plan(file)
     settings = RunSettings(
         programs=installed(),
@@ -61,6 +64,12 @@ def run(
     return run_plan(plan, settings, ctl.printer)
 
 
+def _check_runner(runner: str) -> None:
+    """Raises ProgramExit if no Amplifier is installed that the workers could choose."""
+    if runner == RunnerName.AUTO and not (agent_path(os.environ, os.environ) or cli_path(os.environ)):
+        raise no_amplifier()
+
+
 def _paths(db: Path, project_root: Path) -> RunPaths:
     """Returns the files of the run; moves those that an earlier version kept in the project."""
     if not db.is_relative_to(STATE):
@@ -71,8 +80,8 @@ def _paths(db: Path, project_root: Path) -> RunPaths:
     return RunPaths(found.state.path(db), found.state)
 
 
-def _check_arguments(ctl: CommandContext, project_root: Path) -> None:
-    """Raises ProgramExit for arguments that can't work, before anything is started."""
+def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags, workers: int) -> None:
+    """Warns of a shared work tree; raises ProgramExit for arguments that can't work, before anything is started."""
     for name, flag in _UNUSABLE_OPTIONS.items():
         if name in ctl.options.given:
             hint = "to use a server that runs, `swarmctl import FILE` and `swarmctl watch`"
@@ -90,3 +99,5 @@ def _check_arguments(ctl: CommandContext, project_root: Path) -> None:
         raise ProgramExit(
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
+    warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
+    _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)

@@ -69,8 +69,19 @@ def git_check(root: Path) -> Check:
         return warn("git", f"git did not answer within {GIT_WITHIN_S:.0f} s", f"try `git -C {root} status`")
     if done.returncode == 0 and done.stdout.strip() == "true":
         return ok("git", "the project is a work tree")
-    said = one_line(done.stderr.strip().removeprefix("fatal: "), 200) or "the project is not a work tree"
-    return warn("git", said, f"`git init {root}` lets validators see what changed")
+    error = one_line(done.stderr.strip().partition("\n")[0].removeprefix("fatal: "), 200)
+    return warn(
+        "git", error or "the project is in a bare repository or in .git", _git_hint(done.stderr, root)
+    )
+
+
+def _git_hint(stderr: str, root: Path) -> str:
+    """Returns what to do so that validators see the changes."""
+    if "dubious ownership" in stderr:
+        return f"`git config --global --add safe.directory {root.absolute()}` if you trust its owner"
+    if any((folder / ".git").exists() for folder in (root.absolute(), *root.absolute().parents)):
+        return f"see `git -C {root} status`: the repository may be broken"
+    return f"`git init {root}` lets validators see what changed"
 
 
 def state_check(folder: Path) -> Check:

@@ -24,7 +24,7 @@ from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.align import GAP
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
-from swarmctl.render.swarm import mode_cell, paused_blocks
+from swarmctl.render.swarm import mode_cell, warning_blocks
 from swarmctl.render.tasks import status_cell
 from swarmctl.render.terminal import group
 
@@ -121,7 +121,7 @@ class LiveBoard:
 
     def _draw(self) -> RenderableType:
         board, width = self._board, self._console.width
-        paused = paused_blocks(board.swarm, resume=self._resume)
+        paused = warning_blocks(board.swarm, resume=self._resume)
         room = max(1, self._console.height - _FRAME_LINES - _LINES_A_BLOCK * len(paused))
         return Group(
             group([*paused, *_head(board)], room=width),

@@ -53,6 +53,7 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("id", cell(task.task_id, "bold")),
         ("name", cell(task.name)),
         ("status", status_cell(task.status)),
+        ("rehearsed", cell("no model did this work" if task.rehearsed else None, "bold yellow")),
         ("why", cell(task.cause)),
         ("waits for", cell(", ".join(task.blocked_by))),
         ("phase", cell(task.phase)),

@@ -26,16 +26,31 @@ def mode_cell(swarm: Swarm) -> Cell:
     return cell(text, MODE_STYLES.get(swarm.mode, ""))
 
 
-def paused_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
-    """Returns each runner whose provider refused, the cause, and the remedy; `resume` is the command for
-    it.
-    """
+def warning_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
+    """Returns each paused runner with its cause and remedy, `resume` being the command; then, the rehearsed tasks."""
     return [
-        block
-        for paused in swarm.paused_runners
-        for block in (
-            Prose(_pause_text(paused), "bold red", indent=0),
-            Prose(f"Mend that, then `{resume}`; until then it starts no session.", "red", indent=2),
+        *rehearsal_blocks(swarm.rehearsed),
+        *(
+            block
+            for paused in swarm.paused_runners
+            for block in (
+                Prose(_pause_text(paused), "bold red", indent=0),
+                Prose(f"Mend that, then `{resume}`; until then it starts no session.", "red", indent=2),
+            )
+        ),
+    ]
+
+
+def rehearsal_blocks(count: int) -> Blocks:
+    """Returns a warning if completed tasks were rehearsed only."""
+    if not count:
+        return []
+    tasks = text_format.plural(count, "completed task")
+    return [
+        Prose(
+            f"{tasks} {'was' if count == 1 else 'were'} only rehearsed: no model did this work.",
+            "bold yellow",
+            indent=0,
         )
     ]
 
@@ -53,7 +68,7 @@ def swarm_blocks(swarm: Swarm) -> Blocks:
     done = counts(swarm)["completed"]
     rows = [(status_cell(c.status), cell(c.count)) for c in sorted(swarm.counts, key=lambda c: c.status)]
     return [
-        *paused_blocks(swarm),
+        *warning_blocks(swarm),
         facts(
             ("mode", mode_cell(swarm)),
             (

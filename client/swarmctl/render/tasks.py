@@ -19,6 +19,9 @@ STYLES: Final = {
 }
 
 
+REHEARSED: Final = "rehearsed: no model did this work"
+
+
 def status_cell(status: TaskStatus.ValueType) -> Cell:
     """Returns a status in its colour."""
     return cell(text_format.word(TaskStatus, status), STYLES.get(status, ""))
@@ -28,7 +31,8 @@ def reason_text(task: Task) -> str:
     """Returns the reason for the task's state, as far as the task itself holds it."""
     if task.blocked_by:
         return "waits for " + ", ".join(task.blocked_by)
-    return task.cause or task.last_error
+    reason = task.cause or task.last_error
+    return f"{REHEARSED}; {reason}" if task.rehearsed and reason else REHEARSED if task.rehearsed else reason
 
 
 def attempt_text(task: Task) -> str:

@@ -52,6 +52,11 @@ class RunPaths:
         """The folder in which each worker makes a state folder of its name."""
         return self.db.with_name(RUN_WORKERS)
 
+    @property
+    def prompts(self) -> Path:
+        """The folder of the copies of the project's own prompts."""
+        return self.db.with_name("run-prompts")
+
     def has_state_of(self, worker: str) -> bool:
         """Returns whether a worker of that name has left state here."""
         return (self.worker_state / worker).is_dir()

@@ -9,7 +9,10 @@ from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
-from swarmctl.render.tasks import status_cell
+from swarmctl.render.swarm import rehearsal_blocks
+from swarmctl.render.tasks import reason_text, status_cell
+
+_COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
 
 COLUMNS: Final = (
     Column("TASK"),
@@ -27,8 +30,12 @@ def all_completed(tasks: Sequence[Task]) -> bool:
 
 
 def summary_document(tasks: Sequence[Task]) -> Document:
-    """Returns the tasks, and whether all of them are completed."""
-    return {"completed": all_completed(tasks), "tasks": list_document(tasks)}
+    """Returns the tasks, whether all of them are completed, and whether any was only rehearsed."""
+    return {
+        "completed": all_completed(tasks),
+        "rehearsed": any(task.rehearsed for task in tasks),
+        "tasks": list_document(tasks),
+    }
 
 
 def summary_blocks(tasks: Sequence[Task]) -> Blocks:
@@ -40,7 +47,7 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
             cell(task.attempt),
             cell(text_format.span(text_format.between(task, "started_at", "completed_at"))),
             cell(text_format.tokens(task.usage)),
-            cell(task.last_error or task.cause),
+            cell(reason_text(task)),
         )
         for task in tasks
     ]
@@ -49,4 +56,5 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
     return [
         Table(COLUMNS, rows),
         Prose(f"{text_format.plural(len(tasks), 'task')}: {by_status or 'none'}", indent=0),
+        *rehearsal_blocks(sum(task.rehearsed and task.status == _COMPLETED for task in tasks)),
     ]

@@ -9,7 +9,7 @@ from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, WorkerStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Cell, Prose, cell
 from swarmctl.render.live_board import finished_count, progress_text
-from swarmctl.render.swarm import mode_cell, paused_blocks
+from swarmctl.render.swarm import mode_cell, warning_blocks
 from swarmctl.render.tasks import STYLES
 from swarmctl.tui.snapshot import SwarmSnapshot, View
 from swarmctl.tui.tables import ago, silent_workers
@@ -78,7 +78,7 @@ def _attention(snapshot: SwarmSnapshot, now: datetime) -> Iterator[Line]:
         yield [cell(f"EMERGENCY STOP in force: {swarm.cause or 'no cause given'}; P ends it", "bold red")]
     elif swarm.mode == SwarmMode.SWARM_MODE_PAUSED:
         yield [cell(f"Paused: {swarm.cause or 'no cause given'}; P ends it", "yellow")]
-    for block in paused_blocks(swarm, resume="P"):
+    for block in warning_blocks(swarm, resume="P"):
         if isinstance(block, Prose):
             yield [Cell(" " * block.indent + block.text, block.style)]
     if swarm.expiry_paused:

@@ -38,6 +38,7 @@ def swarm_document(swarm: Swarm) -> Document:
         "epoch": swarm.epoch,
         "swarm_id": swarm.swarm_id or None,
         "expiry_paused": swarm.expiry_paused,
+        "rehearsed": swarm.rehearsed,
         "paused_runners": [_paused_document(paused) for paused in swarm.paused_runners],
     }
 

@@ -42,6 +42,7 @@ def task_document(task: Task) -> Document:
         "completed_at": words.iso(task, "completed_at"),
         "usage": usage_document(task.usage),
         "kill_receipt": receipt_document(task.kill_receipt) if task.HasField("kill_receipt") else None,
+        "rehearsed": task.rehearsed,
     }
 
 

@@ -72,6 +72,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 19
     """The token has too many calls of this method open. Code `RESOURCE_EXHAUSTED`. Metadata: `method`."""
+    ERROR_REASON_REHEARSAL_REFUSED: _ErrorReason.ValueType  # 24
+    """The worker's runner only rehearses, and the swarm has done real work. Code `FAILED_PRECONDITION`.
+    Metadata: `worker`, `runner`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -129,6 +133,10 @@ ERROR_REASON_DASHBOARD_OFF: ErrorReason.ValueType  # 18
 """The server serves no dashboard. Code `FAILED_PRECONDITION`."""
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 19
 """The token has too many calls of this method open. Code `RESOURCE_EXHAUSTED`. Metadata: `method`."""
+ERROR_REASON_REHEARSAL_REFUSED: ErrorReason.ValueType  # 24
+"""The worker's runner only rehearses, and the swarm has done real work. Code `FAILED_PRECONDITION`.
+Metadata: `worker`, `runner`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

@@ -503,7 +503,7 @@ class LogEntry(_message.Message):
     """Grows from entry to entry over all sessions of the task: where a reader goes on. Set by the server."""
     @_builtins.property
     def logged_at(self) -> _timestamp_pb2.Timestamp:
-        """When the worker saw it, by the worker's clock. Always set it: an unset time is shown as 1970."""
+        """When the worker saw it, by the worker's clock. Unset means: when the server got it."""
 
     def __init__(
         self,

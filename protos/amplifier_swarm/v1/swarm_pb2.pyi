@@ -105,6 +105,7 @@ class Swarm(_message.Message):
     PAUSED_RUNNERS_FIELD_NUMBER: _builtins.int
     SWARM_ID_FIELD_NUMBER: _builtins.int
     EXPIRY_PAUSED_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     mode: Global___SwarmMode.ValueType
     """What is allowed to happen."""
     stop_generation: _builtins.int
@@ -135,6 +136,8 @@ class Swarm(_message.Message):
     """Set while nobody is given up because most workers fell silent at once, which is more likely the
     server's fault or the network's than theirs.
     """
+    rehearsed: _builtins.int
+    """How many completed tasks were rehearsed only: no model worked on them. See `Task.rehearsed`."""
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]:
         """How many tasks have each status. A status without tasks is left out."""
@@ -171,10 +174,11 @@ class Swarm(_message.Message):
         paused_runners: _abc.Iterable[Global___PausedRunner] | None = ...,
         swarm_id: _builtins.str = ...,
         expiry_paused: _builtins.bool = ...,
+        rehearsed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "expiry_paused", b"expiry_paused", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "expiry_paused", b"expiry_paused", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "rehearsed", b"rehearsed", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -164,7 +164,9 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
-    """The session could not be started as configured (binary missing, folder unreadable)."""
+    """The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+    worker's runner is given no claims until ResumeSwarm.
+    """
     FAILURE_CLASS_BUILDER_BLOCKED: _FailureClass.ValueType  # 11
     """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
     validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
@@ -209,7 +211,9 @@ FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
 given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
-"""The session could not be started as configured (binary missing, folder unreadable)."""
+"""The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
+worker's runner is given no claims until ResumeSwarm.
+"""
 FAILURE_CLASS_BUILDER_BLOCKED: FailureClass.ValueType  # 11
 """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
 validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
@@ -606,6 +610,7 @@ class Task(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -636,6 +641,10 @@ class Task(_message.Message):
     """Why an operator, a stop or a dependency put the task where it is. Empty otherwise."""
     estimated_hours: _builtins.float
     """See TaskDefinition. Unset means unknown."""
+    rehearsed: _builtins.bool
+    """Whether the latest attempt, or the completed one, was a rehearsal: the runner `embedded` played it
+    and no model worked. Nothing that was rehearsed is a result.
+    """
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -689,10 +698,11 @@ class Task(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         usage: _session_pb2.Usage | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
+        rehearsed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

@@ -152,6 +152,7 @@ class ClaimTaskRequest(_message.Message):
     CONTAINMENT_FIELD_NUMBER: _builtins.int
     LEASE_IDS_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
+    ALLOW_REHEARSAL_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
@@ -175,6 +176,10 @@ class ClaimTaskRequest(_message.Message):
     opening: _builtins.int
     """Grows with every request of the same instance, over restarts of its process. A request that was
     overtaken by a newer one tells of leases as they were, so it must end none. 0: not known.
+    """
+    allow_rehearsal: _builtins.bool
+    """Whether a worker with the runner `embedded`, which only rehearses, may join a swarm in which a
+    session of another runner has run. Without it: `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`.
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -201,10 +206,11 @@ class ClaimTaskRequest(_message.Message):
         containment: _builtins.str = ...,
         lease_ids: _abc.Iterable[_builtins.str] | None = ...,
         opening: _builtins.int = ...,
+        allow_rehearsal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "runner", b"runner", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "runner", b"runner", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -70,6 +70,8 @@ class WorkerServiceStub:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
+    * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+      real work. See `allow_rehearsal`.
     * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
@@ -95,6 +97,10 @@ class WorkerServiceStub:
     """Ends attempts and their leases.
 
     A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
+    `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+    a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+    `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
 
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
@@ -143,6 +149,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
+    * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+      real work. See `allow_rehearsal`.
     * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
     * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
     """
@@ -168,6 +176,10 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """Ends attempts and their leases.
 
     A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
+    `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+    a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+    `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
 
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
@@ -219,6 +231,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
           leases when it was last heard. Retry: it may be a connection that is dead already.
+        * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
+          real work. See `allow_rehearsal`.
         * `ABORTED` / `STREAM_REPLACED`: a newer stream took over, perhaps before this one was heard of.
         * `UNAVAILABLE` / `SERVER_STOPPING`: reconnect with jitter.
         """
@@ -268,6 +282,10 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends attempts and their leases.
 
         A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
+        `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+        a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+        `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
 
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
         and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of

@@ -32,6 +32,7 @@ export function task(id: string, status: Status = "not_started", more: Partial<T
     started_at: null,
     completed_at: null,
     usage: { input_tokens: 0, output_tokens: 0, cost: null },
+    rehearsed: false,
     ...more,
   };
 }
@@ -55,6 +56,7 @@ export function swarmStatus(more: Partial<SwarmStatus> = {}): SwarmStatus {
     epoch: 1,
     swarm_id: "s",
     expiry_paused: false,
+    rehearsed: 0,
     paused_runners: [],
     ...more,
   };

@@ -3,16 +3,22 @@
 Invariant: a worker that reports COMPLETED without this proof is refused, and nothing changes.
 """
 
+from collections.abc import Iterable
+
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
 
 
 def contradiction(
-    kind: OutcomeKind, failure_class: FailureClass | None, *, verdict_passed: bool | None
+    kind: OutcomeKind,
+    failure_class: FailureClass | None,
+    *,
+    verdict_passed: bool | None,
+    severities: Iterable[str] = (),
 ) -> str:
     """Returns what in the outcome itself contradicts COMPLETED; empty if nothing does.
 
-    `verdict_passed` is None for an outcome without a verdict.
+    `verdict_passed` is None for an outcome without a verdict; `severities` are those of the verdict's findings.
     """
     if kind is not OutcomeKind.COMPLETED:
         return ""
@@ -20,6 +26,8 @@ def contradiction(
         return f"is COMPLETED with failure class {failure_class}; report FAILED, or leave the class out"
     if verdict_passed is False:
         return "is COMPLETED with a verdict that did not pass; report FAILED with VALIDATION_FAILED"
+    if any(severity.strip().casefold() == "critical" for severity in severities):
+        return "is COMPLETED with a critical finding; report FAILED with VALIDATION_FAILED"
     return ""
 
 

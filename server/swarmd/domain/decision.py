@@ -10,14 +10,12 @@ from typing import Final, TypedDict
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
-from swarmd.domain.policy import Backoff, decide_retry, repeated_findings
+from swarmd.domain.policy import PAUSING, Backoff, decide_retry, provider_wait_s, repeated_findings
 
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
 # The kinds of outcomes that carry a result worth keeping after a kill.
 RESULTS: Final = (OutcomeKind.COMPLETED, OutcomeKind.FAILED)
-# Every further session would meet the same provider, or every further builder the same broken validator.
-PAUSING: Final = (FailureClass.PROVIDER_DENIED, FailureClass.VALIDATOR_FAILED)
 
 
 class TaskUpdate(TypedDict, total=False):
@@ -58,6 +56,8 @@ class Decision:
     keeps_report: bool = True
     archives: bool = False
     pauses_runner: bool = False
+    # The provider asked to wait: the worker gets no claims for this long.
+    holds_worker_s: float = 0.0
 
 
 def decide(
@@ -71,9 +71,10 @@ def decide(
         # A kill wins over a result that comes later; the result is kept.
         left = outcome.survivors
         return _killed(task, error=task.cause, archives=outcome.kind in RESULTS, survivors=left)
-    if task.status is TaskStatus.CLAIMED:
+    if task.status is TaskStatus.CLAIMED and outcome.kind is not OutcomeKind.FAILED:
         # No session ever had a go, whatever the outcome says.
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
+    # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
     if outcome.kind is OutcomeKind.COMPLETED:
         update = TaskUpdate(last_error="", failure_class=None)
         return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
@@ -175,4 +176,5 @@ def _judge(
         detail=f"{failure}: {error}",
         update=update,
         pauses_runner=failure in PAUSING,
+        holds_worker_s=provider_wait_s(retry_after_s) if failure is FailureClass.PROVIDER_LIMITED else 0.0,
     )

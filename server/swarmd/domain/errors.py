@@ -4,7 +4,7 @@
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
     │   ResultNotFound                                                                unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
-    ├── InvalidStatus, TasksActive, WorkerNameTaken, StreamReplaced                   present state
+    ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
     ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
     ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
     └── DashboardOff                                                                  missing parts
@@ -162,6 +162,19 @@ class WorkerNameTaken(SwarmError):
         super().__init__(
             f"a worker named {worker!r} is known already (host {host}, pid {pid}); give this one another --name",
             {"worker": worker, "host": host, "pid": str(pid)},
+        )
+
+
+class RehearsalRefused(SwarmError):
+    """A worker that only rehearses wants to join a swarm that has done real work."""
+
+    reason = "REHEARSAL_REFUSED"
+
+    def __init__(self, worker: str, runner: str) -> None:
+        super().__init__(
+            f"the runner {runner} of worker {worker!r} only rehearses, and this swarm has done real work; "
+            "pass another --runner, or --allow-rehearsal if the rehearsal is meant to count",
+            {"worker": worker, "runner": runner},
         )
 
 

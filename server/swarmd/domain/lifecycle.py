@@ -61,7 +61,13 @@ TRANSITIONS: Final = MappingProxyType(
             _T.KILL: _S.KILLED,
             _T.ACCEPT: _S.COMPLETED,
         },
-        _S.CLAIMED: {_T.RELEASE: _S.NOT_STARTED, _T.GO: _S.IN_PROGRESS, _T.KILL: _S.KILLED},
+        _S.CLAIMED: {
+            _T.RELEASE: _S.NOT_STARTED,
+            _T.GO: _S.IN_PROGRESS,
+            _T.RETRY: _S.NOT_STARTED,
+            _T.GIVE_UP: _S.FAILED,
+            _T.KILL: _S.KILLED,
+        },
         _S.IN_PROGRESS: {
             _T.GO: _S.IN_PROGRESS,
             _T.COMPLETE: _S.COMPLETED,

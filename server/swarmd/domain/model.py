@@ -283,6 +283,8 @@ class WorkerIdentity:
     containment: str
     # Orders the requests of one instance; 0 if unknown.
     opening: int = 0
+    # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
+    allows_rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

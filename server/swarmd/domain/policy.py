@@ -22,6 +22,11 @@ FINAL_FAILURES: Final = frozenset(
 )
 # The wait for a provider that asks to wait and names no time.
 PROVIDER_WAIT_S: Final = 60.0
+# Every further session would meet the same provider or the same broken set-up, or every further builder the same broken
+# validator.
+PAUSING: Final = frozenset(
+    (FailureClass.PROVIDER_DENIED, FailureClass.BAD_CONFIG, FailureClass.VALIDATOR_FAILED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +56,18 @@ def decide_retry(
 ) -> RetryDecision:
     """Counts the failure against its budget and decides whether another attempt follows.
 
-    Lost workers have a budget of their own. A provider that asks to wait, or refuses, uses up no budget, since that
-    says nothing about the task. FINAL_FAILURES use up no budget either, and no attempt follows.
+    Lost workers have a budget of their own. A provider that asks to wait, or refuses, and a session that can't be
+    started as configured use up no budget, since they say nothing about the task. FINAL_FAILURES use up no budget
+    either, and no attempt follows.
     """
     if failure in FINAL_FAILURES:
         return RetryDecision(retry=False, failures=task.failures, losses=task.losses, backoff_s=0.0)
-    if failure is FailureClass.PROVIDER_DENIED:
+    if failure in PAUSING:
         # The runner is paused; another runner may claim the task at once.
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)
     if failure is FailureClass.PROVIDER_LIMITED:
         # The jitter is up to half the wait, so that a fleet does not return all at once.
-        wait_s = (PROVIDER_WAIT_S if retry_after_s is None else retry_after_s) * (1 + chance / 2)
+        wait_s = provider_wait_s(retry_after_s) * (1 + chance / 2)
         return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=wait_s)
     if failure is FailureClass.WORKER_LOST:
         losses = task.losses + 1
@@ -78,6 +84,11 @@ def decide_retry(
         losses=task.losses,
         backoff_s=backoff.delay_s(failures, chance),
     )
+
+
+def provider_wait_s(retry_after_s: float | None) -> float:
+    """Returns the wait that a provider asks for, or the default if it names none."""
+    return PROVIDER_WAIT_S if retry_after_s is None else retry_after_s
 
 
 def repeated_findings(findings: Sequence[Sequence[str]]) -> Sequence[str]:

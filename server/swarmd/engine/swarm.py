@@ -175,6 +175,7 @@ class Swarm:
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
         """Ends every pause and stop; returns the tasks that were put back."""
         self.reaper.resume_expiry()
+        self.live.provider_holds.clear()
         return await self.db.write(partial(self.kills.resume, requeue=requeue))
 
     async def check_leases(self) -> None:
@@ -184,6 +185,7 @@ class Swarm:
     async def close(self) -> None:
         """Ends timers, streams and background tasks; the daemon closes the database."""
         self.retry_timers.close()
+        self.live.provider_holds.close()
         self.wakeups.close()
         for member in list(self.live.members.values()):
             member.mailbox.close()
@@ -205,11 +207,13 @@ class Swarm:
         # The database is built before the engine, so it learns its hooks here.
         self.db.hooks.before_commit = self._before_commit
         self.db.hooks.after_rollback = self._after_rollback
+        self.live.provider_holds.on_end = self.request_dispatch
         self.db.hooks.after_commit = self.observer.committed
 
     def _boot(self, tx: Tx) -> None:
         events.append(tx, EventKind.SERVER_STARTED)
         self.swarm_id = swarm.get(tx).swarm_id
+        self.live.real_work = swarm.has_real_work(tx)
         self.tokens.load(tx)
         self.logins.load(tx)
         for found in attempts.all_open(tx):
@@ -236,6 +240,8 @@ class Swarm:
 
     def _after_rollback(self) -> None:
         """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
+        self.live.provider_holds.undo()
+        self.live.real_work = False
         for member in list(self.live.members.values()):
             self.dispatcher.mark_free(member)
 

@@ -5,6 +5,7 @@ Invariant: nothing is masked before its lease is known, and no long text is mask
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from amplifier_swarm.masking import LineMask
@@ -75,11 +76,11 @@ def check_attempts(messages: Sequence[pb.FinishedAttempt]) -> None:
 
 
 async def read_progress(
-    messages: Sequence[pb.SessionProgress], known: Collection[str]
+    messages: Sequence[pb.SessionProgress], known: Collection[str], *, now_us: int
 ) -> list[SessionProgress]:
-    """Converts the progress under known leases."""
+    """Converts the progress under known leases; entries without a time get `now_us`."""
     kept = [message for message in messages if message.lease_id in known]
-    return await _converted(kept, _progress)
+    return await _converted(kept, partial(_progress, now_us=now_us))
 
 
 async def read_attempts(
@@ -105,12 +106,14 @@ async def _converted(messages: Sequence[Any], convert: Callable[[Any], T]) -> li
     return await asyncio.to_thread(lambda: [convert(message) for message in messages])
 
 
-def _progress(message: pb.SessionProgress) -> SessionProgress:
+def _progress(message: pb.SessionProgress, *, now_us: int) -> SessionProgress:
     mask = LineMask()
     entries = [
         LogEntry(
             entry.number,
-            values.timestamp_us(entry.logged_at, "sessions.entries.logged_at"),
+            values.timestamp_us(entry.logged_at, "sessions.entries.logged_at")
+            if entry.HasField("logged_at")
+            else now_us,
             session_pb2.LogKind.Name(entry.kind)
             if entry.kind in session_pb2.LogKind.values()
             else "LOG_KIND_OUTPUT",

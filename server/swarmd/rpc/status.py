@@ -21,6 +21,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.InvalidStatus: _C.FAILED_PRECONDITION,
     errors.TasksActive: _C.FAILED_PRECONDITION,
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
+    errors.RehearsalRefused: _C.FAILED_PRECONDITION,
     errors.StreamReplaced: _C.ABORTED,
     errors.ServerStopping: _C.UNAVAILABLE,
     errors.TooManyStreams: _C.RESOURCE_EXHAUSTED,

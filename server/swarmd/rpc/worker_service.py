@@ -1,6 +1,6 @@
 """WorkerService: adapters from its messages to the engine and back."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
 from swarmd.domain.plan import ID_PATTERN
 from swarmd.domain.traces import trace_of
 from swarmd.engine.attempts.outcomes import FinishResult
-from swarmd.engine.attempts.sessions import FinishBatch
+from swarmd.engine.attempts.sessions import FinishBatch, SessionProgress
 from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
@@ -73,7 +73,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         name = WorkerName(request.worker)
         reports.check_progress(request.sessions)
         known = await self._swarm.known_leases(name, {message.lease_id for message in request.sessions})
-        news = await reports.read_progress(request.sessions, known)
+        news = await self._read_progress(request.sessions, known)
         record = self._swarm.sessions.record_progress
         await self._swarm.db.write(lambda tx: [record(tx, name, progress) for progress in news])
         return pb.ReportProgressResponse()
@@ -86,11 +86,16 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         leases.update(message.lease_id for message in request.sessions)
         known = await self._swarm.known_leases(name, leases)
         batch = FinishBatch(
-            progress=await reports.read_progress(request.sessions, known),
+            progress=await self._read_progress(request.sessions, known),
             attempts=await reports.read_attempts(request.finished, known),
         )
         results = await self._swarm.db.write(lambda tx: self._swarm.finish_many(tx, name, batch))
         return pb.FinishTaskResponse(results=[_finish_result(result) for result in results])
+
+    async def _read_progress(
+        self, messages: Sequence[pb.SessionProgress], known: Collection[str]
+    ) -> list[SessionProgress]:
+        return await reports.read_progress(messages, known, now_us=self._swarm.clock.wall_us())
 
     def _claim_response(self, batch: Batch) -> pb.ClaimTaskResponse:
         return pb.ClaimTaskResponse(
@@ -149,6 +154,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         version=request.version[:64],
         containment=request.containment[:64],
         opening=request.opening,
+        allows_rehearsal=request.allow_rehearsal,
     )
 
 

@@ -40,13 +40,15 @@ class DeferredWrites:
     def __len__(self) -> int:
         return len(self._writes)
 
-    def defer(self, query: str, subjects: Iterable[Hashable], values: Mapping[str, Any]) -> None:
-        """Adds one row for the named statement, which is one of `DEFERRABLE`.
+    def defer(self, query: str, subjects: Iterable[Hashable], values: Mapping[str, Any]) -> int:
+        """Adds one row for the named statement, which is one of `DEFERRABLE`; returns the number of rows.
 
         `subjects` names everything by which a query may ask for the changed row.
         """
-        self._writes.append((query, row_of(query)(values)))
+        writes = self._writes
+        writes.append((query, row_of(query)(values)))
         self._subjects.update(subjects)
+        return len(writes)
 
     def has(self, subject: Hashable) -> bool:
         """Returns True if a write about the subject is deferred; None stands for any subject."""

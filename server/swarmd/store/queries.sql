@@ -35,6 +35,17 @@ seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
 -- name: swarm_get
 SELECT swarm_id, epoch, mode, cause, stop_generation FROM swarm;
 
+-- name: swarm_real_work
+SELECT real_work FROM swarm;
+
+-- name: swarm_set_real_work
+UPDATE swarm SET real_work = 1 WHERE real_work = 0;
+
+-- name: swarm_rehearsed_tasks
+-- How many completed tasks were rehearsed only.
+SELECT count(DISTINCT r.task_key) FROM sessions s JOIN attempts r ON r.key = s.attempt_key
+ WHERE s.runner = 'embedded' AND r.outcome = 'completed';
+
 -- name: swarm_set_mode
 UPDATE swarm SET mode = :mode, cause = :cause, stop_generation = stop_generation + :stops;
 
@@ -488,7 +499,10 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        (SELECT sum(cost_nano) FROM sessions WHERE task_key = t.key),
        (SELECT json_group_array(json_array(p.task_id, p.status) ORDER BY d.position)
           FROM dependencies d JOIN tasks p ON p.key = d.dependency_key WHERE d.task_key = t.key),
-       CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END
+       CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END,
+       EXISTS (SELECT 1 FROM sessions s JOIN attempts r ON r.key = s.attempt_key
+                WHERE s.task_key = t.key AND s.runner = 'embedded'
+                  AND (r.number = t.attempt OR r.outcome = 'completed'))
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt

@@ -57,6 +57,16 @@ def set_epoch(tx: Tx, epoch: int) -> None:
     tx.run("swarm_set_epoch", epoch=epoch)
 
 
+def has_real_work(tx: ReadTx) -> bool:
+    """Returns True once a session that was not a rehearsal has run in this database."""
+    return bool(tx.value("swarm_real_work"))
+
+
+def set_real_work(tx: Tx) -> None:
+    """Notes that a session that is not a rehearsal runs."""
+    tx.run("swarm_set_real_work")
+
+
 def has_open(tx: ReadTx) -> bool:
     """Returns True if some task can still make progress by itself."""
     return bool(tx.value("swarm_has_open"))

@@ -103,9 +103,9 @@ class Tx(ReadTx):
 
     def defer(self, query: str, subjects: tuple[Hashable, ...], **values: Value) -> None:
         """Adds a row to a statement that a later flush runs; see `DeferredWrites.defer`."""
-        self._yield_to_urgent()
-        self._deferred.defer(query, subjects, values)
-        if len(self._deferred) >= MAX_DEFERRED:
+        if self.should_yield is not None:
+            self._yield_to_urgent()
+        if self._deferred.defer(query, subjects, values) >= MAX_DEFERRED:
             self.flush()
 
     def flush(self) -> None:
@@ -140,7 +140,8 @@ class Tx(ReadTx):
 
     def _before_write(self) -> None:
         """Runs before each statement that changes the database at once."""
-        self._yield_to_urgent()
+        if self.should_yield is not None:
+            self._yield_to_urgent()
         self.flush()
 
     def _yielding(self, parameters: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -43,6 +43,7 @@ def task(view: TaskView) -> task_pb2.Task:
         completed_at=values.timestamp(view.completed_us),
         usage=values.usage(view.usage),
         kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
+        rehearsed=view.rehearsed,
     )
 
 
@@ -95,6 +96,7 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         epoch=view.state.epoch,
         swarm_id=view.state.swarm_id,
         expiry_paused=view.expiry_paused,
+        rehearsed=totals.rehearsed,
         paused_runners=[
             swarm_pb2.PausedRunner(
                 runner=found.runner,

@@ -277,6 +277,22 @@ async def test_the_oldest_reports_of_a_task_are_left_out_where_a_message_has_no_
     assert all(len(attempt.sessions) == 1 for attempt in attempts)
 
 
+async def test_a_log_entry_without_a_time_gets_that_of_its_arrival(served: Server) -> None:
+    client = served.client()
+    await client.add(TaskDefinition(task_id="a"))
+    worker = GrpcWorker(client)
+    claim = await worker.claim()
+    session = await worker.start(claim)
+    before_s = served.swarm.clock.wall_us() // 1_000_000
+
+    await worker.say(claim, session, "no time")
+
+    page = await next_message(
+        client.operator.TailLog(pb.TailLogRequest(task_id="a"), metadata=client.metadata)
+    )
+    assert page.entries[0].logged_at.seconds >= before_s
+
+
 async def test_probes_without_a_token_are_limited(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MAX_WATCHES", 1)
     monkeypatch.setattr(health, "READ_WITHIN_S", 0.2)

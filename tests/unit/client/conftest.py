@@ -50,8 +50,9 @@ def operator() -> Iterator[FakeOperator]:
 
 
 @pytest.fixture
-def alone(capsys: pytest.CaptureFixture[str]) -> Ctl:
-    """Runs swarmctl where no server is needed."""
+def alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ctl:
+    """Runs swarmctl where no server is needed; workers of `run` have a runner, since no Amplifier is installed."""
+    monkeypatch.setenv("SWARM_WORKER_RUNNER", "command")
 
     def run(*arguments: str) -> Result:
         code = main.run(arguments)
@@ -86,6 +87,7 @@ def fake(
     made = FakeOperatorServer(tmp_path, operator, tasks=[Task(task_id="a"), Task(task_id="b")])
     made.write()
     monkeypatch.setattr("swarmctl.commands.run.installed", made.programs)
+    monkeypatch.setenv("SWARM_WORKER_RUNNER", "command")
     (tmp_path / "plan.yaml").write_text("tasks:\n  - id: a\n  - id: b\n")
     operator.answers |= {
         "GetSwarm": lambda _: wire.GetSwarmResponse(swarm=made.swarm()),

@@ -13,12 +13,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm import __version__
 from amplifier_swarm.errors import WireError
+from amplifier_swarm.proxy import BYPASS_VARIABLES, VARIABLES
 from amplifier_swarm.state_paths import project_state
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
 from support.operator import TOKEN, FakeOperator
 from swarmctl.doctor import database, machine
 from swarmctl.doctor.check import Check, Grade
+from swarmctl.doctor.server import proxy_check
 from swarmctl.doctor.worker import read_line
 from swarmctl.programs import Programs
 from unit.client.conftest import Ctl
@@ -141,6 +143,26 @@ def test_a_wrong_token_is_reported(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) ->
 
 def denied(role: str) -> WireError:
     return WireError(grpc.StatusCode.PERMISSION_DENIED, "no", "ROLE_DENIED", {"role": role, "method": "X"})
+
+
+@pytest.mark.parametrize(
+    ("tls", "found"),
+    [
+        (False, "far:1 is dialled directly; a proxy of the environment is not used for it"),
+        (True, "far:1 is reached through the proxy of $https_proxy; no_proxy excludes hosts"),
+    ],
+)
+def test_the_proxy_before_the_server_is_named(
+    monkeypatch: pytest.MonkeyPatch, *, tls: bool, found: str
+) -> None:
+    for name in (*VARIABLES, *BYPASS_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    assert list(proxy_check("far:1", tls=tls)) == []
+
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+
+    [check] = proxy_check("far:1", tls=tls)
+    assert (check.name, check.found) == ("proxy", found)
 
 
 def test_the_role_of_a_viewer_is_reported(ctl: Ctl, operator: FakeOperator, well: Swarm) -> None:

@@ -41,7 +41,7 @@ TASK_KEYS = [
         "cause",
         "estimated_hours",
     ),
-    *("created_at", "started_at", "completed_at", "usage", "kill_receipt"),
+    *("created_at", "started_at", "completed_at", "usage", "kill_receipt", "rehearsed"),
 ]
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -117,6 +117,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "completed_at": "2027-01-15T08:01:05.000Z",
         "usage": {"input_tokens": 10, "output_tokens": 2, "cost": "0.0034075"},
         "kill_receipt": None,
+        "rehearsed": False,
     }
 
 
@@ -126,9 +127,8 @@ def test_what_is_unset_is_null(ctl: Ctl, operator: FakeOperator) -> None:
     [[bare], _] = in_every_form(ctl, "list")
 
     empty = {key for key, value in bare.items() if value is None}
-    assert empty == set(TASK_KEYS) - {
-        *("id", "name", "status", "priority", "attempt", "max_retries", "dependencies", "blocked_by", "usage")
-    }
+    given = "id name status priority attempt max_retries dependencies blocked_by usage rehearsed"
+    assert empty == set(TASK_KEYS) - set(given.split())
     assert bare["name"] == "b"
 
 

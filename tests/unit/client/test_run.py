@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 
 import grpc
+import pytest
 
 from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
@@ -44,9 +45,12 @@ def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorS
     assert swarmd == shlex.split(
         f"--db {state}/swarm.db --listen 127.0.0.1:0 --token-file {state}/token --dashboard 127.0.0.1:0"
     )
-    for number, (_, *worker) in enumerate(sorted(fake.calls("workers"), key=lambda call: call[6]), start=1):
+    for number, (_, *worker) in enumerate(
+        sorted(fake.calls("workers"), key=lambda call: call[call.index("--name") + 1]), start=1
+    ):
         assert worker == shlex.split(
-            f"--server {fake.operator.address} --project-root . --name worker-{number} "
+            f"--server {fake.operator.address} --project-root . --prompts {state}/run-prompts "
+            f"--accept-prompts none --name worker-{number} "
             f"--state-dir {state}/workers --token-file {state}/worker-token --exit-when-done"
         )
 
@@ -247,3 +251,32 @@ def test_signals_are_as_before_when_it_has_ended(alone: Ctl, fake: FakeOperatorS
     alone(*RUN)
 
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_run_without_an_amplifier_and_without_a_runner_is_refused_before_anything_starts(
+    alone: Ctl, fake: FakeOperatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(fake.folder))
+    monkeypatch.delenv("SWARM_WORKER_RUNNER", raising=False)
+
+    result = alone(*RUN)
+
+    assert result.code == 2
+    assert "neither amplifier-agent nor amplifier is on PATH" in result.err
+    assert "--runner embedded for a rehearsal" in result.err
+    assert not (fake.folder / "state").exists()
+
+
+def test_builders_that_share_a_git_work_tree_are_warned_of_before_anything_runs(
+    alone: Ctl, fake: FakeOperatorServer
+) -> None:
+    (fake.folder / ".git").mkdir()
+    (fake.folder / "sub").mkdir()
+
+    shared = alone(*RUN, "--project-root", "sub")
+    slots = alone(*RUN[:-1], "1", "--slots", "3", "--project-root", "sub")
+    single = alone(*RUN[:-1], "1", "--project-root", "sub")
+
+    assert "warning: 2 builders at once share one git work tree" in shared.err.splitlines()[0]
+    assert "warning: 3 builders at once" in slots.err
+    assert "at once share one git work tree" not in single.err

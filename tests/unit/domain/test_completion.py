@@ -21,6 +21,10 @@ def test_a_completion_with_a_failure_class_or_a_failed_verdict_contradicts_itsel
     assert "that did not pass" in contradiction(completed, None, verdict_passed=False)
     for failure in FailureClass:
         assert f"failure class {failure}" in contradiction(completed, failure, verdict_passed=True)
+    assert "a critical finding" in contradiction(
+        completed, None, verdict_passed=True, severities=["Critical"]
+    )
+    assert contradiction(completed, None, verdict_passed=True, severities=["minor", ""]) == ""
     assert contradiction(completed, None, verdict_passed=True) == ""
     assert contradiction(completed, None, verdict_passed=None) == ""
 

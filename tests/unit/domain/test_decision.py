@@ -53,13 +53,30 @@ def test_a_kill_wins_over_every_outcome_and_keeps_results(kind: OutcomeKind) -> 
     assert found.archives is (kind in (OutcomeKind.COMPLETED, OutcomeKind.FAILED))
 
 
-@pytest.mark.parametrize("kind", OutcomeKind)
-def test_a_claim_without_a_go_is_released_after_a_wait_whatever_its_outcome(kind: OutcomeKind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in OutcomeKind if kind is not OutcomeKind.FAILED])
+def test_a_claim_without_a_go_is_released_after_a_wait(kind: OutcomeKind) -> None:
     found = decided(TaskStatus.CLAIMED, outcome(kind))
 
     assert (found.ended_as, found.transition) == ("released", "release")
     assert found.update == {"backoff_s": DECLINED_BACKOFF_S}
     assert not found.keeps_report
+
+
+def test_a_worker_s_fault_before_the_go_is_charged_so_that_it_does_not_loop() -> None:
+    again = decided(TaskStatus.CLAIMED, outcome(OutcomeKind.FAILED), max_retries=1)
+    last = decided(TaskStatus.CLAIMED, outcome(OutcomeKind.FAILED), failures=1, max_retries=1)
+
+    assert (again.ended_as, again.transition, again.update["failures"]) == ("failed", "retry", 1)
+    assert (last.transition, last.update["last_error"]) == ("give_up", "it broke")
+
+
+@pytest.mark.parametrize("status", [TaskStatus.CLAIMED, TaskStatus.IN_PROGRESS])
+def test_a_session_that_can_not_be_started_as_configured_pauses_the_runner_and_costs_no_retry(
+    status: TaskStatus,
+) -> None:
+    found = decided(status, outcome(OutcomeKind.FAILED, FailureClass.BAD_CONFIG), failures=1, max_retries=1)
+
+    assert (found.transition, found.update["failures"], found.pauses_runner) == ("retry", 1, True)
 
 
 def test_a_completion_clears_the_last_failure() -> None:
@@ -91,8 +108,8 @@ def test_chance_is_drawn_only_for_a_wait() -> None:
         raise AssertionError("no wait is needed")
 
     rule = RetryRule(Backoff(), drawn)
-    for status in (TaskStatus.CLAIMED, TaskStatus.KILLING):
-        decide(task(status), outcome(OutcomeKind.FAILED), rule, earlier_findings=())
+    decide(task(TaskStatus.CLAIMED), outcome(OutcomeKind.DECLINED), rule, earlier_findings=())
+    decide(task(TaskStatus.KILLING), outcome(OutcomeKind.FAILED), rule, earlier_findings=())
     decide(task(TaskStatus.IN_PROGRESS), outcome(OutcomeKind.COMPLETED), rule, earlier_findings=())
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
-from support.engine import EngineHarness, task
+from support.engine import EngineHarness, outcome, task
+from swarmd.store.transaction import Tx
+
+LIMITED = outcome("failed", failure="provider_limited", error="slow down")
 
 
 async def test_a_ready_task_goes_to_an_idle_worker_in_the_write_that_added_it(swarm: EngineHarness) -> None:
@@ -165,6 +169,58 @@ async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarn
     assert await swarm.status("after") == "blocked"
     await worker.complete("task_1")
     assert await swarm.status("after") == "claimed"
+
+
+async def test_a_worker_whose_provider_asks_to_wait_gets_no_claims_until_then(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"), task("c"))
+    limited, other = await swarm.worker("limited"), await swarm.worker("other")
+    claim = await limited.claim("a")
+    await limited.start(claim)
+
+    await limited.finish(claim, replace(LIMITED, retry_after_s=100.0))
+    await swarm.drain_writes()
+    await limited.receive()
+    assert [held.definition.task_id for held in limited.claims] == ["a"]
+
+    await other.complete("b")
+    await other.receive()
+    assert other.claims[-1].definition.task_id == "c"
+    assert await swarm.status("a") == "not_started"
+    await swarm.after_backoff(151)
+    await limited.receive()
+    assert [held.definition.task_id for held in limited.claims] == ["a", "a"]
+
+
+async def test_an_operator_s_resume_ends_the_wait_for_the_provider(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"), task("b"))
+    worker = await swarm.worker()
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    await worker.finish(claim, replace(LIMITED, retry_after_s=3600.0))
+    assert "3600 s (slow down)" in swarm.swarm.live.provider_holds.describe(worker.name)
+
+    await swarm.swarm.resume(requeue=False)
+    await swarm.drain_writes()
+
+    await worker.receive()
+    assert worker.claims[-1].definition.task_id == "b"
+
+
+async def test_the_waits_of_a_group_that_was_rolled_back_hold_nobody(swarm: EngineHarness) -> None:
+    holds = swarm.swarm.live.provider_holds
+    name = (await swarm.worker()).name
+
+    def fails(tx: Tx) -> None:
+        holds.start(tx, name, 60.0, "slow down")
+        assert name in holds
+        raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        await swarm.swarm.db.write(fails)
+    swarm.swarm.db.hooks.after_rollback()
+
+    assert name not in holds
+    assert not holds.describe(name)
 
 
 async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(swarm: EngineHarness) -> None:

@@ -1,18 +1,16 @@
 """The real changes of an attempt are found with real git in every kind of folder, and no error fails an attempt."""
 
+import asyncio
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from support.programs import alive
-from support.waiting import eventually
-from swarm_worker.workspace import changes
-from swarm_worker.workspace import git as workspace_git
+from swarm_worker.workspace import changes, git_script
 from swarm_worker.workspace.changes import Changes, FileChangeKind
-from swarm_worker.workspace.git import PathChange, TreeChanges
+from swarm_worker.workspace.git import GuardedProgram, PathChange, ProgramEnd, TreeChanges
 
 Kind = FileChangeKind
 
@@ -46,12 +44,31 @@ def commit(root: Path) -> None:
     git(root, "commit", "-q", "-m", "work")
 
 
+def run_in(root: Path) -> GuardedProgram:
+    """Returns a way to run programs in a folder without a guard."""
+
+    async def run(
+        argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, stdout: Callable[[bytes], None]
+    ) -> ProgramEnd:
+        try:
+            done = await asyncio.to_thread(
+                subprocess.run, argv, cwd=root, env=env, capture_output=True, check=False, timeout=timeout_s
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return ProgramEnd(str(error), "")
+        for byte in range(0, len(done.stdout), 7):  # output may be cut anywhere
+            stdout(done.stdout[byte : byte + 7])
+        return ProgramEnd("", done.stderr.decode(errors="replace"))
+
+    return run
+
+
 async def seen(root: Path, files: Sequence[str], *steps: tuple[str, str | None]) -> Changes:
     """Returns the changes after steps that write or remove files."""
-    before = await changes.take_snapshot(root, files)
+    before = await changes.take_snapshot(root, files, run_in(root))
     for name, text in steps:
         write(root / name, text)
-    return await changes.changes_since(before)
+    return await changes.changes_since(before, run_in(before.project_root))
 
 
 def write(path: Path, text: str | None) -> None:
@@ -172,24 +189,24 @@ async def test_reverted_work_is_a_change_too(repository: Path) -> None:
 
 
 async def test_committed_work_is_compared_with_the_commit_before(repository: Path) -> None:
-    before = await changes.take_snapshot(repository, ["new.py"])
+    before = await changes.take_snapshot(repository, ["new.py"], run_in(repository))
     head = git(repository, "rev-parse", "HEAD").strip()
     write(repository / "new.py", "a\nb\n")
     commit(repository)
 
-    found = await changes.changes_since(before)
+    found = await changes.changes_since(before, run_in(before.project_root))
 
     assert tree_of(found) == TreeChanges(head, (PathChange("new.py", added=2, removed=0),), committed=True)
 
 
 async def test_a_repository_without_a_commit_is_compared_with_the_empty_tree(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    before = await changes.take_snapshot(tmp_path, [])
+    before = await changes.take_snapshot(tmp_path, [], run_in(tmp_path))
     write(tmp_path / "first.py", "1\n")
     write(tmp_path / "second.py", "2\n")
     git(tmp_path, "add", "first.py")
 
-    found = await changes.changes_since(before)
+    found = await changes.changes_since(before, run_in(before.project_root))
 
     assert tree_of(found).paths == (
         PathChange("first.py", added=1, removed=0),
@@ -242,10 +259,10 @@ async def test_a_binary_file_and_odd_names_are_listed(repository: Path) -> None:
 
 
 async def test_a_name_that_is_not_utf_8_is_listed(repository: Path) -> None:
-    before = await changes.take_snapshot(repository, [])
+    before = await changes.take_snapshot(repository, [], run_in(repository))
     write(Path(os.fsdecode(os.fsencode(repository) + b"/\xff.py")), "x")
 
-    assert paths(await changes.changes_since(before)) == ["\udcff.py"]
+    assert paths(await changes.changes_since(before, run_in(before.project_root))) == ["\udcff.py"]
 
 
 async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp_path: Path) -> None:
@@ -263,13 +280,13 @@ async def test_a_submodule_s_own_work_tree_is_not_searched(repository: Path, tmp
 
 
 async def test_a_list_that_is_cut_is_marked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace_git, "OUTPUT_BYTES", 30)
+    monkeypatch.setattr(git_script, "OUTPUT_BYTES", 50)
     steps: list[tuple[str, str | None]] = [(f"a-long-name-{n}.py", "x\n") for n in range(5)]
 
     found = await seen(repository, [], *steps)
 
     assert tree_of(found).cut
-    assert paths(found) == ["a-long-name-0.py"]
+    assert paths(found) == ["a-long-name-0.py", "a-long-name-1.py"]
 
 
 async def test_without_git_on_path_only_the_declared_files_are_compared(
@@ -291,29 +308,21 @@ async def test_a_removed_project_gives_no_changes_and_no_error(tmp_path: Path) -
 
 
 async def test_a_repository_that_breaks_meanwhile_has_no_tree(repository: Path) -> None:
-    before = await changes.take_snapshot(repository, [])
+    before = await changes.take_snapshot(repository, [], run_in(repository))
     write(repository / ".git" / "HEAD", "garbage")
 
-    assert (await changes.changes_since(before)).tree is None
+    assert (await changes.changes_since(before, run_in(before.project_root))).tree is None
 
 
-@pytest.mark.slow
-async def test_a_git_that_hangs_is_killed_with_all_that_it_started(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pid = tmp_path / "pid"
-    fake = tmp_path / "bin" / "git"
-    write(fake, f"#!/bin/sh\nsleep 300 &\necho $! > '{pid}'\nwait\n")
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(changes, "GIT_TIMEOUT_S", 2.0)
+async def test_a_git_that_does_not_finish_is_named_as_the_reason(repository: Path) -> None:
+    async def never(*_: object, **__: object) -> ProgramEnd:
+        return ProgramEnd("git did not finish within 15 s", "")
 
-    found = await changes.take_snapshot(repository, ["old.py"])
+    before = await changes.take_snapshot(repository, ["old.py"], never)
 
-    assert found.tree is None
-    assert found.states[0] is not None
-    child = int(pid.read_text())
-    await eventually(lambda: not alive(child), "the end of what git had started")
+    assert before.states[0] is not None
+    found = await changes.changes_since(before, never)
+    assert found.no_tree == "git did not finish within 15 s"
 
 
 async def test_a_repository_s_own_programs_are_not_run(repository: Path, tmp_path: Path) -> None:
@@ -330,6 +339,96 @@ async def test_a_repository_s_own_programs_are_not_run(repository: Path, tmp_pat
 
     assert paths(found) == ["old.py"]
     assert not proof.exists()
+
+
+@pytest.mark.parametrize("driver", ["evil", "e=vil", "e vil.x", 'ü"'])
+@pytest.mark.parametrize("command", ["clean", "process"])
+async def test_a_repository_s_filters_are_not_run(
+    repository: Path, tmp_path: Path, driver: str, command: str
+) -> None:
+    proof = tmp_path / "ran"
+    program = tmp_path / "program"
+    write(program, f"#!/bin/sh\ntouch '{proof}'\ncat\n")
+    program.chmod(0o755)
+    git(repository, "config", f"filter.{driver}.{command}", str(program))
+    git(repository, "config", f"filter.{driver}.required", "true")
+    # A driver's name in attributes has no blanks and quotes; the setting's own name can have them.
+    write(repository / ".git" / "info" / "attributes", f"* filter={driver.split(maxsplit=1)[0]}\n")
+
+    found = await seen(repository, [], ("old.py", "changed\n"))
+
+    assert paths(found) == ["old.py"]
+    assert not proof.exists()
+
+
+async def test_a_partial_clone_s_missing_objects_are_not_fetched_with_its_program(
+    repository: Path, tmp_path: Path
+) -> None:
+    proof = tmp_path / "ran"
+    program = tmp_path / "program"
+    write(program, f"#!/bin/sh\ntouch '{proof}'\n")
+    program.chmod(0o755)
+    for name, value in (
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.url", str(repository)),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", str(program)),
+        ("protocol.file.allow", "always"),
+    ):
+        git(repository, "config", name, value)
+    blob = git(repository, "rev-parse", "HEAD:old.py").strip()
+    before = await changes.take_snapshot(repository, [], run_in(repository))
+    write(repository / "old.py", "changed\n")
+    (repository / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    found = await changes.changes_since(before, run_in(repository))
+
+    assert found.tree is None
+    assert blob in found.no_tree or "promisor" in found.no_tree
+    assert not proof.exists()
+
+
+async def test_the_reason_for_missing_changes_is_git_s_own_error(repository: Path, tmp_path: Path) -> None:
+    write(repository / ".gitignore", "/demo/\n")
+    (repository / "demo").mkdir()
+    bare = tmp_path / "bare"
+    git(tmp_path, "init", "-q", "--bare", str(bare))
+    broken = tmp_path / "broken"
+    write(broken / ".git" / "HEAD", "garbage")
+
+    reasons = [(await seen(root, [])).no_tree for root in (repository / "demo", bare, broken, tmp_path)]
+
+    ignored, in_bare, no_repository, silent = reasons
+    assert "ignored" in ignored
+    assert "bare" in in_bare
+    assert "not a git repository" in no_repository
+    assert silent == ""
+
+
+def test_a_distrusted_folder_s_reason_names_the_setting() -> None:
+    stderr = "fatal: detected dubious ownership in repository at '/p'\nTo add an exception, call:\n\tgit config …\n"
+
+    assert git_script.explain(stderr) == (
+        "detected dubious ownership in repository at '/p' (see git's setting safe.directory)"
+    )
+    assert git_script.explain("") == "git failed without a message"
+    assert git_script.explain("/bin/sh: 9: git: not found\n") == "git is not on PATH"
+
+
+async def test_a_file_with_nothing_to_read_is_compared_by_size_and_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    write(tmp_path / "kmsg", "")
+    monkeypatch.setattr(os, "open", lambda *_: reader)
+
+    found = await changes.take_snapshot(tmp_path, ["kmsg"], run_in(tmp_path))
+
+    os.close(writer)
+    assert found.states[0] is not None
+    assert found.states[0].digest == ""
 
 
 async def test_reading_changes_takes_no_lock_of_git(repository: Path) -> None:

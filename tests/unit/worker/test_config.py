@@ -34,7 +34,8 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--builder-timeout", "--validator-timeout", "--stall-timeout", "--kill-grace", "--label",
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
-        "--check", "--containment", "--check-timeout", "--session-umask",
+        "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
+        "--session-umask",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():

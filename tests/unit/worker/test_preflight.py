@@ -12,9 +12,10 @@ from amplifier_swarm.standard_streams import STDOUT, sink
 from swarm_worker.config import read_config
 from swarm_worker.domain.types import Role
 from swarm_worker.main import run
-from swarm_worker.preflight import machine
+from swarm_worker.preflight import guarded, machine, process_tree
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials, probe_cli_credentials
+from swarm_worker.preflight.environment import NETWORK, probe_environment
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.process_tree import probe_kill
 from swarm_worker.preflight.run_once import REMEMBERED_S, run_once
@@ -23,6 +24,7 @@ from swarm_worker.runners.agent import AgentRunner, Engine
 from swarm_worker.runners.cli import Cli, CliRunner
 from swarm_worker.runners.programs import run_program
 from swarm_worker.runners.selection import choose_runner
+from swarm_worker.workspace.git import NoTree, WorkTree
 
 KEY = "ANTHROPIC_API_KEY"
 
@@ -105,7 +107,7 @@ def test_an_incompatible_program_stops_the_worker(tmp_path: Path, body: str, sai
 
 @pytest.mark.parametrize(
     ("programs", "chosen"),
-    [(("amplifier-agent", "amplifier"), "amplifier-agent"), (("amplifier",), "amplifier"), ((), "embedded")],
+    [(("amplifier-agent", "amplifier"), "amplifier-agent"), (("amplifier",), "amplifier")],
 )
 def test_auto_chooses_the_best_installed_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: tuple[str, ...], chosen: str
@@ -254,7 +256,7 @@ def test_the_machine_s_probes_report_disk_folder_and_git(
     assert machine.probe_project_root(tmp_path).ok
     assert list(tmp_path.iterdir()) == []
     assert not machine.probe_project_root(tmp_path / "absent").ok
-    assert machine.probe_git({"PATH": str(tmp_path)}).warning
+    assert machine.probe_git(tmp_path, {"PATH": str(tmp_path)}).warning
     monkeypatch.setattr(machine, "MIN_FREE_BYTES", 2**60)
     assert not machine.probe_disk(tmp_path).ok
 
@@ -265,8 +267,10 @@ def test_a_program_that_can_not_answer_gives_no_exit_code(tmp_path: Path) -> Non
 
 
 def test_check_needs_no_server_and_prints_a_line_for_each_probe(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    for name in NETWORK:
+        monkeypatch.delenv(name, raising=False)
     argv = ["--check", "--project-root", str(tmp_path), "--runner", "command", "--no-validation"]
     assert run([*argv, "--builder-command", "true"]) == ExitCode.OK
     assert sink(STDOUT).flush(10)
@@ -276,6 +280,7 @@ def test_check_needs_no_server_and_prints_a_line_for_each_probe(
         "disk",
         "git",
         "kill",
+        "environment",
         "command",
     ]
 
@@ -283,3 +288,76 @@ def test_check_needs_no_server_and_prints_a_line_for_each_probe(
     assert sink(STDOUT).flush(10)
     (line,) = capfd.readouterr().out.splitlines()
     assert line.startswith("FAIL  runner: --builder-command: 'no-such-agent' is not on PATH")
+
+
+@pytest.mark.parametrize(
+    "name", ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"]
+)
+def test_a_proxy_or_ca_that_sessions_do_not_get_is_named(name: str) -> None:
+    own = {name: "x", "PATH": "/bin"}
+
+    (warned,) = probe_environment(own, {"PATH": "/bin"}, passed=())
+    (passed,) = probe_environment(own, own, passed=(name,))
+
+    assert warned.warning
+    assert warned.ok
+    assert name in warned.text
+    assert warned.hint == f"add --pass-env {name}"
+    assert not passed.warning
+    assert name in passed.text
+
+
+def test_a_passed_name_that_is_not_set_is_named() -> None:
+    (warned,) = probe_environment({"PATH": "/bin"}, {"PATH": "/bin"}, passed=("TYPPO", "PATH"))
+
+    assert warned.warning
+    assert "TYPPO" in warned.text
+    assert "PATH" not in warned.text
+
+
+def test_both_kinds_of_missing_variables_are_named_and_none_is_named_without_cause() -> None:
+    system = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_DIR": "/etc/ssl/certs/"}
+    (found,) = probe_environment(system, {}, passed=())
+    assert not found.warning
+    assert len(list(probe_environment({"HTTP_PROXY": "x"}, {}, passed=("NONE",)))) == 2
+    (fine,) = probe_environment({"HTTP_PROXY": ""}, {}, passed=())
+    assert not fine.warning
+
+
+def test_a_work_tree_that_git_can_not_read_is_a_warning_with_git_s_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    found = {
+        "tree": WorkTree("0" * 40, {}),
+        "none": NoTree("the project is not in a git repository", silent=True),
+        "ignored": NoTree("the project is ignored by the repository around it"),
+        "owner": NoTree(
+            "detected dubious ownership in repository at '/p' (see git's setting safe.directory)"
+        ),
+    }
+    probes = {}
+    for name, tree in found.items():
+        monkeypatch.setattr(guarded, "read_work_tree", lambda *_, tree=tree, **__: tree)
+        probes[name] = machine.probe_git(tmp_path, env)
+
+    assert [probe.warning for probe in probes.values()] == [False, False, True, True]
+    assert "ignored by the repository" in probes["ignored"].text
+    assert probes["owner"].hint == f"run: git config --global --add safe.directory {tmp_path}"
+
+
+def test_without_a_temporary_folder_the_check_says_so_instead_of_failing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(guarded, "TemporaryDirectory", none)
+    monkeypatch.setattr(process_tree, "TemporaryDirectory", none)
+
+    git, kill = machine.probe_git(tmp_path, {"PATH": os.environ["PATH"]}), process_tree.probe_kill()
+
+    assert git.warning
+    assert kill.warning
+    assert "No usable temporary directory" in git.text
+    assert "TMPDIR" in kill.hint

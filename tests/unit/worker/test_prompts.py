@@ -195,3 +195,9 @@ def test_a_bare_task_makes_a_prompt_without_empty_sections() -> None:
         assert "Acceptance criteria" not in prompt
         assert "builds on" not in prompt
         assert "\n\n\n\n" not in prompt
+
+
+def test_the_reason_why_git_can_not_tell_what_changed_is_in_the_validator_s_prompt() -> None:
+    prompt = judged(assigned(), changes=Changes(no_tree="detected dubious ownership in repository at '/p'"))
+
+    assert "git can't tell what changed: detected dubious ownership" in prompt

@@ -1,15 +1,17 @@
 """A project may have its own templates; errors in them are reported before any task is claimed."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.prompt_files import FOLDER, MAX_BYTES, NONE
 from swarm_worker.domain.model import Assignment, Task
 from swarm_worker.domain.types import LeaseId, Role
 from swarm_worker.prompts import build
-from swarm_worker.prompts.templates import MAX_BYTES, PLACEHOLDERS, packaged_template
+from swarm_worker.prompts.templates import PLACEHOLDERS, check_age, packaged_template
 
 ASSIGNMENT = Assignment(
     Task(id="t", document="{}", name="The $name task", files=("a.py",)), LeaseId("l"), 1, 1
@@ -114,3 +116,48 @@ def test_every_placeholder_is_documented(role: Role) -> None:
     page = DOCS.read_text()
 
     assert [name for name in PLACEHOLDERS[role] if f"`${name}`" not in page] == []
+
+
+def test_prompts_that_changed_after_the_worker_s_first_start_are_refused_with_their_digest(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "validator.md", "Say PASS.")
+    templates = build.read_templates(tmp_path)
+    later, earlier = templates.changed_s + 1, templates.changed_s - 1
+
+    check_age(templates, first_start_s=later, accepted="")
+    check_age(templates, first_start_s=earlier, accepted=templates.digest)
+    with pytest.raises(ProgramExit, match="newer than the first start") as refused:
+        check_age(templates, first_start_s=earlier, accepted="")
+    assert templates.digest in refused.value.hint
+
+
+def test_an_old_time_of_the_content_does_not_make_a_prompt_old(tmp_path: Path) -> None:
+    write(tmp_path, "validator.md", "Say PASS.")
+    os.utime(tmp_path / FOLDER / "validator.md", (0, 0))
+
+    assert build.read_templates(tmp_path).changed_s > 1_000_000_000
+
+
+@pytest.mark.parametrize("change", ["write", "remove", "add"])
+def test_prompts_other_than_the_pinned_ones_are_refused_at_any_age(tmp_path: Path, change: str) -> None:
+    if change != "add":
+        write(tmp_path, "validator.md", "Judge $id.")
+    pinned = build.read_templates(tmp_path).digest
+    if change == "remove":
+        (tmp_path / FOLDER / "validator.md").unlink()
+    else:
+        write(tmp_path, "validator.md", "Say PASS.")
+
+    with pytest.raises(ProgramExit, match="is accepted"):
+        check_age(build.read_templates(tmp_path), first_start_s=2e10, accepted=pinned)
+
+
+def test_prompts_can_be_read_from_another_folder(tmp_path: Path) -> None:
+    write(tmp_path, "builder.md", "Not this one.")
+    (tmp_path / "copies").mkdir()
+    assert build.read_templates(tmp_path, tmp_path / "copies").digest == NONE
+
+    (tmp_path / "copies" / "builder.md").write_text("Build $id.")
+
+    assert build.read_templates(tmp_path, tmp_path / "copies").builder == "Build $id."

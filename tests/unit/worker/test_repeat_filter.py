@@ -1,4 +1,4 @@
-"""Output that only repeats, or only counts time, is no progress."""
+"""Output that only repeats, or only counts time, does not count as progress."""
 
 import itertools
 
@@ -22,6 +22,7 @@ COUNTING = {
     "a date": "2026-11-%02dT10:00:00Z waiting\n",
     "a time stamp in JSON": '{"method":"progress","ts":17640000%02d.5}\n',
     "elapsed time in JSON": '{"method":"progress","elapsed_ms":%d,"message":"waiting"}\n',
+    "an id in JSON": '{"event":"wait","id":"0b5e7c1a-0000-4000-8000-0000000000%02d","event_id":%d}\n',
     "a sequence number in JSON": '{"type": "wait", "seq": %d}\n',
 }
 
@@ -38,7 +39,8 @@ def test_a_cycle_of_lines_is_new_only_at_first(cycle: list[bytes]) -> None:
 
 @pytest.mark.parametrize("line", COUNTING.values(), ids=COUNTING.keys())
 def test_a_line_that_only_counts_time_is_new_once(line: str) -> None:
-    assert count_new([(line % number).encode() for number in range(10, 30)]) == 1
+    numbers = [(number,) * line.count("%") for number in range(10, 30)]
+    assert count_new([(line % number).encode() for number in numbers]) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from swarm_worker.config import WorkerConfig, read_config
 from swarm_worker.domain.model import FailureClass, LogKind, SessionLogLine, Task, Usage
 from swarm_worker.domain.types import Role, SessionId
 from swarm_worker.output.lines import OutputLine
+from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.embedded import EmbeddedRunner
@@ -209,22 +210,43 @@ def test_a_command_may_be_a_file_of_the_project(tmp_path: Path) -> None:
     assert runner.argv(_plan(tmp_path)) == ("./agent.sh", "two words", "x")
 
 
-@pytest.mark.parametrize("asked", ["auto", "embedded"])
-def test_without_amplifier_core_the_worker_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+def test_without_amplifier_core_a_rehearsing_worker_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(ProgramExit, match="amplifier-core") as refused:
-        choose_runner(_config("--runner", asked), project_root=tmp_path)
+        choose_runner(_config("--runner", "embedded"), project_root=tmp_path)
 
     assert refused.value.code is ExitCode.USAGE
     assert "pip install 'amplifier-swarm[embedded]'" in refused.value.hint
 
 
-def test_auto_is_embedded_where_amplifier_core_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_auto_never_rehearses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    env = {"PATH": str(tmp_path)}
+
+    with pytest.raises(ProgramExit, match="neither amplifier-agent nor amplifier is on PATH") as refused:
+        choose_runner(_config(), project_root=tmp_path, own=env)
+
+    assert refused.value.code is ExitCode.USAGE
+    assert "install Amplifier" in refused.value.hint
+    assert "--runner embedded for a rehearsal" in refused.value.hint
+
+
+def test_a_rehearsal_is_chosen_by_name_and_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
 
-    assert choose_runner(_config(), project_root=tmp_path).name == "embedded"
+    runner = choose_runner(_config("--runner", "embedded"), project_root=tmp_path)
+    (probe,) = [
+        probe
+        for probe in create_preflight(runner, project_root=tmp_path, own={}, env={}).report()
+        if probe.name == "embedded"
+    ]
+
+    assert runner.name == "embedded"
+    assert "only rehearses: no model works" in capsys.readouterr().out
+    assert probe.warning
+    assert "no model works" in probe.text

@@ -107,6 +107,21 @@ async def test_each_other_cause_ends_it(bench: Bench, attack: str, limits: RunLi
     assert ended.receipt.survivors == 0
 
 
+@pytest.mark.slow
+async def test_a_session_that_takes_its_guard_s_descriptors_ends_all_the_same(bench: Bench) -> None:
+    """With a limit of 0 open files the guard can neither see nor signal processes."""
+    take = "import resource, sys; resource.prlimit(int(sys.argv[1]), resource.RLIMIT_NOFILE, (0, 0))"
+    session = asyncio.create_task(bench.run(f"{sys.executable} -S -c '{take}' $PPID;"))
+    await eventually(lambda: bench.ledger.signed == 2, "the tree is complete")
+
+    bench.stop.request(StopOrder("test", graceful=False))
+    ended = await session
+
+    assert bench.ledger.alive() == []
+    assert (ended.cause, ended.receipt.survivors) == (Cause.ORDER, 0)
+    assert ended.receipt.killed >= 1
+
+
 async def test_a_session_that_stops_its_guard_once_is_not_harmed(bench: Bench) -> None:
     launch = Launch(
         ("/bin/sh", "-c", f"{STOP_GUARD}; exit 4"), bench.folder, {"PATH": os.defpath}, bench.folder / "lock"

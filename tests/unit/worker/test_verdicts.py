@@ -48,10 +48,10 @@ REFUSED = {
     "a pass, then a fail": (f"{PASS}\n{FAIL}", "two verdicts that differ: PASS at line 1"),
     "a pass over a fail": ('{"verdict": "PASS", "tests": {"verdict": "FAIL"}}', "differ: FAIL inside"),
     "the opposite in prose": (f"**Verdict:** FAIL\n\n{PASS}", "two verdicts that differ: FAIL at line 1"),
-    "a critical text": ('{"verdict": "PASS", "critical_issues": ["x is broken"]}', "PASS with 1 critical issues"),
-    "a critical issue": ('{"verdict":"PASS","critical_issues":[{"issue":"x","severity":"major"}]}', "the first: 'x'"),
-    "an issue by another key": ('{"verdict":"PASS","critical_issues":[{"text":"x"}]}', "PASS with 1 critical issues"),
-    "a critical finding": ('{"verdict":"PASS","findings":[{"issue":"x","severity":"CRITICAL"}]}', "the first: 'x'"),
+    "a critical text": ('{"verdict": "PASS", "critical_issues": ["x is broken"]}', "PASS with critical issues"),
+    "a critical issue": ('{"verdict":"PASS","critical_issues":[{"issue":"x","severity":"major"}]}', "issues: 'x'"),
+    "an issue by another key": ('{"verdict":"PASS","critical_issues":[{"text":"x"}]}', "PASS with critical issues"),
+    "a critical finding": ('{"verdict":"PASS","findings":[{"issue":"x","severity":"CRITICAL"}]}', "issues: 'x'"),
     "passed is false": ('{"verdict": "PASS", "passed": false}', "PASS with 'passed' false"),
 }  # fmt: skip
 

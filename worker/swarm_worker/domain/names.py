@@ -29,6 +29,11 @@ def check_id(assignment: "Assignment", number: int) -> str:
     return _fitted(assignment, f"check{number}")
 
 
+def helper_id(assignment: "Assignment", number: int) -> str:
+    """Returns the name of the guard of a program that the worker itself runs for an attempt."""
+    return _fitted(assignment, f"helper{number}")
+
+
 def is_worker_name(text: str) -> bool:
     """Returns True if the server accepts the text as a worker's name."""
     return NAME_PATTERN.fullmatch(text) is not None

@@ -35,6 +35,7 @@ from swarm_worker.execution.checks import (
     summary_of_checks,
 )
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
@@ -74,14 +75,16 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         task = self.assignment.task
-        before = await take_snapshot(self.context.project_root, task.files) if self._validates else None
+        programs = AttemptPrograms(self.context, self.assignment, self.stop)
+        root = self.context.project_root
+        before = await take_snapshot(root, task.files, programs) if self._validates else None
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         claimed = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
             return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
         # Compared before the checks run, since files that checks write are not the builder's work.
-        changed = None if before is None else await changes_since(before)
+        changed = None if before is None else await changes_since(before, programs)
         checked = await self._run_checks(built.log, built_since_s)
         outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)

@@ -25,7 +25,13 @@ from swarm_worker.domain.ports import Go
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
-from swarm_worker.execution.session_result import closing_log_line, failure_of_end, task_document
+from swarm_worker.execution.session_result import (
+    closing_log_line,
+    explain_spawn,
+    failure_of_end,
+    name_git_lock,
+    task_document,
+)
 from swarm_worker.execution.start_throttle import StartPermit
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
@@ -122,7 +128,7 @@ class Session:
 
     def _result_without_go(self, go: Go) -> SessionResult:
         if go.refusal:
-            failure = Failure(FailureClass.BAD_CONFIG, f"the server refused the session: {go.refusal}")
+            failure = Failure(FailureClass.AGENT_ERROR, f"the server refused the session: {go.refusal}")
             return SessionResult(OutcomeKind.FAILED, self._log, failure=failure)
         kind = OutcomeKind.DECLINED if go.order is None else OutcomeKind.STOPPED
         return SessionResult(kind, self._log, receipt=NOT_STARTED)
@@ -176,13 +182,14 @@ class Session:
         try:
             launch = self._prepare_launch(plan)
             self._log.note(f"{plan.role} session started, runner {self._context.runner.name}")
-            return await run_guarded(
+            ended = await run_guarded(
                 launch,
                 limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),
                 fence=self._context.fence,
                 stop=self._stop,
                 sink=output,
             )
+            return ended if ended.cause is not Cause.SPAWN else explain_spawn(ended, launch)
         except OSError as error:
             return RunEnd(Cause.SPAWN, error=f"can't write the session's files: {error}")
         finally:
@@ -229,7 +236,9 @@ class Session:
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
             return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=kill_receipt)
-        report = reader.report(output.reply, exit_code=ended.exit_code or 0)
+        report = name_git_lock(
+            reader.report(output.reply, exit_code=ended.exit_code or 0), self._context.project_root
+        )
         kind = OutcomeKind.COMPLETED if report.failure is None else OutcomeKind.FAILED
         return SessionResult(
             kind, self._log, reply=report.reply, failure=report.failure, receipt=kill_receipt

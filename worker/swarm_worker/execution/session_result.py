@@ -2,11 +2,15 @@
 
 import json
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from swarm_worker.domain.model import Assignment, BuilderResult, Failure, FailureClass
 from swarm_worker.domain.types import Role
-from swarm_worker.supervision.launch import Cause, RunEnd
+from swarm_worker.runners.executables import start_fault
+from swarm_worker.runners.reader import Report
+from swarm_worker.supervision.launch import Cause, Launch, RunEnd
+from swarm_worker.workspace.git_locks import lock_hint
 
 
 def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
@@ -22,6 +26,23 @@ def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | 
     if ended.exit_code < 0:
         return Failure(FailureClass.CRASHED, f"the {role} was ended by {_signal_name(-ended.exit_code)}")
     return None
+
+
+def explain_spawn(ended: RunEnd, launch: Launch) -> RunEnd:
+    """Adds the reason that the kernel does not name, such as a script's missing interpreter."""
+    fault = start_fault(launch.argv[0], cwd=launch.cwd, path=launch.env.get("PATH", ""))
+    return replace(ended, error=f"{ended.error}: {fault.text}; {fault.hint}") if fault else ended
+
+
+def name_git_lock(report: Report, project_root: Path) -> Report:
+    """Adds to a failure what to do if the session met a lock of git."""
+    failure = report.failure
+    hint = lock_hint(failure.error, project_root) if failure else ""
+    return (
+        replace(report, failure=replace(failure, error=f"{failure.error}; {hint}"))
+        if failure and hint
+        else report
+    )
 
 
 def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:

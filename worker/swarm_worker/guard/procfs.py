@@ -19,6 +19,7 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_CHILD_SUBREAPER: Final = 36
 DEAD_STATES: Final = "ZX"
+RUNNING: Final = "R"
 # A process that SIGKILL does not end in this time is stuck in the kernel or belongs to another user.
 UNKILLABLE_S: Final = 30.0
 
@@ -53,7 +54,10 @@ def stat(pid: int) -> Stat | None:
         return None
     if len(fields) <= 19:
         return None
-    return Stat(Process(pid, fields[19].decode()), fields[0].decode(), int(fields[1]), int(fields[3]))
+    state = fields[0].decode()
+    if state in DEAD_STATES and int(fields[17]) > 1:
+        state = RUNNING  # the main thread has exited, and others run on
+    return Stat(Process(pid, fields[19].decode()), state, int(fields[1]), int(fields[3]))
 
 
 def blind_spot() -> str:

@@ -31,6 +31,8 @@ from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 POLL_S: Final = 0.02
 # No wait notices that the machine slept, so the guard looks at the fence at least this often.
 FENCE_POLL_S: Final = 1.0
+# A guard that has children and sees none for this long can't kill them: its session may have taken its descriptors.
+BLIND_S: Final = 2.0
 # How long processes outside the tree are killed before they are reported as survivors.
 OUTSIDE_S: Final = 5.0
 
@@ -142,10 +144,12 @@ class SessionGuard:
     def _kill(self, *, until: float | None) -> Killed:
         """Kills until no child is left, or until the deadline."""
         hit: set[Process] = set()
+        seen_at = time.monotonic()
         while self._reap():
-            alive = descendants(os.getpid())
-            if until is not None and time.monotonic() > until:
-                # A child that /proc does not show is a survivor all the same.
+            alive, now = descendants(os.getpid()), time.monotonic()
+            seen_at = now if alive else seen_at
+            if until is not None and (now > until or now > seen_at + BLIND_S):
+                # A child that this process can't see is a survivor all the same.
                 return Killed(len(hit), max(1, len(alive)))
             hit |= self._without_init(alive)
             if self._level == CGROUP2:

@@ -135,7 +135,9 @@ def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
         execute = os.execve if "/" in argv[0] else os.execvpe
         execute(argv[0], argv, env)
     except (OSError, ValueError) as error:
-        os.write(error_w, f"can't {doing}: {getattr(error, 'strerror', error)}".encode()[:ERROR_BYTES])
+        os.write(
+            error_w, f"can't {doing}: {getattr(error, 'strerror', None) or error}".encode()[:ERROR_BYTES]
+        )
     finally:
         os._exit(127)
 

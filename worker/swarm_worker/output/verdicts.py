@@ -136,7 +136,8 @@ def _checked(value: Json) -> Verdict:
         critical += [finding for finding in others if finding.severity.casefold() in _MAJOR]
         if critical:
             first = one_line(critical[0].issue or critical[0].file, QUOTE_CHARS)
-            raise _Refused(f"PASS with {len(critical)} critical issues, the first: {first!r}")
+            more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
+            raise _Refused(f"PASS with critical issues: {first!r}{more}")
         if denial := next((key for key in ("passed", "approved") if value.get(key) is False), ""):
             raise _Refused(f"PASS with {denial!r} false")
     return Verdict(

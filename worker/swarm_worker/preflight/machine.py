@@ -7,9 +7,12 @@ from typing import Final
 
 from amplifier_swarm.light_imports import find_program
 from swarm_worker.preflight.probe import Probe
+from swarm_worker.workspace.git import NoTree
+from swarm_worker.workspace.git_script import DUBIOUS_OWNERSHIP
 
 MIN_FREE_BYTES: Final = 512 * 1024**2
 LOW_FREE_BYTES: Final = 4 * 1024**3
+GIT_S: Final = 15.0
 
 
 def probe_disk(place: Path) -> Probe:
@@ -35,7 +38,24 @@ def probe_project_root(root: Path) -> Probe:
     return Probe("project root", f"{root} is writable")
 
 
-def probe_git(env: Mapping[str, str]) -> Probe:
-    """Warns if git is missing: the worker runs without git, but validators do not see the changes."""
+def probe_git(root: Path, env: Mapping[str, str]) -> Probe:
+    """Warns if git can't read the project: the worker runs all the same, but validators do not see the changes."""
+    from swarm_worker.preflight.guarded import read_work_tree  # noqa: PLC0415  # imports the modules of sessions
+
     found = find_program("git", path=env.get("PATH", ""))
-    return Probe("git", found or "not on PATH: validators won't see what changed", warning=found is None)
+    if found is None:
+        return Probe(
+            "git", "not on PATH, so validators won't see what changed", warning=True, hint="install git"
+        )
+    try:
+        tree = read_work_tree(root, env, timeout_s=GIT_S)
+    except OSError as error:
+        return Probe("git", f"not probed: {error}", warning=True, hint="set TMPDIR to a writable folder")
+    if not isinstance(tree, NoTree):
+        return Probe("git", f"{found}, the project is in a work tree")
+    if tree.silent:
+        return Probe("git", f"{found}, but {tree.reason}: validators see the declared files alone")
+    hint = f"try `git -C {root} status`"
+    if DUBIOUS_OWNERSHIP in tree.reason:
+        hint = f"run: git config --global --add safe.directory {root}"
+    return Probe("git", f"validators won't see what changed: {tree.reason}", warning=True, hint=hint)

@@ -10,10 +10,9 @@ from typing import Final
 
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.procfs import blind_spot
+from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.supervision.fence import Fence, now_s
-from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunEnd, RunLimits
+from swarm_worker.supervision.launch import Launch, RunEnd
 from swarm_worker.supervision.orphans import PROC_HINT
 from swarm_worker.supervision.stop_signal import Stop
 
@@ -27,8 +26,11 @@ def probe_kill() -> Probe:
     if reason := blind_spot():
         return Probe("kill", f"{reason}, so no end could be proven", ok=False, hint=PROC_HINT)
     began = time.monotonic()
-    with TemporaryDirectory(prefix="swarm-check-") as folder:
-        ended = asyncio.run(_run_tree(Path(folder)))
+    try:
+        with TemporaryDirectory(prefix="swarm-check-") as folder:
+            ended = asyncio.run(_run_tree(Path(folder)))
+    except OSError as error:
+        return Probe("kill", f"not probed: {error}", warning=True, hint="set TMPDIR to a writable folder")
     receipt = ended.receipt
     took = f"{receipt.processes_found} processes ended in {time.monotonic() - began:.1f} s"
     if ended.error or receipt.survivors or receipt.processes_found < 2:
@@ -39,7 +41,7 @@ def probe_kill() -> Probe:
     return Probe("kill", took)
 
 
-class _Sink:
+class _TreeSink:
     """A sink that gives the stop order as soon as the tree has started."""
 
     stall_factor = 1.0
@@ -57,10 +59,8 @@ class _Sink:
 
 
 async def _run_tree(folder: Path) -> RunEnd:
-    fence, stop = Fence(), Stop(grace_s=0.5)
-    fence.set_stop_after(TREE_S, since=now_s())
+    stop = Stop(grace_s=GRACE_S)
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     launch = Launch(("/bin/sh", "-c", TREE_SCRIPT), cwd=folder, env=env, lock=folder / "guard.lock")
-    limits = RunLimits(TREE_S, 0, 0.5)
-    ended = await run_guarded(launch, limits=limits, fence=fence, stop=stop, sink=_Sink(stop))
+    ended = await run_once_guarded(launch, timeout_s=TREE_S, stop=stop, sink=_TreeSink(stop))
     return ended if stop.order else replace(ended, error=ended.error or "the tree did not come up")

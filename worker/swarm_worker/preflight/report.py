@@ -33,9 +33,9 @@ def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     root = project_root(config.project_root)
     env = base_environment(own, passed=config.pass_env)
     try:
-        check_overrides(root)
+        check_overrides(root, config.prompts)
         runner = choose_runner(config, project_root=root, own=own, env=env)
     except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    yield from create_preflight(runner, project_root=root, own=own, env=env).report()
+    yield from create_preflight(runner, project_root=root, own=own, env=env, passed=config.pass_env).report()

@@ -1,6 +1,6 @@
 """The choice of the preflight for the chosen runner. Invariant: other runners' preflights are not imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amplifier_swarm.vocabulary import RunnerName
@@ -9,9 +9,14 @@ from swarm_worker.runners.base import Runner
 
 
 def create_preflight(
-    runner: Runner, *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
+    runner: Runner,
+    *,
+    project_root: Path,
+    own: Mapping[str, str],
+    env: Mapping[str, str],
+    passed: Sequence[str] = (),
 ) -> Preflight:
-    """Returns the preflight for that runner; `own` is the worker's environment, `env` its sessions'."""
+    """Returns the preflight for that runner; see Preflight."""
     kind: type[Preflight] = Preflight
     if runner.name == RunnerName.AMPLIFIER_AGENT:
         from swarm_worker.preflight.agent import AgentPreflight  # noqa: PLC0415  # see above
@@ -21,4 +26,4 @@ def create_preflight(
         from swarm_worker.preflight.cli import CliPreflight  # noqa: PLC0415  # see above
 
         kind = CliPreflight
-    return kind(runner, project_root=project_root, own=own, env=env)
+    return kind(runner, project_root=project_root, own=own, env=env, passed=passed)

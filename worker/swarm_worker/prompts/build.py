@@ -31,12 +31,12 @@ __all__ = [
 NAME_CHARS: Final = 500
 
 
-def check_overrides(project_root: Path) -> None:
-    """Checks the project's own templates in `.swarm/prompts/`.
+def check_overrides(project_root: Path, folder: Path | None = None) -> None:
+    """Checks the project's own templates, in `.swarm/prompts/` or in `folder`.
 
     Raises: ProgramExit if a template is unreadable or invalid.
     """
-    read_templates(project_root)
+    read_templates(project_root, folder)
 
 
 def builder_prompt(assignment: Assignment, *, agent: str, templates: Templates | None = None) -> str:

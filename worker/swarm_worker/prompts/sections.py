@@ -110,9 +110,11 @@ def check_results(checks: Iterable[CheckResult]) -> str:
 
 def observed_changes(changes: Changes | None) -> str:
     """Returns the changes that the worker observed; empty if it has not looked or found nothing to compare."""
-    if changes is None or not (changes.files or changes.tree):
+    if changes is None or not (changes.files or changes.tree or changes.no_tree):
         return ""
     lines = [*map(_file_line, changes.files), *(_tree_lines(changes.tree) if changes.tree else ())]
+    if changes.no_tree:
+        lines.append(f"git can't tell what changed: {_path_text(changes.no_tree)}")
     return (
         "\n# What has really changed\n"
         "Seen by the worker since just before the builder began. Others work in the same folder, so some changes "

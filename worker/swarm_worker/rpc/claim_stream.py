@@ -14,6 +14,7 @@ from swarm_worker.rpc.retry import CallRetry, OutageLog, exit_for
 from swarm_worker.supervision.fence import now_s
 
 RECONNECT_CAP_S: Final = 5.0
+REHEARSAL_REFUSED: Final = "REHEARSAL_REFUSED"
 
 
 class ClaimListener(Protocol):
@@ -98,6 +99,8 @@ class ClaimStream:
 
 
 def _exit_for_bad_settings(error: WireError) -> ProgramExit | None:
+    if error.reason == REHEARSAL_REFUSED:
+        return ProgramExit(ExitCode.USAGE, error.message)
     if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
         return None
     return ProgramExit(

@@ -11,6 +11,7 @@ from amplifier_swarm.light_imports import find_program
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
+from swarm_worker.runners.executables import start_fault
 
 if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader
@@ -59,10 +60,16 @@ def _argv(text: str, flag: str, project_root: Path) -> Sequence[str]:
         raise ProgramExit(
             ExitCode.USAGE, f"{flag}: {argv[0]!r} is not {where}", hint="install it or correct the flag"
         )
+    if fault := start_fault(argv[0], cwd=project_root, path=_path()):
+        raise ProgramExit(ExitCode.USAGE, f"{flag}: {fault.text}", hint=fault.hint)
     return argv
 
 
 def _can_start(program: str, project_root: Path) -> bool:
     """Resolves the program as exec will: a name on PATH, a path from the project root."""
     place = str(project_root / program) if os.sep in program else program
-    return find_program(place, path=os.environ.get("PATH", os.defpath)) is not None
+    return find_program(place, path=_path()) is not None
+
+
+def _path() -> str:
+    return os.environ.get("PATH", os.defpath)

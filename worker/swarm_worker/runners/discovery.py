@@ -4,29 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from amplifier_swarm.amplifier import AGENT, CLI
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.light_imports import find_program
 from swarm_worker.runners.programs import run_program
 
 if TYPE_CHECKING:
     from swarm_worker.runners.agent import Engine
     from swarm_worker.runners.cli import Cli
 
-AGENT: Final = "amplifier-agent"
-CLI: Final = "amplifier"
 # The time for a cold start of the program on a busy machine.
 ANSWER_S: Final = 60.0
 _OTHER: Final = "or choose another --runner"
-
-
-def agent_path(own: Mapping[str, str], env: Mapping[str, str]) -> str | None:
-    """Returns the path of `amplifier-agent`, or None; the worker's AMPLIFIER_AGENT_BIN comes before PATH."""
-    return find_program(own.get("AMPLIFIER_AGENT_BIN") or AGENT, path=env.get("PATH", ""))
-
-
-def cli_path(env: Mapping[str, str]) -> str | None:
-    """Returns the path of `amplifier`, or None."""
-    return find_program(CLI, path=env.get("PATH", ""))
 
 
 def find_engine(path: str | None, *, env: Mapping[str, str], cwd: Path) -> "Engine":

@@ -43,5 +43,5 @@ def run_program(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeo
     except subprocess.TimeoutExpired:
         return ProgramAnswer(None, "", f"no answer in {timeout_s:g} s")
     except OSError as error:
-        return ProgramAnswer(None, "", f"can't start it: {error.strerror}")
+        return ProgramAnswer(None, "", f"can't start it: {error.strerror or error}")
     return ProgramAnswer(done.returncode, done.stdout, done.stderr)

@@ -4,9 +4,11 @@ Invariant: a failure that needs a person says what that person has to do.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from swarm_worker.domain.model import Failure, FailureClass
+from swarm_worker.runners.usage_limits import UsageLimit, find_limit
 
 LIMITED_ERRORS: Final = (
     "RateLimitError",
@@ -45,10 +47,20 @@ def classify_error(text: str, *, remedy: str = "") -> Failure:
     """Returns the failure for an error's text; the first error class in the text is the outermost and counts."""
     word = next((word for word in re.findall(r"[A-Za-z]+", text) if word in CLASS_OF_ERROR), "")
     kind = CLASS_OF_ERROR.get(word, FailureClass.AGENT_ERROR)
+    if not word and (limit := find_limit([text], now=datetime.now(UTC))):
+        return limit_failure(limit)
     if kind is FailureClass.PROVIDER_DENIED:
         return denied_failure(text, remedy or DENIED_REMEDIES[word])
     wait_s = retry_after_s(text) if kind is FailureClass.PROVIDER_LIMITED else None
     return Failure(kind, f"{text}; {remedy}" if remedy else text, wait_s)
+
+
+def limit_failure(limit: UsageLimit) -> Failure:
+    """Returns the failure of a session that a provider's usage limit ended."""
+    if limit.remedy:
+        return denied_failure(limit.line, limit.remedy)
+    text = f"the provider's limit: {limit.line}"
+    return Failure(FailureClass.PROVIDER_LIMITED, text, limit.wait_s)
 
 
 def denied_failure(text: str, remedy: str) -> Failure:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner
-from swarm_worker.runners.discovery import agent_path, cli_path, find_cli, find_engine
+from swarm_worker.runners.discovery import find_cli, find_engine
 
 if TYPE_CHECKING:
     from swarm_worker.runners.agent import AgentRunner
@@ -54,17 +55,27 @@ def choose_runner(
         raise ProgramExit(ExitCode.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
     from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
 
+    _log.warning("this worker only rehearses: no model works, and nothing that it completes is a result")
     return EmbeddedRunner()
 
 
 def _detect_runner(own: Mapping[str, str], env: Mapping[str, str]) -> RunnerName:
-    name, why = RunnerName.EMBEDDED, "neither amplifier-agent nor amplifier is on PATH"
+    """Returns the best installed Amplifier. The rehearsing runner is never chosen: its results are not real.
+
+    Raises:
+        ProgramExit: no Amplifier is installed.
+    """
     if path := agent_path(own, env):
-        name, why = RunnerName.AMPLIFIER_AGENT, f"it is at {path}"
-    elif path := cli_path(env):
-        name, why = RunnerName.AMPLIFIER, f"it is at {path}, and amplifier-agent is not on PATH"
-    _log.info("runner chosen", runner=name.value, why=why)
-    return name
+        _log.info("runner chosen", runner=RunnerName.AMPLIFIER_AGENT.value, why=f"it is at {path}")
+        return RunnerName.AMPLIFIER_AGENT
+    if path := cli_path(env):
+        _log.warning(
+            "runner chosen",
+            runner=RunnerName.AMPLIFIER.value,
+            why=f"it is at {path}, and amplifier-agent is not on PATH; validators can write in the project",
+        )
+        return RunnerName.AMPLIFIER
+    raise no_amplifier()
 
 
 def _agent_runner(

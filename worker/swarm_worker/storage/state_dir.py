@@ -44,6 +44,8 @@ class StateFolder:
     instance: str
     # Each request for a claim stream has a higher number than this one, and than all of former processes.
     stream_seq: int = 0
+    # When the first process of this folder started, in seconds since 1970.
+    first_start_s: float = 0.0
 
     @property
     def outbox(self) -> Path:
@@ -143,11 +145,12 @@ def _opened(name: str, path: Path) -> StateFolder:
     for part in ("guards", "sessions", "outbox"):
         make_private_folder(path / part)
     file = path / "instance"
+    first_start_s = file.stat().st_mtime if file.exists() else time.time()
     instance = file.read_text(encoding="ascii").strip() if file.exists() else ""
     if not instance:
         instance = uuid.uuid4().hex
         write_private(file, instance + "\n")
-    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"))
+    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"), first_start_s)
 
 
 def _reserve_stream_seq(file: Path) -> int:

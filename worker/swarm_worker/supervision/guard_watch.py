@@ -105,25 +105,27 @@ class GuardWatch:
         self._check_fork_server = check_fork_server
         # A dict, since a set has another order in each process.
         self._runs: dict[WatchedRun, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        # Performance: the timer ends by itself when nothing runs, so a short session sets none (docs/performance.md).
+        self._scheduled = False
 
     def add(self, run: WatchedRun) -> None:
         """Watches a guard whose session has started."""
         self._runs[run] = None
-        if self._timer is None:
+        if not self._scheduled:
             self._schedule()
 
     def remove(self, run: WatchedRun) -> None:
         """Stops watching a guard whose session has ended."""
         self._runs.pop(run, None)
-        if not self._runs and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _schedule(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._check_all)
+        self._scheduled = True
+        asyncio.get_running_loop().call_later(INTERVAL_S, self._check_all)
 
     def _check_all(self) -> None:
+        self._scheduled = bool(self._runs)
+        if not self._runs:
+            return
         self._check_fork_server()
         now_s = asyncio.get_running_loop().time()
         for run in list(self._runs):

@@ -8,10 +8,14 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from swarm_worker.domain.model import KillReceipt
 from swarm_worker.guard.containment import PIDNS
+from swarm_worker.guard.guard_tree import end_guard
 from swarm_worker.guard.marked import attempt_marks
+from swarm_worker.guard.procfs import stat
 from swarm_worker.guard.protocol import (
     ENDED,
     GuardPlan,
@@ -32,6 +36,8 @@ from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.streams import FileTail, Pipes, output_pacer
 
+# How long the worker itself tries to kill what a guard has reported as survivors.
+END_SURVIVORS_S: Final = 2.0
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
 # How often the file that a program reports its progress in is read.
@@ -54,7 +60,7 @@ async def run_guarded(
             await run.start(launch, lock, fence_s=fence.until_s)
         except (OSError, ValueError) as error:
             await lock.wait_free()  # a guard that got the lock still ends
-            reason = getattr(error, "strerror", error)
+            reason = getattr(error, "strerror", None) or error
             return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
         fence.add(run)
         try:
@@ -164,6 +170,8 @@ class GuardedRun:
                     await self._supervisor.kill_orphans(self._cgroup, self._marks)
                 )
                 ended = replace(ended, receipt=receipt)
+            elif ended.receipt.survivors:
+                ended = replace(ended, receipt=await self._end_survivors(ended.receipt))
             self._pipes.finish()
             with contextlib.suppress(TimeoutError):  # a survivor keeps a pipe open
                 async with asyncio.timeout(PIPES_END_S):
@@ -176,6 +184,16 @@ class GuardedRun:
         if self._tail is not None:
             await self._read_rest(self._tail)
         return ended
+
+    async def _end_survivors(self, receipt: KillReceipt) -> KillReceipt:
+        """Kills what the guard could not kill, if the guard itself was hindered."""
+        found = stat(self._guard.pid)
+        if found is None:
+            return receipt
+        end = partial(end_guard, found.process, timeout_s=END_SURVIVORS_S)
+        left = await asyncio.get_running_loop().run_in_executor(None, end)
+        ended = max(0, receipt.survivors - len(left))
+        return replace(receipt, killed=receipt.killed + ended, survivors=len(left))
 
     def close(self) -> None:
         """Releases the guard. A guard whose session has not ended ends the session now."""

@@ -13,9 +13,10 @@ LINE_BYTES: Final = 4_096
 # A chunk of old lines is searched for a new one only so far.
 LINES_PER_CHUNK: Final = 64
 _LINE_END: Final = re.compile(rb"[\r\n]")
-# Clock times, dates, durations and time fields of JSON: a keepalive that counts seconds is still a keepalive.
+# Ids and time fields of JSON, clock times, dates and durations: a keepalive that counts seconds is still a keepalive.
 _TIMES: Final = re.compile(
-    rb'"(?:ts|time|timestamp|seq|elapsed\w*|uptime\w*|duration\w*)"\s*:\s*"?[\d.:TZ+-]+"?'
+    rb'"(?:(?:event_?)?id|uuid|nonce)"\s*:\s*(?:"[^"]*"|\d+)'
+    rb'|"(?:ts|time|timestamp|seq|elapsed\w*|uptime\w*|duration\w*)"\s*:\s*"?[\d.:TZ+-]+"?'
     rb"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d)?|\d\d?:\d\d(?::\d\d)?(?:\.\d+)?Z?|\b\d{10,}(?:\.\d+)?"
     rb"|\b\d+(?:\.\d+)?\s?(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b"
 )

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.workspace.git import Git, TreeChanges, WorkTree
+from swarm_worker.workspace.git import Git, GuardedProgram, NoTree, TreeChanges, WorkTree
 
 GIT_TIMEOUT_S: Final = 15.0
 # Larger files are compared by size and time alone.
@@ -54,39 +54,44 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a project before a builder; `tree` is None if git can't read it."""
+    """The state of a project before a builder."""
 
     project_root: Path
     files: tuple[str, ...]
     states: tuple[FileState | None, ...]
-    tree: WorkTree | None
+    tree: WorkTree | NoTree
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes since a snapshot; `tree` is None if git can't read them."""
+    """The changes since a snapshot; `tree` is None if git can't read them, for the reason `no_tree`.
+
+    Without a repository, which is usual, the reason is empty.
+    """
 
     files: tuple[FileChange, ...] = ()
     tree: TreeChanges | None = None
+    no_tree: str = ""
 
 
-async def take_snapshot(project_root: Path, files: Sequence[str]) -> Snapshot:
-    """Records the state of the project."""
+async def take_snapshot(project_root: Path, files: Sequence[str], run: GuardedProgram) -> Snapshot:
+    """Records the state of the project; `run` starts git."""
     kept = tuple(files[:MAX_FILES])
-    states, tree = await asyncio.gather(_states(project_root, kept), _git(project_root).work_tree())
+    git = Git(project_root, run, GIT_TIMEOUT_S)
+    states, tree = await asyncio.gather(_states(project_root, kept), git.work_tree())
     return Snapshot(project_root, kept, states, tree)
 
 
-async def changes_since(before: Snapshot) -> Changes:
-    """Returns the changes since the snapshot."""
+async def changes_since(before: Snapshot, run: GuardedProgram) -> Changes:
+    """Returns the changes since the snapshot; `run` starts git."""
     states = await _states(before.project_root, before.files)
-    compared = map(_compared, before.files, before.states, states)
-    tree = None if before.tree is None else await _git(before.project_root).changes_since(before.tree)
-    return Changes(tuple(compared), tree)
-
-
-def _git(project_root: Path) -> Git:
-    return Git(project_root, asyncio.get_running_loop().time() + GIT_TIMEOUT_S)
+    compared = tuple(map(_compare, before.files, before.states, states))
+    if isinstance(before.tree, NoTree):
+        return Changes(compared, no_tree="" if before.tree.silent else before.tree.reason)
+    tree = await Git(before.project_root, run, GIT_TIMEOUT_S).changes_since(before.tree)
+    if isinstance(tree, NoTree):
+        return Changes(compared, no_tree=tree.reason)
+    return Changes(compared, tree)
 
 
 async def _states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
@@ -112,8 +117,10 @@ def _state(path: Path) -> FileState | None:
 def _digest(path: Path) -> str:
     # The file may have been replaced by a FIFO; without O_NONBLOCK, open would wait for a writer.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
-        return hashlib.sha256(file.read(HASHED_BYTES)).hexdigest()
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        # None if there is nothing to read at the moment, as in /proc/kmsg.
+        content = file.read(HASHED_BYTES)
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _folder(path: Path) -> FileState:
@@ -132,7 +139,7 @@ def _files_in(path: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(files))
 
 
-def _compared(path: str, before: FileState | None, now: FileState | None) -> FileChange:
+def _compare(path: str, before: FileState | None, now: FileState | None) -> FileChange:
     if now is None:
         return FileChange(path, FileChangeKind.MISSING if before is None else FileChangeKind.REMOVED)
     if before is None:

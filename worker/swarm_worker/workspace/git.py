@@ -1,36 +1,44 @@
-"""The changes in a project's git work tree. Invariant: a slow, missing or hostile git never harms an attempt.
+"""The changes in a project's git work tree. Invariant: git is started only by a GuardedProgram, never by the worker.
 
-A repository's settings can name programs that git runs, and sessions can write these settings. The settings that can
-be overridden are; nothing is locked; at the deadline git's process group is killed.
+A repository's settings can name programs that git runs, and sessions can write these settings. So git runs under a
+guard, with the containment of sessions: at its deadline everything that it started is killed. In addition the settings
+that name programs are overridden, no protocol may fetch missing objects, and nothing is locked.
 """
 
-import asyncio
-import contextlib
 import os
-import signal
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
-OUTPUT_BYTES: Final = 1024 * 1024
+from swarm_worker.workspace import git_script
+from swarm_worker.workspace.git_script import NOT_IN_REPOSITORY, SCRIPT, CommandOutput, Sections, explain
+
 # With more uncommitted files than this, older changes are not distinguished from new ones.
 MAX_DIRTY: Final = 5_000
-SAFE_CONFIG: Final = (
-    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
-    # Otherwise diff locks the index, and a session's own git fails at that moment.
-    *("-c", "diff.autoRefreshIndex=false"),
-)
-# The swarm's own state is not a session's work.
-PATHSPEC: Final = ("--", ".", ":(exclude).swarm")
-STATUS_ARGS: Final = (
-    *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"),
-    *("--ignore-submodules=dirty", *PATHSPEC),
-)
-
 # The size and time of a file, None if it is absent: they show whether the file was touched.
 Stamp = tuple[int, int] | None
+
+
+class ProgramEnd(NamedTuple):
+    """The end of a guarded program: an error if it did not exit by itself, and the end of its standard error."""
+
+    error: str
+    stderr: str
+
+
+class GuardedProgram(Protocol):
+    """A way to run a program under a guard."""
+
+    async def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        stdout: Callable[[bytes], None],
+    ) -> ProgramEnd:
+        """Runs the program in the project root until it and all that it started have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,14 @@ class WorkTree:
     untracked: frozenset[str] = frozenset()
     # True if the list of uncommitted files is not complete.
     cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoTree:
+    """The reason why git can't read the work tree; `silent` if that is usual, as without a repository."""
+
+    reason: str
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,88 +84,88 @@ class TreeChanges:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """A runner of git commands in a project; `deadline` is a time of the loop's clock, after which git is killed."""
+    """The git commands of one project; `run` starts them."""
 
     root: Path
-    deadline: float
+    run: GuardedProgram
+    timeout_s: float
     env: Mapping[str, str] = field(default_factory=lambda: _environment(os.environ))
 
-    async def work_tree(self) -> WorkTree | None:
-        """Reads the work tree; None if the project is not in one, is ignored by it, or git fails."""
-        if not _has_repository(self.root):
-            return None
-        prefix = await self._read_line("rev-parse", "--show-prefix")
-        if prefix is None or await self._read_line("check-ignore", "-q", ".") is not None:
-            return None
-        commit = await self._read_line("rev-parse", "-q", "--verify", "HEAD^{commit}")
-        commit = commit or await self._read_line("hash-object", "-t", "tree", "/dev/null")
-        status = await self._run(*STATUS_ARGS)
-        if not commit or status is None:
-            return None
-        return _parse_status(self.root, commit, os.fsencode(prefix), status)
+    async def work_tree(self) -> WorkTree | NoTree:
+        """Reads the work tree."""
+        read = await self._read("")
+        return read if isinstance(read, NoTree) else read.tree
 
-    async def changes_since(self, before: WorkTree) -> TreeChanges | None:
-        """Returns the difference to an earlier work tree; None if git fails."""
-        now = await self.work_tree()
-        numstat = await self._run(
-            *("diff", "--numstat", "-z", "--no-renames", "--relative", "--no-ext-diff", "--no-textconv"),
-            *("--ignore-submodules=dirty", before.commit, *PATHSPEC),
-        )
-        if now is None or numstat is None:
-            return None
-        return _compare_trees(self.root, before, now, numstat)
+    async def changes_since(self, before: WorkTree) -> TreeChanges | NoTree:
+        """Returns the difference to an earlier work tree."""
+        read = await self._read(before.commit)
+        if isinstance(read, NoTree):
+            return NoTree(read.reason)  # the repository was readable before, so the reason is never usual
+        return _compare_trees(self.root, before, read.tree, read.numstat)
 
-    async def _read_line(self, *args: str) -> str | None:
-        """Returns the output of a command without its newline; None if the command fails."""
-        output = await self._run(*args)
-        return None if output is None else os.fsdecode(output.removesuffix(b"\n"))
-
-    async def _run(self, *args: str) -> bytes | None:
-        # The output goes to a file: a process that outlives git could hold a pipe open.
-        with tempfile.TemporaryFile() as output:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *("git", "--no-pager", *SAFE_CONFIG, *args),
-                    cwd=self.root,
-                    env=self.env,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    process_group=0,
-                )
-            except (OSError, ValueError):
-                return None
-            if not await _wait_success(process, self.deadline):
-                return None
-            output.seek(0)
-            return output.read(OUTPUT_BYTES)
+    async def _read(self, before: str) -> "_Reading | NoTree":
+        if not has_repository(self.root):
+            return NoTree(NOT_IN_REPOSITORY, silent=True)
+        marker = f"\x01{os.urandom(16).hex()} "
+        sections = Sections(marker.encode())
+        argv = ("/bin/sh", "-c", SCRIPT, marker, before)
+        end = await self.run(argv, env=self.env, timeout_s=self.timeout_s, stdout=sections.append)
+        return _parse(self.root, sections.commands, end, diffs=bool(before))
 
 
-async def _wait_success(process: asyncio.subprocess.Process, deadline: float) -> bool:
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await process.wait() == 0
-    except TimeoutError:
-        return False
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+class _Reading(NamedTuple):
+    tree: WorkTree
+    numstat: bytes
 
 
-def _has_repository(root: Path) -> bool:
-    """Returns whether a `.git` is in the folder or above it.
+def _parse(
+    root: Path, commands: Sequence[CommandOutput], end: ProgramEnd, *, diffs: bool
+) -> _Reading | NoTree:
+    """Parses the outputs of the script, which stops at the first command that fails."""
+    if end.error:
+        return NoTree(end.error)
+    if len(commands) < 2 or commands[0].code != 0:
+        return NoTree(explain(end.stderr))
+    inside, _, prefix = commands[0].output.removesuffix(b"\n").partition(b"\n")
+    if inside != b"true":
+        return NoTree("the project is in a bare repository or in a .git folder, not in a work tree")
+    if commands[1].code == 0:
+        return NoTree("the project is ignored by the repository around it")
+    commits = [command for command in commands[2:4] if _is_hash(command.output)]
+    rest = commands[commands.index(commits[0]) + 1 :] if commits else ()
+    if len(rest) < 1 + diffs or any(command.code != 0 for command in rest):
+        return NoTree(explain(end.stderr))
+    commit = os.fsdecode(commits[0].output.removesuffix(b"\n"))
+    tree = _parse_status(root, commit, prefix, rest[0].output)
+    return _Reading(tree, rest[1].output if diffs else b"")
+
+
+def _is_hash(output: bytes) -> bool:
+    return len(output) in (41, 65) and output.endswith(b"\n") and not output.strip(b"0123456789abcdef\n")
+
+
+def has_repository(root: Path) -> bool:
+    """Returns whether a `.git` is in the folder or above it, or the folder is a bare repository.
 
     Performance: without a repository, starting git costs more than starting a session (docs/performance.md).
     """
     folder = root.resolve()
-    return any((above / ".git").exists() for above in (folder, *folder.parents))
+    if any(os.path.lexists(above / ".git") for above in (folder, *folder.parents)):
+        return True
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
 
 
 def _environment(own: Mapping[str, str]) -> Mapping[str, str]:
     kept = {name: own[name] for name in ("PATH", "HOME", "TMPDIR") if name in own}
-    return {**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    return {
+        **kept,
+        "LC_ALL": "C",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        # A partial clone fetches missing objects with a program that its settings name.
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
+    }
 
 
 def _parse_status(root: Path, commit: str, prefix: bytes, status: bytes) -> WorkTree:
@@ -160,7 +176,7 @@ def _parse_status(root: Path, commit: str, prefix: bytes, status: bytes) -> Work
         commit,
         {path: _read_stamp(root / path) for path in codes},
         frozenset(path for path, code in codes.items() if code == b"??"),
-        cut=len(entries) > MAX_DIRTY or len(status) == OUTPUT_BYTES,
+        cut=len(entries) > MAX_DIRTY or len(status) == git_script.OUTPUT_BYTES,
     )
 
 
@@ -183,7 +199,7 @@ def _compare_trees(root: Path, before: WorkTree, now: WorkTree, numstat: bytes) 
                 path, change.new and path not in before.dirty, stamp is None, change.added, change.removed
             )
         )
-    cut = before.cut or now.cut or len(numstat) == OUTPUT_BYTES
+    cut = before.cut or now.cut or len(numstat) == git_script.OUTPUT_BYTES
     return TreeChanges(before.commit, tuple(paths), committed=committed, cut=cut)
 
 

@@ -55,6 +55,8 @@ export interface Task {
   completed_at: string | null;
   usage: Usage;
   kill_receipt?: KillReceipt | null;
+  // No model did this work: the offline stand-in played it.
+  rehearsed: boolean;
 }
 
 export interface Session {
@@ -189,6 +191,7 @@ export interface SwarmStatus {
   epoch: number;
   swarm_id: string | null;
   expiry_paused: boolean;
+  rehearsed: number;
   paused_runners: PausedRunner[];
 }
 

@@ -23,6 +23,13 @@ test("a runner whose provider refused comes first, with what to do", () => {
   expect(second?.title).toBe("a failed");
 });
 
+test("rehearsed tasks are named, so that nobody takes them for work", () => {
+  const [need] = needs({ ...well, status: swarmStatus({ rehearsed: 2 }) }, NOW);
+
+  expect(need?.title).toBe("2 completed tasks only rehearsed");
+  expect(need?.detail).toContain("No model did this work");
+});
+
 test("a worker that is silent is named, with what it holds", () => {
   const silent = worker("w2", { status: "suspect", running: 2, last_seen: "2026-01-01T11:58:00Z" });
 

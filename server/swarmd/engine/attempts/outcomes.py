@@ -21,6 +21,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -35,6 +36,7 @@ from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
+REHEARSED: Final = "rehearsed: no model did this work"
 # This many workers must have been refused before a runner is paused everywhere.
 SEVERAL_WORKERS: Final = 2
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
@@ -119,14 +121,7 @@ class Outcomes:
     ) -> Task:
         """Writes a decision: the end of the attempt, the transition of the task, and all that follows from both."""
         lease = record.lease
-        attempts.end(
-            tx,
-            lease,
-            decision.ended_as,
-            failure_class=decision.failure_class,
-            error=decision.error,
-            reported=outcome if decision.keeps_report else None,
-        )
+        _end_attempt(tx, lease, decision, outcome)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
@@ -138,7 +133,7 @@ class Outcomes:
             _EVENTS[decision.transition],
             worker=lease.worker,
             cause=decision.cause,
-            detail=decision.detail,
+            detail=decision.detail or self._rehearsal_note(lease.worker, decision.transition),
             **decision.update,
         )
         if decision.update.get("backoff_s"):
@@ -146,7 +141,15 @@ class Outcomes:
         self._dispatcher.mark_free_by_name(lease.worker)
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
+        if decision.holds_worker_s:  # last, since a write that fails after it would leave the hold
+            self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
+
+    def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
+        """Returns a note for the event of a completion that no model has worked for."""
+        member = self._live.members.get(worker)
+        rehearsed = member is not None and rehearses(member.identity)
+        return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
 
     def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
         """Pauses the runner at this worker, and everywhere if enough workers say the same."""
@@ -191,6 +194,17 @@ def _earlier_findings(tx: Tx, task: Task, outcome: Outcome) -> Sequence[Sequence
     if outcome.failure_class is not FailureClass.VALIDATION_FAILED or not task.failures:
         return ()
     return attempts.last_findings(tx, task.key, limit=min(2, task.failures))
+
+
+def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | None) -> None:
+    attempts.end(
+        tx,
+        lease,
+        decision.ended_as,
+        failure_class=decision.failure_class,
+        error=decision.error,
+        reported=outcome if decision.keeps_report else None,
+    )
 
 
 def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:

@@ -17,6 +17,7 @@ from swarmd.domain.model import (
     Usage,
     WorkerName,
 )
+from swarmd.domain.runner_kind import REHEARSAL_RUNNER
 from swarmd.domain.session_ids import belongs_to
 from swarmd.engine.attempts import leases
 from swarmd.engine.live.state import LiveState
@@ -113,6 +114,9 @@ class Sessions:
             if not belongs_to(start.session_id, lease):
                 return leases.abandon_order(start.lease_id)
             sessions.rename(tx, known)
+        if start.runner != REHEARSAL_RUNNER and not self._live.real_work:
+            swarm.set_real_work(tx)  # before the deferred writes, which it would flush
+            self._live.note_real_work()  # before the commit, so that a group of starts writes it once
         sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:

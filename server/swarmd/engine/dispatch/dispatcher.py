@@ -78,6 +78,8 @@ class Dispatcher:
             if not member.takes_claims:
                 self._maybe_free.pop(member.identity.name, None)
                 continue
+            if member.identity.name in self._live.provider_holds:
+                continue
             if _is_paused(member, paused_runners) or not (
                 fit := self._fitting_label_sets(member, queue.ready)
             ):

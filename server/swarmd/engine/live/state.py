@@ -19,7 +19,9 @@ from swarmd.domain.model import (
     WorkerKey,
     WorkerName,
 )
+from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
+from swarmd.engine.live.provider_holds import ProviderHolds
 from swarmd.engine.ports import Clock
 
 _Key = tuple[TaskKey, int]
@@ -53,6 +55,8 @@ class ConnectedWorker:
     # Drained by itself.
     leaving: bool = False
     suspect: bool = False
+    # It only rehearses, and the swarm does real work now.
+    barred: bool = False
     # Claims that it never acknowledged before they were released: messages to it may get lost on the way.
     unacknowledged: set[_Key] = field(default_factory=set)
 
@@ -69,7 +73,7 @@ class ConnectedWorker:
     @property
     def takes_claims(self) -> bool:
         """Returns whether it may get a task."""
-        return self.reachable and not (self.draining or self.leaving)
+        return self.reachable and not (self.draining or self.leaving or self.barred)
 
 
 class LiveState:
@@ -79,6 +83,9 @@ class LiveState:
         self._clock = clock
         self._leases: dict[_Key, LiveLease] = {}
         self.members: dict[WorkerName, ConnectedWorker] = {}
+        self.provider_holds = ProviderHolds(clock)
+        # A session that is not a rehearsal has run in this database.
+        self.real_work = False
         self.done = False
         # No lease expires: most workers fell silent at once.
         self.expiry_paused = False
@@ -193,6 +200,12 @@ class LiveState:
         """Removes a worker that has gone, and ends its stream."""
         if (member := self.members.pop(name, None)) is not None:
             member.mailbox.close()
+
+    def note_real_work(self) -> None:
+        """Notes that real work is done: workers that only rehearse get no more claims, unless that is allowed."""
+        self.real_work = True
+        for member in list(self.members.values()):
+            member.barred = is_barred(member.identity)
 
     def drain(self, name: WorkerName) -> None:
         """Gives the worker no more claims, and sends it the notice to leave when it has finished."""

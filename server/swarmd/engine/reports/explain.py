@@ -123,6 +123,10 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
         return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
+    names = [member.identity.name for member in fitting]
+    holds = [f"{name} {hold}" for name in names if (hold := live.provider_holds.describe(name))]
+    if len(holds) == len(fitting):
+        return [Reason(ReasonKind.RUNNER_PAUSED, f"the workers wait for their provider: {'; '.join(holds)}")]
     if all(_full(member, facts) for member in fitting):
         slots = sum(member.identity.slots for member in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from swarmd.domain.errors import StreamReplaced, WorkerNameTaken
+from swarmd.domain.errors import RehearsalRefused, StreamReplaced, WorkerNameTaken
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerKey, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
+from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.ports import Ports
-from swarmd.store import attempts, events, workers
+from swarmd.store import attempts, events, swarm, workers
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 from swarmd.store.workers import WorkerRecord
@@ -88,7 +89,10 @@ class WorkerRegistry:
         Raises:
             WorkerNameTaken: another process may be alive under that name.
             StreamReplaced: a newer request of the same worker came first.
+            RehearsalRefused: the worker only rehearses, and the swarm has done real work.
         """
+        if is_barred(identity) and swarm.has_real_work(tx):
+            raise RehearsalRefused(identity.name, identity.runner)
         record = workers.find(tx, identity.name)
         if record is not None:
             _refuse_outdated(record, identity)

@@ -46,6 +46,8 @@ class TaskView:
     dependencies: Sequence[tuple[str, TaskStatus]]
     # The reported kill receipt of the latest attempt as JSON; None if no kill ended it.
     kill_receipt: str | None
+    # The work of the latest attempt, or of the completed one, is a rehearsal.
+    rehearsed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Totals:
     estimated_hours: float
     completed_hours: float
     usage: Usage
+    # The completed tasks that were rehearsed only.
+    rehearsed: int
 
 
 def tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Sequence[TaskView]:
@@ -158,6 +162,7 @@ def totals(tx: ReadTx) -> Totals:
         estimated_hours=sum(hours for _, _, hours in rows),
         completed_hours=sum(hours for status, _, hours in rows if status == TaskStatus.COMPLETED),
         usage=Usage(*usage),
+        rehearsed=int(tx.value("swarm_rehearsed_tasks")),
     )
 
 
@@ -169,7 +174,7 @@ def _task(row: Row) -> TaskView:
     (
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
-        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -194,4 +199,5 @@ def _task(row: Row) -> TaskView:
         usage=Usage(input_tokens, output_tokens, cost_nano),
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(dependencies)],
         kill_receipt=kill_receipt,
+        rehearsed=bool(rehearsed),
     )

@@ -120,6 +120,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.InvalidStatus: 409,
     errors.TasksActive: 409,
     errors.WorkerNameTaken: 409,
+    errors.RehearsalRefused: 409,
     errors.StreamReplaced: 409,
     errors.ServerStopping: 503,
     errors.TooManyStreams: 429,

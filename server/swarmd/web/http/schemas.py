@@ -88,7 +88,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
         failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
-        kill_receipt=_or_null(_ref("KillReceipt")),
+        kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG,
     ),
     "Session": _object(
         session_id=TEXT, role=_enum(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
@@ -129,7 +129,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         mode=_enum(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
         slots=INTEGER, estimated_hours=_or_null(NUMBER), completed_hours=_or_null(NUMBER), usage=_ref("Usage"),
         stop_generation=INTEGER, last_event_seq=INTEGER, version=TEXT, started_at=_NULL_TIME, epoch=INTEGER,
-        swarm_id=_NULL_TEXT, expiry_paused=FLAG,
+        swarm_id=_NULL_TEXT, expiry_paused=FLAG, rehearsed=INTEGER,
         paused_runners=_list(_object(runner=TEXT, cause=_NULL_TEXT, paused_at=_NULL_TIME)),
     ),
     "Event": _object(

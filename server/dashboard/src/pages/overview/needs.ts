@@ -46,6 +46,15 @@ function held({ status }: Swarm): Need[] {
       href: null,
     });
   }
+  if (status.rehearsed > 0) {
+    found.push({
+      key: "rehearsed",
+      urgent: false,
+      title: `${plural(status.rehearsed, "completed task")} only rehearsed`,
+      detail: "No model did this work: the embedded runner played it.",
+      href: tasksHref({ status: "completed" }),
+    });
+  }
   if (status.expiry_paused) {
     found.push({
       key: "expiry",

@@ -27,7 +27,7 @@ export function TaskHead({ task }: { task: TaskDetail }) {
         </p>
         <h1>{oneLine(task.name)}</h1>
         <p class="task-where">
-          <StatusMark status={task.status} />{" "}
+          <StatusMark status={task.status} rehearsed={task.rehearsed} />{" "}
           <span class="dim">
             {attemptWords(task)}
             {task.worker ? ` · ${oneLine(task.worker)}` : ""}

@@ -44,7 +44,7 @@ export function TaskRow({ task, index, active, ticked, tick, activate }: RowProp
         </a>
       </span>
       <span role="gridcell" class="c-status">
-        <StatusMark status={task.status} />
+        <StatusMark status={task.status} rehearsed={task.rehearsed} />
       </span>
       <span role="gridcell" class="c-name cut">
         <Line text={task.name === task.id ? null : task.name} /> <Line class="dim small" text={why(task)} />
