@@ -71,6 +71,7 @@ class ProjectState:
         sent the operator's token. A project that can't be written is left alone.
         """
         with suppress(OSError):
+            make_state_folder(self)
             _write(self.folder / ADDRESS, f"{address}\n")
             _write(project_folder(self.project) / ADDRESS, f"{address}\n")
         try:
