@@ -92,14 +92,18 @@ def _old_folder(state: ProjectState, name: str) -> Path | None:
 
 
 def _distrusted(*paths: Path) -> str:
-    """Returns why the state may have come from somebody else; empty if it is private and ours."""
+    """Returns why the state may have come from somebody else; empty if it is private and ours.
+
+    Git makes neither private files nor private folders, so a clone is known by the mode of its last path.
+    """
     for path in paths:
+        forbidden = _OTHERS if path == paths[-1] else stat.S_IWGRP | stat.S_IWOTH
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
             return f"{path} is a link"
         if found.st_uid != os.getuid():
             return f"{path} belongs to another user"
-        if found.st_mode & _OTHERS:
+        if found.st_mode & forbidden:
             return (
                 f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}), as in a fresh clone"
             )

@@ -71,6 +71,7 @@ class ProjectState:
         sent the operator's token. A project that can't be written is left alone.
         """
         with suppress(OSError):
+            make_state_folder(self)
             _write(self.folder / ADDRESS, f"{address}\n")
             _write(project_folder(self.project) / ADDRESS, f"{address}\n")
         try:
@@ -131,8 +132,18 @@ def states_from(start: Path) -> Iterator[ProjectState]:
 
 
 def make_state_folder(state: ProjectState) -> None:
-    """Makes the state folder for its owner alone, and notes the project in it for people."""
+    """Makes the state folder for its owner alone, and notes the project in it for people.
+
+    Raises:
+        ProgramExit: The folder belongs to another user, who could read and replace the state.
+    """
     make_private_folder(state.folder)
+    if state.folder.stat().st_uid != os.getuid():
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"the state folder {state.folder} belongs to another user",
+            hint="set XDG_STATE_HOME to a folder of this user",
+        )
     note = state.folder / "project"
     if not note.exists():
         _write(note, f"{state.project}\n", errors="surrogateescape")
@@ -185,8 +196,9 @@ def shield_from_git(folder: Path, *, is_ours: Callable[[str], bool]) -> str:
 
 def shield_database(db: Path) -> str:
     """Keeps git away from the folder of a database; returns a warning as `shield_from_git` does."""
-    own = (db.name, f".{db.name}")
-    return shield_from_git(db.parent, is_ours=lambda name: name in STATE_FILES or name.startswith(own))
+    own = (f"{db.name}-", f"{db.name}.", f".{db.name}", ".backup-")
+    names = STATE_FILES | {db.name}
+    return shield_from_git(db.parent, is_ours=lambda name: name in names or name.startswith(own))
 
 
 def _write(path: Path, text: str, *, errors: str = "strict") -> None:

@@ -24,7 +24,7 @@ from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
 from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
-from swarmd.maintenance import lock_database, refuse_foreign
+from swarmd.maintenance import database_path, lock_database, refuse_foreign
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
@@ -100,12 +100,9 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     Raises:
         ProgramExit: the server can't start.
     """
-    tls = read_tls(config)
-    require_tls_or_loopback(config.listen, "--listen", tls)
-    if config.dashboard != OFF:
-        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    tls = _read_tls(config)
     targets = read_targets(config.notify)
-    path = config.db.absolute()
+    path = database_path(config.db)
     async with contextlib.AsyncExitStack() as stack:
         sender = await stack.enter_async_context(run_sender(targets))
         lock = lock_database(path)
@@ -135,6 +132,15 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
         yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
+
+
+def _read_tls(config: ServerConfig) -> Tls | None:
+    """Returns the server's certificates; refuses an address that needs them if there are none."""
+    tls = read_tls(config)
+    require_tls_or_loopback(config.listen, "--listen", tls)
+    if config.dashboard != OFF:
+        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
+    return tls
 
 
 def _policy(config: ServerConfig) -> EnginePolicy:

@@ -14,7 +14,7 @@ from amplifier_swarm.old_state import server_state
 from amplifier_swarm.program import check_threads, run_main
 from amplifier_swarm.settings import read_settings
 from amplifier_swarm.standard_streams import print_error, print_line
-from amplifier_swarm.state_paths import STATE, ProjectState, make_state_folder, project_state, working_folder
+from amplifier_swarm.state_paths import STATE, ProjectState, project_state, working_folder
 from amplifier_swarm.text import is_utf8, printable
 from swarmd.config import ServerConfig
 
@@ -79,7 +79,6 @@ def _with_database(config: ServerConfig) -> _Located:
     found = server_state(project_state(working_folder()))
     if found.note:
         print_error(f"{PROGRAM}: {found.note}")
-    make_state_folder(found.state)
     return _Located(replace(config, db=found.state.path(config.db)), found.state)
 
 

@@ -1,6 +1,7 @@
 """Work on a database that no server has open: its lock, restore, compaction; errors end the program with one line."""
 
 from pathlib import Path
+from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
@@ -12,10 +13,13 @@ from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 
+# The files that swarmd and SQLite make beside a database.
+SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".lock", ".reserve")
+
 
 def restore(config: ServerConfig, backup: Path) -> Restored:
     """Replaces the database by the backup, while no server has it open."""
-    path = config.db.absolute()
+    path = database_path(config.db)
     if not backup.is_file():
         raise ProgramExit(
             ExitCode.USAGE,
@@ -34,7 +38,7 @@ def restore(config: ServerConfig, backup: Path) -> Restored:
 
 def compact(config: ServerConfig) -> Compacted:
     """Compacts the database, which no server has open."""
-    path = config.db.absolute()
+    path = database_path(config.db)
     if not path.exists():
         raise ProgramExit(ExitCode.USAGE, f"{path} does not exist", hint="give --db the database to compact")
     lock = lock_database(path)
@@ -46,6 +50,25 @@ def compact(config: ServerConfig) -> Compacted:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
     finally:
         lock.release()
+
+
+def database_path(db: Path) -> Path:
+    """Returns the path of the file itself, so that all links to a database share its lock, its WAL and its reserve.
+
+    Raises:
+        ProgramExit: The path, or one beside it, leads to something that swarmd must not open or overwrite.
+    """
+    path = db.absolute()
+    try:
+        if path.is_symlink():
+            path = path.resolve(strict=False)
+        if path.exists() and not path.is_file():
+            raise DatabaseUnusable("it is not a file; give another --db")
+        ownership.refuse_links(beside(path, ending) for ending in SIDE_FILES)
+    except (DatabaseUnusable, OSError, RuntimeError) as error:
+        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
+        raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {reason}") from error
+    return path
 
 
 def lock_database(path: Path) -> Lock:

@@ -94,7 +94,7 @@ def test_a_server_whose_streams_take_no_lines_serves_and_obeys_each_stop_file(
     swarm: Stage, kind: str
 ) -> None:
     swarm.address = _free_address()
-    state = swarm.folder / ".swarm"
+    state = swarm.state
 
     with sink(kind) as fd:
         if kind == "no reading":

@@ -95,14 +95,14 @@ def test_an_endpoint_that_hangs_delays_neither_calls_nor_the_shutdown(on: Stage,
         (
             ("--notify", "carrierpigeon://s3cret"),
             (
-                "swarmd: --notify 1 is no address that Apprise knows (carrierpigeon://…); "
+                "swarmd: --notify 1 is not an address that Apprise knows (carrierpigeon://…); "
                 "see the list of services in Apprise's documentation"
             ),
         ),
         (
             ("--notify", "json://h/s3cret#events=nope"),
             (
-                "swarmd: --notify 1: 'nope' is no event; known are failed, finished, stop, worker-lost, "
+                "swarmd: --notify 1: 'nope' is not an event; known are failed, finished, stop, worker-lost, "
                 "runner-paused, needs-person"
             ),
         ),

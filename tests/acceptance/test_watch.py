@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs import BIN, environment, stage
+from support.programs import BIN, stage
 from support.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_the_full_screen_view_opens_accepts_an_action_and_restores_the_terminal(
         terminal, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         argv = [str(BIN / "swarmctl"), "--server", on.address, "watch"]
-        env = {key: text for key, text in environment().items() if key != "COLUMNS"} | {
+        env = {key: text for key, text in on.environment().items() if key != "COLUMNS"} | {
             "TERM": "xterm-256color"
         }
         with subprocess.Popen(

@@ -70,7 +70,8 @@ def test_a_file_cut_off_at_any_page_or_within_is_refused(used: Path, tmp_path: P
 
 def _put(folder: Path, database: Path) -> Path:
     folder.mkdir()
-    return Path(shutil.copy(database, folder / "swarm.db"))
+    # As a private file, which `write_bytes` and SQLite keep.
+    return lay_out({"swarm.db": bytearray(database.read_bytes())}, folder)
 
 
 def _not_one(path: Path) -> None:

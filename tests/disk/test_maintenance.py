@@ -1,6 +1,7 @@
 """swarmd beside a database that others made, and the work on a database that no server has open."""
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
@@ -232,3 +233,46 @@ def count_events(db: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM events").get)
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ".lock", ".reserve"])
+@pytest.mark.parametrize("flags", [(), ("--compact",)])
+def test_no_file_is_written_through_a_link_that_came_with_a_clone(
+    tmp_path: Path, ending: str, flags: tuple[str, ...]
+) -> None:
+    db = made(tmp_path / "state")
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    (db.parent / f"swarm.db{ending}").symlink_to(victim)
+
+    said = swarmd(db, *flags)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        f"swarmd: {db}: swarm.db{ending} beside it is a symbolic link, which swarmd never makes; remove it\n"
+    )
+    assert victim.read_text() == "keep"
+
+
+def test_a_database_has_one_server_under_all_its_names(tmp_path: Path) -> None:
+    db = made(tmp_path / "state")
+    (tmp_path / "link.db").symlink_to(db)
+    lock = opening.Lock(db.with_name("swarm.db.lock"))
+
+    said = swarmd(tmp_path / "link.db")
+
+    assert said.code == 3
+    assert "another swarmd has this database open" in said.err
+    lock.release()
+
+
+@pytest.mark.parametrize("flags", [(), ("--compact",)])
+def test_a_path_that_is_not_a_file_is_refused_at_once_and_nothing_is_made(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.db")
+
+    said = swarmd(pipe, *flags)
+
+    assert (said.code, said.err) == (1, f"swarmd: {pipe}: it is not a file; give another --db\n")
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -8,7 +8,7 @@ import pytest
 
 from amplifier_swarm.v1 import error_reason_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from support.server import Client, Server, server
+from support.server import Client, Server, refusal, server
 
 MANY = 5_000
 
@@ -30,7 +30,7 @@ async def add(client: Client, *task_ids: str, done: str = "", cause: str = "") -
     await client.operator.AddTasks(iter([pb.AddTasksRequest(tasks=planned)]), metadata=client.metadata)
 
 
-def refused(response: pb.KillTaskResponse | pb.RetryTaskResponse) -> list[tuple[str, str]]:
+def refusals(response: pb.KillTaskResponse | pb.RetryTaskResponse) -> list[tuple[str, str]]:
     return [(one.task_id, error_reason_pb2.ErrorReason.Name(one.reason)) for one in response.refused]
 
 
@@ -42,7 +42,7 @@ async def test_wrong_and_ended_ids_among_many_keep_no_other_task_alive(served: S
     killed = await client.call("KillTask", pb.KillTaskRequest(task_ids=wanted, cause="dear"))
 
     assert [task.task_id for task in killed.tasks] == ["a", "b"]
-    assert refused(killed) == [
+    assert refusals(killed) == [
         ("ghost", "ERROR_REASON_TASK_NOT_FOUND"),
         ("done", "ERROR_REASON_INVALID_STATUS"),
         ("pair", "ERROR_REASON_TASK_AMBIGUOUS"),
@@ -71,7 +71,7 @@ async def test_a_retry_names_what_it_refuses_and_retries_the_others_dependencies
     retried = await client.call("RetryTask", pb.RetryTaskRequest(task_ids=["then", "ghost", "first"]))
 
     assert [task.task_id for task in retried.tasks] == ["first", "then"]
-    assert refused(retried) == [("ghost", "ERROR_REASON_TASK_NOT_FOUND")]
+    assert refusals(retried) == [("ghost", "ERROR_REASON_TASK_NOT_FOUND")]
     assert [await client.status(task_id) for task_id in ("first", "then")] == ["not_started", "blocked"]
 
 
@@ -107,3 +107,15 @@ async def test_the_answer_about_many_tasks_fits_into_one_message(served: Server)
     assert killed.ByteSize() < 3 * 1024 * 1024
     assert 0 < len(killed.tasks) < MANY
     assert len(killed.tasks) + killed.omitted == MANY
+
+
+async def test_thousands_of_unknown_ids_cost_no_spelling_hints(served: Server) -> None:
+    client = served.client()
+    await add(client, *(f"t{number:05d}" for number in range(MANY)))
+    unknown = [f"x{number:05d}" for number in range(1_000)]
+
+    many = await refusal(client.call("KillTask", pb.KillTaskRequest(task_ids=unknown)))
+    one = await refusal(client.call("KillTask", pb.KillTaskRequest(task_ids=["t0000l"])))
+
+    assert many.message == "no task 'x00000'"
+    assert "; did you mean 't0" in one.message

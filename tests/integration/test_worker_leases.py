@@ -316,7 +316,7 @@ async def test_an_outcome_that_the_server_refuses_is_not_sent_forever(
 
     fake.send(claims=[claim("t1")])
     await worker.until(lambda: fake.outcomes, what="an outcome")
-    assert fake.outcomes["t1"].failure_class == task_pb2.FAILURE_CLASS_BAD_CONFIG
+    assert fake.outcomes["t1"].failure_class == task_pb2.FAILURE_CLASS_AGENT_ERROR
     assert not (worker.project / "never").exists()
 
     fake.failing = {"FinishTask": grpc.StatusCode.INVALID_ARGUMENT}

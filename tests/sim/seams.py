@@ -26,7 +26,7 @@ from swarm_worker.domain.model import KillReceipt
 from swarm_worker.execution import attempt, slots
 from swarm_worker.guard.containment import SUBREAPER, Containment
 from swarm_worker.guard.protocol import ALIVE_REPORT, FENCE, PING, KillCounts, ended_report, parse_order
-from swarm_worker.rpc import batcher, heartbeat, retry, session_reporter
+from swarm_worker.rpc import batcher, heartbeat, leases, retry, session_reporter
 from swarm_worker.rpc.claim_stream import ClaimStream
 from swarm_worker.storage import outbox
 from swarm_worker.storage.outbox import Outbox
@@ -244,7 +244,10 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
     places: tuple[tuple[Any, str, Any], ...] = (
         *((module, "now_s", lambda: world.now_s) for module in (fence, heartbeat, _module(ClaimStream))),
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
-        *((module, "_log", log) for module in (worker, shutdown, retry, guard_watch, batcher, outbox, slots)),
+        *(
+            (module, "_log", log)
+            for module in (worker, shutdown, retry, guard_watch, batcher, leases, outbox, slots)
+        ),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),
         (SimOutbox, "ledger", ledger),

@@ -7,7 +7,7 @@ from pathlib import Path
 from support.programs import BIN, environment
 
 # What a start makes or touches beside the database itself.
-OWN = (".lock", ".reserve", "-shm")
+OWN = (".lock", ".reserve", "-shm", ".gitignore")
 
 
 @dataclass(frozen=True)

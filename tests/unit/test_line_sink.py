@@ -58,7 +58,7 @@ def test_lines_are_written_in_order(pipe: Pipe) -> None:
 def test_a_reader_that_does_not_read_blocks_nobody_and_the_lost_lines_are_counted(pipe: Pipe) -> None:
     sink = LineSink(pipe.writer, bound_bytes=2 * ONE_PAGE)
 
-    for number in range(1000):
+    for number in range(3000):
         sink.write(f"line {number:04}")
     assert not sink.flush(0)
     assert sink.dropped > 0
@@ -74,7 +74,7 @@ def test_a_reader_that_does_not_read_blocks_nobody_and_the_lost_lines_are_counte
     lines = written.decode().splitlines()
     kept, note = lines[:-1], lines[-1]
     assert kept == [f"line {number:04}" for number in range(len(kept))]
-    assert note == f"{1000 - len(kept)} lines were dropped here: they could not be written"
+    assert note == f"{3000 - len(kept)} lines were dropped here: they could not be written"
 
 
 def test_lines_for_a_reader_that_left_are_dropped_without_an_error(pipe: Pipe) -> None:

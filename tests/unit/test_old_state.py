@@ -129,7 +129,7 @@ def test_state_on_another_disk_is_used_where_it_is(project: Path, monkeypatch: p
     assert "on another disk" in found.note
 
 
-@pytest.mark.parametrize(("name", "mode"), [(".swarm", 0o755), (".swarm/swarm.db", 0o644)])
+@pytest.mark.parametrize(("name", "mode"), [(".swarm", 0o770), (".swarm/swarm.db", 0o644)])
 def test_state_as_a_clone_brings_it_is_not_taken_over(project: Path, name: str, mode: int) -> None:
     (project / name).chmod(mode)
 
@@ -139,6 +139,12 @@ def test_state_as_a_clone_brings_it_is_not_taken_over(project: Path, name: str, 
     assert not (found.state.folder / "swarm.db").exists()
     assert "is not used" in found.note
     assert "pass it by --db" in found.note
+
+
+def test_a_folder_that_the_user_made_for_prompts_is_no_clone(project: Path) -> None:
+    (project / ".swarm").chmod(0o755)
+
+    assert "has moved" in old_state.server_state(project_state(project)).note
 
 
 @pytest.mark.parametrize("version", ["2", "4"])

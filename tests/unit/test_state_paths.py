@@ -199,6 +199,26 @@ def test_a_database_among_the_files_of_a_project_is_warned_of_and_hides_none(pro
     assert not (project / ".gitignore").exists()
 
 
+@pytest.mark.parametrize("other", ["swarm.db.py", "swarm.dbx", "main.py"])
+def test_only_names_of_ours_make_a_folder_ours(project: Path, other: str) -> None:
+    (project / other).write_text("x")
+    ours = other == "swarm.db.py"
+    (project / "state").mkdir()
+    (project / "state" / other).write_text("x")
+
+    assert (state_paths.shield_database(project / "state" / "swarm.db") == "") is ours
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give folders away")
+def test_a_state_folder_of_another_user_is_refused(project: Path) -> None:
+    state = project_state(project)
+    state_paths.make_private_folder(state.folder)
+    os.chown(state.folder, 4242, 4242)
+
+    with pytest.raises(ProgramExit, match="belongs to another user"):
+        state_paths.make_state_folder(state)
+
+
 def test_a_gitignore_of_the_user_stays_as_it_is(project: Path) -> None:
     (project / "state").mkdir()
     (project / "state" / ".gitignore").write_text("token\n")

@@ -25,7 +25,7 @@ from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
 from swarm_worker.supervision.orphans import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
-from swarm_worker.workspace.git import has_repository
+from swarm_worker.workspace.repository import has_repository
 
 # Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
 DESCRIPTORS_PER_SLOT: Final = 14

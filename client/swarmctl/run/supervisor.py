@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,6 @@ from swarmctl.run.earlier_run import earlier_text, unfinished_tasks
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
-from swarmctl.run.prompts import hand_down
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
 from swarmctl.run.summary import all_completed, summary_blocks, summary_document
@@ -86,8 +85,6 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
     messages, paths = MessageQueue(), settings.paths
     if warning := paths.make():
         print_err(f"warning: {warning}; pass a --db in a folder of its own")
-    pinned = hand_down(settings.project_root, paths.prompts)
-    settings = replace(settings, worker_flags=(*settings.worker_flags, *pinned))
     with messages.signals_as_messages(), ExitStack() as stack:
         server = stack.enter_context(
             PrivateServer(settings.programs, paths, settings.dashboard, messages, notify=settings.notify)
@@ -120,11 +117,9 @@ class _Run:
         self._stub = connection.stub
         self._messages = messages
         self._stop_level = StopLevel.NOT_REQUESTED
-        # The end of the wait for the workers, on the monotonic clock.
-        self._deadline: float | None = None
+        self._deadline: float | None = None  # of the wait for the workers, on the monotonic clock
         self._reported: set[str] = set()
-        # The number of the last event that was shown.
-        self._last_seq = 0
+        self._last_seq = 0  # of the last event that was shown
 
     def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
         """Imports the plan and runs the workers to their end; returns the tasks in their final state."""

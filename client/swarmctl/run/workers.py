@@ -11,6 +11,7 @@ from swarmctl.programs import Programs
 from swarmctl.run.child_process import Child
 from swarmctl.run.messages import MessageQueue
 from swarmctl.run.paths import RunPaths
+from swarmctl.run.prompts import hand_down
 from swarmctl.run.restart_policy import RestartPolicy
 
 # A second signal makes a worker kill its sessions: their grace and a little more.
@@ -49,7 +50,8 @@ class WorkerProcesses:
     ) -> None:
         self._programs = programs
         self._paths = paths
-        self._flags = ("--server", server, "--project-root", str(project_root), *flags)
+        prompts = hand_down(project_root, paths.prompts)
+        self._flags = ("--server", server, "--project-root", str(project_root), *flags, *prompts)
         self._names = names
         self._messages = messages
         self._restarts = RestartPolicy()

@@ -98,6 +98,10 @@ class WorkerServiceStub:
 
     A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
 
+    `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+    a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+    `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
+
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
     which nothing may be said later than the outcome, is stored with it and before it.
@@ -172,6 +176,10 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """Ends attempts and their leases.
 
     A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
+    `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+    a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+    `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
 
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
@@ -274,6 +282,10 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends attempts and their leases.
 
         A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+
+        `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
+        a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
+        `validation_waived` is set). Nothing of the call is stored then: send the other outcomes without it.
 
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
         and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
-from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.attempts.kills import HINTED_NAMES, Kills
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup, retries
 from swarmd.engine.tasks.retries import RetryResult
@@ -157,10 +157,8 @@ def _kill_batch(tx: Tx, *, kills: Kills, names: Sequence[str], cause: str) -> Ac
 
 async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
     """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
-    writes = [
-        swarm.db.write(partial(retries.retry, name=name, despite_survivors=despite_survivors))
-        for name in names
-    ]
+    retry = partial(retries.retry, despite_survivors=despite_survivors, with_hint=len(names) <= HINTED_NAMES)
+    writes = [swarm.db.write(partial(retry, name=name)) for name in names]
     done: list[RetryResult] = []
     refused: list[RefusedTask] = []
     for name, ended in zip(names, await asyncio.gather(*writes, return_exceptions=True), strict=True):
@@ -205,7 +203,7 @@ def _dependencies_first(tx: ReadTx, *, names: Sequence[str]) -> list[str]:
 def _id_of(tx: ReadTx, name: str) -> str:
     """Returns the id that the name stands for; the name itself if the retry will refuse it."""
     try:
-        return lookup.resolve(tx, name).task_id
+        return lookup.resolve(tx, name, with_hint=False).task_id
     except TASK_ERRORS:
         return name
 

@@ -26,7 +26,7 @@ from swarmd.wire.reads import Reads
 STOP_GRACE_S: Final = 1
 # More connections than browsers and scrapers ever need; each costs a few kilobytes.
 MAX_CONNECTIONS: Final = 1_000
-BACKLOG: Final = 100
+BACKLOG: Final = 512
 # The time in which a request's line and headers must arrive.
 HEAD_WITHIN_S: Final = 10.0
 KEEP_ALIVE_S: Final = 30

@@ -22,19 +22,20 @@ _MASK: Final = Mask()
 
 
 def check(message: task_pb2.Outcome) -> None:
-    """Checks the enums of an outcome.
+    """Checks the enums of an outcome, and that it does not contradict itself.
 
-    Raises: InvalidRequest for an unknown value.
+    Raises: InvalidRequest for an unknown value or a contradiction.
     """
-    enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
-    enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
+    kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
+    failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
+    severities = [finding.severity for finding in message.verdict.findings]
+    passed = _verdict_passed(message)
+    if fault := contradiction(kind, failure_class, verdict_passed=passed, severities=severities):
+        raise InvalidRequest("finished.outcome", fault)
 
 
 def read(message: task_pb2.Outcome) -> Outcome:
-    """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes.
-
-    Raises: InvalidRequest if the outcome contradicts itself or has an unknown value.
-    """
+    """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes."""
     # Of the unmasked message: a repeated outcome must have the same digest.
     digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
     _cut_texts(message)
@@ -43,21 +44,15 @@ def read(message: task_pb2.Outcome) -> Outcome:
     report.CopyFrom(message)
     for field in ("kind", "failure_class", "error", "retry_after"):
         report.ClearField(field)
-    kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
-    failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
-    verdict_passed = message.verdict.passed if message.HasField("verdict") else None
-    severities = [finding.severity for finding in message.verdict.findings]
-    if fault := contradiction(kind, failure_class, verdict_passed=verdict_passed, severities=severities):
-        raise InvalidRequest("finished.outcome", fault)
     return Outcome(
-        kind=kind,
-        failure_class=failure_class,
+        kind=enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind"),
+        failure_class=enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class"),
         error=message.error[:MAX_ERROR],
         report=_report_json(report),
         digest=digest,
         survivors=message.kill_receipt.survivors,
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
-        verdict_passed=verdict_passed,
+        verdict_passed=_verdict_passed(message),
         validation_waived=message.validation_waived,
     )
 
@@ -77,6 +72,10 @@ def _cut_texts(message: Message) -> None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}\n… cut"
+
+
+def _verdict_passed(message: task_pb2.Outcome) -> bool | None:
+    return message.verdict.passed if message.HasField("verdict") else None
 
 
 def _retry_after_s(asked: Duration) -> float:

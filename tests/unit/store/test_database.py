@@ -17,7 +17,7 @@ from swarmd.store.events import EventKind
 from swarmd.store.file import opening
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
 from swarmd.store.queries import QUERIES
-from swarmd.store.transaction import Tx
+from swarmd.store.transaction import MAX_DEFERRED, Tx
 
 # A lease of a task that does not exist.
 NO_LEASE = Lease(AttemptKey(9), TaskKey(9), TaskId("none"), 1, 1, WorkerName("w"), b"")
@@ -424,6 +424,29 @@ async def test_a_deferred_write_that_the_database_refuses_fails_its_own_job_alon
     gate.release.set()
 
     with pytest.raises(apsw.ConstraintError):
+        await broken
+    await asyncio.gather(held, before, after)
+    assert await causes(db) == ["before", "after"]
+
+
+async def test_a_job_with_more_deferred_writes_than_memory_holds_is_undone_alone(db: Database) -> None:
+    """Its first writes are flushed before it fails; the deferred writes of the job before it stay."""
+    gate = Gate()
+    held = asyncio.create_task(db.write(gate))
+    await asyncio.to_thread(gate.began.wait, 30)
+
+    def fail(tx: Tx) -> None:
+        for number in range(MAX_DEFERRED + 10):
+            record(tx, f"never {number}")
+        raise Refused("no")
+
+    before = asyncio.create_task(db.write(lambda tx: record(tx, "before")))
+    broken = asyncio.create_task(db.write(fail))
+    after = asyncio.create_task(db.write(lambda tx: record(tx, "after")))
+    await asyncio.sleep(0)
+    gate.release.set()
+
+    with pytest.raises(Refused):
         await broken
     await asyncio.gather(held, before, after)
     assert await causes(db) == ["before", "after"]

@@ -9,13 +9,12 @@ import os
 import time
 from typing import Final
 
+from swarm_worker.guard.guard_tree import ORPHAN_GRACE_S
 from swarm_worker.guard.procfs import boot_s
 from swarm_worker.guard.protocol import FENCE, KILL, ORDER_BYTES, PING, parse_order
 
 # Grace period for what a session leaves behind when it exits by itself.
 LEFTOVER_GRACE_S: Final = 1.0
-# Longest grace period after the worker's death: the next worker waits for the session's end.
-ORPHAN_GRACE_S: Final = 10.0
 
 
 class Control:

@@ -21,8 +21,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from swarm_worker.guard import protocol, server
-from swarm_worker.guard.control import ORPHAN_GRACE_S
-from swarm_worker.guard.guard_tree import end_guard
+from swarm_worker.guard.guard_tree import ORPHAN_GRACE_S, end_guard
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, children, prctl, stat
 
 # More than the number of descriptors that the worker may have left open by mistake.

@@ -23,6 +23,8 @@ STOPPED_STATES: Final = "Tt"
 # One look may miss a process whose parent ends meanwhile.
 EMPTY_LOOKS: Final = 3
 POLL_S: Final = 0.02
+# Longest grace period after the worker's death: the next worker waits for the session's end.
+ORPHAN_GRACE_S: Final = 10.0
 
 
 def is_stopped(pid: int) -> bool:

@@ -7,8 +7,6 @@ from typing import Final
 
 from amplifier_swarm.light_imports import find_program
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.workspace.git import NoTree
-from swarm_worker.workspace.git_script import DUBIOUS_OWNERSHIP
 
 MIN_FREE_BYTES: Final = 512 * 1024**2
 LOW_FREE_BYTES: Final = 4 * 1024**3
@@ -41,6 +39,8 @@ def probe_project_root(root: Path) -> Probe:
 def probe_git(root: Path, env: Mapping[str, str]) -> Probe:
     """Warns if git can't read the project: the worker runs all the same, but validators do not see the changes."""
     from swarm_worker.preflight.guarded import read_work_tree  # noqa: PLC0415  # imports the modules of sessions
+    from swarm_worker.workspace.git import NoTree  # noqa: PLC0415  # as above
+    from swarm_worker.workspace.git_script import DUBIOUS_OWNERSHIP  # noqa: PLC0415  # as above
 
     found = find_program("git", path=env.get("PATH", ""))
     if found is None:

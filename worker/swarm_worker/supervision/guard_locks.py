@@ -16,8 +16,7 @@ from typing import Final, Self
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from swarm_worker.guard.control import ORPHAN_GRACE_S
-from swarm_worker.guard.guard_tree import end_guard, is_stopped, parse_process
+from swarm_worker.guard.guard_tree import ORPHAN_GRACE_S, end_guard, is_stopped, parse_process
 from swarm_worker.guard.procfs import Process, descendants, send_signal, stat
 from swarm_worker.storage.state_dir import StateFolder
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from swarm_worker.workspace import git_script
 from swarm_worker.workspace.git_script import NOT_IN_REPOSITORY, SCRIPT, CommandOutput, Sections, explain
+from swarm_worker.workspace.repository import has_repository
 
 # With more uncommitted files than this, older changes are not distinguished from new ones.
 MAX_DIRTY: Final = 5_000
@@ -142,17 +143,6 @@ def _parse(
 
 def _is_hash(output: bytes) -> bool:
     return len(output) in (41, 65) and output.endswith(b"\n") and not output.strip(b"0123456789abcdef\n")
-
-
-def has_repository(root: Path) -> bool:
-    """Returns whether a `.git` is in the folder or above it, or the folder is a bare repository.
-
-    Performance: without a repository, starting git costs more than starting a session (docs/performance.md).
-    """
-    folder = root.resolve()
-    if any(os.path.lexists(above / ".git") for above in (folder, *folder.parents)):
-        return True
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
 
 
 def _environment(own: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from swarmd.domain.errors import TASK_ERRORS, RefusedTask, WorkerNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
@@ -25,6 +26,8 @@ from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
+# With more names in a batch, unknown ones get no spelling hint: the writer has no time for it.
+HINTED_NAMES: Final = 10
 _WAITING = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED, TaskStatus.SKIPPED)
 
 
@@ -57,7 +60,7 @@ class Kills:
         refused: list[RefusedTask] = []
         for name in names:
             try:
-                task = lookup.resolve(tx, name)
+                task = lookup.resolve(tx, name, with_hint=len(names) <= HINTED_NAMES)
                 advance(task.task_id, task.status, Transition.KILL)
             except TASK_ERRORS as error:
                 refused.append(RefusedTask(name, error))

@@ -21,14 +21,14 @@ class RetryResult:
     revived: int
 
 
-def retry(tx: Tx, name: str, *, despite_survivors: bool = False) -> RetryResult:
+def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
     """Reopens a task with full budgets; a task that waits or runs is left alone.
 
     Raises:
         InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
             processes that could not be ended, unless `despite_survivors` is set.
     """
-    task = lookup.resolve(tx, name)
+    task = lookup.resolve(tx, name, with_hint=with_hint)
     if task.status is TaskStatus.COMPLETED:
         raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)

@@ -12,6 +12,15 @@ from pathlib import Path
 from swarmd.store.file.errors import DatabaseUnusable
 
 
+def refuse_links(files: Iterable[Path]) -> None:
+    """Raises DatabaseUnusable for the first symbolic link: a write through it would destroy another file."""
+    for path in files:
+        if path.is_symlink():
+            raise DatabaseUnusable(
+                f"{path.name} beside it is a symbolic link, which swarmd never makes; remove it"
+            )
+
+
 def refuse_foreign(files: Iterable[Path]) -> None:
     """Raises DatabaseUnusable for the first file that another user owns, or may read or write.
 
