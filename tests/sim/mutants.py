@@ -191,7 +191,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 2),
     silent_changes: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
-    builders_pay_for_their_judges: (HARSH, 5),
+    builders_pay_for_their_judges: (HARSH, 4),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (SLOW, 0),
     worker_without_fence: (SLOW, 3),
