@@ -193,7 +193,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),
-    overtaken_requests_count: (replace(HARSH, stopped_guards=True), 29),
+    overtaken_requests_count: (replace(SLOW, stopped_guards=True), 29),
     worker_without_fence: (SLOW, 7),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
