@@ -99,6 +99,7 @@ def _foreign(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE other (x)")
     connection.close()
+    path.chmod(0o600)
 
 
 def _gone(path: Path) -> None:
