@@ -191,7 +191,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
-    builders_pay_for_their_judges: (HARSH, 4),
+    builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (replace(SLOW, stopped_guards=True), 29),
     worker_without_fence: (SLOW, 7),
