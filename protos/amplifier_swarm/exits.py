@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
     DENIED = 4  # the token's role does not allow it
     UNREACHABLE = 5  # no server answers
     UNAUTHENTICATED = 6  # no token, or a wrong one
-    CONFLICT = 7  # not in the present status
+    CONFLICT = 7  # the present status of the task, worker or swarm does not allow it
 
 
 class ProgramExit(Exception):

@@ -1,5 +1,6 @@
 """The texts that people read are true: --help, CONTRIBUTING, CHANGELOG, and the README's commands, which are run."""
 
+import ast
 import contextlib
 import os
 import re
@@ -138,7 +139,32 @@ def test_contributing_names_no_dependency_that_is_gone() -> None:
 
 
 def test_contributing_is_read_in_one_go() -> None:
-    assert len(page("CONTRIBUTING.md").splitlines()) <= 100
+    assert len(page("CONTRIBUTING.md").splitlines()) <= 110
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"), re.findall(r"\| `([\w/]+\.py)` `([\w.]+)` \|$", page("CONTRIBUTING.md"), re.MULTILINE)
+)
+def test_contributing_says_where_a_symbol_is(name: str, symbol: str) -> None:
+    body = ast.parse(page(name)).body
+    for part in symbol.split("."):
+        found = [node for node in body if part in _defined(node)]
+        assert found
+        body = getattr(found[0], "body", [])
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            return [node.name]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case _:
+            return []
+
+
+def test_contributing_has_a_table_of_places() -> None:
+    assert len(re.findall(r"^\|.*\| `[\w/]+\.py` `[\w.]+` \|$", page("CONTRIBUTING.md"), re.MULTILINE)) >= 9
 
 
 def test_the_layer_table_names_folders_that_exist() -> None:

@@ -20,8 +20,8 @@ class TaskStatus(StrEnum):
     IN_PROGRESS = "in_progress"  # held under a lease; a session has its go
     KILLING = "killing"  # ordered to end; its end is not yet proven
     COMPLETED = "completed"  # final
-    FAILED = "failed"  # final unless an operator retries it
-    KILLED = "killed"  # final unless an operator retries it
+    FAILED = "failed"  # final unless retried or a late result is accepted
+    KILLED = "killed"  # final unless retried or a late result is accepted
     SKIPPED = "skipped"  # a dependency can't complete; revived when the dependency is retried
 
 
@@ -37,11 +37,9 @@ class Transition(StrEnum):
     GO = "go"  # a session may start
     COMPLETE = "complete"  # built, and approved if validation is on
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
-    GIVE_UP = "give_up"  # the attempt did not succeed, and the budget is used up
+    GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
     KILL = "kill"  # an operator or an emergency stop ends it
-    PROVEN_DEAD = (
-        "proven_dead"  # no process of it lives: the worker proves it, or its lease has certainly ended
-    )
+    PROVEN_DEAD = "proven_dead"  # the kill is over; the receipt names any survivors
     REOPEN = "reopen"  # an operator retries it
     ACCEPT = "accept"  # a late result counts: nothing has started since, or an operator accepts it
 
