@@ -172,7 +172,7 @@ def _open(path: Path, clock: SystemClock) -> Database:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
     if is_new:
         # After a loss of the state folder this line shows that the swarm begins from nothing.
-        _log.info("made a new database", db=str(path))
+        _log.info("created the database", db=str(path))
     return db
 
 
@@ -262,9 +262,9 @@ async def _check_periodically(swarm: Swarm, folder: Path) -> None:
             # The server ends for this error, and reports it.
             return
         except StorageFull as error:
-            _log.warning("a round of the reaper was put off", why=error.message)
+            _log.warning("lease check postponed", why=error.message)
         except Exception:  # noqa: BLE001  # one failed round must not end the later ones
-            _log.exception("a round of the reaper failed")
+            _log.exception("lease check failed")
 
 
 async def _check_once(swarm: Swarm, folder: Path) -> None:

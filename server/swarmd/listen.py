@@ -37,13 +37,23 @@ def read_tls(config: ServerConfig) -> Tls | None:
         return None
     if config.tls_cert is None or config.tls_key is None:
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both")
-    for file in (config.tls_cert, config.tls_key, config.tls_client_ca):
-        if file is not None and not os.access(file, os.R_OK):
-            raise ProgramExit(ExitCode.USAGE, f"can't read {file}", hint="check the --tls flags")
+    _check_readable("--tls-cert", config.tls_cert)
+    _check_readable("--tls-key", config.tls_key)
+    if config.tls_client_ca is not None:
+        _check_readable("--tls-client-ca", config.tls_client_ca)
     _check_identity(config.tls_cert, config.tls_key)
     if config.tls_client_ca is not None:
         _check_authority(config.tls_client_ca)
     return Tls(config.tls_cert, config.tls_key, config.tls_client_ca)
+
+
+def _check_readable(flag: str, file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ProgramExit(
+            ExitCode.USAGE, f"can't read {flag} {file}: {error.strerror}", hint="check the path"
+        ) from error
 
 
 def _check_identity(cert: Path, key: Path) -> None:

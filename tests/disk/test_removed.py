@@ -67,6 +67,6 @@ async def test_a_start_that_makes_a_new_database_logs_it(tmp_path: Path) -> None
             async with server(tmp_path):
                 pass
 
-    assert [log["db"] for log in logs if log["event"] == "made a new database"] == [
+    assert [log["db"] for log in logs if log["event"] == "created the database"] == [
         str(tmp_path / "swarm.db")
     ]

@@ -104,7 +104,7 @@ async def test_with_tls_and_client_certificates_only_those_who_have_one_get_in(t
         ({"tls_client_ca": Path("x")}, "--tls-client-ca needs --tls-cert and --tls-key"),
         (
             {"tls_cert": Path("no-cert"), "tls_key": Path("no-key")},
-            "can't read no-cert; check the --tls flags",
+            "can't read --tls-cert no-cert: No such file or directory; check the path",
         ),
     ],
 )

@@ -99,7 +99,7 @@ async def test_a_task_costs_a_call_for_each_go_and_one_for_its_end(
     assert [end.session_id for end in fake.ends] == [start.session_id for start in fake.starts]
     for entries in fake.entries.values():
         assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
-        assert entries[-1].text.endswith("session ended by exit, exit code 0")
+        assert entries[-1].text.endswith("session exited with code 0")
 
 
 async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_exists(

@@ -41,7 +41,12 @@ from swarm_worker.workspace.git import NoTree
 from swarmd.domain.lease_ids import parse_lease_id
 
 # Log events of the real worker that mean a fault of its own.
-_FAULTS = ("fault of the worker", "can't keep an outcome on disk", "the server refuses an item")
+_FAULTS = (
+    "fault of the worker in an attempt",
+    "fault of the worker in the outbox",
+    "can't keep an outcome on disk",
+    "the server refuses an item",
+)
 
 # The share of attempts that meet a defect of the worker before the go.
 FAULTY = 0.01
@@ -215,9 +220,9 @@ class SimLog:
 
     def info(self, event: str, **details: Any) -> None:
         """Logs an event."""
-        if event == "task begun":
+        if event == "attempt started":
             self._begun[host().name, details["task"]] = details["attempt"]
-        elif event == "task ended" and details["outcome"] == "completed":
+        elif event == "attempt ended" and details["outcome"] == "completed":
             task = details["task"]
             self._ledger.done.add(task)
             self._ledger.completed.add((task, self._begun[host().name, task]))

@@ -15,7 +15,7 @@ from swarmctl.api.errors import explain
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.render.kills import survivors
+from swarmctl.render.kills import survivors, survivors_hint
 from swarmctl.render.stops import stopped_blocks
 
 
@@ -62,7 +62,9 @@ def _raise_unless_proven(receipt: StopReceipt) -> None:
     left = survivors([task for worker in receipt.workers for task in worker.tasks])
     if left:
         raise ProgramExit(
-            ExitCode.NEGATIVE, f"processes outlived the stop of {', '.join(left)}", hint="look at the hosts"
+            ExitCode.NEGATIVE,
+            f"processes of {', '.join(left)} still run after the stop",
+            hint=survivors_hint(left),
         )
     late = [worker.name for worker in receipt.workers if worker.reach is Reach.LATE]
     if late:

@@ -26,7 +26,7 @@ def run(
 ) -> None:
     """A task that exists keeps its status; with the same definition it is left alone."""
     if not file and sys.stdin.isatty():
-        raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - to type one")
+        raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - for stdin")
     plan = read_plan(file or STDIN, strict=strict)
     for line in report_lines(plan.file, plan.warnings):
         print_err(f"warning: {line}")

@@ -20,7 +20,7 @@ from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskIds
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.render.kills import killed_blocks, survivors
+from swarmctl.render.kills import killed_blocks, survivors, survivors_hint
 from swarmctl.render.tasks import changed_blocks
 
 
@@ -29,7 +29,7 @@ def run(
     tasks: TaskIds,
     *,
     cause: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")] = "",
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the wait.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the proof.")] = False,
     timeout: Annotated[
         float | None,
         typer.Option(metavar="S", min=0, max=1e9, help="Wait at most S seconds for the proof."),
@@ -69,7 +69,9 @@ def _raise_unless_proven(wait: KillWait, answers: Sequence[GetTaskResponse]) -> 
     left = survivors(answers)
     if left:
         raise ProgramExit(
-            ExitCode.NEGATIVE, f"processes outlived the kill of {', '.join(left)}", hint="look at the host"
+            ExitCode.NEGATIVE,
+            f"processes of {', '.join(left)} still run after the kill",
+            hint=survivors_hint(left),
         )
     if wait.pending:
         raise ProgramExit(

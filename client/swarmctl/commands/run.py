@@ -99,5 +99,7 @@ def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags
         raise ProgramExit(
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
-    warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
-    _check_runner(flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO)
+    runner = flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO
+    if runner != RunnerName.EMBEDDED:
+        warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
+    _check_runner(runner)

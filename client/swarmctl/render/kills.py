@@ -38,3 +38,10 @@ def survivors(answers: Sequence[GetTaskResponse]) -> list[str]:
         for receipt in [receipt_of(answer)]
         if receipt is not None and receipt.survivors
     ]
+
+
+def survivors_hint(tasks: Sequence[str]) -> str:
+    """Returns what to do about processes that outlived the kills of these tasks."""
+    if len(tasks) == 1:
+        return f"`swarmctl show {tasks[0]}` names the worker; end them on its host"
+    return "`swarmctl show TASK` names the worker of each; end them on their hosts"

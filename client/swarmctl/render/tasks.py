@@ -29,10 +29,17 @@ def status_cell(status: TaskStatus.ValueType) -> Cell:
 
 def reason_text(task: Task) -> str:
     """Returns the reason for the task's state, as far as the task itself holds it."""
+    reason = error_text(task)
+    if task.blocked_by or not task.rehearsed:
+        return reason
+    return f"{REHEARSED}; {reason}" if reason else REHEARSED
+
+
+def error_text(task: Task) -> str:
+    """Returns what stops or stopped the task, without a mark of rehearsals."""
     if task.blocked_by:
         return "waits for " + ", ".join(task.blocked_by)
-    reason = task.cause or task.last_error
-    return f"{REHEARSED}; {reason}" if task.rehearsed and reason else REHEARSED if task.rehearsed else reason
+    return task.cause or task.last_error
 
 
 def attempt_text(task: Task) -> str:

@@ -10,7 +10,7 @@ from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 from swarmctl.render.swarm import rehearsal_blocks
-from swarmctl.render.tasks import reason_text, status_cell
+from swarmctl.render.tasks import error_text, reason_text, status_cell
 
 _COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
 
@@ -47,7 +47,8 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
             cell(task.attempt),
             cell(text_format.span(text_format.between(task, "started_at", "completed_at"))),
             cell(text_format.tokens(task.usage)),
-            cell(reason_text(task)),
+            # The last line counts the completed tasks that were rehearsed.
+            cell(error_text(task) if task.status == _COMPLETED else reason_text(task)),
         )
         for task in tasks
     ]

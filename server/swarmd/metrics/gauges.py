@@ -30,7 +30,7 @@ def families(state: ScrapeState) -> Iterator[Metric]:
     yield from _counted(state.stored)
     yield _by("swarm_streams", "Open streams and sockets.", "kind", state.streams)
     yield _by(
-        "swarm_feed_lag_events", "Events that the slowest reader has before it.", "reader", state.behind
+        "swarm_feed_lag_events", "Events that the slowest reader has not read yet.", "reader", state.behind
     )
     yield _by("swarm_database_bytes", "The size of the database's files.", "file", state.bytes)
 

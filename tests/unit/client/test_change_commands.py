@@ -227,7 +227,10 @@ def test_processes_that_outlive_a_kill_are_a_negative_result(ctl: Ctl, killing: 
     result = ctl("kill", "a")
 
     assert result.code == 1
-    assert result.err.endswith("swarmctl: processes outlived the kill of a; look at the host\n")
+    assert result.err.endswith(
+        "swarmctl: processes of a still run after the kill; "
+        "`swarmctl show a` names the worker; end them on its host\n"
+    )
     assert "proven empty" not in result.out
     assert "not empty" in result.out
 

@@ -285,7 +285,10 @@ def test_processes_that_outlive_the_stop_are_a_negative_result(ctl: Ctl, night: 
     result = ctl("emergency-stop")
 
     assert result.code == 1
-    problem = "swarmctl: processes outlived the stop of a, b, c; look at the hosts"
+    problem = (
+        "swarmctl: processes of a, b, c still run after the stop; "
+        "`swarmctl show TASK` names the worker of each; end them on their hosts"
+    )
     assert result.err.splitlines()[-1] == problem
     assert "survived at" in result.out
     assert "gone at" not in result.out

@@ -124,7 +124,7 @@ def drawn(live: LiveBoard, on: Console) -> list[str]:
         (2, {}, "3/5  60%"),
         (997, {}, "3/1,000  0%"),
         (0, {}, "3/3  100%"),
-        (1, {"estimated_hours": 40.0, "completed_hours": 12.5}, "3/4  75%  12.5 of 40 h"),
+        (1, {"estimated_hours": 40.0, "completed_hours": 12.5}, "3/4  75%  12.5 of 40 estimated hours"),
     ],
 )
 def test_the_bar_has_its_numbers(running: int, hours: dict[str, float], numbers: str) -> None:

@@ -276,7 +276,9 @@ def test_builders_that_share_a_git_work_tree_are_warned_of_before_anything_runs(
     shared = alone(*RUN, "--project-root", "sub")
     slots = alone(*RUN[:-1], "1", "--slots", "3", "--project-root", "sub")
     single = alone(*RUN[:-1], "1", "--project-root", "sub")
+    rehearsal = alone(*RUN, "--project-root", "sub", "--runner", "embedded")
 
     assert "warning: 2 builders at once share one git work tree" in shared.err.splitlines()[0]
     assert "warning: 3 builders at once" in slots.err
     assert "at once share one git work tree" not in single.err
+    assert "at once share one git work tree" not in rehearsal.err

@@ -47,12 +47,13 @@ def name_git_lock(report: Report, project_root: Path) -> Report:
 
 def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:
     """Returns the last line of a session's log."""
-    exit_code = ended.exit_code
-    code = "" if exit_code is None else f", exit code {exit_code}"
-    leftovers = ended.receipt.terminated + ended.receipt.killed
-    found = f"; {ended.receipt.processes_found} processes were ended" if leftovers else ""
+    code = ended.exit_code
+    if ended.cause is Cause.EXIT and code is not None:
+        end = f"exited with code {code}"
+    else:
+        end = f"ended by {ended.cause}" + ("" if code is None else f", exit code {code}")
     reason = f": {failure.error}" if failure else ""
-    return f"{role} session ended by {ended.cause}{code}{found}{reason}"
+    return f"{role} session {end}{_ended_processes(ended)}{reason}"
 
 
 def task_document(assignment: Assignment, builder_result: BuilderResult | None) -> str:
@@ -61,6 +62,13 @@ def task_document(assignment: Assignment, builder_result: BuilderResult | None) 
         return assignment.task.document
     document = {**json.loads(assignment.task.document), "builder_result": asdict(builder_result)}
     return json.dumps(document, ensure_ascii=False)
+
+
+def _ended_processes(ended: RunEnd) -> str:
+    leftovers = ended.receipt.terminated + ended.receipt.killed
+    found = ended.receipt.processes_found
+    noun = "process" if found == 1 else "processes"
+    return f"; {leftovers} of {found} {noun} had to be ended" if leftovers else ""
 
 
 def _signal_name(number: int) -> str:

@@ -127,17 +127,17 @@ class Slots:
     async def _work(self, held: Held, assignment: "Assignment") -> None:
         attempt: Attempt | None = None
         factory = self._attempts()
-        _log.info("task begun", task=held.task_id, attempt=assignment.attempt)
+        _log.info("attempt started", task=held.task_id, attempt=assignment.attempt)
         try:
             attempt = factory.attempt(assignment, held.stop)
             outcome = await attempt.run()
             finished = factory.finished(held.lease_id, outcome, attempt.unreported_ends)
         except Exception as error:  # noqa: BLE001  # a defect in one attempt must not end the others
-            _log.exception("fault of the worker", task=held.task_id)
+            _log.exception("fault of the worker in an attempt", task=held.task_id)
             outcome = factory.fault(error)
             ends = () if attempt is None else attempt.unreported_ends
             finished = factory.finished(held.lease_id, outcome, ends)
-        _log.info("task ended", task=held.task_id, outcome=outcome.kind, **_failure_fields(outcome))
+        _log.info("attempt ended", task=held.task_id, outcome=outcome.kind, **_failure_fields(outcome))
         await self._conclude(held, finished, () if attempt is None else attempt.end_reports)
         self._free += 1
         self._fill()
@@ -154,7 +154,7 @@ class Slots:
         except OSError as error:  # an outcome that is sent but not stored is better than none
             _log.error("can't keep an outcome on disk", task=held.task_id, error=str(error))
         except Exception:  # noqa: BLE001  # a defect must lose neither the outcome nor its slot
-            _log.exception("fault of the worker", task=held.task_id)
+            _log.exception("fault of the worker in the outbox", task=held.task_id)
         self._spawn(self._delivering, self._send(held, finished, end_reports))
 
     async def _send(
@@ -167,7 +167,7 @@ class Slots:
         except ItemRefused:
             self._forget(held, self._outbox.set_aside)
         else:
-            _log.info("outcome answered", task=held.task_id, answer=_disposition_name(result))
+            _log.info("outcome delivered", task=held.task_id, answer=_disposition_name(result))
             self._forget(held, self._outbox.remove)
 
     def _forget(self, held: Held, clear: Callable[[str], None]) -> None:

@@ -55,7 +55,6 @@ def choose_runner(
         raise ProgramExit(ExitCode.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
     from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
 
-    _log.warning("this worker only rehearses: no model works, and nothing that it completes is a result")
     return EmbeddedRunner()
 
 
