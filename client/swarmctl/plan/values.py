@@ -28,7 +28,7 @@ class ValueField:
         self.report(self.node.line, self.name, problem)
 
     def under(self, name: str, node: Node) -> "ValueField":
-        """Returns the field of a value inside this one."""
+        """Returns the field for `node`, a part of this value; `name` is its place, as `[0]` or `.key`."""
         return ValueField(f"{self.name}{name}", node, self.report)
 
 

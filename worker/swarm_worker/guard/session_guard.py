@@ -72,9 +72,8 @@ class SessionGuard:
         self._control.update()
         if not self._control.cause:
             self._start()
-        for (
-            stream
-        ) in self._request.streams:  # only the session may keep these open, so that their ends mean something
+        # Only the session may keep these open, so that their ends mean something.
+        for stream in self._request.streams:
             os.close(stream)
         while not self._control.cause:
             self._wait(min(FENCE_POLL_S, self._control.fence_left_s))

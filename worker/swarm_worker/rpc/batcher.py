@@ -20,12 +20,12 @@ _log = structlog.get_logger()
 
 
 class ItemRefused(Exception):  # the answer of the server, not a fault of this program
-    """The server will never take this item."""
+    """A refusal: the server will never take this item."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How long items may wait, and how many."""
+    """The limits of a batcher: how long items may wait, and how many."""
 
     # Beyond this number the oldest item is dropped: only for items whose answer nobody needs.
     bound: int | None = None
@@ -36,7 +36,7 @@ class BatchLimits:
 
 
 class Batcher(Generic[Item, Answer]):
-    """Sends items of one kind in batches, and repeats each batch until it is answered."""
+    """A sender of items of one kind in batches, which repeats each batch until the server answers the batch."""
 
     def __init__(
         self,

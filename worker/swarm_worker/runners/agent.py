@@ -34,7 +34,7 @@ class Engine:
 
 
 class AgentRunner(Runner):
-    """Starts `amplifier-agent run`."""
+    """The runner that starts `amplifier-agent run`."""
 
     name = "amplifier-agent"
     boot_s = 10.0

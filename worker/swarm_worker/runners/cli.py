@@ -26,7 +26,7 @@ class Cli:
 
 
 class CliRunner(Runner):
-    """Starts `amplifier run`."""
+    """The runner that starts `amplifier run`."""
 
     name = "amplifier"
     boot_s = 10.0

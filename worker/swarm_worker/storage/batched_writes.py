@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 class BatchedWrites(Generic[Item]):
-    """Passes all waiting items to one call of a blocking function."""
+    """A queue that passes all waiting items to one call of a blocking function."""
 
     def __init__(self, write: Callable[[Sequence[Item]], None]) -> None:
         self._write = write

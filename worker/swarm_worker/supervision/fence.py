@@ -1,6 +1,6 @@
-"""The worker's right to run sessions. Each answered heartbeat extends it, and guards enforce it.
+"""The worker's right to run sessions: each answered heartbeat extends the right, and guards enforce it.
 
-Sessions so end in time even if this process hangs or is frozen, or if the machine slept.
+So sessions end in time even if this process hangs or is frozen, or if the machine slept.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Protocol
 from swarm_worker.guard.procfs import boot_s
 from swarm_worker.supervision.orphans import ProcessSupervisor
 
-# The clock of all times here. It goes on while the machine sleeps, as the clock of a server elsewhere does.
+# The clock of all times here runs on while the machine sleeps, as the clock of a server elsewhere does.
 now_s = boot_s
 
 
@@ -33,12 +33,12 @@ class Fence:
 
     @property
     def until_s(self) -> float:
-        """When sessions end if the server does not answer again, in seconds since boot."""
+        """The time at which sessions end if the server does not answer again, in seconds since boot."""
         return self._heard_s + self._stop_after_s
 
     @property
     def left_s(self) -> float:
-        """Seconds that sessions may run if the server does not answer again; 0 if they may not run."""
+        """The seconds that sessions may run if the server does not answer again; 0 if no session may run."""
         return max(0.0, self.until_s - now_s())
 
     def set_stop_after(self, stop_after_s: float, *, since: float) -> None:
@@ -54,7 +54,7 @@ class Fence:
         self._publish()
 
     async def wait_open(self) -> None:
-        """Waits until sessions may run; a session that starts without the right would end at once as a lost one."""
+        """Waits until sessions may run; a session without the right would end at once, as lost."""
         while self.left_s == 0:
             self._changed.clear()
             await self._changed.wait()
@@ -74,9 +74,9 @@ class Fence:
 
 
 class OpenFence(Fence):
-    """A fence without an end, for sessions that outlast any silence of the server. All other causes still end them."""
+    """A fence without an end, for sessions that outlast any silence of the server; all other causes still end them."""
 
     @property
     def until_s(self) -> float:
-        """Infinite."""
+        """The end of the right: infinity, so never."""
         return math.inf

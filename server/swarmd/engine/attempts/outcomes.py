@@ -57,7 +57,7 @@ class FinishResult:
 
 
 class Outcomes:
-    """Ends attempts. Each public method is one write, and harmless when the attempt has ended already."""
+    """The writer of the ends of attempts. Each public method is one write, and harmless after the attempt's end."""
 
     def __init__(
         self,

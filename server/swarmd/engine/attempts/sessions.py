@@ -80,7 +80,7 @@ class FinishBatch:
 
 
 class Sessions:
-    """The gate before every session, and the records of its course. Each method is one write."""
+    """The gate before every session, and the writer of session starts, ends and progress. Each method is one write."""
 
     def __init__(self, live: LiveState, wakeups: Wakeups, observer: Observer, limits: LogLimits) -> None:
         self._limits = limits
