@@ -10,8 +10,6 @@ from typing import Final
 from swarmctl.render.blocks import Cell, Column, Table
 
 GAP: Final = 2
-# A narrower column is unreadable.
-NARROWEST: Final = 12
 
 Row = Sequence[Cell]
 
@@ -29,8 +27,10 @@ def width(text: str) -> int:
 def aligned(table: Table, *, room: int | None) -> list[list[Cell]]:
     """Returns the rows, titles first if there are any, padded to equal widths of `room` cells at most.
 
-    Without `room` nothing is cut.
+    Without `room` nothing is cut or left out.
     """
+    if table.terse and table.rows and room is not None:
+        table = _without_empty_columns(table)
     rows: list[Row] = list(table.rows)
     if any(column.title for column in table.columns):
         rows.insert(0, [Cell(column.title, "bold") for column in table.columns])
@@ -40,12 +40,17 @@ def aligned(table: Table, *, room: int | None) -> list[list[Cell]]:
     return [_row(row, table.columns, widths) for row in rows]
 
 
+def _without_empty_columns(table: Table) -> Table:
+    used = [i for i in range(len(table.columns)) if any(row[i].text for row in table.rows)]
+    return Table([table.columns[i] for i in used], [[row[i] for i in used] for row in table.rows])
+
+
 def _narrowed(widths: list[int], columns: Sequence[Column], room: int) -> list[int]:
     widths = list(widths)
     excess = sum(widths) + GAP * (len(widths) - 1) - room
     for i in sorted(range(len(widths)), key=lambda i: -widths[i]):
         if excess > 0 and columns[i].flexible:
-            given = min(excess, max(0, widths[i] - NARROWEST))
+            given = min(excess, max(0, widths[i] - columns[i].least))
             widths[i] -= given
             excess -= given
     return widths

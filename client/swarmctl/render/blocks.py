@@ -8,15 +8,18 @@ from amplifier_swarm.text import one_line, printable
 
 # Longer than any id, name or error that is readable in a table.
 CELL_LIMIT: Final = 500
+# Most columns are unreadable if they are narrower.
+NARROWEST: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. A flexible one is cut where a terminal is too narrow; the others stay whole."""
+    """A column. A flexible one is cut to `least` cells where a terminal is too narrow; the others stay whole."""
 
     title: str
     right: bool = False
     flexible: bool = False
+    least: int = NARROWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under titles; no titles if all of them are empty."""
+    """Rows under titles; no titles if all of them are empty. A terse table has no empty columns on a terminal."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    terse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

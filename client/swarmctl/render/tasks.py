@@ -52,11 +52,11 @@ LIST: Final = (
     Column("ID"),
     Column("STATUS"),
     Column("PRIORITY"),
-    Column("PHASE", flexible=True),
+    Column("PHASE", flexible=True, least=6),
     Column("ATTEMPT", right=True),
     Column("WORKER"),
     Column("NAME", flexible=True),
-    Column("WHY", flexible=True),
+    Column("WHY", flexible=True, least=8),
 )
 
 
@@ -76,7 +76,7 @@ def list_row(task: Task) -> Sequence[Cell]:
 
 def list_blocks(tasks: Sequence[Task]) -> Blocks:
     """Returns a list of tasks as a table."""
-    return [Table(LIST, [list_row(task) for task in tasks])]
+    return [Table(LIST, [list_row(task) for task in tasks], terse=True)]
 
 
 BLOCKED: Final = (Column("ID"), Column("WAITS FOR"), Column("NAME", flexible=True))

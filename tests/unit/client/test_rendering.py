@@ -11,9 +11,10 @@ from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
-from swarmctl.render.align import NARROWEST, aligned
-from swarmctl.render.blocks import Column, Heading, Prose, Table, cell
+from swarmctl.render.align import aligned
+from swarmctl.render.blocks import NARROWEST, Column, Heading, Prose, Table, cell
 from swarmctl.render.live_board import BoardState, LiveBoard
+from swarmctl.render.tasks import list_blocks
 from swarmctl.render.terminal import print_blocks
 from swarmctl.text_format import span, tokens
 from unit.client.conftest import Ctl
@@ -59,6 +60,43 @@ def test_a_narrow_terminal_cuts_names_and_never_ids(width: int) -> None:
     cut = rows[2][2].text.rstrip()
     assert cut.endswith("…")
     assert len(cut) >= NARROWEST // 2
+
+
+LISTED = Task(
+    task_id="2.6.1",
+    status=TaskStatus.TASK_STATUS_IN_PROGRESS,
+    phase="implementation",
+    attempt=2,
+    worker="worker-1",
+    name="Implement user authentication",
+    last_error="the validator rejected the work",
+)
+
+
+@pytest.mark.parametrize("rehearsed", [True, False])
+def test_a_list_of_tasks_fits_80_columns(rehearsed: bool) -> None:  # noqa: FBT001
+    on = console(80)
+
+    print_blocks(on, list_blocks([LISTED, Task(task_id="b", rehearsed=rehearsed)]))
+
+    assert [line for line in printed(on) if len(line) > 80] == []
+    assert printed(on)[0].split() == ["ID", "STATUS", "PRIORITY", "PHASE", "ATTEMPT", "WORKER", "NAME", "WHY"]
+
+
+def test_a_list_of_tasks_leaves_out_empty_columns() -> None:
+    on = console(80)
+
+    print_blocks(
+        on,
+        list_blocks(
+            [
+                Task(task_id="a", name="Alpha", priority=1),
+                Task(task_id="b", status=TaskStatus.TASK_STATUS_BLOCKED),
+            ]
+        ),
+    )
+
+    assert printed(on)[0].split() == ["ID", "STATUS", "PRIORITY", "NAME"]
 
 
 def test_a_line_that_is_too_long_goes_on_in_the_next() -> None:
