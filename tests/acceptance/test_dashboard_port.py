@@ -39,7 +39,7 @@ def test_a_link_opens_the_dashboard_once_and_sigterm_ends_it_under_open_viewers(
 
         assert link.startswith(f"{dashboard}/login?code=")
         assert "good once" in done.stderr
-        assert [redirect_of(link), redirect_of(link)] == ["/", "/?login=expired"]
+        assert [redirect_of(link), redirect_of(link)] == ["./?login=new", "./?login=expired"]
         assert server.end(signal.SIGTERM) == 0
         for viewer in viewers:
             with contextlib.suppress(ConnectionClosed):
@@ -70,5 +70,5 @@ def test_a_run_serves_a_dashboard_of_its_own_and_prints_its_link(swarm: Stage) -
     location = redirect_of(link)
     (swarm.folder / "go").touch()
 
-    assert location == "/"
+    assert location == "./?login=new"
     assert run.process.wait(60) == 0

@@ -56,7 +56,7 @@ WITH_SERVER: dict[str, Case] = {
         ("swarmctl", "kill"), 2, "swarmctl: missing argument 'TASK…'; see swarmctl kill --help",
     ),
     "kill of one that is not there": (
-        ("swarmctl", "kill", "build", "ghost"), 3, "swarmctl: no task 'ghost'; `swarmctl list` shows the ids",
+        ("swarmctl", "kill", "ghost"), 3, "swarmctl: no task 'ghost'; `swarmctl list` shows the ids",
     ),
     "unknown flag": (
         ("swarmctl", "list", "--colour"), 2,

@@ -32,7 +32,7 @@ async def _used(path: Path) -> Path:
     clock = FakeClock()
     db = WatchedDatabase(path, Disk(), wall_us=clock.wall_us)
     async with at_work(db, clock, seed=5) as work:
-        await work.bench.add(*(task(f"p{number}", description="describe " * 200) for number in range(40)))
+        await work.bench.add(*(task(f"p{number}", description="describe " * 200) for number in range(60)))
         await work.join()
         for _ in range(30):
             await work.step()

@@ -309,7 +309,7 @@ async def test_a_validator_can_read_and_not_write(swarm: StandinSwarm) -> None:
     outcome = await swarm.outcome(claim("t1", rehearsal=task_pb2.Rehearsal(validator=[script])))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert swarm.files == [".amplifier/modes/swarm-validate.md"]
+    assert swarm.files == [".amplifier/modes/.gitignore", ".amplifier/modes/swarm-validate.md"]
 
 
 async def test_d15_findings_have_ids_and_keep_them(swarm: StandinSwarm) -> None:

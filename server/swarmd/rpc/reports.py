@@ -51,8 +51,8 @@ def check_progress(messages: Sequence[pb.SessionProgress]) -> None:
         bounded(range(entries), "sessions.entries", most=MAX_LOG_ENTRIES)
         for entry in message.entries:
             chars += len(entry.text)
-            if entry.number < 1:
-                raise InvalidRequest("sessions.entries.number", "must be 1 or more")
+            if not 1 <= entry.number <= MAX_ENTRY_NUMBER:
+                raise InvalidRequest("sessions.entries.number", f"must be from 1 to {MAX_ENTRY_NUMBER}")
         values.read_usage(message.usage)
     if chars > MAX_LOG_CHARS:
         raise InvalidRequest(
@@ -122,8 +122,6 @@ def _progress(message: pb.SessionProgress, *, now_us: int) -> SessionProgress:
         )
         for entry in message.entries
     ]
-    if not all(1 <= entry.number <= MAX_ENTRY_NUMBER for entry in entries):
-        raise InvalidRequest("sessions.entries.number", f"must be from 1 to {MAX_ENTRY_NUMBER}")
     usage = values.read_usage(message.usage) if message.HasField("usage") else None
     return SessionProgress(message.lease_id, message.session_id, entries, usage)
 
