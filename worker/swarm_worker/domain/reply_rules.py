@@ -17,28 +17,26 @@ COMPLETED_WORDS: Final = frozenset(
 )
 BLOCKED_WORDS: Final = frozenset(("blocked", "needs_input", "needs input", "partial"))
 _NOTHING: Final = frozenset(
-    (
-        "",
-        "none",
-        "no",
-        "nothing",
-        "n/a",
-        "na",
-        "nil",
-        "null",
-        "false",
-        "0",
-        "{}",
-        "[]",
-        "no blockers",
-        "no issues",
-    )
+    ("", "none", "no", "nothing", "n/a", "na", "nil", "null", "false", "0", "{}", "[]")
+)
+# "No blockers encountered", "None at this time", "None - all work completed"; "None of the tests pass" says much.
+_NOTHING_TO_SAY: Final = re.compile(
+    r"(?:no|none|zero)(?: (?:critical|major|blocking|open|remaining|known|other|significant))*"
+    r"(?: (?:blockers?|issues?|problems?|findings?))?"
+    r"(?: (?:were |was )?(?:encountered|found|identified|remain(?:ing)?|known|detected|reported|at this time|so far))*"
+    r"|not applicable|none(?: at this time)?\s*[-\u2013\u2014:,;]\s*all (?:\w+ )*(?:completed?|done|passed|pass)"
 )
 
 
 def means_nothing(text: str) -> bool:
     """Returns True for a placeholder in a list that should be empty, such as "none" or "n/a"."""
-    return text.strip().strip(".-").strip().casefold() in _NOTHING
+    words = text.strip().strip(".!-\u2013\u2014").strip().casefold()
+    return words in _NOTHING or _NOTHING_TO_SAY.fullmatch(words) is not None
+
+
+def plain_key(key: str) -> str:
+    """Returns a key without case and punctuation: "criticalissues" for "Critical_Issues" and "criticalIssues"."""
+    return re.sub(r"[\W_]+", "", key).casefold()
 
 
 def is_completed_status(status: str) -> bool:
