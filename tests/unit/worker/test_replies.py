@@ -38,6 +38,11 @@ UNFINISHED = {
     "malformed, with tests": ('{"status": "completed", "tests_passed": false,}', "tests fail"),
     "cut off": ('{"status": "completed", "blockers": ["no key"', "blockers: no key"),
     "one blocker by its own key": ('{"status": "completed", "blocker": "no key"}', "blockers: no key"),
+    "blockers by two keys": (
+        '{"status": "completed", "blocker": "no key", "blockers": []}',
+        "blockers: no key",
+    ),
+    "a status by two keys": ('{"Status": "blocked", "status": "completed"}', "reports 'blocked'"),
     "tests in words": ('{"status": "completed", "tests_passed": "no, 3 of 5 fail"}', "tests fail"),
     "tests in numbers": ('{"status": "completed", "tests_passed": "2 of 5"}', "tests fail"),
     "no test passed": ('{"status": "completed", "tests_passed": 0}', "tests fail"),

@@ -107,8 +107,15 @@ def _report_of(value: Json) -> Json | None:
 
 
 def _with_known_keys(value: Json) -> Json:
-    known = {_REPORT_KEYS_BY_PLAIN.get(plain_key(key), key): item for key, item in value.items()}
-    return known | {key: item for key, item in value.items() if key in REPORT_KEYS}
+    """Returns the object with the prompt's keys; of two spellings of a key the one that denies success counts."""
+    known: dict[str, object] = {}
+    for key, item in value.items():
+        name = _REPORT_KEYS_BY_PLAIN.get(plain_key(key), key)
+        if name == "blockers" and name in known:
+            known[name] = [*list_of(known[name]), *list_of(item)]
+        elif name != "status" or is_completed_status(text_of(known.get(name))):
+            known[name] = item
+    return known
 
 
 def _builder_result(report: Json) -> BuilderResult:
