@@ -32,6 +32,30 @@ UNFINISHED = {
     "a comma too much": ('{"status": "blocked",}', "reports 'blocked'"),
     "python": ("{'status': 'blocked'}", "reports 'blocked'"),
     "a key twice": ('{"status": "blocked", "status": "completed"}', "'blocked'"),
+    "wrapped": ('{"result": {"status": "blocked", "blockers": ["no key"]}}', "reports 'blocked': no key"),
+    "keys in capitals": ('{"Status": "blocked", "Blockers": ["no key"]}', "reports 'blocked': no key"),
+    "malformed, with blockers": ('{"status": "completed", "blockers": ["no key"],}', "blockers: no key"),
+    "malformed, with tests": ('{"status": "completed", "tests_passed": false,}', "tests fail"),
+    "cut off": ('{"status": "completed", "blockers": ["no key"', "blockers: no key"),
+    "one blocker by its own key": ('{"status": "completed", "blocker": "no key"}', "blockers: no key"),
+    "blockers by two keys": (
+        '{"status": "completed", "blocker": "no key", "blockers": []}',
+        "blockers: no key",
+    ),
+    "a status by two keys": ('{"Status": "blocked", "status": "completed"}', "reports 'blocked'"),
+    "tests in words": ('{"status": "completed", "tests_passed": "no, 3 of 5 fail"}', "tests fail"),
+    "tests in numbers": ('{"status": "completed", "tests_passed": "2 of 5"}', "tests fail"),
+    "no test passed": ('{"status": "completed", "tests_passed": 0}', "tests fail"),
+    "tests that nobody understands": ('{"status": "completed", "tests_passed": "unclear"}', "tests fail"),
+    "yaml": ("status: blocked\nblockers:\n - no key", "reports 'blocked'"),
+    "markdown": ("**Status:** BLOCKED\n", "reports 'BLOCKED'"),
+    "blocked at last": (
+        '{"status": "completed", "blockers": []}\n{"status": "blocked"}',
+        "reports 'blocked'",
+    ),
+    "a key without quotes": ('{status: "blocked"}', "reports 'blocked'"),
+    "not done": ('{"status": "not done"}', "reports 'not done'"),
+    "a cross": ('{"status": "\u274c"}', "reports"),
 }
 FINISHED = {
     "completed": DONE,
@@ -43,6 +67,18 @@ FINISHED = {
     "blocked, then not": f"{BLOCKED}\nI found the password.\n{DONE}",
     "an echo of the prompt": json.dumps({"status": STATUS_CHOICES, "blockers": []}) + f"\n{DONE}",
     "nothing after it": f"{DONE}\nbye",
+    "no blockers, in a sentence": '{"status": "completed", "blockers": ["No blockers encountered"]}',
+    "none at this time": '{"status": "completed", "blockers": ["None at this time", "Not applicable", "\u2014"]}',
+    "none, all done": '{"status": "completed", "blockers": ["None - all work completed"]}',
+    "successfully": '{"status": "completed successfully"}',
+    "a tick": '{"status": "\u2705 completed"}',
+    "all done": '{"status": "all done"}',
+    "implemented": '{"status": "implemented"}',
+    "pass": '{"status": "pass"}',
+    "no tests needed": '{"status": "completed", "tests_written": false, "tests_passed": false}',
+    "tests not applicable": '{"status": "completed", "tests_passed": "n/a"}',
+    "all tests": '{"status": "completed", "tests_passed": "all 12 tests pass, 0 failures"}',
+    "each test": '{"status": "completed", "tests_passed": "5 of 5"}',
 }  # fmt: skip
 
 
@@ -63,7 +99,13 @@ def test_a_report_of_success_is_read_as_such(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["done, and nothing else", '{"tokens": 3}', json.dumps({"status": STATUS_CHOICES})]
+    "text",
+    [
+        "done, and nothing else",
+        '{"status": "pending", "id": 1}',
+        '{"tokens": 3}',
+        json.dumps({"status": STATUS_CHOICES}),
+    ],
 )
 def test_a_builder_may_end_without_a_report(text: str) -> None:
     assert read_builder_result(text) is None

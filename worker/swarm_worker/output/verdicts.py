@@ -13,17 +13,33 @@ from typing import Final, NamedTuple
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import Finding, Verdict
 from swarm_worker.domain.reply_rules import VERDICT_CHOICES, means_nothing
+from swarm_worker.output.contradictions import (
+    MAJOR,
+    MINOR,
+    PASSING,
+    contradiction,
+    is_resolved,
+    severity_word,
+)
 from swarm_worker.output.json_objects import FoundObject, Json, JsonScan, plain_text, scan
 from swarm_worker.output.replies import FINDINGS, list_of, text_of, texts_of
 
 QUOTE_CHARS: Final = 80
 _WORDS: Final = ("PASS", "FAIL")
-_MINOR: Final = frozenset(("minor", "low", "info", "trivial", "nit"))
-_MAJOR: Final = frozenset(("critical", "blocker", "high", "major", "severe"))
 # A verdict outside of readable JSON: a key in malformed JSON, or "Verdict: FAIL" in prose.
 _STRAY: Final = re.compile(
-    r"[\"']verdict[\"']\s*:|(?i:\bverdict\b)[*`_ \t]*[:=][*`_\s]*(?P<word>PASS|FAIL)\b"
+    r"[\"']verdict[\"']\s*:(?:\s*[\"'](?P<value>PASS|FAIL)\b)?"
+    r"|(?:^|[.!?;:])[ \t>#*_`-]*(?i:(?:(?:the|my|our|so|final|overall)\s+)*verdict\b[*`_ \t]*(?:[:=]|is\b))[*`_\s]*"
+    r"(?P<word>PASS|FAIL)\b|^[ \t>#*_`]*(?P<line>FAIL(?:ED)?)[*_`.! \t]*$",
+    re.MULTILINE,
 )
+# The line above a verdict that is only an example.
+_EXAMPLE: Final = re.compile(
+    r"\b(?:examples?|would (?:be|read|have)|sample|e\.g\.)(?!\w).*:\W*$", re.IGNORECASE
+)
+_FENCE: Final = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
+_FENCE_END: Final = re.compile(r"`{3,}|~{3,}")
+_OPENING: Final = re.compile(r"(?:`{3,}|~{3,})[\w-]*\s*\Z")
 
 # A closing fence, or a rule that Markdown draws.
 _DECORATION: Final = re.compile(r"[`~\-=*_.\s]*")
@@ -50,7 +66,7 @@ def read_verdict(text: str) -> VerdictReading:
     """Returns the verdict of a validator's reply by the rule at the head of this module."""
     if not text.strip():
         return VerdictReading(None, "the reply is empty")
-    result = scan(plain_text(text))
+    result = scan(plain_text(text), strict=False)
     try:
         return VerdictReading(_verdict(result))
     except _Refused as refused:
@@ -80,16 +96,16 @@ def _refuse_stray(result: JsonScan, word: object) -> None:
     """Refuses a verdict in malformed JSON, and one in prose that differs from the last object's."""
     for match in result.stray(_STRAY):
         failure = result.failure_before(match.start())
-        if match[0].startswith("'"):
+        said = match["word"] or match["value"] or ("FAIL" if match["line"] else None)
+        is_key = not (match["word"] or match["line"])
+        if is_key and match[0].startswith("'"):
             raise _Refused(f"not valid JSON at {result.place(match.start())}: keys need double quotes")
-        if match["word"] is None and failure is not None:
+        if is_key and failure is not None:
             raise _Refused(f"not valid JSON at {result.place(failure.position)}: {failure.error}")
-        if match["word"] is None:
+        if is_key and word not in _WORDS:
             raise _Refused(f'a "verdict" outside of a JSON object (at {result.place(match.start())})')
-        if word in _WORDS and match["word"] != word:
-            raise _Refused(
-                f"two verdicts that differ: {match['word']} at {result.place(match.start())}, then {word}"
-            )
+        if word in _WORDS and said not in (None, word):
+            raise _Refused(f"two verdicts that differ: {said} at {result.place(match.start())}, then {word}")
 
 
 def _refuse_contradiction(result: JsonScan, last: FoundObject) -> None:
@@ -102,7 +118,7 @@ def _refuse_contradiction(result: JsonScan, last: FoundObject) -> None:
     # A FAIL may stand above criteria that pass; a PASS may not stand above one that fails.
     within = ((found, other) for found in result.found for other in _verdicts_within(found.value))
     for found, other in within if word == "PASS" else ():
-        if other not in (word, VERDICT_CHOICES):
+        if text_of(other).casefold() not in PASSING:
             place = result.place(found.start)
             raise _Refused(f"two verdicts that differ: {_shown(other)} inside the JSON object at {place}")
 
@@ -110,6 +126,13 @@ def _refuse_contradiction(result: JsonScan, last: FoundObject) -> None:
 def _refuse_surroundings(result: JsonScan, last: FoundObject) -> None:
     if not result.starts_line(last):
         raise _Refused(f"the verdict stands inside other text (at {result.place(last.start)})")
+    before = result.text[: last.start]
+    opening = _OPENING.search(before)
+    above = before[: opening.start() if opening else None].rstrip()
+    if _EXAMPLE.search(above.rpartition("\n")[2]):
+        raise _Refused(f"the verdict is an example (at {result.place(last.start)})")
+    if opening and len(_FENCE.findall(before)) % 2 and not _FENCE_END.search(result.text, last.end):
+        raise _Refused("the code fence around the verdict is not closed")
     is_listing = False
     for line in result.text[last.end :].split("\n"):
         if _DECORATION.fullmatch(line):
@@ -132,14 +155,17 @@ def _checked(value: Json) -> Verdict:
         _findings(list_of(value.get("findings"))),
     )
     if value["verdict"] == "PASS":
-        critical = [issue for issue in issues if issue.severity.casefold() not in _MINOR]
-        critical += [finding for finding in others if finding.severity.casefold() in _MAJOR]
+        entries = [entry for entry in list_of(value.get("critical_issues")) if not is_resolved(entry)]
+        unresolved = _findings(entries)
+        others_open = _findings([entry for entry in list_of(value.get("findings")) if not is_resolved(entry)])
+        critical = [issue for issue in unresolved if severity_word(issue.severity) not in MINOR]
+        critical += [finding for finding in others_open if severity_word(finding.severity) in MAJOR]
         if critical:
             first = one_line(critical[0].issue or critical[0].file, QUOTE_CHARS)
             more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
             raise _Refused(f"PASS with critical issues: {first!r}{more}")
-        if denial := next((key for key in ("passed", "approved") if value.get(key) is False), ""):
-            raise _Refused(f"PASS with {denial!r} false")
+        if denial := contradiction(value):
+            raise _Refused(f"PASS with {one_line(denial, QUOTE_CHARS)}")
     return Verdict(
         passed=value["verdict"] == "PASS",
         confidence=_number_within(value.get("confidence"), 0, 1),
