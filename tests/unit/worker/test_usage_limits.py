@@ -10,7 +10,13 @@ from swarm_worker.domain.types import Role
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.reader import Report
-from swarm_worker.runners.usage_limits import LIMITED_EXIT, MAX_LIMIT_S, SLACK_S, find_limit
+from swarm_worker.runners.usage_limits import (
+    LIMITED_EXIT,
+    MAX_LIMIT_S,
+    SLACK_S,
+    find_limit,
+    is_limit_message,
+)
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
@@ -63,6 +69,25 @@ NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
         ("ratelimit: too many requests, retry after 2 minutes", 120.0),
         ("rate limit exceeded, resets at 2026-11-30T12:10:00Z", 600 + SLACK_S),
         ("The model is overloaded. Please try again later.", None),
+        ("You're out of extra usage · resets 1pm (UTC)", 3600 + SLACK_S),
+        ("You have used up your weekly usage", None),
+        ("You’ve used all your premium requests for this month", None),
+        ("API Error: Request rejected (429) · this may be a temporary capacity issue", None),
+        ("Resource has been exhausted (e.g. check quota).", None),
+        ("ThrottlingException: Too many tokens", None),
+        ("Selected model is at capacity. Please try a different model.", None),
+        ("Spending cap reached resets 1pm (UTC)", 3600 + SLACK_S),
+        # times
+        ("You've hit your limit · resets 1pm UTC", 3600 + SLACK_S),
+        ("You've hit your limit · resets 13:00 UTC", 3600 + SLACK_S),
+        ("You've hit your limit · resets 5am PST", 3600 + SLACK_S),
+        ("You've hit your limit · resets 5am PT", 3600 + SLACK_S),
+        ("You've hit your limit · resets 7am America/Chicago", 3600 + SLACK_S),
+        ("You've hit your limit · resets Jan 2, 5pm (UTC)", MAX_LIMIT_S),
+        ("You've hit your limit · try again in 2 weeks", MAX_LIMIT_S),
+        ("You've hit your limit · try again in 1 month", MAX_LIMIT_S),
+        ("Retry-After: Mon, 30 Nov 2026 13:00:00 GMT", 3600 + SLACK_S),
+        ("retry-after-ms: 1500", 1.5),
     ],
 )
 def test_a_usage_limit_is_recognised_with_its_wait(line: str, wait_s: float | None) -> None:
@@ -71,6 +96,7 @@ def test_a_usage_limit_is_recognised_with_its_wait(line: str, wait_s: float | No
     assert limit is not None
     assert not limit.remedy
     assert limit.wait_s == (None if wait_s is None else pytest.approx(wait_s))
+    assert is_limit_message(line)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +106,11 @@ def test_a_usage_limit_is_recognised_with_its_wait(line: str, wait_s: float | No
         '{"error":{"code":"insufficient_quota","message":"You exceeded your current quota, please check your plan"}}',
         "Invalid API key · Please run /login",
         "OAuth token has expired",
+        "Failed to authenticate. API Error: 401 OAuth token has expired",
+        "Your credit balance is too low to access the API.",
+        "You've run out of credits",
+        "Insufficient credits. Add more",
+        "402 Payment Required",
     ],
 )
 def test_a_refusal_that_does_not_pass_has_a_remedy(line: str) -> None:
@@ -87,6 +118,7 @@ def test_a_refusal_that_does_not_pass_has_a_remedy(line: str) -> None:
 
     assert limit is not None
     assert limit.remedy
+    assert is_limit_message(line)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +189,63 @@ def test_a_session_that_a_limit_ended_neither_failed_nor_completed(
     [
         f"I fixed the message {LIMIT!r}.\n{DONE}\n",
         f"{DONE}\n",
-        f"one\ntwo\nthree\n{LIMIT}",
+        f"{LIMIT}\none\ntwo\nthree",
         "all done\n",
+        "Done. The API now answers 429 Too Many Requests when the rate limit is exceeded.",
+        "Retry-After: 5 is now sent by the middleware; tests pass.",
+        "The middleware sends Retry-After: 5.",
+        "Too many requests get the status 429.",
+        "Error handling: the client waits when the rate limit is exceeded.",
+        "The page says: you've hit your limit.",
     ],
 )
 def test_a_builder_that_succeeds_may_write_about_limits(out: str) -> None:
     assert _report(0, out=out).failure is None
+
+
+WARNINGS = "(node:1) ExperimentalWarning: x\n" * 4
+WRAPPED = """{"type":"result","is_error":true,"result":"You've hit your limit · resets 3am","status":"x"}"""
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+@pytest.mark.parametrize(
+    ("out", "err"),
+    [
+        (LIMIT, WARNINGS),
+        (LIMIT, "warning: an old version\n" * 2),
+        (f"Loading\nMCP: connected\nModel: x\n{LIMIT}", ""),
+        ("You've hit your limit.\nTry again in 2 hours.", ""),
+        (WRAPPED, ""),
+        ("", f"{WARNINGS}{LIMIT}"),
+        ("", "Error: 429 Too Many Requests\n" + "    at a (a.js:1)\n" * 5),
+        ("", "Error: 429 Too Many Requests\n" + "    at async f (a.js:1:2)\n    at b.js:3:4\n" * 3),
+        ("", f"{LIMIT}\ntokens used\n0\nsession id: 019a-7c\n"),
+        ("", 'API Error: 429 {\n  "error": {\n    "code": 429,\n    "message": "no"\n  }\n}\n'),
+    ],
+)
+def test_a_limit_is_found_among_lines_that_say_nothing(exit_code: int, out: str, err: str) -> None:
+    failure = _report(exit_code, out=out, err=err).failure
+
+    assert failure is not None
+    assert failure.kind is FailureClass.PROVIDER_LIMITED
+
+
+def test_an_error_body_over_several_lines_reports_a_limit() -> None:
+    body = '{\n  "error": {\n    "status": "RESOURCE_EXHAUSTED",\n    "code": 1,\n    "a": 2,\n    "b": []\n  }\n}'
+
+    failure = _report(1, err=body).failure
+
+    assert failure is not None
+    assert failure.kind is FailureClass.PROVIDER_LIMITED
+
+
+def test_a_failed_test_about_limits_is_no_limit() -> None:
+    out = "FAILED tests/test_mw.py::test_429 - AssertionError: Too Many Requests\n1 failed, 2 passed\n"
+
+    failure = _report(1, out=out).failure
+
+    assert failure is not None
+    assert failure.kind is FailureClass.AGENT_ERROR
 
 
 def test_a_limit_in_the_middle_of_a_failed_session_did_not_end_it() -> None:

@@ -11,6 +11,7 @@ from swarm_worker.domain.types import Role
 from swarm_worker.output.agent_events import EventReader
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.verdicts import read_verdict
+from swarm_worker.runners.limit_lines import only_follows
 from swarm_worker.runners.provider_errors import limit_failure
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 from swarm_worker.runners.usage_limits import (
@@ -18,12 +19,14 @@ from swarm_worker.runners.usage_limits import (
     LINE_CHARS,
     UsageLimit,
     find_limit,
+    is_limit_message,
     reported_limit,
     wait_of,
 )
 
-# A limit is reported in the last lines of the output.
+# A limit is reported in the last lines that say something; stack frames, error bodies and totals can follow them.
 LAST_LINES: Final = 3
+END_LINES: Final = 60
 # Keys of a builder's result and of a validator's verdict.
 RESULT_KEYS: Final = ('"status"', '"verdict"')
 
@@ -35,8 +38,7 @@ class CommandReader:
         self._role = role
         self._events = EventReader()
         # The end of stdout and stderr, in the order of their arrival.
-        self._last: deque[str] = deque(maxlen=LAST_LINES)
-        self._lines = 0
+        self._last: deque[str] = deque(maxlen=END_LINES)
         self._reported_limit: UsageLimit | None = None
         self._begun = False
 
@@ -86,19 +88,42 @@ class CommandReader:
     def _note(self, text: str) -> None:
         if text.strip():
             self._last.append(text.strip())
-            self._lines += 1
 
     def _limit(self, stdout: str, exit_code: int) -> Failure | None:
         """Returns a failure if the provider's limit ended the session.
 
-        With exit code 0, the limit counts only if it is nearly all of the output and no result was printed: a builder
-        may well write about limits.
+        With exit code 0, the limit counts only if the last line that says something is a provider's message, and no
+        result was printed: a builder may well write about limits.
         """
-        if exit_code == 0 and (self._lines > LAST_LINES or any(key in stdout for key in RESULT_KEYS)):
+        if exit_code == 0 and _has_result(stdout):
             return None
         now = datetime.now(UTC)
-        limit = self._reported_limit or find_limit(self._last, now=now)
+        limit = self._reported_limit or find_limit(self._end(stdout, exit_code), now=now)
         if limit is None and exit_code == LIMITED_EXIT:
             text = self._last[-1] if self._last else f"exit code {LIMITED_EXIT}"
             limit = UsageLimit(one_line(text, LINE_CHARS), wait_of(text, now=now))
         return None if limit is None else limit_failure(limit)
+
+    def _end(self, stdout: str, exit_code: int) -> Sequence[str]:
+        """Returns the lines that can report the limit that ended the session, in order."""
+        if exit_code != 0:
+            return _tail(self._last, LAST_LINES)
+        lines = [line.strip() for line in stdout.splitlines()[-END_LINES:] if line.strip()]
+        tails = (_tail(self._last, 1), _tail(lines, 1))
+        return next((tail for tail in tails if tail and is_limit_message(tail[0])), ())
+
+
+def _has_result(stdout: str) -> bool:
+    """Returns whether a line has a key of a result; an agent's own report of a limit can have such a key too."""
+    lines = (line for line in stdout.splitlines() if any(key in line for key in RESULT_KEYS))
+    return any(not is_limit_message(line) for line in lines)
+
+
+def _tail(lines: Sequence[str], count: int) -> Sequence[str]:
+    """Returns the end of the lines with at most `count` of those that say something themselves."""
+    said = 0
+    for index in range(len(lines) - 1, -1, -1):
+        said += not only_follows(lines[index])
+        if said == count:
+            return list(lines)[index:]
+    return list(lines)

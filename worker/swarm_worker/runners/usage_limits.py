@@ -7,11 +7,13 @@ callers pass the last lines of the output alone.
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from amplifier_swarm.text import one_line
+from swarm_worker.runners.limit_lines import is_assertion, is_message
 
 # The exit code with which a program says that its provider asks to wait: EX_TEMPFAIL of sysexits.h.
 LIMITED_EXIT: Final = 75
@@ -39,16 +41,26 @@ _LIMITED: Final = (
     r"\brate[ -]limited\b",
     r"\btoo many requests\b",
     r"\b(?:status|error|code|http)\b\D{0,12}\b429\b",
-    r"\bresource[ _]?exhausted\b",
+    r"\brequest rejected \(429\)",
+    r"\bresource(?:[ _]?| has been | was | is )exhausted\b",
+    r"\byou(?:['’]?re| are) out of (?:[\w-]+ ){0,2}(?:usage|quota|tokens|requests|messages)\b",
+    (
+        r"\byou(?:['’]?ve| have)? used (?:up|all)(?: of)? your (?:[\w-]+ ){0,3}"
+        r"(?:usage|quota|requests|messages|tokens|allowance|limit)\b"
+    ),
+    r"\bThrottlingException\b|\btoo many tokens, please wait\b",
+    r"\bmodel is (?:currently |temporarily )?at capacity\b",
+    r"\b(?:spend(?:ing)? cap|max usage) (?:was |has been )?(?:reached|exceeded|hit)\b",
     r"\boverloaded_error\b|\b529\b.{0,20}\boverloaded\b",
     r"\b(?:model|server|provider|api|service) is (?:currently |temporarily )?overloaded\b",
     r"\bquota (?:was |has been )?(?:exceeded|exhausted|will reset)\b",
     r"\bexhausted your (?:[\w-]+ ){0,3}(?:quota|capacity|limit|credits)\b",
-    r"\bretry-after:\s*\d",
+    r"\bretry-after(?:-ms)?:\s*(?:\d[\d.]*|[a-z]{3}, \d.{1,16} [\d:]{8} gmt)",
 )
 # These do not pass by themselves, unless the same line names a time.
 _DENIED: Final = {
-    r"\binsufficient_quota\b|\bcheck your plan and billing\b|\bcredit balance is too low\b": (
+    r"\binsufficient_quota\b|\bcheck your plan and billing\b|\bcredit balance is too low\b"
+    r"|\b(?:run|are|['’]re) out of credits\b|\binsufficient credits\b|\b402 payment required\b": (
         "raise the provider's quota, or pay for more"
     ),
     r"\bplease run /login\b|\bincorrect api key provided\b|\binvalid api key\b|\boauth token has expired\b": (
@@ -57,26 +69,39 @@ _DENIED: Final = {
 }
 _ANY_LIMITED: Final = re.compile("|".join(_LIMITED), re.IGNORECASE)
 _ANY_DENIED: Final = tuple((re.compile(words, re.IGNORECASE), remedy) for words, remedy in _DENIED.items())
+_ANY: Final = re.compile("|".join([*_LIMITED, *_DENIED]), re.IGNORECASE)
 
-_UNIT: Final = r"(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)"
+_UNIT: Final = r"(months?|weeks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)"
 _SPAN: Final = re.compile(rf"(\d+(?:\.\d+)?)\s*{_UNIT}(?![a-z])", re.IGNORECASE)
 _SPANS: Final = re.compile(
     rf"(?:\b(?:in|after|for)|delay)\b\W{{0,4}}((?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])[\s,]*(?:and\s+)?)+)",
     re.IGNORECASE,
 )
 _BARE: Final = re.compile(
-    r"\b(?:retry|try)[\s_-]*(?:again[\s_-]*)?(?:after|in)\W{0,4}(\d+(?:\.\d+)?)\b", re.IGNORECASE
+    r"\b(?:retry|try)[\s_-]*(?:again[\s_-]*)?(?:after|in)([_-]ms)?\W{0,4}(\d+(?:\.\d+)?)\b(?!\.\d|[ \t]*[a-z])",
+    re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(r"(?<!\d)(1[6-9]\d{8}|2\d{9})(?!\d)")
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _CLOCK: Final = re.compile(
     r"(?:resets?|again|until|renews?)\b(?: at| on)?\s+"
     r"(?:(?P<month>[A-Z][a-z]{2,8})\.? (?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?: (?P<year>\d{4}),?)?(?: at)?\s+)?"
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
-    r"(?:\s*\((?P<zone>[\w/+-]+)\))?",
+    r"(?:\s*\((?P<zone>[\w/+-]+)\)|\s+(?P<bare_zone>[a-z]+/[\w/+-]+|(?-i:[A-Z]{2,4})\b))?",
     re.IGNORECASE,
 )
-_SECONDS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+_SECONDS: Final = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+# Hours from UTC of zones that have no entry of that name in the machine's list.
+_OFFSETS: Final = {"PST": -8, "PDT": -7, "MDT": -6, "CST": -6, "CDT": -5, "EDT": -4, "BST": 1, "CEST": 2}
+_ZONES: Final = {
+    "PT": "America/Los_Angeles",
+    "MT": "America/Denver",
+    "CT": "America/Chicago",
+    "ET": "America/New_York",
+}
+# A date without a year that is longer ago belongs to the next year.
+HALF_YEAR: Final = timedelta(days=182)
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -93,13 +118,18 @@ def find_limit(lines: Sequence[str], *, now: datetime) -> UsageLimit | None:
     for text in reversed(lines):
         line = one_line(text, LINE_CHARS)
         denied = next((remedy for words, remedy in _ANY_DENIED if words.search(text)), "")
-        if not denied and not _ANY_LIMITED.search(text):
+        if is_assertion(text) or not (denied or _ANY_LIMITED.search(text)):
             continue
         wait_s = wait_of("\n".join(lines), now=now)
         return (
             UsageLimit(line, wait_s) if not denied or wait_s is not None else UsageLimit(line, None, denied)
         )
     return None
+
+
+def is_limit_message(line: str) -> bool:
+    """Returns whether the whole line is a provider's message of a limit, rather than a text about limits."""
+    return is_message(line, _ANY)
 
 
 def reported_limit(line: str) -> UsageLimit | None:
@@ -128,6 +158,7 @@ def wait_of(text: str, *, now: datetime) -> float | None:
     """Returns the seconds to wait that a text names, at most MAX_LIMIT_S; None if it names none."""
     readers: Sequence[Callable[[str, datetime], float | None]] = (
         _span_s,
+        _http_date_s,
         _bare_s,
         _epoch_s,
         _iso_s,
@@ -146,13 +177,24 @@ def _span_s(text: str, _now: datetime) -> float | None:
 
 
 def _unit_s(unit: str) -> float:
+    if unit.startswith("mo"):
+        return 30 * _SECONDS["d"]
     return 0.001 if unit == "ms" else _SECONDS[unit[0]]
 
 
+def _http_date_s(text: str, now: datetime) -> float | None:
+    """Reads `Retry-After: Mon, 30 Nov 2026 13:00:00 GMT`."""
+    found = _HTTP_DATE.search(text)
+    try:
+        return None if found is None else _until_s(parsedate_to_datetime(found[0]).timestamp(), now)
+    except ValueError:
+        return None
+
+
 def _bare_s(text: str, _now: datetime) -> float | None:
-    """Reads `Retry-After: 30`."""
+    """Reads `Retry-After: 30`, `retry-after-ms: 1500`."""
     found = _BARE.search(text)
-    return None if found is None else float(found[1])
+    return None if found is None else float(found[2]) * (0.001 if found[1] else 1.0)
 
 
 def _epoch_s(text: str, now: datetime) -> float | None:
@@ -178,7 +220,7 @@ def _clock_s(text: str, now: datetime) -> float | None:
     found = _CLOCK.search(text)
     if found is None or not (found["half"] or found["minute"]):
         return None
-    here = now.astimezone(_zone(found["zone"], now))
+    here = now.astimezone(_zone(found["zone"] or found["bare_zone"], now))
     hour = (
         int(found["hour"]) % 12 + (12 if found["half"][0] in "pP" else 0)
         if found["half"]
@@ -193,6 +235,8 @@ def _clock_s(text: str, now: datetime) -> float | None:
             at = at.replace(
                 year=int(found["year"] or here.year), month=_MONTHS.index(month) + 1, day=int(found["day"])
             )
+        if month and not found["year"] and at < here - HALF_YEAR:
+            at = at.replace(year=at.year + 1)
     except ValueError:  # such as Feb 30
         return None
     if at < here - JUST_PASSED and not month:
@@ -209,7 +253,9 @@ def _zone(name: str | None, now: datetime) -> tzinfo | None:
     """Returns the named time zone; the machine's own if the name is missing or unknown."""
     if name is None:
         return None if now.tzinfo is None else now.astimezone().tzinfo
+    if (hours := _OFFSETS.get(name)) is not None:
+        return timezone(timedelta(hours=hours))
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(_ZONES.get(name, name))
     except (ValueError, OSError, KeyError):
         return now.astimezone().tzinfo
