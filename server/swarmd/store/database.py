@@ -74,7 +74,7 @@ class Database:
             files=OpenFiles(files),
         )
         # Two servers could share the database if one of these were made again.
-        self._all_files = OpenFiles((*files, beside(path, "-shm"), beside(path, ".lock")))
+        self._all_files = OpenFiles(files, (beside(path, "-shm"), beside(path, ".lock")))
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -111,7 +111,7 @@ class Database:
         await self._loop.run_in_executor(self._pool, self._backup, target)
 
     def check_files(self) -> None:
-        """Ends all writes if a file of the database was removed or replaced."""
+        """Ends all writes if a file of the database was removed, replaced or cut short."""
         try:
             self._all_files.check()
         except DatabaseRemoved as error:
@@ -125,6 +125,8 @@ class Database:
         self._pool.shutdown()
         for reader in self._readers:
             reader.close()
+        if self._broken is None:
+            self.check_files()
         if self._broken is None:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._writer.close()
@@ -150,6 +152,9 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("END")
         except apsw.Error as error:
+            self.check_files()
+            if self._broken is not None and isinstance(self.failure, DatabaseRemoved):
+                raise self._broken from error
             if not _is_read_error(error):
                 raise
             raise StorageFailed(_read_fault(error), reading=True) from error
