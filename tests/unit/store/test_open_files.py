@@ -31,6 +31,11 @@ def _replace(path: Path) -> None:
     path.with_name("other").replace(path)
 
 
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"garbage")
+
+
 LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "database removed": (lambda path: path.unlink(), "swarm.db is gone while swarmd had it open"),
     "database replaced": (_replace, "swarm.db was replaced while swarmd had it open"),
@@ -40,6 +45,7 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
         "swarm.db was cut short while swarmd had it open",
     ),
     "database overwritten": (lambda path: path.write_text("garbage"), "swarm.db was cut short"),
+    "header overwritten": (_overwrite, "swarm.db was overwritten while swarmd had it open"),
     "WAL emptied": (
         lambda path: os.truncate(path.with_name("swarm.db-wal"), 0),
         "swarm.db-wal was cut short",

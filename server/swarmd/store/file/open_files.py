@@ -11,6 +11,8 @@ from typing import Final
 
 # SQLite cuts a longer WAL to this size at its next beginning; it never cuts a database that nobody vacuums.
 WAL_KEPT_BYTES: Final = 67_108_864
+# The name of the format, the page size and the versions.
+_FIXED_BYTES: Final = 24
 # A device, an inode and a size.
 _Identity = tuple[int, int, int]
 # The path can't be looked at, which says nothing about the file.
@@ -21,14 +23,44 @@ class DatabaseRemoved(Exception):
     """A file of the open database was removed, moved, replaced or cut short; the message names it."""
 
 
+class Header:
+    """The first bytes of an open database, which no write of SQLite changes.
+
+    The file stays open until the connections are closed: an earlier close would release SQLite's locks on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._fd: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._bytes = os.pread(self._fd, _FIXED_BYTES, 0)
+
+    def check(self) -> None:
+        """Raises DatabaseRemoved if another program has written the bytes."""
+        if self._fd is None:
+            return
+        try:
+            found = os.pread(self._fd, _FIXED_BYTES, 0)
+        except OSError:  # a fault of the disk, which says nothing about the file
+            return
+        if found != self._bytes:
+            raise DatabaseRemoved(f"{self._name} was overwritten while swarmd had it open")
+
+    def close(self) -> None:
+        """Closes the file; later checks find nothing."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
 class OpenFiles:
     """The paths of open files, with the identity that each file had at the start, and the size that it had since.
 
     Performance: a check costs about a microsecond for each path.
     """
 
-    def __init__(self, growing: Iterable[Path], others: Iterable[Path] = ()) -> None:
+    def __init__(self, header: Header, growing: Iterable[Path], others: Iterable[Path] = ()) -> None:
         """Records the files; a path without a file is left out. Those that grow must not become smaller."""
+        self._header = header
         names = [str(path) for path in growing]
         self._growing = frozenset(names)
         names += [str(path) for path in others]
@@ -45,6 +77,7 @@ class OpenFiles:
             if found is None or fate:
                 raise DatabaseRemoved(f"{PurePath(path).name} {fate} while swarmd had it open")
             self._identities[path] = found
+        self._header.check()
 
     def _fate(self, path: str, known: _Identity, found: _Identity) -> str:
         """Returns what happened to the file; nothing if it has only grown."""
