@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,19 +13,31 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 
 
 @contextmanager
-def replacing(place: str, *, mode: int, keep_mode: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    place: str,
+    *,
+    mode: int,
+    keep_mode: bool = False,
+    refuse: Callable[[Path, str], None] = lambda _goal, _place: None,
+) -> Iterator[BinaryIO]:
     """Yields a file that replaces `place` when it is complete and on the disk; an error leaves no trace.
 
-    With `keep_mode`, a file that exists keeps its permissions.
+    With `keep_mode`, a file that exists keeps its permissions. `refuse` gets the path behind all links, and `place`;
+    it raises an error for what must not be replaced.
 
     Raises:
         ProgramExit: `place` is not a regular file, or may not be written.
     """
     goal = _target(place)
     found = _checked(goal, place)
+    refuse(goal, place)
     # A short name of its own: that of the file may be as long as a name can be.
     draft = goal.with_name(f".swarmctl-{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        # Nobody knows the name of the draft; what is wrong is its folder.
+        raise OSError(error.errno, error.strerror, str(Path(place).parent)) from error
     try:
         with os.fdopen(descriptor, "wb") as out:
             if keep_mode and found is not None:

@@ -1,5 +1,6 @@
 """A database that is removed or replaced under a real server: the server ends with one line and answers no write."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ LOSSES: dict[str, Callable[[Path], object]] = {
     "folder": lambda db: shutil.rmtree(db.parent),
     "folder moved": lambda db: db.parent.rename(db.parent.with_name("elsewhere")),
     "database replaced": _replace,
+    "database emptied": lambda db: os.truncate(db, 0),
+    "WAL emptied": lambda db: os.truncate(db.with_name("swarm.db-wal"), 0),
 }
 
 

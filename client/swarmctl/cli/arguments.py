@@ -43,7 +43,7 @@ OptionalTargetFile = Annotated[
 ]
 BackupFile = Annotated[
     str,
-    typer.Argument(metavar="FILE", help="Where to; replaced if it exists.", callback=expanded_text),
+    typer.Argument(metavar="FILE", help="Where to; an older backup is replaced.", callback=expanded_text),
 ]
 ProjectRoot = Annotated[
     Path,

@@ -20,6 +20,7 @@ from swarmctl.console import print_err
 from swarmctl.plan.source import MAX_BYTES, STDIN
 from swarmctl.plan.write import plan_document, plan_text
 from swarmctl.render.printer import Output, json_text, write_exact
+from swarmctl.valued_files import refuse_for_export
 
 _COMMENT: Final = re.compile(rb"^[ \t]*#|[ \t]#", re.MULTILINE)
 
@@ -43,7 +44,7 @@ def run(
         write_exact(printable(text, newlines=True) if sys.stdout.isatty() else text)
         return
     commented = _has_comments(file)
-    with replacing(file, mode=0o666, keep_mode=True) as out:
+    with replacing(file, mode=0o666, keep_mode=True, refuse=refuse_for_export) as out:
         out.write(text.encode())
     if commented:
         print_err(f"swarmctl: {file} had comments; an export keeps none")

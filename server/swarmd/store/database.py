@@ -20,7 +20,7 @@ from swarmd.store.file import checksums, opening
 from swarmd.store.file.connections import beside, copy, disable_checkpoint_on_close
 from swarmd.store.file.disk_reserve import DiskReserve
 from swarmd.store.file.epoch_file import EpochFile
-from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
+from swarmd.store.file.open_files import DatabaseRemoved, Header, OpenFiles
 from swarmd.store.group_commit import CommitHooks, CommitOutcome, GroupCommit
 from swarmd.store.transaction import DAMAGE_ERRORS, ReadTx, Tx
 from swarmd.store.write_queue import WriteJob, WriteQueue
@@ -64,6 +64,7 @@ class Database:
         self._folded = False
         self._writer.set_wal_hook(self._count_wal_pages)
         self._queue = WriteQueue()
+        self._header = Header(path)
         files = (path, beside(path, "-wal"))
         self._commits = self.group_commit(
             self._writer,
@@ -71,10 +72,10 @@ class Database:
             EpochFile(path),
             wall_us=wall_us,
             hooks=self.hooks,
-            files=OpenFiles(files),
+            files=OpenFiles(self._header, files),
         )
         # Two servers could share the database if one of these were made again.
-        self._all_files = OpenFiles((*files, beside(path, "-shm"), beside(path, ".lock")))
+        self._all_files = OpenFiles(self._header, files, (beside(path, "-shm"), beside(path, ".lock")))
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -111,7 +112,7 @@ class Database:
         await self._loop.run_in_executor(self._pool, self._backup, target)
 
     def check_files(self) -> None:
-        """Ends all writes if a file of the database was removed or replaced."""
+        """Ends all writes if a file of the database was removed, replaced or cut short."""
         try:
             self._all_files.check()
         except DatabaseRemoved as error:
@@ -126,13 +127,17 @@ class Database:
         for reader in self._readers:
             reader.close()
         if self._broken is None:
+            self.check_files()
+        if self._broken is None:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._writer.close()
+            self._header.close()
             return
         disable_checkpoint_on_close(self._writer)
         # The next start finds out how the file is, whatever this error says.
         with contextlib.suppress(apsw.Error):
             self._writer.close()
+        self._header.close()
 
     def _read(self, operation: Callable[[ReadTx], T]) -> T:
         if self._broken is not None and isinstance(self.failure, DatabaseRemoved):
@@ -150,6 +155,9 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("END")
         except apsw.Error as error:
+            self.check_files()
+            if self._broken is not None and isinstance(self.failure, DatabaseRemoved):
+                raise self._broken from error
             if not _is_read_error(error):
                 raise
             raise StorageFailed(_read_fault(error), reading=True) from error

@@ -108,8 +108,16 @@ class GroupCommit:
             # Once before the commit, so that no reader sees the group, and once after it: then it is durable.
             self._files.check()
         except Exception as error:  # noqa: BLE001  # each caller must hear of it, whatever it is
-            return self._roll_back(error)
+            return self._roll_back(self._cause(error))
         return self._commit(len(group))
+
+    def _cause(self, error: Exception) -> Exception:
+        """Returns the loss of a file, if there is one, since any error may come from it."""
+        try:
+            self._files.check()
+        except DatabaseRemoved as loss:
+            return loss
+        return error
 
     def _run_jobs(self, tx: Tx, group: list[WriteJob]) -> None:
         """Runs the jobs in turn; urgent jobs that come meanwhile replace all jobs that have not begun."""

@@ -366,13 +366,14 @@ def test_a_backup_that_breaks_off_leaves_the_older_one(
         raise RuntimeError
 
     operator.answers["Backup"] = broken
-    (tmp_path / "copy.db").write_bytes(b"older")
+    older = b"SQLite format 3\0".ljust(68, b"\0") + b"SWRM"
+    (tmp_path / "copy.db").write_bytes(older)
 
     result = ctl("backup", "copy.db")
 
     assert result.code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["copy.db"]
-    assert (tmp_path / "copy.db").read_bytes() == b"older"
+    assert (tmp_path / "copy.db").read_bytes() == older
 
 
 def test_a_folder_that_is_not_there_is_one_line(ctl: Ctl, operator: FakeOperator) -> None:

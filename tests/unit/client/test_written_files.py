@@ -18,6 +18,8 @@ from support.operator import FakeOperator
 from swarmctl import main
 from unit.client.conftest import Ctl
 
+SQLITE = b"SQLite format 3\0".ljust(100, b"\0")
+BACKUP = SQLITE[:68] + b"SWRM" + SQLITE[72:]
 NAME = "naïve 🚀 日本 \u2028"
 
 
@@ -71,6 +73,78 @@ def test_a_directory_and_a_loop_of_links_are_one_line(ctl: Ctl, tmp_path: Path, 
     assert ctl(command, "loop").err == "swarmctl: loop: Too many levels of symbolic links\n"
 
 
+IN_USE = "is the database of a swarm, or has files of one beside it"
+REFUSED: dict[str, tuple[str, dict[str, bytes], str]] = {
+    "live database": ("s.db", {"s.db": BACKUP, "s.db-wal": b"w"}, IN_USE),
+    "open database": ("s.db", {"s.db": BACKUP, "s.db-shm": b"w"}, IN_USE),
+    "name of a lost database": ("s.db", {"s.db-wal": b"w"}, IN_USE),
+    "database at rest": ("s.db", {"s.db": BACKUP, "s.db.lock": b"1", "EPOCH": b"1"}, IN_USE),
+    "WAL": ("s.db-wal", {"s.db": BACKUP, "s.db-wal": b"w"}, "belongs to the database beside it"),
+    "lock": ("s.db.lock", {"s.db": BACKUP, "s.db.lock": b"1"}, "belongs to the database beside it"),
+    "epoch": ("EPOCH", {"EPOCH": b"1"}, "belongs to the database beside it"),
+    "token": ("token", {"token": b"swt1_operator_1_2\n"}, "contains a token"),
+}
+
+
+@pytest.mark.parametrize("command", ["export", "backup"])
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("link", [False, True])
+def test_the_files_of_a_swarm_are_not_replaced(
+    ctl: Ctl, tmp_path: Path, command: str, case: str, *, link: bool
+) -> None:
+    name, files, why = REFUSED[case]
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    if link:
+        (tmp_path / "link").symlink_to(name)
+    given = "link" if link else name
+
+    result = ctl(command, given)
+
+    assert (result.code, result.err) == (2, f"swarmctl: {given} {why}; pass another path\n")
+    (tmp_path / "link").unlink(missing_ok=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "code"),
+    [
+        ("backup", BACKUP, 0),
+        ("backup", b"", 0),
+        ("backup", SQLITE, 2),
+        ("backup", b"version: 1\n", 2),
+        ("export", BACKUP, 2),
+        ("export", SQLITE, 2),
+        ("export", b"", 0),
+        ("export", b"version: 1\n", 0),
+    ],
+)
+def test_a_backup_replaces_only_a_backup_and_an_export_no_database(
+    ctl: Ctl, tmp_path: Path, command: str, old: bytes, code: int
+) -> None:
+    (tmp_path / "x").write_bytes(old)
+    # Beside a swarm, and a lock that is not a swarm's.
+    (tmp_path / "EPOCH").write_text("1")
+    (tmp_path / "plan.lock").touch()
+
+    assert ctl(command, "x").code == code
+    assert ((tmp_path / "x").read_bytes() == old) is (code == 2)
+
+
+def test_a_backup_is_not_written_to_stdout(ctl: Ctl, tmp_path: Path) -> None:
+    result = ctl("backup", "-")
+
+    assert (result.code, result.err) == (
+        2, "swarmctl: a backup is not written to stdout; pass the path of a file\n",
+    )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["export", "backup"])
+def test_a_missing_folder_is_named(ctl: Ctl, command: str) -> None:
+    assert ctl(command, "nodir/x.db").err == "swarmctl: nodir: No such file or directory\n"
+
+
 def test_a_link_stays_a_link(ctl: Ctl, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("old")
     (tmp_path / "link").symlink_to("plan.yaml")
@@ -83,8 +157,8 @@ def test_a_link_stays_a_link(ctl: Ctl, tmp_path: Path) -> None:
 def test_an_export_keeps_the_permissions_of_the_file_and_a_backup_is_private(
     ctl: Ctl, tmp_path: Path
 ) -> None:
-    for name in ("plan.yaml", "copy.db"):
-        (tmp_path / name).write_text("old")
+    for name, content in (("plan.yaml", b"old"), ("copy.db", BACKUP)):
+        (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o640)
 
     assert (ctl("export", "plan.yaml").code, ctl("backup", "copy.db").code) == (0, 0)

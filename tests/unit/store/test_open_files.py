@@ -1,6 +1,7 @@
 """A database that is removed or replaced while it is open: no later write is acknowledged, and no read answers."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,15 +21,35 @@ def record(tx: Tx) -> None:
     events.append(tx, EventKind.SWARM_PAUSED, cause="test")
 
 
+def record_many(tx: Tx) -> None:
+    for _ in range(40):
+        record(tx)
+
+
 def _replace(path: Path) -> None:
     shutil.copyfile(path, path.with_name("other"))
     path.with_name("other").replace(path)
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"garbage")
 
 
 LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "database removed": (lambda path: path.unlink(), "swarm.db is gone while swarmd had it open"),
     "database replaced": (_replace, "swarm.db was replaced while swarmd had it open"),
     "WAL removed": (lambda path: path.with_name("swarm.db-wal").unlink(), "swarm.db-wal is gone"),
+    "database emptied": (
+        lambda path: os.truncate(path, 0),
+        "swarm.db was cut short while swarmd had it open",
+    ),
+    "database overwritten": (lambda path: path.write_text("garbage"), "swarm.db was cut short"),
+    "header overwritten": (_overwrite, "swarm.db was overwritten while swarmd had it open"),
+    "WAL emptied": (
+        lambda path: os.truncate(path.with_name("swarm.db-wal"), 0),
+        "swarm.db-wal was cut short",
+    ),
     "folder removed": (lambda path: shutil.rmtree(path.parent), "swarm.db is gone"),
     "folder moved": (lambda path: path.parent.rename(path.parents[1] / "elsewhere"), "swarm.db is gone"),
 }
@@ -92,6 +113,29 @@ async def test_a_check_notices_the_loss_of_what_keeps_a_second_server_out(tmp_pa
 
     await asyncio.wait_for(db.failed.wait(), 10)
     assert str(db.failure) == f"{name} is gone while swarmd had it open"
+    await db.close()
+
+
+async def test_the_close_after_a_loss_is_no_error(tmp_path: Path) -> None:
+    db = await opened(tmp_path)
+    os.truncate(db.path, 0)
+
+    await db.close()
+
+    assert isinstance(db.failure, DatabaseRemoved)
+
+
+async def test_checkpoints_and_a_new_wal_are_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarmd.store.database.CHECKPOINT_IDLE_PAGES", 3)
+    monkeypatch.setattr("swarmd.store.file.opening.WAL_KEPT_BYTES", 20_000)
+    monkeypatch.setattr("swarmd.store.file.open_files.WAL_KEPT_BYTES", 20_000)
+    db = await opened(tmp_path)
+
+    for _ in range(30):
+        await db.write(record_many)
+        db.check_files()
+
+    assert db.failure is None
     await db.close()
 
 

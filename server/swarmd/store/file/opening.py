@@ -32,6 +32,7 @@ from swarmd.store.file.connections import (
 )
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
+from swarmd.store.file.open_files import WAL_KEPT_BYTES
 from swarmd.store.text_search import add_functions
 from swarmd.store.transaction import ReadTx
 
@@ -207,7 +208,7 @@ def _configure(connection: apsw.Connection) -> None:
         "foreign_keys=ON",
         "trusted_schema=OFF",
         "wal_autocheckpoint=0",
-        "journal_size_limit=67108864",
+        f"journal_size_limit={WAL_KEPT_BYTES}",
         f"cache_size=-{CACHE_KIB}",
         "temp_store=MEMORY",
     ):
