@@ -10,7 +10,7 @@ from amplifier_swarm.text import one_line
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment, CheckResult, Finding, KillReceipt
 from swarm_worker.domain.names import check_id
-from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, start_fault
+from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, grammar_fault, start_fault
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.lines import Tail
@@ -119,7 +119,7 @@ async def _start_fault_of(run: _CheckRun, number: int, ended: RunEnd, result: Ch
         # Many programs exit with this code too; the shell itself says whether it understands the command.
         parsed = _OutputTail()
         syntax = await _run_shell(run, number, parsed, "-n")
-        return one_line(parsed.text, 300) if syntax.exit_code == SYNTAX_ERROR else ""
+        return one_line(parsed.text, 300) if syntax.exit_code == SYNTAX_ERROR else grammar_fault(result)
     return start_fault(result, run.place)
 
 
