@@ -5,7 +5,7 @@ length of the text, since sessions choose the text.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -98,7 +98,9 @@ class LineMask:
 
 
 def _inner(field: FieldDescriptor, value: Any) -> Iterator[Message]:
-    """Yields the messages in a field."""
-    kind = field.message_type
-    if kind is not None and not kind.GetOptions().map_entry:
+    """Yields the messages in a field, except in a map.
+
+    Asking the field's type for its options would load a module, which fails without free descriptors.
+    """
+    if field.message_type is not None and not isinstance(value, Mapping):
         yield from [value] if isinstance(value, Message) else value

@@ -61,12 +61,15 @@ def test_the_state_of_every_project_of_the_user_is_hidden(
     assert tmp_path / "states" / "amplifier-swarm" in found.folders
 
 
-def test_secret_files_are_hidden_and_a_database_beside_them_too(project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server_file", ["swarm.db", "EPOCH"])
+def test_secret_files_are_hidden_and_a_database_beside_them_too(
+    project: Path, tmp_path: Path, server_file: str
+) -> None:
     alone, beside = tmp_path / "alone", tmp_path / "state"
     for folder in (alone, beside):
         folder.mkdir()
         (folder / "token").touch()
-    (beside / "swarm.db").touch()
+    (beside / server_file).touch()
 
     found = hidden_paths(
         tmp_path / "absent", project, (alone / "token", beside / "token", None, tmp_path / "x")

@@ -57,10 +57,14 @@ class AttemptFactory:
         kind = OutcomeKind.STOPPED if stopped else OutcomeKind.DECLINED
         return convert.finished(lease_id, Outcome(kind, kill_receipt=KillReceipt() if stopped else None))
 
-    def fault(self, error: Exception) -> Outcome:
-        """Returns the outcome of an attempt that failed because of a defect of the worker."""
+    def fault(self, error: Exception, found: Outcome | None = None) -> Outcome:
+        """Returns the outcome of an attempt that failed because of a defect of the worker.
+
+        The kill receipt of an outcome that was found before stands, since it may name survivors.
+        """
         failure = Failure(FailureClass.AGENT_ERROR, f"fault of the worker: {error!r}")
-        return Outcome(OutcomeKind.FAILED, failure=failure)
+        receipt = None if found is None else found.kill_receipt
+        return Outcome(OutcomeKind.FAILED, failure=failure, kill_receipt=receipt)
 
 
 def attempt_factory(

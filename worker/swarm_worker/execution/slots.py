@@ -126,6 +126,7 @@ class Slots:
 
     async def _work(self, held: Held, assignment: "Assignment") -> None:
         attempt: Attempt | None = None
+        outcome: Outcome | None = None
         factory = self._attempts()
         _log.info("attempt started", task=held.task_id, attempt=assignment.attempt)
         try:
@@ -134,7 +135,7 @@ class Slots:
             finished = factory.finished(held.lease_id, outcome, attempt.unreported_ends)
         except Exception as error:  # noqa: BLE001  # a defect in one attempt must not end the others
             _log.exception("fault of the worker in an attempt", task=held.task_id)
-            outcome = factory.fault(error)
+            outcome = factory.fault(error, outcome)
             ends = () if attempt is None else attempt.unreported_ends
             finished = factory.finished(held.lease_id, outcome, ends)
         _log.info("attempt ended", task=held.task_id, outcome=outcome.kind, **_failure_fields(outcome))

@@ -82,13 +82,18 @@ def kill_cgroup(folder: str) -> None:
 def remove_cgroup(folder: str) -> bool:
     """Removes the group and the groups below it; returns False while a process lives in one of them."""
     try:
-        for below, _, _ in os.walk(folder, topdown=False):
+        for below, _, _ in os.walk(folder, topdown=False, onerror=_raise):
             os.rmdir(below)  # noqa: PTH106  # see procfs.stat
     except FileNotFoundError:
         return True
     except OSError:
         return False
     return True
+
+
+def _raise(error: OSError) -> None:
+    """Makes a walk fail where it can't look."""
+    raise error
 
 
 def cgroups(parent: str, prefix: str) -> Iterator[str]:

@@ -18,11 +18,19 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NoReturn
 
 from swarm_worker.guard import protocol, server
 from swarm_worker.guard.guard_tree import ORPHAN_GRACE_S, end_guard
-from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, children, prctl, stat
+from swarm_worker.guard.procfs import (
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    children,
+    prctl,
+    stat,
+    unless_blind,
+)
 
 # More than the number of descriptors that the worker may have left open by mistake.
 MAX_FDS: Final = 1 << 20
@@ -88,11 +96,11 @@ class _Guards:
         """Waits for the guards of a dead worker, and ends the sessions of guards that take too long."""
         self._worker_is_dead = True
         deadline = time.monotonic() + GUARDS_END_S
-        while pids := children(os.getpid()):
+        while _has_child():
             select.select([self._wakeup_fd], (), (), POLL_S)
             self.handle_signals()
             if time.monotonic() > deadline:
-                for pid in pids:
+                for pid in unless_blind(partial(children, os.getpid())) or ():
                     _end(pid)
                 deadline = time.monotonic() + GUARDS_END_S
 
@@ -106,6 +114,15 @@ class _Guards:
             _send(pid, signal.SIGKILL)  # the worker kills the orphans
 
 
+def _has_child() -> bool:
+    """Returns whether any child is left, by the word of the kernel, which needs no descriptor."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _send(pid: int, number: int) -> None:
     """Signals a child, which keeps its number until it is reaped here."""
     with contextlib.suppress(OSError):  # the guard has ended
@@ -113,7 +130,7 @@ def _send(pid: int, number: int) -> None:
 
 
 def _end(pid: int) -> None:
-    if found := stat(pid):
+    if found := unless_blind(partial(stat, pid)):
         end_guard(found.process)
 
 

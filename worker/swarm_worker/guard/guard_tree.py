@@ -7,6 +7,7 @@ Only the standard library is imported.
 
 import signal
 import time
+from functools import partial
 from typing import Final
 
 from swarm_worker.guard.procfs import (
@@ -17,6 +18,7 @@ from swarm_worker.guard.procfs import (
     kill_frozen,
     send_signal,
     stat,
+    unless_blind,
 )
 
 STOPPED_STATES: Final = "Tt"
@@ -28,8 +30,8 @@ ORPHAN_GRACE_S: Final = 10.0
 
 
 def is_stopped(pid: int) -> bool:
-    """Returns whether the process is stopped by a signal or a tracer."""
-    found = stat(pid)
+    """Returns whether the process is seen to be stopped by a signal or a tracer."""
+    found = unless_blind(partial(stat, pid))
     return found is not None and found.state in STOPPED_STATES
 
 
@@ -37,22 +39,28 @@ def end_guard(guard: Process, *, timeout_s: float = UNKILLABLE_S) -> set[Process
     """Kills everything below the guard, and then the guard; returns what did not end.
 
     With survivors, the guard is continued instead of killed, since it still holds them. The guard is not stopped here:
-    its fork server would continue it.
+    its fork server would continue it. If nobody can tell what lives, the guard counts as a survivor.
     """
     deadline = time.monotonic() + timeout_s
     empty_looks, seen = 0, set[Process]()
     while empty_looks < EMPTY_LOOKS:
-        # A guard that ends meanwhile has proven its end, unless somebody killed it.
-        alive = descendants(guard.pid) if is_alive(guard) else {each for each in seen if is_alive(each)}
-        seen |= alive
+        look = unless_blind(partial(_alive_below, guard, seen))
+        alive = {guard} if look is None else look
         if alive and time.monotonic() > deadline:
             send_signal(guard, signal.SIGCONT)
             return alive
-        kill_frozen(alive)
+        if look is not None:
+            seen |= look
+            kill_frozen(look)
         empty_looks = 0 if alive else empty_looks + 1
         time.sleep(POLL_S)
     send_signal(guard, signal.SIGKILL)
     return set()
+
+
+def _alive_below(guard: Process, seen: set[Process]) -> set[Process]:
+    """Returns what lives below the guard; a guard that ended has proven its end, unless somebody killed it."""
+    return descendants(guard.pid) if is_alive(guard) else {each for each in seen if is_alive(each)}
 
 
 def is_alive(process: Process) -> bool:

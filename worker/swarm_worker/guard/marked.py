@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from swarm_worker.guard.procfs import DEAD_STATES, Process, pids, stat
+from swarm_worker.guard.procfs import DEAD_STATES, Process, pids, require_seen, stat
 
 # The variable that marks the sessions of one state folder.
 STATE_MARKER: Final = "SWARM_STATE"
@@ -25,7 +25,11 @@ def attempt_marks(env: Mapping[str, str]) -> frozenset[bytes]:
 
 
 def find_marked(marks: frozenset[bytes]) -> set[Process]:
-    """Returns the live processes that have all the marks, without this process."""
+    """Returns the live processes that have all the marks, without this process.
+
+    Raises:
+        BlindError: nobody can tell.
+    """
     found: set[Process] = set()
     for pid in pids() if marks else ():
         seen = stat(pid) if pid != os.getpid() and marks <= _environ(pid) else None
@@ -38,5 +42,6 @@ def _environ(pid: int) -> frozenset[bytes]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123  # see procfs.stat
             return frozenset(file.read().split(b"\0"))
-    except OSError:  # another user's process, or one that has ended
+    except OSError as error:
+        require_seen(error)  # another user's process, or one that has ended
         return frozenset()

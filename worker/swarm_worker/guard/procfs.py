@@ -5,12 +5,14 @@ Invariant: only the standard library is imported, and little of it, since a sess
 """
 
 import contextlib
+import errno
 import functools
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import ctypes
@@ -22,6 +24,15 @@ DEAD_STATES: Final = "ZX"
 RUNNING: Final = "R"
 # A process that SIGKILL does not end in this time is stuck in the kernel or belongs to another user.
 UNKILLABLE_S: Final = 30.0
+# The errors of a look at one process that has ended, or that belongs to another user.
+NOT_OURS: Final = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
+FDS_AT_START: Final = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+_T = TypeVar("_T")
+
+
+class BlindError(OSError):
+    """A look at /proc that failed, for example without free descriptors, and so proves nothing."""
 
 
 class Process(NamedTuple):
@@ -45,12 +56,50 @@ def boot_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def require_seen(error: OSError) -> None:
+    """Checks that a process was seen to be gone, and takes back a limit that left no descriptors.
+
+    A session with the same user can lower the limit of this process.
+
+    Raises:
+        BlindError: the look failed.
+    """
+    if error.errno in NOT_OURS:
+        return
+    if error.errno == errno.EMFILE:
+        restore_fds()
+    raise BlindError(error.errno, f"can't look at /proc: {error.strerror}") from error
+
+
+def restore_fds() -> None:
+    """Raises the limit of descriptors back to its value at the start, or as far as the kernel lets it."""
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, FDS_AT_START)
+        except (OSError, ValueError):  # somebody has lowered the hard limit too
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def unless_blind(look: Callable[[], _T]) -> _T | None:
+    """Returns what the look finds; None if it fails, which proves nothing."""
+    try:
+        return look()
+    except BlindError:
+        return None
+
+
 def stat(pid: int) -> Stat | None:
-    """Returns a snapshot of the process; None if the process does not exist."""
+    """Returns a snapshot of the process; None if the process does not exist.
+
+    Raises:
+        BlindError: nobody can tell.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # pathlib costs more than the rest of the start
             fields = file.read().rpartition(b") ")[2].split()
-    except OSError:
+    except OSError as error:
+        require_seen(error)
         return None
     if len(fields) <= 19:
         return None
@@ -77,17 +126,31 @@ def blind_spot() -> str:
 
 
 def pids() -> list[int]:
-    """Returns the number of every process, including zombies."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # see stat
+    """Returns the number of every process, including zombies.
+
+    Raises:
+        BlindError: nobody can tell.
+    """
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # see stat
+    except OSError as error:
+        require_seen(error)
+        raise
 
 
 def children(pid: int) -> list[int]:
-    """Returns the children of a process, including zombies; may miss a child while others end."""
+    """Returns the children of a process, including zombies; may miss a child while others end.
+
+    Raises:
+        BlindError: nobody can tell.
+    """
     found: list[int] = []
-    with contextlib.suppress(OSError):  # the process has ended
+    try:
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # see stat
             with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
                 found += map(int, file.read().split())
+    except OSError as error:
+        require_seen(error)  # the process has ended
     return found
 
 

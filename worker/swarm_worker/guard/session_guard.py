@@ -11,6 +11,7 @@ import select
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from swarm_worker.guard import protocol
@@ -24,6 +25,7 @@ from swarm_worker.guard.procfs import (
     kill_frozen,
     oldest_first,
     send_signal,
+    unless_blind,
 )
 from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 
@@ -145,7 +147,7 @@ class SessionGuard:
         hit: set[Process] = set()
         seen_at = time.monotonic()
         while self._reap():
-            alive, now = descendants(os.getpid()), time.monotonic()
+            alive, now = self._descendants(), time.monotonic()
             seen_at = now if alive else seen_at
             if until is not None and (now > until or now > seen_at + BLIND_S):
                 # A child that this process can't see is a survivor all the same.
@@ -164,11 +166,11 @@ class SessionGuard:
         """Kills processes of the attempt that a daemon outside the tree has started."""
         marks = attempt_marks(self._plan.env)
         hit: set[Process] = set()
-        while alive := find_marked(marks):
+        while (alive := unless_blind(partial(find_marked, marks))) is None or alive:
             if time.monotonic() > until:
-                return Killed(len(hit), len(alive))
-            hit |= alive
-            kill_frozen(alive)
+                return Killed(len(hit), max(1, len(alive or ())))
+            hit |= alive or set()
+            kill_frozen(alive or ())
             self._wait(POLL_S)
             self._update()
         return Killed(len(hit), 0)
@@ -181,7 +183,11 @@ class SessionGuard:
             self._report(protocol.ALIVE_REPORT)
 
     def _members(self) -> set[Process]:
-        return self._without_init(descendants(os.getpid()))
+        return self._without_init(self._descendants())
+
+    def _descendants(self) -> set[Process]:
+        """Returns what is seen below this process. Only `_reap` proves that nothing is left."""
+        return unless_blind(partial(descendants, os.getpid())) or set()
 
     def _without_init(self, processes: set[Process]) -> set[Process]:
         """Leaves out the first process of a PID namespace, which the session did not start."""

@@ -10,9 +10,10 @@ import signal
 import socket
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from swarm_worker.guard.guard_tree import format_process, is_stopped
-from swarm_worker.guard.procfs import stat
+from swarm_worker.guard.procfs import stat, unless_blind
 from swarm_worker.guard.protocol import PING, REPORT_BYTES, SESSION_REQUEST
 
 # Receives the reports on a session, one packet a call; an empty packet is the guard's end.
@@ -26,7 +27,7 @@ class GuardClient:
         self, pid: int, pidfd: int, sock: socket.socket, *, on_exit: Callable[["GuardClient"], None]
     ) -> None:
         self.pid = pid
-        found = stat(pid)
+        found = unless_blind(partial(stat, pid))
         self._lock_record = b"" if found is None else format_process(found.process).encode()
         self.idle_since_s = 0.0
         self._pidfd = pidfd

@@ -5,6 +5,7 @@ The file names the guard's process, so that a later worker can continue or end a
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
@@ -17,7 +18,7 @@ import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.guard.guard_tree import ORPHAN_GRACE_S, end_guard, is_stopped, parse_process
-from swarm_worker.guard.procfs import Process, descendants, send_signal, stat
+from swarm_worker.guard.procfs import UNKILLABLE_S, Process, descendants, restore_fds, send_signal, stat
 from swarm_worker.storage.state_dir import StateFolder
 
 _log = structlog.get_logger()
@@ -45,7 +46,8 @@ class GuardLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        remove_if_free(self._path)
+        with contextlib.suppress(OSError):  # the next start of the worker removes it
+            remove_if_free(self._path)
 
     def acquire(self) -> int:
         """Opens and locks the file; returns the descriptor, which the guard gets.
@@ -68,8 +70,21 @@ class GuardLock:
             self._fd = -1
 
     async def wait_free(self) -> None:
-        """Waits until no guard holds the lock."""
-        while not remove_if_free(self._path):  # noqa: ASYNC110  # a lock notifies nobody
+        """Waits until no guard holds the lock.
+
+        Raises:
+            OSError: nobody can tell, for UNKILLABLE_S.
+        """
+        self.close()
+        until = time.monotonic() + UNKILLABLE_S
+        while True:
+            try:
+                if remove_if_free(self._path):
+                    return
+            except OSError:
+                restore_fds()
+                if time.monotonic() > until:
+                    raise
             await asyncio.sleep(LOCK_POLL_S)
 
 

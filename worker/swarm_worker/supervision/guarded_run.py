@@ -15,7 +15,7 @@ from swarm_worker.domain.model import KillReceipt
 from swarm_worker.guard.containment import PIDNS
 from swarm_worker.guard.guard_tree import end_guard
 from swarm_worker.guard.marked import attempt_marks
-from swarm_worker.guard.procfs import stat
+from swarm_worker.guard.procfs import stat, unless_blind
 from swarm_worker.guard.protocol import (
     ENDED,
     GuardPlan,
@@ -66,6 +66,8 @@ async def run_guarded(
         try:
             with stop.on_order(run.order):
                 return await run.wait()
+        except OSError as error:
+            return run.unproven_end(error)
         finally:
             fence.remove(run)
             run.close()
@@ -187,13 +189,21 @@ class GuardedRun:
 
     async def _end_survivors(self, receipt: KillReceipt) -> KillReceipt:
         """Kills what the guard could not kill, if the guard itself was hindered."""
-        found = stat(self._guard.pid)
+        found = unless_blind(partial(stat, self._guard.pid))
         if found is None:
             return receipt
         end = partial(end_guard, found.process, timeout_s=END_SURVIVORS_S)
         left = await asyncio.get_running_loop().run_in_executor(None, end)
         ended = max(0, receipt.survivors - len(left))
         return replace(receipt, killed=receipt.killed + ended, survivors=len(left))
+
+    def unproven_end(self, error: OSError) -> RunEnd:
+        """Returns the end of a run that the worker could not follow; without its guard's word it counts as alive."""
+        if self._ended.done() and not self._guard_is_lost:
+            return self._ended.result()
+        receipt = KillReceipt(self._supervisor.containment.level, 0, 0, 0, 1, 0.0)
+        cause = self._cause or Cause.LOST
+        return RunEnd(cause, self._exit_code, f"its end is not proven: {error}", receipt)
 
     def close(self) -> None:
         """Releases the guard. A guard whose session has not ended ends the session now."""

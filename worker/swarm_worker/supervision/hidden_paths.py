@@ -13,7 +13,8 @@ from amplifier_swarm.state_paths import PROJECT_FOLDER, state_home
 
 # What belongs to the project in a folder `.swarm`.
 KEPT_IN_SWARM: Final = ("prompts", ".gitignore")
-DATABASE: Final = "swarm.db"
+# Each server keeps such files in its database's folder, whatever the database's name.
+SERVER_FILES: Final = ("swarm.db", "EPOCH")
 
 
 class HiddenPaths(NamedTuple):
@@ -32,7 +33,7 @@ def hidden_paths(state: Path, project_root: Path, secret_files: Sequence[Path | 
     here = Path.cwd()
     swarm_folders = [folder / PROJECT_FOLDER for folder in (here, *here.parents, project_root)]
     files = [file.absolute() for file in secret_files if file is not None and file.exists()]
-    beside = [file.parent for file in files if (file.parent / DATABASE).exists()]
+    beside = [file.parent for file in files if any((file.parent / name).exists() for name in SERVER_FILES)]
     wanted = dict.fromkeys(
         Path(os.path.realpath(each)) for each in (state, *_state_homes(), *swarm_folders, *beside)
     )

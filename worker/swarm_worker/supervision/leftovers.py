@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from swarm_worker.guard.marked import STATE_MARKER
-from swarm_worker.guard.procfs import DEAD_STATES, Process, pids, send_signal, stat, with_descendants
+from swarm_worker.guard.procfs import (
+    DEAD_STATES,
+    Process,
+    pids,
+    require_seen,
+    send_signal,
+    stat,
+    with_descendants,
+)
 
 # On a machine where processes always come and go, this many empty looks in a row are enough.
 EMPTY_LOOKS: Final = 25
@@ -31,6 +39,9 @@ class Leftovers:
 
         The search stops what it finds at once, and goes from the youngest to the oldest, to be quicker than a process
         that forks all the time.
+
+        Raises:
+            BlindError: nobody can tell.
         """
         ancestors, dead, missed, roots = _ancestors(), set[Process](), False, list[int]()
         for pid in sorted(set(pids()) - ancestors, reverse=True):
@@ -56,7 +67,8 @@ class Leftovers:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
         except PermissionError:
             return False
-        except OSError:
+        except OSError as error:
+            require_seen(error)
             return None
         if not environ and ((found := stat(pid)) is None or found.state in DEAD_STATES):
             return None

@@ -31,12 +31,14 @@ from swarm_worker.guard.procfs import (
     DEAD_STATES,
     PR_SET_CHILD_SUBREAPER,
     UNKILLABLE_S,
+    BlindError,
     Process,
     blind_spot,
     children_lookup,
     kill_frozen,
     prctl,
     stat,
+    unless_blind,
     with_descendants,
 )
 from swarm_worker.supervision.leftovers import Leftovers
@@ -143,10 +145,10 @@ class ProcessSupervisor:
         hit: set[Process] = set()
         until = time.monotonic() + UNKILLABLE_S
         leftovers = Leftovers(self.state_mark)
-        while (alive := leftovers.find_alive()) or not leftovers.none_left:
-            if alive and time.monotonic() > until:
-                text = f"process {next(iter(alive)).pid} of a former worker's session does not end"
-                raise ProgramExit(ExitCode.CONFLICT, text, hint="end it, or give another --name")
+        while (look := unless_blind(leftovers.find_alive)) is None or look or not leftovers.none_left:
+            alive = look or set()
+            if time.monotonic() > until and (alive or look is None):
+                raise _leftovers_remain(alive)
             hit |= alive
             kill_frozen(alive)
             await asyncio.sleep(ORPHAN_POLL_S)
@@ -167,9 +169,7 @@ class ProcessSupervisor:
                 kill_cgroup(cgroup)
             while time.monotonic() < began + UNKILLABLE_S:
                 if not self.guards.fork_pending:
-                    any_child, alive = self._orphans()
-                    outside = set() if any_child else find_marked(marks)
-                    any_child, alive = any_child or bool(outside), alive | outside
+                    any_child, alive = self._look(marks)
                     found = len(alive) if found < 0 else found
                     hit |= alive
                     kill_frozen(alive)
@@ -192,6 +192,15 @@ class ProcessSupervisor:
     @property
     def _cgroup_prefix(self) -> str:
         return f"swarm-{self.state_mark}-"
+
+    def _look(self, marks: frozenset[bytes]) -> _Orphans:
+        """Finds orphans, and processes outside the tree if there are none; a look that fails proves nothing."""
+        try:
+            found = self._orphans()
+            outside = set() if found.any_child else find_marked(marks)
+        except BlindError:
+            return _Orphans(any_child=True, alive=set())
+        return _Orphans(found.any_child or bool(outside), found.alive | outside)
 
     def _orphans(self) -> _Orphans:
         """Finds the orphans of lost guards with their descendants, and reaps the dead ones.
@@ -217,3 +226,10 @@ class ProcessSupervisor:
         while not remove_cgroup(cgroup) and time.monotonic() < until:
             kill_cgroup(cgroup)
             await asyncio.sleep(ORPHAN_POLL_S)
+
+
+def _leftovers_remain(alive: set[Process]) -> ProgramExit:
+    if not alive:
+        return ProgramExit(ExitCode.CONFLICT, "can't look at /proc", hint="raise the limit: ulimit -n")
+    text = f"process {next(iter(alive)).pid} of a former worker's session does not end"
+    return ProgramExit(ExitCode.CONFLICT, text, hint="end it, or give another --name")
