@@ -94,7 +94,8 @@ WITH_SERVER: dict[str, Case] = {
         "swarmctl: a viewer token may not call KillTask; use a token of another role",
     ),
     "a worker with a wrong token": (
-        ("swarm-worker", "--server", "ADDRESS", "--token-file", "wrong-token", "--runner", "embedded"), 6,
+        ("swarm-worker", "--server", "ADDRESS", "--token-file", "wrong-token", "--runner", "command",
+         "--builder-command", "true", "--no-validation"), 6,
         ("swarm-worker: the server does not accept the token: the token is missing, unknown or revoked;"
         " give the --token-file of that server"),
     ),

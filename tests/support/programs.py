@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,8 +156,13 @@ class Stage:
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment of a user who has set none of our variables."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SWARM", "PYTEST"))}
+    """Returns the environment of a user who has set none of our variables, and no proxy or certificate of a company."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SWARM", "PYTEST"))
+        and not re.search("proxy|CA_BUNDLE|EXTRA_CA|CAINFO", key, re.IGNORECASE)
+    }
     # Many servers run at once in tests, so none serves the dashboard on its usual port.
     return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", "SWARMD_DASHBOARD": "off"}
 
