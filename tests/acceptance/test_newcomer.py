@@ -120,7 +120,7 @@ WITH_SERVER: dict[str, Case] = {
         "swarm-worker: --slots '0': must be from 1 to 1024",
     ),
     "a port that is taken": (
-        ("swarmd", "--db", "other/swarm.db", "--listen", "ADDRESS"), 1,
+        ("swarmd", "--db", "other/swarm.db", "--listen", "ADDRESS", "--log-level", "warning"), 1,
         ("swarmd: can't listen on ADDRESS: the address is in use or not this machine's;"
         " give another --listen; port 0 takes a free one"),
     ),
