@@ -74,9 +74,23 @@ def enter_cgroup(folder: str) -> None:
 
 
 def kill_cgroup(folder: str) -> None:
-    """Kills every process in the group; no process can be added meanwhile."""
+    """Kills every process in the group and in the groups below it; no process can be added meanwhile."""
     with contextlib.suppress(OSError):  # the group is gone already
         _write(f"{folder}/cgroup.kill", "1")
+    # The kernel signals only the main thread of each process, so a process whose main thread has exited lives on.
+    for below, _, _ in os.walk(folder):
+        for pid in _members(below):
+            with contextlib.suppress(OSError):  # it has ended
+                os.kill(pid, signal.SIGKILL)
+
+
+def _members(folder: str) -> list[int]:
+    """Returns the processes of one group; none if the group is gone."""
+    try:
+        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:  # noqa: PTH123  # see procfs.stat
+            return [int(pid) for pid in file.read().split() if int(pid) > 0]
+    except OSError:
+        return []
 
 
 def remove_cgroup(folder: str) -> bool:
