@@ -22,7 +22,13 @@ from swarmctl.run.paths import RunPaths
 from swarmctl.run.shared_tree import warn_of_shared_tree
 from swarmctl.run.supervisor import RunSettings, run_plan
 
-_UNUSABLE_OPTIONS: Final = {"server": "--server", "token_file": "--token-file", "tls_ca": "--tls-ca"}
+_UNUSABLE_OPTIONS: Final = {
+    "server": "--server",
+    "token_file": "--token-file",
+    "tls_ca": "--tls-ca",
+    "tls_cert": "--tls-cert",
+    "tls_key": "--tls-key",
+}
 _NO_FLAGS: Final = WorkerFlags()
 
 

@@ -282,3 +282,11 @@ def test_builders_that_share_a_git_work_tree_are_warned_of_before_anything_runs(
     assert "warning: 3 builders at once" in slots.err
     assert "at once share one git work tree" not in single.err
     assert "at once share one git work tree" not in rehearsal.err
+
+
+@pytest.mark.parametrize("flag", ["--server", "--token-file", "--tls-ca", "--tls-cert", "--tls-key"])
+def test_flags_of_another_server_are_refused(alone: Ctl, flag: str) -> None:
+    result = alone(*RUN, flag, "127.0.0.1:1")
+
+    assert result.code == 2
+    assert f"takes no {flag}" in result.err
