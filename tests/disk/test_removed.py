@@ -27,7 +27,6 @@ LOSSES: dict[str, Callable[[Path], object]] = {
     "folder moved": lambda db: db.parent.rename(db.parent.with_name("elsewhere")),
     "database replaced": _replace,
     "database emptied": lambda db: os.truncate(db, 0),
-    "WAL emptied": lambda db: os.truncate(db.with_name("swarm.db-wal"), 0),
 }
 
 

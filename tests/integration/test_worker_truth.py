@@ -94,13 +94,11 @@ async def test_a_validator_that_fails_by_itself_is_run_again_alone_and_the_build
         ("pytset -q", "pytset"),
         ("if true; then", "yntax error"),
         ("echo 'half", "nterminated"),
-        ("./folder", "./folder"),
     ],
 )
 async def test_a_check_that_can_t_start_is_a_fault_of_the_plan(
     fake: FakeSwarm, worker: WorkerProcess, check: str, error: str
 ) -> None:
-    (worker.project / "folder").mkdir(parents=True)
     worker.start(builder="true", validator="true")
 
     outcome = await _outcome(fake, worker, claim("t1", checks=["true", check]))

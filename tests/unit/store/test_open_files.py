@@ -46,10 +46,6 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "database overwritten": (lambda path: path.write_text("garbage"), "swarm.db was cut short"),
     "header overwritten": (_overwrite, "swarm.db was overwritten while swarmd had it open"),
-    "WAL emptied": (
-        lambda path: os.truncate(path.with_name("swarm.db-wal"), 0),
-        "swarm.db-wal was cut short",
-    ),
     "folder removed": (lambda path: shutil.rmtree(path.parent), "swarm.db is gone"),
     "folder moved": (lambda path: path.parent.rename(path.parents[1] / "elsewhere"), "swarm.db is gone"),
 }
@@ -128,7 +124,6 @@ async def test_the_close_after_a_loss_is_no_error(tmp_path: Path) -> None:
 async def test_checkpoints_and_a_new_wal_are_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarmd.store.database.CHECKPOINT_IDLE_PAGES", 3)
     monkeypatch.setattr("swarmd.store.file.opening.WAL_KEPT_BYTES", 20_000)
-    monkeypatch.setattr("swarmd.store.file.open_files.WAL_KEPT_BYTES", 20_000)
     db = await opened(tmp_path)
 
     for _ in range(30):

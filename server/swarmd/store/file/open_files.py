@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Final
 
-# SQLite cuts a longer WAL to this size at its next beginning; it never cuts a database that nobody vacuums.
-WAL_KEPT_BYTES: Final = 67_108_864
 # The name of the format, the page size and the versions.
 _FIXED_BYTES: Final = 24
 # A device, an inode and a size.
@@ -83,8 +81,9 @@ class OpenFiles:
         """Returns what happened to the file; nothing if it has only grown."""
         if found[:2] != known[:2]:
             return "was replaced"
-        least = min(known[2], WAL_KEPT_BYTES) if path.endswith("-wal") else known[2]
-        return "was cut short" if path in self._growing and found[2] < least else ""
+        # Not the WAL: SQLite cuts it, and so does this server on a full disk.
+        grows = path in self._growing and not path.endswith("-wal")
+        return "was cut short" if grows and found[2] < known[2] else ""
 
 
 def _identity(path: str) -> _Identity | None:

@@ -32,7 +32,6 @@ from swarmd.store.file.connections import (
 )
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.errors import DatabaseHeld, DatabaseUnusable
-from swarmd.store.file.open_files import WAL_KEPT_BYTES
 from swarmd.store.text_search import add_functions
 from swarmd.store.transaction import ReadTx
 
@@ -42,6 +41,8 @@ PREPARED: Final = 256
 MIN_SQLITE: Final = (3, 51, 3)
 # The page cache of the writer. Tests set a small one, so that transactions are larger than the cache.
 CACHE_KIB: Final = 65_536
+# SQLite cuts a longer WAL to this size at its next beginning.
+WAL_KEPT_BYTES: Final = 67_108_864
 # "SWRM": distinguishes our files from those of other programs.
 APPLICATION_ID: Final = 0x5357524D
 # A file with one of these endings gets its real name when it is complete.
