@@ -65,17 +65,18 @@ class Database:
         self._writer.set_wal_hook(self._count_wal_pages)
         self._queue = WriteQueue()
         self._header = Header(path)
-        files = (path, beside(path, "-wal"))
+        # The size of the WAL proves nothing: SQLite cuts it, and so does this server on a full disk.
+        wal = beside(path, "-wal")
         self._commits = self.group_commit(
             self._writer,
             self._queue,
             EpochFile(path),
             wall_us=wall_us,
             hooks=self.hooks,
-            files=OpenFiles(self._header, files),
+            files=OpenFiles(self._header, (path,), (wal,)),
         )
         # Two servers could share the database if one of these were made again.
-        self._all_files = OpenFiles(self._header, files, (beside(path, "-shm"), beside(path, ".lock")))
+        self._all_files = OpenFiles(self._header, (path,), (wal, beside(path, "-shm"), beside(path, ".lock")))
         self._broken: StorageFailed | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []

@@ -81,9 +81,7 @@ class OpenFiles:
         """Returns what happened to the file; nothing if it has only grown."""
         if found[:2] != known[:2]:
             return "was replaced"
-        # Not the WAL: SQLite cuts it, and so does this server on a full disk.
-        grows = path in self._growing and not path.endswith("-wal")
-        return "was cut short" if grows and found[2] < known[2] else ""
+        return "was cut short" if path in self._growing and found[2] < known[2] else ""
 
 
 def _identity(path: str) -> _Identity | None:
