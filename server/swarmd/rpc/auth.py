@@ -4,6 +4,7 @@ Invariant: no byte of a request is decoded, and none beyond gRPC's first window 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, cast
@@ -29,7 +30,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
 RawRequests: TypeAlias = AsyncIterator[bytes]
 # Turns the raw messages of a call into what the servicer's method gets.
-ReadRequest: TypeAlias = Callable[[RawRequests], Awaitable[Any]]
+ReadRequest: TypeAlias = Callable[[RawRequests, Context], Awaitable[Any]]
 
 _SERVICES: Final = {
     "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
@@ -42,6 +43,8 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
 }
 # Health probes need no token; they learn only if the server serves. See rpc/health.py.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+
+_NOT_COUNTED: Final = contextlib.nullcontext()
 
 _log = structlog.get_logger("swarmd.rpc")
 
@@ -87,19 +90,14 @@ class AuthWrapper:
         """Wraps a method with a single response; `counted` if its requests are a stream that may last long."""
         name = method.rpartition("/")[2]
 
-        async def respond(raw: RawRequests, context: Context) -> Any:
-            response = await inner(await read(raw), context)
-            _hit_failpoints(name, context)
-            return response
-
         async def call(raw: RawRequests, context: Context) -> Any:
             started_s, refusal = time.perf_counter(), ""
             try:
                 token = self._authorize(method, context)
-                if not counted:
-                    return await respond(raw, context)
-                with self._streams.hold(token.token_id, name):
-                    return await respond(raw, context)
+                with self._streams.hold(token.token_id, name) if counted else _NOT_COUNTED:
+                    response = await inner(await read(raw, context), context)
+                if failpoint.is_armed():
+                    _hit_failpoints(name, context)
             except SwarmError as error:
                 refusal = error.reason
                 await context.abort_with_status(pack(wire_error(error)))
@@ -110,6 +108,8 @@ class AuthWrapper:
                 refusal = "INTERNAL"
                 _log.exception("a method failed", method=method)
                 raise
+            else:
+                return response
             finally:
                 self._observer.called(name, time.perf_counter() - started_s, refusal)
 
@@ -125,7 +125,7 @@ class AuthWrapper:
             try:
                 token = self._authorize(method, context)
                 with self._streams.hold(token.token_id, name) as stream:
-                    async for response in inner(await read(raw), context):
+                    async for response in inner(await read(raw, context), context):
                         failpoint.hit(f"{name}.reply")
                         stream.sending = True
                         yield response
@@ -184,10 +184,11 @@ def _decoder(method: str, deserialize: Callable[[bytes], Any] | None) -> Callabl
 
 
 def _single_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
-    async def read(raw: RawRequests) -> Any:
-        async for data in raw:
-            return decode(data)
-        raise InvalidRequest("request", "is missing; send one message")
+    # Performance: a loop over the iterator that ends early costs a task, which closes the generator behind it.
+    async def read(_raw: RawRequests, context: Context) -> Any:
+        if (data := await context.read()) is grpc.aio.EOF:
+            raise InvalidRequest("request", "is missing; send one message")
+        return decode(data)
 
     return read
 
@@ -197,7 +198,7 @@ def _stream_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
         async for data in raw:
             yield decode(data)
 
-    async def read(raw: RawRequests) -> AsyncIterator[Any]:
+    async def read(raw: RawRequests, _context: Context) -> AsyncIterator[Any]:
         return decoded(raw)
 
     return read
@@ -205,8 +206,7 @@ def _stream_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
 
 def _hit_failpoints(name: str, context: Any) -> None:
     failpoint.hit(f"{name}.reply")
-    if failpoint.is_armed():
-        context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
+    context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
 
 
 def bearer_token(context: Context) -> str:

@@ -1,6 +1,5 @@
 """The wrapper of every RPC method: the token comes first, then the size, then the message."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -26,10 +25,16 @@ class Aborted(Exception):
 
 
 class Context:
-    """A call's context that keeps the status."""
+    """A call's context with raw messages, counted as they are read; it keeps the status."""
 
-    def __init__(self) -> None:
+    def __init__(self, *messages: bytes) -> None:
+        self._messages = list(messages)
+        self.reads = 0
         self.status: Any = None
+
+    async def read(self) -> Any:
+        self.reads += 1
+        return self._messages.pop(0) if self._messages else grpc.aio.EOF
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         return [("authorization", "Bearer token")]
@@ -53,23 +58,6 @@ class Tokens(TokenRegistry):
         return super().verify(token) if self._found is None else self._found
 
 
-class Requests:
-    """The raw messages of a call, counted as they are read."""
-
-    def __init__(self, *messages: bytes) -> None:
-        self._messages = list(messages)
-        self.read = 0
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        self.read += 1
-        if not self._messages:
-            raise StopAsyncIteration
-        return self._messages.pop(0)
-
-
 def wrapped(token: TokenRecord | None, *, method: str = "GetTask", decoded: list[bytes] | None = None) -> Any:
     """Returns the registered handler of a method that answers with the id that it was asked for."""
     registered: dict[str, Any] = {}
@@ -89,34 +77,38 @@ def wrapped(token: TokenRecord | None, *, method: str = "GetTask", decoded: list
     registrar = AuthWrapper(Tokens(token), NullObserver()).registrar(Server())  # type: ignore[arg-type]
     handler: Any = grpc.unary_unary_rpc_method_handler(get, request_deserializer=decode)
     registrar.add_registered_method_handlers(SERVICE, {method: handler})
-    return registered[method].stream_unary
+
+    async def call(context: Context) -> Any:
+        return await registered[method].stream_unary(None, context)
+
+    return call
 
 
 REQUEST = pb.GetTaskRequest(task_id="a").SerializeToString()
 
 
 async def test_a_message_is_decoded_for_a_good_token() -> None:
-    assert await wrapped(VIEWER)(Requests(REQUEST), Context()) == "a"
+    assert await wrapped(VIEWER)(Context(REQUEST)) == "a"
 
 
 async def test_without_a_token_no_message_is_read_or_decoded() -> None:
     decoded: list[bytes] = []
-    requests, context = Requests(REQUEST), Context()
+    context = Context(REQUEST)
 
     with pytest.raises(Aborted):
-        await wrapped(None, decoded=decoded)(requests, context)
+        await wrapped(None, decoded=decoded)(context)
 
     assert context.status.code is grpc.StatusCode.UNAUTHENTICATED
-    assert (requests.read, decoded) == (0, [])
+    assert (context.reads, decoded) == (0, [])
 
 
 async def test_a_role_that_may_not_call_a_method_has_no_message_read_either() -> None:
-    requests, context = Requests(REQUEST), Context()
+    context = Context(REQUEST)
 
     with pytest.raises(Aborted):
-        await wrapped(VIEWER, method="KillTask")(requests, context)
+        await wrapped(VIEWER, method="KillTask")(context)
 
-    assert (context.status.code, requests.read) == (grpc.StatusCode.PERMISSION_DENIED, 0)
+    assert (context.status.code, context.reads) == (grpc.StatusCode.PERMISSION_DENIED, 0)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +121,10 @@ async def test_a_role_that_may_not_call_a_method_has_no_message_read_either() ->
     ids=["malformed", "too long", "none"],
 )  # fmt: skip
 async def test_a_bad_message_is_an_invalid_request(messages: tuple[bytes, ...], problem: str) -> None:
-    context = Context()
+    context = Context(*messages)
 
     with pytest.raises(Aborted):
-        await wrapped(VIEWER)(Requests(*messages), context)
+        await wrapped(VIEWER)(context)
 
     assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
     assert context.status.details.startswith(problem)
