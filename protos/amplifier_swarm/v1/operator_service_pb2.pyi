@@ -116,9 +116,30 @@ class AddTasksRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ConcurrencyEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASKS_FIELD_NUMBER: _builtins.int
     CLEAR_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
     clear: _builtins.bool
     """Removes all tasks that exist first. Counts if set in any message."""
     dry_run: _builtins.bool
@@ -127,16 +148,23 @@ class AddTasksRequest(_message.Message):
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedTask]:
         """The next tasks."""
 
+    @_builtins.property
+    def concurrency(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many tasks at once may have the use of a name of `TaskDefinition.exclusive`, from 1 to 1,024. A name that is not
+        here keeps its number; a new one has 1. At most 1,024.
+        """
+
     def __init__(
         self,
         *,
         tasks: _abc.Iterable[Global___PlannedTask] | None = ...,
         clear: _builtins.bool = ...,
         dry_run: _builtins.bool = ...,
+        concurrency: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "dry_run", b"dry_run", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "concurrency", b"concurrency", "dry_run", b"dry_run", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

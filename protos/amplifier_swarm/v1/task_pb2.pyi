@@ -22,6 +22,106 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _WorkspaceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkspaceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkspaceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORKSPACE_KIND_UNSPECIFIED: _WorkspaceKind.ValueType  # 0
+    """As the worker is set."""
+    WORKSPACE_KIND_SHARED: _WorkspaceKind.ValueType  # 1
+    """The project root itself, shared with all other tasks of the worker."""
+    WORKSPACE_KIND_CLONE: _WorkspaceKind.ValueType  # 2
+    """A private git clone of the task."""
+
+class WorkspaceKind(_WorkspaceKind, metaclass=_WorkspaceKindEnumTypeWrapper):
+    """The kinds of workspace. May grow."""
+
+WORKSPACE_KIND_UNSPECIFIED: WorkspaceKind.ValueType  # 0
+"""As the worker is set."""
+WORKSPACE_KIND_SHARED: WorkspaceKind.ValueType  # 1
+"""The project root itself, shared with all other tasks of the worker."""
+WORKSPACE_KIND_CLONE: WorkspaceKind.ValueType  # 2
+"""A private git clone of the task."""
+Global___WorkspaceKind: _TypeAlias = WorkspaceKind  # noqa: Y015
+
+class _LandingStyle:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LandingStyleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LandingStyle.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LANDING_STYLE_UNSPECIFIED: _LandingStyle.ValueType  # 0
+    """The same as `SQUASH`."""
+    LANDING_STYLE_SQUASH: _LandingStyle.ValueType  # 1
+    """One commit for each task."""
+    LANDING_STYLE_MERGE: _LandingStyle.ValueType  # 2
+    """A merge commit with the target and the task's last commit as parents."""
+    LANDING_STYLE_REBASE: _LandingStyle.ValueType  # 3
+    """The commits of the task, applied to the tip of the target."""
+
+class LandingStyle(_LandingStyle, metaclass=_LandingStyleEnumTypeWrapper):
+    """How commits are brought onto a target branch. Frozen for v1."""
+
+LANDING_STYLE_UNSPECIFIED: LandingStyle.ValueType  # 0
+"""The same as `SQUASH`."""
+LANDING_STYLE_SQUASH: LandingStyle.ValueType  # 1
+"""One commit for each task."""
+LANDING_STYLE_MERGE: LandingStyle.ValueType  # 2
+"""A merge commit with the target and the task's last commit as parents."""
+LANDING_STYLE_REBASE: LandingStyle.ValueType  # 3
+"""The commits of the task, applied to the tip of the target."""
+Global___LandingStyle: _TypeAlias = LandingStyle  # noqa: Y015
+
+class _ExpectedChanges:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExpectedChangesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExpectedChanges.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPECTED_CHANGES_UNSPECIFIED: _ExpectedChanges.ValueType  # 0
+    """The same as `REQUIRED`."""
+    EXPECTED_CHANGES_REQUIRED: _ExpectedChanges.ValueType  # 1
+    """A builder that changes nothing has not built."""
+    EXPECTED_CHANGES_NONE: _ExpectedChanges.ValueType  # 2
+    """The task may change nothing, such as one that only looks."""
+
+class ExpectedChanges(_ExpectedChanges, metaclass=_ExpectedChangesEnumTypeWrapper):
+    """What a task's builder is expected to do to the files. May grow."""
+
+EXPECTED_CHANGES_UNSPECIFIED: ExpectedChanges.ValueType  # 0
+"""The same as `REQUIRED`."""
+EXPECTED_CHANGES_REQUIRED: ExpectedChanges.ValueType  # 1
+"""A builder that changes nothing has not built."""
+EXPECTED_CHANGES_NONE: ExpectedChanges.ValueType  # 2
+"""The task may change nothing, such as one that only looks."""
+Global___ExpectedChanges: _TypeAlias = ExpectedChanges  # noqa: Y015
+
+class _RetryFrom:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetryFromEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetryFrom.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETRY_FROM_UNSPECIFIED: _RetryFrom.ValueType  # 0
+    """As the end of the attempt before suggests."""
+    RETRY_FROM_WORK: _RetryFrom.ValueType  # 1
+    """The tip of the target with the commits of the attempt before, where they apply."""
+    RETRY_FROM_BASE: _RetryFrom.ValueType  # 2
+    """The tip of the target alone."""
+
+class RetryFrom(_RetryFrom, metaclass=_RetryFromEnumTypeWrapper):
+    """What a further attempt starts from. Frozen for v1."""
+
+RETRY_FROM_UNSPECIFIED: RetryFrom.ValueType  # 0
+"""As the end of the attempt before suggests."""
+RETRY_FROM_WORK: RetryFrom.ValueType  # 1
+"""The tip of the target with the commits of the attempt before, where they apply."""
+RETRY_FROM_BASE: RetryFrom.ValueType  # 2
+"""The tip of the target alone."""
+Global___RetryFrom: _TypeAlias = RetryFrom  # noqa: Y015
+
 class _DisconnectPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -180,6 +280,12 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """A check could not start: unknown program, not executable, or not the syntax of /bin/sh. A fault of the plan,
     which no builder can correct. Not retried; uses up no retry.
     """
+    FAILURE_CLASS_LANDING_CONFLICT: _FailureClass.ValueType  # 14
+    """The work was accepted, but its files conflict with what other tasks have landed meanwhile. Has a budget of its own."""
+    FAILURE_CLASS_LANDING_FAILED: _FailureClass.ValueType  # 15
+    """The work was accepted, but a check failed on its combination with what other tasks have landed meanwhile. Shares
+    the budget of `LANDING_CONFLICT`.
+    """
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -226,6 +332,12 @@ again; uses up no retry. The worker's runner is paused as for `PROVIDER_DENIED`.
 FAILURE_CLASS_BAD_CHECK: FailureClass.ValueType  # 13
 """A check could not start: unknown program, not executable, or not the syntax of /bin/sh. A fault of the plan,
 which no builder can correct. Not retried; uses up no retry.
+"""
+FAILURE_CLASS_LANDING_CONFLICT: FailureClass.ValueType  # 14
+"""The work was accepted, but its files conflict with what other tasks have landed meanwhile. Has a budget of its own."""
+FAILURE_CLASS_LANDING_FAILED: FailureClass.ValueType  # 15
+"""The work was accepted, but a check failed on its combination with what other tasks have landed meanwhile. Shares
+the budget of `LANDING_CONFLICT`.
 """
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
@@ -347,6 +459,16 @@ class TaskDefinition(_message.Message):
     ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     STALL_TIMEOUT_FIELD_NUMBER: _builtins.int
     CHECK_TIMEOUT_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    SETUP_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    EXCLUSIVE_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    LAND_FIELD_NUMBER: _builtins.int
+    LANDING_FIELD_NUMBER: _builtins.int
+    LANDING_CHECKS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    RETRY_FROM_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -377,6 +499,18 @@ class TaskDefinition(_message.Message):
     """What the worker does with the sessions when it has not heard the server for too long. Unset means
     `FENCE`.
     """
+    workspace: Global___WorkspaceKind.ValueType
+    """The kind of workspace that the task needs. Only a worker that can make one is given the task. Unset means as the
+    worker is set.
+    """
+    land: _builtins.bool
+    """Whether the work is brought onto the target branch. Unset means true. Only for tasks in a clone."""
+    landing: Global___LandingStyle.ValueType
+    """How the commits of the task are brought onto the target. Unset means `SQUASH`."""
+    changes: Global___ExpectedChanges.ValueType
+    """Whether the builder has to change files. Unset means `REQUIRED` for a task in a clone."""
+    retry_from: Global___RetryFrom.ValueType
+    """What a further attempt starts from. Unset means `WORK` after a rejected attempt and `BASE` after a crash."""
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What must be true of the result, one condition an entry."""
@@ -425,6 +559,32 @@ class TaskDefinition(_message.Message):
     def check_timeout(self) -> _duration_pb2.Duration:
         """How long one check may run, from 1 second to 7 days. Unset means as the worker is set."""
 
+    @_builtins.property
+    def setup(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Shell commands that the worker runs in a new workspace before the first session, such as an installation. A
+        command that fails is a fault of the configuration, not of the builder.
+        """
+
+    @_builtins.property
+    def keep(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files and folders that git ignores and that a new workspace gets from the project root or from the task's last
+        workspace: relative paths inside the project.
+        """
+
+    @_builtins.property
+    def exclusive(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of things of which one task at a time may have the use, such as a database. How many tasks may share a name
+        is set by AddTasksRequest.concurrency. At most 64, in the format of `task_id`.
+        """
+
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that the task leaves for people: relative paths or glob patterns inside the project."""
+
+    @_builtins.property
+    def landing_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Shell commands that must exit 0 on the combination of the task's work and the target, after the `checks`."""
+
     def __init__(
         self,
         *,
@@ -452,13 +612,25 @@ class TaskDefinition(_message.Message):
         on_disconnect: Global___DisconnectPolicy.ValueType = ...,
         stall_timeout: _duration_pb2.Duration | None = ...,
         check_timeout: _duration_pb2.Duration | None = ...,
+        workspace: Global___WorkspaceKind.ValueType = ...,
+        setup: _abc.Iterable[_builtins.str] | None = ...,
+        keep: _abc.Iterable[_builtins.str] | None = ...,
+        exclusive: _abc.Iterable[_builtins.str] | None = ...,
+        artifacts: _abc.Iterable[_builtins.str] | None = ...,
+        land: _builtins.bool | None = ...,
+        landing: Global___LandingStyle.ValueType = ...,
+        landing_checks: _abc.Iterable[_builtins.str] | None = ...,
+        changes: Global___ExpectedChanges.ValueType = ...,
+        retry_from: Global___RetryFrom.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "files", b"files", "labels", b"labels", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
+    _WhichOneofReturnType__land: _TypeAlias = _typing.Literal["land"]  # noqa: Y015
+    _WhichOneofArgType__land: _TypeAlias = _typing.Literal["_land", b"_land"]  # noqa: Y015
     _WhichOneofReturnType__max_retries: _TypeAlias = _typing.Literal["max_retries"]  # noqa: Y015
     _WhichOneofArgType__max_retries: _TypeAlias = _typing.Literal["_max_retries", b"_max_retries"]  # noqa: Y015
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
@@ -467,6 +639,8 @@ class TaskDefinition(_message.Message):
     _WhichOneofArgType__validate: _TypeAlias = _typing.Literal["_validate", b"_validate"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_hours) -> _WhichOneofReturnType__estimated_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__land) -> _WhichOneofReturnType__land | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_retries) -> _WhichOneofReturnType__max_retries | None: ...
     @_typing.overload
@@ -730,6 +904,8 @@ class Attempt(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
     LATE_RESULTS_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    LANDING_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the attempts of the task from 1, over retries by operators too."""
     worker: _builtins.str
@@ -776,6 +952,14 @@ class Attempt(_message.Message):
     def late_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___LateResult]:
         """What came in after the attempt had been given up or killed, kept for people to look at."""
 
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """What it did to the files. Unset if it had no clone, or ended without a word of it."""
+
+    @_builtins.property
+    def landing(self) -> Global___Landing:
+        """How its work came onto the target. Unset if it did not."""
+
     def __init__(
         self,
         *,
@@ -793,14 +977,141 @@ class Attempt(_message.Message):
         verdict: _session_pb2.Verdict | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
         late_results: _abc.Iterable[Global___LateResult] | None = ...,
+        change: Global___Change | None = ...,
+        landing: Global___Landing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "kill_receipt", b"kill_receipt", "started_at", b"started_at", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "kill_receipt", b"kill_receipt", "landing", b"landing", "started_at", b"started_at", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "verdict", b"verdict", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landing", b"landing", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "verdict", b"verdict", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class Change(_message.Message):
+    """What an attempt did to the files of its clone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    REF_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    FILE_COUNT_FIELD_NUMBER: _builtins.int
+    PATCH_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    base: _builtins.str
+    """The commit that the work started from."""
+    head: _builtins.str
+    """The last commit of the work, with everything that was uncommitted."""
+    ref: _builtins.str
+    """The ref in the source repository that keeps `head`. Empty if it could not be written."""
+    file_count: _builtins.int
+    """How many files changed, those beyond `files` included."""
+    patch: _builtins.str
+    """The difference as a unified patch. Empty if it has more than 1 MiB."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedFile]:
+        """The changed files, in the order of their paths. At most 2,000."""
+
+    @_builtins.property
+    def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """New files that git ignores, which are not part of the work. At most 100."""
+
+    def __init__(
+        self,
+        *,
+        base: _builtins.str = ...,
+        head: _builtins.str = ...,
+        ref: _builtins.str = ...,
+        files: _abc.Iterable[Global___ChangedFile] | None = ...,
+        file_count: _builtins.int = ...,
+        patch: _builtins.str = ...,
+        ignored: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "file_count", b"file_count", "files", b"files", "head", b"head", "ignored", b"ignored", "patch", b"patch", "ref", b"ref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
+class ChangedFile(_message.Message):
+    """One changed file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Its path; of a renamed file the new one. Bytes that are no UTF-8 are replaced."""
+    status: _builtins.str
+    """`A` added, `M` modified, `D` removed, `R` renamed, `T` of another type: the letter of `git diff --name-status`."""
+    added: _builtins.int
+    """Added lines. Unset for a binary file."""
+    removed: _builtins.int
+    """Removed lines. Unset for a binary file."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        status: _builtins.str = ...,
+        added: _builtins.int | None = ...,
+        removed: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_added", b"_added", "_removed", b"_removed", "added", b"added", "removed", b"removed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_added", b"_added", "_removed", b"_removed", "added", b"added", "path", b"path", "removed", b"removed", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__added: _TypeAlias = _typing.Literal["added"]  # noqa: Y015
+    _WhichOneofArgType__added: _TypeAlias = _typing.Literal["_added", b"_added"]  # noqa: Y015
+    _WhichOneofReturnType__removed: _TypeAlias = _typing.Literal["removed"]  # noqa: Y015
+    _WhichOneofArgType__removed: _TypeAlias = _typing.Literal["_removed", b"_removed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__added) -> _WhichOneofReturnType__added | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__removed) -> _WhichOneofReturnType__removed | None: ...
+
+Global___ChangedFile: _TypeAlias = ChangedFile  # noqa: Y015
+
+@_typing.final
+class Landing(_message.Message):
+    """How an attempt's work came onto the target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ONTO_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """The branch."""
+    commit: _builtins.str
+    """The commit on it that holds the work. Equal to the tip that was found if there was nothing to land."""
+    onto: _builtins.str
+    """The tip of the target before. Empty if the work was found on the target already."""
+    found: _builtins.bool
+    """Whether an earlier attempt had landed the work, which was found by the trailers of its commit."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        commit: _builtins.str = ...,
+        onto: _builtins.str = ...,
+        found: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "found", b"found", "onto", b"onto", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Landing: _TypeAlias = Landing  # noqa: Y015
 
 @_typing.final
 class LateResult(_message.Message):
@@ -847,6 +1158,8 @@ class Outcome(_message.Message):
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     VALIDATION_WAIVED_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    LANDING_FIELD_NUMBER: _builtins.int
     kind: Global___OutcomeKind.ValueType
     """The kind of end."""
     failure_class: Global___FailureClass.ValueType
@@ -877,6 +1190,14 @@ class Outcome(_message.Message):
     def retry_after(self) -> _duration_pb2.Duration:
         """For `FAILED` with `PROVIDER_LIMITED`: how long the provider asked to wait. Unset means unknown."""
 
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """What the attempt did to the files. Set whenever it had a clone, also if it was killed."""
+
+    @_builtins.property
+    def landing(self) -> Global___Landing:
+        """How the work came onto the target. Only with `COMPLETED`. With `found`, the attempt needs no session."""
+
     def __init__(
         self,
         *,
@@ -889,10 +1210,12 @@ class Outcome(_message.Message):
         kill_receipt: _session_pb2.KillReceipt | None = ...,
         retry_after: _duration_pb2.Duration | None = ...,
         validation_waived: _builtins.bool = ...,
+        change: Global___Change | None = ...,
+        landing: Global___Landing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "kill_receipt", b"kill_receipt", "retry_after", b"retry_after", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "kill_receipt", b"kill_receipt", "landing", b"landing", "retry_after", b"retry_after", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "kind", b"kind", "retry_after", b"retry_after", "validation_waived", b"validation_waived", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "kind", b"kind", "landing", b"landing", "retry_after", b"retry_after", "validation_waived", b"validation_waived", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

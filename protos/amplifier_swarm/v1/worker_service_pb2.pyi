@@ -153,6 +153,9 @@ class ClaimTaskRequest(_message.Message):
     LEASE_IDS_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
     ALLOW_REHEARSAL_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
@@ -181,6 +184,14 @@ class ClaimTaskRequest(_message.Message):
     """Whether a worker with the runner `embedded`, which only rehearses, may join a swarm in which a
     session of another runner has run. Without it: `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`.
     """
+    repository: _builtins.str
+    """Names the repository that the worker clones: the URL of `--repo`, or the host and the folder of a local one. Empty
+    if the worker makes no clones. At most 4,096 characters.
+    """
+    target: _builtins.str
+    """The branch on which work lands, without `refs/heads/`. Empty if the worker makes no clones. At most 255 characters."""
+    workspace: _task_pb2.WorkspaceKind.ValueType
+    """The workspace that a task gets which asks for none."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Only tasks that ask for no label outside these are sent. At most 1,024, of up to 256 characters."""
@@ -207,10 +218,13 @@ class ClaimTaskRequest(_message.Message):
         lease_ids: _abc.Iterable[_builtins.str] | None = ...,
         opening: _builtins.int = ...,
         allow_rehearsal: _builtins.bool = ...,
+        repository: _builtins.str = ...,
+        target: _builtins.str = ...,
+        workspace: _task_pb2.WorkspaceKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "runner", b"runner", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "repository", b"repository", "runner", b"runner", "slots", b"slots", "target", b"target", "version", b"version", "worker", b"worker", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,6 +355,10 @@ class Claim(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     DEPENDENCY_RESULTS_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    FIRST_BASE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_HEAD_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FAILURE_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -355,6 +373,16 @@ class Claim(_message.Message):
     """The W3C Trace Context of the attempt, `00-TRACE-PARENT-01`: what the worker's own spans hang on. Empty if
     the server traces nothing.
     """
+    base: _builtins.str
+    """The commit of the last landing on the worker's target. It holds the work of every dependency, so the workspace must
+    start from it or a later one. Empty if nothing has landed.
+    """
+    first_base: _builtins.str
+    """The base of the first attempt in a clone. If an attempt of this task has landed unheard, its commit follows it."""
+    previous_head: _builtins.str
+    """The last commit of the attempt before. Empty if it left none."""
+    previous_failure: _task_pb2.FailureClass.ValueType
+    """Why the attempt before did not succeed."""
     @_builtins.property
     def task(self) -> _task_pb2.TaskDefinition:
         """What to do."""
@@ -382,10 +410,14 @@ class Claim(_message.Message):
         last_error: _builtins.str = ...,
         dependency_results: _abc.Iterable[Global___DependencyResult] | None = ...,
         traceparent: _builtins.str = ...,
+        base: _builtins.str = ...,
+        first_base: _builtins.str = ...,
+        previous_head: _builtins.str = ...,
+        previous_failure: _task_pb2.FailureClass.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "last_error", b"last_error", "lease_id", b"lease_id", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -885,3 +917,65 @@ class FinishResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishResult: _TypeAlias = FinishResult  # noqa: Y015
+
+@_typing.final
+class LandTaskRequest(_message.Message):
+    """Request message for WorkerService.LandTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """The worker."""
+    lease_id: _builtins.str
+    """The lease of the attempt whose work is to land."""
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_id", b"lease_id", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LandTaskRequest: _TypeAlias = LandTaskRequest  # noqa: Y015
+
+@_typing.final
+class LandTaskResponse(_message.Message):
+    """Response message for WorkerService.LandTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    granted: _builtins.bool
+    """The attempt may land now, and holds the right until its lease ends."""
+    position: _builtins.int
+    """How many attempts are before it. 0 if granted."""
+    tip: _builtins.str
+    """The commit of the last landing on the target, which the worker must have before it lands. Empty if none."""
+    @_builtins.property
+    def order(self) -> Global___Order:
+        """What to do instead, because the lease has ended or is ending."""
+
+    def __init__(
+        self,
+        *,
+        granted: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        tip: _builtins.str = ...,
+        order: Global___Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted", "order", b"order", "position", b"position", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LandTaskResponse: _TypeAlias = LandTaskResponse  # noqa: Y015

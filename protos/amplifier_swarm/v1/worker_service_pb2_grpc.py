@@ -84,6 +84,11 @@ class WorkerServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskResponse.FromString,
                 _registered_method=True)
+        self.LandTask = channel.unary_unary(
+                '/amplifier_swarm.v1.WorkerService/LandTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer(object):
@@ -182,6 +187,18 @@ class WorkerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LandTask(self, request, context):
+        """Asks for the right to land the work of an attempt on the target: one attempt at a time for each pair of repository
+        and target, first come, first served.
+
+        The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
+        in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
+        of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -209,6 +226,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.FinishTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskResponse.SerializeToString,
+            ),
+            'LandTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.LandTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -371,6 +393,33 @@ class WorkerService(object):
             '/amplifier_swarm.v1.WorkerService/FinishTask',
             amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_worker__service__pb2.FinishTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LandTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.WorkerService/LandTask',
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

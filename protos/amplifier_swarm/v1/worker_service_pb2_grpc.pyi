@@ -106,6 +106,14 @@ class WorkerServiceStub:
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
     which nothing may be said later than the outcome, is stored with it and before it.
     """
+    LandTask: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.LandTaskRequest, _worker_service_pb2.LandTaskResponse]
+    """Asks for the right to land the work of an attempt on the target: one attempt at a time for each pair of repository
+    and target, first come, first served.
+
+    The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
+    in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
+    of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+    """
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
@@ -184,6 +192,14 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
     and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
     which nothing may be said later than the outcome, is stored with it and before it.
+    """
+    LandTask: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.LandTaskRequest, _worker_service_pb2.LandTaskResponse]  # type: ignore[assignment]
+    """Asks for the right to land the work of an attempt on the target: one attempt at a time for each pair of repository
+    and target, first come, first served.
+
+    The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
+    in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
+    of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -290,6 +306,20 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         An outcome is durable when its result is `ACCEPTED` or `ARCHIVED`; until then the worker keeps it
         and sends it again. The same outcome sent twice gets the same answer twice. What comes with it, of
         which nothing may be said later than the outcome, is stored with it and before it.
+        """
+
+    @_abc_1.abstractmethod
+    def LandTask(
+        self,
+        request: _worker_service_pb2.LandTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_service_pb2.LandTaskResponse, _abc.Awaitable[_worker_service_pb2.LandTaskResponse]]:
+        """Asks for the right to land the work of an attempt on the target: one attempt at a time for each pair of repository
+        and target, first come, first served.
+
+        The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
+        in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
+        of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
