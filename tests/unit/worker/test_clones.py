@@ -68,7 +68,8 @@ async def test_a_task_lands_with_at_most_ten_gits(tmp_path: Path) -> None:
     published = await source.publish(clone.control, tip, combination.commit)
 
     assert published.result is PublishResult.DONE
-    assert len(runner.commands) <= 10, runner.commands
+    commands = [words[words.index("diff.autoRefreshIndex=false") + 1 :] for words in runner.commands]
+    assert len(commands) <= 10, commands
     assert git(root, "log", "--format=%s", "swarm/main") == "Title\nother\nfirst"
     assert git(root, "show", "swarm/main:one.txt") == "one\nmore"
     assert await source.find_landed("t1", "swarm-1", base, await source.fetch()) == combination.commit

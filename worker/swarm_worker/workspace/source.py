@@ -236,12 +236,12 @@ class SourceRepository:
             # The ref keeps the new objects from a `git gc --prune=now` of the user until the target has them.
             pin = f"{LANDING_REFS}{new}"
             await self._fetch_into(objects_from, new, pin)
+            if not checkout:
+                return await self._swap(old, new, pin)
             try:
-                return await (
-                    self._advance_checkout(checkout, new) if checkout else self._swap(old, new, pin)
-                )
+                return await self._advance_checkout(checkout, new)
             finally:
-                await self.git.run("update-ref", "--no-deref", "-d", pin)
+                await self._delete_ref(pin)
 
     async def _changed(self, objects_from: Path, old: str, new: str) -> bytes:
         """Returns the paths that a landing changes, whose new commit is only in the clone yet."""
