@@ -22,6 +22,7 @@ from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.start_throttle import StartThrottle
+from swarm_worker.execution.workspaces import SharedWorkspace
 from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.reporter import Reporter
@@ -103,6 +104,7 @@ def attempt_factory(
             mask=setup.mask,
             tracer=setup.tracer,
         )
-        return Attempt(context, config, assignment, stop, setup.templates)
+        workspace = SharedWorkspace(setup.project_root)
+        return Attempt(context, config, assignment, stop, workspace, setup.templates)
 
     return AttemptFactory(attempt, setup.mask)
