@@ -11,8 +11,9 @@ import grpc
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import PlannedTask, TaskKey
+from swarmd.domain.model import TaskKey
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
