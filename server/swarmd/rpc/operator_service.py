@@ -51,6 +51,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     ) -> pb.AddTasksResponse:
         plan: list[PlannedTask] = []
         clear, dry_run, size = False, False, 0
+        concurrency: dict[str, int] = {}
         # Converted message by message, so that a long plan does not block the event loop.
         async for message in request_iterator:
             size += message.ByteSize()
@@ -60,9 +61,11 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
                 )
             plan += map(definitions.read_planned, message.tasks)
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
+            concurrency.update(message.concurrency)
         try:
             write = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), preemptible=True)
+            write = partial(write, plan=plan, clear=clear, concurrency=concurrency)
+            added = await self._swarm.db.write(write, preemptible=True)
         except plans.DryRunDone as dry:
             added = dry.result
         return pb.AddTasksResponse(
