@@ -28,6 +28,13 @@ class LandingRight:
     order: StopOrder | None = None
 
 
+class Notes(Protocol):
+    """A log of an attempt."""
+
+    def note(self, text: str) -> None:
+        """Writes a line of the worker itself."""
+
+
 class SessionReporter(Protocol):
     """The requests and reports of an attempt's sessions."""
 

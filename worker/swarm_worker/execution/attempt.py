@@ -25,6 +25,7 @@ from swarm_worker.domain.model import (
     Verdict,
 )
 from swarm_worker.domain.names import session_id
+from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.checks import (
@@ -77,11 +78,9 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
-        refused = await self.workspace.open()
-        if refused is not None:
-            return await self.workspace.close(refused)
         self.context = replace(self.context, project_root=self.workspace.root)
-        return await self.workspace.close(await self._work())
+        ended = await self.workspace.open(self._run_checks) or await self._work()
+        return await self.workspace.close(ended)
 
     async def _work(self) -> Outcome:
         task = self.assignment.task
@@ -130,9 +129,7 @@ class Attempt:
         await self.workspace.discard_changes("the validator", log)
         return self._outcome_of_verdict(ended)
 
-    async def _run_checks(
-        self, commands: tuple[str, ...], log: SessionLog, *, since_s: float
-    ) -> ChecksResult:
+    async def _run_checks(self, commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
         """Runs the commands in the workspace; `since_s` is when the work began, in seconds since the epoch."""
         task = self.assignment.task
         if commands:

@@ -1,9 +1,10 @@
-"""The workspace of one attempt in a clone of its own: made at the target's tip, kept as commits, landed.
+"""The workspace of one attempt in a clone of its own: made at the target's tip, its work kept as commits, and landed.
 
-Invariants: a finished builder's commits are kept by a ref before anything else happens to them. The target changes only
-by compare-and-swap, from a tip on which the checks have run and on which the task has not landed.
+Invariant: a builder's commits are kept by a ref of the source before anything else happens to them.
 """
 
+import asyncio
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,24 +12,263 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     Change,
+    ChangedFile,
     Failure,
     FailureClass,
-    Finding,
     Landing,
     Outcome,
     OutcomeKind,
-    Verdict,
 )
-from swarm_worker.execution.clone_tools import CloneTools
-from swarm_worker.execution.session_output import SessionLog
+from swarm_worker.domain.names import session_id
+from swarm_worker.domain.ports import Notes
+from swarm_worker.domain.types import Role
+from swarm_worker.domain.workspaces import RetryFrom
+from swarm_worker.execution.checks import failed_checks, summary_of_checks
+from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.workspaces import CheckRunner
-from swarm_worker.workspace.clone import Clone
+from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
+from swarm_worker.workspace.landing import Message, carry_over
+from swarm_worker.workspace.ref_names import attempt_ref
+from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
+from swarm_worker.workspace.source import MissingCommit, SourceRepository
+from swarm_worker.workspace.work_change import read_change
 
 ERROR_CHARS: Final = 1_000
-# Failures after which the next attempt starts from the work of this one, unless the task says otherwise.
-WORK_STANDS: Final = ("validation_failed", "landing_conflict", "landing_failed", "no_verdict", "validator_failed")
+SHOWN_PATHS: Final = 5
+# After these, the next attempt goes on from the work of the one before, unless the task says otherwise.
+WORK_STANDS: Final = frozenset(
+    {
+        FailureClass.VALIDATION_FAILED,
+        FailureClass.NO_VERDICT,
+        FailureClass.VALIDATOR_FAILED,
+        FailureClass.BAD_CHECK,
+        FailureClass.BUILDER_BLOCKED,
+        FailureClass.LANDING_CONFLICT,
+        FailureClass.LANDING_FAILED,
+    }
+)
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """A log for what happens before the first session; its lines are written into that session's log."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@dataclass(slots=True)
+class CloneWorkspace:
+    """A private clone for one attempt; see `workspaces.Workspace`. Methods are called once, in the order there."""
+
+    # Its git ends with the attempt: by an order, or when the server is silent for too long.
+    source: SourceRepository
+    # Its git goes on after an order, since work is kept after a kill. It never changes the target.
+    keeper: SourceRepository
+    assignment: Assignment
+    swarm_id: str
+    folder: Path
+    stop: Stop
+    landing: LandingRun
+    session_push: bool
+    _buffer: _Buffer = field(default_factory=_Buffer)
+    _clone: Clone | None = None
+    _work: WorkSnapshot | None = None
+    _change: Change | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "work"
+
+    async def open(self, run_checks: CheckRunner) -> Outcome | None:
+        try:
+            tip = await self.source.fetch(self.assignment.base)
+            if landing := await self._landed_before(tip):
+                return Outcome(OutcomeKind.COMPLETED, landing=landing)
+            self._clone = await self._make(tip)
+        except MissingCommit as error:
+            return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
+        except (GitFailure, OSError) as error:
+            return self._failed(_bad_config(f"can't make the task's clone: {error}"))
+        return await self._set_up(run_checks)
+
+    async def keep_built(self, log: Notes) -> Failure | None:
+        for line in self._buffer.lines:
+            log.note(line)
+        try:
+            work, change = await self._keep(self.source, log)
+        except (GitFailure, OSError) as error:
+            return Failure(FailureClass.CRASHED, f"the builder's work could not be kept: {error}")
+        if not work.changed and self.assignment.task.must_change:
+            return Failure(
+                FailureClass.AGENT_ERROR, "the builder changed no file; say `changes: none` if it need not"
+            )
+        log.note(f"the work is {change.head[:12]}, kept as {change.ref}: {_summary(change)}")
+        return None
+
+    async def discard_changes(self, maker: str, log: Notes) -> None:
+        if self._clone is None or self._work is None:
+            return
+        try:
+            paths = await restore(self._clone, self._work.head)
+        except (GitFailure, OSError) as error:
+            log.note(f"what {maker} changed could not be thrown away: {error}")
+            return
+        if paths:
+            log.note(f"{maker} changed files, and the changes were thrown away: {_few(paths)}")
+
+    async def land(self, outcome: Outcome, log: Notes, run_checks: CheckRunner) -> Outcome:
+        if self._clone is None or self._work is None or not self.assignment.task.land:
+            return outcome
+        try:
+            return await self.landing.land(self._clone, self._work, outcome, log, run_checks)
+        except MissingCommit as error:
+            return self._failed(Failure(FailureClass.LANDING_FAILED, str(error)))
+        except (GitFailure, OSError) as error:
+            return self._failed(Failure(FailureClass.LANDING_FAILED, f"the work could not land: {error}"))
+
+    async def close(self, outcome: Outcome) -> Outcome:
+        if self._clone is None:
+            return outcome
+        if self._change is None and outcome.kind is not OutcomeKind.DECLINED:
+            try:
+                await self._keep(self.keeper, _Buffer())
+            except (GitFailure, OSError) as error:
+                outcome = _with_error(outcome, f"the work in {self.root} could not be kept: {error}")
+        if outcome.kind is OutcomeKind.COMPLETED or (self._work is not None and not self._work.changed):
+            await self._remove()
+        return replace(outcome, change=self._change)
+
+    async def _landed_before(self, tip: str) -> Landing | None:
+        """Returns the landing of an earlier attempt that the server did not hear of."""
+        if self.assignment.attempt == 1 or not self.assignment.first_base:
+            return None
+        since = self.assignment.first_base
+        commit = await self.source.find_landed(self.assignment.task.id, self.swarm_id, since, tip)
+        return Landing(self.source.target, commit, found=True) if commit else None
+
+    async def _make(self, tip: str) -> Clone:
+        if await asyncio.to_thread(
+            self.folder.exists
+        ):  # the rest of a worker that was killed, kept at its start
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+        made = await make_clone(self.source, self.folder, tip, session_push=self.session_push)
+        for remark in made.remarks:
+            self._buffer.note(f"clone: {remark}")
+        previous = self.assignment.previous_head
+        if previous and self._goes_on():
+            ref = attempt_ref(self.assignment.task.id, self.assignment.attempt - 1)
+            carried = await self.source.obtain(previous, ref) and await carry_over(made.clone, previous)
+            how = "is applied" if carried else f"does not apply; see {ref}"
+            self._buffer.note(f"the work of the attempt before {how}")
+        return made.clone
+
+    def _goes_on(self) -> bool:
+        wanted = self.assignment.task.retry_from
+        if wanted is None:
+            return self.assignment.previous_failure in WORK_STANDS
+        return wanted is RetryFrom.WORK
+
+    async def _set_up(self, run_checks: CheckRunner) -> Outcome | None:
+        """Runs the task's setup; returns an outcome if it fails or is stopped."""
+        commands = self.assignment.task.setup
+        if not commands:
+            return None
+        ran = await run_checks(commands, self._buffer, since_s=time.time())
+        if ran.stopped is not None:
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=ran.stopped)
+        if failed := failed_checks(ran.results):
+            tail = one_line(failed[0].output_tail[-ERROR_CHARS:], ERROR_CHARS)
+            summary = summary_of_checks(failed, total=len(commands))
+            return self._failed(_bad_config(f"the task's setup failed: {summary}; its last output: {tail}"))
+        return None
+
+    async def _keep(self, source: SourceRepository, log: Notes) -> tuple[WorkSnapshot, Change]:
+        """Commits what the session left, keeps it by a ref of the source, and describes it."""
+        assert self._clone is not None
+        clone = replace(self._clone, source=source)
+        task = self.assignment.task
+        work = await snapshot(clone, self._message(), self.trailers, known=task.keep)
+        for remark in work.remarks:
+            log.note(remark)
+        ref = ""
+        if work.changed:
+            kept = await source.keep(clone.control, work.head, attempt_ref(task.id, self.assignment.attempt))
+            ref = kept.ref
+            if kept.remark:
+                log.note(kept.remark)
+        self._work, self._change = work, Change(work.base, work.head, ref, ignored=work.ignored)
+        self._change = await _described(clone, self._change)
+        return work, self._change
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """The trailers of the attempt's commits, by which they are found again."""
+        return trailers(self.assignment, self.swarm_id)
+
+    def _message(self) -> str:
+        return self.assignment.task.name
+
+    def _failed(self, failure: Failure) -> Outcome:
+        if self.stop.order is not None:
+            return Outcome(OutcomeKind.STOPPED)
+        return Outcome(
+            OutcomeKind.FAILED, failure=replace(failure, error=one_line(failure.error, ERROR_CHARS))
+        )
+
+    async def _remove(self) -> None:
+        try:
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+            await self.keeper.unpin(self.folder.name)
+        except (GitFailure, OSError):
+            return  # the next collection of old workspaces removes it
+
+
+def trailers(assignment: Assignment, swarm_id: str) -> dict[str, str]:
+    """Returns the trailers of an attempt's commits."""
+    return {
+        "Swarm-Task": assignment.task.id,
+        "Swarm-Attempt": str(assignment.attempt),
+        "Swarm-Session": session_id(assignment, Role.BUILDER),
+        "Swarm-Id": swarm_id,
+    }
+
+
+def landing_message(assignment: Assignment, swarm_id: str) -> Message:
+    """Returns the message of a landing commit."""
+    return Message(assignment.task.name, trailers(assignment, swarm_id))
+
+
+async def _described(clone: Clone, change: Change) -> Change:
+    read = await read_change(clone, change.base, change.head)
+    files = tuple(ChangedFile(file.path, file.status, file.added, file.removed) for file in read.files)
+    return replace(change, files=files, file_count=read.file_count, patch=read.patch)
+
+
+def _bad_config(error: str) -> Failure:
+    return Failure(FailureClass.BAD_CONFIG, error)
+
+
+def _with_error(outcome: Outcome, error: str) -> Outcome:
+    failure = outcome.failure
+    if failure is None:
+        return outcome
+    return replace(outcome, failure=replace(failure, error=f"{failure.error}; {error}"))
+
+
+def _summary(change: Change) -> str:
+    added = sum(file.added or 0 for file in change.files)
+    removed = sum(file.removed or 0 for file in change.files)
+    return f"{change.file_count} file{'' if change.file_count == 1 else 's'}, +{added} −{removed}"
+
+
+def _few(paths: Sequence[str]) -> str:
+    more = len(paths) - SHOWN_PATHS
+    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")
