@@ -23,15 +23,17 @@ from swarm_worker.domain.model import (
     OutcomeKind,
 )
 from swarm_worker.domain.names import session_id
-from swarm_worker.domain.ports import Notes
+from swarm_worker.domain.ports import Notes, SessionReporter
 from swarm_worker.domain.types import Role
 from swarm_worker.domain.workspaces import RetryFrom
+from swarm_worker.execution.attempt_note import AttemptNote, write_note
 from swarm_worker.execution.checks import failed_checks, summary_of_checks
 from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.workspaces import CheckRunner
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
+from swarm_worker.workspace.keeping import carry_folders, record_end, remove_workspace
 from swarm_worker.workspace.landing import Message, carry_over
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
@@ -76,8 +78,12 @@ class CloneWorkspace:
     swarm_id: str
     folder: Path
     stop: Stop
-    landing: LandingRun
+    reporter: SessionReporter
+    # Where the folders of `keep:` come from; None if there is no such place.
+    carry_from: Path | None
     session_push: bool
+    # The names of clones in use, which no collection removes.
+    leased: set[str]
     _buffer: _Buffer = field(default_factory=_Buffer)
     _clone: Clone | None = None
     _work: WorkSnapshot | None = None
@@ -88,6 +94,7 @@ class CloneWorkspace:
         return self.folder / "work"
 
     async def open(self, run_checks: CheckRunner) -> Outcome | None:
+        self.leased.add(self.folder.name)
         try:
             tip = await self.source.fetch(self.assignment.base)
             if landing := await self._landed_before(tip):
@@ -128,13 +135,14 @@ class CloneWorkspace:
         if self._clone is None or self._work is None or not self.assignment.task.land:
             return outcome
         try:
-            return await self.landing.land(self._clone, self._work, outcome, log, run_checks)
+            return await self._landing_run().land(self._clone, self._work, outcome, log, run_checks)
         except MissingCommit as error:
             return self._failed(Failure(FailureClass.LANDING_FAILED, str(error)))
         except (GitFailure, OSError) as error:
             return self._failed(Failure(FailureClass.LANDING_FAILED, f"the work could not land: {error}"))
 
     async def close(self, outcome: Outcome) -> Outcome:
+        self.leased.discard(self.folder.name)
         if self._clone is None:
             return outcome
         if self._change is None and outcome.kind is not OutcomeKind.DECLINED:
@@ -142,9 +150,13 @@ class CloneWorkspace:
                 await self._keep(self.keeper, _Buffer())
             except (GitFailure, OSError) as error:
                 outcome = _with_error(outcome, f"the work in {self.root} could not be kept: {error}")
-        if outcome.kind is OutcomeKind.COMPLETED or (self._work is not None and not self._work.changed):
-            await self._remove()
+        if self._work is not None and (outcome.kind is OutcomeKind.COMPLETED or not self._work.changed):
+            await self._remove(self._clone, self._work)
         return replace(outcome, change=self._change)
+
+    def _landing_run(self) -> LandingRun:
+        message = Message(self.assignment.task.name, self._trailers)
+        return LandingRun(self.source, self.reporter, self.assignment, self.swarm_id, self.stop, message)
 
     async def _landed_before(self, tip: str) -> Landing | None:
         """Returns the landing of an earlier attempt that the server did not hear of."""
@@ -160,13 +172,19 @@ class CloneWorkspace:
         ):  # the rest of a worker that was killed, kept at its start
             await asyncio.to_thread(shutil.rmtree, self.folder)
         made = await make_clone(self.source, self.folder, tip, session_push=self.session_push)
-        for remark in made.remarks:
+        task, attempt = self.assignment.task, self.assignment.attempt
+        note = AttemptNote(task.id, attempt, task.name, self._trailers)
+        await asyncio.to_thread(write_note, self.folder, note)
+        carried = (
+            () if self.carry_from is None else await carry_folders(task.keep, self.carry_from, made.clone)
+        )
+        for remark in (*made.remarks, *carried):
             self._buffer.note(f"clone: {remark}")
         previous = self.assignment.previous_head
         if previous and self._goes_on():
             ref = attempt_ref(self.assignment.task.id, self.assignment.attempt - 1)
-            carried = await self.source.obtain(previous, ref) and await carry_over(made.clone, previous)
-            how = "is applied" if carried else f"does not apply; see {ref}"
+            applied = await self.source.obtain(previous, ref) and await carry_over(made.clone, previous)
+            how = "is applied" if applied else f"does not apply; see {ref}"
             self._buffer.note(f"the work of the attempt before {how}")
         return made.clone
 
@@ -195,7 +213,7 @@ class CloneWorkspace:
         assert self._clone is not None
         clone = replace(self._clone, source=source)
         task = self.assignment.task
-        work = await snapshot(clone, self._message(), self.trailers, known=task.keep)
+        work = await snapshot(clone, task.name, self._trailers, known=task.keep)
         for remark in work.remarks:
             log.note(remark)
         ref = ""
@@ -205,16 +223,19 @@ class CloneWorkspace:
             if kept.remark:
                 log.note(kept.remark)
         self._work, self._change = work, Change(work.base, work.head, ref, ignored=work.ignored)
+        await record_end(clone, work.head, landed=False)
         self._change = await _described(clone, self._change)
         return work, self._change
 
     @property
-    def trailers(self) -> dict[str, str]:
+    def _trailers(self) -> dict[str, str]:
         """The trailers of the attempt's commits, by which they are found again."""
-        return trailers(self.assignment, self.swarm_id)
-
-    def _message(self) -> str:
-        return self.assignment.task.name
+        return {
+            "Swarm-Task": self.assignment.task.id,
+            "Swarm-Attempt": str(self.assignment.attempt),
+            "Swarm-Session": session_id(self.assignment, Role.BUILDER),
+            "Swarm-Id": self.swarm_id,
+        }
 
     def _failed(self, failure: Failure) -> Outcome:
         if self.stop.order is not None:
@@ -223,27 +244,13 @@ class CloneWorkspace:
             OutcomeKind.FAILED, failure=replace(failure, error=one_line(failure.error, ERROR_CHARS))
         )
 
-    async def _remove(self) -> None:
+    async def _remove(self, clone: Clone, work: WorkSnapshot) -> None:
         try:
-            await asyncio.to_thread(shutil.rmtree, self.folder)
-            await self.keeper.unpin(self.folder.name)
+            await restore(clone, work.head)
+            await record_end(clone, work.head, landed=True)
+            await remove_workspace(self.keeper, self.folder)
         except (GitFailure, OSError):
             return  # the next collection of old workspaces removes it
-
-
-def trailers(assignment: Assignment, swarm_id: str) -> dict[str, str]:
-    """Returns the trailers of an attempt's commits."""
-    return {
-        "Swarm-Task": assignment.task.id,
-        "Swarm-Attempt": str(assignment.attempt),
-        "Swarm-Session": session_id(assignment, Role.BUILDER),
-        "Swarm-Id": swarm_id,
-    }
-
-
-def landing_message(assignment: Assignment, swarm_id: str) -> Message:
-    """Returns the message of a landing commit."""
-    return Message(assignment.task.name, trailers(assignment, swarm_id))
 
 
 async def _described(clone: Clone, change: Change) -> Change:

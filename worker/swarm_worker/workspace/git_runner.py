@@ -88,5 +88,10 @@ class GitCommands:
         if output.code < 0:
             why = f"was ended after at most {self.timeout_s:g} s"
         else:
-            why = f"failed: {_CREDENTIALS.sub('', explain(output.stderr))}"
+            why = f"failed: {failure_reason(output.stderr)}"
         return f"git {command} {why}"
+
+
+def failure_reason(stderr: str) -> str:
+    """Returns git's first error in one line, without the name and password of a URL."""
+    return _CREDENTIALS.sub("", explain(stderr))

@@ -6,12 +6,14 @@ only where the target itself is checked out, and only while it is clean.
 
 import asyncio
 import os
+from copy import copy
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from swarm_worker.workspace.checkout import UserCheckout
-from swarm_worker.workspace.git_runner import GitCommands, GitFailure, GitRunner
+from swarm_worker.workspace.git_runner import GitCommands, GitFailure, GitRunner, failure_reason
 from swarm_worker.workspace.git_safety import current_environment
 from swarm_worker.workspace.inspection import Inspection, choose_target, inspect_work_tree
 from swarm_worker.workspace.ref_names import LANDING_REFS, pin_ref
@@ -19,7 +21,7 @@ from swarm_worker.workspace.source_facts import SourceFacts, read_facts
 
 # An attempt's ref is taken by another commit only if two workers ran the same attempt.
 MAX_REFS_OF_AN_ATTEMPT: Final = 9
-_FETCH: Final = (
+FETCH: Final = (
     *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
     *("--no-auto-maintenance", "--no-write-commit-graph", "--upload-pack", "git-upload-pack"),
 )
@@ -58,6 +60,11 @@ class TargetState(NamedTuple):
     checkout: str = ""
 
 
+def attempt_refs(ref: str) -> tuple[str, ...]:
+    """Returns the refs that may keep an attempt's commit: its own, and further ones if other commits are there."""
+    return (ref, *(f"{ref}.{number}" for number in range(2, MAX_REFS_OF_AN_ATTEMPT + 1)))
+
+
 class SourceRepository:
     """A local repository. `target` is the branch on which work lands; empty means `swarm/BRANCH` after `inspect`."""
 
@@ -69,6 +76,24 @@ class SourceRepository:
         # Only one change of the refs at a time, so that slots of one worker do not meet each other's locks.
         self.lock = asyncio.Lock()
         self._facts: SourceFacts | None = None
+
+    def with_runner(self, runner: GitRunner) -> Self:
+        """Returns the same repository with another way to run git; both share one lock."""
+        other = copy(self)
+        other.runner = runner
+        other.git = replace(self.git, runner=runner)
+        return other
+
+    async def git_folder(self) -> str:
+        """Returns the path of the git folder, which all work trees of the repository share. Raises GitFailure."""
+        return await self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
+
+    async def uncommitted(self) -> tuple[str, ...]:
+        """Returns the files of the checkout that are not committed. Raises GitFailure."""
+        listed = await self.git.run(
+            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"
+        )
+        return tuple(entry[3:].decode(errors="replace") for entry in listed.stdout.split(b"\0")[:-1])
 
     @property
     def target_ref(self) -> str:
@@ -118,7 +143,7 @@ class SourceRepository:
         if not behind:
             return state.tip
         try:
-            await self.git.run("update-ref", "--no-deref", self.target_ref, head, state.tip)
+            await self._move_target(head, state)
         except GitFailure:
             # Another worker was faster, or the name is taken by a folder of branches.
             found = await self.target_state()
@@ -126,6 +151,9 @@ class SourceRepository:
                 raise
             return found.tip
         return head
+
+    async def _move_target(self, head: str, state: TargetState) -> None:
+        await self.git.run("update-ref", "--no-deref", self.target_ref, head, state.tip)
 
     async def target_state(self) -> TargetState:
         """Reads the target. Raises GitFailure."""
@@ -189,7 +217,7 @@ class SourceRepository:
                 await self.git.text("for-each-ref", "--format=%(objectname) %(refname)", ref, f"{ref}.*")
             ).split("\n")
             taken = {name: found for found, _, name in (line.partition(" ") for line in lines)}
-            for name in (ref, *(f"{ref}.{number}" for number in range(2, MAX_REFS_OF_AN_ATTEMPT + 1))):
+            for name in attempt_refs(ref):
                 if taken.get(name) == commit or await self._fetch_into(objects_from, commit, name):
                     return Kept(name)
         raise GitFailure(
@@ -198,9 +226,9 @@ class SourceRepository:
 
     async def _fetch_into(self, folder: Path, commit: str, ref: str) -> bool:
         """Returns False if the ref holds a commit that is not an ancestor, which stays."""
-        end = await self.git.run(*_FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
+        end = await self.git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
         if end.code and "non-fast-forward" not in end.stderr:
-            raise GitFailure(f"git fetch into {ref} failed: {end.stderr.strip()[:300]}")
+            raise GitFailure(f"git fetch into {ref} failed: {failure_reason(end.stderr)}")
         return end.code == 0
 
     async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
