@@ -278,4 +278,4 @@ def _summary(change: Change) -> str:
 
 def _few(paths: Sequence[str]) -> str:
     more = len(paths) - SHOWN_PATHS
-    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(sorted(paths)[:SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")
