@@ -18,7 +18,6 @@ from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
 from amplifier_swarm.program import check_threads
 from amplifier_swarm.standard_streams import print_line
-from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import PROGRAM, WorkerConfig
 from swarm_worker.domain.types import StopOrder
@@ -33,7 +32,7 @@ from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.retry import OutageLog
 from swarm_worker.shutdown import Shutdown
-from swarm_worker.startup import WorkerContext, fit_slots, started, wants_clones
+from swarm_worker.startup import WorkerContext, fit_slots, open_clones, started
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
@@ -110,7 +109,7 @@ class Worker:
             ProgramExit: The server will never accept this worker.
         """
         await self._supervisor.kill_leftovers()
-        self._clones = await self._open_clones()
+        self._clones = await open_clones(self._config, self._context, self._supervisor)
         self._slots.resume()
         self._watch.check()
         loops = list(self._start_loops())
@@ -242,14 +241,6 @@ class Worker:
             )
         return self._factory
 
-    async def _open_clones(self) -> "Clones | None":
-        if not wants_clones(self._config, self._context.project_root):
-            return None
-        # Performance: a worker without clones does not hold these modules in memory (docs/performance.md).
-        from swarm_worker.execution.clones import open_clones  # noqa: PLC0415  # see above
-
-        return await open_clones(self._config, self._context, self._supervisor)
-
     def _claim_request(self) -> wire.ClaimTaskRequest:
         return wire.ClaimTaskRequest(
             worker=self._identity.name,
@@ -265,11 +256,7 @@ class Worker:
             lease_ids=self._leases.ids,
             opening=next(self._stream_seq),
             allow_rehearsal=self._config.allow_rehearsal,
-            repository="" if self._clones is None else self._clones.repository,
-            target="" if self._clones is None else self._clones.source.target,
-            workspace=task_pb2.WORKSPACE_KIND_SHARED
-            if self._clones is None
-            else task_pb2.WORKSPACE_KIND_CLONE,
+            **({} if self._clones is None else self._clones.registration),
         )
 
 

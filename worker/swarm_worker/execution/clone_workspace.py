@@ -159,8 +159,11 @@ class CloneWorkspace:
         return LandingRun(self.source, self.reporter, self.assignment, self.swarm_id, self.stop, message)
 
     async def _landed_before(self, tip: str) -> Landing | None:
-        """Returns the landing of an earlier attempt that the server did not hear of."""
-        if self.assignment.attempt == 1 or not self.assignment.first_base:
+        """Returns the landing of an earlier attempt that the server did not hear of.
+
+        After a restore of the database, epoch 2 and later, there may be attempts that the server has forgotten.
+        """
+        if self.assignment.attempt == 1 and self.assignment.epoch == 1:
             return None
         since = self.assignment.first_base
         commit = await self.source.find_landed(self.assignment.task.id, self.swarm_id, since, tip)

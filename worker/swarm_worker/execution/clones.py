@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.host import host_name
+from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.vocabulary import WorkspaceName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
@@ -47,6 +48,14 @@ DAY_S: Final = 86_400.0
 _log = structlog.get_logger()
 
 
+class Registration(TypedDict):
+    """The part of a request for claims that says of what the worker makes clones."""
+
+    repository: str
+    target: str
+    workspace: task_pb2.WorkspaceKind.ValueType
+
+
 @dataclass(slots=True)
 class Clones:
     """The clones of one worker."""
@@ -61,6 +70,15 @@ class Clones:
     session_push: bool
     guards: "GitGuards"
     leased: set[str] = field(default_factory=set)
+
+    @property
+    def registration(self) -> Registration:
+        """The fields of the request for claims that the server needs for clones and landings."""
+        return Registration(
+            repository=self.repository,
+            target=self.source.target,
+            workspace=task_pb2.WORKSPACE_KIND_CLONE,
+        )
 
     def workspace(
         self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
