@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -24,12 +24,9 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.supervision.orphans import ProcessSupervisor, require_proc
+from swarm_worker.supervision.orphans import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 from swarm_worker.workspace.repository import has_repository
-
-if TYPE_CHECKING:
-    from swarm_worker.execution.clones import Clones
 
 # Measured: 10 a slot while sessions, checks and git run, 16 without any. The rest is a margin.
 DESCRIPTORS_PER_SLOT: Final = 14
@@ -106,22 +103,6 @@ def wants_clones(config: WorkerConfig, project_root: Path) -> bool:
     if config.repo or config.workspace == WorkspaceName.CLONE:
         return True
     return config.workspace == WorkspaceName.AUTO and has_repository(project_root)
-
-
-async def open_clones(
-    config: WorkerConfig, context: WorkerContext, supervisor: ProcessSupervisor
-) -> "Clones | None":
-    """Returns the clones of a worker, None if its sessions work in the project root.
-
-    Raises:
-        ProgramExit: Clones were asked for and can't be made.
-    """
-    if not wants_clones(config, context.project_root):
-        return None
-    # Performance: a worker without clones does not hold these modules in memory (docs/performance.md).
-    from swarm_worker.execution import clones  # noqa: PLC0415  # see above
-
-    return await clones.open_clones(config, context, supervisor)
 
 
 def fit_slots(slots: int) -> int:

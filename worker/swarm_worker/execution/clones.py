@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.host import host_name
 from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.vocabulary import WorkspaceName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
@@ -48,14 +49,6 @@ DAY_S: Final = 86_400.0
 _log = structlog.get_logger()
 
 
-class Registration(TypedDict):
-    """The part of a request for claims that says of what the worker makes clones."""
-
-    repository: str
-    target: str
-    workspace: task_pb2.WorkspaceKind.ValueType
-
-
 @dataclass(slots=True)
 class Clones:
     """The clones of one worker."""
@@ -71,14 +64,11 @@ class Clones:
     guards: "GitGuards"
     leased: set[str] = field(default_factory=set)
 
-    @property
-    def registration(self) -> Registration:
-        """The fields of the request for claims that the server needs for clones and landings."""
-        return Registration(
-            repository=self.repository,
-            target=self.source.target,
-            workspace=task_pb2.WORKSPACE_KIND_CLONE,
-        )
+    def register(self, request: wire.ClaimTaskRequest) -> None:
+        """Adds what the server needs to know for clones and landings."""
+        request.repository = self.repository
+        request.target = self.source.target
+        request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
         self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
