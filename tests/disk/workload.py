@@ -16,8 +16,9 @@ from disk.vfs import Disk
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
-from swarmd.domain.model import Claim, Usage
+from swarmd.domain.model import Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.swarm import EnginePolicy, Swarm

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from support.clock import FakeClock, FakeEntropy
+from swarmd.domain.claim import Claim
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
-    Claim,
     FailureClass,
     Order,
     Outcome,
     OutcomeKind,
-    PlannedTask,
     SessionRole,
     Task,
-    TaskDefinition,
     TaskId,
     WorkerIdentity,
     WorkerName,

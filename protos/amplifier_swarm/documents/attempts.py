@@ -17,10 +17,14 @@ from amplifier_swarm.v1.task_pb2 import (
     AttemptOutcome,
     DependencyFailurePolicy,
     DisconnectPolicy,
+    ExpectedChanges,
     FailureClass,
+    LandingStyle,
     LateResult,
     OutcomeKind,
+    RetryFrom,
     TaskDefinition,
+    WorkspaceKind,
 )
 
 
@@ -54,6 +58,22 @@ def _definition(definition: TaskDefinition) -> Document:
         "stall_timeout": words.seconds_of(definition, "stall_timeout"),
         "check_timeout": words.seconds_of(definition, "check_timeout"),
         "labels": dict(sorted(definition.labels.items())),
+        "exclusive": list(definition.exclusive),
+        "artifacts": list(definition.artifacts),
+        **_workspace(definition),
+    }
+
+
+def _workspace(definition: TaskDefinition) -> Document:
+    return {
+        "workspace": words.word(WorkspaceKind, definition.workspace),
+        "setup": list(definition.setup),
+        "keep": list(definition.keep),
+        "land": definition.land if definition.HasField("land") else None,
+        "landing": words.word(LandingStyle, definition.landing),
+        "landing_checks": list(definition.landing_checks),
+        "changes": words.word(ExpectedChanges, definition.changes),
+        "retry_from": words.word(RetryFrom, definition.retry_from),
     }
 
 

@@ -151,7 +151,7 @@ class AddTasksRequest(_message.Message):
     @_builtins.property
     def concurrency(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How many tasks at once may have the use of a name of `TaskDefinition.exclusive`, from 1 to 1,024. A name that is not
-        here keeps its number; a new one has 1. At most 1,024.
+        here keeps its number, or loses it with `clear`; a name without a number has 1. At most 1,024.
         """
 
     def __init__(
@@ -296,19 +296,47 @@ class ExportTasksResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ConcurrencyEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASKS_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedTask]:
         """The next tasks."""
+
+    @_builtins.property
+    def concurrency(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many tasks at once may have the use of a name of `TaskDefinition.exclusive`: each number that was set. Only in
+        the first message.
+        """
 
     def __init__(
         self,
         *,
         tasks: _abc.Iterable[Global___PlannedTask] | None = ...,
+        concurrency: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency", b"concurrency", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

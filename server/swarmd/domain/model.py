@@ -1,13 +1,15 @@
 """The values that the layers pass to each other. Invariant: a value never changes in place."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.rehearsal import Rehearsal
 
+# The ids of tasks and the names of workers and of exclusive things.
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TaskId = NewType("TaskId", str)
 WorkerName = NewType("WorkerName", str)
 LeaseId = NewType("LeaseId", str)
@@ -113,44 +115,6 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskDefinition:
-    """The definition of a task by its author. None means that the author gave no value."""
-
-    task_id: TaskId
-    name: str = ""
-    phase: str = ""
-    type: str = ""
-    priority: int | None = None
-    estimated_hours: float | None = None
-    description: str = ""
-    acceptance_criteria: Sequence[str] = ()
-    files: Sequence[str] = ()
-    design_docs: Sequence[str] = ()
-    dependencies: Sequence[TaskId] = ()
-    max_retries: int | None = None
-    on_dependency_failure: DependencyFailurePolicy | None = None
-    validate: bool | None = None
-    builder_agent: str = ""
-    validator_agent: str = ""
-    builder_timeout_s: float | None = None
-    validator_timeout_s: float | None = None
-    stall_timeout_s: float | None = None
-    check_timeout_s: float | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    checks: Sequence[str] = ()
-    rehearsal: Rehearsal | None = None
-    on_disconnect: DisconnectPolicy | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTask:
-    """A task as a file holds it."""
-
-    definition: TaskDefinition
-    status: TaskStatus
-
-
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 
@@ -212,15 +176,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class DependencyResult:
-    """The result of a dependency; the report is its worker's, as JSON."""
-
-    task_id: TaskId
-    name: str
-    report: str
-
-
-@dataclass(frozen=True, slots=True)
 class PausedRunner:
     """A runner that may start no sessions: at one worker, or everywhere if `worker` is empty."""
 
@@ -228,20 +183,6 @@ class PausedRunner:
     worker: str
     cause: str
     paused_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A task together with the right to work on it."""
-
-    definition: TaskDefinition
-    lease_id: LeaseId
-    number: int
-    epoch: int
-    # The report of the previous attempt, as JSON; None if it left none.
-    previous_report: str | None
-    last_error: str
-    dependency_results: Sequence[DependencyResult] = ()
 
 
 # The report of an outcome without one.

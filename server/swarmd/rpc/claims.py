@@ -5,7 +5,7 @@ from typing import Final
 
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
-from swarmd.domain.model import Claim, DependencyResult
+from swarmd.domain.claim import Claim, DependencyResult
 from swarmd.wire import definitions, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import SessionNotFound, StorageFull
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import PlannedTask
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm

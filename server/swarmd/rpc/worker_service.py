@@ -9,9 +9,9 @@ import grpc
 from amplifier_swarm import __version__
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
-from swarmd.domain.plan import ID_PATTERN
+from swarmd.domain.model import ID_PATTERN, Order, WorkerIdentity, WorkerName
 from swarmd.domain.traces import trace_of
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import FinishBatch, SessionProgress

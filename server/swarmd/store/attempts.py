@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from swarmd.domain.claim import DependencyResult
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     NO_REPORT,
     AttemptKey,
     AttemptOutcome,
-    DependencyResult,
     FailureClass,
     Lease,
     Outcome,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import SwarmMode, Task, TaskDefinition, TaskKey
+from swarmd.domain.model import SwarmMode, Task, TaskKey
 
 
 @dataclass(frozen=True, slots=True)

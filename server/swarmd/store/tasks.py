@@ -4,16 +4,15 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_PRIORITY,
     DependencyFailurePolicy,
     FailureClass,
-    PlannedTask,
     SwarmMode,
     Task,
-    TaskDefinition,
     TaskKey,
 )
 from swarmd.store import definition_json

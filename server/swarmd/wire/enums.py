@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import (
     task_pb2,
     worker_service_pb2,
 )
-from swarmd.domain import model
+from swarmd.domain import model, workspaces
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import ReasonKind
@@ -58,6 +58,10 @@ POLICY: Final = EnumMap(
     model.DependencyFailurePolicy, task_pb2.DependencyFailurePolicy, "DEPENDENCY_FAILURE_POLICY"
 )
 DISCONNECT_POLICY: Final = EnumMap(model.DisconnectPolicy, task_pb2.DisconnectPolicy, "DISCONNECT_POLICY")
+WORKSPACE: Final = EnumMap(workspaces.WorkspaceKind, task_pb2.WorkspaceKind, "WORKSPACE_KIND")
+LANDING_STYLE: Final = EnumMap(workspaces.LandingStyle, task_pb2.LandingStyle, "LANDING_STYLE")
+CHANGES: Final = EnumMap(workspaces.ExpectedChanges, task_pb2.ExpectedChanges, "EXPECTED_CHANGES")
+RETRY_FROM: Final = EnumMap(workspaces.RetryFrom, task_pb2.RetryFrom, "RETRY_FROM")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
-from swarmd.domain.model import Claim, SessionRole
+from swarmd.domain.claim import Claim
+from swarmd.domain.model import SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.store.deferred_writes import BATCH_SIZES, DEFERRABLE
 from swarmd.store.queries import QUERIES, batch

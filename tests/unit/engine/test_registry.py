@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support.clock import FakeClock
 from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, task
-from swarmd.domain.model import Claim
+from swarmd.domain.claim import Claim
 from swarmd.engine.reports import overview
 from swarmd.engine.workers.reaper import FORGET_EVERY_S
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
-from swarmd.domain.model import Claim, SessionRole, Usage
+from swarmd.domain.claim import Claim
+from swarmd.domain.model import SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.tasks import retries
 from swarmd.store import deferred_writes

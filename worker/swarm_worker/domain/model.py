@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from swarm_worker.domain.types import LeaseId, Role, SessionId
+from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -73,6 +74,18 @@ class Task:
     check_timeout_s: float | None = None
     # True if the task's sessions keep running while the server is unreachable.
     keep_on_disconnect: bool = False
+    # None means as the worker is set.
+    workspace: WorkspaceKind | None = None
+    setup: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    land: bool = True
+    landing: LandingStyle = LandingStyle.SQUASH
+    landing_checks: tuple[str, ...] = ()
+    # False if the task may leave every file as it is.
+    must_change: bool = True
+    # None means as the end of the attempt before suggests.
+    retry_from: RetryFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)

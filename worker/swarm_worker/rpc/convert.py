@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
-from swarm_worker.domain import model, types
+from swarm_worker.domain import model, types, workspaces
 from swarm_worker.rpc.orders import seconds
 
 ISSUE_CHARS: Final = 4_000
@@ -31,6 +31,15 @@ _ROLES: Final = {
     types.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
 }
 _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
+_WORKSPACES: Final = {
+    task_pb2.WorkspaceKind.Value(f"WORKSPACE_KIND_{kind.name}"): kind for kind in workspaces.WorkspaceKind
+}
+_LANDINGS: Final = {
+    task_pb2.LandingStyle.Value(f"LANDING_STYLE_{style.name}"): style for style in workspaces.LandingStyle
+}
+_STARTS: Final = {
+    task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
+}
 
 
 def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
@@ -85,6 +94,15 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         stall_timeout_s=_limit(task, "stall_timeout"),
         check_timeout_s=_limit(task, "check_timeout"),
         keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
+        workspace=_WORKSPACES.get(task.workspace),
+        setup=tuple(task.setup),
+        keep=tuple(task.keep),
+        artifacts=tuple(task.artifacts),
+        land=task.land if task.HasField("land") else True,
+        landing=_LANDINGS.get(task.landing, workspaces.LandingStyle.SQUASH),
+        landing_checks=tuple(task.landing_checks),
+        must_change=task.changes != task_pb2.EXPECTED_CHANGES_NONE,
+        retry_from=_STARTS.get(task.retry_from),
     )
 
 

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 
+from swarmd.domain.claim import Claim
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
+from swarmd.domain.model import AttemptKey, Lease, SwarmMode, Task, WorkerName
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
-from swarmd.domain.model import SwarmMode, Task, TaskDefinition
+from swarmd.domain.model import SwarmMode, Task
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.store import attempts, swarm, tasks

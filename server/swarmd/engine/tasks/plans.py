@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NoReturn
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
-from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
+from swarmd.domain.model import DependencyFailurePolicy, TaskId, TaskKey
 from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
 from swarmd.store import definition_json, events, swarm, tasks

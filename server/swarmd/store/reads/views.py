@@ -4,16 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import (
-    AttemptOutcome,
-    FailureClass,
-    OutcomeKind,
-    SessionRole,
-    TaskDefinition,
-    TaskKey,
-    Usage,
-)
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
 from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Row
 

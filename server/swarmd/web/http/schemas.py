@@ -15,6 +15,7 @@ from swarmd.domain.model import (
     SessionRole,
     SwarmMode,
 )
+from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 from swarmd.engine.reports.explain import ReasonKind
 from swarmd.engine.reports.overview import WorkerStatus
 from swarmd.store.events import EventKind
@@ -150,7 +151,10 @@ SCHEMAS["TaskDetail"] = _extended(
     on_dependency_failure=_enum(DependencyFailurePolicy), on_disconnect=_enum(DisconnectPolicy),
     validate=_or_null(FLAG), builder_agent=_NULL_TEXT, validator_agent=_NULL_TEXT,
     builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), stall_timeout=_or_null(NUMBER),
-    check_timeout=_or_null(NUMBER), labels=LABELS,
+    check_timeout=_or_null(NUMBER), labels=LABELS, exclusive=TEXTS, artifacts=TEXTS,
+    workspace=_or_null(_enum(WorkspaceKind)), setup=TEXTS, keep=TEXTS, land=_or_null(FLAG),
+    landing=_or_null(_enum(LandingStyle)), landing_checks=TEXTS, changes=_or_null(_enum(ExpectedChanges)),
+    retry_from=_or_null(_enum(RetryFrom)),
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
 )  # fmt: skip
 SCHEMAS.update({

@@ -1,0 +1,44 @@
+"""Exclusive names: things of which only so many tasks at a time may have the use."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from swarmd.domain.errors import FieldFault
+from swarmd.domain.model import ID_PATTERN
+from swarmd.domain.paths import quoted
+
+MAX_NAMES_OF_TASK: Final = 64
+MAX_CAPACITY: Final = 1_024
+MAX_CAPACITIES: Final = 1_024
+
+
+def name_problem(text: str) -> str | None:
+    """Returns why the text can't be an exclusive name, with the remedy; None if it can."""
+    if ID_PATTERN.fullmatch(text):
+        return None
+    return (
+        f"{quoted(text)} may contain only letters, digits, . _ - (max 128), starting with a letter or digit"
+    )
+
+
+def concurrency_faults(concurrency: Mapping[str, int]) -> Iterator[FieldFault]:
+    """Yields the faults of the numbers of tasks that may share a name."""
+    if len(concurrency) > MAX_CAPACITIES:
+        yield FieldFault("concurrency", f"has {len(concurrency)} names; at most {MAX_CAPACITIES}")
+        return
+    for name, capacity in concurrency.items():
+        if (problem := name_problem(name)) is not None:
+            yield FieldFault("concurrency", f"the name {problem}")
+        elif not 1 <= capacity <= MAX_CAPACITY:
+            yield FieldFault(
+                f"concurrency.{name}", f"must be an integer from 1 to {MAX_CAPACITY}, got {capacity}"
+            )
+
+
+def unused_names(concurrency: Mapping[str, int], used: Collection[str]) -> Iterator[FieldFault]:
+    """Yields a warning for each name with a number that no task uses."""
+    for name in concurrency:
+        if name not in used:
+            yield FieldFault(
+                f"concurrency.{name}", "is not in the `exclusive` of any task; check its spelling"
+            )
