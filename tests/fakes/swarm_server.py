@@ -123,6 +123,12 @@ class FakeSwarm(WorkerServiceServicer):
         result = wire.FinishResult(disposition=self.disposition)
         return wire.FinishTaskResponse(results=[result] * len(request.finished))
 
+    async def LandTask(  # noqa: N802  # the wire's name
+        self, request: wire.LandTaskRequest, context: Context
+    ) -> wire.LandTaskResponse:
+        await self._check("LandTask", context)
+        return wire.LandTaskResponse(granted=True)
+
     def _report(self, sessions: Iterable[wire.SessionProgress]) -> None:
         for session in sessions:
             self.entries.setdefault(session.session_id, []).extend(session.entries)

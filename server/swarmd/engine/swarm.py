@@ -25,6 +25,7 @@ from swarmd.domain.model import (
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
 from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
 from swarmd.engine.auth.logins import Logins
@@ -102,7 +103,8 @@ class Swarm:
             backoff=policy.backoff,
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
-        self.kills = Kills(self.live, self.dispatcher)
+        self.kills = Kills(self.live, self.dispatcher, self.wakeups)
+        self.landings = Landings(db, self.wakeups, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -234,6 +234,7 @@ def save(tx: Tx, task: Task) -> None:
         attempt=task.attempt,
         failures=task.failures,
         losses=task.losses,
+        landing_failures=task.landing_failures,
         last_error=task.last_error,
         failure_class=task.failure_class,
         cause=task.cause,
@@ -276,11 +277,11 @@ def _columns_of(definition: TaskDefinition) -> dict[str, str | int | float | Non
 def from_row(row: Row) -> Task:
     """Returns the task of a row that begins with the `task_columns` of queries.sql."""
     (
-        key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-        failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
+        key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
+        last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
-        losses, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us, completed_us,
-        ready_us,
+        losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
+        completed_us, ready_us,
     )  # fmt: skip

@@ -6,7 +6,6 @@ from typing import Final
 from model.checker import Machine
 from model.landing.server import server_steps
 from model.landing.state import (
-    PERSON,
     LandingBounds,
     LandingRules,
     LandingState,
@@ -42,19 +41,24 @@ def _check_state(state: LandingState, bounds: LandingBounds) -> None:
         if commit.checked != place - 1:
             raise Violation(f"L3: the checks of commit {place} did not run on the tip before it")
     for index, task in enumerate(state.ledger.tasks):
-        if sum(commit.task == index for commit in state.branch) > 1:
-            raise Violation(f"L2: task {index} has landed twice")
-        place = place_of(state, index, after=0, until=len(state.branch))
-        if task.status is TaskStatus.COMPLETED and not place:
-            raise Violation(f"L4: task {index} is completed, and has not landed")
-        # Neither a restored past nor a landing without a lease has an order. Workers fetch the branch itself.
-        ordered = not (bounds.restores or bounds.zombies)
-        if task.status is TaskStatus.COMPLETED and place > state.ledger.tip and ordered:
-            raise Violation(f"L6: a dependent of task {index} would start without its work")
+        _check_task(state, index, task.status, bounds)
     for worker in state.workers:
-        if worker.phase is WorkPhase.BUILDING and worker.lease is not None:
-            if place_of(state, worker.lease.task, after=0, until=worker.base):
-                raise Violation(f"L5: task {worker.lease.task} has landed, and is built again")
+        if worker.lease is None or worker.phase is not WorkPhase.BUILDING:
+            continue
+        if place_of(state, worker.lease.task, after=0, until=worker.base):
+            raise Violation(f"L5: task {worker.lease.task} has landed, and is built again")
+
+
+def _check_task(state: LandingState, index: int, status: TaskStatus, bounds: LandingBounds) -> None:
+    if sum(commit.task == index for commit in state.branch) > 1:
+        raise Violation(f"L2: task {index} has landed twice")
+    place = place_of(state, index, after=0, until=len(state.branch))
+    if status is TaskStatus.COMPLETED and not place:
+        raise Violation(f"L4: task {index} is completed, and has not landed")
+    # Neither a restored past nor a landing without a lease has an order. Workers fetch the branch itself.
+    ordered = not (bounds.restores or bounds.zombies)
+    if status is TaskStatus.COMPLETED and place > state.ledger.tip and ordered:
+        raise Violation(f"L6: a dependent of task {index} would start without its work")
 
 
 def _check_step(before: LandingState, after: LandingState, bounds: LandingBounds) -> None:

@@ -88,9 +88,7 @@ def _must_look(lease: LandingLease, rules: LandingRules) -> bool:
 
 def ended(ledger: Ledger, attempt: LandingAttempt, how: AttemptOutcome, transition: Transition) -> Ledger:
     """Ends an attempt, and changes its task accordingly."""
-    return moved(
-        with_attempt(ledger, attempt, attempt._replace(outcome=how)), attempt.lease.task, transition
-    )
+    return moved(with_attempt(ledger, attempt, attempt._replace(outcome=how)), attempt.lease.task, transition)
 
 
 def lost(ledger: Ledger, attempt: LandingAttempt, bounds: LandingBounds) -> Ledger:
@@ -139,13 +137,16 @@ def _finish(ledger: Ledger, message: Finish, bounds: LandingBounds, rules: Landi
         return _completed(ledger, attempt, message, Transition.COMPLETE, rules)
     if task.status is TaskStatus.CLAIMED:
         return ended(ledger, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
-    if message.conflict:
-        index = message.lease.task
-        ledger = with_task(ledger, index, lambda found: found._replace(conflicts=found.conflicts + 1))
-        again = ledger.tasks[index].conflicts <= bounds.conflicts
-        transition = Transition.RETRY if again else Transition.GIVE_UP
-        return ended(ledger, attempt, AttemptOutcome.FAILED, transition)
-    return _unlucky(ledger, attempt, AttemptOutcome.FAILED, bounds)
+    return _failed(ledger, attempt, message, bounds)
+
+
+def _failed(ledger: Ledger, attempt: LandingAttempt, message: Finish, bounds: LandingBounds) -> Ledger:
+    if not message.conflict:
+        return _unlucky(ledger, attempt, AttemptOutcome.FAILED, bounds)
+    index = message.lease.task
+    ledger = with_task(ledger, index, lambda found: found._replace(conflicts=found.conflicts + 1))
+    again = ledger.tasks[index].conflicts <= bounds.conflicts
+    return ended(ledger, attempt, AttemptOutcome.FAILED, Transition.RETRY if again else Transition.GIVE_UP)
 
 
 def _late(ledger: Ledger, attempt: LandingAttempt, message: Finish, rules: LandingRules) -> Ledger:
@@ -154,7 +155,9 @@ def _late(ledger: Ledger, attempt: LandingAttempt, message: Finish, rules: Landi
     if message.kind is not OutcomeKind.COMPLETED or attempt.outcome is not AttemptOutcome.LOST:
         return ledger
     newer = [
-        a for a in ledger.attempts if a.lease.task == message.lease.task and a.lease.number > message.lease.number
+        a
+        for a in ledger.attempts
+        if a.lease.task == message.lease.task and a.lease.number > message.lease.number
     ]
     free = all(a.outcome in (None, AttemptOutcome.RELEASED) for a in newer)
     if task.status not in _WAITS or not task.failures or not free:

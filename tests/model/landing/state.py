@@ -51,7 +51,9 @@ class LandingRules:
     checks_again: bool = True  # a tip that has moved is combined and checked again
     looks_before_session: bool = True  # an attempt that follows another one looks for its landing first
     looks_after_restore: bool = True  # so does the first attempt in a restored database
-    restore_forgets_tips: bool = True  # which looks at the whole branch: no tip of that database is old enough
+    restore_forgets_tips: bool = (
+        True  # which looks at the whole branch: no tip of that database is old enough
+    )
     looks_before_landing: bool = True  # and each attempt looks again before it lands
     landing_is_proof: bool = True  # without a landing, a task of which one is demanded is not completed
     lease_before_landing: bool = True  # a worker that may not run sessions does not land
@@ -225,7 +227,9 @@ def find_attempt(ledger: Ledger, lease: LandingLease, worker: int) -> LandingAtt
 
 def holder(ledger: Ledger, rules: LandingRules) -> LandingAttempt | None:
     """Returns the attempt that has the right to land: of those that have asked and not ended, the first."""
-    asked = [a for a in ledger.attempts if a.place and (a.outcome is None or not rules.right_ends_with_attempt)]
+    asked = [
+        a for a in ledger.attempts if a.place and (a.outcome is None or not rules.right_ends_with_attempt)
+    ]
     return min(asked, key=lambda attempt: attempt.place, default=None)
 
 

@@ -64,7 +64,9 @@ def _silenced(state: LandingState, index: int, worker: LandingWorker, rules: Lan
     """Ends what the worker does: it was cut off from the server for too long."""
     if worker.lease is None or not rules.lease_before_landing:
         return with_agent(state, index, worker._replace(fence=False))
-    return _ended(state, index, worker._replace(fence=False), Finish(worker.lease, index, OutcomeKind.STOPPED))
+    return _ended(
+        state, index, worker._replace(fence=False), Finish(worker.lease, index, OutcomeKind.STOPPED)
+    )
 
 
 def _hears_order(state: LandingState, index: int, worker: LandingWorker) -> Iterator[LandingStep]:
@@ -87,7 +89,9 @@ def _completed(
     state: LandingState, index: int, worker: LandingWorker, place: int, *, found: bool
 ) -> LandingState:
     assert worker.lease is not None
-    return _ended(state, index, worker, Finish(worker.lease, index, OutcomeKind.COMPLETED, place, found=found))
+    return _ended(
+        state, index, worker, Finish(worker.lease, index, OutcomeKind.COMPLETED, place, found=found)
+    )
 
 
 def _steps(

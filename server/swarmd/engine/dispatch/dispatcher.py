@@ -7,21 +7,26 @@ backoff that is over. So nothing polls, and the claim of a dependent shares the 
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Final
 
-from swarmd.domain.claim import Claim
+from swarmd.domain.claim import Claim, CloneStart
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import AttemptKey, Lease, SwarmMode, Task, WorkerName
+from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
+from swarmd.domain.placement import fits, runs_in_clone
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, swarm, tasks
+from swarmd.store import attempts, landings, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.task_records import Offer
 from swarmd.store.transaction import Tx
+
+# The epoch of a database that was never restored.
+FIRST_EPOCH: Final = 1
 
 
 class Dispatcher:
@@ -92,10 +97,6 @@ class Dispatcher:
                 yield member, task
                 turn.append(member)
 
-    def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
-        """Returns whether the worker has every label that is asked for."""
-        return labels.items() <= member.identity.labels.items()
-
     def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
@@ -105,7 +106,7 @@ class Dispatcher:
         found = []
         for label_set in sorted(ready):
             labels = self._label_sets.get(label_set, {})
-            if self.fits(member, labels) and not (member.unacknowledged and self._another_fits(labels)):
+            if fits(member.identity, labels) and not (member.unacknowledged and self._another_fits(labels)):
                 found.append(label_set)
         return found
 
@@ -113,7 +114,8 @@ class Dispatcher:
         """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
         members = list(self._live.members.values())
         return any(
-            other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in members
+            other.takes_claims and not other.unacknowledged and fits(other.identity, labels)
+            for other in members
         )
 
     def _claim(self, tx: Tx, member: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
@@ -121,6 +123,9 @@ class Dispatcher:
         worker = member.identity.name
         lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
         definition = views.definition(tx, task.key)
+        in_clone = runs_in_clone(definition, member.identity)
+        target_key = member.target_key if in_clone else None
+        clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)
         claim = Claim(
             definition=definition,
             lease_id=make_lease_id(epoch=epoch, task_key=task.key, number=number, secret=secret),
@@ -129,9 +134,11 @@ class Dispatcher:
             previous_report=attempts.last_report(tx, task.key) if number > 1 else None,
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
+            clone=clone,
         )
         apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
-        attempts.add(tx, lease, worker_key=member.key)
+        first_base = None if clone is None else clone.first_base
+        attempts.add(tx, lease, worker_key=member.key, target_key=target_key, first_base=first_base)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
 
@@ -142,6 +149,15 @@ class Dispatcher:
             member.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
+
+
+def _clone_start(tx: Tx, task: Task, key: TargetKey, *, epoch: int) -> CloneStart:
+    """Returns the commits that an attempt in a clone starts from."""
+    base, first_base = landings.tip(tx, key), landings.first_base(tx, task.key, key)
+    if first_base is None:
+        # An attempt that a restore of the database has forgotten may have landed before this tip.
+        first_base = base if epoch == FIRST_EPOCH else ""
+    return CloneStart(base, first_base, landings.previous_head(tx, task.key), task.failure_class)
 
 
 def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:

@@ -12,6 +12,7 @@ from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksA
 from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, TaskId, TaskKey
+from swarmd.domain.placement import demands
 from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
 from swarmd.store import definition_json, events, swarm, tasks
@@ -193,9 +194,10 @@ def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequ
 
 
 def _label_set(tx: Tx, seen: dict[tuple[tuple[str, str], ...], int], definition: TaskDefinition) -> int:
-    wanted = tuple(sorted(definition.labels.items()))
+    demanded = demands(definition)
+    wanted = tuple(sorted(demanded.items()))
     if wanted not in seen:
-        seen[wanted] = swarm.label_set_key(tx, definition.labels)
+        seen[wanted] = swarm.label_set_key(tx, demanded)
     return seen[wanted]
 
 
