@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.workspaces import WorkspaceKind
 
 # The ids of tasks and the names of workers and of exclusive things.
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -226,6 +227,8 @@ class WorkerIdentity:
     opening: int = 0
     # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
     allows_rehearsal: bool = False
+    # The workspace of tasks that ask for none. Said at each registration, not stored.
+    workspace: WorkspaceKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         containment=request.containment[:64],
         opening=request.opening,
         allows_rehearsal=request.allow_rehearsal,
+        workspace=enums.WORKSPACE.optional(request.workspace, "workspace"),
     )
 
 
