@@ -55,11 +55,13 @@ GRAPH_CHECKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class EnginePolicy:
-    """The intervals, backoff and log limits that the operator of the server has set."""
+    """The intervals, backoff and limits that the operator of the server has set."""
 
     pace: HeartbeatPolicy
     backoff: Backoff
     log: LogLimits = LogLimits()  # noqa: RUF009  # it is immutable
+    # Tasks whose files overlap never run at once, also in clones.
+    exclusive_files: bool = False
 
 
 class Swarm:
@@ -91,7 +93,9 @@ class Swarm:
             self.live,
             entropy,
             on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
+            on_unfinished=self.request_dispatch,
             observer=self.observer,
+            exclusive_files=policy.exclusive_files,
         )
         self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(

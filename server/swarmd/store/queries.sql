@@ -136,10 +136,10 @@ SELECT task_id, key, status FROM tasks;
 
 -- name: task_insert
 INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
-                   status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
+                   exclusive, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
                    interrupted, backoff_s, created_us, started_us, completed_us, ready_us)
 VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
-        :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
+        :exclusive, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
         CASE WHEN :ready THEN :now_us END);
 
 -- name: task_last_key
@@ -151,14 +151,15 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tasks'), 0);
 SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON lower(t.task_id) = j.value;
 
 -- name: task_redefine
--- Caps the counted failures at one more than the new budget.
+-- Caps the counted failures at one more than the new budget. The task waits for no name that it no longer needs.
 UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
        estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
-       max_retries = :max_retries, failures = min(failures, :max_retries + 1)
+       max_retries = :max_retries, failures = min(failures, :max_retries + 1), exclusive = :exclusive, wait_key = 0
  WHERE key = :key;
 
 -- name: task_save
--- `now_us` becomes the start of the wait of a task that was not ready before.
+-- `now_us` becomes the start of the wait of a task that was not ready before. A task that is not ready waits for no
+-- name: it may need others when it is ready again.
 WITH given (key, status, ready, unmet, attempt, failures, losses, landing_failures, last_error, failure_class, cause,
             interrupted, backoff_s, started_us, completed_us, now_us) AS (VALUES {rows})
 UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
@@ -166,7 +167,8 @@ UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet
        last_error = given.last_error, failure_class = given.failure_class, cause = given.cause,
        interrupted = given.interrupted,
        backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
-       ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END
+       ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END,
+       wait_key = CASE WHEN given.ready THEN tasks.wait_key ELSE 0 END
   FROM given WHERE tasks.key = given.key;
 
 -- name: task_make_ready
@@ -174,6 +176,11 @@ UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet
 UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0,
        ready_us = CASE WHEN status = 'not_started' THEN :now_us END
  WHERE key = :key AND backoff_s > 0;
+
+-- name: task_wait
+WITH given (key, name) AS (VALUES {rows})
+UPDATE tasks SET wait_key = n.key FROM given JOIN exclusive_names n ON n.name = given.name
+ WHERE tasks.key = given.key AND tasks.ready = 1;
 
 -- name: task_clear
 DELETE FROM tasks;
@@ -205,19 +212,65 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
  WHERE d.task_key = :key AND p.status <> 'completed' ORDER BY d.position;
 
 -- name: task_ready
--- The claimable tasks of one set of labels, the best first: the head of a partial index.
-SELECT {task_columns}, t.priority FROM tasks t WHERE t.ready = 1 AND t.label_set_key = :label_set_key
+-- The claimable tasks of one set of labels that wait for the same name, the best first: the head of a partial index.
+SELECT {task_columns}, t.priority, t.exclusive FROM tasks t
+ WHERE t.ready = 1 AND t.label_set_key = :label_set_key AND t.wait_key = :wait_key
  ORDER BY t.priority DESC, t.key LIMIT :limit OFFSET :after;
 
 -- name: task_offer
 -- Says whether claims may be given and which runners get none; lists the label sets with a claimable task by one
--- look-up in the index for each set.
+-- look-up in the index for each set, and those of tasks that wait for a name which has room by one more for each name.
 SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
        (SELECT coalesce(max(key), 0) FROM label_sets),
        (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
-          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key)),
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = 0)),
+       (SELECT json_group_array(json_array(l.key, n.key)) FROM exclusive_names n CROSS JOIN label_sets l
+         WHERE n.waiting > 0 AND n.held < n.capacity AND EXISTS
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = n.key)),
        (SELECT json_group_array(runner) FROM paused_runners)
   FROM swarm s;
+
+-- ── exclusive names ──────────────────────────────────────────────────────────────────────────────
+
+-- name: name_add
+INSERT INTO exclusive_names (name) VALUES {rows} ON CONFLICT DO NOTHING;
+
+-- name: name_hold
+WITH given (attempt_key, name) AS (VALUES {rows})
+INSERT INTO held_names (attempt_key, name_key)
+SELECT given.attempt_key, n.key FROM given JOIN exclusive_names n ON n.name = given.name;
+
+-- name: name_room
+SELECT key, capacity - held FROM exclusive_names WHERE name = :name;
+
+-- name: name_key
+SELECT key FROM exclusive_names WHERE name = :name;
+
+-- name: name_overlapping
+-- A held path that is one of :paths or a folder of one (:around has both), or that lies in one of them: '0' follows '/'.
+SELECT n.name FROM json_each(:around) j CROSS JOIN exclusive_names n
+ WHERE n.name = j.value AND n.held > 0
+UNION ALL
+SELECT n.name FROM json_each(:paths) j CROSS JOIN exclusive_names n
+ WHERE n.name > j.value || '/' AND n.name < j.value || '0' AND n.held > 0
+ LIMIT 1;
+
+-- name: name_holders
+SELECT n.name, t.task_id, w.name, a.claimed_us
+  FROM json_each(:names) j CROSS JOIN exclusive_names n ON n.name = j.value
+  JOIN held_names h ON h.name_key = n.key JOIN attempts a ON a.key = h.attempt_key
+  JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ ORDER BY a.claimed_us, a.key LIMIT :limit;
+
+-- name: name_set_capacity
+INSERT INTO exclusive_names (name, capacity, is_set) VALUES (:name, :capacity, 1)
+    ON CONFLICT (name) DO UPDATE SET capacity = excluded.capacity, is_set = 1;
+
+-- name: name_capacities
+SELECT name, capacity FROM exclusive_names WHERE is_set = 1 ORDER BY name;
+
+-- name: name_clear
+DELETE FROM exclusive_names;
 
 -- ── definitions and dependencies ─────────────────────────────────────────────────────────────────
 

@@ -124,11 +124,9 @@ def _losses(state: LandingState, bounds: LandingBounds) -> Iterator[LandingStep]
 
 def _finish(ledger: Ledger, message: Finish, bounds: LandingBounds, rules: LandingRules) -> Ledger:
     attempt = find_attempt(ledger, message.lease, message.worker)
-    if attempt is None:
-        return ledger
+    if attempt is None or attempt.outcome is not None:
+        return ledger if attempt is None else _late(ledger, attempt, message, rules)
     task = ledger.tasks[message.lease.task]
-    if attempt.outcome is not None:
-        return _late(ledger, attempt, message, rules)
     if task.status is TaskStatus.KILLING:
         return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
     if message.kind is OutcomeKind.COMPLETED:
