@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -134,8 +134,12 @@ class EngineHarness:
     clock: FakeClock
     swarm: Swarm
 
-    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.ImportResult:
-        return await self.swarm.db.write(partial(plans.add, plan=plan, clear=clear))
+    async def add(
+        self, *plan: PlannedTask, clear: bool = False, concurrency: Mapping[str, int] | None = None
+    ) -> plans.ImportResult:
+        return await self.swarm.db.write(
+            partial(plans.add, plan=plan, clear=clear, concurrency=concurrency or {})
+        )
 
     async def worker(
         self, name: str = "w1", *, slots: int = 1, held: Sequence[str] = (), **identity: Any
@@ -192,7 +196,12 @@ async def _all_done(batches: AsyncIterator[ActionBatch]) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def engine_harness(
-    path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
+    path: Path,
+    *,
+    clock: FakeClock | None = None,
+    chance: float = 1.0,
+    observer: Observer | None = None,
+    exclusive_files: bool = False,
 ) -> AsyncIterator[EngineHarness]:
     """Runs an engine on the database at `path`; a second one goes on from the same state."""
     clock = clock or FakeClock()
@@ -201,7 +210,7 @@ async def engine_harness(
         db,
         clock=clock,
         entropy=FakeEntropy(chance),
-        policy=EnginePolicy(PACE, Backoff(2.0, 300.0)),
+        policy=EnginePolicy(PACE, Backoff(2.0, 300.0), exclusive_files=exclusive_files),
         observer=observer,
     )
     await swarm.boot()

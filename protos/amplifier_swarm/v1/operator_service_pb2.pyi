@@ -403,6 +403,60 @@ class GetTaskResponse(_message.Message):
 Global___GetTaskResponse: _TypeAlias = GetTaskResponse  # noqa: Y015
 
 @_typing.final
+class DiffTaskRequest(_message.Message):
+    """Request message for OperatorService.DiffTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    attempt: _builtins.int
+    """The number of the attempt; 0 for the latest that reported a change."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTaskRequest: _TypeAlias = DiffTaskRequest  # noqa: Y015
+
+@_typing.final
+class DiffTaskResponse(_message.Message):
+    """Response message for OperatorService.DiffTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The number of the attempt."""
+    @_builtins.property
+    def change(self) -> _task_pb2.Change:
+        """What it did. What looks like a secret in the patch is masked."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        change: _task_pb2.Change | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTaskResponse: _TypeAlias = DiffTaskResponse  # noqa: Y015
+
+@_typing.final
 class ListTasksRequest(_message.Message):
     """Request message for OperatorService.ListTasks."""
 

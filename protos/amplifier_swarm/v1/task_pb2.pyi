@@ -954,7 +954,9 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def change(self) -> Global___Change:
-        """What it did to the files. Unset if it had no clone, or ended without a word of it."""
+        """What it did to the files, without the patch, which DiffTask returns. Unset if it had no clone, or ended without a
+        word of it.
+        """
 
     @_builtins.property
     def landing(self) -> Global___Landing:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
-from swarmd.domain.model import LeaseId, TaskId
+from swarmd.domain.model import FailureClass, LeaseId, TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,19 @@ class DependencyResult:
     task_id: TaskId
     name: str
     report: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloneStart:
+    """The commits that an attempt in a clone starts from; each is empty if there is none."""
+
+    # The last landing that the server has learnt.
+    base: str
+    # Any landing of the task that was never reported follows this commit.
+    first_base: str
+    # The last commit of the attempt before, and why that attempt did not succeed.
+    previous_head: str
+    previous_failure: FailureClass | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +41,5 @@ class Claim:
     previous_report: str | None
     last_error: str
     dependency_results: Sequence[DependencyResult] = ()
+    # None if the task runs in a shared workspace.
+    clone: CloneStart | None = None

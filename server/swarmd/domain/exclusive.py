@@ -1,8 +1,11 @@
-"""Exclusive names: things of which only so many tasks at a time may have the use."""
+"""Exclusive names: things of which only so many tasks at a time may have the use, files among them."""
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.errors import FieldFault
 from swarmd.domain.model import ID_PATTERN
 from swarmd.domain.paths import quoted
@@ -10,6 +13,28 @@ from swarmd.domain.paths import quoted
 MAX_NAMES_OF_TASK: Final = 64
 MAX_CAPACITY: Final = 1_024
 MAX_CAPACITIES: Final = 1_024
+# The concurrency of a plan that sets none.
+NO_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class Needs(NamedTuple):
+    """The exclusive names and files that a task must have to itself; a file as a path with a slash in front."""
+
+    names: Sequence[str]
+    files: Sequence[str]
+
+
+def needs_of(definition: TaskDefinition, *, with_files: bool) -> Needs:
+    """Returns what the task needs; of two files of which one holds the other, the outer one."""
+    if not (with_files and definition.files):
+        return Needs(definition.exclusive, ())
+    files = {f"/{PurePosixPath(text)}" for text in definition.files}
+    return Needs(definition.exclusive, sorted(path for path in files if files.isdisjoint(folders_of(path))))
+
+
+def folders_of(path: str) -> list[str]:
+    """Returns the folders that hold the file, the innermost first: `/a/b` and `/a` for `/a/b/c`."""
+    return [str(folder) for folder in PurePosixPath(path).parents[:-1]]
 
 
 def name_problem(text: str) -> str | None:

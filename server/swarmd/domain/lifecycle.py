@@ -35,7 +35,7 @@ class Transition(StrEnum):
     CLAIM = "claim"  # a worker holds it
     RELEASE = "release"  # the claim ended before any go: free of charge
     GO = "go"  # a session may start
-    COMPLETE = "complete"  # built, and approved if validation is on
+    COMPLETE = "complete"  # built, and approved if validation is on; of a claim: found on the target
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
     GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
     KILL = "kill"  # an operator or an emergency stop ends it
@@ -62,6 +62,7 @@ TRANSITIONS: Final = MappingProxyType(
         _S.CLAIMED: {
             _T.RELEASE: _S.NOT_STARTED,
             _T.GO: _S.IN_PROGRESS,
+            _T.COMPLETE: _S.COMPLETED,
             _T.RETRY: _S.NOT_STARTED,
             _T.GIVE_UP: _S.FAILED,
             _T.KILL: _S.KILLED,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
+from swarmd.domain.landing import ReportedChange, ReportedLanding
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.workspaces import WorkspaceKind
 
 # The ids of tasks and the names of workers and of exclusive things.
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -18,6 +20,7 @@ SessionId = NewType("SessionId", str)
 # Keys are row numbers of the store: small, never reused, and never shown to people.
 TaskKey = NewType("TaskKey", int)
 AttemptKey = NewType("AttemptKey", int)
+TargetKey = NewType("TargetKey", int)
 WorkerKey = NewType("WorkerKey", int)
 
 DEFAULT_PRIORITY: Final = 2
@@ -55,6 +58,8 @@ class FailureClass(StrEnum):
     BUILDER_BLOCKED = "builder_blocked"
     VALIDATOR_FAILED = "validator_failed"
     BAD_CHECK = "bad_check"
+    LANDING_CONFLICT = "landing_conflict"
+    LANDING_FAILED = "landing_failed"
 
 
 class AttemptOutcome(StrEnum):
@@ -132,6 +137,8 @@ class Task(NamedTuple):
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    # How often work was accepted that could not be landed.
+    landing_failures: int = 0
     last_error: str = ""
     failure_class: FailureClass | None = None
     cause: str = ""
@@ -206,6 +213,9 @@ class Outcome:
     # None without a verdict; `validation_waived` says that the worker runs without validation.
     verdict_passed: bool | None = None
     validation_waived: bool = False
+    # None if the attempt had no clone. The report has the landing and not the change, which may be large.
+    change: ReportedChange | None = None
+    landing: ReportedLanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +236,11 @@ class WorkerIdentity:
     opening: int = 0
     # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
     allows_rehearsal: bool = False
+    # The repository that it clones, and the branch on which work lands. Empty if it makes no clones.
+    repository: str = ""
+    target: str = ""
+    # The workspace of a task that asks for none.
+    workspace: WorkspaceKind = WorkspaceKind.SHARED
 
 
 @dataclass(frozen=True, slots=True)

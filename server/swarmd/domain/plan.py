@@ -7,7 +7,7 @@ from typing import Final
 
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidTasks
-from swarmd.domain.exclusive import concurrency_faults, unused_names
+from swarmd.domain.exclusive import NO_NUMBERS, concurrency_faults, unused_names
 from swarmd.domain.fields import field_faults, field_warnings
 from swarmd.domain.graph import shortest_cycle
 from swarmd.domain.model import ID_PATTERN
@@ -35,7 +35,7 @@ def check_plan(
     plan: Sequence[PlannedTask],
     known: Mapping[str, Sequence[str]],
     *,
-    concurrency: Mapping[str, int] | None = None,
+    concurrency: Mapping[str, int] = NO_NUMBERS,
 ) -> CheckedPlan:
     """Checks a plan as a whole.
 
@@ -48,7 +48,7 @@ def check_plan(
     faults: list[FieldFault] = []
     warnings: list[FieldFault] = []
     ids = {task.definition.task_id for task in plan}
-    faults += concurrency_faults(concurrency or {})
+    faults += concurrency_faults(concurrency)
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
         faults += field_faults(f"tasks[{index}]", task)
@@ -60,7 +60,7 @@ def check_plan(
         warnings += _repeated(index, task.definition)
         if len(warnings) < MAX_WARNINGS:
             warnings += field_warnings(f"tasks[{index}]", task)
-    warnings += unused_names(concurrency or {}, {name for task in plan for name in task.definition.exclusive})
+    warnings += unused_names(concurrency, {name for task in plan for name in task.definition.exclusive})
     tasks = [_without_repeats(task) for task in plan]
     if not faults:
         faults += _cycle_faults(tasks, known)

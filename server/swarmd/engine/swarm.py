@@ -25,6 +25,7 @@ from swarmd.domain.model import (
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
 from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
 from swarmd.engine.auth.logins import Logins
@@ -54,11 +55,13 @@ GRAPH_CHECKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class EnginePolicy:
-    """The intervals, backoff and log limits that the operator of the server has set."""
+    """The intervals, backoff and limits that the operator of the server has set."""
 
     pace: HeartbeatPolicy
     backoff: Backoff
     log: LogLimits = LogLimits()  # noqa: RUF009  # it is immutable
+    # Tasks whose files overlap never run at once, also in clones.
+    exclusive_files: bool = False
 
 
 class Swarm:
@@ -90,7 +93,9 @@ class Swarm:
             self.live,
             entropy,
             on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
+            on_unfinished=self.request_dispatch,
             observer=self.observer,
+            exclusive_files=policy.exclusive_files,
         )
         self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
@@ -102,7 +107,8 @@ class Swarm:
             backoff=policy.backoff,
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
-        self.kills = Kills(self.live, self.dispatcher)
+        self.kills = Kills(self.live, self.dispatcher, self.wakeups)
+        self.landings = Landings(db, self.wakeups, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()

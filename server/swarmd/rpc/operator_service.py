@@ -88,6 +88,9 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:
         return await self._reads.task(request.task_id)
 
+    async def DiffTask(self, request: pb.DiffTaskRequest, context: Context) -> pb.DiffTaskResponse:
+        return await self._reads.diff(request.task_id, attempt=request.attempt)
+
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         wanted = TaskFilter(
             [enums.TASK_STATUS.from_wire(status, "statuses") for status in request.statuses],

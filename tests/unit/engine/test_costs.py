@@ -31,13 +31,15 @@ HOT = (
     *(name for name in LIFE if name in QUERIES and name not in DEFERRABLE),
     "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet", "task_dead_dependency",
     "task_make_ready", "attempt_open_of_worker", "attempt_last_report", "attempt_findings",
-    "attempt_results_of_dependencies", "session_log_trim", "event_after", "event_after_of_task",
+    "attempt_results_of_dependencies", "name_room", "name_key", "name_overlapping", "session_log_trim",
+    "event_after", "event_after_of_task",
 )  # fmt: skip
-# One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
-# that were asked for. The sessions of `attempt_findings` are read from one report.
+# One row, however many tasks; a set of labels is what many tasks have in common; the names that have room and for
+# which tasks wait; one page of events; the words that were asked for. The sessions of `attempt_findings` are
+# read from one report.
 SMALL = (
     "s", "swarm", "label_sets", "l", "paused_runners", "j", "f", "CONSTANT ROW", "8 CONSTANT ROWS",
-    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence",
+    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence", "n USING INDEX names_with_room",
 )  # fmt: skip
 
 

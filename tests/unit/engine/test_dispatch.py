@@ -151,12 +151,15 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
 
         connection = tx._connection  # type: ignore[attr-defined]
         query = "EXPLAIN QUERY PLAN " + QUERIES["task_ready"]
-        return [row[3] for row in connection.execute(query, {"label_set_key": 1, "after": 0, "limit": 1})]
+        return [
+            row[3]
+            for row in connection.execute(query, {"label_set_key": 1, "wait_key": 0, "after": 0, "limit": 1})
+        ]
 
     steps = await swarm.swarm.db.read(explained)
 
     assert len(steps) == 1
-    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=?)")
+    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=? AND wait_key=?)")
 
 
 async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarness) -> None:

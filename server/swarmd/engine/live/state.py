@@ -14,6 +14,7 @@ from swarmd.domain.model import (
     LeaseId,
     Order,
     OrderAction,
+    TargetKey,
     TaskKey,
     WorkerIdentity,
     WorkerKey,
@@ -52,6 +53,8 @@ class ConnectedWorker:
     heard_us: int
     # Drained by an operator: it finishes its tasks and exits.
     draining: bool
+    # Where the work of its clones lands; None if it makes none.
+    target_key: TargetKey | None = None
     # Drained by itself.
     leaving: bool = False
     suspect: bool = False

@@ -7,7 +7,8 @@ from typing import Final
 
 from swarmd.domain.errors import RehearsalRefused, StreamReplaced, WorkerNameTaken
 from swarmd.domain.lease_ids import parse_lease_id
-from swarmd.domain.model import Lease, LeaseId, Order, WorkerIdentity, WorkerKey, WorkerName
+from swarmd.domain.model import Lease, LeaseId, Order, TargetKey, WorkerIdentity, WorkerKey, WorkerName
+from swarmd.domain.placement import makes_clones
 from swarmd.domain.policy import GRACE_ROOM_S
 from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.attempts.outcomes import Outcomes
@@ -15,7 +16,7 @@ from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.ports import Ports
-from swarmd.store import attempts, events, swarm, workers
+from swarmd.store import attempts, events, landings, swarm, workers
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 from swarmd.store.workers import WorkerRecord
@@ -109,6 +110,7 @@ class WorkerRegistry:
             heard_s=self._clock.monotonic_s(),
             heard_us=tx.now_us,
             draining=same and record is not None and record.draining,
+            target_key=_target_key(tx, identity),
         )
         self._dispatcher.mark_free(member)
         tx.after_commit(partial(self._register, member, held))
@@ -213,6 +215,10 @@ def _refuse_outdated(record: WorkerRecord, identity: WorkerIdentity) -> None:
     known = record.identity
     if known.instance == identity.instance and 0 < identity.opening <= known.opening:
         raise StreamReplaced(identity.name)
+
+
+def _target_key(tx: Tx, identity: WorkerIdentity) -> TargetKey | None:
+    return landings.target_key(tx, identity.repository, identity.target) if makes_clones(identity) else None
 
 
 def _lease_id_if_true(text: str, lease: Lease) -> LeaseId | None:

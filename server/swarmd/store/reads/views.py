@@ -82,6 +82,8 @@ class AttemptView:
     report: str | None
     sessions: Sequence[SessionView]
     late_results: Sequence[LateResultView]
+    # Its change without the patch, as JSON; None if it reported none.
+    change: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,12 @@ def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
             report=report,
             sessions=sessions.get(attempt_key, ()),
             late_results=late.get(attempt_key, ()),
+            change=change,
         )
-        for attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report in tx.all(
-            "view_attempts", key=key
-        )
-    ]
+        for (
+            attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report, change,
+        ) in tx.all("view_attempts", key=key)
+    ]  # fmt: skip
 
 
 def totals(tx: ReadTx) -> Totals:
