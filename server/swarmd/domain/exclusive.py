@@ -1,4 +1,4 @@
-"""Exclusive names: things of which only so many tasks at a time may have the use, files among them."""
+"""Exclusive names: things, files among them, of which a limited number of tasks at a time may have the use."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
