@@ -64,6 +64,4 @@ def unused_names(concurrency: Mapping[str, int], used: Collection[str]) -> Itera
     """Yields a warning for each name with a number that no task uses."""
     for name in concurrency:
         if name not in used:
-            yield FieldFault(
-                f"concurrency.{name}", "is not in the `exclusive` of any task; check its spelling"
-            )
+            yield FieldFault(f"concurrency.{name}", "is named by no task of this plan; check its spelling")
