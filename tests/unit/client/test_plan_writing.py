@@ -150,7 +150,7 @@ def test_fields_are_written_in_the_order_in_which_they_are_known() -> None:
 
 
 def test_the_numbers_of_exclusive_names_are_written_and_read_back() -> None:
-    text = "".join(plan_text([PlannedTask(definition={"task_id": "a"})], {"staging-db": 2, "0123": 1}))
+    text = "".join(plan_text([random_task(random.Random(1), 0)], {"staging-db": 2, "0123": 1}))
 
     assert text.startswith('version: 1\nconcurrency:\n  "0123": 1\n  "staging-db": 2\ntasks:\n')
     assert plan_of(Source("export", text)).concurrency == {"0123": 1, "staging-db": 2}

@@ -62,10 +62,8 @@ def test_numbers_are_limited() -> None:
 def test_a_number_of_a_name_that_no_task_has_is_warned_of() -> None:
     [warning] = check_plan([planned(exclusive=("db",))], {}, concurrency={"db": 1, "bd": 2}).warnings
 
-    assert (warning.place, warning.message) == (
-        "concurrency.bd",
-        "is named by no task of this plan; check its spelling",
-    )
+    assert warning.place == "concurrency.bd"
+    assert warning.message == "is named by no task of this plan; check its spelling"
 
 
 def test_a_repeated_name_counts_once_and_is_warned_of() -> None:
@@ -88,7 +86,8 @@ def test_a_repeated_name_counts_once_and_is_warned_of() -> None:
     ],
 )
 def test_commands_are_checked_like_checks(field: str, command: str, problem: str) -> None:
-    place, message = fault_of(**{field: ("make", command)})
+    fields: dict[str, Any] = {field: ("make", command)}
+    place, message = fault_of(**fields)
 
     assert place == f"tasks[0].{field}[1]"
     assert problem in message
