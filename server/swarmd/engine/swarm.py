@@ -88,15 +88,7 @@ class Swarm:
         self.live = LiveState(clock)
         self.tokens = TokenRegistry(entropy)
         self.logins = Logins(self.tokens, clock, entropy)
-        # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
-        self.dispatcher = Dispatcher(
-            self.live,
-            entropy,
-            on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
-            on_unfinished=self.request_dispatch,
-            observer=self.observer,
-            exclusive_files=policy.exclusive_files,
-        )
+        self.dispatcher = self._new_dispatcher(entropy)
         self.retry_timers = RetryTimers(clock, self._backoff_over)
         self.outcomes = Outcomes(
             live=self.live,
@@ -198,6 +190,17 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _new_dispatcher(self, entropy: Entropy) -> Dispatcher:
+        return Dispatcher(
+            self.live,
+            entropy,
+            # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
+            on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
+            on_unfinished=self.request_dispatch,
+            observer=self.observer,
+            exclusive_files=self.policy.exclusive_files,
+        )
 
     def _worker_registry(self, ports: Ports) -> WorkerRegistry:
         return WorkerRegistry(
