@@ -230,9 +230,12 @@ class SourceRepository:
         path = {"GIT_CONFIG_KEY_0": f"url.{folder}.insteadOf", "GIT_CONFIG_VALUE_0": str(folder)}
         git = self.git.with_env(**path, GIT_CONFIG_COUNT="1")
         end = await git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
-        if end.code and "non-fast-forward" not in end.stderr:
+        if end.code == 0:
+            return True
+        # A quiet git says nothing of a ref that it does not replace.
+        if await self.git.text("for-each-ref", "--format=%(objectname)", ref) in {"", commit}:
             raise GitFailure(f"git fetch into {ref} failed: {failure_reason(end.stderr)}")
-        return end.code == 0
+        return False
 
     async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
         """Returns the newest commit between `since` and `tip` with the task's trailers.
