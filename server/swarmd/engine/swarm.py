@@ -98,14 +98,7 @@ class Swarm:
             exclusive_files=policy.exclusive_files,
         )
         self.retry_timers = RetryTimers(clock, self._backoff_over)
-        self.outcomes = Outcomes(
-            live=self.live,
-            dispatcher=self.dispatcher,
-            retry_timers=self.retry_timers,
-            wakeups=self.wakeups,
-            entropy=entropy,
-            backoff=policy.backoff,
-        )
+        self.outcomes = self._outcomes(entropy)
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.kills = Kills(self.live, self.dispatcher, self.wakeups)
         self.landings = Landings(db, self.wakeups, clock)
@@ -198,6 +191,16 @@ class Swarm:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _outcomes(self, entropy: Entropy) -> Outcomes:
+        return Outcomes(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            retry_timers=self.retry_timers,
+            wakeups=self.wakeups,
+            entropy=entropy,
+            backoff=self.policy.backoff,
+        )
 
     def _worker_registry(self, ports: Ports) -> WorkerRegistry:
         return WorkerRegistry(
