@@ -154,6 +154,7 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         ),
         Backoff(config.retry_backoff, config.retry_backoff_max),
         LogLimits(config.session_log_head, config.session_log_tail),
+        exclusive_files=config.exclusive_files,
     )
 
 

@@ -54,6 +54,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """All slots of the workers that fit are in use."""
     REASON_KIND_RUNNER_PAUSED: _ReasonKind.ValueType  # 10
     """Every worker that fits has a runner that is paused."""
+    REASON_KIND_NAME_HELD: _ReasonKind.ValueType  # 12
+    """Other tasks hold an exclusive name or a file that it needs."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -80,6 +82,8 @@ REASON_KIND_NO_SLOT: ReasonKind.ValueType  # 9
 """All slots of the workers that fit are in use."""
 REASON_KIND_RUNNER_PAUSED: ReasonKind.ValueType  # 10
 """Every worker that fits has a runner that is paused."""
+REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
+"""Other tasks hold an exclusive name or a file that it needs."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _Role:

@@ -1,4 +1,4 @@
-"""Exclusive names: things of which only so many tasks at a time may have the use, files among them."""
+"""Exclusive names: things, files among them, of which a limited number of tasks at a time may have the use."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -64,6 +64,4 @@ def unused_names(concurrency: Mapping[str, int], used: Collection[str]) -> Itera
     """Yields a warning for each name with a number that no task uses."""
     for name in concurrency:
         if name not in used:
-            yield FieldFault(
-                f"concurrency.{name}", "is not in the `exclusive` of any task; check its spelling"
-            )
+            yield FieldFault(f"concurrency.{name}", "is named by no task of this plan; check its spelling")

@@ -88,17 +88,16 @@ class Swarm:
         self.live = LiveState(clock)
         self.tokens = TokenRegistry(entropy)
         self.logins = Logins(self.tokens, clock, entropy)
-        # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
-        self.dispatcher = Dispatcher(
-            self.live,
-            entropy,
-            on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
-            on_unfinished=self.request_dispatch,
-            observer=self.observer,
-            exclusive_files=policy.exclusive_files,
-        )
+        self.dispatcher = self._new_dispatcher(entropy)
         self.retry_timers = RetryTimers(clock, self._backoff_over)
-        self.outcomes = self._outcomes(entropy)
+        self.outcomes = Outcomes(
+            live=self.live,
+            dispatcher=self.dispatcher,
+            retry_timers=self.retry_timers,
+            wakeups=self.wakeups,
+            entropy=entropy,
+            backoff=policy.backoff,
+        )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.kills = Kills(self.live, self.dispatcher, self.wakeups)
         self.landings = Landings(db, self.wakeups, clock)
@@ -192,14 +191,15 @@ class Swarm:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _outcomes(self, entropy: Entropy) -> Outcomes:
-        return Outcomes(
-            live=self.live,
-            dispatcher=self.dispatcher,
-            retry_timers=self.retry_timers,
-            wakeups=self.wakeups,
-            entropy=entropy,
-            backoff=self.policy.backoff,
+    def _new_dispatcher(self, entropy: Entropy) -> Dispatcher:
+        return Dispatcher(
+            self.live,
+            entropy,
+            # Its release is a write, after which the dispatcher runs again: a task of its own cuts the cycle.
+            on_undeliverable=lambda lease: self._spawn(self._release_undelivered(lease)),
+            on_unfinished=self.request_dispatch,
+            observer=self.observer,
+            exclusive_files=self.policy.exclusive_files,
         )
 
     def _worker_registry(self, ports: Ports) -> WorkerRegistry:

@@ -35,11 +35,11 @@ def room(tx: ReadTx, name: str) -> Room:
     return UNUSED if row is None else Room._make(row)
 
 
-def overlapping(tx: ReadTx, paths: Sequence[str]) -> str | None:
-    """Returns a held file that is one of the paths, is in one of them, or holds one of them; None if there is none."""
+def overlapping(tx: ReadTx, paths: Sequence[str], *, limit: int) -> list[str]:
+    """Returns the held files that are one of the paths, are in one of them, or hold one of them."""
     around = [*paths, *(folder for path in paths for folder in folders_of(path))]
-    name: str | None = tx.value("name_overlapping", paths=json.dumps(paths), around=json.dumps(around))
-    return name
+    rows = tx.all("name_overlapping", paths=json.dumps(paths), around=json.dumps(around), limit=limit)
+    return [row[0] for row in rows]
 
 
 def key_of(tx: ReadTx, name: str) -> int:

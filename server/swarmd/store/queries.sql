@@ -247,13 +247,13 @@ SELECT key, capacity - held FROM exclusive_names WHERE name = :name;
 SELECT key FROM exclusive_names WHERE name = :name;
 
 -- name: name_overlapping
--- A held path that is one of :paths or a folder of one (:around has both), or that lies in one of them: '0' follows '/'.
+-- The held paths that are one of :paths or a folder of one (:around has both), or lie in one: '0' follows '/'.
 SELECT n.name FROM json_each(:around) j CROSS JOIN exclusive_names n
  WHERE n.name = j.value AND n.held > 0
 UNION ALL
 SELECT n.name FROM json_each(:paths) j CROSS JOIN exclusive_names n
  WHERE n.name > j.value || '/' AND n.name < j.value || '0' AND n.held > 0
- LIMIT 1;
+ LIMIT :limit;
 
 -- name: name_holders
 SELECT n.name, t.task_id, w.name, a.claimed_us

@@ -65,7 +65,8 @@ class Reads:
 
         def read(tx: ReadTx) -> tuple[explain.TaskFacts, task_pb2.Task]:
             task = lookup.resolve(tx, task_id)
-            return explain.read_facts(tx, task, live), views.task(store_views.task(tx, task.key))
+            facts = explain.read_facts(tx, task, live, exclusive_files=self._swarm.policy.exclusive_files)
+            return facts, views.task(store_views.task(tx, task.key))
 
         facts, task = await self._swarm.db.read(read)
         return pb.ExplainTaskResponse(

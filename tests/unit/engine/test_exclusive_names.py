@@ -1,6 +1,6 @@
 """Exclusive names and files: who holds them, who waits, and when they are free again."""
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import pytest
 from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import MAX_WAITS
+from swarmd.engine.reports import explain
 from swarmd.store import exclusive_names
+from swarmd.store.transaction import ReadTx
 
 CLONE = WorkspaceKind.CLONE
 SHARED = WorkspaceKind.SHARED
@@ -335,13 +337,75 @@ async def test_what_the_store_counts_is_what_is_held_and_waited_for(swarm: Engin
 
 
 async def _counts_agree(swarm: EngineHarness) -> None:
-    rows = await swarm.swarm.db.read(
-        lambda tx: tx._connection.execute(
-            "SELECT n.name, n.held, (SELECT count(*) FROM held_names h WHERE h.name_key = n.key),"
-            " n.waiting, (SELECT count(*) FROM tasks t WHERE t.ready = 1 AND t.wait_key = n.key), n.capacity"
-            " FROM exclusive_names n"
-        ).fetchall()
+    for name, capacity, held, holders, waiting, waiters in await swarm.swarm.db.read(_counts):
+        assert (held, waiting) == (holders, waiters), name
+        assert held <= capacity, name
+
+
+def _counts(tx: ReadTx) -> list[Any]:
+    """Returns each name with its capacity, and what it counts beside what is there."""
+    return tx._connection.execute(
+        "SELECT n.name, n.capacity, n.held, (SELECT count(*) FROM held_names h WHERE h.name_key = n.key),"
+        " n.waiting, (SELECT count(*) FROM tasks t WHERE t.ready = 1 AND t.wait_key = n.key) FROM exclusive_names n"
+    ).fetchall()
+
+
+async def reasons_of(swarm: EngineHarness, task_id: str, *, exclusive_files: bool = False) -> list[Any]:
+    """Returns kind, message and tasks of each reason why the task waits."""
+    live, timers = swarm.swarm.live, swarm.swarm.retry_timers
+    found = await swarm.task(task_id)
+    facts = await swarm.swarm.db.read(
+        lambda tx: explain.read_facts(tx, found, live, exclusive_files=exclusive_files)
     )
-    for name, held, holders, waiting, waiters, capacity in rows:
-        assert (held, waiting) == (holders, waiters), json.dumps([name, held, holders, waiting, waiters])
-        assert held <= capacity
+    return [(one.kind, one.message, list(one.task_ids)) for one in explain.reasons(facts, live, timers)]
+
+
+async def test_a_task_that_waits_for_a_name_says_who_holds_it(swarm: EngineHarness) -> None:
+    await swarm.worker("w1", slots=3)
+    await swarm.add(*(on(f"t{n}", "db") for n in range(3)), concurrency={"db": 2})
+
+    [(kind, message, task_ids)] = await reasons_of(swarm, "t2")
+
+    assert (kind, task_ids) == ("name_held", ["t0", "t1"])
+    assert re.sub(r"\d\d:\d\d:\d\d UTC", "TIME", message) == (
+        "it waits for db, held by task t0 at worker w1 since TIME and task t1 at worker w1 since TIME"
+    )
+
+
+async def test_a_task_that_waits_for_a_file_says_which_and_who_has_it(swarm: EngineHarness) -> None:
+    await swarm.worker("w1", slots=3)
+    await swarm.add(writing("a", "src/api"), writing("b", "README.md", "src/api/x.py"))
+
+    [(kind, message, task_ids)] = await reasons_of(swarm, "b")
+
+    assert (kind, task_ids) == ("name_held", ["a"])
+    assert message.startswith("it waits for the file src/api, held by task a at worker w1 since ")
+
+
+async def test_files_are_no_reason_to_wait_where_the_task_gets_a_clone(swarm: EngineHarness) -> None:
+    await swarm.worker("w1", workspace=SHARED)
+    await swarm.add(writing("a", "x.py"), writing("b", "x.py", workspace=CLONE))
+
+    assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_slot"]
+    assert [kind for kind, _, _ in await reasons_of(swarm, "b", exclusive_files=True)] == [
+        "name_held",
+        "no_slot",
+    ]
+
+
+async def test_a_running_task_does_not_wait_for_what_it_holds(swarm: EngineHarness) -> None:
+    await swarm.worker("w1")
+    await swarm.add(on("a", "db"))
+
+    assert [kind for kind, _, _ in await reasons_of(swarm, "a")] == ["held"]
+
+
+async def test_the_swarm_is_not_done_while_a_task_waits_for_a_name(swarm: EngineHarness) -> None:
+    worker = await swarm.worker("w1", slots=2)
+    await swarm.add(on("a", "db"), on("b", "db"))
+
+    await worker.complete("a")
+    assert not swarm.swarm.live.done
+    await worker.complete("b")
+    await swarm.drain_writes()
+    assert swarm.swarm.live.done

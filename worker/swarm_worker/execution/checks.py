@@ -10,9 +10,9 @@ from amplifier_swarm.text import one_line
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment, CheckResult, Finding, KillReceipt
 from swarm_worker.domain.names import check_id
+from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, grammar_fault, start_fault
 from swarm_worker.execution.context import SessionContext
-from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
@@ -76,7 +76,7 @@ async def run_checks(
     *,
     timeout_s: float,
     stop: Stop,
-    log: SessionLog,
+    log: Notes,
     built_since_s: float,
 ) -> ChecksResult:
     """Runs every check, even after a failed one: the next builder should see all faults.
@@ -93,7 +93,7 @@ async def run_checks(
     return ChecksResult(tuple(run.results), start_faults=tuple(run.start_faults))
 
 
-async def _run_check(run: _CheckRun, number: int, log: SessionLog) -> KillReceipt | None:
+async def _run_check(run: _CheckRun, number: int, log: Notes) -> KillReceipt | None:
     """Runs one check and records its result; returns a receipt if an order ended it."""
     started, output = time.monotonic(), _OutputTail()
     command = run.assignment.task.checks[number - 1]

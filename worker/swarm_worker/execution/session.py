@@ -3,7 +3,6 @@
 Invariant: no process is started without a go.
 """
 
-import asyncio
 import contextlib
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -110,21 +109,14 @@ class Session:
                     file.unlink()
         return SessionRun(result, SessionEnd(self._start, self._exit_code, self._usage))
 
-    async def _request_go(self) -> Go:
+    async def _request_go(self) -> Go | None:
         await self._context.fence.wait_open()
         return await self._context.reporter.request_go(self._start)
 
     async def _await_go(self) -> Go:
         """Returns the server's answer, or a refusal if an order to stop comes first."""
-        request = asyncio.create_task(self._request_go())
-        try:
-            with self._stop.on_order(lambda _: request.cancel()):
-                await asyncio.wait((request,))
-        finally:
-            request.cancel()
-        if self._stop.order is not None:
-            return Go(go=False, order=self._stop.order)
-        return request.result()
+        go = await self._stop.unless_ordered(self._request_go(), None)
+        return go or Go(go=False, order=self._stop.order)
 
     def _result_without_go(self, go: Go) -> SessionResult:
         if go.refusal:

@@ -53,7 +53,16 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         last_error=claim.last_error,
         dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
         traceparent=claim.traceparent,
+        base=claim.base,
+        first_base=claim.first_base,
+        previous_head=claim.previous_head,
+        previous_failure=_failure_name(claim.previous_failure),
     )
+
+
+def _failure_name(value: int) -> str:
+    found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
+    return found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
 
 
 def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
@@ -168,6 +177,10 @@ def finished(
         message.verdict.CopyFrom(_verdict(outcome.verdict))
     if outcome.kill_receipt is not None:
         message.kill_receipt.CopyFrom(_receipt(outcome.kill_receipt))
+    if outcome.change is not None:
+        message.change.CopyFrom(_change(outcome.change))
+    if outcome.landing is not None:
+        message.landing.CopyFrom(_landing(outcome.landing))
     return worker_service_pb2.FinishedAttempt(
         lease_id=lease_id, outcome=message, ends=[session_end(end) for end in ends]
     )
@@ -231,6 +244,29 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
         survivors=receipt.survivors,
         duration=_duration(receipt.duration_s),
         last_output=_valid_text(receipt.last_output)[-ISSUE_CHARS:],
+    )
+
+
+def _change(change: model.Change) -> task_pb2.Change:
+    return task_pb2.Change(
+        base=change.base,
+        head=change.head,
+        ref=change.ref,
+        files=[
+            task_pb2.ChangedFile(
+                path=_cut(file.path, ITEM_CHARS), status=file.status, added=file.added, removed=file.removed
+            )
+            for file in change.files
+        ],
+        file_count=change.file_count,
+        patch=_valid_text(change.patch),
+        ignored=_cut_items(change.ignored),
+    )
+
+
+def _landing(landing: model.Landing) -> task_pb2.Landing:
+    return task_pb2.Landing(
+        target=landing.target, commit=landing.commit, onto=landing.onto, found=landing.found
     )
 
 

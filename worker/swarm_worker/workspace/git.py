@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from swarm_worker.workspace import git_script
+from swarm_worker.workspace.git_safety import current_environment
 from swarm_worker.workspace.git_script import NOT_IN_REPOSITORY, SCRIPT, CommandOutput, Sections, explain
 from swarm_worker.workspace.repository import has_repository
 
@@ -90,7 +91,7 @@ class Git:
     root: Path
     run: GuardedProgram
     timeout_s: float
-    env: Mapping[str, str] = field(default_factory=lambda: _environment(os.environ))
+    env: Mapping[str, str] = field(default_factory=current_environment)
 
     async def work_tree(self) -> WorkTree | NoTree:
         """Reads the work tree."""
@@ -143,19 +144,6 @@ def _parse(
 
 def _is_hash(output: bytes) -> bool:
     return len(output) in (41, 65) and output.endswith(b"\n") and not output.strip(b"0123456789abcdef\n")
-
-
-def _environment(own: Mapping[str, str]) -> Mapping[str, str]:
-    kept = {name: own[name] for name in ("PATH", "HOME", "TMPDIR") if name in own}
-    return {
-        **kept,
-        "LC_ALL": "C",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        # A partial clone fetches missing objects with a program that its settings name.
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ALLOW_PROTOCOL": "none",
-    }
 
 
 def _parse_status(root: Path, commit: str, prefix: bytes, status: bytes) -> WorkTree:

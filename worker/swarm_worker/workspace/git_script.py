@@ -6,16 +6,11 @@ Invariant: the script overrides each setting of the repository that names a prog
 from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
+from swarm_worker.workspace.git_safety import SAFE_CONFIG
 
 # The output of one command that is kept; the rest is dropped.
 OUTPUT_BYTES: Final = 1024 * 1024
 REASON_CHARS: Final = 300
-SAFE_CONFIG: Final = (
-    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null"),
-    *("-c", "status.submoduleSummary=false", "-c", "protocol.allow=never"),
-    # Otherwise diff locks the index, and a session's own git fails at that moment.
-    *("-c", "diff.autoRefreshIndex=false"),
-)
 # The swarm's own state is not a session's work.
 PATHSPEC: Final = ("--", ".", ":(exclude).swarm")
 STATUS_ARGS: Final = (

@@ -94,8 +94,8 @@ class Exclusion:
         for path in needs.files:
             if (taken := self._overlapping(path)) is not None:
                 return Blocker(taken, exclusive_names.key_of(self._tx, taken))
-        held = exclusive_names.overlapping(self._tx, needs.files) if needs.files else None
-        return None if held is None else Blocker(held, exclusive_names.key_of(self._tx, held))
+        held = exclusive_names.overlapping(self._tx, needs.files, limit=1) if needs.files else []
+        return Blocker(held[0], exclusive_names.key_of(self._tx, held[0])) if held else None
 
     def _overlapping(self, path: str) -> str | None:
         """Returns a file of this round that is the path, is in it, or holds it."""

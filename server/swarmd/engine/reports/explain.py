@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.exclusive import Needs, needs_of
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
+from swarmd.domain.workspaces import WorkspaceKind
+from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.store import attempts, swarm, tasks
+from swarmd.store import attempts, exclusive_names, swarm, tasks
+from swarmd.store.exclusive_names import Holder
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
+
+# The most holders of names that are shown.
+SHOWN_HOLDERS: Final = 5
 
 
 class ReasonKind(StrEnum):
@@ -27,6 +38,7 @@ class ReasonKind(StrEnum):
     NO_LABEL = "no_label"
     NO_SLOT = "no_slot"
     RUNNER_PAUSED = "runner_paused"
+    NAME_HELD = "name_held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +64,20 @@ class TaskFacts:
     held: dict[str, int]
     # Why a runner is paused, by the key of the pause.
     paused: dict[str, str]
+    # The attempts that hold what the task needs.
+    name_holders: Sequence[Holder]
 
 
-def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
+def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool) -> TaskFacts:
     """Reads the facts that the reasons are derived from."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
     members = list(live.members.values())
+    definition = views.definition(tx, task.key)
+    with_files = _needs_files(definition, members, exclusive_files=exclusive_files)
     return TaskFacts(
         task=task,
-        definition=views.definition(tx, task.key),
+        definition=definition,
         mode=state.mode,
         mode_cause=state.cause,
         unmet=tasks.unmet_dependencies(tx, task.key),
@@ -70,7 +86,25 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
         paused={
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
+        name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
     )
+
+
+def _needs_files(
+    definition: TaskDefinition, members: Sequence[ConnectedWorker], *, exclusive_files: bool
+) -> bool:
+    """Returns whether some worker that the task fits would have it share its files with other tasks."""
+    fitting = [member.identity for member in members if member.takes_claims and _fits(member, definition)]
+    if not fitting:
+        return exclusive_files or definition.workspace is not WorkspaceKind.CLONE
+    return any(needs_files(definition, identity, exclusive_files=exclusive_files) for identity in fitting)
+
+
+def _name_holders(tx: ReadTx, needs: Needs) -> Sequence[Holder]:
+    held = [name for name in needs.names if exclusive_names.room(tx, name).room <= 0]
+    if needs.files:
+        held += exclusive_names.overlapping(tx, needs.files, limit=SHOWN_HOLDERS)
+    return exclusive_names.holders(tx, held, limit=SHOWN_HOLDERS) if held else []
 
 
 def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[Reason]:
@@ -90,7 +124,7 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
     wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
         found.append(Reason(ReasonKind.BACKOFF, f"its next attempt may start in {wait_s:.0f} s"))
-    return [*found, *_workers(facts, live)]
+    return [*found, *_names(facts), *_workers(facts, live)]
 
 
 def _swarm(facts: TaskFacts) -> Sequence[Reason]:
@@ -111,14 +145,32 @@ def _dependencies(facts: TaskFacts) -> Sequence[Reason]:
     return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
 
 
+def _names(facts: TaskFacts) -> Sequence[Reason]:
+    found = []
+    by_name = groupby(sorted(facts.name_holders, key=attrgetter("name")), key=attrgetter("name"))
+    for name, group in by_name:
+        holders = list(group)
+        what = f"the file {name[1:]}" if name.startswith("/") else name
+        held_by = " and ".join(
+            f"task {one.task_id} at worker {one.worker} since {_time_of_day(one.claimed_us)}"
+            for one in holders
+        )
+        ids = [one.task_id for one in holders]
+        found.append(Reason(ReasonKind.NAME_HELD, f"it waits for {what}, held by {held_by}", ids))
+    return found
+
+
+def _time_of_day(time_us: int) -> str:
+    return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%H:%M:%S} UTC"
+
+
 def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     members = [member for member in live.members.values() if member.takes_claims]
     if not members:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
-    labels = facts.definition.labels
-    fitting = [member for member in members if labels.items() <= member.identity.labels.items()]
+    fitting = [member for member in members if _fits(member, facts.definition)]
     if not fitting:
-        wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+        wanted = ", ".join(f"{key}={value}" for key, value in facts.definition.labels.items())
         return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
     pauses = {_pause(member, facts) for member in fitting}
     if "" not in pauses:
@@ -132,6 +184,10 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
         slots = sum(member.identity.slots for member in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
+
+
+def _fits(member: ConnectedWorker, definition: TaskDefinition) -> bool:
+    return definition.labels.items() <= member.identity.labels.items()
 
 
 def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:

@@ -1,4 +1,4 @@
--- Things of which only so many tasks at a time may have the use: the names of `exclusive:`, and the files of tasks
+-- Things of which a limited number of tasks at a time may have the use: the names of `exclusive:`, and the files of tasks
 -- that share a folder. A file has its path with a slash in front, which no name can have.
 
 CREATE TABLE exclusive_names (

@@ -1,0 +1,107 @@
+"""Real git repositories for tests of clones and landings, and the way to run git in them without a guard."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from swarm_worker.workspace.git_runner import GitOutput
+from swarm_worker.workspace.source import SourceRepository
+
+IDENTITY = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid")
+
+
+@dataclass
+class PlainGit:
+    """A GitRunner by plain subprocesses, which keeps the commands that it ran."""
+
+    commands: list[Sequence[str]] = field(default_factory=list)
+
+    async def __call__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        timeout_s: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+    ) -> GitOutput:
+        self.commands.append(arguments)
+        try:
+            done = await asyncio.to_thread(
+                subprocess.run,
+                ("git", *arguments),
+                cwd=cwd,
+                env=env,
+                input=stdin,
+                capture_output=True,
+                check=False,
+                timeout=timeout_s,
+            )
+        except subprocess.TimeoutExpired:
+            return GitOutput(-9, b"", "")
+        return GitOutput(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Runs git as a user would, and returns its output without the last newline."""
+    done = subprocess.run(
+        ("git", *IDENTITY, *arguments),
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, f"git {arguments}: {done.stderr}"
+    return done.stdout.removesuffix("\n")
+
+
+def commit_files(root: Path, files: Mapping[str, str | bytes | None], message: str = "work") -> str:
+    """Writes or removes files, commits everything and returns the commit."""
+    write_files(root, files)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", message)
+    return git(root, "rev-parse", "HEAD")
+
+
+def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> None:
+    """Writes files below a folder; None removes one."""
+    for name, content in files.items():
+        path = root / name
+        if content is None:
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def new_repository(root: Path, files: Mapping[str, str | bytes | None] | None = None) -> Path:
+    """Makes a repository with one commit on the branch main."""
+    root.mkdir(parents=True)
+    git(root, "init", "-q", "-b", "main")
+    commit_files(root, files if files is not None else {"one.txt": "one\n", "two.txt": "two\n"}, "first")
+    return root
+
+
+async def opened(root: Path, target: str = "", runner: PlainGit | None = None) -> SourceRepository:
+    """Returns a source that is ready for clones, with its target."""
+    source = SourceRepository(root, target, runner or PlainGit())
+    inspection = await source.inspect()
+    assert inspection.usable, inspection.reason
+    await source.ensure_target()
+    return source
+
+
+def tree_state(root: Path) -> dict[str, bytes]:
+    """Returns every file of a folder with its content and its time, links by their targets."""
+    found = {}
+    for where, _, names in os.walk(root):
+        for name in names:
+            path = Path(where, name)
+            stat = path.lstat()
+            content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+            found[str(path.relative_to(root))] = b"%d %d " % (stat.st_mtime_ns, stat.st_mode) + content
+    return found

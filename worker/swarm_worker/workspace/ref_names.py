@@ -1,0 +1,34 @@
+"""The names of the swarm's own refs in a source repository. Invariant: two tasks never share a name."""
+
+import re
+from typing import Final
+
+BASE_REFS: Final = "refs/swarm/base/"
+LANDING_REFS: Final = "refs/swarm/landing/"
+# A task of this name would share the folder of the refs above.
+_RESERVED: Final = frozenset({"base", "landing"})
+# git refuses these dots in a ref. The sign in their place is not in the grammar of ids, so names stay different.
+_REFUSED_DOT: Final = re.compile(r"(?<=\.)\.|\.$|\.(?=lock$)")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def attempt_ref(task_id: str, attempt: int) -> str:
+    """Returns the ref that keeps the last commit of an attempt."""
+    return f"refs/swarm/{ref_component(task_id)}/{attempt}"
+
+
+def pin_ref(name: str) -> str:
+    """Returns the ref that pins the base of a clone; `name` is the clone's."""
+    return f"{BASE_REFS}{ref_component(name)}"
+
+
+def ref_component(name: str) -> str:
+    """Returns a valid part of a ref for a name in the grammar of ids; different names get different parts.
+
+    Raises:
+        ValueError: the name is not in that grammar.
+    """
+    if not _ID.fullmatch(name):
+        raise ValueError(f"{name!r} is not an id: letters, digits, '.', '_', '-', at most 128")
+    valid = _REFUSED_DOT.sub("+", name)
+    return f"+{valid}" if valid in _RESERVED else valid
