@@ -105,3 +105,43 @@ def tree_state(root: Path) -> dict[str, bytes]:
             content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
             found[str(path.relative_to(root))] = b"%d %d " % (stat.st_mtime_ns, stat.st_mode) + content
     return found
+
+
+def program_settings(marker: Path) -> dict[str, str]:
+    """Returns settings of a repository that name programs, each of which leaves the marker if git obeys it."""
+    script = marker.with_name("hostile.sh")
+    script.write_text(f'#!/bin/sh\necho "$0 $@" >> {marker}\ncat\n')
+    script.chmod(0o755)
+    hooks = marker.with_name("hostile-hooks")
+    hooks.mkdir(exist_ok=True)
+    for hook in ("reference-transaction", "post-checkout", "post-index-change", "post-merge", "pre-push"):
+        (hooks / hook).write_text(script.read_text())
+        (hooks / hook).chmod(0o755)
+    included = marker.with_name("included.cfg")
+    included.write_text(f"[core]\n\tfsmonitor = {script}\n\tpager = {script}\n")
+    program = str(script)
+    names = (
+        *("core.fsmonitor", "core.sshCommand", "core.editor", "core.pager", "core.askPass", "core.gitProxy"),
+        *("core.alternateRefsCommand", "filter.evil.clean", "filter.evil.smudge", "filter.evil.process"),
+        *("diff.external", "diff.evil.command", "diff.evil.textconv", "merge.evil.driver", "gpg.program"),
+        *("uploadpack.packObjectsHook", "credential.helper", "sequence.editor", "interactive.diffFilter"),
+        *("trailer.Swarm-Task.command", "remote.origin.uploadpack", "remote.origin.receivepack"),
+    )
+    return {
+        **dict.fromkeys(names, program),
+        "core.hooksPath": str(hooks),
+        "include.path": str(included),
+        "commit.gpgSign": "true",
+        "log.showSignature": "true",
+        "filter.evil.required": "true",
+        "url.ext::sh -c touch%20evil.insteadOf": "/",
+        "protocol.ext.allow": "always",
+    }
+
+
+def make_hostile(root: Path, marker: Path) -> None:
+    """Writes the settings that name programs into a repository, and files that use them."""
+    config = root / ".git" / "config"
+    for name, value in program_settings(marker).items():
+        git(root, "config", "--file", str(config), name, value)
+    (root / ".git" / "info" / "attributes").write_text("* filter=evil diff=evil merge=evil\n")

@@ -652,7 +652,9 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END,
        EXISTS (SELECT 1 FROM sessions s JOIN attempts r ON r.key = s.attempt_key
                 WHERE s.task_key = t.key AND s.runner = 'embedded'
-                  AND (r.number = t.attempt OR r.outcome = 'completed'))
+                  AND (r.number = t.attempt OR r.outcome = 'completed')),
+       CASE WHEN t.status = 'completed' THEN (SELECT json_extract(c.report, '$.landing') FROM attempts c
+         WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt

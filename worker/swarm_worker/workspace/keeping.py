@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Collection, Sequence
 from enum import StrEnum
@@ -45,43 +44,61 @@ async def carry_folders(names: Sequence[str], origin: Path, clone: Clone) -> tup
 
     `origin` is the project root or the work tree of the task's last workspace. Names are relative paths inside it.
     """
-    remarks = []
-    for name in names:
-        if remark := await asyncio.to_thread(_carry, name, origin, clone.work):
-            remarks.append(f"keep: {name} {remark}")
-    return tuple(remarks)
+    found = [(name, await _carry(name, origin, clone.work)) for name in names]
+    return tuple(f"keep: {name} {why}" for name, why in found if why)
 
 
-def _carry(name: str, origin: Path, work: Path) -> str:
+async def _carry(name: str, origin: Path, work: Path) -> str:
     """Returns why a path was not carried over, empty if it was."""
-    parts = Path(name).parts
-    if not parts or Path(name).is_absolute() or ".." in parts or ".git" in parts:
-        return "is not a relative path inside the project"
     source, target = origin / name, work / name
-    if not os.path.lexists(source):
-        return f"is not in {origin}"
-    if os.path.lexists(target):
-        return "is in the workspace already, so the copy of the project stays out"
+    if why := await asyncio.to_thread(_path_fault, name, source, target):
+        return why
     for root, path in ((origin, source), (work, target)):
         # A link on the way would read or write outside.
-        if not path.parent.resolve().is_relative_to(root.resolve()):
+        if not await asyncio.to_thread(_is_inside, path.parent, root):
             return "leads out of the project"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return _copy(source, target)
+    await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+    if why := await _copy(source, target):
+        await asyncio.to_thread(_delete, target)
+        return f"was not copied: {why}"
+    return ""
 
 
-def _copy(source: Path, target: Path) -> str:
+def _path_fault(name: str, source: Path, target: Path) -> str:
+    path = Path(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or ".git" in path.parts:
+        return "is not a relative path inside the project"
+    if not os.path.lexists(source):
+        return "is not there"
+    if os.path.lexists(target):
+        return "is in the workspace already, so the copy of the project stays out"
+    return ""
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())
+
+
+async def _copy(source: Path, target: Path) -> str:
+    """Returns why the copy failed, empty if it did not; nothing runs on after a timeout or a cancellation."""
     # cp and not shutil: it makes reflinks, and copies a folder of packages several times faster.
     command = ("cp", "--archive", "--reflink=auto", "--no-target-directory", "--", str(source), str(target))
     try:
-        done = subprocess.run(command, check=False, capture_output=True, timeout=COPY_TIMEOUT_S)
-        why = done.stderr.decode(errors="replace").split("\n")[0] if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = str(error)
-    if why:
-        _delete(target)
-        return f"was not copied: {why}"
-    return ""
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+    except OSError as error:
+        return str(error)
+    try:
+        async with asyncio.timeout(COPY_TIMEOUT_S):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        return f"it took longer than {COPY_TIMEOUT_S:g} s"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return errors.decode(errors="replace").split("\n")[0] if process.returncode else ""
 
 
 async def record_end(clone: Clone, head: str, *, landed: bool) -> None:
@@ -136,7 +153,7 @@ async def _clone_state(clone: Clone) -> WorkspaceState:
     """Compares the files with the commit that is safe elsewhere: the base, or the one that `record_end` named."""
     head, landed = await asyncio.to_thread(_read_end, clone)
     session = await clone.session_git.text("rev-parse", "--verify", "HEAD^{commit}")
-    await clone.git.run("read-tree", "-m", session)
+    await clone.git.run("read-tree", "--reset", session)
     listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
     if (await clone.git.run(*listing)).stdout:
         return WorkspaceState.DIRTY

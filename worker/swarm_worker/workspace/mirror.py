@@ -124,7 +124,12 @@ class MirrorRepository(SourceRepository):
             raise GitFailure(f"{self.url} refuses the branch {self.target}: {_refusal(pushed)}")
 
     async def fetch(self, needs: str = "") -> str:
-        """Returns the newest tip of the target, whose history contains the commit `needs`. Raises as for a local one."""
+        """Returns the remote's tip of the target, whose history contains the commit `needs`.
+
+        Raises:
+            MissingCommit: the target has no such commit.
+            GitFailure: the remote can't be reached.
+        """
         async with self.lock:
             await self._fetch_heads()
         return await super().fetch(needs)

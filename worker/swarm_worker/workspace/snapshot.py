@@ -48,7 +48,7 @@ async def snapshot(
     head = await _session_head(clone, remarks)
     git = clone.git
     # The entries of the worker's own index that stay equal keep their times, so unchanged files are not read again.
-    await git.run("read-tree", "-m", head)
+    await git.run("read-tree", "--reset", head)
     added = await git.run("add", "--all", "--ignore-errors", *PATHSPEC, accepted=(0, 1, 128))
     if added.code:
         remarks.extend(
@@ -74,7 +74,7 @@ async def restore(clone: Clone, head: str) -> tuple[str, ...]:
     """
     remarks = await asyncio.to_thread(repair, clone)
     git = clone.git
-    await git.run("read-tree", "-m", head)
+    await git.run("read-tree", "--reset", head)
     listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z", *PATHSPEC)
     entries = (await git.run(*listing)).stdout.split(b"\0")[:-1]
     if entries:

@@ -22,7 +22,7 @@ from swarm_worker.workspace.source_facts import SourceFacts, read_facts
 # An attempt's ref is taken by another commit only if two workers ran the same attempt.
 MAX_REFS_OF_AN_ATTEMPT: Final = 9
 FETCH: Final = (
-    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
+    *("fetch", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
     *("--no-auto-maintenance", "--no-write-commit-graph", "--upload-pack", "git-upload-pack"),
 )
 
@@ -226,10 +226,16 @@ class SourceRepository:
 
     async def _fetch_into(self, folder: Path, commit: str, ref: str) -> bool:
         """Returns False if the ref holds a commit that is not an ancestor, which stays."""
-        end = await self.git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
-        if end.code and "non-fast-forward" not in end.stderr:
+        # The longest prefix wins, so no setting of the repository can turn the path into another URL.
+        path = {"GIT_CONFIG_KEY_0": f"url.{folder}.insteadOf", "GIT_CONFIG_VALUE_0": str(folder)}
+        git = self.git.with_env(**path, GIT_CONFIG_COUNT="1")
+        end = await git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
+        if end.code == 0:
+            return True
+        # A quiet git says nothing of a ref that it does not replace.
+        if await self.git.text("for-each-ref", "--format=%(objectname)", ref) in {"", commit}:
             raise GitFailure(f"git fetch into {ref} failed: {failure_reason(end.stderr)}")
-        return end.code == 0
+        return False
 
     async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
         """Returns the newest commit between `since` and `tip` with the task's trailers.
