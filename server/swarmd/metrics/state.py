@@ -13,8 +13,9 @@ from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import events, swarm
+from swarmd.store import events, landings, swarm
 from swarmd.store.file import connections
+from swarmd.store.landings import LandingTotals
 from swarmd.store.reads import totals
 from swarmd.store.reads.totals import AttemptTotal, TaskTotal, UsageTotal
 from swarmd.store.transaction import ReadTx
@@ -31,6 +32,9 @@ class StoredState:
     attempts: Sequence[AttemptTotal]
     paused_runners: int
     last_seq: int
+    # Attempts that want to land, those that have the right included.
+    landing: int
+    landings: LandingTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ def _stored(tx: ReadTx) -> StoredState:
         attempts=totals.attempts(tx),
         paused_runners=len(swarm.paused_runners(tx)),
         last_seq=events.last_seq(tx),
+        landing=landings.waiting(tx),
+        landings=landings.totals(tx),
     )
 
 

@@ -12,12 +12,14 @@ from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, needs_of
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
+from swarmd.domain.placement import demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.store import attempts, exclusive_names, swarm, tasks
+from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
 from swarmd.store.exclusive_names import Holder
+from swarmd.store.landings import Ahead, Turn
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
 
@@ -39,6 +41,8 @@ class ReasonKind(StrEnum):
     NO_SLOT = "no_slot"
     RUNNER_PAUSED = "runner_paused"
     NAME_HELD = "name_held"
+    LANDING = "landing"
+    NO_CLONE = "no_clone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,17 @@ class TaskFacts:
     paused: dict[str, str]
     # The attempts that hold what the task needs.
     name_holders: Sequence[Holder]
+    # None unless its attempt wants to land.
+    landing: "LandingFacts | None"
+
+
+@dataclass(frozen=True, slots=True)
+class LandingFacts:
+    """The place of an attempt among those that want to land on its target."""
+
+    turn: Turn
+    # Those before it, the one that has the right first.
+    ahead: Sequence[Ahead]
 
 
 def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool) -> TaskFacts:
@@ -87,6 +102,17 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
         name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
+        landing=_landing(tx, task) if task.status in HELD else None,
+    )
+
+
+def _landing(tx: ReadTx, task: Task) -> LandingFacts | None:
+    record = attempts.find(tx, task.key, task.attempt)
+    if record is None or record.target_key is None or record.landing_place is None:
+        return None
+    return LandingFacts(
+        landings.turn(tx, record.lease.attempt_key),
+        landings.ahead(tx, record.target_key, place=record.landing_place),
     )
 
 
@@ -119,7 +145,8 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
             TaskStatus.IN_PROGRESS: "is working on it",
             TaskStatus.KILLING: "was ordered to end it and has not yet proven that it has",
         }[task.status]
-        return [Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")]
+        held = Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")
+        return [held, *_turns(facts)]
     found = [*_swarm(facts), *_dependencies(facts)]
     wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
@@ -143,6 +170,23 @@ def _dependencies(facts: TaskFacts) -> Sequence[Reason]:
     shown = ", ".join(f"{task_id} ({status})" for task_id, status in facts.unmet[:5])
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
     return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
+
+
+def _turns(facts: TaskFacts) -> Sequence[Reason]:
+    """Returns why its work is not on the target yet."""
+    if facts.landing is None:
+        return []
+    turn, ahead = facts.landing.turn, facts.landing.ahead
+    if not ahead:
+        since = "" if turn.since_us is None else f" since {_time_of_day(turn.since_us)}"
+        return [Reason(ReasonKind.LANDING, f"its work lands on {turn.target}{since}")]
+    first = ahead[0]
+    since = "" if first.since_us is None else f" since {_time_of_day(first.since_us)}"
+    message = (
+        f"its work waits to land on {turn.target}: {len(ahead)} before it"
+        f" (task {first.task_id} at worker {first.worker} lands now{since})"
+    )
+    return [Reason(ReasonKind.LANDING, message, [one.task_id for one in ahead])]
 
 
 def _names(facts: TaskFacts) -> Sequence[Reason]:
@@ -170,8 +214,7 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
     fitting = [member for member in members if _fits(member, facts.definition)]
     if not fitting:
-        wanted = ", ".join(f"{key}={value}" for key, value in facts.definition.labels.items())
-        return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
+        return [_unfit(facts, members)]
     pauses = {_pause(member, facts) for member in fitting}
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
@@ -186,8 +229,18 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     return []
 
 
+def _unfit(facts: TaskFacts, members: Sequence[ConnectedWorker]) -> Reason:
+    """Returns why no connected worker may get the task."""
+    labels = facts.definition.labels
+    if any(fits(member.identity, labels) for member in members):
+        hint = "start one in a git repository, or with --repo"
+        return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
+    wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+    return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
+
+
 def _fits(member: ConnectedWorker, definition: TaskDefinition) -> bool:
-    return definition.labels.items() <= member.identity.labels.items()
+    return fits(member.identity, demands(definition))
 
 
 def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
