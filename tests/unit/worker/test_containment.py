@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ class Bench:
 
 
 def _bench(folder: Path, containment: Containment) -> Bench:
-    fence = Fence(ProcessSupervisor(containment, instance="test"))
+    fence = Fence(ProcessSupervisor(containment, instance=uuid.uuid4().hex))
     fence.set_stop_after(600, since=now_s())
     return Bench(folder, fence)
 

@@ -7,15 +7,20 @@ import asyncio
 import os
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from support.waiting import eventually
+from support.waiting import eventually, until
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard.guard_tree import is_stopped
 from swarm_worker.guard.procfs import children, stat
+from swarm_worker.guard.protocol import PING
 from swarm_worker.supervision import fork_client, guard_pool
 from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guard_client import GuardClient
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -212,13 +217,17 @@ async def test_a_kill_reaches_a_guard_that_was_frozen_until_its_socket_was_full(
     stop = Stop(grace_s=0.2)
     session = asyncio.create_task(bench.run("echo $PPID; exec sleep 600", stop=stop))
     await eventually(lambda: bench.output, "the session runs")
-    guard = int(bench.output)
-    os.kill(guard, signal.SIGSTOP)
+    guard, [run] = int(bench.output), bench.fence.supervisor.guards.watch._runs
+    # Nothing here gives the event loop its turn, so the worker can't continue what is stopped.
+    for pid in (bench.fork_server, guard):  # a running fork server continues the guard at once
+        os.kill(pid, signal.SIGSTOP)
+        until(partial(is_stopped, pid), "the process is stopped")
     for _ in range(2_000):
         bench.fence.extend(since=now_s())
+    assert not cast("GuardClient", run.guard).send(PING), "the socket is full"
 
     stop.request(StopOrder("test", graceful=False))
-    os.kill(guard, signal.SIGCONT)
+    os.kill(bench.fork_server, signal.SIGCONT)
     ended = await session
 
     assert (ended.cause, ended.receipt.survivors) == (Cause.ORDER, 0)

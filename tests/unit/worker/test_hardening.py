@@ -20,7 +20,7 @@ AS_NOBODY = (
 )  # fmt: skip
 # As root every process is readable, so the session must run as an ordinary user.
 _WORKER = """
-import asyncio, os, sys
+import asyncio, os, sys, uuid
 from pathlib import Path
 from amplifier_swarm.hardening import protect_process
 from swarm_worker.guard.containment import Containment
@@ -38,7 +38,7 @@ class Output:
 
 async def main(folder, level, *program):
     protect_process()
-    output, fence = Output(), Fence(ProcessSupervisor(Containment(level), instance="test"))
+    output, fence = Output(), Fence(ProcessSupervisor(Containment(level), instance=uuid.uuid4().hex))
     fence.set_stop_after(60, since=now_s())
     await fence.supervisor.kill_leftovers()
     argv = (*program, str(os.getpid()))

@@ -1,6 +1,7 @@
 """Under containment with namespaces, sessions see neither tokens nor the worker's state."""
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ async def test_a_session_in_namespaces_reads_its_own_files_and_none_of_the_hidde
 
 
 async def _shown(project: Path, hidden: HiddenPaths, prompt: Path) -> str:
-    output, fence = Output(), Fence(ProcessSupervisor(Containment(PIDNS), instance="test"))
+    output, fence = Output(), Fence(ProcessSupervisor(Containment(PIDNS), instance=uuid.uuid4().hex))
     fence.set_stop_after(60, since=now_s())
     script = f"find . -type f | sort; cat {prompt} .swarm/prompts/builder.md ../secret; echo end"
     launch = Launch(

@@ -62,7 +62,7 @@ async def test_processes_with_the_mark_of_the_state_folder_are_killed_with_their
 async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Leftovers, "_is_marked", lambda self, pid: pid in {os.getpid(), os.getppid()})
 
-    await ProcessSupervisor(instance="any").kill_leftovers()
+    await ProcessSupervisor(instance=uuid.uuid4().hex).kill_leftovers()
 
     assert stat(os.getppid())
 
