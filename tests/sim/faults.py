@@ -55,7 +55,7 @@ class Faults:
             delay_s=self._dice.choice((0.001, 0.02, 0.5)),
             loss=self._dice.choice((0.0, 0.05, 0.3)) if bad else 0.0,
             doubled=self._dice.choice((0.0, 0.1, 0.5)) if bad else 0.0,
-            late=self._dice.choice((0.0, 0.02, 0.1)) if bad else 0.0,
+            late=self._dice.choice(self._all.setting.late) if bad else 0.0,
         )
 
     def _schedule(self) -> None:

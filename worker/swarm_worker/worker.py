@@ -37,7 +37,7 @@ from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.host_watch import HostWatch
-from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
+from swarm_worker.supervision.supervisor import ProcessSupervisor, choose_containment
 
 if TYPE_CHECKING:
     from swarm_worker.execution.factory import AttemptFactory

@@ -26,8 +26,8 @@ from amplifier_swarm.hardening import protect_process
 from swarm_worker.guard.containment import Containment
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunLimits
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import Launch, RunLimits
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
 class Output:

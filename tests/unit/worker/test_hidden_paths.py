@@ -12,9 +12,9 @@ from swarm_worker.guard.containment import PIDNS, Containment
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.hidden_paths import HiddenPaths, hidden_paths
-from swarm_worker.supervision.launch import Launch, RunLimits
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 
 class Output:
