@@ -180,6 +180,10 @@ HARSH: Final = Setting(stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0)
 SLOW: Final = Setting(
     stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
 )
+# A worker opens a new stream again and again while a former request is on its way.
+OVERTAKING: Final = replace(
+    SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
+)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     any_lease_counts: (SLOW, 7),
@@ -193,14 +197,14 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),
-    overtaken_requests_count: (replace(SLOW, stopped_guards=True), 29),
+    overtaken_requests_count: (OVERTAKING, 8),
     worker_without_fence: (SLOW, 7),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 7),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
 }
-TRIES: Final = 60
+TRIES: Final = 100
 
 
 def noticed(patch: Patch) -> Result | None:

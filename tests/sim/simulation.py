@@ -63,8 +63,10 @@ class Setting:
     # Mean lengths of sessions, of which the seed takes one; a silent session may take three times as long.
     mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
     stall_s: float = 50.0
-    # Shares of messages that are late, of which each bad weather takes one.
-    late: tuple[float, ...] = (0.0, 0.02, 0.1)
+    # The share of requests for a stream that are late in any weather, and the weights of two faults.
+    late_streams: float = 0.0
+    cuts: int = 4
+    resets: int = 3
 
 
 @dataclass(frozen=True, slots=True)
