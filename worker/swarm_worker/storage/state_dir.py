@@ -12,7 +12,6 @@
 import fcntl
 import os
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import random_id
 from amplifier_swarm.state_paths import STOP_FILE, make_private_folder, shield_from_git
 from swarm_worker.domain.names import host_part
 from swarm_worker.storage.files import write_durably, write_private
@@ -148,7 +148,7 @@ def _opened(locked: _LockedFolder, path: Path) -> StateFolder:
     instance = _read_instance(file, locked)
     first_start_s = file.stat().st_mtime if instance else time.time()
     if not instance:
-        instance = uuid.uuid4().hex
+        instance = random_id()
         write_private(file, f"{instance} {_inode(locked)}\n")
     return StateFolder(locked.name, path, instance, _reserve_stream_seq(path / "openings"), first_start_s)
 
