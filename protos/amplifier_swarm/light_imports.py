@@ -34,20 +34,26 @@ def load_structlog() -> None:
         return
     hidden = [name for name in _HIDDEN_FROM_STRUCTLOG if name not in modules]
     modules.update(dict.fromkeys(hidden))
-    if "uuid" not in modules:
-        hidden.append("uuid")
-        modules["uuid"] = _stand_in("uuid")
+    uuid = modules.setdefault("uuid", _stand_in("uuid"))
     try:
         importlib.import_module("structlog")
     finally:
         for name in hidden:
             del modules[name]
+        if uuid.__spec__ is None and modules.get("uuid") is uuid:  # the stand-in
+            del modules["uuid"]
 
 
 def _stand_in(name: str) -> ModuleType:
     """Returns a module that loads the real one when one of its names is read."""
     module = ModuleType(name)
-    vars(module)["__getattr__"] = lambda attribute: getattr(importlib.import_module(name), attribute)
+
+    def get(attribute: str) -> Any:
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        return getattr(importlib.import_module(name), attribute)
+
+    vars(module)["__getattr__"] = get
     return module
 
 
