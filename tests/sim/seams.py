@@ -258,7 +258,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (SimOutbox, "ledger", ledger),
         (worker, "HostWatch", SimHostWatch),
         (worker, "choose_containment", lambda _: Containment()),
-        (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
+        (worker, "random_id", lambda: f"{ids.getrandbits(64):016x}"),
         (attempt, "take_snapshot", _snapshot),
         (attempt, "changes_since", _changes),
         (guarded_run, "GuardedRun", SimGuardedRun),
