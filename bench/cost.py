@@ -16,7 +16,8 @@ from measure import Finding, Setting
 from programs import folder
 
 from support.engine import FakeWorker, engine_harness, outcome, task
-from swarmd.domain.model import Claim, SessionRole
+from swarmd.domain.claim import Claim
+from swarmd.domain.model import SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.store.database import Database
 from swarmd.store.deferred_writes import DeferredWrites

@@ -55,6 +55,9 @@ class Echo(worker_service_pb2_grpc.WorkerServiceServicer):
             results=[wire.FinishResult(disposition=accepted, task_status=done) for _ in request.finished]
         )
 
+    async def LandTask(self, request: wire.LandTaskRequest, context: Any) -> wire.LandTaskResponse:
+        return wire.LandTaskResponse(granted=True)
+
     async def Heartbeat(self, request: wire.HeartbeatRequest, context: Any) -> wire.HeartbeatResponse:
         self._beats[request.worker] = len(request.lease_ids)
         return wire.HeartbeatResponse(notice=wire.SwarmNotice())

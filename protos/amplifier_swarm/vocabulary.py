@@ -24,6 +24,14 @@ class ContainmentName(StrEnum):
     PIDNS = "pidns"
 
 
+class WorkspaceName(StrEnum):
+    """A kind of workspace; `auto` takes clones where the project root is a git work tree with a commit."""
+
+    AUTO = "auto"
+    SHARED = "shared"
+    CLONE = "clone"
+
+
 class StatusName(StrEnum):
     """A task's status, in the words of TaskStatus of the contract."""
 

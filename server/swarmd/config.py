@@ -57,6 +57,9 @@ class ServerConfig:
     retry_backoff_max: float = setting(
         300.0, "The most that a retry may wait", parse=number(0, 86_400), metavar="SECONDS"
     )
+    exclusive_files: bool = setting(
+        False, "Tasks whose files overlap never run at once, in clones too; in a shared folder they never do"
+    )
     tls_cert: Path | None = setting(None, "The server's certificate chain, PEM", parse=path, metavar="FILE")
     tls_key: Path | None = setting(None, "The key of that certificate, PEM", parse=path, metavar="FILE")
     tls_client_ca: Path | None = setting(

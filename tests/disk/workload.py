@@ -16,8 +16,9 @@ from disk.vfs import Disk
 from support.clock import FakeClock, FakeEntropy
 from support.database import digest
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import StorageFailed, StorageFull, SwarmError
-from swarmd.domain.model import Claim, Usage
+from swarmd.domain.model import Usage
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts.sessions import SessionProgress
 from swarmd.engine.swarm import EnginePolicy, Swarm
@@ -145,15 +146,15 @@ class Work:
             await self.bench.retry(name, failed=True)
 
     async def _stop(self) -> None:
-        kills = self.bench.swarm.kills
-        await self.bench.swarm.db.write(partial(kills.emergency_stop, cause="test"))
-        await self.bench.swarm.db.write(partial(kills.resume, requeue=True))
+        control = self.bench.swarm.control
+        await self.bench.swarm.db.write(partial(control.emergency_stop, cause="test"))
+        await self.bench.swarm.db.write(partial(control.resume, requeue=True))
 
     async def _pause(self) -> None:
-        kills = self.bench.swarm.kills
-        await self.bench.swarm.db.write(partial(kills.pause, cause="test"))
+        control = self.bench.swarm.control
+        await self.bench.swarm.db.write(partial(control.pause, cause="test"))
         await self.bench.after_backoff()
-        await self.bench.swarm.db.write(partial(kills.resume, requeue=False))
+        await self.bench.swarm.db.write(partial(control.resume, requeue=False))
 
     async def _clear(self) -> None:
         self.number += 1

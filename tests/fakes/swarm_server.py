@@ -25,6 +25,7 @@ from support.waiting import eventually
 
 Context = grpc.aio.ServicerContext[Any, Any]
 TOKEN: Final = "test-token"  # valid for this fake only
+_CLAIM_FIELDS: Final = ("findings", "last_error", "base", "first_base", "previous_head", "previous_failure")
 WORKER: Final = Path(sys.executable).with_name("swarm-worker")
 
 
@@ -43,6 +44,8 @@ class FakeSwarm(WorkerServiceServicer):
     # Sent with the answer to each heartbeat, for the leases that it lists.
     orders: list[wire.Order] = field(default_factory=list)
     notice: wire.SwarmNotice | None = None
+    # The answer to requests for the right to land.
+    landing: wire.LandTaskResponse = field(default_factory=lambda: wire.LandTaskResponse(granted=True))
     # The methods that fail, with their codes.
     failing: dict[str, grpc.StatusCode] = field(default_factory=dict)
     registered: list[wire.ClaimTaskRequest] = field(default_factory=list)
@@ -83,6 +86,7 @@ class FakeSwarm(WorkerServiceServicer):
             heartbeat_interval=_duration(self.interval_s),
             stop_after=_duration(self.stop_after_s),
             server_version="fake",
+            swarm_id="0123456789ab",
         )
         yield wire.ClaimTaskResponse(opened=opened, notice=self.notice)
         while (response := await queue.get()) is not None:
@@ -122,6 +126,12 @@ class FakeSwarm(WorkerServiceServicer):
         self.finished.extend(request.finished)
         result = wire.FinishResult(disposition=self.disposition)
         return wire.FinishTaskResponse(results=[result] * len(request.finished))
+
+    async def LandTask(  # noqa: N802  # the wire's name
+        self, request: wire.LandTaskRequest, context: Context
+    ) -> wire.LandTaskResponse:
+        await self._check("LandTask", context)
+        return self.landing
 
     def _report(self, sessions: Iterable[wire.SessionProgress]) -> None:
         for session in sessions:
@@ -261,7 +271,7 @@ def claim(lease_id: str, **fields: Any) -> wire.Claim:
     """Returns a claim; by default the task has the name of the lease."""
     fields.setdefault("task_id", lease_id)
     attempt = fields.pop("attempt", 1)
-    extra = {name: fields.pop(name) for name in ("findings", "last_error") if name in fields}
+    extra = {name: fields.pop(name) for name in _CLAIM_FIELDS if name in fields}
     return wire.Claim(
         task=task_pb2.TaskDefinition(**fields), lease_id=lease_id, attempt=attempt, epoch=1, **extra
     )

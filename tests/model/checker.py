@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from model.invariants import check_state, check_step
 from model.protocol import Bounds, Rules, State, Step, Violation, begin, crashes
@@ -41,22 +42,34 @@ def successors(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from crashes(state, bounds)
 
 
-def explore(bounds: Bounds, rules: Rules = Rules()) -> Report:  # noqa: B008  # Rules is frozen
+class Machine(NamedTuple):
+    """A state machine with its invariants. Bounds, rules and states are the machine's own."""
+
+    begin: Callable[[Any], Any]
+    successors: Callable[[Any, Any, Any], Iterator[tuple[str, Any]]]
+    check_state: Callable[[Any, Any], None]
+    check_step: Callable[[Any, Any, Any], None]
+
+
+ATTEMPTS: Final = Machine(begin, successors, check_state, check_step)
+
+
+def explore(bounds: Any, rules: Any = Rules(), *, machine: Machine = ATTEMPTS) -> Report:  # noqa: B008  # Rules is frozen
     """Searches for a state, or a step, that breaks an invariant."""
-    start, began = begin(bounds), time.monotonic()
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    start, began = machine.begin(bounds), time.monotonic()
+    came_from: dict[Any, tuple[Any, str] | None] = {start: None}
     queue, steps, depth = deque([(start, 0)]), 0, 0
     while queue:
         state, depth = queue.popleft()
         step = ""
         try:
-            for step, after in successors(state, bounds, rules):
+            for step, after in machine.successors(state, bounds, rules):
                 steps += 1
                 if after in came_from:
                     continue
                 came_from[after] = (state, step)
-                check_step(state, after)
-                check_state(after, bounds)
+                machine.check_step(state, after, bounds)
+                machine.check_state(after, bounds)
                 queue.append((after, depth + 1))
         except (Violation, InvalidStatus) as fault:
             # A step whose making raised has no state; its name comes with the fault.
@@ -68,7 +81,7 @@ def explore(bounds: Bounds, rules: Rules = Rules()) -> Report:  # noqa: B008  # 
     return Report(len(came_from), steps, depth, time.monotonic() - began)
 
 
-def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> list[str]:
+def _trace(came_from: dict[Any, tuple[Any, str] | None], state: Any) -> list[str]:
     steps = []
     while (link := came_from[state]) is not None:
         state, step = link

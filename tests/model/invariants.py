@@ -36,7 +36,7 @@ def check_state(state: State, bounds: Bounds) -> None:
         _check_sessions(state)
 
 
-def check_step(before: State, after: State) -> None:
+def check_step(before: State, after: State, _bounds: Bounds) -> None:
     """Checks the step between two states.
 
     Raises:

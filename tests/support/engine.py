@@ -2,25 +2,24 @@
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from support.clock import FakeClock, FakeEntropy
+from swarmd.domain.claim import Claim
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
-    Claim,
     FailureClass,
     Order,
     Outcome,
     OutcomeKind,
-    PlannedTask,
     SessionRole,
     Task,
-    TaskDefinition,
     TaskId,
     WorkerIdentity,
     WorkerName,
@@ -68,17 +67,17 @@ class FakeWorker:
     """A worker as the engine sees it; `claims` and `orders` hold the messages that it got."""
 
     swarm: Swarm
-    member: ConnectedWorker
+    server_side: ConnectedWorker
     claims: list[Claim]
     orders: list[Order]
 
     @property
     def name(self) -> WorkerName:
-        return self.member.identity.name
+        return self.server_side.identity.name
 
     async def receive(self) -> None:
         """Receives the messages that wait in the mailbox, if any."""
-        box = self.member.mailbox
+        box = self.server_side.mailbox
         if not box.closed and not box.empty:
             batch = await box.next_batch()
             assert batch is not None
@@ -121,7 +120,7 @@ class FakeWorker:
 
     def beat(self, *claims: Claim) -> Sequence[Order]:
         """Sends a heartbeat that lists the claims; returns the orders."""
-        identity = self.member.identity
+        identity = self.server_side.identity
         lease_ids = [claim.lease_id for claim in claims]
         answer = self.swarm.workers.heartbeat(identity.name, identity.incarnation, lease_ids, leaving=False)
         return answer.orders
@@ -135,8 +134,12 @@ class EngineHarness:
     clock: FakeClock
     swarm: Swarm
 
-    async def add(self, *plan: PlannedTask, clear: bool = False) -> plans.ImportResult:
-        return await self.swarm.db.write(partial(plans.add, plan=plan, clear=clear))
+    async def add(
+        self, *plan: PlannedTask, clear: bool = False, concurrency: Mapping[str, int] | None = None
+    ) -> plans.ImportResult:
+        return await self.swarm.db.write(
+            partial(plans.add, plan=plan, clear=clear, concurrency=concurrency or {})
+        )
 
     async def worker(
         self, name: str = "w1", *, slots: int = 1, held: Sequence[str] = (), **identity: Any
@@ -145,8 +148,8 @@ class EngineHarness:
             name=WorkerName(name), incarnation=f"{name}-1", instance=f"{name}-instance", slots=slots, labels={},
             runner="command", host="host", pid=1, version="0", containment="subreaper",
         )  # fmt: skip
-        member = await self.swarm.open_stream(replace(whole, **identity), held)
-        return FakeWorker(self.swarm, member, [], [])
+        worker = await self.swarm.open_stream(replace(whole, **identity), held)
+        return FakeWorker(self.swarm, worker, [], [])
 
     async def task(self, task_id: str) -> Task:
         return await self.swarm.db.read(lambda tx: lookup.resolve(tx, task_id))
@@ -193,7 +196,12 @@ async def _all_done(batches: AsyncIterator[ActionBatch]) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def engine_harness(
-    path: Path, *, clock: FakeClock | None = None, chance: float = 1.0, observer: Observer | None = None
+    path: Path,
+    *,
+    clock: FakeClock | None = None,
+    chance: float = 1.0,
+    observer: Observer | None = None,
+    exclusive_files: bool = False,
 ) -> AsyncIterator[EngineHarness]:
     """Runs an engine on the database at `path`; a second one goes on from the same state."""
     clock = clock or FakeClock()
@@ -202,7 +210,7 @@ async def engine_harness(
         db,
         clock=clock,
         entropy=FakeEntropy(chance),
-        policy=EnginePolicy(PACE, Backoff(2.0, 300.0)),
+        policy=EnginePolicy(PACE, Backoff(2.0, 300.0), exclusive_files=exclusive_files),
         observer=observer,
     )
     await swarm.boot()

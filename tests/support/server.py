@@ -38,10 +38,10 @@ class Client:
         service = self.worker if hasattr(self.worker, method) else self.operator
         return await getattr(service, method)(request, metadata=self.metadata, timeout=20)
 
-    async def add(self, *tasks: task_pb2.TaskDefinition, **flags: bool) -> operator_pb.AddTasksResponse:
+    async def add(self, *tasks: task_pb2.TaskDefinition, **fields: Any) -> operator_pb.AddTasksResponse:
         """Adds tasks."""
         planned = [operator_pb.PlannedTask(definition=task) for task in tasks]
-        request = operator_pb.AddTasksRequest(tasks=planned, **flags)
+        request = operator_pb.AddTasksRequest(tasks=planned, **fields)
         response: operator_pb.AddTasksResponse = await self.operator.AddTasks(
             iter([request]), metadata=self.metadata, timeout=20
         )

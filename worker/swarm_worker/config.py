@@ -1,5 +1,6 @@
 """The worker's settings: every flag of `swarm-worker`, its variable, its default and its bounds."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.old_state import worker_state
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
 from amplifier_swarm.state_paths import STATE, project_state
-from amplifier_swarm.vocabulary import ContainmentName, RunnerName
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
 from swarm_worker.domain.names import is_worker_name
 
 PROGRAM: Final = "swarm-worker"
+_NOT_IN_REFS: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 DAY_S: Final = 86_400.0
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -39,6 +41,15 @@ def variable(text: str) -> str:
     return text
 
 
+def branch(text: str) -> str:
+    """Checks the name of a branch by the rules of git, without `refs/heads/`."""
+    parts = text.removeprefix("refs/heads/").split("/")
+    wrong = _NOT_IN_REFS.search(text) or ".." in text or "@{" in text or text.startswith("-") or text == "@"
+    if wrong or any(not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+        raise ValueError("not the name of a branch")
+    return text.removeprefix("refs/heads/")
+
+
 class FoundConfig(NamedTuple):
     """The configuration with the folders to use, and a line for the user if old state was found."""
 
@@ -63,6 +74,25 @@ class WorkerConfig:
     )
     slots: int = setting(1, "how many tasks it runs at once", parse=integer(1, 1024), metavar="N")
     project_root: Path = setting(Path(), "the folder that sessions work in", parse=path, metavar="DIR")
+    workspace: str = setting(
+        WorkspaceName.AUTO.value,
+        "where a task's sessions work: the project root, or a git clone for each task",
+        choices=tuple(WorkspaceName),
+    )
+    repo: str = setting("", "the repository to clone, in place of --project-root", metavar="URL")
+    target: str = setting(
+        "",
+        "the branch on which work lands; default: swarm/ and the branch that is checked out",
+        parse=branch,
+        metavar="BRANCH",
+    )
+    session_push: bool = setting(False, "let sessions push to the repository from their clones")
+    keep_failed: float = setting(
+        3.0, "days that the workspace of a task that did not land is kept", parse=number(0, 3650), metavar="D"
+    )
+    min_free_disk: float = setting(
+        2.0, "GiB that must be free on the disk of the workspaces", parse=number(0, 1_000_000), metavar="G"
+    )
     runner: str = setting(RunnerName.AUTO.value, "what drives the sessions", choices=tuple(RunnerName))
     builder_agent: str = setting("foundation:modular-builder", "persona of builders", metavar="AGENT")
     validator_agent: str = setting("foundation:zen-architect", "persona of validators", metavar="AGENT")
@@ -151,6 +181,10 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
         raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
+    if config.repo and config.workspace == WorkspaceName.SHARED:
+        raise ProgramExit(
+            ExitCode.USAGE, "--repo needs clones", hint="leave --workspace out, or pass --workspace clone"
+        )
     return config
 
 

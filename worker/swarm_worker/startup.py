@@ -16,6 +16,7 @@ from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.prompt_files import FOLDER, NONE
+from amplifier_swarm.vocabulary import WorkspaceName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment, secrets_of
 from swarm_worker.prompts.templates import Templates, check_age, read_templates
@@ -23,7 +24,7 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.supervision.orphans import require_proc
+from swarm_worker.supervision.supervisor import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 from swarm_worker.workspace.repository import has_repository
 
@@ -70,7 +71,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     server = check_address(config.server, name="--server")
     root = project_root(config.project_root)
     runner = choose_runner(config, project_root=root, env=env)
-    if config.slots > 1 and has_repository(root):
+    if config.slots > 1 and not wants_clones(config, root) and has_repository(root):
         _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
     token = find_token(config.token_file, projects=(root,))
@@ -95,6 +96,13 @@ def _accept_prompts(config: WorkerConfig, templates: Templates, folder: StateFol
     if templates.digest != NONE:
         where = str(config.prompts or FOLDER)
         _log.info("the project's own prompts are used", folder=where, digest=templates.digest)
+
+
+def wants_clones(config: WorkerConfig, project_root: Path) -> bool:
+    """Returns whether the worker gives each task a clone, if the repository allows it."""
+    if config.repo or config.workspace == WorkspaceName.CLONE:
+        return True
+    return config.workspace == WorkspaceName.AUTO and has_repository(project_root)
 
 
 def fit_slots(slots: int) -> int:

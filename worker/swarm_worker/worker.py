@@ -5,7 +5,6 @@ import gc
 import itertools
 import os
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
+from amplifier_swarm.light_imports import random_id
 from amplifier_swarm.program import check_threads
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
@@ -32,14 +32,15 @@ from swarm_worker.rpc.orders import seconds
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.retry import OutageLog
 from swarm_worker.shutdown import Shutdown
-from swarm_worker.startup import WorkerContext, fit_slots, started
+from swarm_worker.startup import WorkerContext, fit_slots, started, wants_clones
 from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.host_watch import HostWatch
-from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
+from swarm_worker.supervision.supervisor import ProcessSupervisor, choose_containment
 
 if TYPE_CHECKING:
+    from swarm_worker.execution.clones import Clones
     from swarm_worker.execution.factory import AttemptFactory
 
 # How long sessions may outlast the last answer of a server that does not say it.
@@ -65,11 +66,12 @@ class Worker:
         self._context = context
         self._ready = ready
         folder = context.folder
-        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
+        self._identity = ProcessIdentity(folder.name, random_id())
         self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()
         self._factory: AttemptFactory | None = None
+        self._clones: Clones | None = None
         self._supervisor = ProcessSupervisor(choose_containment(config.containment), instance=folder.instance)
         self._fence = Fence(self._supervisor)
         self._watch = HostWatch((folder.path.parent, folder.path), self)
@@ -107,6 +109,7 @@ class Worker:
             ProgramExit: The server will never accept this worker.
         """
         await self._supervisor.kill_leftovers()
+        await self._open_clones()
         self._slots.resume()
         self._watch.check()
         loops = list(self._start_loops())
@@ -234,25 +237,28 @@ class Worker:
                 fence=self._fence,
                 throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
+                clones=self._clones,
             )
         return self._factory
 
     def _claim_request(self) -> wire.ClaimTaskRequest:
-        return wire.ClaimTaskRequest(
-            worker=self._identity.name,
-            incarnation=self._identity.incarnation,
-            instance=self._context.folder.instance,
-            slots=self._config.slots,
-            labels=dict(self._config.label),
-            runner=self._context.runner.name,
-            host=host_name(),
-            pid=os.getpid(),
-            version=self._context.version,
-            containment=self._supervisor.containment.level,
-            lease_ids=self._leases.ids,
-            opening=next(self._stream_seq),
-            allow_rehearsal=self._config.allow_rehearsal,
-        )
+        folder, config = self._context.folder, self._config
+        request = wire.ClaimTaskRequest(
+            worker=self._identity.name, incarnation=self._identity.incarnation, instance=folder.instance,
+            slots=config.slots, labels=dict(config.label), runner=self._context.runner.name, host=host_name(),
+            pid=os.getpid(), version=self._context.version, containment=self._supervisor.containment.level,
+            lease_ids=self._leases.ids, opening=next(self._stream_seq), allow_rehearsal=config.allow_rehearsal,
+        )  # fmt: skip
+        if self._clones is not None:
+            self._clones.register(request)
+        return request
+
+    async def _open_clones(self) -> None:
+        if wants_clones(self._config, self._context.project_root):
+            # Performance: a worker without clones does not hold these modules in memory (docs/performance.md).
+            from swarm_worker.execution.clones import open_clones  # noqa: PLC0415  # see above
+
+            self._clones = await open_clones(self._config, self._context, self._supervisor)
 
 
 def serve(config: WorkerConfig, *, version: str) -> None:

@@ -5,11 +5,12 @@ Invariant: a flag that is not given is not passed on; the worker has its own def
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from amplifier_swarm.vocabulary import ContainmentName, RunnerName
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
 
 # The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
@@ -20,9 +21,14 @@ def _option(text: str, metavar: str) -> typer.models.OptionInfo:
     return made
 
 
-def _seconds(text: str) -> typer.models.OptionInfo:
-    made: typer.models.OptionInfo = typer.Option(help=text, metavar="S", min=0, rich_help_panel=PANEL)
+def _amount(text: str, metavar: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(help=text, metavar=metavar, min=0, rich_help_panel=PANEL)
     return made
+
+
+_seconds = partial(_amount, metavar="S")
+_days = partial(_amount, metavar="DAYS")
+_gib = partial(_amount, metavar="GIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,19 @@ class WorkerFlags:
     """The flags as fields of the same names."""
 
     slots: Annotated[int | None, _option("Tasks at once in one worker.", "N")] = None
+    workspace: Annotated[
+        WorkspaceName | None, _option("Where a task's sessions work: the project, or a clone.", "KIND")
+    ] = None
+    repo: Annotated[str | None, _option("The repository to clone, in place of the project.", "URL")] = None
+    target: Annotated[str | None, _option("The branch on which work lands.", "BRANCH")] = None
+    session_push: Annotated[
+        bool,
+        typer.Option("--session-push", help="Let sessions push from their clones.", rich_help_panel=PANEL),
+    ] = False
+    keep_failed: Annotated[float | None, _days("How long the clone of a task that did not land is kept.")] = (
+        None
+    )
+    min_free_disk: Annotated[float | None, _gib("What must be free on the disk of the clones.")] = None
     runner: Annotated[RunnerName | None, _option("What runs the sessions.", "RUNNER")] = None
     builder_agent: Annotated[str | None, _option("The builder's persona.", "NAME")] = None
     validator_agent: Annotated[str | None, _option("The validator's persona.", "NAME")] = None

@@ -2,14 +2,15 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from amplifier_swarm.text import printable
-from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, PlannedTask
+from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, ExportTasksResponse
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from amplifier_swarm.vocabulary import StatusName
 from swarmctl import text_format
@@ -38,7 +39,7 @@ def run(
     in it are not kept. YAML, or JSON with `-o json` or a FILE that ends with .json.
     """
     request = ExportTasksRequest(statuses=[text_format.value_of(TaskStatus, one) for one in status or ()])
-    text = _text(_tasks(ctl, request), ctl.printer.output, file)
+    text = _text(ctl.stub.ExportTasks(request), ctl.printer.output, file)
     if file == STDIN:
         # On a terminal control characters are escaped; a pipe gets every character as it is.
         write_exact(printable(text, newlines=True) if sys.stdout.isatty() else text)
@@ -50,9 +51,12 @@ def run(
         print_err(f"swarmctl: {file} had comments; an export keeps none")
 
 
-def _text(tasks: Iterable[PlannedTask], output: Output, file: str) -> str:
-    in_json = output is Output.JSON or (output is Output.TABLE and file.lower().endswith(".json"))
-    return json_text(plan_document(tasks), indent=2) + "\n" if in_json else "".join(plan_text(tasks))
+def _text(answers: Iterator[ExportTasksResponse], output: Output, file: str) -> str:
+    first = next(answers, ExportTasksResponse())
+    tasks = chain(first.tasks, chain.from_iterable(answer.tasks for answer in answers))
+    if output is Output.JSON or (output is Output.TABLE and file.lower().endswith(".json")):
+        return json_text(plan_document(tasks, first.concurrency), indent=2) + "\n"
+    return "".join(plan_text(tasks, first.concurrency))
 
 
 def _has_comments(file: str) -> bool:
@@ -67,8 +71,3 @@ def _has_comments(file: str) -> bool:
             return _COMMENT.search(old.read(MAX_BYTES)) is not None
     except OSError:
         return False
-
-
-def _tasks(ctl: CommandContext, request: ExportTasksRequest) -> Iterator[PlannedTask]:
-    for answer in ctl.stub.ExportTasks(request):
-        yield from answer.tasks

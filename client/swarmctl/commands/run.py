@@ -11,7 +11,7 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
 from amplifier_swarm.state_paths import STATE, project_state
-from amplifier_swarm.vocabulary import RunnerName
+from amplifier_swarm.vocabulary import RunnerName, WorkspaceName
 from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
@@ -106,6 +106,7 @@ def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
     runner = flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO
-    if runner != RunnerName.EMBEDDED:
+    workspace = flags.workspace or os.environ.get("SWARM_WORKER_WORKSPACE") or WorkspaceName.AUTO
+    if runner != RunnerName.EMBEDDED and workspace == WorkspaceName.SHARED:
         warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
     _check_runner(runner)

@@ -4,19 +4,23 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from swarmctl.plan import nodes
 from swarmctl.plan.faults import Fault
-from swarmctl.plan.nodes import Listing, MappingEntry
+from swarmctl.plan.nodes import Listing, Mapping, MappingEntry
 from swarmctl.plan.read import Plan, task_label
 
 # The place of a fault: the number of the task in the order sent, then a field of the message.
 _PLACE: Final = re.compile(
     r"tasks\[(?P<task>\d+)\](?:\.definition)?(?:\.(?P<field>\w+))?(?P<rest>.*)", re.DOTALL
 )
+_CAPACITY: Final = re.compile(r"concurrency\.(?P<name>.*)", re.DOTALL)
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
 
 def locate(plan: Plan, place: str, problem: str) -> Fault:
     """Returns the fault with its line, its task, and the field as the file names it."""
+    if place.startswith("concurrency"):
+        return Fault(_capacity_line(plan, place), "", place, problem)
     match = _PLACE.fullmatch(place)
     if match is None or int(match["task"]) >= len(plan.tasks):
         return Fault(0, "", place, problem)
@@ -31,6 +35,14 @@ def locate(plan: Plan, place: str, problem: str) -> Fault:
     field = name + match["rest"]
     # The line already names the field.
     return Fault(line, task, field, problem.removeprefix(f"{field} "))
+
+
+def _capacity_line(plan: Plan, place: str) -> int:
+    match = _CAPACITY.fullmatch(place)
+    node = nodes.value_at(plan.top, ("concurrency",))
+    entry = node.entries.get(match["name"]) if match and isinstance(node, Mapping) else None
+    entry = entry or plan.top.entries.get("concurrency")
+    return entry.line if entry else 0
 
 
 def _entry_line(entry: MappingEntry, rest: str) -> int:

@@ -5,12 +5,20 @@ paths, known ids), so that every client gets the same answer.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
+from amplifier_swarm.v1.task_pb2 import (
+    DependencyFailurePolicy,
+    DisconnectPolicy,
+    ExpectedChanges,
+    LandingStyle,
+    RetryFrom,
+    TaskStatus,
+    WorkspaceKind,
+)
 from swarmctl import text_format
 from swarmctl.plan.rehearsal import rehearsal_of
 from swarmctl.plan.scalars import Kind, described, kind_of
@@ -32,7 +40,15 @@ _LONGEST_TIMEOUT_S: Final = 10**9
 _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
-
+# The fields whose value is one word of an enum of the message.
+CHOICES: Final[Mapping[str, Any]] = {
+    "on_dependency_failure": DependencyFailurePolicy,
+    "on_disconnect": DisconnectPolicy,
+    "workspace": WorkspaceKind,
+    "landing": LandingStyle,
+    "changes": ExpectedChanges,
+    "retry_from": RetryFrom,
+}
 
 Setter = Callable[[ValueField, PlannedTask], None]
 
@@ -53,8 +69,12 @@ def _dependencies(field: ValueField, task: PlannedTask) -> None:
     task.definition.dependencies.extend(texts_of(field, "task ids", id_of))
 
 
-def _checks(field: ValueField, task: PlannedTask) -> None:
-    task.definition.checks.extend(texts_of(field, "commands"))
+def _names(field: ValueField, task: PlannedTask) -> None:
+    task.definition.exclusive.extend(texts_of(field, "names", id_of))
+
+
+def _commands(field: ValueField, task: PlannedTask) -> None:
+    getattr(task.definition, field.name).extend(texts_of(field, "commands"))
 
 
 def _criteria(field: ValueField, task: PlannedTask) -> None:
@@ -69,14 +89,10 @@ def _status(field: ValueField, task: PlannedTask) -> None:
         task.status = text_format.value_of(TaskStatus, word)
 
 
-def _policy(field: ValueField, task: PlannedTask) -> None:
-    if word := word_of(field, text_format.words_of(DependencyFailurePolicy)):
-        task.definition.on_dependency_failure = text_format.value_of(DependencyFailurePolicy, word)
-
-
-def _disconnect(field: ValueField, task: PlannedTask) -> None:
-    if word := word_of(field, text_format.words_of(DisconnectPolicy)):
-        task.definition.on_disconnect = text_format.value_of(DisconnectPolicy, word)
+def _choice(field: ValueField, task: PlannedTask) -> None:
+    choices = CHOICES[field.name]
+    if word := word_of(field, text_format.words_of(choices)):
+        setattr(task.definition, field.name, text_format.value_of(choices, word))
 
 
 def _priority(field: ValueField, task: PlannedTask) -> None:
@@ -100,10 +116,10 @@ def _hours(field: ValueField, task: PlannedTask) -> None:
         task.definition.estimated_hours = value
 
 
-def _validate(field: ValueField, task: PlannedTask) -> None:
+def _flag(field: ValueField, task: PlannedTask) -> None:
     value = boolean_of(field)
     if value is not None:
-        task.definition.validate = value
+        setattr(task.definition, field.name, value)
 
 
 def _timeout(field: ValueField, task: PlannedTask) -> None:
@@ -146,9 +162,9 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "design_docs": _paths,
     "dependencies": _dependencies,
     "max_retries": _retries,
-    "on_dependency_failure": _policy,
-    "on_disconnect": _disconnect,
-    "validate": _validate,
+    "on_dependency_failure": _choice,
+    "on_disconnect": _choice,
+    "validate": _flag,
     "builder_agent": _text,
     "validator_agent": _text,
     "builder_timeout": _timeout,
@@ -156,9 +172,33 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "stall_timeout": _timeout,
     "check_timeout": _timeout,
     "labels": _labels,
-    "checks": _checks,
+    "checks": _commands,
+    "workspace": _choice,
+    "setup": _commands,
+    "keep": _paths,
+    "exclusive": _names,
+    "artifacts": _paths,
+    "land": _flag,
+    "landing": _choice,
+    "landing_checks": _commands,
+    "changes": _choice,
+    "retry_from": _choice,
     "rehearsal": _rehearsal,
 }
+
+
+# Fields that the top of a file may hold too, for all its tasks: they belong to the project more than to a task.
+FIELDS_OF_TOP: Final = ("workspace", "setup", "keep", "land", "landing", "landing_checks")
+
+
+def concurrency_of(field: ValueField) -> dict[str, int]:
+    """Returns how many tasks may share each exclusive name."""
+    what = "a number of tasks from 1 to 1024"
+    found = {
+        name: integer_of(entry, what, low=_INT32_LOW, high=_INT32_HIGH)
+        for name, entry in entries_of(field, "a mapping of names to numbers of tasks")
+    }
+    return {name: capacity for name, capacity in found.items() if capacity is not None}
 
 
 def clear(task: PlannedTask, name: str) -> None:

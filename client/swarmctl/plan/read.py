@@ -7,7 +7,7 @@ from typing import Final
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from swarmctl.plan import nodes
 from swarmctl.plan.faults import Fault, PlanRefused, quoted
-from swarmctl.plan.fields import FIELDS, clear
+from swarmctl.plan.fields import FIELDS, FIELDS_OF_TOP, clear, concurrency_of
 from swarmctl.plan.foreign import foreign_format
 from swarmctl.plan.json_nodes import compose_json, is_json_like
 from swarmctl.plan.node_builder import Composed, UnsupportedYaml
@@ -18,7 +18,7 @@ from swarmctl.plan.suggest import similar_word
 from swarmctl.plan.values import ValueField, id_of
 from swarmctl.plan.yaml_nodes import InvalidYaml, compose
 
-TOP: Final = ("tasks", "defaults", "version", "exported_at", "summary")
+TOP: Final = ("tasks", "defaults", "concurrency", *FIELDS_OF_TOP, "version", "exported_at", "summary")
 # Half of the limit of a message: the server adds data to a task before it sends the task to a worker.
 MAX_TASK_BYTES: Final = 8 * 1024 * 1024
 NO_TASKS: Final = 'top level must be a mapping with "tasks"'
@@ -33,7 +33,11 @@ class Plan:
     warnings: Sequence[Fault]
     # The YAML of each task, in the order of `tasks`.
     entries: Sequence[Mapping]
+    # The fields that tasks share: those under `defaults`, and those at the top.
     defaults: Mapping
+    # How many tasks may share each exclusive name.
+    concurrency: dict[str, int]
+    top: Mapping
 
 
 def read_plan(place: str, *, strict: bool = False) -> Plan:
@@ -65,7 +69,15 @@ def _plan_of(source: Source, *, strict: bool) -> Plan:
     tasks = reading.read()
     if reading.faults:
         raise PlanRefused(source.name, reading.faults)
-    return Plan(source.name, tasks, reading.warnings, reading.entries, reading.defaults)
+    return Plan(
+        source.name,
+        tasks,
+        reading.warnings,
+        reading.entries,
+        reading.defaults,
+        reading.concurrency,
+        top,
+    )
 
 
 def _composed(source: Source) -> Composed:
@@ -105,6 +117,7 @@ class _PlanReader:
         self.faults: list[Fault] = []
         self.entries: list[Mapping] = []
         self.defaults = Mapping(Line(0))
+        self.concurrency: dict[str, int] = {}
         self._top = top
         self._strict = strict
         self._lines_of_ids: dict[str, Line] = {}
@@ -141,6 +154,7 @@ class _PlanReader:
         node = nodes.value_at(self._top, ("defaults",))
         if node is not None and kind_of(node) is not Kind.NULL:
             self._read_defaults(node, base)
+        self._read_shared(base)
         listing = nodes.value_at(self._top, ("tasks",))
         if listing is None:
             return []
@@ -167,6 +181,20 @@ class _PlanReader:
         if "id" in node.entries:
             self._fault(node.entries["id"].line, "defaults", "id", "an id can't be shared; remove it")
         self._read_fields(node, "defaults", base)
+
+    def _read_shared(self, base: PlannedTask) -> None:
+        """Reads the fields of the top, which count as defaults, and the numbers of `concurrency`."""
+        for key in FIELDS_OF_TOP:
+            if (entry := self._top.entries.get(key)) is None:
+                continue
+            if (other := self.defaults.entries.get(key)) is not None:
+                problem = f"is also in defaults, at line {other.line}; keep one of them"
+                self._fault(entry.line, "", key, problem)
+                continue
+            self.defaults = Mapping(self.defaults.line, {**self.defaults.entries, key: entry})
+            self._read_fields(Mapping(entry.line, {key: entry}), "", base)
+        if (entry := self._top.entries.get("concurrency")) is not None:
+            self.concurrency = concurrency_of(self._field("concurrency", entry.value, ""))
 
     def _read_task(self, node: Node, index: int, base: PlannedTask) -> PlannedTask | None:
         name = task_label(node, index)

@@ -50,7 +50,7 @@ def send_plan(
 
 
 def _messages(plan: Plan, *, clear: bool, dry_run: bool) -> Iterator[AddTasksRequest]:
-    request, size = AddTasksRequest(clear=clear, dry_run=dry_run), 0
+    request, size = AddTasksRequest(clear=clear, dry_run=dry_run, concurrency=plan.concurrency), 0
     for task in plan.tasks:
         weight = task.ByteSize()
         if size and size + weight > MESSAGE_BYTES:

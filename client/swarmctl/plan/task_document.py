@@ -6,13 +6,12 @@ from typing import Any, Final, TypeAlias
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
-    DependencyFailurePolicy,
-    DisconnectPolicy,
     RehearsalScript,
     TaskDefinition,
     TaskStatus,
 )
 from swarmctl import text_format
+from swarmctl.plan.fields import CHOICES
 
 VERSION: Final = 1
 # A task in any other status starts again where it is imported.
@@ -64,10 +63,7 @@ def _extensions(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
     """Yields the fields that files of the predecessor do not have."""
     if definition.HasField("max_retries"):
         yield "max_retries", definition.max_retries
-    if policy := text_format.word(DependencyFailurePolicy, definition.on_dependency_failure):
-        yield "on_dependency_failure", policy
-    if policy := text_format.word(DisconnectPolicy, definition.on_disconnect):
-        yield "on_disconnect", policy
+    yield from _choices(definition, "on_dependency_failure", "on_disconnect")
     if definition.HasField("validate"):
         yield "validate", definition.validate
     yield from _texts(definition, "builder_agent", "validator_agent")
@@ -77,8 +73,27 @@ def _extensions(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
     if definition.labels:
         yield "labels", dict(sorted(definition.labels.items()))
     yield from _lists(definition, "checks")
+    yield from _workspace(definition)
     if rehearsal := dict(_rehearsal(definition)):
         yield "rehearsal", rehearsal
+
+
+def _workspace(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
+    yield from _choices(definition, "workspace")
+    yield from _lists(definition, "setup", "keep")
+    if definition.exclusive:
+        yield "exclusive", [Id(name) for name in definition.exclusive]
+    yield from _lists(definition, "artifacts")
+    if definition.HasField("land"):
+        yield "land", definition.land
+    yield from _choices(definition, "landing")
+    yield from _lists(definition, "landing_checks")
+    yield from _choices(definition, "changes", "retry_from")
+
+
+def _choices(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:
+    words = ((name, text_format.word(CHOICES[name], getattr(definition, name))) for name in names)
+    yield from ((name, word) for name, word in words if word)
 
 
 def _texts(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
@@ -9,13 +10,18 @@ from swarmctl.plan.task_document import VERSION, Id, Value, task_document
 from swarmctl.plan.yaml_scalars import double_quoted, yaml_key, yaml_value
 
 _INDENT: Final = " " * 4
+NO_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({})
 # YAML searches only 1,024 characters for the colon of a key without `?`.
 _LONGEST_KEY: Final = 1_000
 
 
-def plan_text(tasks: Iterable[PlannedTask]) -> Iterator[str]:
-    """Yields the YAML file in pieces."""
+def plan_text(tasks: Iterable[PlannedTask], concurrency: Mapping[str, int] = NO_NUMBERS) -> Iterator[str]:
+    """Yields the YAML file in pieces; `concurrency` is how many tasks may share each exclusive name."""
     yield f"version: {VERSION}\n"
+    if concurrency:
+        yield "concurrency:\n" + "".join(
+            f"  {double_quoted(name)}: {capacity}\n" for name, capacity in sorted(concurrency.items())
+        )
     empty = True
     for task in tasks:
         if empty:
@@ -28,9 +34,15 @@ def plan_text(tasks: Iterable[PlannedTask]) -> Iterator[str]:
         yield "tasks: []\n"
 
 
-def plan_document(tasks: Iterable[PlannedTask]) -> Mapping[str, Value]:
+def plan_document(
+    tasks: Iterable[PlannedTask], concurrency: Mapping[str, int] = NO_NUMBERS
+) -> Mapping[str, Value]:
     """Returns the content of the JSON file."""
-    return {"version": VERSION, "tasks": [_json_value(task_document(task)) for task in tasks]}
+    return {
+        "version": VERSION,
+        **({"concurrency": dict(sorted(concurrency.items()))} if concurrency else {}),
+        "tasks": [_json_value(task_document(task)) for task in tasks],
+    }
 
 
 def _json_value(value: Value) -> Value:

@@ -13,13 +13,18 @@ from amplifier_swarm.v1.session_pb2 import KillReceipt, SessionRole, Verdict
 from amplifier_swarm.v1.task_pb2 import (
     Attempt,
     AttemptOutcome,
+    ExpectedChanges,
     FailureClass,
+    LandingStyle,
     OutcomeKind,
+    RetryFrom,
     Task,
     TaskDefinition,
+    WorkspaceKind,
 )
 from swarmctl import text_format
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
@@ -66,6 +71,11 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("files", cell(", ".join(definition.files))),
         ("design docs", cell(", ".join(definition.design_docs))),
         ("labels", cell(labels)),
+        ("exclusive", cell(", ".join(definition.exclusive))),
+        ("artifacts", cell(", ".join(definition.artifacts))),
+        ("workspace", cell(text_format.word(WorkspaceKind, definition.workspace))),
+        ("kept", cell(", ".join(definition.keep))),
+        ("landing", cell(_landing_text(definition))),
         ("created", cell(text_format.iso(task, "created_at"))),
         ("started", cell(text_format.iso(task, "started_at"))),
         ("ended", cell(text_format.iso(task, "completed_at"))),
@@ -75,13 +85,26 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
     )
 
 
+def _landing_text(definition: TaskDefinition) -> str:
+    """Returns what the author asks for in words of the task file; empty if it is nothing."""
+    asked = (
+        ("land", "false" if definition.HasField("land") and not definition.land else None),
+        ("landing", text_format.word(LandingStyle, definition.landing)),
+        ("changes", text_format.word(ExpectedChanges, definition.changes)),
+        ("retry_from", text_format.word(RetryFrom, definition.retry_from)),
+    )
+    return ", ".join(f"{name}: {word}" for name, word in asked if word)
+
+
 def _definition_blocks(definition: TaskDefinition) -> Iterator[Block]:
     if definition.description:
         yield Heading("Description")
         yield prose(definition.description)
     for title, entries in (
         ("Acceptance criteria", definition.acceptance_criteria),
+        ("Setup of the workspace", definition.setup),
         ("Checks", definition.checks),
+        ("Checks before the landing", definition.landing_checks),
     ):
         if entries:
             yield Heading(title)
@@ -111,6 +134,7 @@ def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[B
     if attempt.HasField("verdict"):
         yield from _verdict_blocks(attempt.verdict)
         yield from findings_blocks(attempt, attempts)
+    yield from change_blocks(attempt)
     if attempt.HasField("kill_receipt"):
         yield from receipt_blocks(attempt.kill_receipt)
     if attempt.late_results:

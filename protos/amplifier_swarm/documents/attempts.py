@@ -1,6 +1,7 @@
 """The document of a task with all its attempts."""
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.changes import change_document, landing_document
 from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.documents.tasks import task_document, usage_document
@@ -17,10 +18,14 @@ from amplifier_swarm.v1.task_pb2 import (
     AttemptOutcome,
     DependencyFailurePolicy,
     DisconnectPolicy,
+    ExpectedChanges,
     FailureClass,
+    LandingStyle,
     LateResult,
     OutcomeKind,
+    RetryFrom,
     TaskDefinition,
+    WorkspaceKind,
 )
 
 
@@ -54,6 +59,22 @@ def _definition(definition: TaskDefinition) -> Document:
         "stall_timeout": words.seconds_of(definition, "stall_timeout"),
         "check_timeout": words.seconds_of(definition, "check_timeout"),
         "labels": dict(sorted(definition.labels.items())),
+        "exclusive": list(definition.exclusive),
+        "artifacts": list(definition.artifacts),
+        **_workspace(definition),
+    }
+
+
+def _workspace(definition: TaskDefinition) -> Document:
+    return {
+        "workspace": words.word(WorkspaceKind, definition.workspace),
+        "setup": list(definition.setup),
+        "keep": list(definition.keep),
+        "land": definition.land if definition.HasField("land") else None,
+        "landing": words.word(LandingStyle, definition.landing),
+        "landing_checks": list(definition.landing_checks),
+        "changes": words.word(ExpectedChanges, definition.changes),
+        "retry_from": words.word(RetryFrom, definition.retry_from),
     }
 
 
@@ -76,6 +97,8 @@ def _attempt(attempt: Attempt) -> Document:
         "findings": [finding_document(finding) for finding in attempt.verdict.findings],
         "kill_receipt": receipt_document(attempt.kill_receipt) if attempt.HasField("kill_receipt") else None,
         "late_results": [_late_result(late) for late in attempt.late_results],
+        "change": change_document(attempt.change) if attempt.HasField("change") else None,
+        "landing": landing_document(attempt.landing) if attempt.HasField("landing") else None,
     }
 
 

@@ -91,6 +91,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Most workers fell silent at once: nobody is given up until they are heard again."""
     EVENT_KIND_EXPIRY_RESUMED: _EventKind.ValueType  # 31
     """Workers are heard again: silence counts again."""
+    EVENT_KIND_TASK_LANDING: _EventKind.ValueType  # 32
+    """An attempt got the right to land its work on the target: no other may until it has ended."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -161,6 +163,8 @@ EVENT_KIND_EXPIRY_PAUSED: EventKind.ValueType  # 30
 """Most workers fell silent at once: nobody is given up until they are heard again."""
 EVENT_KIND_EXPIRY_RESUMED: EventKind.ValueType  # 31
 """Workers are heard again: silence counts again."""
+EVENT_KIND_TASK_LANDING: EventKind.ValueType  # 32
+"""An attempt got the right to land its work on the target: no other may until it has ended."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -54,6 +54,12 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """All slots of the workers that fit are in use."""
     REASON_KIND_RUNNER_PAUSED: _ReasonKind.ValueType  # 10
     """Every worker that fits has a runner that is paused."""
+    REASON_KIND_LANDING: _ReasonKind.ValueType  # 11
+    """Its work is accepted, and waits for its turn to land, or lands."""
+    REASON_KIND_NAME_HELD: _ReasonKind.ValueType  # 12
+    """Other tasks hold an exclusive name or a file that it needs."""
+    REASON_KIND_NO_CLONE: _ReasonKind.ValueType  # 13
+    """It needs a clone, and no worker that fits can make one."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -80,6 +86,12 @@ REASON_KIND_NO_SLOT: ReasonKind.ValueType  # 9
 """All slots of the workers that fit are in use."""
 REASON_KIND_RUNNER_PAUSED: ReasonKind.ValueType  # 10
 """Every worker that fits has a runner that is paused."""
+REASON_KIND_LANDING: ReasonKind.ValueType  # 11
+"""Its work is accepted, and waits for its turn to land, or lands."""
+REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
+"""Other tasks hold an exclusive name or a file that it needs."""
+REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
+"""It needs a clone, and no worker that fits can make one."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _Role:
@@ -151,7 +163,7 @@ class AddTasksRequest(_message.Message):
     @_builtins.property
     def concurrency(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How many tasks at once may have the use of a name of `TaskDefinition.exclusive`, from 1 to 1,024. A name that is not
-        here keeps its number; a new one has 1. At most 1,024.
+        here keeps its number, or loses it with `clear`; a name without a number has 1. At most 1,024.
         """
 
     def __init__(
@@ -296,19 +308,47 @@ class ExportTasksResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ConcurrencyEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASKS_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedTask]:
         """The next tasks."""
+
+    @_builtins.property
+    def concurrency(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many tasks at once may have the use of a name of `TaskDefinition.exclusive`: each number that was set. Only in
+        the first message.
+        """
 
     def __init__(
         self,
         *,
         tasks: _abc.Iterable[Global___PlannedTask] | None = ...,
+        concurrency: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency", b"concurrency", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,6 +413,60 @@ class GetTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTaskResponse: _TypeAlias = GetTaskResponse  # noqa: Y015
+
+@_typing.final
+class DiffTaskRequest(_message.Message):
+    """Request message for OperatorService.DiffTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    attempt: _builtins.int
+    """The number of the attempt; 0 for the latest that reported a change."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTaskRequest: _TypeAlias = DiffTaskRequest  # noqa: Y015
+
+@_typing.final
+class DiffTaskResponse(_message.Message):
+    """Response message for OperatorService.DiffTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The number of the attempt."""
+    @_builtins.property
+    def change(self) -> _task_pb2.Change:
+        """What it did. What looks like a secret in the patch is masked."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        change: _task_pb2.Change | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTaskResponse: _TypeAlias = DiffTaskResponse  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):

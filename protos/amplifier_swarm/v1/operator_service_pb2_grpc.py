@@ -69,6 +69,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskResponse.FromString,
                 _registered_method=True)
+        self.DiffTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/DiffTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/ListTasks',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListTasksRequest.SerializeToString,
@@ -226,6 +231,17 @@ class OperatorServiceServicer(object):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffTask(self, request, context):
+        """Returns what one attempt did to the files, with the patch.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -446,6 +462,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskResponse.SerializeToString,
             ),
+            'DiffTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.SerializeToString,
+            ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListTasksRequest.FromString,
@@ -648,6 +669,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/GetTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.GetTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/DiffTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

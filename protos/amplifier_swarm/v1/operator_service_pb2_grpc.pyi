@@ -78,6 +78,13 @@ class OperatorServiceStub:
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     """
+    DiffTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.DiffTaskRequest, _operator_service_pb2.DiffTaskResponse]
+    """Returns what one attempt did to the files, with the patch.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
+    """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListTasksRequest, _operator_service_pb2.ListTasksResponse]
     """Lists tasks in the order of import, a page at a time."""
     ExplainTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ExplainTaskRequest, _operator_service_pb2.ExplainTaskResponse]
@@ -239,6 +246,13 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    """
+    DiffTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.DiffTaskRequest, _operator_service_pb2.DiffTaskResponse]  # type: ignore[assignment]
+    """Returns what one attempt did to the files, with the patch.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTasksRequest, _operator_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists tasks in the order of import, a page at a time."""
@@ -416,6 +430,19 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        """
+
+    @_abc_1.abstractmethod
+    def DiffTask(
+        self,
+        request: _operator_service_pb2.DiffTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.DiffTaskResponse, _abc.Awaitable[_operator_service_pb2.DiffTaskResponse]]:
+        """Returns what one attempt did to the files, with the patch.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
         """
 
     @_abc_1.abstractmethod

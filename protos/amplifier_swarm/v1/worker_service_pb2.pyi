@@ -378,7 +378,10 @@ class Claim(_message.Message):
     start from it or a later one. Empty if nothing has landed.
     """
     first_base: _builtins.str
-    """The base of the first attempt in a clone. If an attempt of this task has landed unheard, its commit follows it."""
+    """A commit of the target from before the first attempt in a clone. If an attempt of this task has landed unheard, its
+    commit follows this one. If it is empty, the commit may be anywhere in the history of the target. Look for it before
+    any session if `attempt` or `epoch` is more than 1: a restored database has forgotten attempts.
+    """
     previous_head: _builtins.str
     """The last commit of the attempt before. Empty if it left none."""
     previous_failure: _task_pb2.FailureClass.ValueType

@@ -194,6 +194,9 @@ class WorkerServiceServicer(object):
         The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
         in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
         of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

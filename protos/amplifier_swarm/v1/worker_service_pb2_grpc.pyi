@@ -113,6 +113,9 @@ class WorkerServiceStub:
     The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
     in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
     of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
     """
 
 @_typing.type_check_only
@@ -200,6 +203,9 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
     in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
     of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -320,6 +326,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         The call waits up to 20 seconds for its turn. Repeat it until it is granted or the answer holds an order; a place
         in the queue is kept over repetitions, over streams and over restarts of the server. The right ends with the lease
         of the attempt, by whatever ends it, and never before: a worker without a valid lease must not land.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

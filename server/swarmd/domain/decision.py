@@ -24,6 +24,7 @@ class TaskUpdate(TypedDict, total=False):
     attempt: int
     failures: int
     losses: int
+    landing_failures: int
     last_error: str
     failure_class: FailureClass | None
     interrupted: bool
@@ -71,7 +72,8 @@ def decide(
         # A kill wins over a result that comes later; the result is kept.
         left = outcome.survivors
         return _killed(task, error=task.cause, archives=outcome.kind in RESULTS, survivors=left)
-    if task.status is TaskStatus.CLAIMED and outcome.kind is not OutcomeKind.FAILED:
+    landed = outcome.landing is not None and outcome.landing.found and outcome.kind is OutcomeKind.COMPLETED
+    if task.status is TaskStatus.CLAIMED and outcome.kind is not OutcomeKind.FAILED and not landed:
         # No session ever had a go, whatever the outcome says.
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
     # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
@@ -123,7 +125,7 @@ def findings_of(outcome: Outcome) -> Sequence[str]:
 def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:
     return Decision(
         AttemptOutcome.KILLED,
-        Transition.PROVEN_DEAD,
+        Transition.FINISH_KILL,
         error=error,
         cause=task.cause,
         update=TaskUpdate(last_error=survivors_text(survivors)) if survivors else TaskUpdate(),
@@ -164,6 +166,7 @@ def _judge(
     update = TaskUpdate(
         failures=verdict.failures,
         losses=verdict.losses,
+        landing_failures=verdict.landing_failures,
         last_error=error,
         failure_class=failure,
         backoff_s=verdict.backoff_s if verdict.retry else 0.0,

@@ -2,7 +2,7 @@
 
     SwarmError
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
-    │   ResultNotFound                                                                unknown names
+    │   ResultNotFound, ChangeNotFound                                                unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
     ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
     ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
@@ -84,6 +84,20 @@ class SessionNotFound(SwarmError):
 
     def __init__(self, task_id: str, what: str) -> None:
         super().__init__(f"task {task_id!r} has no {what} yet", {"taskId": task_id})
+
+
+class ChangeNotFound(SwarmError):
+    """The attempt has reported no change of files."""
+
+    reason = "CHANGE_NOT_FOUND"
+
+    def __init__(self, task_id: str, attempt: int) -> None:
+        which = f"attempt {attempt}" if attempt else "no attempt"
+        left = "left no change" if attempt else "left a change"
+        super().__init__(
+            f"{which} of task {task_id!r} {left}: only an ended attempt in a clone does",
+            {"taskId": task_id, "attempt": str(attempt)},
+        )
 
 
 class ResultNotFound(SwarmError):

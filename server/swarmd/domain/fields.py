@@ -1,12 +1,19 @@
 """Checks of the fields of one task; the messages name the fields as task files do."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault
-from swarmd.domain.model import PlannedTask, TaskDefinition
-from swarmd.domain.paths import command_problem, command_warning, path_problem, path_warning
+from swarmd.domain.exclusive import MAX_NAMES_OF_TASK, name_problem
+from swarmd.domain.paths import (
+    command_problem,
+    command_warning,
+    path_problem,
+    path_warning,
+    pattern_problem,
+)
 from swarmd.domain.rehearsal import Rehearsal
 
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
@@ -20,20 +27,29 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
     definition = task.definition
     yield from _texts(place, definition)
     yield from _numbers(place, definition)
-    yield from _paths(f"{place}.files", "files", definition.files)
-    yield from _paths(f"{place}.design_docs", "design_docs", definition.design_docs)
+    yield from _entries(f"{place}.files", "files", definition.files, path_problem)
+    yield from _entries(f"{place}.design_docs", "design_docs", definition.design_docs, path_problem)
+    yield from _entries(f"{place}.keep", "keep", definition.keep, path_problem)
+    yield from _entries(f"{place}.artifacts", "artifacts", definition.artifacts, pattern_problem)
+    yield from _entries(
+        f"{place}.exclusive", "exclusive", definition.exclusive, name_problem, most=MAX_NAMES_OF_TASK
+    )
     yield from _labels(f"{place}.labels", definition)
     if definition.rehearsal is not None:
         yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
 
 
 def field_warnings(place: str, task: PlannedTask) -> Iterator[FieldFault]:
-    """Yields a warning for each path and check that is possible, but unlikely to be meant so."""
+    """Yields a warning for each path and command that is possible, but unlikely to be meant so."""
     definition = task.definition
     lists = (
         ("files", definition.files, path_warning),
         ("design_docs", definition.design_docs, path_warning),
+        ("keep", definition.keep, path_warning),
+        ("artifacts", definition.artifacts, path_warning),
         ("checks", definition.checks, command_warning),
+        ("setup", definition.setup, command_warning),
+        ("landing_checks", definition.landing_checks, command_warning),
     )
     for name, texts, warning in lists:
         for index, text in enumerate(texts):
@@ -54,8 +70,13 @@ def _texts(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
     yield from _text(
         f"{place}.description", "description", definition.description, most=1_048_576, newlines=True
     )
-    lists = (("acceptance_criteria", definition.acceptance_criteria), ("checks", definition.checks))
-    for name, texts in lists:
+    lists = (
+        ("acceptance_criteria", definition.acceptance_criteria, None),
+        ("checks", definition.checks, command_problem),
+        ("setup", definition.setup, command_problem),
+        ("landing_checks", definition.landing_checks, command_problem),
+    )
+    for name, texts, problem_of in lists:
         if len(texts) > MAX_ENTRIES:
             yield FieldFault(f"{place}.{name}", f"{name} has {len(texts)} entries; at most {MAX_ENTRIES}")
         for index, text in enumerate(texts):
@@ -63,7 +84,7 @@ def _texts(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
             yield from _text(f"{place}.{what}", what, text, most=65_536, newlines=True)
             if not text.strip():
                 yield FieldFault(f"{place}.{what}", f"{what} is empty; remove it")
-            elif name == "checks" and (problem := command_problem(text)) is not None:
+            elif problem_of is not None and (problem := problem_of(text)) is not None:
                 yield FieldFault(f"{place}.{what}", f"{what} {problem}")
 
 
@@ -95,15 +116,22 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
             yield FieldFault(f"{place}.{name}", f"{name} must be {wanted}, got {value:g}")
 
 
-def _paths(place: str, name: str, paths: Sequence[str]) -> Iterator[FieldFault]:
-    if len(paths) > MAX_ENTRIES:
-        yield FieldFault(place, f"{name} has {len(paths)} entries; at most {MAX_ENTRIES}")
+def _entries(
+    place: str,
+    name: str,
+    texts: Sequence[str],
+    problem_of: Callable[[str], str | None],
+    *,
+    most: int = MAX_ENTRIES,
+) -> Iterator[FieldFault]:
+    if len(texts) > most:
+        yield FieldFault(place, f"{name} has {len(texts)} entries; at most {most}")
         return
-    for index, text in enumerate(paths):
+    for index, text in enumerate(texts):
         what = f"{name}[{index}]"
         if faults := list(_text(f"{place}[{index}]", what, text, most=1024, newlines=False)):
             yield from faults
-        elif (problem := path_problem(text)) is not None:
+        elif (problem := problem_of(text)) is not None:
             yield FieldFault(f"{place}[{index}]", f"{what} {problem}")
 
 

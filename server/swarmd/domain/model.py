@@ -1,13 +1,17 @@
 """The values that the layers pass to each other. Invariant: a value never changes in place."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
+from swarmd.domain.landing import ReportedChange, ReportedLanding
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.rehearsal import Rehearsal
+from swarmd.domain.workspaces import WorkspaceKind
 
+# The ids of tasks and the names of workers and of exclusive things.
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TaskId = NewType("TaskId", str)
 WorkerName = NewType("WorkerName", str)
 LeaseId = NewType("LeaseId", str)
@@ -16,6 +20,7 @@ SessionId = NewType("SessionId", str)
 # Keys are row numbers of the store: small, never reused, and never shown to people.
 TaskKey = NewType("TaskKey", int)
 AttemptKey = NewType("AttemptKey", int)
+TargetKey = NewType("TargetKey", int)
 WorkerKey = NewType("WorkerKey", int)
 
 DEFAULT_PRIORITY: Final = 2
@@ -53,6 +58,8 @@ class FailureClass(StrEnum):
     BUILDER_BLOCKED = "builder_blocked"
     VALIDATOR_FAILED = "validator_failed"
     BAD_CHECK = "bad_check"
+    LANDING_CONFLICT = "landing_conflict"
+    LANDING_FAILED = "landing_failed"
 
 
 class AttemptOutcome(StrEnum):
@@ -113,44 +120,6 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskDefinition:
-    """The definition of a task by its author. None means that the author gave no value."""
-
-    task_id: TaskId
-    name: str = ""
-    phase: str = ""
-    type: str = ""
-    priority: int | None = None
-    estimated_hours: float | None = None
-    description: str = ""
-    acceptance_criteria: Sequence[str] = ()
-    files: Sequence[str] = ()
-    design_docs: Sequence[str] = ()
-    dependencies: Sequence[TaskId] = ()
-    max_retries: int | None = None
-    on_dependency_failure: DependencyFailurePolicy | None = None
-    validate: bool | None = None
-    builder_agent: str = ""
-    validator_agent: str = ""
-    builder_timeout_s: float | None = None
-    validator_timeout_s: float | None = None
-    stall_timeout_s: float | None = None
-    check_timeout_s: float | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    checks: Sequence[str] = ()
-    rehearsal: Rehearsal | None = None
-    on_disconnect: DisconnectPolicy | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTask:
-    """A task as a file holds it."""
-
-    definition: TaskDefinition
-    status: TaskStatus
-
-
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 
@@ -168,6 +137,8 @@ class Task(NamedTuple):
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    # How often work was accepted that could not be landed.
+    landing_failures: int = 0
     last_error: str = ""
     failure_class: FailureClass | None = None
     cause: str = ""
@@ -212,15 +183,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class DependencyResult:
-    """The result of a dependency; the report is its worker's, as JSON."""
-
-    task_id: TaskId
-    name: str
-    report: str
-
-
-@dataclass(frozen=True, slots=True)
 class PausedRunner:
     """A runner that may start no sessions: at one worker, or everywhere if `worker` is empty."""
 
@@ -228,20 +190,6 @@ class PausedRunner:
     worker: str
     cause: str
     paused_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A task together with the right to work on it."""
-
-    definition: TaskDefinition
-    lease_id: LeaseId
-    number: int
-    epoch: int
-    # The report of the previous attempt, as JSON; None if it left none.
-    previous_report: str | None
-    last_error: str
-    dependency_results: Sequence[DependencyResult] = ()
 
 
 # The report of an outcome without one.
@@ -265,6 +213,9 @@ class Outcome:
     # None without a verdict; `validation_waived` says that the worker runs without validation.
     verdict_passed: bool | None = None
     validation_waived: bool = False
+    # None if the attempt had no clone. The report has the landing and not the change, which may be large.
+    change: ReportedChange | None = None
+    landing: ReportedLanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +236,11 @@ class WorkerIdentity:
     opening: int = 0
     # The worker may rehearse in a swarm that has done real work. Asked for at each registration, not stored.
     allows_rehearsal: bool = False
+    # The repository that it clones, and the branch on which work lands. Empty if it makes no clones.
+    repository: str = ""
+    target: str = ""
+    # The workspace of a task that asks for none.
+    workspace: WorkspaceKind = WorkspaceKind.SHARED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
+_Rules = tuple[tuple[re.Pattern[str], str], ...]
 _QUOTED_LIMIT: Final = 60
 # Private to git, and to the swarm: no task may declare files there, except prompts.
 _PRIVATE: Final = frozenset({".git", ".swarm"})
 _PROMPTS: Final = (".swarm", "prompts")
 
+_WILDCARDS: Final = r"[*?]"
 _REFUSED: Final = tuple(
     (re.compile(pattern), problem)
     for pattern, problem in (
@@ -25,7 +27,7 @@ _REFUSED: Final = tuple(
             r"^\$([A-Z_][A-Z0-9_]*|\{[^}]*\})(/|$)|\$\{",
             "has a variable, which nothing replaces; write the path out",
         ),
-        (r"[*?]", "is a pattern; name each file"),
+        (_WILDCARDS, "is a pattern; name each file"),
         (r"\{[^{}/]*(,|\.\.)[^{}/]*\}", "is a pattern; name each file"),
         (r"::", "names a part of a file; name the file alone"),
         (
@@ -39,6 +41,7 @@ _REFUSED: Final = tuple(
         (r"(^|/)\.\.\.(/|$)", "has an ellipsis; name the file"),
     )
 )
+_REFUSED_OF_PATTERNS: Final = tuple(rule for rule in _REFUSED if rule[0].pattern != _WILDCARDS)
 _ODD: Final = tuple(
     (re.compile(pattern), problem)
     for pattern, problem in (
@@ -89,12 +92,20 @@ _COMMANDS_ODD: Final = tuple(
 
 def path_problem(text: str) -> str | None:
     """Returns why the text can't name a file of the project, with the remedy; None if it can."""
+    return _path_problem(text, _REFUSED)
+
+
+def pattern_problem(text: str) -> str | None:
+    """Returns why the text can't name files of the project, one by its path or several by `*` and `?`."""
+    return _path_problem(text, _REFUSED_OF_PATTERNS)
+
+
+def _path_problem(text: str, refused: _Rules) -> str | None:
     path = PurePosixPath(text)
     if not text.strip() or path.is_absolute() or ".." in path.parts or text.startswith("~"):
         return "must be a relative path inside the project"
-    for pattern, problem in _REFUSED:
-        if pattern.search(text):
-            return f"{quoted(text)} {problem}"
+    if (problem := _first(refused, text)) is not None:
+        return problem
     private = next((part.lower() for part in path.parts if part.lower() in _PRIVATE), None)
     if private is not None and path.parts[:2] != _PROMPTS:
         return f"{quoted(text)} lies in {private}, which is not for tasks; name a file of the project"
@@ -120,7 +131,7 @@ def command_warning(text: str) -> str | None:
     return _first(_COMMANDS_ODD, text)
 
 
-def _first(rules: tuple[tuple[re.Pattern[str], str], ...], text: str) -> str | None:
+def _first(rules: _Rules, text: str) -> str | None:
     return next((f"{quoted(text)} {problem}" for pattern, problem in rules if pattern.search(text)), None)
 
 

@@ -1,15 +1,16 @@
 """The check of a whole plan: every rule that a proto can't express."""
 
 import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidTasks
+from swarmd.domain.exclusive import NO_NUMBERS, concurrency_faults, unused_names
 from swarmd.domain.fields import field_faults, field_warnings
 from swarmd.domain.graph import shortest_cycle
-from swarmd.domain.model import PlannedTask, TaskDefinition
+from swarmd.domain.model import ID_PATTERN
 from swarmd.domain.sizes import definition_chars
 
 # A person reads no more at once; the error has the full count.
@@ -20,21 +21,26 @@ MAX_WARNINGS: Final = 100
 MAX_TASK_CHARS: Final = 2 * 1024 * 1024
 # A spelling hint does not justify a comparison with a hundred thousand names.
 MAX_COMPARED: Final = 20_000
-ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPlan:
-    """A plan without faults and without repeated dependencies, and its warnings."""
+    """A plan without faults and without repeated dependencies and names, and its warnings."""
 
     tasks: Sequence[PlannedTask]
     warnings: Sequence[FieldFault]
 
 
-def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> CheckedPlan:
+def check_plan(
+    plan: Sequence[PlannedTask],
+    known: Mapping[str, Sequence[str]],
+    *,
+    concurrency: Mapping[str, int] = NO_NUMBERS,
+) -> CheckedPlan:
     """Checks a plan as a whole.
 
-    `known` maps stored tasks to their dependencies: all that could be on a cycle with the plan.
+    `known` maps stored tasks to their dependencies: all that could be on a cycle with the plan. `concurrency` maps
+    exclusive names to the number of tasks that may share them.
 
     Raises:
         InvalidTasks: The plan has faults; the error lists up to 20 of them.
@@ -42,6 +48,7 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
     faults: list[FieldFault] = []
     warnings: list[FieldFault] = []
     ids = {task.definition.task_id for task in plan}
+    faults += concurrency_faults(concurrency)
     faults += _id_faults(plan, known)
     for index, task in enumerate(plan):
         faults += field_faults(f"tasks[{index}]", task)
@@ -53,6 +60,7 @@ def check_plan(plan: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) 
         warnings += _repeated(index, task.definition)
         if len(warnings) < MAX_WARNINGS:
             warnings += field_warnings(f"tasks[{index}]", task)
+    warnings += unused_names(concurrency, {name for task in plan for name in task.definition.exclusive})
     tasks = [_without_repeats(task) for task in plan]
     if not faults:
         faults += _cycle_faults(tasks, known)
@@ -103,18 +111,20 @@ def _did_you_mean(name: str, ids: Collection[str], known: Collection[str]) -> st
 
 
 def _repeated(index: int, definition: TaskDefinition) -> Iterator[FieldFault]:
-    seen: set[str] = set()
-    for number, dependency in enumerate(definition.dependencies):
-        if dependency in seen:
-            yield FieldFault(f"tasks[{index}].dependencies[{number}]", f'"{dependency}" is named twice')
-        seen.add(dependency)
+    for field, names in (("dependencies", definition.dependencies), ("exclusive", definition.exclusive)):
+        seen: set[str] = set()
+        for number, name in enumerate(names):
+            if name in seen:
+                yield FieldFault(f"tasks[{index}].{field}[{number}]", f'"{name}" is named twice')
+            seen.add(name)
 
 
 def _without_repeats(task: PlannedTask) -> PlannedTask:
-    wanted = task.definition.dependencies
-    if len(set(wanted)) == len(wanted):
+    definition = task.definition
+    wanted, names = tuple(dict.fromkeys(definition.dependencies)), tuple(dict.fromkeys(definition.exclusive))
+    if len(wanted) == len(definition.dependencies) and len(names) == len(definition.exclusive):
         return task
-    return replace(task, definition=replace(task.definition, dependencies=tuple(dict.fromkeys(wanted))))
+    return replace(task, definition=replace(definition, dependencies=wanted, exclusive=names))
 
 
 def _cycle_faults(tasks: Sequence[PlannedTask], known: Mapping[str, Sequence[str]]) -> Iterator[FieldFault]:

@@ -1,13 +1,16 @@
 """Retry budgets and backoff. `chance` is a random number from 0 to 1, drawn by the caller."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from swarmd.domain.model import FailureClass, Task
 
 # The death of one worker is rarely the fault of the task; the death of three is.
 MAX_LOSSES: Final = 2
+# Work that was accepted meets what others have landed meanwhile. Each further builder starts from the new tip.
+MAX_LANDING_FAILURES: Final = 3
+LANDING_FAILURES: Final = frozenset((FailureClass.LANDING_CONFLICT, FailureClass.LANDING_FAILED))
 # A worker that fences itself gives its sessions the grace period of a kill; the server waits this long for it.
 GRACE_ROOM_S: Final = 10.0
 # Another attempt would pay the builder again and meet the same obstacle, which is not the builder's: its task, its
@@ -48,6 +51,7 @@ class RetryDecision:
     retry: bool
     failures: int
     losses: int
+    landing_failures: int
     backoff_s: float
 
 
@@ -56,34 +60,37 @@ def decide_retry(
 ) -> RetryDecision:
     """Counts the failure against its budget and decides whether another attempt follows.
 
-    Lost workers have a budget of their own. A provider that asks to wait, or refuses, and a session that can't be
-    started as configured use up no budget, since they say nothing about the task. FINAL_FAILURES use up no budget
-    either, and no attempt follows.
+    Lost workers have a budget of their own, and so have failures to land. A provider that asks to wait, or refuses,
+    and a session that can't be started as configured use up no budget, since they say nothing about the task.
+    FINAL_FAILURES use up no budget either, and no attempt follows.
     """
+    unchanged = RetryDecision(
+        retry=True,
+        failures=task.failures,
+        losses=task.losses,
+        landing_failures=task.landing_failures,
+        backoff_s=0.0,
+    )
     if failure in FINAL_FAILURES:
-        return RetryDecision(retry=False, failures=task.failures, losses=task.losses, backoff_s=0.0)
+        return replace(unchanged, retry=False)
     if failure in PAUSING:
         # The runner is paused; another runner may claim the task at once.
-        return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=0.0)
+        return unchanged
     if failure is FailureClass.PROVIDER_LIMITED:
         # The jitter is up to half the wait, so that a fleet does not return all at once.
-        wait_s = provider_wait_s(retry_after_s) * (1 + chance / 2)
-        return RetryDecision(retry=True, failures=task.failures, losses=task.losses, backoff_s=wait_s)
+        return replace(unchanged, backoff_s=provider_wait_s(retry_after_s) * (1 + chance / 2))
+    if failure in LANDING_FAILURES:
+        # Nothing gets better by waiting: the next attempt starts from the tip that this one could not land on.
+        landing_failures = task.landing_failures + 1
+        again = landing_failures <= MAX_LANDING_FAILURES
+        return replace(unchanged, retry=again, landing_failures=landing_failures)
     if failure is FailureClass.WORKER_LOST:
         losses = task.losses + 1
-        return RetryDecision(
-            retry=losses <= MAX_LOSSES,
-            failures=task.failures,
-            losses=losses,
-            backoff_s=backoff.delay_s(losses, chance),
-        )
+        wait_s = backoff.delay_s(losses, chance)
+        return replace(unchanged, retry=losses <= MAX_LOSSES, losses=losses, backoff_s=wait_s)
     failures = task.failures + 1
-    return RetryDecision(
-        retry=failures <= task.max_retries,
-        failures=failures,
-        losses=task.losses,
-        backoff_s=backoff.delay_s(failures, chance),
-    )
+    wait_s = backoff.delay_s(failures, chance)
+    return replace(unchanged, retry=failures <= task.max_retries, failures=failures, backoff_s=wait_s)
 
 
 def provider_wait_s(retry_after_s: float | None) -> float:

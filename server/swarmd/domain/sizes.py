@@ -1,6 +1,7 @@
 """Sizes of definitions and claims in characters of text, about; a character has up to 4 bytes on the wire."""
 
-from swarmd.domain.model import Claim, TaskDefinition
+from swarmd.domain.claim import Claim
+from swarmd.domain.definition import TaskDefinition
 
 
 def definition_chars(definition: TaskDefinition) -> int:
@@ -11,6 +12,11 @@ def definition_chars(definition: TaskDefinition) -> int:
         definition.design_docs,
         definition.dependencies,
         definition.checks,
+        definition.setup,
+        definition.keep,
+        definition.exclusive,
+        definition.artifacts,
+        definition.landing_checks,
     )
     labels = sum(len(key) + len(value) for key, value in definition.labels.items())
     texts = sum(len(text) for texts in lists for text in texts)

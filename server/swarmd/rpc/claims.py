@@ -5,8 +5,8 @@ from typing import Final
 
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
-from swarmd.domain.model import Claim, DependencyResult
-from swarmd.wire import definitions, outcomes
+from swarmd.domain.claim import Claim, DependencyResult
+from swarmd.wire import definitions, enums, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.
 MAX_RESULTS_CHARS: Final = 64 * 1024
@@ -16,7 +16,7 @@ MAX_FINDINGS_BYTES: Final = 512 * 1024
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
     """Returns the claim as a message; `traceparent` is empty unless attempts are traced."""
-    return pb.Claim(
+    message = pb.Claim(
         task=definitions.write(claim.definition),
         lease_id=claim.lease_id,
         attempt=claim.number,
@@ -26,6 +26,11 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
     )
+    if (start := claim.clone) is not None:
+        message.base, message.first_base = start.base, start.first_base
+        message.previous_head = start.previous_head
+        message.previous_failure = enums.FAILURE_CLASS.to_wire(start.previous_failure)
+    return message
 
 
 def _findings(findings: Sequence[session_pb2.Finding]) -> list[session_pb2.Finding]:

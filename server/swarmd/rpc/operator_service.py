@@ -11,8 +11,9 @@ import grpc
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import PlannedTask, TaskKey
+from swarmd.domain.model import TaskKey
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
@@ -50,6 +51,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     ) -> pb.AddTasksResponse:
         plan: list[PlannedTask] = []
         clear, dry_run, size = False, False, 0
+        concurrency: dict[str, int] = {}
         # Converted message by message, so that a long plan does not block the event loop.
         async for message in request_iterator:
             size += message.ByteSize()
@@ -59,9 +61,11 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
                 )
             plan += map(definitions.read_planned, message.tasks)
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
+            concurrency.update(message.concurrency)
         try:
             write = plans.try_out if dry_run else plans.add
-            added = await self._swarm.db.write(partial(write, plan=plan, clear=clear), preemptible=True)
+            write = partial(write, plan=plan, clear=clear, concurrency=concurrency)
+            added = await self._swarm.db.write(write, preemptible=True)
         except plans.DryRunDone as dry:
             added = dry.result
         return pb.AddTasksResponse(
@@ -83,6 +87,9 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:
         return await self._reads.task(request.task_id)
+
+    async def DiffTask(self, request: pb.DiffTaskRequest, context: Context) -> pb.DiffTaskResponse:
+        return await self._reads.diff(request.task_id, attempt=request.attempt)
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         wanted = TaskFilter(

@@ -15,6 +15,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.WorkerNotFound: _C.NOT_FOUND,
     errors.SessionNotFound: _C.NOT_FOUND,
     errors.ResultNotFound: _C.NOT_FOUND,
+    errors.ChangeNotFound: _C.NOT_FOUND,
     errors.TokenNotFound: _C.NOT_FOUND,
     errors.InvalidTasks: _C.INVALID_ARGUMENT,
     errors.InvalidRequest: _C.INVALID_ARGUMENT,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import IO, Final
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import SessionNotFound, StorageFull
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import PlannedTask
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.reports import session_logs
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
 from swarmd.store import events as store_events
-from swarmd.store import tasks
+from swarmd.store import exclusive_names, tasks
 from swarmd.store.file.opening import SCRATCH
 from swarmd.store.transaction import ReadTx
 from swarmd.wire import definitions, enums, views
@@ -49,7 +49,7 @@ async def export(swarm: Swarm, statuses: Collection[TaskStatus]) -> AsyncIterato
 def _spool(tx: ReadTx, *, statuses: Collection[TaskStatus], spool: IO[bytes]) -> None:
     plan = (task for task in tasks.export(tx) if not statuses or task.status in statuses)
     try:
-        for message in _messages(plan):
+        for message in _messages(plan, exclusive_names.capacities(tx)):
             data = message.SerializeToString()
             spool.write(_LENGTH.pack(len(data)) + data)
         spool.seek(0)
@@ -57,8 +57,10 @@ def _spool(tx: ReadTx, *, statuses: Collection[TaskStatus], spool: IO[bytes]) ->
         raise StorageFull(error.strerror or str(error)) from error
 
 
-def _messages(plan: Iterable[PlannedTask]) -> Iterator[pb.ExportTasksResponse]:
-    message, size = pb.ExportTasksResponse(), 0
+def _messages(
+    plan: Iterable[PlannedTask], concurrency: Mapping[str, int]
+) -> Iterator[pb.ExportTasksResponse]:
+    message, size = pb.ExportTasksResponse(concurrency=concurrency), 0
     for task in plan:
         planned = definitions.planned(task.status, task.definition)
         message.tasks.append(planned)
@@ -66,7 +68,7 @@ def _messages(plan: Iterable[PlannedTask]) -> Iterator[pb.ExportTasksResponse]:
         if size > MESSAGE_BYTES:
             yield message
             message, size = pb.ExportTasksResponse(), 0
-    if message.tasks:
+    if message.tasks or message.concurrency:
         yield message
 
 

@@ -9,23 +9,25 @@ import grpc
 from amplifier_swarm import __version__
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Claim, Order, WorkerIdentity, WorkerName
-from swarmd.domain.plan import ID_PATTERN
+from swarmd.domain.model import ID_PATTERN, Order, WorkerIdentity, WorkerName
 from swarmd.domain.traces import trace_of
+from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import FinishBatch, SessionProgress
 from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims, reports
-from swarmd.wire import enums, values
+from swarmd.wire import changes, enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
 MAX_LEASES: Final = 4_096
 MAX_LABELS: Final = 1_024
 MAX_LABEL: Final = 256
+MAX_REPOSITORY: Final = 4_096
 # An answer repeats the ids that it does not know; those of this server have at most 74 characters.
 MAX_LEASE_CHARS: Final = 512 * 1024
 
@@ -39,13 +41,13 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
     async def ClaimTask(
         self, request: pb.ClaimTaskRequest, context: Context
     ) -> AsyncIterator[pb.ClaimTaskResponse]:
-        member = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
+        worker = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
         try:
             yield pb.ClaimTaskResponse(opened=self._opened())
-            while (batch := await member.mailbox.next_batch()) is not None:
+            while (batch := await worker.mailbox.next_batch()) is not None:
                 yield self._claim_response(batch)
         finally:
-            await self._swarm.close_stream(member)
+            await self._swarm.close_stream(worker)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
         name = WorkerName(request.worker)
@@ -91,6 +93,15 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         )
         results = await self._swarm.db.write(lambda tx: self._swarm.finish_many(tx, name, batch))
         return pb.FinishTaskResponse(results=[_finish_result(result) for result in results])
+
+    async def LandTask(self, request: pb.LandTaskRequest, context: Context) -> pb.LandTaskResponse:
+        answer = await self._swarm.landings.wait_turn(WorkerName(request.worker), request.lease_id)
+        return pb.LandTaskResponse(
+            granted=answer.granted,
+            position=answer.before,
+            tip=answer.tip,
+            order=None if answer.order is None else _order(answer.order),
+        )
 
     async def _read_progress(
         self, messages: Sequence[pb.SessionProgress], known: Collection[str]
@@ -140,6 +151,11 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
     reports.bounded(list(request.labels), "labels", most=MAX_LABELS)
     if any(len(key) > MAX_LABEL or len(value) > MAX_LABEL for key, value in request.labels.items()):
         raise InvalidRequest("labels", f"keys and values may have up to {MAX_LABEL} characters")
+    if len(request.repository) > MAX_REPOSITORY or not request.repository.isprintable():
+        raise InvalidRequest("repository", f"must have up to {MAX_REPOSITORY:,} printable characters")
+    if request.repository:
+        changes.check_branch(request.target, "target")
+    workspace = enums.WORKSPACE.optional(request.workspace, "workspace") or WorkspaceKind.SHARED
     if request.opening < 0:
         raise InvalidRequest("opening", "must not be negative")
     return WorkerIdentity(
@@ -155,6 +171,9 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         containment=request.containment[:64],
         opening=request.opening,
         allows_rehearsal=request.allow_rehearsal,
+        repository=request.repository,
+        target=request.target if request.repository else "",
+        workspace=workspace,
     )
 
 

@@ -4,16 +4,17 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from swarmd.domain.claim import DependencyResult
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     NO_REPORT,
     AttemptKey,
     AttemptOutcome,
-    DependencyResult,
     FailureClass,
     Lease,
     Outcome,
     SwarmMode,
+    TargetKey,
     Task,
     TaskId,
     TaskKey,
@@ -35,6 +36,9 @@ class LeaseRecord(NamedTuple):
     claimed_us: int
     outcome: AttemptOutcome | None
     digest: bytes | None
+    # None without a clone; no place if it has not asked to land.
+    target_key: TargetKey | None = None
+    landing_place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,15 @@ class OpenLease:
     mode: SwarmMode
 
 
-def add(tx: Tx, lease: Lease, *, worker_key: WorkerKey) -> None:
-    """Opens an attempt; the schema allows one open attempt a task."""
+def add(
+    tx: Tx,
+    lease: Lease,
+    *,
+    worker_key: WorkerKey,
+    target_key: TargetKey | None = None,
+    first_base: str | None = None,
+) -> None:
+    """Opens an attempt, in a clone if it has a target; the schema allows one open attempt a task."""
     tx.defer(
         "attempt_add",
         (lease.task_key,),
@@ -60,6 +71,8 @@ def add(tx: Tx, lease: Lease, *, worker_key: WorkerKey) -> None:
         worker_key=worker_key,
         claimed_us=tx.now_us,
         error="",
+        target_key=target_key,
+        first_base=first_base,
     )
 
 
@@ -68,13 +81,15 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
-    claimed_us, outcome, digest = row[_LEASE.stop :]
+    claimed_us, outcome, digest, target_key, landing_place = row[_LEASE.stop :]
     return LeaseRecord(
         lease=Lease._make(row[_LEASE]),
         task=tasks.from_row(row),
         claimed_us=claimed_us,
         outcome=None if outcome is None else AttemptOutcome(outcome),
         digest=digest,
+        target_key=target_key,
+        landing_place=landing_place,
     )
 
 

@@ -17,10 +17,11 @@ from swarmd.store.queries import batch, batch_text
 Values = tuple[Any, ...]
 
 # The statements that may be deferred, in the order in which a flush runs them. `attempt_end` precedes
-# `session_end_of_attempt`, which ends the sessions whose own end was not reported.
+# `session_end_of_attempt`, which ends the sessions whose own end was not reported. `name_add` makes the names that
+# `name_hold` and `task_wait` refer to.
 DEFERRABLE: Final = (
-    "attempt_add", "session_add", "attempt_start", "session_use", "session_log_add", "session_end", "attempt_end",
-    "session_end_of_attempt", "task_save", "event_add",
+    "attempt_add", "name_add", "name_hold", "session_add", "attempt_start", "session_use", "session_log_add",
+    "session_end", "attempt_end", "session_end_of_attempt", "task_save", "task_wait", "event_add",
 )  # fmt: skip
 # The numbers of rows of a statement: few, so that each text stays prepared.
 BATCH_SIZES: Final = (32, 16, 8, 4, 2, 1)
@@ -72,7 +73,10 @@ class DeferredWrites:
 @cache
 def row_of(query: str) -> Callable[[Mapping[str, Any]], Values]:
     """Returns the function that brings named values into the order of the statement's row."""
-    return itemgetter(*batch(query).columns)
+    first, *others = batch(query).columns
+    if not others:
+        return lambda values: (values[first],)
+    return itemgetter(first, *others)
 
 
 def _run(connection: apsw.Connection, writes: Sequence[tuple[str, Values]]) -> None:

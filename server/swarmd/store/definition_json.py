@@ -1,23 +1,41 @@
 """Definitions as JSON. Invariant: equal definitions have equal texts, so texts can be compared."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from enum import StrEnum
 from typing import Any, Final
 
-from swarmd.domain.model import (
-    DependencyFailurePolicy,
-    DisconnectPolicy,
-    TaskDefinition,
-)
+from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
+from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 
 _FIELDS: Final = tuple(field.name for field in fields(TaskDefinition))
 # Zero and false are values that the author gave; empty ones are left out.
 _GIVEN: Final = (0,)
 # Performance: json.dumps with options makes a new encoder for each call (docs/performance.md).
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
-_LISTS: Final = ("acceptance_criteria", "files", "design_docs", "dependencies", "checks")
+_LISTS: Final = (
+    "acceptance_criteria",
+    "files",
+    "design_docs",
+    "dependencies",
+    "checks",
+    "setup",
+    "keep",
+    "exclusive",
+    "artifacts",
+    "landing_checks",
+)
+_CHOICES: Final[Mapping[str, type[StrEnum]]] = {
+    "on_dependency_failure": DependencyFailurePolicy,
+    "on_disconnect": DisconnectPolicy,
+    "workspace": WorkspaceKind,
+    "landing": LandingStyle,
+    "changes": ExpectedChanges,
+    "retry_from": RetryFrom,
+}
 
 
 def encode(definition: TaskDefinition) -> str:
@@ -34,10 +52,9 @@ def decode(text: str) -> TaskDefinition:
     for name in _LISTS:
         if name in body:
             body[name] = tuple(body[name])
-    if (policy := body.get("on_dependency_failure")) is not None:
-        body["on_dependency_failure"] = DependencyFailurePolicy(policy)
-    if (policy := body.get("on_disconnect")) is not None:
-        body["on_disconnect"] = DisconnectPolicy(policy)
+    for name, kind in _CHOICES.items():
+        if name in body:
+            body[name] = kind(body[name])
     if (rehearsal := body.get("rehearsal")) is not None:
         body["rehearsal"] = Rehearsal(_scripts(rehearsal["builder"]), _scripts(rehearsal["validator"]))
     return TaskDefinition(**body)

@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     RESULT_ACCEPTED = "result_accepted"
     EXPIRY_PAUSED = "expiry_paused"
     EXPIRY_RESUMED = "expiry_resumed"
+    TASK_LANDING = "task_landing"
 
 
 # Each of these ends a task.

@@ -7,15 +7,16 @@
 
 -- fragment: task_columns
 -- The fields of a Task, in their order.
-t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses, t.last_error,
-t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us
+t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
+t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us
 
 -- fragment: lease_columns
 -- The fields of a Lease, in their order.
 a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 
 -- fragment: worker_columns
-key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening, draining, left_us
+key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening, repository, target,
+workspace, draining, left_us
 
 -- fragment: event_columns
 -- The fields of an Event, in their order.
@@ -135,10 +136,10 @@ SELECT task_id, key, status FROM tasks;
 
 -- name: task_insert
 INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
-                   status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
+                   exclusive, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
                    interrupted, backoff_s, created_us, started_us, completed_us, ready_us)
 VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
-        :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
+        :exclusive, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
         CASE WHEN :ready THEN :now_us END);
 
 -- name: task_last_key
@@ -150,21 +151,24 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tasks'), 0);
 SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON lower(t.task_id) = j.value;
 
 -- name: task_redefine
--- Caps the counted failures at one more than the new budget.
+-- Caps the counted failures at one more than the new budget. The task waits for no name that it no longer needs.
 UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
        estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
-       max_retries = :max_retries, failures = min(failures, :max_retries + 1)
+       max_retries = :max_retries, failures = min(failures, :max_retries + 1), exclusive = :exclusive, wait_key = 0
  WHERE key = :key;
 
 -- name: task_save
--- `now_us` becomes the start of the wait of a task that was not ready before.
-WITH given (key, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause, interrupted,
-            backoff_s, started_us, completed_us, now_us) AS (VALUES {rows})
+-- `now_us` becomes the start of the wait of a task that was not ready before. A task that is not ready waits for no
+-- name: it may need others when it is ready again.
+WITH given (key, status, ready, unmet, attempt, failures, losses, landing_failures, last_error, failure_class, cause,
+            interrupted, backoff_s, started_us, completed_us, now_us) AS (VALUES {rows})
 UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
-       failures = given.failures, losses = given.losses, last_error = given.last_error,
-       failure_class = given.failure_class, cause = given.cause, interrupted = given.interrupted,
+       failures = given.failures, losses = given.losses, landing_failures = given.landing_failures,
+       last_error = given.last_error, failure_class = given.failure_class, cause = given.cause,
+       interrupted = given.interrupted,
        backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
-       ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END
+       ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END,
+       wait_key = CASE WHEN given.ready THEN tasks.wait_key ELSE 0 END
   FROM given WHERE tasks.key = given.key;
 
 -- name: task_make_ready
@@ -172,6 +176,11 @@ UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet
 UPDATE tasks SET ready = (status = 'not_started'), backoff_s = 0,
        ready_us = CASE WHEN status = 'not_started' THEN :now_us END
  WHERE key = :key AND backoff_s > 0;
+
+-- name: task_wait
+WITH given (key, name) AS (VALUES {rows})
+UPDATE tasks SET wait_key = n.key FROM given JOIN exclusive_names n ON n.name = given.name
+ WHERE tasks.key = given.key AND tasks.ready = 1;
 
 -- name: task_clear
 DELETE FROM tasks;
@@ -203,19 +212,65 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
  WHERE d.task_key = :key AND p.status <> 'completed' ORDER BY d.position;
 
 -- name: task_ready
--- The claimable tasks of one set of labels, the best first: the head of a partial index.
-SELECT {task_columns}, t.priority FROM tasks t WHERE t.ready = 1 AND t.label_set_key = :label_set_key
+-- The claimable tasks of one set of labels that wait for the same name, the best first: the head of a partial index.
+SELECT {task_columns}, t.priority, t.exclusive FROM tasks t
+ WHERE t.ready = 1 AND t.label_set_key = :label_set_key AND t.wait_key = :wait_key
  ORDER BY t.priority DESC, t.key LIMIT :limit OFFSET :after;
 
 -- name: task_offer
 -- Says whether claims may be given and which runners get none; lists the label sets with a claimable task by one
--- look-up in the index for each set.
+-- look-up in the index for each set, and those of tasks that wait for a name which has room by one more for each name.
 SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
        (SELECT coalesce(max(key), 0) FROM label_sets),
        (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
-          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key)),
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = 0)),
+       (SELECT json_group_array(json_array(l.key, n.key)) FROM exclusive_names n CROSS JOIN label_sets l
+         WHERE n.waiting > 0 AND n.held < n.capacity AND EXISTS
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = n.key)),
        (SELECT json_group_array(runner) FROM paused_runners)
   FROM swarm s;
+
+-- ── exclusive names ──────────────────────────────────────────────────────────────────────────────
+
+-- name: name_add
+INSERT INTO exclusive_names (name) VALUES {rows} ON CONFLICT DO NOTHING;
+
+-- name: name_hold
+WITH given (attempt_key, name) AS (VALUES {rows})
+INSERT INTO held_names (attempt_key, name_key)
+SELECT given.attempt_key, n.key FROM given JOIN exclusive_names n ON n.name = given.name;
+
+-- name: name_room
+SELECT key, capacity - held FROM exclusive_names WHERE name = :name;
+
+-- name: name_key
+SELECT key FROM exclusive_names WHERE name = :name;
+
+-- name: name_overlapping
+-- The held paths that are one of :paths or a folder of one (:around has both), or lie in one: '0' follows '/'.
+SELECT n.name FROM json_each(:around) j CROSS JOIN exclusive_names n
+ WHERE n.name = j.value AND n.held > 0
+UNION ALL
+SELECT n.name FROM json_each(:paths) j CROSS JOIN exclusive_names n
+ WHERE n.name > j.value || '/' AND n.name < j.value || '0' AND n.held > 0
+ LIMIT :limit;
+
+-- name: name_holders
+SELECT n.name, t.task_id, w.name, a.claimed_us
+  FROM json_each(:names) j CROSS JOIN exclusive_names n ON n.name = j.value
+  JOIN held_names h ON h.name_key = n.key JOIN attempts a ON a.key = h.attempt_key
+  JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ ORDER BY a.claimed_us, a.key LIMIT :limit;
+
+-- name: name_set_capacity
+INSERT INTO exclusive_names (name, capacity, is_set) VALUES (:name, :capacity, 1)
+    ON CONFLICT (name) DO UPDATE SET capacity = excluded.capacity, is_set = 1;
+
+-- name: name_capacities
+SELECT name, capacity FROM exclusive_names WHERE is_set = 1 ORDER BY name;
+
+-- name: name_clear
+DELETE FROM exclusive_names;
 
 -- ── definitions and dependencies ─────────────────────────────────────────────────────────────────
 
@@ -245,11 +300,12 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 -- ── attempts ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: attempt_add
-INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error) VALUES {rows};
+INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error, target_key, first_base)
+VALUES {rows};
 
 -- name: attempt_by_lease
 -- The task, then its lease of that number, open or not.
-SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest
+SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
@@ -325,6 +381,97 @@ SELECT EXISTS (SELECT 1 FROM attempts WHERE task_key = :task_key AND number > :n
 UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', report = :report, digest = :digest
  WHERE key = :key AND outcome IS NOT NULL;
 
+-- ── landings ─────────────────────────────────────────────────────────────────────────────────────
+
+-- name: target_add
+INSERT INTO targets (repository, target, tip, tip_place, places, landed, found)
+VALUES (:repository, :target, '', 0, 0, 0, 0)
+    ON CONFLICT DO NOTHING;
+
+-- name: target_key
+SELECT key FROM targets WHERE repository = :repository AND target = :target;
+
+-- name: target_tip
+SELECT tip FROM targets WHERE key = :key;
+
+-- name: target_learn
+-- Counts the landing of a completed attempt, and notes it as the tip unless a later one is known. A landing that was
+-- found is that of an earlier attempt of the task, which had the right.
+UPDATE targets SET tip = CASE WHEN targets.tip = '' OR given.place > targets.tip_place THEN given.landed ELSE tip END,
+       tip_place = max(tip_place, given.place),
+       landed = targets.landed + given.moved, found = targets.found + given.was_found
+  FROM (SELECT a.target_key, json_extract(a.report, '$.landing.commit') AS landed,
+               json_extract(a.report, '$.landing.found') IS TRUE AS was_found,
+               coalesce(json_extract(a.report, '$.landing.onto') <> json_extract(a.report, '$.landing.commit'), 0)
+                 AS moved,
+               coalesce(CASE WHEN json_extract(a.report, '$.landing.found')
+                        THEN (SELECT max(b.landing_place) FROM attempts b
+                               WHERE b.task_key = a.task_key AND b.target_key = a.target_key)
+                        ELSE a.landing_place END, 0) AS place
+          FROM attempts a WHERE a.key = :attempt_key AND a.outcome = 'completed') given
+ WHERE targets.key = given.target_key AND given.landed IS NOT NULL;
+
+-- name: target_totals
+SELECT coalesce(sum(landed), 0), coalesce(sum(found), 0) FROM targets;
+
+-- name: landing_first_base
+-- The base of the task's first attempt in a clone with that target.
+SELECT first_base FROM attempts WHERE task_key = :task_key AND target_key = :target_key ORDER BY number LIMIT 1;
+
+-- name: landing_take_place
+UPDATE targets SET places = places + 1 WHERE key = :target_key;
+
+-- name: landing_ask
+UPDATE attempts SET landing_place = (SELECT places FROM targets WHERE key = attempts.target_key)
+ WHERE key = :attempt_key AND landing_place IS NULL AND outcome IS NULL;
+
+-- name: landing_grant
+UPDATE attempts SET landing_since_us = :now_us WHERE key = :attempt_key AND landing_since_us IS NULL;
+
+-- name: landing_turn
+-- The number of attempts before this one, and the tip of the target.
+SELECT (SELECT count(*) FROM attempts b WHERE b.target_key = a.target_key AND b.landing_place < a.landing_place
+           AND b.landing_place IS NOT NULL AND b.outcome IS NULL), t.tip, t.target, a.landing_since_us
+  FROM attempts a JOIN targets t ON t.key = a.target_key WHERE a.key = :attempt_key;
+
+-- name: landing_next
+-- The attempt whose turn it is.
+SELECT task_key, number FROM attempts WHERE target_key = :target_key AND landing_place IS NOT NULL AND outcome IS NULL
+ ORDER BY landing_place LIMIT 1;
+
+-- name: landing_before
+-- The attempts that want to land and were there before this place, the first of them first.
+SELECT t.task_id, w.name, a.landing_since_us
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ WHERE a.target_key = :target_key AND a.landing_place < :place AND a.landing_place IS NOT NULL AND a.outcome IS NULL
+ ORDER BY a.landing_place;
+
+-- name: landing_waiting
+-- How many attempts want to land.
+SELECT count(*) FROM attempts WHERE landing_place IS NOT NULL AND outcome IS NULL;
+
+-- name: change_set
+INSERT INTO changes (attempt_key, base, head, summary) VALUES (:attempt_key, :base, :head, :summary)
+    ON CONFLICT (attempt_key) DO UPDATE SET base = excluded.base, head = excluded.head, summary = excluded.summary;
+
+-- name: change_last_head
+-- The last commit of the task's latest attempt that reported one.
+SELECT c.head FROM changes c JOIN attempts a ON a.key = c.attempt_key
+ WHERE a.task_key = :task_key AND c.head <> '' ORDER BY a.number DESC LIMIT 1;
+
+-- name: patch_set
+INSERT INTO patches (attempt_key, patch) VALUES (:attempt_key, :patch)
+    ON CONFLICT (attempt_key) DO UPDATE SET patch = excluded.patch;
+
+-- name: patch_clear
+DELETE FROM patches WHERE attempt_key = :attempt_key;
+
+-- name: change_of_attempt
+-- The change of one attempt with its patch; of the latest attempt with a change if :number is 0.
+SELECT a.number, c.summary, p.patch
+  FROM attempts a JOIN changes c ON c.attempt_key = a.key LEFT JOIN patches p ON p.attempt_key = a.key
+ WHERE a.task_key = :task_key AND (:number = 0 OR a.number = :number) ORDER BY a.number DESC LIMIT 1;
+
 -- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: session_find
@@ -390,12 +537,15 @@ SELECT {worker_columns} FROM workers ORDER BY name;
 
 -- name: worker_upsert
 INSERT INTO workers
-  (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, opening)
+  (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, opening,
+   repository, target, workspace)
 VALUES
-  (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0, :opening)
+  (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0, :opening,
+   :repository, :target, :workspace)
 ON CONFLICT (name) DO UPDATE SET incarnation = :incarnation, instance = :instance, slots = :slots,
    labels = :labels, runner = :runner, host = :host, pid = :pid, version = :version,
    containment = :containment, left_us = NULL, opening = :opening,
+   repository = :repository, target = :target, workspace = :workspace,
    draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END,
    drain_s = CASE WHEN incarnation = excluded.incarnation THEN drain_s END;
 
@@ -502,7 +652,9 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END,
        EXISTS (SELECT 1 FROM sessions s JOIN attempts r ON r.key = s.attempt_key
                 WHERE s.task_key = t.key AND s.runner = 'embedded'
-                  AND (r.number = t.attempt OR r.outcome = 'completed'))
+                  AND (r.number = t.attempt OR r.outcome = 'completed')),
+       CASE WHEN t.status = 'completed' THEN (SELECT json_extract(c.report, '$.landing') FROM attempts c
+         WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
@@ -570,8 +722,10 @@ SELECT count(*) FROM tasks t
  WHERE {task_filter};
 
 -- name: view_attempts
-SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report
-  FROM attempts a JOIN workers w ON w.key = a.worker_key WHERE a.task_key = :key ORDER BY a.number;
+SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report,
+       c.summary
+  FROM attempts a JOIN workers w ON w.key = a.worker_key LEFT JOIN changes c ON c.attempt_key = a.key
+ WHERE a.task_key = :key ORDER BY a.number;
 
 -- name: view_sessions
 SELECT attempt_key, session_id, role, runner, started_us, ended_us, exit_code, input_tokens, output_tokens, cost_nano

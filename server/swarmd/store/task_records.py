@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import SwarmMode, Task, TaskDefinition, TaskKey
+from swarmd.domain.model import SwarmMode, Task, TaskKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The claimable tasks by label set, and the limits on claims."""
+    """The groups of claimable tasks that may be claimed, and the limits on claims."""
 
     epoch: int
     mode: SwarmMode
@@ -31,8 +32,15 @@ class Offer:
     last_attempt: int
     # Grows with each new label set: then a reader reads them again.
     newest_label_set: int
-    ready_label_sets: set[int]
+    ready: "set[ReadyGroup]"
     paused_runners: frozenset[str]
+
+
+class ReadyGroup(NamedTuple):
+    """The claimable tasks of a label set that wait for the same exclusive name; for none if `wait_key` is 0."""
+
+    label_set: int
+    wait_key: int = 0
 
 
 class TaskState(NamedTuple):
@@ -57,10 +65,14 @@ class DependencyEdge(NamedTuple):
 
 
 class ReadyTask(NamedTuple):
-    """A claimable task with its priority."""
+    """A claimable task with its priority, and what it may have to share."""
 
     task: Task
     priority: int
+    # Its definition has exclusive names or files.
+    exclusive: bool
+    # The name that it waits for; 0 for none.
+    wait_key: int
 
 
 class HeldTask(NamedTuple):

@@ -4,25 +4,25 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_PRIORITY,
     DependencyFailurePolicy,
     FailureClass,
-    PlannedTask,
     SwarmMode,
     Task,
-    TaskDefinition,
     TaskKey,
 )
-from swarmd.store import definition_json
+from swarmd.store import definition_json, exclusive_names
 from swarmd.store.task_records import (
     DependencyEdge,
     DependencyStatus,
     HeldTask,
     NewTask,
     Offer,
+    ReadyGroup,
     ReadyTask,
     TaskBackoff,
     TaskState,
@@ -145,18 +145,21 @@ def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[DependencyStatus]:
     ]
 
 
-def ready(tx: ReadTx, label_set: int, *, after: int, limit: int) -> Sequence[ReadyTask]:
-    """Returns the claimable tasks with that label set, the best first; skips the first `after` of them."""
-    rows = tx.all("task_ready", label_set_key=label_set, after=after, limit=limit)
-    return [ReadyTask(from_row(row), row[-1]) for row in rows]
+def ready(tx: ReadTx, group: ReadyGroup, *, after: int, limit: int) -> Sequence[ReadyTask]:
+    """Returns the claimable tasks of that group, the best first; skips the first `after` of them."""
+    label_set, wait_key = group
+    rows = tx.all("task_ready", label_set_key=label_set, wait_key=wait_key, after=after, limit=limit)
+    return [ReadyTask(from_row(row), row[-2], bool(row[-1]), wait_key) for row in rows]
 
 
 def offer(tx: ReadTx) -> Offer:
-    """Returns the present offer; it costs one look-up in an index for each label set."""
+    """Returns the present offer; it costs one look-up in an index for each group."""
     row = tx.one("task_offer")
     assert row is not None
-    epoch, mode, last_attempt, newest_label_set, label_sets, runners = row
-    ready, paused = set(json.loads(label_sets)), frozenset(json.loads(runners))
+    epoch, mode, last_attempt, newest_label_set, label_sets, waiting, runners = row
+    ready = {ReadyGroup(label_set) for label_set in json.loads(label_sets)}
+    ready.update(ReadyGroup(*group) for group in json.loads(waiting))
+    paused = frozenset(json.loads(runners))
     return Offer(epoch, SwarmMode(mode), last_attempt, newest_label_set, ready, paused)
 
 
@@ -205,9 +208,10 @@ def set_definition(tx: Tx, key: TaskKey, definition: TaskDefinition) -> None:
 
 
 def clear(tx: Tx) -> int:
-    """Removes all tasks with their attempts, sessions and results; returns the number of tasks."""
+    """Removes all tasks with their attempts, sessions, results and exclusive names; returns the number of tasks."""
     removed = int(tx.value("task_count"))
     tx.run("task_clear")
+    exclusive_names.clear(tx)
     return removed
 
 
@@ -235,6 +239,7 @@ def save(tx: Tx, task: Task) -> None:
         attempt=task.attempt,
         failures=task.failures,
         losses=task.losses,
+        landing_failures=task.landing_failures,
         last_error=task.last_error,
         failure_class=task.failure_class,
         cause=task.cause,
@@ -271,17 +276,18 @@ def _columns_of(definition: TaskDefinition) -> dict[str, str | int | float | Non
         "estimated_hours": definition.estimated_hours,
         "policy": definition.on_dependency_failure or DependencyFailurePolicy.SKIP,
         "max_retries": DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
+        "exclusive": bool(definition.exclusive or definition.files),
     }
 
 
 def from_row(row: Row) -> Task:
     """Returns the task of a row that begins with the `task_columns` of queries.sql."""
     (
-        key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, last_error,
-        failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
+        key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
+        last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
-        losses, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us, completed_us,
-        ready_us,
+        losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
+        completed_us, ready_us,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from swarmd.domain.model import WorkerIdentity, WorkerKey, WorkerName
+from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Row, Tx
 
@@ -58,6 +59,9 @@ def upsert(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
         version=identity.version,
         containment=identity.containment,
         opening=identity.opening,
+        repository=identity.repository,
+        target=identity.target,
+        workspace=identity.workspace,
     )
     record = find(tx, identity.name)
     assert record is not None
@@ -93,10 +97,10 @@ def delete_left(tx: Tx, *, before_us: int) -> None:
 def _worker(row: Row) -> WorkerRecord:
     (
         key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening,
-        draining, left_us,
+        repository, target, workspace, draining, left_us,
     ) = row  # fmt: skip
     identity = WorkerIdentity(
         WorkerName(name), incarnation, instance, slots, json.loads(labels), runner, host, pid, version, containment,
-        opening,
+        opening, repository=repository, target=target, workspace=WorkspaceKind(workspace),
     )  # fmt: skip
     return WorkerRecord(WorkerKey(key), identity, draining=bool(draining), left_us=left_us)

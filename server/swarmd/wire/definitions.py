@@ -4,12 +4,9 @@ from collections.abc import Sequence
 
 from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import (
-    PlannedTask,
-    TaskDefinition,
-    TaskId,
-)
+from swarmd.domain.model import TaskId
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 from swarmd.wire import enums, values
 
@@ -53,6 +50,16 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         checks=tuple(message.checks),
         rehearsal=_read_rehearsal(message.rehearsal) if has("rehearsal") else None,
         on_disconnect=enums.DISCONNECT_POLICY.optional(message.on_disconnect, "on_disconnect"),
+        workspace=enums.WORKSPACE.optional(message.workspace, "workspace"),
+        setup=tuple(message.setup),
+        keep=tuple(message.keep),
+        exclusive=tuple(message.exclusive),
+        artifacts=tuple(message.artifacts),
+        land=message.land if has("land") else None,
+        landing=enums.LANDING_STYLE.optional(message.landing, "landing"),
+        landing_checks=tuple(message.landing_checks),
+        changes=enums.CHANGES.optional(message.changes, "changes"),
+        retry_from=enums.RETRY_FROM.optional(message.retry_from, "retry_from"),
     )
 
 
@@ -84,6 +91,16 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         checks=definition.checks,
         rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
         on_disconnect=enums.DISCONNECT_POLICY.to_wire(definition.on_disconnect),
+        workspace=enums.WORKSPACE.to_wire(definition.workspace),
+        setup=definition.setup,
+        keep=definition.keep,
+        exclusive=definition.exclusive,
+        artifacts=definition.artifacts,
+        land=definition.land,
+        landing=enums.LANDING_STYLE.to_wire(definition.landing),
+        landing_checks=definition.landing_checks,
+        changes=enums.CHANGES.to_wire(definition.changes),
+        retry_from=enums.RETRY_FROM.to_wire(definition.retry_from),
     )
 
 

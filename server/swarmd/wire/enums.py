@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import (
     task_pb2,
     worker_service_pb2,
 )
-from swarmd.domain import model
+from swarmd.domain import model, workspaces
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import ReasonKind
@@ -27,22 +27,22 @@ class EnumMap(Generic[E]):
     """
 
     def __init__(self, kind: type[E], wire: Any, prefix: str) -> None:
-        self._to_wire: dict[E, Any] = {member: wire.Value(f"{prefix}_{member.name}") for member in kind}
-        self._from_wire = {value: member for member, value in self._to_wire.items()}
+        self._to_wire: dict[E, Any] = {worker: wire.Value(f"{prefix}_{worker.name}") for worker in kind}
+        self._from_wire = {value: worker for worker, value in self._to_wire.items()}
 
-    def to_wire(self, member: E | None) -> Any:
+    def to_wire(self, worker: E | None) -> Any:
         """Returns the contract's value; UNSPECIFIED for None."""
-        return 0 if member is None else self._to_wire[member]
+        return 0 if worker is None else self._to_wire[worker]
 
     def from_wire(self, value: int, field: str) -> E:
-        """Returns the domain's member.
+        """Returns the domain's worker.
 
         Raises: InvalidRequest for an unknown value and for UNSPECIFIED.
         """
-        member = self._from_wire.get(value)
-        if member is None:
+        worker = self._from_wire.get(value)
+        if worker is None:
             raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
-        return member
+        return worker
 
     def optional(self, value: int, field: str) -> E | None:
         """Returns the domain's member, None for UNSPECIFIED.
@@ -58,6 +58,10 @@ POLICY: Final = EnumMap(
     model.DependencyFailurePolicy, task_pb2.DependencyFailurePolicy, "DEPENDENCY_FAILURE_POLICY"
 )
 DISCONNECT_POLICY: Final = EnumMap(model.DisconnectPolicy, task_pb2.DisconnectPolicy, "DISCONNECT_POLICY")
+WORKSPACE: Final = EnumMap(workspaces.WorkspaceKind, task_pb2.WorkspaceKind, "WORKSPACE_KIND")
+LANDING_STYLE: Final = EnumMap(workspaces.LandingStyle, task_pb2.LandingStyle, "LANDING_STYLE")
+CHANGES: Final = EnumMap(workspaces.ExpectedChanges, task_pb2.ExpectedChanges, "EXPECTED_CHANGES")
+RETRY_FROM: Final = EnumMap(workspaces.RetryFrom, task_pb2.RetryFrom, "RETRY_FROM")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")

@@ -13,7 +13,7 @@ from amplifier_swarm.v1 import session_pb2, task_pb2
 from swarmd.domain.completion import contradiction
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import NO_REPORT, FailureClass, Outcome, OutcomeKind
-from swarmd.wire import enums, values
+from swarmd.wire import changes, enums, values
 
 MAX_ERROR: Final = 4_000
 # Of a longer text in a report only the beginning is kept: no person reads more, and it goes with the next claim.
@@ -25,15 +25,19 @@ _DECIDED: Final = ("kind", "failure_class", "error", "retry_after")
 
 
 def check(message: task_pb2.Outcome) -> None:
-    """Checks the enums of an outcome, and that it does not contradict itself.
+    """Checks the enums of an outcome, its change and landing, and that it does not contradict itself.
 
-    Raises: InvalidRequest for an unknown value or a contradiction.
+    Raises: InvalidRequest for an unknown value, one that is out of range, or a contradiction.
     """
+    changes.check_outcome(message)
     kind = enums.OUTCOME_KIND.from_wire(message.kind, "outcome.kind")
     failure_class = enums.FAILURE_CLASS.optional(message.failure_class, "outcome.failure_class")
     severities = [finding.severity for finding in message.verdict.findings]
     passed = _verdict_passed(message)
-    if fault := contradiction(kind, failure_class, verdict_passed=passed, severities=severities):
+    landed = message.HasField("landing")
+    if fault := contradiction(
+        kind, failure_class, verdict_passed=passed, severities=severities, landed=landed
+    ):
         raise InvalidRequest("finished.outcome", fault)
 
 
@@ -41,6 +45,9 @@ def read(message: task_pb2.Outcome) -> Outcome:
     """Converts a worker's outcome; cuts long texts and masks secrets in the message, which it changes."""
     # Of the unmasked message: a repeated outcome must have the same digest.
     digest = hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
+    # A patch has a limit of its own, and is not part of the report.
+    change = changes.read_change(message.change) if message.HasField("change") else None
+    message.ClearField("change")
     _cut_texts(message)
     _MASK.message(message)
     return Outcome(
@@ -53,6 +60,8 @@ def read(message: task_pb2.Outcome) -> Outcome:
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
         verdict_passed=_verdict_passed(message),
         validation_waived=message.validation_waived,
+        change=change,
+        landing=changes.read_landing(message.landing) if message.HasField("landing") else None,
     )
 
 

@@ -1,18 +1,21 @@
 """The reads of people, with their results as messages, shared by gRPC and HTTP."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal
 
 from amplifier_swarm.channel import MAX_MESSAGE_BYTES
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
+from swarmd.domain.errors import ChangeNotFound
 from swarmd.domain.model import TaskKey
 from swarmd.engine.reports import explain, overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
+from swarmd.store import landings
 from swarmd.store.reads import views as store_views
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import definitions, views
+from swarmd.wire import changes, definitions, views
 
 # Less than a client takes as one message, by what attempts without their reports need.
 MAX_DETAIL_BYTES: Final = MAX_MESSAGE_BYTES - 2 * 1024 * 1024
@@ -32,6 +35,26 @@ class Reads:
         """Returns a task with its definition and attempts."""
         return await self._swarm.db.read(lambda tx: detail(tx, lookup.resolve(tx, task_id).key))
 
+    async def diff(self, task_id: str, *, attempt: int) -> pb.DiffTaskResponse:
+        """Returns the change of one attempt with its patch, of the latest that has one if `attempt` is 0.
+
+        Raises:
+            ChangeNotFound: no such attempt has reported a change.
+        """
+
+        def read(tx: ReadTx) -> landings.StoredChange:
+            task = lookup.resolve(tx, task_id)
+            found = landings.change_of(tx, task.key, number=attempt)
+            if found is None:
+                raise ChangeNotFound(task.task_id, attempt)
+            return found
+
+        found = await self._swarm.db.read(read)
+        return pb.DiffTaskResponse(
+            attempt=found.number,
+            change=await asyncio.to_thread(changes.write_change, found.summary, found.patch),
+        )
+
     async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:
         """Returns the tasks with these ids, in the given order."""
         return await self._swarm.db.read(lambda tx: tasks_by_id(tx, task_ids))
@@ -42,7 +65,8 @@ class Reads:
 
         def read(tx: ReadTx) -> tuple[explain.TaskFacts, task_pb2.Task]:
             task = lookup.resolve(tx, task_id)
-            return explain.read_facts(tx, task, live), views.task(store_views.task(tx, task.key))
+            facts = explain.read_facts(tx, task, live, exclusive_files=self._swarm.policy.exclusive_files)
+            return facts, views.task(store_views.task(tx, task.key))
 
         facts, task = await self._swarm.db.read(read)
         return pb.ExplainTaskResponse(

@@ -15,11 +15,13 @@ WORKER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "RecordSession": _WORKER,
     "ReportProgress": _WORKER,
     "FinishTask": _WORKER,
+    "LandTask": _WORKER,
 }
 OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "AddTasks": _OPERATOR,
     "ExportTasks": _VIEWER,
     "GetTask": _VIEWER,
+    "DiffTask": _VIEWER,
     "ListTasks": _VIEWER,
     "ExplainTask": _VIEWER,
     "RetryTask": _OPERATOR,

@@ -12,7 +12,7 @@ from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire import enums, outcomes, values
+from swarmd.wire import changes, enums, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:
@@ -44,6 +44,7 @@ def task(view: TaskView) -> task_pb2.Task:
         usage=values.usage(view.usage),
         kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
         rehearsed=view.rehearsed,
+        landed=None if view.landed is None else changes.parse_landing(view.landed),
     )
 
 
@@ -67,6 +68,10 @@ def attempt(view: AttemptView) -> task_pb2.Attempt:
         message.builder_result.CopyFrom(report.builder_result)
     if report.HasField("verdict"):
         message.verdict.CopyFrom(report.verdict)
+    if report.HasField("landing"):
+        message.landing.CopyFrom(report.landing)
+    if view.change is not None:
+        message.change.CopyFrom(changes.write_change(view.change))
     if report.HasField("kill_receipt"):
         message.kill_receipt.CopyFrom(report.kill_receipt)
     return message

@@ -233,6 +233,42 @@ CASES = {
         "defaults:\n  priority: urgent\ntasks: [{id: a}, {id: b}]\n",
         f'2: defaults: priority: {PRIORITY} text "urgent"',
     ),
+    "an unknown workspace": (
+        FIELD.format("workspace: worktree"),
+        '3: task "a": workspace: must be shared or clone, got text "worktree"',
+    ),
+    "an unknown landing": (
+        FIELD.format("landing: ff"),
+        '3: task "a": landing: must be squash, merge or rebase, got text "ff"',
+    ),
+    "a landing that is neither wanted nor not": (
+        FIELD.format("land: later"),
+        '3: task "a": land: must be true or false, got text "later"',
+    ),
+    "one exclusive name as text": (
+        FIELD.format("exclusive: db"),
+        '3: task "a": exclusive: must be a list of names, got text; put it in [ ]',
+    ),
+    "an exclusive name that is a number": (
+        FIELD.format("exclusive: [5432]"),
+        '3: task "a": exclusive[0]: must be text; YAML read it as integer 5432. Quote it: "5432"',
+    ),
+    "concurrency as a list": (
+        "concurrency: [db]\ntasks: []\n",
+        "1: concurrency: must be a mapping of names to numbers of tasks, got a list",
+    ),
+    "concurrency that is not a number": (
+        "concurrency:\n  db: two\ntasks: []\n",
+        '2: concurrency.db: must be a number of tasks from 1 to 1024, got text "two"',
+    ),
+    "a field at the top and among the defaults": (
+        "setup: [make]\ndefaults: {setup: [make]}\ntasks: []\n",
+        "1: setup: is also in defaults, at line 2; keep one of them",
+    ),
+    "a fault at the top": (
+        "landing: ff\ntasks: [{id: a}, {id: b}]\n",
+        '1: landing: must be squash, merge or rebase, got text "ff"',
+    ),
     "a name that steers the terminal": (
         'tasks:\n  - id: "\\u202e"\n    zork: 1\n    priority: x\n',
         f'4: task "\\u202e": priority: {PRIORITY} text "x"',

@@ -3,7 +3,15 @@
 import pytest
 
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, DisconnectPolicy, TaskStatus
+from amplifier_swarm.v1.task_pb2 import (
+    DependencyFailurePolicy,
+    DisconnectPolicy,
+    ExpectedChanges,
+    LandingStyle,
+    RetryFrom,
+    TaskStatus,
+    WorkspaceKind,
+)
 from swarmctl.plan.fault_lines import locate
 from swarmctl.plan.faults import PlanRefused
 from swarmctl.plan.fields import FIELDS
@@ -42,6 +50,16 @@ tasks:
     check_timeout: 60
     labels: {gpu: yes, cuda: 12.0}
     checks: ["pytest -q"]
+    workspace: clone
+    setup: [npm ci]
+    keep: [node_modules]
+    exclusive: [staging-db]
+    artifacts: ["shots/*.png"]
+    land: no
+    landing: Merge
+    landing_checks: [make test]
+    changes: none
+    retry_from: base
     rehearsal:
       builder:
         - calls:
@@ -87,6 +105,21 @@ def test_every_field_of_a_file_reaches_the_message() -> None:
     assert (made.stall_timeout.seconds, made.check_timeout.seconds) == (0, 60)
     assert dict(made.labels) == {"gpu": "yes", "cuda": "12.0"}
     assert list(made.checks) == ["pytest -q"]
+    assert (made.workspace, made.landing) == (
+        WorkspaceKind.WORKSPACE_KIND_CLONE,
+        LandingStyle.LANDING_STYLE_MERGE,
+    )
+    assert (list(made.setup), list(made.keep), list(made.exclusive)) == (
+        ["npm ci"],
+        ["node_modules"],
+        ["staging-db"],
+    )
+    assert (list(made.artifacts), list(made.landing_checks)) == (["shots/*.png"], ["make test"])
+    assert (made.HasField("land"), made.land) == (True, False)
+    assert (made.changes, made.retry_from) == (
+        ExpectedChanges.EXPECTED_CHANGES_NONE,
+        RetryFrom.RETRY_FROM_BASE,
+    )
     [script] = made.rehearsal.builder
     assert [(c.tool, dict(c.arguments)) for c in script.calls] == [
         ("write_file", {"path": "a.py", "content": "123"}),
@@ -136,6 +169,29 @@ def test_defaults_fill_what_a_task_leaves_out() -> None:
     assert (list(first.definition.dependencies), first.status) == (["z"], TaskStatus.TASK_STATUS_COMPLETED)
     assert (second.definition.priority, dict(second.definition.labels)) == (3, {"gpu": "one"})
     assert (list(second.definition.dependencies), second.status) == ([], TaskStatus.TASK_STATUS_FAILED)
+
+
+def test_the_top_holds_what_belongs_to_the_project() -> None:
+    read = plan(
+        "setup: [npm ci]\nkeep: [node_modules]\nworkspace: clone\nland: true\nlanding: rebase\n"
+        "landing_checks: [make test]\nconcurrency: {staging-db: 2}\ndefaults: {exclusive: [staging-db]}\n"
+        "tasks: [{id: a}, {id: b, setup: [], land: false}]\n",
+        strict=True,
+    )
+
+    first, second = (task.definition for task in read.tasks)
+    assert (list(first.setup), list(first.keep), list(first.landing_checks)) == (
+        ["npm ci"],
+        ["node_modules"],
+        ["make test"],
+    )
+    assert (first.landing, first.workspace) == (
+        LandingStyle.LANDING_STYLE_REBASE,
+        WorkspaceKind.WORKSPACE_KIND_CLONE,
+    )
+    assert (first.land, list(second.setup), second.land) == (True, [], False)
+    assert list(first.exclusive) == ["staging-db"]
+    assert read.concurrency == {"staging-db": 2}
 
 
 def test_an_empty_list_of_tasks_is_a_plan() -> None:
@@ -196,6 +252,10 @@ tasks:
     dependencies:
       - a
       - nope
+concurrency:
+  db: 0
+setup:
+  - "# nothing"
 """
 
 
@@ -210,6 +270,10 @@ tasks:
         ("tasks[1].files[0]", 'f:2: task "b": files[0]: problem'),
         ("tasks[0].description", 'f:4: task "a": description: problem'),
         ("tasks[7].name", "f: tasks[7].name: problem"),
+        ("concurrency.db", "f:11: concurrency.db: problem"),
+        ("concurrency", "f:10: concurrency: problem"),
+        ("concurrency.gone", "f:10: concurrency.gone: problem"),
+        ("tasks[0].setup[0]", 'f:13: task "a": setup[0]: problem'),
         ("clear", "f: clear: problem"),
     ],
 )

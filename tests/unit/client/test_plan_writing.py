@@ -10,7 +10,7 @@ from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.plan.fields import FIELDS
 from swarmctl.plan.read import plan_of
 from swarmctl.plan.source import Source
-from swarmctl.plan.write import plan_text
+from swarmctl.plan.write import plan_document, plan_text
 from swarmctl.plan.yaml_scalars import yaml_value
 
 SEEDS = range(300)
@@ -23,31 +23,37 @@ AWKWARD = [
     *["y:", "http://x", "key: v", "x" * 3_000, "\u2028", "\u00a0", "\u200b", "\ufeff", "\ufffe", "\u202e"],
 ]
 TEXTS = ("name", "phase", "type", "description", "builder_agent", "validator_agent")
-LISTS = ("acceptance_criteria", "files", "design_docs", "checks", "dependencies")
+LISTS = (
+    *("acceptance_criteria", "files", "design_docs", "checks", "dependencies"),
+    *("setup", "keep", "exclusive", "artifacts", "landing_checks"),
+)
+CHOICES = ("on_disconnect", "on_dependency_failure", "workspace", "landing", "changes", "retry_from")
 
 
 def awkward(rng: random.Random) -> str:
     return "".join(rng.choice(AWKWARD) for _ in range(rng.randint(1, 7)))
 
 
-def random_task(rng: random.Random, number: int) -> PlannedTask:
+def random_task(rng: random.Random, number: int, *, whole: bool = False) -> PlannedTask:
+    """Returns a task with some of the fields, or with all of them."""
     task = PlannedTask(status=rng.choice(TaskStatus.values()[1:]))
-    made = task.definition
+    made, least = task.definition, int(whole)
     made.task_id = rng.choice(["yes", "0123", "1.0", "a"]) + f"-{number}"
     for name in TEXTS:
-        setattr(made, name, rng.choice(["", awkward(rng)]))
+        setattr(made, name, awkward(rng) if whole else rng.choice(["", awkward(rng)]))
     for name in LISTS:
-        getattr(made, name).extend(awkward(rng) for _ in range(rng.randint(0, 3)))
-    if rng.random() < 0.7:
+        getattr(made, name).extend(awkward(rng) for _ in range(rng.randint(least, 3)))
+    if whole or rng.random() < 0.7:
         made.priority = rng.randint(-5, 6)
         made.max_retries = rng.randint(0, 9)
         made.validate = rng.random() < 0.5
+        made.land = rng.random() < 0.5
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
         for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
-    made.on_disconnect = rng.randint(0, 2)  # type: ignore[assignment]  # every number is a value
-    made.on_dependency_failure = rng.randint(0, 3)  # type: ignore[assignment]  # every number is a value
-    for _ in range(rng.randint(0, 2)):
+    for name in CHOICES:
+        setattr(made, name, rng.randint(least, 2))  # every number is a value
+    for _ in range(rng.randint(least, 2)):
         made.labels[awkward(rng)] = awkward(rng)
         script = made.rehearsal.builder.add(reply=rng.choice(["", awkward(rng)]))
         call = script.calls.add(tool="write_file")
@@ -140,10 +146,15 @@ def test_an_empty_swarm_is_a_file_too() -> None:
 
 
 def test_fields_are_written_in_the_order_in_which_they_are_known() -> None:
-    rng = random.Random(1)
-    full = next(t for t in (random_task(rng, 0) for _ in range(1_000)) if len(_fields(t)) >= len(FIELDS) - 1)
+    assert _fields(random_task(random.Random(1), 0, whole=True)) == list(FIELDS)
 
-    assert [name for name in FIELDS if name in _fields(full)] == _fields(full)
+
+def test_the_numbers_of_exclusive_names_are_written_and_read_back() -> None:
+    text = "".join(plan_text([random_task(random.Random(1), 0)], {"staging-db": 2, "0123": 1}))
+
+    assert text.startswith('version: 1\nconcurrency:\n  "0123": 1\n  "staging-db": 2\ntasks:\n')
+    assert plan_of(Source("export", text)).concurrency == {"0123": 1, "staging-db": 2}
+    assert plan_document([], {"b": 1, "a": 3}) == {"version": 1, "concurrency": {"a": 3, "b": 1}, "tasks": []}
 
 
 def _fields(task: PlannedTask) -> list[str]:

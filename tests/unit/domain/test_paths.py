@@ -2,9 +2,10 @@
 
 import pytest
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import InvalidTasks
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import PlannedTask, TaskDefinition, TaskId
+from swarmd.domain.model import TaskId
 from swarmd.domain.paths import command_problem, command_warning, path_problem, path_warning
 from swarmd.domain.plan import check_plan
 

@@ -6,6 +6,8 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, FailureClass, Task, TaskId, TaskKey
 from swarmd.domain.policy import (
     FINAL_FAILURES,
+    LANDING_FAILURES,
+    MAX_LANDING_FAILURES,
     MAX_LOSSES,
     Backoff,
     decide_retry,
@@ -34,7 +36,9 @@ def test_the_backoff_doubles_up_to_its_most_with_full_jitter(tries: int, most: f
     assert backoff.delay_s(tries, 0.0) == 0.0
 
 
-@pytest.mark.parametrize("failure", [f for f in FailureClass if f not in (*FREE, *FINAL_FAILURES)])
+@pytest.mark.parametrize(
+    "failure", [f for f in FailureClass if f not in (*FREE, *FINAL_FAILURES, *LANDING_FAILURES)]
+)
 def test_a_failure_counts_once_and_the_budget_is_exact(failure: FailureClass) -> None:
     for failures in range(4):
         verdict = decide_retry(running(failures=failures), failure, backoff=Backoff(), chance=1.0)
@@ -49,6 +53,16 @@ def test_a_failure_that_no_builder_can_mend_ends_the_task_at_once_and_uses_up_no
     verdict = decide_retry(running(failures=1, losses=1), failure, backoff=Backoff(), chance=1.0)
 
     assert (verdict.retry, verdict.failures, verdict.losses, verdict.backoff_s) == (False, 1, 1, 0.0)
+
+
+@pytest.mark.parametrize("failure", sorted(LANDING_FAILURES))
+def test_failures_to_land_have_their_own_budget_and_need_no_wait(failure: FailureClass) -> None:
+    for landing_failures in range(MAX_LANDING_FAILURES + 1):
+        task = running(max_retries=0)._replace(landing_failures=landing_failures)
+        verdict = decide_retry(task, failure, backoff=Backoff(), chance=1.0)
+        assert (verdict.failures, verdict.losses) == (0, 0)
+        assert (verdict.landing_failures, verdict.backoff_s) == (landing_failures + 1, 0.0)
+        assert verdict.retry is (landing_failures < MAX_LANDING_FAILURES)
 
 
 def test_losses_have_their_own_budget() -> None:

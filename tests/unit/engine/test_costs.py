@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
-from swarmd.domain.model import Claim, SessionRole
+from swarmd.domain.claim import Claim
+from swarmd.domain.model import SessionRole
 from swarmd.engine.attempts.sessions import SessionStart
 from swarmd.store.deferred_writes import BATCH_SIZES, DEFERRABLE
 from swarmd.store.queries import QUERIES, batch
@@ -30,13 +31,15 @@ HOT = (
     *(name for name in LIFE if name in QUERIES and name not in DEFERRABLE),
     "task_by_key", "session_find", "task_by_id", "task_named", "task_count_unmet", "task_dead_dependency",
     "task_make_ready", "attempt_open_of_worker", "attempt_last_report", "attempt_findings",
-    "attempt_results_of_dependencies", "session_log_trim", "event_after", "event_after_of_task",
+    "attempt_results_of_dependencies", "name_room", "name_key", "name_overlapping", "session_log_trim",
+    "event_after", "event_after_of_task",
 )  # fmt: skip
-# One row, however many tasks; a set of labels is what many tasks have in common; one page of events; the words
-# that were asked for. The sessions of `attempt_findings` are read from one report.
+# One row, however many tasks; a set of labels is what many tasks have in common; the names that have room and for
+# which tasks wait; one page of events; the words that were asked for. The sessions of `attempt_findings` are
+# read from one report.
 SMALL = (
     "s", "swarm", "label_sets", "l", "paused_runners", "j", "f", "CONSTANT ROW", "8 CONSTANT ROWS",
-    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence",
+    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence", "n USING INDEX names_with_room",
 )  # fmt: skip
 
 
@@ -150,7 +153,7 @@ async def test_a_heartbeat_does_not_count_the_workers(swarm: EngineHarness) -> N
             return super().values()
 
     worker = await swarm.worker()
-    swarm.swarm.live.members = Members(swarm.swarm.live.members)
+    swarm.swarm.live.workers = Members(swarm.swarm.live.workers)
 
     for _ in range(20):
         worker.beat()

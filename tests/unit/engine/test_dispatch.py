@@ -82,7 +82,7 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: EngineHar
     worker = await swarm.worker()
     await swarm.add(task("a"))
 
-    await swarm.swarm.close_stream(worker.member)
+    await swarm.swarm.close_stream(worker.server_side)
 
     assert await swarm.status("a") == "not_started"
     assert "task_released" in await swarm.kinds("a")
@@ -110,13 +110,13 @@ async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started
     await swarm.add(task("started"), task("claimed"))
     assert await worker.start(await worker.claim("started")) is None
 
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.pause(tx, "lunch"))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.pause(tx, "lunch"))
 
     assert await swarm.statuses("started", "claimed") == ["in_progress", "not_started"]
     refused = await worker.start(await worker.claim("claimed"))
     assert refused is not None
     assert refused.action == "abandon"
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.resume(tx, requeue=False))
     assert await swarm.status("claimed") == "claimed"
 
 
@@ -151,12 +151,15 @@ async def test_d4_a_claim_costs_the_same_number_of_steps_in_any_graph(
 
         connection = tx._connection  # type: ignore[attr-defined]
         query = "EXPLAIN QUERY PLAN " + QUERIES["task_ready"]
-        return [row[3] for row in connection.execute(query, {"label_set_key": 1, "after": 0, "limit": 1})]
+        return [
+            row[3]
+            for row in connection.execute(query, {"label_set_key": 1, "wait_key": 0, "after": 0, "limit": 1})
+        ]
 
     steps = await swarm.swarm.db.read(explained)
 
     assert len(steps) == 1
-    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=?)")
+    assert steps[0].startswith("SEARCH t USING INDEX ready_tasks (label_set_key=? AND wait_key=?)")
 
 
 async def test_d4_ids_that_look_like_wildcards_do_not_interact(swarm: EngineHarness) -> None:
@@ -227,7 +230,7 @@ async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(sw
     await swarm.add(*(task(f"t{number}", description="x" * 100_000) for number in range(6)))
     await swarm.add(task("big", description="y" * 1_000_000))
     worker = await swarm.worker(slots=7)
-    box = worker.member.mailbox
+    box = worker.server_side.mailbox
     await swarm.kill("t5")
 
     batches = []
@@ -244,10 +247,10 @@ async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(sw
 async def test_claims_of_a_closed_stream_that_were_not_sent_are_free_again(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{number}", description="x" * 300_000) for number in range(3)))
     worker = await swarm.worker(slots=3)
-    first = await worker.member.mailbox.next_batch()
+    first = await worker.server_side.mailbox.next_batch()
     assert first is not None
 
-    await swarm.swarm.close_stream(worker.member)
+    await swarm.swarm.close_stream(worker.server_side)
 
     assert [claim.definition.task_id for _, claim in first.claims] == ["t0"]
     assert await swarm.statuses("t0", "t1", "t2") == ["claimed", "not_started", "not_started"]

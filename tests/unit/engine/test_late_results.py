@@ -3,8 +3,9 @@
 import pytest
 
 from support.engine import PACE, EngineHarness, FakeWorker, outcome, task
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import InvalidStatus, ResultNotFound
-from swarmd.domain.model import Claim, TaskId
+from swarmd.domain.model import TaskId
 from swarmd.domain.policy import MAX_LOSSES
 from swarmd.engine.tasks import late_results
 

@@ -32,7 +32,7 @@ async def test_untouched_work_makes_no_commit(tmp_path: Path) -> None:
 
     found = await taken(clone)
 
-    assert found == (clone.base, clone.base, False, (), ())
+    assert tuple(found) == (clone.base, clone.base, False, (), ())
     assert not found.changed
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from swarm_worker.domain.types import LeaseId, Role, SessionId
+from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -28,6 +29,8 @@ class FailureClass(StrEnum):
     BUILDER_BLOCKED = "builder_blocked"
     VALIDATOR_FAILED = "validator_failed"
     BAD_CHECK = "bad_check"
+    LANDING_CONFLICT = "landing_conflict"
+    LANDING_FAILED = "landing_failed"
 
 
 class OutcomeKind(StrEnum):
@@ -73,6 +76,18 @@ class Task:
     check_timeout_s: float | None = None
     # True if the task's sessions keep running while the server is unreachable.
     keep_on_disconnect: bool = False
+    # None means as the worker is set.
+    workspace: WorkspaceKind | None = None
+    setup: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    land: bool = True
+    landing: LandingStyle = LandingStyle.SQUASH
+    landing_checks: tuple[str, ...] = ()
+    # False if the task may leave every file as it is.
+    must_change: bool = True
+    # None means as the end of the attempt before suggests.
+    retry_from: RetryFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,12 @@ class Assignment:
     dependency_results: tuple[DependencyResult, ...] = ()
     # The trace of this attempt; empty if tracing is off.
     traceparent: str = ""
+    # Commits: of the last landing, the base of the task's first clone, the last of the previous attempt.
+    base: str = ""
+    first_base: str = ""
+    previous_head: str = ""
+    # Why the previous attempt did not succeed, in the words of the wire; empty on a first attempt.
+    previous_failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +222,41 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A changed file; `status` is the letter of `git diff --name-status`, the counts are None for a binary file."""
+
+    path: str
+    status: str
+    added: int | None = None
+    removed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an attempt did to the files of its clone; `ref` keeps the commit `head` in the source repository."""
+
+    base: str
+    head: str
+    ref: str = ""
+    files: tuple[ChangedFile, ...] = ()
+    file_count: int = 0
+    # Empty if the patch is too long.
+    patch: str = ""
+    # New files that git ignores.
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The commit with an attempt's work on the target; `found` if an earlier attempt had landed it."""
+
+    target: str
+    commit: str
+    onto: str = ""
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of an attempt with everything that is reported about it."""
 
@@ -212,6 +268,9 @@ class Outcome:
     kill_receipt: KillReceipt | None = None
     # True if the worker's --no-validation is the reason why there is no verdict.
     validation_waived: bool = False
+    # None without a clone; `landing` is None if the work did not land.
+    change: Change | None = None
+    landing: Landing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ def helper_id(assignment: "Assignment", number: int) -> str:
     return _fitted(assignment, f"helper{number}")
 
 
+def clone_name(assignment: "Assignment", swarm_id: str) -> str:
+    """Returns the name of an attempt's clone, which no other attempt of any swarm has."""
+    return f"{_fitted(assignment, 'clone')}-{swarm_id}" if swarm_id else _fitted(assignment, "clone")
+
+
 def is_worker_name(text: str) -> bool:
     """Returns True if the server accepts the text as a worker's name."""
     return NAME_PATTERN.fullmatch(text) is not None

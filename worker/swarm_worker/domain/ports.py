@@ -4,23 +4,45 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
-from swarm_worker.domain.types import StopOrder
+from swarm_worker.domain.types import LeaseId, StopOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class GoAnswer:
     """The answer to a session's start; `refusal` is set if the server rejected the request as invalid."""
 
-    go: bool
+    granted: bool
     order: StopOrder | None = None
     refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LandingRight:
+    """The answer to a request for the right to land; without it, `order` says what to do.
+
+    `tip` is the commit of the last landing, which the worker must have before it lands; empty if nothing has landed.
+    """
+
+    granted: bool
+    tip: str = ""
+    order: StopOrder | None = None
+
+
+class Notes(Protocol):
+    """A log of an attempt."""
+
+    def note(self, text: str) -> None:
+        """Writes a line of the worker itself."""
 
 
 class SessionReporter(Protocol):
     """The requests and reports of an attempt's sessions."""
 
-    async def request_go(self, start: SessionStart) -> Go:
+    async def request_go(self, start: SessionStart) -> GoAnswer:
         """Requests the go; no process of the session may exist before the answer."""
+
+    async def request_landing(self, lease_id: LeaseId) -> LandingRight:
+        """Requests the right to land and waits for its turn, however long that takes."""
 
     async def report_end(self, end: SessionEnd) -> None:
         """Reports an end; returns when the server has stored or refused it."""

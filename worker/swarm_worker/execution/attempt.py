@@ -25,6 +25,7 @@ from swarm_worker.domain.model import (
     Verdict,
 )
 from swarm_worker.domain.names import session_id
+from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.checks import (
@@ -39,6 +40,7 @@ from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
+from swarm_worker.execution.workspaces import Workspace
 from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
@@ -57,6 +59,7 @@ class Attempt:
     config: WorkerConfig
     assignment: Assignment
     stop: Stop
+    workspace: Workspace
     templates: build.Templates | None = None
     # The ends of sessions that are not reported yet; the next report or the outcome includes them.
     unreported_ends: list[SessionEnd] = field(default_factory=list)
@@ -74,23 +77,40 @@ class Attempt:
             return outcome
 
     async def _run(self) -> Outcome:
+        """Runs the attempt in its workspace, which is closed whatever the outcome is."""
+        self.context = replace(self.context, project_root=self.workspace.root)
+        ended = await self.workspace.open(self._run_checks) or await self._work()
+        return await self.workspace.close(ended)
+
+    async def _work(self) -> Outcome:
         task = self.assignment.task
         programs = AttemptPrograms(self.context, self.assignment, self.stop)
         root = self.context.project_root
         before = await take_snapshot(root, task.files, programs) if self._validates else None
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
-        claimed = read_builder_result(built.reply) if built.reply else None
-        if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
-            return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
+        report = read_builder_result(built.reply) if built.reply else None
+        if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
+            return replace(_outcome_of_builder(built, report), builder_result=report)
+        if nothing := await self.workspace.keep_built(built.log):
+            failed = Outcome(OutcomeKind.FAILED, failure=nothing, kill_receipt=built.receipt)
+            return replace(failed, builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        checked = await self._run_checks(built.log, built_since_s)
-        outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
-        return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
+        checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
+        verified = await self._verify(checked, report, changed, log=built.log)
+        outcome = replace(verified, checks=checked.results)
+        if outcome.kind is OutcomeKind.COMPLETED:
+            outcome = await self.workspace.land(outcome, built.log, self._run_checks)
+        return replace(outcome, builder_result=report, kill_receipt=built.receipt or outcome.kill_receipt)
 
     async def _verify(
-        self, checked: ChecksResult, claimed: BuilderResult | None, changed: Changes | None
+        self,
+        checked: ChecksResult,
+        report: BuilderResult | None,
+        changed: Changes | None,
+        *,
+        log: SessionLog,
     ) -> Outcome:
         """Returns the outcome after a builder that reports success: checks first, then the validator."""
         if checked.stopped is not None:
@@ -103,21 +123,25 @@ class Attempt:
         if changed is None:
             waived = self.assignment.task.validate is not False
             return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
-        spec = self._validator_spec(claimed, checked.results, changed)
-        return self._outcome_of_verdict(await self._run_validator(spec))
+        spec = self._validator_spec(report, checked.results, changed)
+        await self.workspace.discard_changes("the checks", log)
+        ended = await self._run_validator(spec)
+        await self.workspace.discard_changes("the validator", log)
+        return self._outcome_of_verdict(ended)
 
-    async def _run_checks(self, log: SessionLog, built_since_s: float) -> ChecksResult:
-        timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
-        if self.assignment.task.checks:
+    async def _run_checks(self, commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
+        """Runs the commands in the workspace; `since_s` is when the work began, in seconds since the epoch."""
+        task = self.assignment.task
+        if commands:
             self._report_ends()
-        with self.context.tracer.span("checks", checks=len(self.assignment.task.checks)) as span:
+        with self.context.tracer.span("checks", checks=len(commands)) as span:
             checked = await run_checks(
                 self.context,
-                self.assignment,
-                timeout_s=timeout_s,
+                replace(self.assignment, task=replace(task, checks=commands)),
+                timeout_s=task.check_timeout_s or self.config.check_timeout,
                 stop=self.stop,
                 log=log,
-                built_since_s=built_since_s,
+                built_since_s=since_s,
             )
             if failed := failed_checks(checked.results):
                 span.fail(f"{len(failed)} failed")
@@ -162,20 +186,20 @@ class Attempt:
         return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
     def _validator_spec(
-        self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
+        self, report: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> SessionSpec:
         task = self.assignment.task
         prompt = build.validator_prompt(
             self.assignment,
             agent=task.validator_agent or self.config.validator_agent,
-            claimed=claimed,
+            report=report,
             checks=checks,
             changes=changed,
             templates=self.templates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
-        return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
+        return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, report or BuilderResult())
 
     def _outcome_of_failed_checks(self, failed: list[CheckResult], total: int) -> Outcome:
         """Returns a rejection; a failed check needs no validator."""
@@ -207,14 +231,14 @@ class Attempt:
         return not self.config.no_validation and self.assignment.task.validate is not False
 
 
-def _outcome_of_builder(built: SessionResult, claimed: BuilderResult | None) -> Outcome:
+def _outcome_of_builder(built: SessionResult, report: BuilderResult | None) -> Outcome:
     """Returns the outcome of a builder that failed, was stopped, or denies success in its own report.
 
     A builder that names blockers does not fail by chance, even if its program reports an error as well.
     """
-    reason = unfinished_reason(claimed) if claimed else ""
+    reason = unfinished_reason(report) if report else ""
     failure = built.failure
-    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and claimed and names_blockers(claimed)):
+    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and report and names_blockers(report)):
         error = f"{reason}; {failure.error}" if failure else reason
         failure = Failure(FailureClass.BUILDER_BLOCKED, one_line(error, ERROR_CHARS))
     if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):

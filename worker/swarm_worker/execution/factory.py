@@ -5,6 +5,7 @@ Invariant: `worker` and `slots` import this module at run time in one place, `Wo
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.v1 import worker_service_pb2 as wire
@@ -19,9 +20,11 @@ from swarm_worker.domain.model import (
     SessionEnd,
 )
 from swarm_worker.domain.types import LeaseId
+from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.start_throttle import StartThrottle
+from swarm_worker.execution.workspaces import SharedWorkspace, Workspace
 from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.reporter import Reporter
@@ -29,8 +32,11 @@ from swarm_worker.rpc.session_reporter import RpcSessionReporter
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.hidden_paths import hidden_paths
-from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
+
+if TYPE_CHECKING:  # loaded only where clones are made
+    from swarm_worker.execution.clones import Clones
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,12 @@ def attempt_factory(
     fence: Fence,
     throttle: StartThrottle,
     swarm_id: Callable[[], str],
+    clones: "Clones | None",
 ) -> AttemptFactory:
-    """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
+    """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it.
+
+    Without `clones`, all sessions work in the project root.
+    """
     session_reporter = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
 
@@ -103,6 +113,11 @@ def attempt_factory(
             mask=setup.mask,
             tracer=setup.tracer,
         )
-        return Attempt(context, config, assignment, stop, setup.templates)
+        workspace: Workspace = SharedWorkspace(setup.project_root)
+        if clones is not None and task.workspace is not WorkspaceKind.SHARED:
+            workspace = clones.workspace(
+                assignment, swarm_id=swarm_id(), stop=stop, fence=fence, reporter=session_reporter
+            )
+        return Attempt(context, config, assignment, stop, workspace, setup.templates)
 
     return AttemptFactory(attempt, setup.mask)

@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
-from swarm_worker.domain import model, types
+from swarm_worker.domain import model, types, workspaces
 from swarm_worker.rpc.orders import seconds
 
 ISSUE_CHARS: Final = 4_000
@@ -31,6 +31,15 @@ _ROLES: Final = {
     types.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
 }
 _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
+_WORKSPACES: Final = {
+    task_pb2.WorkspaceKind.Value(f"WORKSPACE_KIND_{kind.name}"): kind for kind in workspaces.WorkspaceKind
+}
+_LANDINGS: Final = {
+    task_pb2.LandingStyle.Value(f"LANDING_STYLE_{style.name}"): style for style in workspaces.LandingStyle
+}
+_STARTS: Final = {
+    task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
+}
 
 
 def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
@@ -44,7 +53,16 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         last_error=claim.last_error,
         dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
         traceparent=claim.traceparent,
+        base=claim.base,
+        first_base=claim.first_base,
+        previous_head=claim.previous_head,
+        previous_failure=_failure_name(claim.previous_failure),
     )
+
+
+def _failure_name(value: int) -> str:
+    found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
+    return found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
 
 
 def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
@@ -85,6 +103,15 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         stall_timeout_s=_limit(task, "stall_timeout"),
         check_timeout_s=_limit(task, "check_timeout"),
         keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
+        workspace=_WORKSPACES.get(task.workspace),
+        setup=tuple(task.setup),
+        keep=tuple(task.keep),
+        artifacts=tuple(task.artifacts),
+        land=task.land if task.HasField("land") else True,
+        landing=_LANDINGS.get(task.landing, workspaces.LandingStyle.SQUASH),
+        landing_checks=tuple(task.landing_checks),
+        must_change=task.changes != task_pb2.EXPECTED_CHANGES_NONE,
+        retry_from=_STARTS.get(task.retry_from),
     )
 
 
@@ -150,6 +177,10 @@ def finished(
         message.verdict.CopyFrom(_verdict(outcome.verdict))
     if outcome.kill_receipt is not None:
         message.kill_receipt.CopyFrom(_receipt(outcome.kill_receipt))
+    if outcome.change is not None:
+        message.change.CopyFrom(_change(outcome.change))
+    if outcome.landing is not None:
+        message.landing.CopyFrom(_landing(outcome.landing))
     return worker_service_pb2.FinishedAttempt(
         lease_id=lease_id, outcome=message, ends=[session_end(end) for end in ends]
     )
@@ -213,6 +244,29 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
         survivors=receipt.survivors,
         duration=_duration(receipt.duration_s),
         last_output=_valid_text(receipt.last_output)[-ISSUE_CHARS:],
+    )
+
+
+def _change(change: model.Change) -> task_pb2.Change:
+    return task_pb2.Change(
+        base=change.base,
+        head=change.head,
+        ref=change.ref,
+        files=[
+            task_pb2.ChangedFile(
+                path=_cut(file.path, ITEM_CHARS), status=file.status, added=file.added, removed=file.removed
+            )
+            for file in change.files
+        ],
+        file_count=change.file_count,
+        patch=_valid_text(change.patch),
+        ignored=_cut_items(change.ignored),
+    )
+
+
+def _landing(landing: model.Landing) -> task_pb2.Landing:
+    return task_pb2.Landing(
+        target=landing.target, commit=landing.commit, onto=landing.onto, found=landing.found
     )
 
 

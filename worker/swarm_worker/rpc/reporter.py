@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import LogEntry, Usage
 from swarm_worker.rpc.batcher import Batcher, BatchLimits
 from swarm_worker.rpc.connection import ServerConnection
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, REFUSED, CallRetry, OutageLog
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, REFUSED, CallRetry, OutageLog, exit_for
 
 RECORD_CAP_S: Final = 5.0
 FINISH_CAP_S: Final = 30.0
@@ -19,6 +19,8 @@ FINISH_CAP_S: Final = 30.0
 PROGRESS_LINGER_S: Final = 0.05
 PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
+# The server answers a request for the right to land after 20 s at the latest.
+LANDING_TIMEOUT_S: Final = 40.0
 # An outcome waits this long for progress that is in flight.
 PROGRESS_WAIT_S: Final = 2.0
 
@@ -39,6 +41,7 @@ class Reporter:
     def __init__(self, worker: str, connection: ServerConnection, *, outages: OutageLog) -> None:
         self._worker = worker
         self._connection = connection
+        self._outages = outages
         self.records = Batcher(
             self._record, retry=CallRetry("RecordSession", outages, cap_s=RECORD_CAP_S), size_of=_size
         )
@@ -51,6 +54,29 @@ class Reporter:
             size_of=_progress_size,
             limits=BatchLimits(PROGRESS_BOUND, PROGRESS_LINGER_S, PROGRESS_PAUSE_S),
         )
+
+    async def request_landing(self, lease_id: str) -> wire.LandTaskResponse:
+        """Requests the right to land until it is granted or an order comes instead.
+
+        Raises:
+            ProgramExit: The server will never accept this worker.
+        """
+        retry = CallRetry("LandTask", self._outages, cap_s=RECORD_CAP_S)
+        request = wire.LandTaskRequest(worker=self._worker, lease_id=lease_id)
+        while True:
+            try:
+                response = await self._connection.service.LandTask(
+                    request, timeout=LANDING_TIMEOUT_S, metadata=self._connection.metadata
+                )
+            except grpc.RpcError as error:
+                failed = unpack(error)
+                if end := exit_for(failed):
+                    raise end from None
+                await retry.wait_after(failed)
+                continue
+            retry.succeeded()
+            if response.granted or response.HasField("order"):
+                return response
 
     async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
         request = wire.RecordSessionRequest(worker=self._worker, records=items)

@@ -1,10 +1,13 @@
 """Stop orders for one attempt; they come over the claim stream, in heartbeats, and from the worker itself."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from swarm_worker.domain.types import StopOrder
+
+T = TypeVar("T")
 
 # Called with the grace period in seconds.
 KillHandler = Callable[[float], object]
@@ -41,6 +44,17 @@ class Stop:
             yield
         finally:
             self._kill = None
+
+    async def unless_ordered(self, work: Coroutine[Any, Any, T], otherwise: T) -> T:
+        """Returns what the work returns; cancels the work and returns `otherwise` if an order comes first."""
+        task = asyncio.ensure_future(work)
+        order = asyncio.ensure_future(self.ordered.wait())
+        try:
+            await asyncio.wait((task, order), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+            order.cancel()
+        return otherwise if self.order is not None else task.result()
 
     @property
     def _grace(self) -> float:

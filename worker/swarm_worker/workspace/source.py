@@ -6,9 +6,11 @@ only where the target itself is checked out, and only while it is clean.
 
 import asyncio
 import os
+from copy import copy
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.git_runner import GitCommands, GitFailure, GitRunner, failure_reason
@@ -74,6 +76,24 @@ class SourceRepository:
         # Only one change of the refs at a time, so that slots of one worker do not meet each other's locks.
         self.lock = asyncio.Lock()
         self._facts: SourceFacts | None = None
+
+    def with_runner(self, runner: GitRunner) -> Self:
+        """Returns the same repository with another way to run git; both share one lock."""
+        other = copy(self)
+        other.runner = runner
+        other.git = replace(self.git, runner=runner)
+        return other
+
+    async def git_folder(self) -> str:
+        """Returns the path of the git folder, which all work trees of the repository share. Raises GitFailure."""
+        return await self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
+
+    async def uncommitted(self) -> tuple[str, ...]:
+        """Returns the files of the checkout that are not committed. Raises GitFailure."""
+        listed = await self.git.run(
+            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"
+        )
+        return tuple(entry[3:].decode(errors="replace") for entry in listed.stdout.split(b"\0")[:-1])
 
     @property
     def target_ref(self) -> str:
@@ -210,9 +230,12 @@ class SourceRepository:
         path = {"GIT_CONFIG_KEY_0": f"url.{folder}.insteadOf", "GIT_CONFIG_VALUE_0": str(folder)}
         git = self.git.with_env(**path, GIT_CONFIG_COUNT="1")
         end = await git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
-        if end.code and "non-fast-forward" not in end.stderr:
+        if end.code == 0:
+            return True
+        # A quiet git says nothing of a ref that it does not replace.
+        if await self.git.text("for-each-ref", "--format=%(objectname)", ref) in {"", commit}:
             raise GitFailure(f"git fetch into {ref} failed: {failure_reason(end.stderr)}")
-        return end.code == 0
+        return False
 
     async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
         """Returns the newest commit between `since` and `tip` with the task's trailers.

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from swarmd.domain.lease_ids import parse_lease_id
-from swarmd.domain.model import LeaseId, Order, OrderAction, WorkerName
-from swarmd.store import attempts
+from swarmd.domain.model import LeaseId, Order, OrderAction, SwarmMode, Task, WorkerName
+from swarmd.store import attempts, swarm
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.transaction import ReadTx
 
@@ -21,6 +21,12 @@ def find(tx: ReadTx, worker: WorkerName, lease_id: str) -> LeaseRecord | None:
 def abandon_order(lease_id: str) -> Order:
     """Returns the order for a lease that has ended."""
     return Order(LeaseId(lease_id), OrderAction.ABANDON, "the lease has ended")
+
+
+def stop_order(tx: ReadTx, lease_id: str, task: Task) -> Order:
+    """Returns the order for an attempt whose task is being killed."""
+    stopped = swarm.get(tx).mode is SwarmMode.STOPPED
+    return Order(LeaseId(lease_id), OrderAction.STOP_NOW if stopped else OrderAction.STOP, task.cause)
 
 
 def known(tx: ReadTx, worker: WorkerName, lease_ids: Collection[str]) -> list[str]:

@@ -20,9 +20,11 @@ from swarmd.domain.model import (
     Task,
     WorkerName,
 )
+from swarmd.domain.placement import must_land
 from swarmd.domain.policy import Backoff
 from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
+from swarmd.engine.attempts.landings import wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
@@ -30,7 +32,7 @@ from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, swarm, workers
+from swarmd.store import attempts, events, landings, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
@@ -39,12 +41,14 @@ from swarmd.store.transaction import Tx
 REHEARSED: Final = "rehearsed: no model did this work"
 # This many workers must have been refused before a runner is paused everywhere.
 SEVERAL_WORKERS: Final = 2
+# The first digits of a commit, as people know it.
+SHORT_COMMIT: Final = 12
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.RELEASE: EventKind.TASK_RELEASED,
     Transition.RETRY: EventKind.TASK_RETRYING,
     Transition.GIVE_UP: EventKind.TASK_FAILED,
-    Transition.PROVEN_DEAD: EventKind.TASK_KILLED,
+    Transition.FINISH_KILL: EventKind.TASK_KILLED,
 }
 
 
@@ -90,6 +94,10 @@ class Outcomes:
             record.task, outcome, self._rule, earlier_findings=_earlier_findings(tx, record.task, outcome)
         )
         task = self._write(tx, record, decision, outcome)
+        if outcome.change is not None and record.target_key is not None:
+            landings.set_change(tx, record.lease.attempt_key, outcome.change)
+        if decision.ended_as is AttemptOutcome.COMPLETED and outcome.landing is not None:
+            landings.learn_tip(tx, record.lease.attempt_key)
         disposition = Disposition.ARCHIVED if decision.archives else Disposition.ACCEPTED
         return FinishResult(disposition, task.status)
 
@@ -122,6 +130,7 @@ class Outcomes:
         """Writes a decision: the end of the attempt, the transition of the task, and all that follows from both."""
         lease = record.lease
         _end_attempt(tx, lease, decision, outcome)
+        wake_queue(tx, self._wakeups, record)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
@@ -133,7 +142,7 @@ class Outcomes:
             _EVENTS[decision.transition],
             worker=lease.worker,
             cause=decision.cause,
-            detail=decision.detail or self._rehearsal_note(lease.worker, decision.transition),
+            detail=decision.detail or self._note(lease.worker, decision.transition, outcome),
             **decision.update,
         )
         if decision.update.get("backoff_s"):
@@ -145,11 +154,18 @@ class Outcomes:
             self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
 
-    def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
-        """Returns a note for the event of a completion that no model has worked for."""
-        member = self._live.members.get(worker)
-        rehearsed = member is not None and rehearses(member.identity)
-        return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
+    def _note(self, worker: WorkerName, transition: Transition, outcome: Outcome | None) -> str:
+        """Returns a note for the event of a completion: that no model has worked for it, or where it landed."""
+        if transition is not Transition.COMPLETE or outcome is None:
+            return ""
+        member = self._live.workers.get(worker)
+        if member is not None and rehearses(member.identity):
+            return REHEARSED
+        landing = outcome.landing
+        if landing is None:
+            return ""
+        found = "found" if landing.found else "landed"
+        return f"{found} on {landing.target} as {landing.commit[:SHORT_COMMIT]}"
 
     def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
         """Pauses the runner at this worker, and everywhere if enough workers say the same."""
@@ -162,8 +178,8 @@ class Outcomes:
         pauses = [
             found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
         ]
-        members = [member for member in list(self._live.members.values()) if member.connected]
-        if pauses_everywhere(pauses, members, runner) and swarm.pause_runner(tx, runner, cause=error):
+        connected = [worker for worker in list(self._live.workers.values()) if worker.connected]
+        if pauses_everywhere(pauses, connected, runner) and swarm.pause_runner(tx, runner, cause=error):
             _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
@@ -171,6 +187,8 @@ class Outcomes:
         if record.digest == outcome.digest:
             archived = record.outcome is AttemptOutcome.KILLED and outcome.kind in RESULTS
             return FinishResult(Disposition.ARCHIVED if archived else Disposition.ACCEPTED, task.status)
+        if outcome.change is not None and record.target_key is not None:
+            landings.set_change(tx, record.lease.attempt_key, outcome.change)
         if not late_results.counts_by_itself(tx, record, outcome):
             late_results.archive(tx, record.lease, task, outcome)
             return FinishResult(Disposition.ARCHIVED, task.status)
@@ -207,13 +225,13 @@ def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | No
     )
 
 
-def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
+def pauses_everywhere(pauses: Collection[str], workers: Iterable[ConnectedWorker], runner: str) -> bool:
     """Returns whether the workers whose runner is paused are enough to pause it everywhere.
 
     One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
     several, and at least half of the connected workers with that runner.
     """
-    names = [member.identity.name for member in members if member.identity.runner == runner]
+    names = [worker.identity.name for worker in workers if worker.identity.runner == runner]
     connected = sum(name in pauses for name in names)
     return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
 
@@ -228,10 +246,12 @@ def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
     Raises: InvalidRequest.
     """
     lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
-    validate = None
-    if outcome.kind is OutcomeKind.COMPLETED and lacks_verdict:
-        validate = views.definition(tx, record.task.key).validate
+    validate = land = None
+    if outcome.kind is OutcomeKind.COMPLETED and (lacks_verdict or record.target_key is not None):
+        definition = views.definition(tx, record.task.key)
+        validate = definition.validate
+        land = must_land(definition) if record.target_key is not None else None
     # An attempt that has ended did have a go, or is archived whatever its task's status is now.
     status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
-    if fault := missing_proof(outcome, status, validate=validate):
+    if fault := missing_proof(outcome, status, validate=validate, land=land):
         raise InvalidRequest("finished.outcome", fault)

@@ -7,13 +7,9 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
-    LeaseId,
     Order,
-    OrderAction,
     Outcome,
     SessionRole,
-    SwarmMode,
-    Task,
     Usage,
     WorkerName,
 )
@@ -106,7 +102,7 @@ class Sessions:
             return leases.abandon_order(start.lease_id)
         lease, task = record.lease, record.task
         if task.status is TaskStatus.KILLING:
-            return _stop_order(tx, start.lease_id, task)
+            return leases.stop_order(tx, start.lease_id, task)
         if (known := sessions.find(tx, start.session_id)) is not None:
             if known.attempt_key == lease.attempt_key:
                 return None
@@ -184,8 +180,3 @@ def _find(tx: Tx, worker: WorkerName, lease_id: str, session_id: str) -> _Found:
     if record is None or session is None or session.attempt_key != record.lease.attempt_key:
         return _Found(record, None)
     return _Found(record, session)
-
-
-def _stop_order(tx: Tx, lease_id: str, task: Task) -> Order:
-    stopped = swarm.get(tx).mode is SwarmMode.STOPPED
-    return Order(LeaseId(lease_id), OrderAction.STOP_NOW if stopped else OrderAction.STOP, task.cause)

@@ -5,22 +5,29 @@ backoff that is over. So nothing polls, and the claim of a dependent shares the 
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Final
 
+from swarmd.domain.claim import Claim, CloneStart
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import AttemptKey, Claim, Lease, SwarmMode, Task, WorkerName
+from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
+from swarmd.domain.placement import fits, runs_in_clone
+from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, swarm, tasks
+from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.task_records import Offer
+from swarmd.store.task_records import Offer, ReadyGroup
 from swarmd.store.transaction import Tx
+
+# The epoch of a database that was never restored.
+FIRST_EPOCH: Final = 1
 
 
 class Dispatcher:
@@ -35,91 +42,106 @@ class Dispatcher:
         entropy: Entropy,
         *,
         on_undeliverable: Callable[[Lease], None],
+        on_unfinished: Callable[[], None],
         observer: Observer,
+        exclusive_files: bool = False,
     ) -> None:
-        """`on_undeliverable` is called on the event loop with a claim whose stream closed before it was sent."""
+        """`on_undeliverable` is called on the event loop with a claim whose stream closed before it was sent.
+
+        `on_unfinished` is called there after a round that left claims to another one. With `exclusive_files`, tasks
+        whose files overlap never run at once, also in clones.
+        """
         self._live = live
         self._on_undeliverable = on_undeliverable
+        self._on_unfinished = on_unfinished
+        self.exclusive_files = exclusive_files
         self._entropy = entropy
         self._observer = observer
         self._maybe_free: dict[WorkerName, ConnectedWorker] = {}
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
 
-    def mark_free(self, member: ConnectedWorker) -> None:
+    def mark_free(self, worker: ConnectedWorker) -> None:
         """Notes that the worker may have a free slot. Safe to call twice; without a call the worker stays idle."""
-        self._maybe_free[member.identity.name] = member
+        self._maybe_free[worker.identity.name] = worker
 
     def mark_free_by_name(self, name: WorkerName) -> None:
         """Calls `mark_free` if a worker of that name is registered."""
-        if (member := self._live.members.get(name)) is not None:
-            self._maybe_free[name] = member
+        if (worker := self._live.workers.get(name)) is not None:
+            self._maybe_free[name] = worker
 
     def assign_ready_tasks(self, tx: Tx) -> None:
         """Claims ready tasks for free slots, one per worker in turn, so that the tasks spread over workers."""
         if not self._maybe_free:
             return
         offer = tasks.offer(tx)
-        if offer.mode is not SwarmMode.RUNNING or not (ready := offer.ready_label_sets):
+        if offer.mode is not SwarmMode.RUNNING or not offer.ready:
             return
         self._load_label_sets(tx, offer)
-        queue = ReadyQueue(tx, ready, workers=len(self._maybe_free))
-        matches = list(self._match(queue, _FreeSlots(tx), offer.paused_runners))
-        for attempt, (member, task) in enumerate(matches, offer.last_attempt + 1):
-            self._claim(tx, member, task, AttemptKey(attempt), epoch=offer.epoch)
+        queue = ReadyQueue(tx, offer.ready, workers=len(self._maybe_free))
+        exclusion = Exclusion(tx, exclusive_files=self.exclusive_files)
+        matches = list(self._match(queue, exclusion, _FreeSlots(tx), offer.paused_runners))
+        for attempt, (worker, admission) in enumerate(matches, offer.last_attempt + 1):
+            self._claim(tx, worker, admission, AttemptKey(attempt), epoch=offer.epoch)
+        for wait in exclusion.waits:
+            exclusive_names.wait(tx, wait.key, wait.name)
+        if exclusion.exhausted:
+            tx.after_commit(self._on_unfinished)
 
     def _match(
-        self, queue: ReadyQueue, slots: "_FreeSlots", paused_runners: Container[str]
-    ) -> Iterator[tuple[ConnectedWorker, Task]]:
+        self, queue: ReadyQueue, exclusion: Exclusion, slots: "_FreeSlots", paused_runners: Container[str]
+    ) -> Iterator[tuple[ConnectedWorker, Admission]]:
         """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
         turn = deque(self._maybe_free.values())
-        while turn and queue.ready:
-            member = turn.popleft()
-            if not member.takes_claims:
-                self._maybe_free.pop(member.identity.name, None)
+        while turn and queue.ready and not exclusion.exhausted:
+            worker = turn.popleft()
+            if not worker.takes_claims:
+                self._maybe_free.pop(worker.identity.name, None)
                 continue
-            if member.identity.name in self._live.provider_holds:
+            if worker.identity.name in self._live.provider_holds:
                 continue
-            if _is_paused(member, paused_runners) or not (
-                fit := self._fitting_label_sets(member, queue.ready)
-            ):
+            if _is_paused(worker, paused_runners) or not (fit := self._fitting_groups(worker, queue.ready)):
                 continue
-            if (free := slots.count(member)) <= 0:
-                self._maybe_free.pop(member.identity.name, None)
-            elif (task := queue.pop(fit, free=free)) is not None:
-                slots.use_one(member)
-                yield member, task
-                turn.append(member)
-
-    def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
-        """Returns whether the worker has every label that is asked for."""
-        return labels.items() <= member.identity.labels.items()
+            if (free := slots.count(worker)) <= 0:
+                self._maybe_free.pop(worker.identity.name, None)
+            elif (admission := _next_admitted(queue, exclusion, worker, fit, free=free)) is not None:
+                slots.use_one(worker)
+                yield worker, admission
+                turn.append(worker)
 
     def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _fitting_label_sets(self, member: ConnectedWorker, ready: set[int]) -> Sequence[int]:
-        """Returns the ready label sets that the worker fits. Called for every idle worker, so it reads no store."""
-        found = []
-        for label_set in sorted(ready):
-            labels = self._label_sets.get(label_set, {})
-            if self.fits(member, labels) and not (member.unacknowledged and self._another_fits(labels)):
-                found.append(label_set)
-        return found
+    def _fitting_groups(self, worker: ConnectedWorker, ready: Collection[ReadyGroup]) -> Sequence[ReadyGroup]:
+        """Returns the ready groups that the worker fits. Called for every idle worker, so it reads no store."""
+        fitting = {label_set: self._may_have(worker, label_set) for label_set in {g.label_set for g in ready}}
+        return [group for group in sorted(ready) if fitting[group.label_set]]
+
+    def _may_have(self, worker: ConnectedWorker, label_set: int) -> bool:
+        demanded = self._label_sets.get(label_set, {})
+        return fits(worker.identity, demanded) and not (
+            worker.unacknowledged and self._another_fits(demanded)
+        )
 
     def _another_fits(self, labels: Mapping[str, str]) -> bool:
         """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
-        members = list(self._live.members.values())
+        workers = list(self._live.workers.values())
         return any(
-            other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in members
+            other.takes_claims and not other.unacknowledged and fits(other.identity, labels)
+            for other in workers
         )
 
-    def _claim(self, tx: Tx, member: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
+    def _claim(
+        self, tx: Tx, worker: ConnectedWorker, admission: Admission, attempt: AttemptKey, *, epoch: int
+    ) -> None:
+        task = admission.task
         number, secret = task.attempt + 1, self._entropy.secret()
-        worker = member.identity.name
-        lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
-        definition = views.definition(tx, task.key)
+        name = worker.identity.name
+        lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
+        definition = admission.definition or views.definition(tx, task.key)
+        target_key = worker.target_key if runs_in_clone(definition, worker.identity) else None
+        clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)
         claim = Claim(
             definition=definition,
             lease_id=make_lease_id(epoch=epoch, task_key=task.key, number=number, secret=secret),
@@ -128,24 +150,51 @@ class Dispatcher:
             previous_report=attempts.last_report(tx, task.key) if number > 1 else None,
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
+            clone=clone,
         )
-        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
-        attempts.add(tx, lease, worker_key=member.key)
+        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
+        first_base = None if clone is None else clone.first_base
+        attempts.add(tx, lease, worker_key=worker.key, target_key=target_key, first_base=first_base)
+        exclusive_names.hold(tx, attempt, admission.names)
         waited_s = seconds_since(task.ready_us, tx.now_us)
-        tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
+        tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))
 
-    def _deliver(self, member: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
+    def _deliver(self, worker: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
         self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
-        if member.connected:
-            member.mailbox.add_claim(lease, claim)
+        if worker.connected:
+            worker.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
 
 
-def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:
-    runner = member.identity.runner
-    return runner in paused_runners or swarm.pause_key(runner, member.identity.name) in paused_runners
+def _clone_start(tx: Tx, task: Task, key: TargetKey, *, epoch: int) -> CloneStart:
+    """Returns the commits that an attempt in a clone starts from."""
+    base, first_base = landings.tip(tx, key), landings.first_base(tx, task.key, key)
+    if first_base is None:
+        # An attempt that a restore of the database has forgotten may have landed before this tip.
+        first_base = base if epoch == FIRST_EPOCH else ""
+    return CloneStart(base, first_base, landings.previous_head(tx, task.key), task.failure_class)
+
+
+def _next_admitted(
+    queue: ReadyQueue, exclusion: Exclusion, worker: ConnectedWorker, fit: Sequence[ReadyGroup], *, free: int
+) -> Admission | None:
+    """Pops tasks for the worker until one may be claimed; puts those aside that have to wait for a name."""
+    while not exclusion.exhausted and (found := queue.pop(fit, free=free)) is not None:
+        admitted = exclusion.admit(found, worker.identity)
+        if isinstance(admitted, Admission):
+            return admitted
+        if found.wait_key and found.wait_key == admitted.key:
+            queue.close(found.wait_key)
+        else:
+            exclusion.put_aside(found, admitted)
+    return None
+
+
+def _is_paused(worker: ConnectedWorker, paused_runners: Container[str]) -> bool:
+    runner = worker.identity.runner
+    return runner in paused_runners or swarm.pause_key(runner, worker.identity.name) in paused_runners
 
 
 class _FreeSlots:
@@ -155,13 +204,13 @@ class _FreeSlots:
         self._tx = tx
         self._free: dict[WorkerName, int] = {}
 
-    def count(self, member: ConnectedWorker) -> int:
+    def count(self, worker: ConnectedWorker) -> int:
         """Returns the number of free slots of the worker."""
-        name = member.identity.name
+        name = worker.identity.name
         if name not in self._free:
-            self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
+            self._free[name] = worker.identity.slots - attempts.open_count(self._tx, worker.key)
         return self._free[name]
 
-    def use_one(self, member: ConnectedWorker) -> None:
+    def use_one(self, worker: ConnectedWorker) -> None:
         """Takes one free slot of the worker away."""
-        self._free[member.identity.name] -= 1
+        self._free[worker.identity.name] -= 1

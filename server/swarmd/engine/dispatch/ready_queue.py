@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from swarmd.domain.model import Task
 from swarmd.store import tasks
+from swarmd.store.task_records import ReadyGroup, ReadyTask
 from swarmd.store.transaction import Tx
 
 # How many tasks are read at a time, at most.
 PAGE: Final = 64
+_NOTHING: Final[deque[ReadyTask]] = deque(maxlen=0)
 
 
 class ReadyQueue:
@@ -18,32 +19,38 @@ class ReadyQueue:
     A popped task stays ready in the store until the round is over: pages are read behind it.
     """
 
-    def __init__(self, tx: Tx, ready: set[int], *, workers: int) -> None:
-        """`ready` holds the label sets of ready tasks; `workers` is the number of workers that may want a task."""
+    def __init__(self, tx: Tx, ready: set[ReadyGroup], *, workers: int) -> None:
+        """`ready` holds the groups of ready tasks; `workers` is the number of workers that may want a task."""
         self._tx = tx
         self._workers = workers
-        # The label sets that have a task left.
+        # The groups that have a task left.
         self.ready = ready
-        self._heads: dict[int, deque[tuple[Task, int]]] = {}
-        self._read: dict[int, int] = {}
+        self._heads: dict[ReadyGroup, deque[ReadyTask]] = {}
+        self._read: dict[ReadyGroup, int] = {}
 
-    def pop(self, label_sets: Sequence[int], *, free: int) -> Task | None:
-        """Returns the first task with one of these label sets, for a worker with `free` slots."""
+    def pop(self, groups: Sequence[ReadyGroup], *, free: int) -> ReadyTask | None:
+        """Returns the first task of these groups, for a worker with `free` slots."""
         page = min(PAGE, max(self._workers, free))
-        heads = [head for label_set in label_sets if (head := self._head(label_set, page))]
+        heads = [head for group in groups if (head := self._head(group, page))]
         if not heads:
             return None
-        best = min(heads, key=lambda head: (-head[0][1], head[0][0].key))
-        return best.popleft()[0]
+        best = min(heads, key=lambda head: (-head[0].priority, head[0].task.key))
+        return best.popleft()
 
-    def _head(self, label_set: int, page: int) -> deque[tuple[Task, int]]:
-        """Returns the tasks of the label set that are read and not popped; empty if no more are ready."""
-        head = self._heads.get(label_set)
+    def close(self, wait_key: int) -> None:
+        """Leaves the tasks that wait for this name to a later round."""
+        self.ready -= {group for group in self.ready if group.wait_key == wait_key}
+
+    def _head(self, group: ReadyGroup, page: int) -> deque[ReadyTask]:
+        """Returns the tasks of the group that are read and not popped; empty if no more may be claimed."""
+        if group not in self.ready:
+            return _NOTHING
+        head = self._heads.get(group)
         if head:
             return head
-        read = self._read.get(label_set, 0)
-        head = deque(tasks.ready(self._tx, label_set, after=read, limit=page))
-        self._heads[label_set], self._read[label_set] = head, read + len(head)
+        read = self._read.get(group, 0)
+        head = deque(tasks.ready(self._tx, group, after=read, limit=page))
+        self._heads[group], self._read[group] = head, read + len(head)
         if not head:
-            self.ready.discard(label_set)
+            self.ready.discard(group)
         return head

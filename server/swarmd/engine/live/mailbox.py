@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from swarmd.domain.claim import Claim
 from swarmd.domain.errors import SwarmError
-from swarmd.domain.model import Claim, Lease, Order
+from swarmd.domain.model import Lease, Order
 from swarmd.domain.sizes import claim_chars
 
 # One message has about this many characters of claims, at most 1 MiB in any language.

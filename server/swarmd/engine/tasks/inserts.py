@@ -7,8 +7,9 @@ dead dependency are left to `transitions`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import DEAD, TaskStatus, Transition, advance
-from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskKey
+from swarmd.domain.model import DependencyFailurePolicy, TaskKey
 from swarmd.engine.tasks import transitions
 from swarmd.store import events, tasks
 from swarmd.store.events import EventKind

@@ -11,7 +11,7 @@ from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, Outcome, OutcomeKind, Task, TaskId
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events
+from swarmd.store import attempts, events, landings
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -61,6 +61,9 @@ def complete_by(tx: Tx, task: Task, number: int) -> Task:
     """
     if not attempts.accept_late(tx, task.key, number):
         raise ResultNotFound(task.task_id, number)
+    record = attempts.find(tx, task.key, number)
+    if record is not None and record.target_key is not None:
+        landings.learn_tip(tx, record.lease.attempt_key)
     return apply(
         tx,
         task,

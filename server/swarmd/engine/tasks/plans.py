@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NoReturn
 
+from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
+from swarmd.domain.exclusive import NO_NUMBERS
 from swarmd.domain.graph import shortest_path
 from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
-from swarmd.domain.model import DependencyFailurePolicy, PlannedTask, TaskDefinition, TaskId, TaskKey
+from swarmd.domain.model import DependencyFailurePolicy, TaskId, TaskKey
+from swarmd.domain.placement import demands
 from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
 from swarmd.engine.tasks import inserts, lookup, transitions
-from swarmd.store import definition_json, events, swarm, tasks
+from swarmd.store import definition_json, events, exclusive_names, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx, Tx
@@ -48,13 +51,17 @@ class DryRunDone(Exception):
         self.result = result
 
 
-def try_out(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> NoReturn:
+def try_out(
+    tx: Tx, plan: Sequence[PlannedTask], *, clear: bool, concurrency: Mapping[str, int] = NO_NUMBERS
+) -> NoReturn:
     """Does everything that `add` does, and then raises DryRunDone, so that nothing is stored."""
-    raise DryRunDone(add(tx, plan, clear=clear))
+    raise DryRunDone(add(tx, plan, clear=clear, concurrency=concurrency))
 
 
-def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
-    """Adds new tasks and changes existing ones, all or none.
+def add(
+    tx: Tx, plan: Sequence[PlannedTask], *, clear: bool, concurrency: Mapping[str, int] = NO_NUMBERS
+) -> ImportResult:
+    """Adds new tasks and changes existing ones, all or none; sets how many tasks may share exclusive names.
 
     The cost grows with the plan, not with the number of stored tasks, unless the plan changes stored tasks: then a
     cycle may lead through any of them.
@@ -65,7 +72,8 @@ def add(tx: Tx, plan: Sequence[PlannedTask], *, clear: bool) -> ImportResult:
     """
     removed = _clear(tx) if clear else 0
     stored = tasks.states_ignoring_case(tx, _named_ids(plan))
-    checked = _checked(tx, plan, stored)
+    checked = _checked(tx, plan, stored, concurrency)
+    exclusive_names.set_capacities(tx, concurrency)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
     _refuse_held(stored, changed)
@@ -159,15 +167,18 @@ def _named_ids(plan: Sequence[PlannedTask]) -> Iterator[str]:
 
 
 def _checked(
-    tx: Tx, plan: Sequence[PlannedTask], stored: Mapping[str, tuple[TaskKey, TaskStatus]]
+    tx: Tx,
+    plan: Sequence[PlannedTask],
+    stored: Mapping[str, tuple[TaskKey, TaskStatus]],
+    concurrency: Mapping[str, int],
 ) -> CheckedPlan:
     """Returns the checked plan; reads all stored edges only if a cycle may lead through them."""
     plan_ids = {task.definition.task_id for task in plan}
     if plan_ids.isdisjoint(stored):
         # No stored task depends on a task of this plan, so no cycle leads through stored tasks.
         with contextlib.suppress(InvalidTasks):  # checked again below with all ids, for the hints
-            return check_plan(plan, dict.fromkeys(stored, ()))
-    return check_plan(plan, _known_edges(tx, plan_ids))
+            return check_plan(plan, dict.fromkeys(stored, ()), concurrency=concurrency)
+    return check_plan(plan, _known_edges(tx, plan_ids), concurrency=concurrency)
 
 
 def _known_edges(tx: Tx, plan_ids: set[TaskId]) -> Mapping[str, Sequence[str]]:
@@ -192,9 +203,10 @@ def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequ
 
 
 def _label_set(tx: Tx, seen: dict[tuple[tuple[str, str], ...], int], definition: TaskDefinition) -> int:
-    wanted = tuple(sorted(definition.labels.items()))
+    demanded = demands(definition)
+    wanted = tuple(sorted(demanded.items()))
     if wanted not in seen:
-        seen[wanted] = swarm.label_set_key(tx, definition.labels)
+        seen[wanted] = swarm.label_set_key(tx, demanded)
     return seen[wanted]
 
 

@@ -4,16 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import (
-    AttemptOutcome,
-    FailureClass,
-    OutcomeKind,
-    SessionRole,
-    TaskDefinition,
-    TaskKey,
-    Usage,
-)
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
 from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Row
 
@@ -48,6 +41,8 @@ class TaskView:
     kill_receipt: str | None
     # The work of the latest attempt, or of the completed one, is a rehearsal.
     rehearsed: bool
+    # The reported landing of the completed attempt as JSON; None if it did not land.
+    landed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +84,8 @@ class AttemptView:
     report: str | None
     sessions: Sequence[SessionView]
     late_results: Sequence[LateResultView]
+    # Its change without the patch, as JSON; None if it reported none.
+    change: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +142,12 @@ def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
             report=report,
             sessions=sessions.get(attempt_key, ()),
             late_results=late.get(attempt_key, ()),
+            change=change,
         )
-        for attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report in tx.all(
-            "view_attempts", key=key
-        )
-    ]
+        for (
+            attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report, change,
+        ) in tx.all("view_attempts", key=key)
+    ]  # fmt: skip
 
 
 def totals(tx: ReadTx) -> Totals:
@@ -174,7 +172,7 @@ def _task(row: Row) -> TaskView:
     (
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
-        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -200,4 +198,5 @@ def _task(row: Row) -> TaskView:
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(dependencies)],
         kill_receipt=kill_receipt,
         rehearsed=bool(rehearsed),
+        landed=landed,
     )

@@ -114,6 +114,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.WorkerNotFound: 404,
     errors.SessionNotFound: 404,
     errors.ResultNotFound: 404,
+    errors.ChangeNotFound: 404,
     errors.TokenNotFound: 404,
     errors.InvalidTasks: 400,
     errors.InvalidRequest: 400,

@@ -15,6 +15,7 @@ from swarmd.domain.model import (
     SessionRole,
     SwarmMode,
 )
+from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 from swarmd.engine.reports.explain import ReasonKind
 from swarmd.engine.reports.overview import WorkerStatus
 from swarmd.store.events import EventKind
@@ -43,7 +44,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _enum(kind: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [member.value for member in kind]}
+    return {"type": "string", "enum": [worker.value for worker in kind]}
 
 
 def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
@@ -88,7 +89,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
         failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
-        kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG,
+        kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
+    ),
+    "Landing": _object(target=TEXT, commit=TEXT, onto=_NULL_TEXT, found=FLAG),
+    "Change": _object(
+        base=TEXT, head=TEXT, ref=_NULL_TEXT, file_count=INTEGER, ignored=TEXTS,
+        files=_list(
+            _object(path=TEXT, status=TEXT, added=_or_null(INTEGER), removed=_or_null(INTEGER))
+        ),
     ),
     "Session": _object(
         session_id=TEXT, role=_enum(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
@@ -119,6 +127,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_result=_or_null(_ref("BuilderResult")), checks=_list(_ref("Check")),
         verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
         kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
+        change=_or_null(_ref("Change")), landing=_or_null(_ref("Landing")),
     ),
     "Worker": _object(
         name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
@@ -150,7 +159,10 @@ SCHEMAS["TaskDetail"] = _extended(
     on_dependency_failure=_enum(DependencyFailurePolicy), on_disconnect=_enum(DisconnectPolicy),
     validate=_or_null(FLAG), builder_agent=_NULL_TEXT, validator_agent=_NULL_TEXT,
     builder_timeout=_or_null(NUMBER), validator_timeout=_or_null(NUMBER), stall_timeout=_or_null(NUMBER),
-    check_timeout=_or_null(NUMBER), labels=LABELS,
+    check_timeout=_or_null(NUMBER), labels=LABELS, exclusive=TEXTS, artifacts=TEXTS,
+    workspace=_or_null(_enum(WorkspaceKind)), setup=TEXTS, keep=TEXTS, land=_or_null(FLAG),
+    landing=_or_null(_enum(LandingStyle)), landing_checks=TEXTS, changes=_or_null(_enum(ExpectedChanges)),
+    retry_from=_or_null(_enum(RetryFrom)),
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
 )  # fmt: skip
 SCHEMAS.update({

@@ -17,10 +17,12 @@ from swarmd.domain.model import (
     TaskKey,
     WorkerName,
 )
+from swarmd.engine.attempts.landings import wake_call, wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState
+from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.tasks import lookup
-from swarmd.engine.tasks.retries import reopen
+from swarmd.engine.tasks.reopening import reopen
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.events import EventKind
@@ -47,12 +49,13 @@ class KillResult:
     refused: Sequence[RefusedTask]
 
 
-class Kills:
+class SwarmControl:
     """Actions that end tasks, or keep the swarm from starting them."""
 
-    def __init__(self, live: LiveState, dispatcher: Dispatcher) -> None:
+    def __init__(self, live: LiveState, dispatcher: Dispatcher, wakeups: Wakeups) -> None:
         self._live = live
         self._dispatcher = dispatcher
+        self._wakeups = wakeups
 
     def kill(self, tx: Tx, names: Sequence[str], cause: str) -> KillResult:
         """Kills the tasks of these names; a name that is refused keeps no other task alive."""
@@ -185,12 +188,15 @@ class Kills:
                 interrupted=interrupted,
             )
         tx.after_commit(partial(self._live.order, record.lease, action, cause))
+        if record.landing_place is not None:
+            tx.after_commit(wake_call(self._wakeups, record))
 
     def _end_attempt(self, tx: Tx, task: Task, outcome: AttemptOutcome, *, cause: str) -> Lease:
         """Ends an attempt that has no process, and orders its worker to abandon the lease."""
         record = attempts.find(tx, task.key, task.attempt)
         assert record is not None
         attempts.end(tx, record.lease, outcome, error=cause)
+        wake_queue(tx, self._wakeups, record)
         self._dispatcher.mark_free_by_name(record.lease.worker)
         tx.after_commit(partial(self._live.end_lease, record.lease, order=OrderAction.ABANDON, cause=cause))
         return record.lease

@@ -49,6 +49,7 @@ def reopen(tx: Tx, task: Task) -> Task:
         EventKind.TASK_REOPENED,
         failures=0,
         losses=0,
+        landing_failures=0,
         last_error="",
         failure_class=None,
         interrupted=False,

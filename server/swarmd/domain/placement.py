@@ -1,0 +1,41 @@
+"""Which worker may get a task, and in which workspace the task then runs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.model import WorkerIdentity
+from swarmd.domain.workspaces import WorkspaceKind
+
+# A demand beside the labels, by a name that no label can have. So tasks that need a clone have label sets of their own.
+CLONE_DEMAND: Final = ":clone"
+
+
+def demands(definition: TaskDefinition) -> Mapping[str, str]:
+    """Returns what a worker must have: the labels, and CLONE_DEMAND for a task that needs a clone."""
+    if definition.workspace is WorkspaceKind.CLONE:
+        return {**definition.labels, CLONE_DEMAND: ""}
+    return definition.labels
+
+
+def fits(identity: WorkerIdentity, demanded: Mapping[str, str]) -> bool:
+    """Returns whether the worker has everything that is demanded."""
+    if CLONE_DEMAND not in demanded:
+        return demanded.items() <= identity.labels.items()
+    rest = {name: value for name, value in demanded.items() if name != CLONE_DEMAND}
+    return makes_clones(identity) and rest.items() <= identity.labels.items()
+
+
+def makes_clones(identity: WorkerIdentity) -> bool:
+    """Returns whether the worker can give a task a clone."""
+    return bool(identity.repository and identity.target)
+
+
+def runs_in_clone(definition: TaskDefinition, identity: WorkerIdentity) -> bool:
+    """Returns whether the task runs in a clone at that worker."""
+    return makes_clones(identity) and (definition.workspace or identity.workspace) is WorkspaceKind.CLONE
+
+
+def must_land(definition: TaskDefinition) -> bool:
+    """Returns whether the work of the task, done in a clone, counts only once it is on the target."""
+    return definition.land is not False

@@ -1,0 +1,284 @@
+"""The workspace of one attempt in a clone of its own: made at the target's tip, its work kept as commits, and landed.
+
+Invariant: a builder's commits are kept by a ref of the source before anything else happens to them.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from amplifier_swarm.text import one_line
+from swarm_worker.domain.model import (
+    Assignment,
+    Change,
+    ChangedFile,
+    Failure,
+    FailureClass,
+    Landing,
+    Outcome,
+    OutcomeKind,
+)
+from swarm_worker.domain.names import session_id
+from swarm_worker.domain.ports import Notes, SessionReporter
+from swarm_worker.domain.types import Role
+from swarm_worker.domain.workspaces import RetryFrom
+from swarm_worker.execution.attempt_note import AttemptNote, write_note
+from swarm_worker.execution.checks import failed_checks, summary_of_checks
+from swarm_worker.execution.landing import LandingRun
+from swarm_worker.execution.workspaces import CheckRunner
+from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.workspace.clone import Clone, make_clone
+from swarm_worker.workspace.git_runner import GitFailure
+from swarm_worker.workspace.keeping import carry_folders, record_end, remove_workspace
+from swarm_worker.workspace.landing import Message, carry_over
+from swarm_worker.workspace.ref_names import attempt_ref
+from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
+from swarm_worker.workspace.source import MissingCommit, SourceRepository
+from swarm_worker.workspace.work_change import read_change
+
+ERROR_CHARS: Final = 1_000
+SHOWN_PATHS: Final = 5
+# After these, the next attempt goes on from the work of the one before, unless the task says otherwise.
+WORK_STANDS: Final = frozenset(
+    {
+        FailureClass.VALIDATION_FAILED,
+        FailureClass.NO_VERDICT,
+        FailureClass.VALIDATOR_FAILED,
+        FailureClass.BAD_CHECK,
+        FailureClass.BUILDER_BLOCKED,
+        FailureClass.LANDING_CONFLICT,
+        FailureClass.LANDING_FAILED,
+    }
+)
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """A log for what happens before the first session; its lines are written into that session's log."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@dataclass(slots=True)
+class CloneWorkspace:
+    """A private clone for one attempt; see `workspaces.Workspace`. Methods are called once, in the order there."""
+
+    # Its git ends with the attempt: by an order, or when the server is silent for too long.
+    source: SourceRepository
+    # Its git goes on after an order, since work is kept after a kill. It never changes the target.
+    keeper: SourceRepository
+    assignment: Assignment
+    swarm_id: str
+    folder: Path
+    stop: Stop
+    reporter: SessionReporter
+    # Where the folders of `keep:` come from; None if there is no such place.
+    carry_from: Path | None
+    session_push: bool
+    # The names of clones in use, which no collection removes.
+    leased: set[str]
+    _buffer: _Buffer = field(default_factory=_Buffer)
+    _clone: Clone | None = None
+    _work: WorkSnapshot | None = None
+    _change: Change | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "work"
+
+    async def open(self, run_checks: CheckRunner) -> Outcome | None:
+        self.leased.add(self.folder.name)
+        try:
+            tip = await self.source.fetch(self.assignment.base)
+            if landing := await self._landed_before(tip):
+                return Outcome(OutcomeKind.COMPLETED, landing=landing)
+            self._clone = await self._make(tip)
+        except MissingCommit as error:
+            return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
+        except (GitFailure, OSError) as error:
+            return self._failed(_bad_config(f"can't make the task's clone: {error}"))
+        return await self._set_up(run_checks)
+
+    async def keep_built(self, log: Notes) -> Failure | None:
+        for line in self._buffer.lines:
+            log.note(line)
+        try:
+            work, change = await self._keep(self.source, log)
+        except (GitFailure, OSError) as error:
+            return Failure(FailureClass.CRASHED, f"the builder's work could not be kept: {error}")
+        if not work.changed and self.assignment.task.must_change:
+            return Failure(
+                FailureClass.AGENT_ERROR, "the builder changed no file; say `changes: none` if it need not"
+            )
+        log.note(f"the work is {change.head[:12]}, kept as {change.ref}: {_summary(change)}")
+        return None
+
+    async def discard_changes(self, maker: str, log: Notes) -> None:
+        if self._clone is None or self._work is None:
+            return
+        try:
+            paths = await restore(self._clone, self._work.head)
+        except (GitFailure, OSError) as error:
+            log.note(f"what {maker} changed could not be thrown away: {error}")
+            return
+        if paths:
+            log.note(f"{maker} changed files, and the changes were thrown away: {_few(paths)}")
+
+    async def land(self, outcome: Outcome, log: Notes, run_checks: CheckRunner) -> Outcome:
+        if self._clone is None or self._work is None or not self.assignment.task.land:
+            return outcome
+        try:
+            return await self._landing_run().land(self._clone, self._work, outcome, log, run_checks)
+        except MissingCommit as error:
+            return self._failed(Failure(FailureClass.LANDING_FAILED, str(error)))
+        except (GitFailure, OSError) as error:
+            return self._failed(Failure(FailureClass.LANDING_FAILED, f"the work could not land: {error}"))
+
+    async def close(self, outcome: Outcome) -> Outcome:
+        self.leased.discard(self.folder.name)
+        if self._clone is None:
+            return outcome
+        if self._change is None and outcome.kind is not OutcomeKind.DECLINED:
+            try:
+                await self._keep(self.keeper, _Buffer())
+            except (GitFailure, OSError) as error:
+                outcome = _with_error(outcome, f"the work in {self.root} could not be kept: {error}")
+        if self._work is not None and (outcome.kind is OutcomeKind.COMPLETED or not self._work.changed):
+            await self._remove(self._clone, self._work)
+        return replace(outcome, change=self._change)
+
+    def _landing_run(self) -> LandingRun:
+        message = Message(self.assignment.task.name, self._trailers)
+        return LandingRun(self.source, self.reporter, self.assignment, self.swarm_id, self.stop, message)
+
+    async def _landed_before(self, tip: str) -> Landing | None:
+        """Returns the landing of an earlier attempt that the server did not hear of.
+
+        After a restore of the database, epoch 2 and later, there may be attempts that the server has forgotten.
+        """
+        if self.assignment.attempt == 1 and self.assignment.epoch == 1:
+            return None
+        since = self.assignment.first_base
+        commit = await self.source.find_landed(self.assignment.task.id, self.swarm_id, since, tip)
+        return Landing(self.source.target, commit, found=True) if commit else None
+
+    async def _make(self, tip: str) -> Clone:
+        if await asyncio.to_thread(
+            self.folder.exists
+        ):  # the rest of a worker that was killed, kept at its start
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+        made = await make_clone(self.source, self.folder, tip, session_push=self.session_push)
+        task, attempt = self.assignment.task, self.assignment.attempt
+        note = AttemptNote(task.id, attempt, task.name, self._trailers)
+        await asyncio.to_thread(write_note, self.folder, note)
+        carried = (
+            () if self.carry_from is None else await carry_folders(task.keep, self.carry_from, made.clone)
+        )
+        for remark in (*made.remarks, *carried):
+            self._buffer.note(f"clone: {remark}")
+        previous = self.assignment.previous_head
+        if previous and self._goes_on():
+            ref = attempt_ref(self.assignment.task.id, self.assignment.attempt - 1)
+            applied = await self.source.obtain(previous, ref) and await carry_over(made.clone, previous)
+            how = "is applied" if applied else f"does not apply; see {ref}"
+            self._buffer.note(f"the work of the attempt before {how}")
+        return made.clone
+
+    def _goes_on(self) -> bool:
+        wanted = self.assignment.task.retry_from
+        if wanted is None:
+            return self.assignment.previous_failure in WORK_STANDS
+        return wanted is RetryFrom.WORK
+
+    async def _set_up(self, run_checks: CheckRunner) -> Outcome | None:
+        """Runs the task's setup; returns an outcome if it fails or is stopped."""
+        commands = self.assignment.task.setup
+        if not commands:
+            return None
+        ran = await run_checks(commands, self._buffer, since_s=time.time())
+        if ran.stopped is not None:
+            return Outcome(OutcomeKind.STOPPED, kill_receipt=ran.stopped)
+        if failed := failed_checks(ran.results):
+            tail = one_line(failed[0].output_tail[-ERROR_CHARS:], ERROR_CHARS)
+            summary = summary_of_checks(failed, total=len(commands))
+            return self._failed(_bad_config(f"the task's setup failed: {summary}; its last output: {tail}"))
+        return None
+
+    async def _keep(self, source: SourceRepository, log: Notes) -> tuple[WorkSnapshot, Change]:
+        """Commits what the session left, keeps it by a ref of the source, and describes it."""
+        assert self._clone is not None
+        clone = replace(self._clone, source=source)
+        task = self.assignment.task
+        work = await snapshot(clone, task.name, self._trailers, known=task.keep)
+        for remark in work.remarks:
+            log.note(remark)
+        ref = ""
+        if work.changed:
+            kept = await source.keep(clone.control, work.head, attempt_ref(task.id, self.assignment.attempt))
+            ref = kept.ref
+            if kept.remark:
+                log.note(kept.remark)
+        self._work, self._change = work, Change(work.base, work.head, ref, ignored=work.ignored)
+        await record_end(clone, work.head, landed=False)
+        self._change = await _described(clone, self._change)
+        return work, self._change
+
+    @property
+    def _trailers(self) -> dict[str, str]:
+        """The trailers of the attempt's commits, by which they are found again."""
+        return {
+            "Swarm-Task": self.assignment.task.id,
+            "Swarm-Attempt": str(self.assignment.attempt),
+            "Swarm-Session": session_id(self.assignment, Role.BUILDER),
+            "Swarm-Id": self.swarm_id,
+        }
+
+    def _failed(self, failure: Failure) -> Outcome:
+        if self.stop.order is not None:
+            return Outcome(OutcomeKind.STOPPED)
+        return Outcome(
+            OutcomeKind.FAILED, failure=replace(failure, error=one_line(failure.error, ERROR_CHARS))
+        )
+
+    async def _remove(self, clone: Clone, work: WorkSnapshot) -> None:
+        try:
+            await restore(clone, work.head)
+            await record_end(clone, work.head, landed=True)
+            await remove_workspace(self.keeper, self.folder)
+        except (GitFailure, OSError):
+            return  # the next collection of old workspaces removes it
+
+
+async def _described(clone: Clone, change: Change) -> Change:
+    read = await read_change(clone, change.base, change.head)
+    files = tuple(ChangedFile(file.path, file.status, file.added, file.removed) for file in read.files)
+    return replace(change, files=files, file_count=read.file_count, patch=read.patch)
+
+
+def _bad_config(error: str) -> Failure:
+    return Failure(FailureClass.BAD_CONFIG, error)
+
+
+def _with_error(outcome: Outcome, error: str) -> Outcome:
+    failure = outcome.failure
+    if failure is None:
+        return outcome
+    return replace(outcome, failure=replace(failure, error=f"{failure.error}; {error}"))
+
+
+def _summary(change: Change) -> str:
+    added = sum(file.added or 0 for file in change.files)
+    removed = sum(file.removed or 0 for file in change.files)
+    return f"{change.file_count} file{'' if change.file_count == 1 else 's'}, +{added} −{removed}"
+
+
+def _few(paths: Sequence[str]) -> str:
+    more = len(paths) - SHOWN_PATHS
+    return ", ".join(sorted(paths)[:SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")

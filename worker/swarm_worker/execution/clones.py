@@ -1,0 +1,193 @@
+"""The clones of one worker: whether it makes any, from which repository, and what a former process left of them.
+
+Invariant: a clone that an earlier process left is kept by a ref before it may be removed.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.host import host_name
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.vocabulary import WorkspaceName
+from swarm_worker.config import WorkerConfig
+from swarm_worker.domain.environment import task_variables
+from swarm_worker.domain.model import Assignment
+from swarm_worker.domain.names import clone_name
+from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.execution.attempt_note import read_note
+from swarm_worker.execution.clone_workspace import CloneWorkspace
+from swarm_worker.execution.guarded_git import GuardedGit
+from swarm_worker.guard.marked import ATTEMPT_MARKERS, STATE_MARKER
+from swarm_worker.startup import WorkerContext
+from swarm_worker.supervision.fence import Fence, OpenFence
+from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
+from swarm_worker.workspace.clone import open_clone
+from swarm_worker.workspace.git_runner import GitFailure
+from swarm_worker.workspace.keeping import (
+    WorkspaceState,
+    list_workspaces,
+    record_end,
+    remove_leftovers,
+    remove_workspace,
+)
+from swarm_worker.workspace.mirror import MirrorRepository, mirror_folder
+from swarm_worker.workspace.ref_names import attempt_ref
+from swarm_worker.workspace.snapshot import snapshot
+from swarm_worker.workspace.source import SourceRepository
+
+DAY_S: Final = 86_400.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Clones:
+    """The clones of one worker."""
+
+    source: SourceRepository
+    folder: Path
+    # Where ignored folders are carried over from; None with --repo.
+    project_root: Path | None
+    # Names the repository at the server, so that landings on one target wait for each other.
+    repository: str
+    keep_failed_s: float
+    session_push: bool
+    guards: "GitGuards"
+    leased: set[str] = field(default_factory=set)
+
+    def register(self, request: wire.ClaimTaskRequest) -> None:
+        """Adds what the server needs to know for clones and landings."""
+        request.repository = self.repository
+        request.target = self.source.target
+        request.workspace = task_pb2.WORKSPACE_KIND_CLONE
+
+    def workspace(
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+    ) -> CloneWorkspace:
+        """Returns the workspace of an attempt; nothing is made before it is opened."""
+        name = clone_name(assignment, swarm_id)
+        variables = task_variables(assignment, project_root=self.folder / name)
+        markers: dict[str, str] = {
+            marker: variables[marker] for marker in ATTEMPT_MARKERS if marker in variables
+        }
+        return CloneWorkspace(
+            source=self.source.with_runner(self.guards.git(fence, stop, markers)),
+            # Work is kept after an order to stop, and while the server is silent.
+            keeper=self.source.with_runner(self.guards.git(self.guards.open_fence, Stop(grace_s=0.0), {})),
+            assignment=assignment,
+            swarm_id=swarm_id,
+            folder=self.folder / name,
+            stop=stop,
+            reporter=reporter,
+            carry_from=self.project_root,
+            session_push=self.session_push,
+            leased=self.leased,
+        )
+
+    async def recover(self) -> None:
+        """Keeps the work in clones that a former process left, and removes those that are old."""
+        await remove_leftovers(self.folder)
+        for entry in await list_workspaces(self.source, self.folder, self.leased):
+            try:
+                if entry.state in {WorkspaceState.DIRTY, WorkspaceState.UNMERGED}:
+                    await self._keep(entry.folder)
+                elif entry.state is not WorkspaceState.LEASED and entry.age_s > self.keep_failed_s:
+                    await remove_workspace(self.source, entry.folder, self.leased)
+            except (GitFailure, OSError, ValueError) as error:
+                _log.warning(
+                    "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
+                )
+
+    async def _keep(self, folder: Path) -> None:
+        note = await asyncio.to_thread(read_note, folder)
+        clone = await open_clone(self.source, folder)
+        work = await snapshot(clone, note.message, note.trailers)
+        ref = attempt_ref(note.task_id, note.attempt)
+        if work.changed:
+            ref = (await self.source.keep(clone.control, work.head, ref)).ref
+            _log.info("the work of an attempt that was cut off is kept", task=note.task_id, ref=ref)
+        await record_end(clone, work.head, landed=False)
+
+
+@dataclass(slots=True)
+class GitGuards:
+    """The guards under which a worker runs git: each has a lock of its own."""
+
+    locks: Path
+    markers: Mapping[str, str]
+    open_fence: OpenFence
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def git(self, fence: Fence, stop: Stop, markers: Mapping[str, str]) -> GuardedGit:
+        """Returns a way to run git that ends by that fence and that order."""
+        return GuardedGit(fence, stop, self._next_lock, {**self.markers, **markers})
+
+    def _next_lock(self) -> Path:
+        return self.locks / f"git-{next(self._numbers)}.lock"
+
+
+async def open_clones(
+    config: WorkerConfig, context: WorkerContext, supervisor: ProcessSupervisor
+) -> Clones | None:
+    """Returns the clones of a worker, None if no clone can be made and none was asked for; logs which, and why.
+
+    Raises:
+        ProgramExit: Clones were asked for and can't be made.
+    """
+    folder = Path(f"{context.folder.path.parent}-clones") / context.folder.name
+    guards = GitGuards(
+        context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
+    )
+    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
+    source: SourceRepository
+    if config.repo:
+        source = MirrorRepository(
+            mirror_folder(folder.parent, config.repo), config.target, runner, config.repo
+        )
+    else:
+        source = SourceRepository(context.project_root, config.target, runner)
+    found = await source.inspect()
+    if not found.usable:
+        if config.repo or config.workspace == WorkspaceName.CLONE:
+            raise ProgramExit(
+                ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md"
+            )
+        _log.warning("sessions work in the project root itself", reason=found.reason)
+        return None
+    try:
+        tip = await source.ensure_target()
+        repository = config.repo or f"{host_name()}:{await source.git_folder()}"
+    except GitFailure as error:
+        raise ProgramExit(
+            ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
+        ) from error
+    clones = Clones(
+        source=source,
+        folder=folder,
+        project_root=None if config.repo else context.project_root,
+        repository=repository,
+        keep_failed_s=config.keep_failed * DAY_S,
+        session_push=config.session_push,
+        guards=guards,
+    )
+    _log.info("each task works in a clone of its own", target=source.target, tip=tip[:12], folder=str(folder))
+    await _warn_of_uncommitted(clones)
+    await clones.recover()
+    return clones
+
+
+async def _warn_of_uncommitted(clones: Clones) -> None:
+    paths = [] if clones.project_root is None else await clones.source.uncommitted()
+    if paths:
+        _log.warning(
+            "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
+        )
