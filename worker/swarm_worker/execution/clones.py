@@ -95,7 +95,7 @@ class Clones:
 
     async def recover(self) -> None:
         """Keeps the work in clones that a former process left, and removes those that are old."""
-        await remove_leftovers(self.folder)
+        await self._finish_removals()
         for entry in await list_workspaces(self.source, self.folder, self.leased):
             try:
                 if entry.state in {WorkspaceState.DIRTY, WorkspaceState.UNMERGED}:
@@ -106,6 +106,12 @@ class Clones:
                 _log.warning(
                     "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
                 )
+
+    async def _finish_removals(self) -> None:
+        try:
+            await remove_leftovers(self.source, self.folder)
+        except (GitFailure, OSError) as error:
+            _log.warning("a clone could not be removed", folder=str(self.folder), error=str(error))
 
     async def _keep(self, folder: Path) -> None:
         note = await asyncio.to_thread(read_note, folder)
