@@ -282,7 +282,7 @@ async def test_a_checkout_that_cannot_follow_is_not_touched(
 
 
 def touchable(root: Path) -> dict[str, bytes]:
-    """Returns the state of all files that a landing could harm: not objects and our refs, nor git's note of the old HEAD."""
+    """Returns the state of all files that a landing could harm: not objects, our refs and ORIG_HEAD."""
     ours = (".git/objects", ".git/refs/swarm", ".git/ORIG_HEAD")
     return {name: state for name, state in tree_state(root).items() if not name.startswith(ours)}
 
