@@ -176,9 +176,9 @@ def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchedRun, "check", lambda self, now_s: None)
 
 
-HARSH: Final = Setting(stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
+HARSH: Final = Setting(cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
 SLOW: Final = Setting(
-    stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
+    cloning=0.0, stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
 )
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
