@@ -105,7 +105,7 @@ class Branch:
         """Checks the whole database against the branch.
 
         Raises:
-            Violated: a task completed in a clone, and its work is not on the branch; or the server does not know the tip.
+            Violated: a task completed in a clone, and its work is not on the branch.
         """
         on_branch = {found.task_id for found in self.commits}
         for task_id, (key, status) in tasks.states(tx).items():
