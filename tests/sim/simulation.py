@@ -31,7 +31,7 @@ from sim.world import START_S, Violated, World
 from swarmd.domain.lifecycle import OPEN, TaskStatus, Transition, advance
 from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
-from swarmd.engine.attempts import kills
+from swarmd.engine.attempts import swarm_control
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
@@ -66,6 +66,10 @@ class Setting:
     stall_s: float = 50.0
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
+    # The share of requests for a stream that are late in any weather, and the weights of two faults.
+    late_streams: float = 0.0
+    cuts: int = 4
+    resets: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +294,7 @@ def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
         mark_lost(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (transitions, kills):
+        for module in (transitions, swarm_control):
             patch.setattr(module, "advance", partial(_noted, rows))
         patch.setattr(Outcomes, "mark_lost", checked)
         yield

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitOutput
 from swarm_worker.workspace.source import SourceRepository
 
@@ -53,7 +54,7 @@ def git(root: Path, *arguments: str) -> str:
         check=False,
         capture_output=True,
         text=True,
-        errors="replace",
+        errors="surrogateescape",
     )
     assert done.returncode == 0, f"git {arguments}: {done.stderr}"
     return done.stdout.removesuffix("\n")
@@ -145,3 +146,9 @@ def make_hostile(root: Path, marker: Path) -> None:
     for name, value in program_settings(marker).items():
         git(root, "config", "--file", str(config), name, value)
     (root / ".git" / "info" / "attributes").write_text("* filter=evil diff=evil merge=evil\n")
+
+
+async def new_clone(tmp_path: Path, files: Mapping[str, str | bytes | None] | None = None) -> Clone:
+    """Makes a repository and a clone of it."""
+    source = await opened(new_repository(tmp_path / "project", files))
+    return (await make_clone(source, tmp_path / "w" / "t1-1", await source.fetch())).clone

@@ -165,7 +165,7 @@ async def test_the_names_of_a_lost_worker_are_free_with_its_lease(swarm: EngineH
 async def test_a_claim_that_never_arrived_holds_no_name(swarm: EngineHarness) -> None:
     gone = await swarm.worker("gone")
     await swarm.add(on("a", "db"), on("b", "db"))
-    await swarm.swarm.close_stream(gone.member)
+    await swarm.swarm.close_stream(gone.server_side)
 
     other = await swarm.worker("other", slots=2)
 
@@ -386,7 +386,7 @@ async def test_files_are_no_reason_to_wait_where_the_task_gets_a_clone(swarm: En
     await swarm.worker("w1", workspace=SHARED)
     await swarm.add(writing("a", "x.py"), writing("b", "x.py", workspace=CLONE))
 
-    assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_slot"]
+    assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_clone"]
     assert [kind for kind, _, _ in await reasons_of(swarm, "b", exclusive_files=True)] == [
         "name_held",
         "no_slot",

@@ -28,8 +28,8 @@ from swarm_worker.execution.guarded_git import GuardedGit
 from swarm_worker.guard.marked import ATTEMPT_MARKERS, STATE_MARKER
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
-from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (

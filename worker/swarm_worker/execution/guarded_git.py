@@ -9,7 +9,7 @@ from typing import Final
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git_runner import GitOutput
 
@@ -69,7 +69,7 @@ class GuardedGit:
         output = _Output()
         limits = RunLimits(timeout_s, 0, GRACE_S)
         end = await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=output)
-        if end.exit_code is None or end.cause is not Cause.EXIT:
+        if end.exit_code is None or end.cause is not EndCause.EXIT:
             return GitOutput(NOT_ENDED, b"", end.error or f"git was ended ({end.cause})")
         if output.cut:
             return GitOutput(NOT_ENDED, b"", f"git printed more than {STDOUT_BYTES:,} bytes")

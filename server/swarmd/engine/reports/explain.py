@@ -87,9 +87,9 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
     """Reads the facts that the reasons are derived from."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
-    members = list(live.members.values())
+    workers = list(live.workers.values())
     definition = views.definition(tx, task.key)
-    with_files = _needs_files(definition, members, exclusive_files=exclusive_files)
+    with_files = _needs_files(definition, workers, exclusive_files=exclusive_files)
     return TaskFacts(
         task=task,
         definition=definition,
@@ -97,7 +97,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
         mode_cause=state.cause,
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
-        held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
+        held={worker.identity.name: attempts.open_count(tx, worker.key) for worker in workers},
         paused={
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
@@ -117,10 +117,10 @@ def _landing(tx: ReadTx, task: Task) -> LandingFacts | None:
 
 
 def _needs_files(
-    definition: TaskDefinition, members: Sequence[ConnectedWorker], *, exclusive_files: bool
+    definition: TaskDefinition, workers: Sequence[ConnectedWorker], *, exclusive_files: bool
 ) -> bool:
     """Returns whether some worker that the task fits would have it share its files with other tasks."""
-    fitting = [member.identity for member in members if member.takes_claims and _fits(member, definition)]
+    fitting = [worker.identity for worker in workers if worker.takes_claims and _fits(worker, definition)]
     if not fitting:
         return exclusive_files or definition.workspace is not WorkspaceKind.CLONE
     return any(needs_files(definition, identity, exclusive_files=exclusive_files) for identity in fitting)
@@ -209,48 +209,48 @@ def _time_of_day(time_us: int) -> str:
 
 
 def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
-    members = [member for member in live.members.values() if member.takes_claims]
-    if not members:
+    workers = [worker for worker in live.workers.values() if worker.takes_claims]
+    if not workers:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
-    fitting = [member for member in members if _fits(member, facts.definition)]
+    fitting = [worker for worker in workers if _fits(worker, facts.definition)]
     if not fitting:
-        return [_unfit(facts, members)]
-    pauses = {_pause(member, facts) for member in fitting}
+        return [_unfit(facts, workers)]
+    pauses = {_pause(worker, facts) for worker in fitting}
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
         return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
-    names = [member.identity.name for member in fitting]
+    names = [worker.identity.name for worker in fitting]
     holds = [f"{name} {hold}" for name in names if (hold := live.provider_holds.describe(name))]
     if len(holds) == len(fitting):
         return [Reason(ReasonKind.RUNNER_PAUSED, f"the workers wait for their provider: {'; '.join(holds)}")]
-    if all(_full(member, facts) for member in fitting):
-        slots = sum(member.identity.slots for member in fitting)
+    if all(_full(worker, facts) for worker in fitting):
+        slots = sum(worker.identity.slots for worker in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
 
 
-def _unfit(facts: TaskFacts, members: Sequence[ConnectedWorker]) -> Reason:
+def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
     """Returns why no connected worker may get the task."""
     labels = facts.definition.labels
-    if any(fits(member.identity, labels) for member in members):
+    if any(fits(worker.identity, labels) for worker in workers):
         hint = "start one in a git repository, or with --repo"
         return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
     wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
     return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
 
 
-def _fits(member: ConnectedWorker, definition: TaskDefinition) -> bool:
-    return fits(member.identity, demands(definition))
+def _fits(worker: ConnectedWorker, definition: TaskDefinition) -> bool:
+    return fits(worker.identity, demands(definition))
 
 
-def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
+def _pause(worker: ConnectedWorker, facts: TaskFacts) -> str:
     """Returns why the worker's runner is paused, empty if it is not."""
-    runner, name = member.identity.runner, member.identity.name
+    runner, name = worker.identity.runner, worker.identity.name
     if (cause := facts.paused.get(runner)) is not None:
         return f"{runner}: {cause}"
     cause = facts.paused.get(swarm.pause_key(runner, name))
     return "" if cause is None else f"{runner} at worker {name}: {cause}"
 
 
-def _full(member: ConnectedWorker, facts: TaskFacts) -> bool:
-    return facts.held.get(member.identity.name, 0) >= member.identity.slots
+def _full(worker: ConnectedWorker, facts: TaskFacts) -> bool:
+    return facts.held.get(worker.identity.name, 0) >= worker.identity.slots
