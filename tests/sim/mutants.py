@@ -10,12 +10,8 @@ import pytest
 from sim.clones import SimSource
 from sim.machine import Guard
 from sim.simulation import Result, Setting, simulate
-<<<<<<< HEAD
-from swarm_worker.domain.ports import Go
-from swarm_worker.execution.landing import LandingRun
-=======
 from swarm_worker.domain.ports import GoAnswer
->>>>>>> ws
+from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.guard_watch import WatchedRun
@@ -215,14 +211,11 @@ HARSH: Final = Setting(cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=
 SLOW: Final = Setting(
     cloning=0.0, stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
 )
-<<<<<<< HEAD
 LANDING: Final = Setting(cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4)
-=======
 # A worker opens a new stream again and again while a former request is on its way.
 OVERTAKING: Final = replace(
     SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
 )
->>>>>>> ws
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     any_lease_counts: (SLOW, 7),
