@@ -12,6 +12,7 @@ from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, needs_of
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
+from swarmd.domain.placement import demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -187,7 +188,7 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
 
 
 def _fits(member: ConnectedWorker, definition: TaskDefinition) -> bool:
-    return definition.labels.items() <= member.identity.labels.items()
+    return fits(member.identity, demands(definition))
 
 
 def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
