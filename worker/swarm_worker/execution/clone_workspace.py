@@ -34,7 +34,7 @@ from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import carry_folders, record_end, remove_workspace
-from swarm_worker.workspace.landing import Message, carry_over
+from swarm_worker.workspace.landing import LandingMessage, carry_over
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
 from swarm_worker.workspace.source import MissingCommit, SourceRepository
@@ -155,7 +155,7 @@ class CloneWorkspace:
         return replace(outcome, change=self._change)
 
     def _landing_run(self) -> LandingRun:
-        message = Message(self.assignment.task.name, self._trailers)
+        message = LandingMessage(self.assignment.task.name, self._trailers)
         return LandingRun(self.source, self.reporter, self.assignment, self.swarm_id, self.stop, message)
 
     async def _landed_before(self, tip: str) -> Landing | None:

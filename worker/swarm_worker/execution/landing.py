@@ -25,7 +25,7 @@ from swarm_worker.execution.workspaces import CheckRunner
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import Clone, check_out
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Conflict, Message, combine
+from swarm_worker.workspace.landing import Conflict, LandingMessage, combine
 from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import PublishResult, SourceRepository
 
@@ -43,7 +43,7 @@ class LandingRun:
     assignment: Assignment
     swarm_id: str
     stop: Stop
-    message: Message
+    message: LandingMessage
 
     async def land(
         self, clone: Clone, work: WorkSnapshot, outcome: Outcome, log: Notes, run_checks: CheckRunner
