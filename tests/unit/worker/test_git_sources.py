@@ -17,6 +17,7 @@ from support.git_repositories import (
     tree_state,
     write_files,
 )
+from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import make_clone
 from swarm_worker.workspace.git_runner import GitFailure, GitOutput
 from swarm_worker.workspace.landing import Combination, LandingMessage, combine
@@ -427,7 +428,8 @@ async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: P
     await source.publish(clone.control, other, combination.commit)
     landed = await source.find_landed("t1", "swarm-1", base, await source.fetch())
     write_files(root, {"one.txt": "by the user\n"})
-    assert await source.uncommitted() == ("one.txt",)
+    checkout = UserCheckout(root, source.target, source.runner, await source.facts())
+    assert await checkout.uncommitted(untracked=True) == ("one.txt",)
 
     assert landed == combination.commit
     assert git(root, "cat-file", "blob", f"{landed}:one.txt") == f"other\n{LINES}changed"

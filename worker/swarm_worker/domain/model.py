@@ -233,7 +233,7 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The changes of an attempt in its clone; `ref` keeps the commit `head` in the source repository."""
+    """The difference that an attempt made in its clone; `ref` keeps the commit `head` in the source repository."""
 
     base: str
     head: str

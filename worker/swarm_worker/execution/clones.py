@@ -30,6 +30,7 @@ from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
+from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (
@@ -87,6 +88,7 @@ class Clones:
             swarm_id=swarm_id,
             folder=self.folder / name,
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=self.project_root,
             session_push=self.session_push,
@@ -153,14 +155,7 @@ async def open_clones(
     guards = GitGuards(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
-    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
-    source: SourceRepository
-    if config.repo:
-        source = MirrorRepository(
-            mirror_folder(folder.parent, config.repo), config.target, runner, config.repo
-        )
-    else:
-        source = SourceRepository(context.project_root, config.target, runner)
+    source = _source(config, context.project_root, folder, guards)
     found = await source.inspect()
     if not found.usable:
         if config.repo or config.workspace == WorkspaceName.CLONE:
@@ -171,7 +166,7 @@ async def open_clones(
         return None
     try:
         tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{await source.git_folder()}"
+        repository = config.repo or f"{host_name()}:{(await source.facts()).git_dir}"
     except GitFailure as error:
         raise ProgramExit(
             ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
@@ -191,9 +186,19 @@ async def open_clones(
     return clones
 
 
+def _source(config: WorkerConfig, project_root: Path, folder: Path, guards: GitGuards) -> SourceRepository:
+    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
+    if not config.repo:
+        return SourceRepository(project_root, config.target, runner)
+    return MirrorRepository(mirror_folder(folder.parent, config.repo), config.target, runner, config.repo)
+
+
 async def _warn_of_uncommitted(clones: Clones) -> None:
-    paths = [] if clones.project_root is None else await clones.source.uncommitted()
-    if paths:
+    if clones.project_root is None:
+        return
+    source = clones.source
+    checkout = UserCheckout(clones.project_root, source.target, source.runner, await source.facts())
+    if paths := await checkout.uncommitted(untracked=True):
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )

@@ -101,7 +101,7 @@ async def _read_start(git: GitCommands, base: str, head: str, tip: str) -> _Star
 async def _combined_tree(git: GitCommands, start: _Start, base: str, head: str, tip: str) -> "str | Conflict":
     """Returns the tree of the three-way merge of both sides."""
     if not start.continued:
-        # The target was rewritten. A merge would bring back what was taken off it, so the base is set by hand.
+        # The target was rewritten. A merge would bring back what was removed from it, so the base is set by hand.
         tip, head = [await _stand_in(git, side, base) for side in (tip, head)]
     return await _merge(git, tip, head)
 
