@@ -28,7 +28,7 @@ from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import MadeClone
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Combination, Conflict, Message
+from swarm_worker.workspace.landing import Combination, Conflict, LandingMessage
 from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import Kept, MissingCommit, Publication, PublishResult
 from swarm_worker.workspace.work_change import WorkChange
@@ -232,7 +232,7 @@ async def _snapshot(clone: SimClone, _message: str, _trailers: Mapping[str, str]
 
 
 async def _combine(
-    clone: SimClone, base: str, head: str, tip: str, *, style: str, message: Message
+    clone: SimClone, base: str, head: str, tip: str, *, style: str, message: LandingMessage
 ) -> Combination | Conflict:
     await clone.source._git()
     process = cast("Process", PROCESS.get())

@@ -6,7 +6,7 @@ import pytest
 
 from support.git_repositories import PlainGit, commit_files, git, new_repository, opened, write_files
 from swarm_worker.workspace.clone import check_out, make_clone, open_clone
-from swarm_worker.workspace.landing import Combination, Message, combine
+from swarm_worker.workspace.landing import Combination, LandingMessage, combine
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import restore, snapshot
 from swarm_worker.workspace.source import PublishResult
@@ -61,7 +61,7 @@ async def test_a_task_lands_with_at_most_ten_gits(tmp_path: Path) -> None:
     assert tip == other
     assert await source.find_landed("t1", "swarm-1", base, tip) is None
     combination = await combine(
-        clone, base, taken.head, tip, style="squash", message=Message("Title", TRAILERS)
+        clone, base, taken.head, tip, style="squash", message=LandingMessage("Title", TRAILERS)
     )
     assert isinstance(combination, Combination)
     await check_out(clone, combination.commit)

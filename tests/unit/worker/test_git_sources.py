@@ -19,7 +19,7 @@ from support.git_repositories import (
 )
 from swarm_worker.workspace.clone import make_clone
 from swarm_worker.workspace.git_runner import GitFailure, GitOutput
-from swarm_worker.workspace.landing import Combination, Message, combine
+from swarm_worker.workspace.landing import Combination, LandingMessage, combine
 from swarm_worker.workspace.ref_names import attempt_ref, pin_ref, ref_component
 from swarm_worker.workspace.snapshot import restore, snapshot
 from swarm_worker.workspace.source import MissingCommit, PublishResult, SourceRepository
@@ -336,7 +336,9 @@ async def test_odd_repositories_are_cloned_and_landed_on(
     write_files(clone.work, {"new.txt": "new\n"})
 
     taken = await snapshot(clone, "work", TRAILERS)
-    combination = await combine(clone, base, taken.head, base, style="squash", message=Message("m", TRAILERS))
+    combination = await combine(
+        clone, base, taken.head, base, style="squash", message=LandingMessage("m", TRAILERS)
+    )
 
     assert isinstance(combination, Combination)
     assert (await source.publish(clone.control, base, combination.commit)).result is PublishResult.DONE
@@ -364,7 +366,9 @@ async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: P
     write_files(clone.work, {"two.txt": "by a check\n"})
     await restore(clone, taken.head)
     await source.keep(clone.control, taken.head, attempt_ref("t1", 1))
-    combination = await combine(clone, base, taken.head, base, style="merge", message=Message("m", TRAILERS))
+    combination = await combine(
+        clone, base, taken.head, base, style="merge", message=LandingMessage("m", TRAILERS)
+    )
     assert isinstance(combination, Combination)
     await source.publish(clone.control, base, combination.commit)
     landed = await source.find_landed("t1", "swarm-1", base, await source.fetch())
@@ -393,7 +397,9 @@ async def test_the_checkout_of_the_user_stays_as_it_is_byte_for_byte(tmp_path: P
     write_files(clone.work, {"one.txt": "stash of the session\n"})
     git(clone.work, "stash", "-q")
     head = (await snapshot(clone, "work", TRAILERS)).head
-    combination = await combine(clone, base, head, base, style="squash", message=Message("m", TRAILERS))
+    combination = await combine(
+        clone, base, head, base, style="squash", message=LandingMessage("m", TRAILERS)
+    )
     assert isinstance(combination, Combination)
     await source.publish(clone.control, base, combination.commit)
     await source.keep(clone.control, head, attempt_ref("t1", 1))

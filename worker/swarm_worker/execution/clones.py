@@ -87,6 +87,7 @@ class Clones:
             swarm_id=swarm_id,
             folder=self.folder / name,
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=self.project_root,
             session_push=self.session_push,
@@ -147,14 +148,7 @@ async def open_clones(
     guards = GitGuards(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
-    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
-    source: SourceRepository
-    if config.repo:
-        source = MirrorRepository(
-            mirror_folder(folder.parent, config.repo), config.target, runner, config.repo
-        )
-    else:
-        source = SourceRepository(context.project_root, config.target, runner)
+    source = _source(config, context.project_root, folder, guards)
     found = await source.inspect()
     if not found.usable:
         if config.repo or config.workspace == WorkspaceName.CLONE:
@@ -165,7 +159,7 @@ async def open_clones(
         return None
     try:
         tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{await source.git_folder()}"
+        repository = config.repo or f"{host_name()}:{await _git_folder(source)}"
     except GitFailure as error:
         raise ProgramExit(
             ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
@@ -185,9 +179,24 @@ async def open_clones(
     return clones
 
 
+def _source(config: WorkerConfig, project_root: Path, folder: Path, guards: GitGuards) -> SourceRepository:
+    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
+    if not config.repo:
+        return SourceRepository(project_root, config.target, runner)
+    return MirrorRepository(mirror_folder(folder.parent, config.repo), config.target, runner, config.repo)
+
+
+async def _git_folder(source: SourceRepository) -> str:
+    """Returns the path of the git folder, which all work trees of the repository share. Raises GitFailure."""
+    return await source.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
+
+
 async def _warn_of_uncommitted(clones: Clones) -> None:
-    paths = [] if clones.project_root is None else await clones.source.uncommitted()
-    if paths:
+    if clones.project_root is None:
+        return
+    listing = ("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty")
+    entries = (await clones.source.git.run(*listing)).stdout.split(b"\0")[:-1]
+    if paths := [entry[3:].decode(errors="replace") for entry in entries]:
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )

@@ -31,7 +31,7 @@ class WorkspaceState(StrEnum):
 
 
 class WorkspaceEntry(NamedTuple):
-    """One workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
+    """A workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
 
     folder: Path
     state: WorkspaceState

@@ -84,17 +84,6 @@ class SourceRepository:
         other.git = replace(self.git, runner=runner)
         return other
 
-    async def git_folder(self) -> str:
-        """Returns the path of the git folder, which all work trees of the repository share. Raises GitFailure."""
-        return await self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
-
-    async def uncommitted(self) -> tuple[str, ...]:
-        """Returns the files of the checkout that are not committed. Raises GitFailure."""
-        listed = await self.git.run(
-            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"
-        )
-        return tuple(entry[3:].decode(errors="replace") for entry in listed.stdout.split(b"\0")[:-1])
-
     @property
     def target_ref(self) -> str:
         return f"refs/heads/{self.target}"
