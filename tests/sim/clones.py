@@ -214,6 +214,7 @@ class SimClones:
             swarm_id=swarm_id,
             folder=Path(f"clone-{assignment.task.id}-{assignment.attempt}"),
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=None,
             session_push=False,
