@@ -11,7 +11,7 @@ from amplifier_core import HookResult
 from amplifier_core import events as kernel_events
 
 from swarm_worker.embedded.kernel import Hooks, Json
-from swarm_worker.embedded.ndjson import NdjsonStream
+from swarm_worker.agent_library.ndjson import NdjsonStream
 
 
 class Translator:
