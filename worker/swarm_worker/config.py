@@ -78,6 +78,9 @@ class WorkerConfig:
     validator_config: Path | None = setting(
         None, "the host configuration of validators, for --runner amplifier-agent", parse=path, metavar="F"
     )
+    agent_python: str = setting(
+        "", "the Python that has the library amplifier_agent, for --runner amplifier-agent", metavar="PATH"
+    )
     bundle: str = setting("", "the bundle of every session, for --runner amplifier", metavar="BUNDLE")
     builder_timeout: float = setting(
         3600.0, "seconds that a builder may run", parse=number(1, 7 * DAY_S), metavar="S"

@@ -48,6 +48,13 @@ class Fault(StrEnum):
     ORPHAN = "orphan"
     NOISY = "noisy"
     DELEGATE = "delegate"
+    # Only for the library: the traps that end one of its turns, and a cancel that never returns.
+    BAD_ARGUMENTS = "bad_arguments"
+    UNOFFERED_TOOL = "unoffered_tool"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    OTHER_MODEL = "other_model"
+    NO_NUMBERS = "no_numbers"
+    CANCEL_HANGS = "cancel_hangs"
     # Only for the `amplifier` CLI: after the work, it fails to find its own session.
     TWO_DOCUMENTS = "two_documents"
 

@@ -17,7 +17,9 @@ OLDEST = (3, 11)
 def _main() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [
-        entry for entry in sys.path if entry and os.path.abspath(entry) != folder  # noqa: PTH100
+        entry
+        for entry in sys.path
+        if entry and os.path.abspath(entry) != folder  # noqa: PTH100
     ]
     if sys.version_info < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))

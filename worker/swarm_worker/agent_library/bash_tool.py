@@ -33,11 +33,13 @@ def bash_tool(library: Any, root: Path) -> Any:
 
     async def run(arguments: Mapping[str, Any], context: Any) -> str:
         try:
-            ended = await run_shell(arguments.get("command"), root, timeout=arguments.get("timeout"))
+            ended = await run_shell(arguments.get("command"), root, limit=arguments.get("timeout"))
         except ShellRefusal as refusal:
             raise library.ToolFailed(str(refusal)) from None
         if ended.exit_code != 0:
-            what = f"exit {ended.exit_code}" if ended.exit_code is not None else ended.message.partition(":")[0]
+            what = (
+                f"exit {ended.exit_code}" if ended.exit_code is not None else ended.message.partition(":")[0]
+            )
             raise library.ToolFailed(f"{what}\n{ended.output}")
         return ended.output or "(no output)"
 

@@ -39,9 +39,7 @@ async def check_role(library: Any, request: TurnRequest) -> dict[str, Any]:
     found: dict[str, Any] = {"provider": provider}
     try:
         with TemporaryDirectory(prefix="swarm-check-") as sessions:
-            options = agent_options(
-                library, role=request.role, root=request.root, sessions=Path(sessions)
-            )
+            options = agent_options(library, role=request.role, root=request.root, sessions=Path(sessions))
             agent = await library.create_agent(options)
             await close_within(CLOSE_S, agent.close)
             if provider and capability(library).lists_models:

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import time
-from typing import Any, NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
 
 from .check import check_role, describe_library, missing_library
 from .envelope import TURN_ID, Envelope, EnvelopeFault
@@ -19,6 +20,8 @@ from .ndjson import NdjsonStream, take_over_logging
 from .options import EFFORT_FIELD, MissingLibrary, capability, clean_environment, import_library
 from .request import ABOUT, CHECK, TurnRequest, read_arguments
 from .session import LibrarySession
+
+Answer = TypeVar("Answer")
 
 
 def main() -> NoReturn:
@@ -40,7 +43,7 @@ def _inspect(request: TurnRequest) -> dict[str, Any]:
     except MissingLibrary as error:
         return here | missing_library(str(error))
     here |= describe_library(library)
-    return here if request.command == ABOUT else here | asyncio.run(check_role(library, request))
+    return here if request.command == ABOUT else here | _await(check_role(library, request))
 
 
 def _run(request: TurnRequest) -> Envelope:
@@ -54,7 +57,7 @@ def _run(request: TurnRequest) -> Envelope:
     except MissingLibrary as error:
         return Envelope(request.session_id, "", fault=EnvelopeFault(NO_LIBRARY, str(error)))
     session = LibrarySession(library, request, stream, log)
-    fault = asyncio.run(session.run(prompt))
+    fault = _await(session.run(prompt))
     return session.envelope(fault, version=capability(library).version, begun_s=begun_s)
 
 
@@ -64,6 +67,11 @@ def _library(request: TurnRequest) -> Any:
     has_effort = EFFORT_FIELD in capability(library).fields
     clean_environment(os.environ, config=request.config, has_effort=has_effort)
     return library
+
+
+def _await(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    # Not asyncio.run: at its end it waits for tasks of the library, and one that hangs would hang the process.
+    return asyncio.new_event_loop().run_until_complete(coroutine)
 
 
 def _exit_with(descriptor: int, line: str, code: int) -> NoReturn:

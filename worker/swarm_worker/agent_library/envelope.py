@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ class EnvelopeFault:
     message: str
     classification: str = "engine"
     remediation: str = ""
-    more: Mapping[str, Any] = MappingProxyType({})
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -47,7 +46,7 @@ class Envelope:
     correlation_id: str = field(default_factory=lambda: str(uuid4()))
     tokens_in: int = 0
     tokens_out: int = 0
-    more: Mapping[str, Any] = MappingProxyType({})
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -100,7 +100,20 @@ class LibraryFault:
     @property
     def text(self) -> str:
         """Returns message and remedy as sentences."""
-        return " ".join(f"{part.strip().rstrip('.')}." for part in (self.message, self.remedy) if part.strip())
+        return " ".join(
+            f"{part.strip().rstrip('.')}." for part in (self.message, self.remedy) if part.strip()
+        )
+
+    @property
+    def tool(self) -> str:
+        """Returns the tool that the model called and that was not offered, empty for all other errors."""
+        tool = (self.details or {}).get("tool")
+        return str(tool) if tool and self.code == PROVIDER_FAILED else ""
+
+    @property
+    def proves_answer(self) -> bool:
+        """Returns whether a turn ends with this error only after an answer of the model."""
+        return bool(self.tool) or self.rule.turns > 0
 
     @property
     def rule(self) -> ErrorRule:

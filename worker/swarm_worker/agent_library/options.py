@@ -29,7 +29,9 @@ VALIDATOR: Final = "validator"
 NOT_OFFERED: Final = (BASH, "delegate")
 READ_ONLY_TOOLS: Final = ("read_file", "glob", "grep")
 
-_ALONE: Final = "You work alone and unattended: nobody answers questions, so decide yourself and say what you decided."
+_ALONE: Final = (
+    "You work alone and unattended: nobody answers questions, so decide yourself and say what you decided."
+)
 INSTRUCTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "builder": (
@@ -65,7 +67,7 @@ def import_library() -> Any:
     """
     try:
         library = importlib.import_module(LIBRARY)
-    except Exception as error:  # noqa: BLE001  # an import runs the library's code, and any fault of it counts
+    except Exception as error:  # an import runs the library's code, and any fault of it counts
         raise MissingLibrary(f"{LIBRARY} can't be imported: {error}") from error
     fields = capability(library).fields
     if missing := [name for name in REQUIRED_FIELDS if name not in fields]:

@@ -63,8 +63,8 @@ class Recovery:
         return FurtherTurn(rule.advice.format(text=fault.text))
 
     def _after_provider(self, fault: LibraryFault, *, answered: bool, again: bool) -> FurtherTurn | None:
-        if tool := (fault.details or {}).get("tool"):
-            return FurtherTurn(UNOFFERED.format(tool=str(tool)))
+        if fault.tool:
+            return FurtherTurn(UNOFFERED.format(tool=fault.tool))
         if not fault.retryable:
             return None
         self._failed_in_a_row = 1 if again else self._failed_in_a_row + 1

@@ -33,9 +33,7 @@ def read_arguments(argv: Sequence[str]) -> TurnRequest:
     given = _parser().parse_args(argv)
     if given.command == ABOUT:
         return TurnRequest(ABOUT)
-    base = TurnRequest(
-        given.command, given.role, Path(given.cwd), Path(given.sessions), config=given.config
-    )
+    base = TurnRequest(given.command, given.role, Path(given.cwd), Path(given.sessions), config=given.config)
     if given.command == CHECK:
         return base
     return TurnRequest(
@@ -60,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     start = run.add_mutually_exclusive_group(required=True)
     start.add_argument("--fresh", action="store_true", help="begin the session")
     start.add_argument("--resume", action="store_true", help="go on with the session")
-    run.add_argument("--waits", type=_seconds, default=WAITS_S, help="waits for a provider: seconds, by commas")
+    run.add_argument(
+        "--waits", type=_seconds, default=WAITS_S, help="waits for a provider: seconds, by commas"
+    )
     return parser
 
 

@@ -38,20 +38,22 @@ class ShellEnd:
     @property
     def message(self) -> str:
         """Returns the way in which the command failed, with the end of its output."""
-        end = f"not finished after {self.timeout_s:g} s" if self.exit_code is None else f"exit {self.exit_code}"
+        end = (
+            f"not finished after {self.timeout_s:g} s" if self.exit_code is None else f"exit {self.exit_code}"
+        )
         tail = self.output[-ERROR_CHARS:].strip()
         return f"{end}: {tail}" if tail else end
 
 
-async def run_shell(command: object, root: Path, *, timeout: object = None) -> ShellEnd:
-    """Runs a command with bash in a folder, without input; `timeout` is in seconds.
+async def run_shell(command: object, root: Path, *, limit: object = None) -> ShellEnd:
+    """Runs a command with bash in a folder, without input; `limit` is in seconds.
 
     Raises:
         ShellRefusal: an argument is wrong, or the command can't be started.
     """
     if not isinstance(command, str) or not command.strip():
         raise ShellRefusal("the argument 'command' is missing or empty")
-    timeout_s = _timeout_s(timeout)
+    timeout_s = _timeout_s(limit)
     shell = shutil.which("bash")
     if shell is None:
         raise ShellRefusal("bash is not on PATH; install it")

@@ -136,6 +136,7 @@ class TurnEvents:
         fault = fault_of(result.error) if result.error is not None else None
         if fault is None and result.state != "success":
             fault = LibraryFault("internal_failed", f"the turn ended as {result.state!r} and gave no reason")
+        self.answered = self.answered or (fault is not None and fault.proves_answer)
         self._end = TurnEnd(str(result.state), _text(result.content), fault, self.answered)
 
 

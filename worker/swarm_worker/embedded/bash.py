@@ -29,8 +29,10 @@ class Bash:
 
     async def execute(self, input: Json) -> Any:  # noqa: A002  # the kernel's own word
         try:
-            ended = await run_shell(input.get("command"), self._root, timeout=input.get("timeout_s"))
+            ended = await run_shell(input.get("command"), self._root, limit=input.get("timeout_s"))
         except ShellRefusal as refusal:
             return failed_result(str(refusal))
         output = {"exit_code": ended.exit_code, "output": ended.output}
-        return ToolResult(output=output) if ended.exit_code == 0 else failed_result(ended.message, output=output)
+        return (
+            ToolResult(output=output) if ended.exit_code == 0 else failed_result(ended.message, output=output)
+        )

@@ -157,7 +157,10 @@ class Attempt:
     def _builder_spec(self) -> SessionSpec:
         task = self.assignment.task
         agent = task.builder_agent or self.config.builder_agent
-        prompt = build.builder_prompt(self.assignment, agent=agent, templates=self.templates)
+        delegates = self.context.runner.delegates
+        prompt = build.builder_prompt(
+            self.assignment, agent=agent, templates=self.templates, delegates=delegates
+        )
         timeout_s = task.builder_timeout_s or self.config.builder_timeout
         return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
@@ -172,6 +175,7 @@ class Attempt:
             checks=checks,
             changes=changed,
             templates=self.templates,
+            delegates=self.context.runner.delegates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)

@@ -19,11 +19,22 @@ def create_preflight(
     """Returns the preflight for that runner; see Preflight."""
     kind: type[Preflight] = Preflight
     if runner.name == RunnerName.AMPLIFIER_AGENT:
-        from swarm_worker.preflight.agent import AgentPreflight  # noqa: PLC0415  # see above
-
-        kind = AgentPreflight
+        kind = _agent_preflight(runner)
     elif runner.name == RunnerName.AMPLIFIER:
         from swarm_worker.preflight.cli import CliPreflight  # noqa: PLC0415  # see above
 
         kind = CliPreflight
     return kind(runner, project_root=project_root, own=own, env=env, passed=passed)
+
+
+def _agent_preflight(runner: Runner) -> type[Preflight]:
+    """Returns the preflight for the library, or for the older program."""
+    from swarm_worker.runners.library import LibraryRunner  # noqa: PLC0415  # see above
+
+    if isinstance(runner, LibraryRunner):
+        from swarm_worker.preflight.library import LibraryPreflight  # noqa: PLC0415  # see above
+
+        return LibraryPreflight
+    from swarm_worker.preflight.agent import AgentPreflight  # noqa: PLC0415  # see above
+
+    return AgentPreflight

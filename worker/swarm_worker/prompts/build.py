@@ -39,13 +39,16 @@ def check_overrides(project_root: Path, folder: Path | None = None) -> None:
     read_templates(project_root, folder)
 
 
-def builder_prompt(assignment: Assignment, *, agent: str, templates: Templates | None = None) -> str:
+def builder_prompt(
+    assignment: Assignment, *, agent: str, templates: Templates | None = None, delegates: bool = True
+) -> str:
     """Returns the prompt of a builder; on a retry it includes the findings and the last error."""
     filled = _fill_template(
         Role.BUILDER,
         assignment,
         templates,
         agent=agent,
+        delegates=delegates,
         files=titled_list("Files that this task makes or changes", map(inline_code, assignment.task.files)),
         checks=titled_list(
             "Checks that will be run afterwards; each must exit 0", map(inline_code, assignment.task.checks)
@@ -63,6 +66,7 @@ def validator_prompt(
     checks: Iterable[CheckResult],
     changes: Changes | None = None,
     templates: Templates | None = None,
+    delegates: bool = True,
 ) -> str:
     """Returns the prompt of a validator; `changes` is None if the worker did not look for changes."""
     filled = _fill_template(
@@ -70,6 +74,7 @@ def validator_prompt(
         assignment,
         templates,
         agent=agent,
+        delegates=delegates,
         files=titled_list("Files that the task declares", map(inline_code, assignment.task.files)),
         results=sections.check_results(checks),
         changes=sections.observed_changes(changes),
@@ -89,14 +94,20 @@ def repair_prompt(assignment: Assignment, role: Role) -> str:
 
 
 def _fill_template(
-    role: Role, assignment: Assignment, templates: Templates | None, *, agent: str, **parts: str
+    role: Role,
+    assignment: Assignment,
+    templates: Templates | None,
+    *,
+    agent: str,
+    delegates: bool,
+    **parts: str,
 ) -> str:
     task = assignment.task
     template = packaged_template(role) if templates is None else templates.for_role(role)
     text = Template(template).substitute(
         parts,
         agent=single_line(agent, NAME_CHARS),
-        persona=persona_paragraph(agent, role),
+        persona=persona_paragraph(agent, role, delegates=delegates),
         id=task.id,
         name=single_line(task.name or task.id, NAME_CHARS),
         attempt=assignment.attempt,

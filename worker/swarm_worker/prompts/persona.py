@@ -20,14 +20,19 @@ _DUTY: Final = {
 
 
 @lru_cache(maxsize=16)
-def persona_paragraph(agent: str, role: Role) -> str:
-    """Returns the paragraph for the top of a prompt; empty if no agent is named."""
+def persona_paragraph(agent: str, role: Role, *, delegates: bool = True) -> str:
+    """Returns the paragraph for the top of a prompt; empty if no agent is named.
+
+    Unless the session `delegates`, the paragraph names no agent: the name alone makes models call a missing tool.
+    """
     agent = single_line(agent, AGENT_CHARS)
     if not agent:
         return ""
     if not _is_known_by_name(agent):
         return f"Take on this role, and keep to it: {agent}."
     role_name = agent.rpartition(":")[2].replace("-", " ").replace("_", " ")
+    if not delegates:
+        return f"Take on this role, and keep to it: {role_name}."
     return (
         f"Persona: the agent {inline_code(agent)}. If you have a tool `delegate` and it offers that agent, have it do "
         f"the work: call `delegate` with `agent` set to {inline_code(agent)}, and with all that it has to know in "

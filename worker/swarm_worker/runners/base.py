@@ -35,6 +35,8 @@ class Runner:
     name: ClassVar[str]
     # How long the start of a session may keep a core busy. Starts with 0 s are not throttled.
     boot_s: ClassVar[float] = 0.0
+    # True if prompts may ask a session to delegate to an agent by its name.
+    delegates: ClassVar[bool] = True
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         """Returns the program and its arguments."""
