@@ -1,96 +1,27 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
-import json
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import Address, WorkerProcess, claim, stop
 from support.programs import alive
-from support.standins import install
+from support.standin_swarm import AGENT, CLI, LIBRARY, StandinSwarm, standin_swarm
 
-AGENT, CLI = "amplifier-agent", "amplifier"
-both = pytest.mark.parametrize("runner", [AGENT, CLI])
-
-
-@dataclass
-class StandinSwarm:
-    """A worker on the stand-ins, in front of a fake server."""
-
-    fake: FakeSwarm
-    worker: WorkerProcess
-    folder: Path
-
-    def faults(
-        self, *, builder: tuple[str, ...] = (), validator: tuple[str, ...] = (), **more: object
-    ) -> None:
-        runs = {"t1/builder": builder, "t1/validator": validator}
-        (self.folder / "faults.json").write_text(json.dumps({"runs": runs, **more}))
-
-    def start(self, runner: str, *flags: str) -> None:
-        self.worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", *flags, validator="unused")
-
-    async def outcome(self, sent: wire.Claim) -> task_pb2.Outcome:
-        await self.worker.until(lambda: self.fake.registered, what="it registers")
-        self.fake.send(claims=[sent])
-        await self.worker.until(lambda: sent.lease_id in self.fake.outcomes, what="an outcome")
-        return self.fake.outcomes[sent.lease_id]
-
-    @property
-    def ledger(self) -> list[dict[str, Any]]:
-        """The ledger of the stand-ins."""
-        path = self.folder / "ledger.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def used(self) -> tuple[int, int]:
-        notes = [note for note in self.ledger if note["event"] == "usage"]
-        return sum(note["input"] for note in notes), sum(note["output"] for note in notes)
-
-    def recorded(self) -> tuple[int, int]:
-        ends = [record.end.usage for record in self.fake.ends]
-        return sum(usage.input_tokens for usage in ends), sum(usage.output_tokens for usage in ends)
-
-    @property
-    def files(self) -> list[str]:
-        """The names of the files in the project."""
-        root = self.worker.project
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-    @property
-    def sessions(self) -> list[str]:
-        return [record.session_id for record in self.fake.starts]
+all_runners = pytest.mark.parametrize("runner", [AGENT, CLI, LIBRARY])
 
 
 @pytest.fixture
 def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
-    programs = install(tmp_path / "bin")
-    (tmp_path / "home").mkdir()
-    for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM"))]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "ANTHROPIC_API_KEY": "none",
-        "AMPLIFIER_STANDIN_FAULTS": str(tmp_path / "faults.json"),
-        "AMPLIFIER_STANDIN_LEDGER": str(tmp_path / "ledger.jsonl"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
-    swarm.faults()
-    yield swarm
-    swarm.worker.end()
+    with standin_swarm(tmp_path, address, monkeypatch) as swarm:
+        yield swarm
 
 
-@both
+@all_runners
 async def test_a_task_is_built_and_approved_and_all_its_usage_is_counted(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -133,7 +64,7 @@ async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(swar
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
 
 
-@both
+@all_runners
 async def test_d17_a_prompt_of_any_size_arrives(swarm: StandinSwarm, runner: str) -> None:
     swarm.start(runner, "--no-validation")
 
@@ -173,7 +104,7 @@ async def test_d8_d14_a_failed_builder_is_reported_by_its_class_and_never_counts
         assert swarm.recorded() == swarm.used()
 
 
-@both
+@all_runners
 async def test_a_rate_limit_carries_the_wait_of_the_provider(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("rate_limit",), retry_after_s=12)
     swarm.start(runner)
@@ -184,7 +115,7 @@ async def test_a_rate_limit_carries_the_wait_of_the_provider(swarm: StandinSwarm
     assert outcome.retry_after.seconds == 12
 
 
-@both
+@all_runners
 async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -203,7 +134,7 @@ async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
     assert swarm.recorded() == swarm.used()
 
 
-@both
+@all_runners
 @pytest.mark.parametrize("fault", ["missing_verdict", "broken_json"])
 async def test_d14_a_verdict_that_stays_missing_is_no_verdict(
     swarm: StandinSwarm, runner: str, fault: str
@@ -218,7 +149,7 @@ async def test_d14_a_verdict_that_stays_missing_is_no_verdict(
     assert len(swarm.sessions) == 4
 
 
-@both
+@all_runners
 async def test_a_validator_that_crashed_or_was_limited_is_run_again_alone(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -260,7 +191,7 @@ async def test_a_session_that_has_not_begun_to_answer_may_be_silent_longer(swarm
 
 
 @pytest.mark.slow
-@both
+@all_runners
 async def test_a_session_that_falls_silent_is_stalled(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("stall",))
     swarm.start(runner, "--stall-timeout", "1.5")
@@ -383,14 +314,14 @@ async def test_a_task_may_have_a_stall_limit_of_its_own(swarm: StandinSwarm) -> 
     assert "silent for 1 s" in outcome.error
 
 
-@both
+@all_runners
 async def test_check_probes_everything_without_a_server(swarm: StandinSwarm, runner: str) -> None:
-    flags = ("--check", "--runner", runner, "--pass-env", "ANTHROPIC_API_KEY")
-    swarm.worker.start(*flags, validator="unused")
+    swarm.start(runner, "--check")
 
     assert await swarm.worker.exit_code() == 0, swarm.worker.out
 
     lines = swarm.worker.out.splitlines()
     assert all(re.match(r"(ok|warn)  +\w", line) for line in lines)
     names = {line[6:].partition(":")[0] for line in lines}
-    assert {"disk", "git", "kill", "credentials", "project root", runner} <= names
+    own = {"agent", AGENT} if runner == LIBRARY else {"credentials", runner}
+    assert {"disk", "git", "kill", "project root"} | own <= names
