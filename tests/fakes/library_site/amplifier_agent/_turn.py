@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 import uuid
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -162,6 +164,8 @@ class LibraryTurn:
         if self._fault is Fault.NOISY:
             print("a module of the library prints to stdout")  # noqa: T201
             print(TRACEBACK, file=sys.stderr)  # noqa: T201
+            # Threads of the real kernel outlive its session.
+            threading.Thread(target=time.sleep, args=(600,)).start()
             _log.warning("an optional module was not found, going on")
         if self._fault is Fault.ORPHAN and not self._store.struck:
             self._store.struck = True
@@ -174,6 +178,7 @@ class LibraryTurn:
             await asyncio.Event().wait()
         # A request begins: its model's numbers are unknown until the answer.
         self._emit("usage", snapshot=self._usage(is_open=True))
+        await self._read_by_consumer()
         if late and self._fault is Fault.CRASH:
             os.kill(os.getpid(), signal.SIGKILL)
         if late and self._fault is Fault.EXIT:
@@ -192,6 +197,12 @@ class LibraryTurn:
                 self._log_cause()
             self._emit("usage", snapshot=self._usage())
             raise ONCE[self._fault]
+
+    async def _read_by_consumer(self) -> None:
+        """Waits as a real request does, in which the consumer reads the events so far."""
+        while not self._queue.empty():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def _log_cause(self) -> None:
         if self._fault in PROVIDER_ERRORS:
