@@ -111,6 +111,7 @@ class LibrarySession:
             self.stream.error(fault.code, self._said(fault), recoverable=further is not None)
             if further is None:
                 break
+            life.note_event(waits=True, is_reported=True)
             await asyncio.sleep(further.wait_s)
             text = further.prompt or prompt
         if not stop.is_asked:

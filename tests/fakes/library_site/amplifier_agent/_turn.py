@@ -114,6 +114,7 @@ class LibraryTurn:
         while True:
             event = await self._queue.get()
             yield event
+            self._queue.task_done()
             if event.type == "terminal":
                 return
 
@@ -200,9 +201,7 @@ class LibraryTurn:
 
     async def _read_by_consumer(self) -> None:
         """Waits as a real request does, in which the consumer reads the events so far."""
-        while not self._queue.empty():
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await self._queue.join()
 
     def _log_cause(self) -> None:
         if self._fault in PROVIDER_ERRORS:
