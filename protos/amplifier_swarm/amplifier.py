@@ -27,7 +27,7 @@ INSTALL_LIBRARY: Final = (
 
 
 class LibraryPython(NamedTuple):
-    """An interpreter for the library; `is_named` if the user named it, so that another one is no substitute."""
+    """An interpreter for the library; `is_named` if the user named it, and another one must not replace it."""
 
     path: str
     is_named: bool
@@ -79,5 +79,6 @@ def no_amplifier() -> ProgramExit:
     return ProgramExit(
         ExitCode.USAGE,
         f"neither {AGENT} nor {CLI} is on PATH, and no Python with the library {LIBRARY} is known",
-        hint=f"{INSTALL_LIBRARY}; or pass --runner command (any agent) or --runner embedded for a rehearsal",
+        hint="install Amplifier (docs/amplifier.md says how; --agent-python names the Python of the library), or pass"
+        " --runner command (any agent) or --runner embedded for a rehearsal",
     )

@@ -23,13 +23,9 @@ def begun(process: subprocess.Popen[bytes]) -> None:
 def resumable(child: LibraryChild) -> bool:
     """Returns what the worker's runner says of the child's session."""
     runner = LibraryRunner(Library("python", "3", "0", lists_models=False), configs={}, env={"HOME": "/"})
-    runner.home = child.folder
-    (child.folder / "swarms").mkdir(exist_ok=True)
-    link = child.folder / "swarms" / "s1"
-    if not link.exists():
-        link.symlink_to(child.sessions)
-    root = child.project
-    plan = SessionPlan(SessionId(child.session), Role.BUILDER, Task("t", "{}"), "p", root, swarm_id="s1")
+    runner.swarms = child.folder
+    name, swarm_id = SessionId(child.session), child.sessions.name
+    plan = SessionPlan(name, Role.BUILDER, Task("t", "{}"), "p", child.project, swarm_id=swarm_id)
     return runner.resumable(plan)
 
 

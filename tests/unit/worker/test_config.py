@@ -35,7 +35,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
-        "--session-umask",
+        "--session-umask", "--agent-python",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():

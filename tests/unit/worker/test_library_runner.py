@@ -14,7 +14,7 @@ from swarm_worker.domain.types import Role, SessionId
 from swarm_worker.prompts.persona import persona_paragraph
 from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.base import Runner, SessionPlan
-from swarm_worker.runners.library import PROGRAM, Library, LibraryRunner
+from swarm_worker.runners.library import PROGRAM, Library, LibraryRunner, read_library
 from swarm_worker.runners.library_failures import library_failure
 from swarm_worker.runners.selection import choose_runner
 
@@ -131,6 +131,22 @@ def test_a_python_that_can_t_run_the_library_stops_the_worker_in_one_line(
 
     assert "\n" not in refused.value.message
     assert "uv venv" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            {"python": "3.9.18", "missing": "it is Python 3.9.18"},
+            "it is Python 3.9.18, and the library needs 3.12",
+        ),
+        ({"python": "3.11.7", "fault": {"message": "No module named x"}}, "it is Python 3.11.7"),
+        ({"python": "3.12.1", "fault": {"message": "No module named x"}}, "^No module named x$"),
+    ],
+)
+def test_a_python_that_is_too_old_is_named_as_the_reason(answer: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_library("/bin/python", answer)
 
 
 def error(code: str, **fields: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _main() -> None:
     ]
     if sys.version_info < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))
-        print(json.dumps({"python": found, "missing": "it is Python " + found}))  # noqa: T201
+        print(json.dumps({"python": found, "missing": "Python " + found + " is too old"}))  # noqa: T201
         sys.exit(2)
     start = os.path.join(folder, "__init__.py")  # noqa: PTH118
     spec = importlib.util.spec_from_file_location(PACKAGE, start, submodule_search_locations=[folder])

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from .errors import NO_LIBRARY, LibraryFault, fault_of
-from .options import CONFIG, PREFIX, agent_options, capability
+from .options import CONFIG, PREFIX, agent_options, built_in_tools, capability
 from .request import TurnRequest
 from .session import CLOSE_S, close_within
 
@@ -29,7 +29,7 @@ def describe_library(library: Any) -> dict[str, Any]:
         "version": found.version,
         "fields": sorted(found.fields),
         "listsModels": found.lists_models,
-        "tools": [str(name) for name in library.BUILTIN_TOOLS],
+        "tools": built_in_tools(library),
     }
 
 

@@ -21,4 +21,4 @@ class ProviderLog(ErrorLog):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith(PROVIDER_LOGGERS):
             self.last = record.getMessage()[:LAST_CHARS]
-        super().emit(record)
+        self._stream.error(record.name, record.getMessage(), recoverable=True)

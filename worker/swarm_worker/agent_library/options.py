@@ -27,6 +27,7 @@ VALIDATOR: Final = "validator"
 # Our own bash replaces the library's. `delegate` starts agents that see nothing of the task, and whose provider's
 # error fails the whole turn.
 NOT_OFFERED: Final = (BASH, "delegate")
+EVERY_RELEASE_S_TOOLS: Final = ("read_file", "write_file", "edit_file", "glob", "grep")
 READ_ONLY_TOOLS: Final = ("read_file", "glob", "grep")
 
 _ALONE: Final = (
@@ -84,6 +85,11 @@ def capability(library: Any) -> Capability:
     return Capability(str(getattr(library, "__version__", "?")), names, hasattr(library, "list_models"))
 
 
+def built_in_tools(library: Any) -> tuple[str, ...]:
+    """Returns the names of the library's own tools; those that every release has if it lists none."""
+    return tuple(map(str, getattr(library, "BUILTIN_TOOLS", EVERY_RELEASE_S_TOOLS)))
+
+
 def clean_environment(environ: MutableMapping[str, str], *, config: str, has_effort: bool) -> None:
     """Removes the variables that the library refuses, and names the configuration file if there is one."""
     kept = (*KEPT_VARIABLES, *([EFFORT_VARIABLE] if has_effort else []))
@@ -95,7 +101,7 @@ def clean_environment(environ: MutableMapping[str, str], *, config: str, has_eff
 
 def agent_options(library: Any, *, role: str, root: Path, sessions: Path) -> Any:
     """Returns the options of an unattended session of that role."""
-    built_in = tuple(str(name) for name in library.BUILTIN_TOOLS)
+    built_in = built_in_tools(library)
     wanted = READ_ONLY_TOOLS if role == VALIDATOR else built_in
     tools = [name for name in wanted if name in built_in and name not in NOT_OFFERED]
     return library.AgentOptions(

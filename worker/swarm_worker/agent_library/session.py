@@ -1,4 +1,4 @@
-"""One session of the library: a turn, and the further turns that its errors call for.
+"""A session of the library: a turn, and the further turns that its errors call for.
 
 Invariant: the session is created or resumed under the id that the worker chose, so the id is known before the start.
 """
@@ -20,7 +20,7 @@ from .options import agent_options
 from .recovery import Recovery
 from .request import TurnRequest
 from .signal_stop import SignalStop
-from .turn_events import SessionSums, TurnEnd, TurnEvents
+from .turn_events import SessionSums, TurnEvents, TurnOutcome
 
 # How long a cancelled turn may take to end, and a finished session to close.
 CANCEL_S: Final = 3.0
@@ -132,14 +132,14 @@ class LibrarySession:
         await agent.delete_session(name)
         return await agent.create_session(new)
 
-    async def _run_turn(self, session: Any, text: str, life: LifeSign) -> TurnEnd:
+    async def _run_turn(self, session: Any, text: str, life: LifeSign) -> TurnOutcome:
         part = self.library.TextPart(text)
         events = TurnEvents(self.stream, life, self.sums)
         try:
             self._turn = await session.start_turn(self.library.TurnInput([part]))
             return await events.read(self._turn)
         except self.library.AgentError as error:
-            return TurnEnd("failure", fault=fault_of(error), answered=events.answered)
+            return TurnOutcome("failure", fault=fault_of(error), answered=events.answered)
         finally:
             self._turn = None
 

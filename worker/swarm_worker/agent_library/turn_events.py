@@ -15,8 +15,8 @@ from .usage import TurnUsage, is_open
 
 
 @dataclass(frozen=True, slots=True)
-class TurnEnd:
-    """The end of a turn: its state, all text of it, and the error unless it succeeded."""
+class TurnOutcome:
+    """The outcome of a turn: its state, all text of it, and the error unless it succeeded."""
 
     state: str
     text: str = ""
@@ -46,14 +46,14 @@ class TurnEvents:
     _names: dict[str, str] = field(default_factory=dict)
     _begun_s: dict[str, float] = field(default_factory=dict)
     _requests: dict[str, str] = field(default_factory=dict)
-    _end: TurnEnd | None = None
+    _end: TurnOutcome | None = None
 
-    async def read(self, turn: Any) -> TurnEnd:
+    async def read(self, turn: Any) -> TurnOutcome:
         """Reads all events of the turn; a turn without a last event has failed."""
         async for event in turn.events():
             self._translate(event.type, event.payload)
         gone = LibraryFault("internal_failed", "the turn ended without its last event")
-        return self._end or TurnEnd("failure", fault=gone, answered=self.answered)
+        return self._end or TurnOutcome("failure", fault=gone, answered=self.answered)
 
     def _translate(self, kind: str, payload: Any) -> None:
         waits = kind == "usage" and is_open(payload.snapshot)
@@ -137,7 +137,7 @@ class TurnEvents:
         if fault is None and result.state != "success":
             fault = LibraryFault("internal_failed", f"the turn ended as {result.state!r} and gave no reason")
         self.answered = self.answered or (fault is not None and fault.proves_answer)
-        self._end = TurnEnd(str(result.state), _text(result.content), fault, self.answered)
+        self._end = TurnOutcome(str(result.state), _text(result.content), fault, self.answered)
 
 
 def _text(parts: Any) -> str:

@@ -3,6 +3,7 @@
 Invariant: nothing is spent, since no model is asked. Probes say what they did not prove.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,20 @@ class LibraryPreflight(Preflight):
         # Without a file of its own, a role is configured as every other one.
         roles = {runner.configs.get(role): role for role in (Role.VALIDATOR, Role.BUILDER)}
         agents = [lambda role=role: self._probe_agent(role) for role in reversed(roles.values())]
-        return [lambda: Probe(runner.name, text), *agents, _probe_tools]
+        return [lambda: Probe(runner.name, text), self._probe_sessions, *agents, _probe_tools]
+
+    def _probe_sessions(self) -> Probe:
+        """Makes the folder in which the library keeps the conversations of this worker's sessions."""
+        folder = self._library.swarms
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"{folder} can't be made: {error.strerror}"
+            return Probe("conversations", text, ok=False, hint="set HOME to a folder that is yours")
+        if not os.access(folder, os.W_OK):
+            text = f"{folder} is not writable"
+            return Probe("conversations", text, ok=False, hint="see who owns it, and its mode")
+        return Probe("conversations", f"kept in {folder}")
 
     def _probe_agent(self, role: Role) -> Probe:
         """Creates an agent and closes it, as a session of that role would."""

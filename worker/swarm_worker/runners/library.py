@@ -1,6 +1,6 @@
 """The `amplifier-agent` runner over the library `amplifier_agent`, which has had no command since 0.20.
 
-Each turn is a process of our own program `agent_library` under the user's interpreter, since that one has the library.
+Each turn is a process of our own program `agent_library` under the interpreter that has the library.
 
 Invariant: the folder of sessions belongs to one swarm, so an id of another swarm never finds a finished conversation.
 """
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader
 
 PROGRAM: Final = Path(__file__).resolve().parents[1] / "agent_library" / "__main__.py"
+# The library's own demand. A library that can be imported and has what is needed runs, whatever the Python.
+NEEDED: Final = "3.12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class LibraryRunner(Runner):
     def __init__(self, library: Library, *, configs: Mapping[Role, Path], env: Mapping[str, str]) -> None:
         self.library = library
         self.configs = configs
-        self.home = Path(env.get("HOME", "~")).expanduser() / ".amplifier-agent"
+        home = Path(env.get("HOME", "~")).expanduser()
+        # Not below the worker's state, which sessions do not see.
+        self.swarms = home / ".amplifier-agent" / "swarms"
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         words = ["--session-id", plan.session_id, "--resume" if plan.resumed else "--fresh"]
@@ -75,7 +79,7 @@ class LibraryRunner(Runner):
             return False
 
     def _sessions(self, plan: SessionPlan) -> Path:
-        return self.home / "swarms" / (plan.swarm_id or "unnamed")
+        return self.swarms / (plan.swarm_id or "unnamed")
 
 
 def read_library(python: str, answer: Mapping[str, Any]) -> Library:
@@ -84,9 +88,15 @@ def read_library(python: str, answer: Mapping[str, Any]) -> Library:
     Raises:
         ValueError: the library can't be used, in words that begin with a subject.
     """
-    if fault := answer.get("fault"):
-        raise ValueError(str(fault.get("message")))
-    if missing := answer.get("missing"):
-        raise ValueError(str(missing))
-    version, lists = str(answer.get("version", "?")), answer.get("listsModels") is True
-    return Library(python, str(answer.get("python", "?")), version, lists)
+    reason = (answer.get("fault") or {}).get("message") or answer.get("missing")
+    version = str(answer.get("python", "?"))
+    if reason:
+        older = f"; the library needs Python {NEEDED} or newer, and this is {version}"
+        raise ValueError(f"{reason}{older if _is_older(version) else ''}")
+    lists = answer.get("listsModels") is True
+    return Library(python, version, str(answer.get("version", "?")), lists)
+
+
+def _is_older(version: str) -> bool:
+    parts = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return parts < [int(part) for part in NEEDED.split(".")]

@@ -158,8 +158,9 @@ class LibraryTurn:
             await self._answer(self._final(failed))
 
     async def _begin(self) -> None:
-        if self._fault is Fault.SLOW_START:
-            await asyncio.sleep(self._faults.slow_start_s)
+        until_s = time.monotonic() + self._faults.slow_start_s
+        while self._fault is Fault.SLOW_START and time.monotonic() < until_s:
+            await asyncio.sleep(0.02)
         if self._fault in (Fault.SILENT, Fault.CANCEL_HANGS):
             await asyncio.Event().wait()
         if self._fault is Fault.NOISY:
