@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -158,9 +159,9 @@ class LibraryTurn:
             await self._answer(self._final(failed))
 
     async def _begin(self) -> None:
-        until_s = time.monotonic() + self._faults.slow_start_s
-        while self._fault is Fault.SLOW_START and time.monotonic() < until_s:
-            await asyncio.sleep(0.02)
+        if self._fault is Fault.SLOW_START:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), self._faults.slow_start_s)
         if self._fault in (Fault.SILENT, Fault.CANCEL_HANGS):
             await asyncio.Event().wait()
         if self._fault is Fault.NOISY:
