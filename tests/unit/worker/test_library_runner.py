@@ -42,11 +42,11 @@ def tool_environment(folder: Path, python: Path) -> None:
 
 def test_a_turn_is_our_program_under_the_library_s_python_with_the_prompt_on_stdin(tmp_path: Path) -> None:
     configs = {Role.VALIDATOR: Path("/v.json")}
-    runner = LibraryRunner(LIBRARY, configs=configs, env={"HOME": "/home/me"})
+    runner = LibraryRunner(LIBRARY, configs=configs, env={"HOME": "/h"})
 
     assert list(runner.argv(plan(tmp_path))) == [
         "/v/bin/python", str(PROGRAM), "run", "--session-id", "t-a1-builder-1", "--fresh", "--role", "builder",
-        "--cwd", str(tmp_path), "--sessions", "/home/me/.amplifier-agent/swarms/0123456789ab",
+        "--cwd", str(tmp_path), "--sessions", "/h/.amplifier-agent/swarms/0123456789ab",
     ]  # fmt: skip
     validator = list(runner.argv(plan(tmp_path, Role.VALIDATOR, resumed=True)))
     assert validator[validator.index("--config") + 1] == "/v.json"
@@ -137,10 +137,13 @@ def test_a_python_that_can_t_run_the_library_stops_the_worker_in_one_line(
     ("answer", "said"),
     [
         (
-            {"python": "3.9.18", "missing": "it is Python 3.9.18"},
-            "it is Python 3.9.18, and the library needs 3.12",
+            {"python": "3.9.18", "missing": "Python 3.9.18 is too old"},
+            "needs Python 3.12 or newer, and this is 3.9",
         ),
-        ({"python": "3.11.7", "fault": {"message": "No module named x"}}, "it is Python 3.11.7"),
+        (
+            {"python": "3.11.7", "fault": {"message": "No module named x"}},
+            "^No module named x; the library needs",
+        ),
         ({"python": "3.12.1", "fault": {"message": "No module named x"}}, "^No module named x$"),
     ],
 )
