@@ -48,10 +48,12 @@ class LibraryChild:
         self.declare(files=["a.txt"])
         self.faults()
 
-    def declare(self, *calls: tuple[str, dict[str, object]], files: list[str] | None = None) -> None:
-        """Sets the declared files, and the calls that replace the writing of those."""
+    def declare(
+        self, *calls: tuple[str, dict[str, object]], files: list[str] | None = None, reply: str = ""
+    ) -> None:
+        """Sets the declared files, the calls that replace the writing of those, and the reply after them."""
         script = [{"tool": tool, "arguments": arguments} for tool, arguments in calls]
-        rehearsal = {"rehearsal": {self.role: [{"calls": script}]}} if script else {}
+        rehearsal = {"rehearsal": {self.role: [{"calls": script, "reply": reply}]}} if script else {}
         document = {"task_id": "t", "files": files or [], **rehearsal}
         (self.folder / "task.json").write_text(json.dumps(document))
 

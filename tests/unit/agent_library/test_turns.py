@@ -36,6 +36,16 @@ def test_usage_is_reported_as_it_grows_and_summed_up_in_the_envelope(child: Libr
     assert float(metadata["costUsd"]) == pytest.approx(sum(float(event["cost"]) for event in used))
 
 
+def test_a_long_reply_reaches_the_log_whole(child: LibraryChild) -> None:
+    reply = "".join(f"line {number}\n" for number in range(2_000))
+    child.declare(("bash", {"command": "true"}), reply=reply)
+
+    ended = child.run()
+
+    assert "".join(event["text"] for event in ended.named("result/delta")) == reply
+    assert ended.envelope["reply"] == reply
+
+
 @pytest.mark.parametrize("fault", ["overload", "network"])
 def test_a_provider_that_fails_once_costs_a_turn_and_no_work(child: LibraryChild, fault: str) -> None:
     child.faults(fault)

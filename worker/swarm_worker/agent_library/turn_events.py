@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import LibraryFault, fault_of
 from .life_sign import LifeSign
-from .ndjson import NdjsonStream
+from .ndjson import TEXT_LIMITS_CHARS, NdjsonStream
 from .usage import TurnUsage, is_open
 
 
@@ -60,7 +60,7 @@ class TurnEvents:
         reported = True
         if kind == "output_delta":
             self.answered = True
-            self.stream.send("result/delta", text=_text(payload.content))
+            self._on_text(_text(payload.content))
         elif kind == "tool_call":
             self._on_call(payload.call)
         elif kind == "tool_result":
@@ -76,6 +76,11 @@ class TurnEvents:
             reported = False
             self._on_unreported(kind, payload)
         self.life.note_event(waits=waits, is_reported=reported)
+
+    def _on_text(self, text: str) -> None:
+        # An event holds so much of a text; the log of the worker is to have all of it.
+        for start in range(0, len(text), TEXT_LIMITS_CHARS[0]):
+            self.stream.send("result/delta", text=text[start : start + TEXT_LIMITS_CHARS[0]])
 
     def _on_call(self, call: Any) -> None:
         self.answered = True
