@@ -13,6 +13,7 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import Address, FakeSwarm, WorkerProcess
+from support.programs import LIBRARY_PLACES
 from support.standins import install, install_library
 
 AGENT, CLI, LIBRARY = "amplifier-agent", "amplifier", "library"
@@ -80,7 +81,8 @@ def standin_swarm(
     """Yields a worker that is not started, and kills it at the end."""
     programs = install(tmp_path / "bin")
     (tmp_path / "home").mkdir()
-    for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM"))]:
+    unwanted = ("AMPLIFIER_", "SWARM", *LIBRARY_PLACES)
+    for name in [name for name in os.environ if name.startswith(unwanted)]:
         monkeypatch.delenv(name)
     for name, value in {
         "PATH": f"{programs}:{os.environ['PATH']}",
