@@ -1,8 +1,18 @@
 """A turn of the library, as a worker sees it, and the traps of the library that a worker must get over."""
 
+import io
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from support.library_child import LibraryChild
+from swarm_worker.agent_library.life_sign import LifeSign
+from swarm_worker.agent_library.log_events import ProviderLog
+from swarm_worker.agent_library.ndjson import NdjsonStream
+from swarm_worker.agent_library.request import TurnRequest
+from swarm_worker.agent_library.session import LibrarySession
 
 LONG_ID = "a-task-with-a-name-that-is-longer-than-the-library-allows-for-a-session-1a2b-a1-builder-1"[:81]
 
@@ -58,6 +68,8 @@ def test_a_provider_that_fails_once_costs_a_turn_and_no_work(child: LibraryChild
     mended = [event for event in ended.named("error") if event["code"] == "provider_failed"]
     assert [event["recoverable"] for event in mended] == [True]
     assert child.prompts()[1].startswith("The provider of the model failed")
+    assert ended.named("result/delta")[0]["text"] == "I begin."
+    assert "I begin." not in ended.envelope["reply"], "the reply is that of the last turn"
 
 
 @pytest.mark.parametrize(
@@ -202,3 +214,24 @@ def test_a_turn_that_succeeds_without_an_answer_is_told_apart(child: LibraryChil
     child.faults("lie")
 
     assert child.run().envelope["metadata"]["modelAnswered"] is False
+
+
+async def test_an_odd_error_within_a_turn_does_not_hide_that_a_model_answered() -> None:
+    async def events() -> AsyncIterator[Any]:
+        yield SimpleNamespace(
+            type="output_delta", payload=SimpleNamespace(content=[SimpleNamespace(text="hm")])
+        )
+        raise ValueError("odd")
+
+    async def start_turn(given: object) -> Any:
+        return SimpleNamespace(events=events)
+
+    library = SimpleNamespace(TextPart=str, TurnInput=list)
+    stream = NdjsonStream("s", "t", io.StringIO())
+    session = LibrarySession(library, TurnRequest("run"), stream, ProviderLog(stream))
+
+    ended = await session._run_turn(SimpleNamespace(start_turn=start_turn), "do it", LifeSign(stream))
+
+    assert ended.answered
+    assert ended.fault is not None
+    assert (ended.fault.code, ended.fault.message) == ("child_failed", "ValueError: odd")

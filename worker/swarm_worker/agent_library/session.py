@@ -41,7 +41,7 @@ class LibrarySession:
     _turn: Any = None
     _task: "asyncio.Task[Any] | None" = None
     _answered: bool = False
-    _texts: list[str] = field(default_factory=list)
+    _text: str = ""
 
     async def run(self, prompt: str) -> LibraryFault | None:
         """Runs the turn and those that must follow; returns the error that remains.
@@ -66,7 +66,7 @@ class LibrarySession:
 
     def envelope(self, fault: LibraryFault | None, *, version: str, begun_s: float) -> Envelope:
         """Returns the result of the session for the worker."""
-        reply = "\n".join(self._texts)[-REPLY_CHARS:]
+        reply = self._text[-REPLY_CHARS:]
         more: dict[str, Any] = {
             "agentSessionId": library_id(self.request.session_id),
             "modelAnswered": self._answered,
@@ -103,7 +103,8 @@ class LibrarySession:
         while True:
             ended = await self._run_turn(session, text, life)
             self._answered = self._answered or ended.answered
-            self._texts += [ended.text] if ended.text else []
+            # An answer of a turn that failed must not count beside that of the turn after it.
+            self._text = ended.text or self._text
             fault = ended.fault
             if fault is None or stop.is_asked:
                 break
@@ -138,7 +139,7 @@ class LibrarySession:
         try:
             self._turn = await session.start_turn(self.library.TurnInput([part]))
             return await events.read(self._turn)
-        except self.library.AgentError as error:
+        except Exception as error:  # noqa: BLE001  # as in `run`; what was answered before must stay known
             return TurnOutcome("failure", fault=fault_of(error), answered=events.answered)
         finally:
             self._turn = None

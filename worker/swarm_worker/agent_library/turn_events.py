@@ -105,7 +105,7 @@ class TurnEvents:
         succeeded = resolution.outcome == "completed"
         error = getattr(resolution, "error", None)
         said = resolution.content or ""
-        reason = "" if succeeded else (fault_of(error).text if error else said) or str(resolution.outcome)
+        reason = "" if succeeded else said or (fault_of(error).text if error else str(resolution.outcome))
         self.stream.send(
             "tool/completed",
             toolCallId=call_id,

@@ -43,6 +43,7 @@ from ._records import (
 )
 from ._storage import SessionStore
 
+REMARK = "I begin."
 # The traps that end one turn of a session and leave the session usable.
 ONCE = {
     Fault.OVERLOAD: AgentError(
@@ -149,7 +150,7 @@ class LibraryTurn:
         failed = ""
         while self._store.calls < len(self._scene.calls) and not failed:
             await self._trouble(self._store.calls)
-            await self._answer("")
+            await self._answer(REMARK if self._fault in ONCE else "")
             failed = await self._call(self._scene.calls[self._store.calls])
             self._store.calls += 1
             if self._fault is Fault.TOOL_FAILURES:
