@@ -45,3 +45,30 @@ def test_a_lasting_refusal_names_the_remedy(name: str) -> None:
 
 def test_an_error_class_matches_as_a_whole_word() -> None:
     assert classify_error("FileNotFoundError: x").kind is FailureClass.AGENT_ERROR
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ConnectionError: Failed to connect to Ollama. Please check that Ollama is downloaded, running and accessible.",
+        "ConnectionRefusedError: [Errno 111] Connection refused",
+        "APIConnectionError: Connection error.",
+        "APITimeoutError: Request timed out.",
+        "LLMError: Connection error.",
+        "LLMError: Request timed out.",
+    ],
+)
+def test_a_provider_that_is_not_reached_is_asked_again_later(error: str) -> None:
+    assert classify_error(f"Execution failed: {error}").kind is FailureClass.PROVIDER_LIMITED
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "LLMError: the answer has no content",
+        "LLMError: the connection error page was returned",
+        "ContextLengthError: x, after LLMError: Connection error.",
+    ],
+)
+def test_other_errors_of_the_kernel_s_base_class_are_the_agent_s(error: str) -> None:
+    assert classify_error(f"Execution failed: {error}").kind is FailureClass.AGENT_ERROR
