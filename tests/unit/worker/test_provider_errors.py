@@ -5,6 +5,8 @@ import pytest
 from swarm_worker.domain.model import FailureClass
 from swarm_worker.runners.provider_errors import DENIED_REMEDIES, classify_error, retry_after_s
 
+LIMITED = FailureClass.PROVIDER_LIMITED
+
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
@@ -48,27 +50,18 @@ def test_an_error_class_matches_as_a_whole_word() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "kind"),
     [
-        "ConnectionError: Failed to connect to Ollama. Please check that Ollama is downloaded, running and accessible.",
-        "ConnectionRefusedError: [Errno 111] Connection refused",
-        "APIConnectionError: Connection error.",
-        "APITimeoutError: Request timed out.",
-        "LLMError: Connection error.",
-        "LLMError: Request timed out.",
+        ("ConnectionError: Failed to connect to Ollama. Please check that Ollama is running.", LIMITED),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", LIMITED),
+        ("APIConnectionError: Connection error.", LIMITED),
+        ("APITimeoutError: Request timed out.", LIMITED),
+        ("LLMError: Connection error.", LIMITED),
+        ("LLMError: Request timed out.", LIMITED),
+        ("LLMError: the answer has no content", FailureClass.AGENT_ERROR),
+        ("LLMError: the connection error page was returned", FailureClass.AGENT_ERROR),
+        ("ContextLengthError: x, after LLMError: Connection error.", FailureClass.AGENT_ERROR),
     ],
 )
-def test_a_provider_that_is_not_reached_is_asked_again_later(error: str) -> None:
-    assert classify_error(f"Execution failed: {error}").kind is FailureClass.PROVIDER_LIMITED
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        "LLMError: the answer has no content",
-        "LLMError: the connection error page was returned",
-        "ContextLengthError: x, after LLMError: Connection error.",
-    ],
-)
-def test_other_errors_of_the_kernel_s_base_class_are_the_agent_s(error: str) -> None:
-    assert classify_error(f"Execution failed: {error}").kind is FailureClass.AGENT_ERROR
+def test_a_provider_that_is_not_reached_is_asked_again_later(error: str, kind: FailureClass) -> None:
+    assert classify_error(f"Execution failed: {error}").kind is kind
