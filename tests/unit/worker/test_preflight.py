@@ -316,12 +316,37 @@ def test_a_passed_name_that_is_not_set_is_named() -> None:
 
 
 def test_both_kinds_of_missing_variables_are_named_and_none_is_named_without_cause() -> None:
-    system = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_DIR": "/etc/ssl/certs/"}
+    system = {"CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt", "GIT_SSL_CAINFO": "/etc/ssl/cert.pem"}
     (found,) = probe_environment(system, {}, passed=())
     assert not found.warning
     assert len(list(probe_environment({"HTTP_PROXY": "x"}, {}, passed=("NONE",)))) == 2
     (fine,) = probe_environment({"HTTP_PROXY": ""}, {}, passed=())
     assert not fine.warning
+
+
+def test_the_system_s_certificates_are_named_for_programs_that_bring_their_own() -> None:
+    system = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_DIR": "/etc/ssl/certs/"}
+
+    (found,) = probe_environment(system, {}, passed=())
+
+    assert found.warning
+    assert found.hint == "add --pass-env SSL_CERT_FILE --pass-env SSL_CERT_DIR"
+
+
+@pytest.mark.parametrize("place", ["home", "project"])
+@pytest.mark.parametrize("text", [b"config:\n  providers:\n  - module: x\n      key: y\n", b"mine: \xff"])
+def test_settings_that_the_cli_would_overwrite_are_a_failure(tmp_path: Path, place: str, text: bytes) -> None:
+    runner = CliRunner(Cli("/x", takes_id=False), bundle="", env={"HOME": str(tmp_path)})
+    project = tmp_path / "project"
+    folder = runner.home if place == "home" else project / ".amplifier"
+    folder.mkdir(parents=True)
+    (folder / "settings.yaml").write_bytes(text)
+
+    probe = probe_cli_credentials(runner, project_root=project, own={}, env={KEY: "k"})
+
+    assert not probe.ok
+    assert f"{folder / 'settings.yaml'} can't be read" in probe.text
+    assert "\n" not in probe.text
 
 
 def test_a_work_tree_that_git_can_not_read_is_a_warning_with_git_s_reason(

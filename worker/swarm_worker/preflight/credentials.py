@@ -46,8 +46,12 @@ def probe_cli_credentials(
     runner: "CliRunner", *, project_root: Path, own: Mapping[str, str], env: Mapping[str, str]
 ) -> Probe:
     """Looks for the credentials of `amplifier`: the user's settings, or the environment."""
-    from swarm_worker.runners.cli import settings_of  # noqa: PLC0415  # a worker has one runner
+    from swarm_worker.runners.cli import settings_of, unparsable_settings  # noqa: PLC0415  # a worker has one runner
 
+    if fault := unparsable_settings(runner.home, project_root):
+        return Probe(
+            NAME, fault, ok=False, hint="correct it: amplifier would put its own choice in its place"
+        )
     for settings in settings_of(runner.home, project_root):
         config = settings.get("config")
         if settings.get("providers") or (isinstance(config, dict) and config.get("providers")):

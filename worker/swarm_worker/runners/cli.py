@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amplifier_swarm import text_files
+from amplifier_swarm.text import one_line
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
@@ -78,16 +79,46 @@ def active_bundle(home: Path, project_root: Path) -> str:
 
 def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
     """Yields the settings files that can be parsed, the nearest first."""
-    import yaml  # noqa: PLC0415  # 2 MiB that only workers with this runner need
-
-    own = project_root / ".amplifier"
-    for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
+    for path in _settings_files(home, project_root):
         try:
-            settings = yaml.safe_load(text_files.read(path))
-        except (OSError, ValueError, yaml.YAMLError):  # the program itself reports a broken settings file
+            settings = _parse_settings(path)
+        except (OSError, ValueError):  # see unparsable_settings
             continue
         if isinstance(settings, dict):
             yield settings
+
+
+def unparsable_settings(home: Path, project_root: Path) -> str:
+    """Returns which settings file can't be parsed and why, empty if all can; the program overwrites such a file."""
+    for path in _settings_files(home, project_root):
+        try:
+            _parse_settings(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            return f"{path} can't be read: {one_line(getattr(error, 'strerror', None) or str(error), 300)}"
+    return ""
+
+
+def _settings_files(home: Path, project_root: Path) -> Sequence[Path]:
+    own = project_root / ".amplifier"
+    return own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"
+
+
+def _parse_settings(path: Path) -> object:
+    """Parses a settings file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is not YAML.
+    """
+    import yaml  # noqa: PLC0415  # 2 MiB that only workers with this runner need
+
+    text = text_files.read(path)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _slug(project_root: Path) -> str:
