@@ -20,7 +20,7 @@ from swarm_worker.domain.model import (
     SessionStart,
     Usage,
 )
-from swarm_worker.domain.names import session_id
+from swarm_worker.domain.names import session_id, trial_id
 from swarm_worker.domain.ports import Go
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
@@ -33,6 +33,7 @@ from swarm_worker.execution.session_result import (
     task_document,
 )
 from swarm_worker.execution.start_throttle import StartPermit
+from swarm_worker.execution.trial import NOTE, TRIAL_S, failure_after_trial, is_unclear, trial_plan
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
@@ -68,6 +69,8 @@ class SessionResult:
     reply: str = ""
     failure: Failure | None = None
     receipt: KillReceipt | None = None
+    # True if the output shows that a model was reached.
+    reached_model: bool = False
 
 
 class SessionRun(NamedTuple):
@@ -102,6 +105,8 @@ class Session:
         plan = self._plan()
         try:
             result = await self._run_turn(plan)
+            if self._needs_trial(result):
+                result = await self._run_trial(result, plan)
             if self._lacks_verdict(result) and self._context.runner.resumable(plan):
                 result = await self._ask_for_verdict(result, plan)
         finally:
@@ -143,6 +148,36 @@ class Session:
             prompt_file=self._context.folder.session_file(self._start.session_id, "prompt.md"),
             swarm_id=self._context.swarm_id,
         )
+
+    def _needs_trial(self, result: SessionResult) -> bool:
+        """Returns whether a trial has to tell a fault of the set-up from one of the task.
+
+        A validator's failure is never charged to the task, so it needs none.
+        """
+        failed = result.failure is not None and is_unclear(result.failure, reached=result.reached_model)
+        builds = self._spec.role is Role.BUILDER and self._context.runner.has_trials
+        return failed and builds and self._stop.order is None
+
+    async def _run_trial(self, first: SessionResult, plan: SessionPlan) -> SessionResult:
+        """Runs the trial as a further turn of this session; returns the first result with its failure judged."""
+        assert first.failure is not None
+        exit_code = self._exit_code
+        self._log.note(NOTE)
+        trial = trial_plan(
+            trial_id(self._assignment, plan.role),
+            role=plan.role,
+            project_root=plan.project_root,
+            prompt_file=plan.prompt_file,
+            swarm_id=plan.swarm_id,
+        )
+        second = await self._run_turn(trial, timeout_s=TRIAL_S)
+        self._exit_code = exit_code
+        # The receipt of the process that was ended last proves what is left.
+        receipt = first.receipt if second.receipt is None else second.receipt
+        if second.kind is OutcomeKind.STOPPED:
+            return replace(first, receipt=receipt)
+        failure = failure_after_trial(first.failure, second.failure, reached=second.reached_model)
+        return replace(first, failure=failure, receipt=receipt)
 
     def _lacks_verdict(self, result: SessionResult) -> bool:
         completed = result.kind is OutcomeKind.COMPLETED
@@ -202,7 +237,7 @@ class Session:
         Raises: OSError if a file can't be written.
         """
         write_private(plan.prompt_file, plan.prompt)
-        write_private(self._task_file, task_document(self._assignment, self._spec.builder_result))
+        write_private(self._task_file, task_document(plan.task, self._spec.builder_result))
         runner = self._context.runner
         runner.prepare(plan)
         variables = session_variables(
@@ -235,11 +270,22 @@ class Session:
         killed = ordered or ended.cause in (Cause.TIMEOUT, Cause.STALL, Cause.LOST)
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
-            return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=kill_receipt)
+            return SessionResult(
+                OutcomeKind.FAILED,
+                self._log,
+                failure=failure,
+                receipt=kill_receipt,
+                reached_model=reader.reached_model,
+            )
         report = name_git_lock(
             reader.report(output.reply, exit_code=ended.exit_code or 0), self._context.project_root
         )
         kind = OutcomeKind.COMPLETED if report.failure is None else OutcomeKind.FAILED
         return SessionResult(
-            kind, self._log, reply=report.reply, failure=report.failure, receipt=kill_receipt
+            kind,
+            self._log,
+            reply=report.reply,
+            failure=report.failure,
+            receipt=kill_receipt,
+            reached_model=reader.reached_model,
         )

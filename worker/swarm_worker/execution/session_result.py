@@ -5,7 +5,7 @@ import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from swarm_worker.domain.model import Assignment, BuilderResult, Failure, FailureClass
+from swarm_worker.domain.model import BuilderResult, Failure, FailureClass, Task
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.executables import start_fault
 from swarm_worker.runners.reader import Report
@@ -56,11 +56,11 @@ def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:
     return f"{role} session {end}{_ended_processes(ended)}{reason}"
 
 
-def task_document(assignment: Assignment, builder_result: BuilderResult | None) -> str:
+def task_document(task: Task, builder_result: BuilderResult | None) -> str:
     """Returns the task as JSON; for a validator it includes the builder's report."""
     if builder_result is None:
-        return assignment.task.document
-    document = {**json.loads(assignment.task.document), "builder_result": asdict(builder_result)}
+        return task.document
+    document = {**json.loads(task.document), "builder_result": asdict(builder_result)}
     return json.dumps(document, ensure_ascii=False)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # A model's reply arrives in small pieces; this many characters make a log entry even without a line end.
 REPLY_CHARS: Final = 4_000
+# Events that only a model's answer causes. `result/final` comes without one too.
+_MODEL_METHODS: Final = frozenset(("result/delta", "thinking/delta", "tool/started", "tool/completed"))
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class EventReader:
     model_used: bool = False
     # True after the first event; none comes before a model's first answer.
     has_events: bool = False
+    # True once a model has been reached: tokens were counted, it replied or it called a tool.
+    model_reached: bool = False
     _reply: str = ""
 
     def read(self, line: OutputLine) -> list[SessionLogLine]:
@@ -33,6 +37,7 @@ class EventReader:
             return [*self.flush(), SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
         method, params = event
         self.has_events = True
+        self.model_reached = self.model_reached or method in _MODEL_METHODS
         if method == "result/delta":
             return self._append_reply(params.get("text"))
         return [*self.flush(), *self._entry(method, params)]
@@ -73,6 +78,7 @@ class EventReader:
         used = usage_of(params.get("inputTokens"), params.get("outputTokens"), params.get("cost"))
         counted = used.input_tokens + used.output_tokens > 0
         self.model_used = self.model_used or counted
+        self.model_reached = self.model_reached or counted
         # A roll-up repeats tokens that earlier events counted.
         if counted or "sessionCostTotal" not in params:
             self.usage = self.usage.plus(used)

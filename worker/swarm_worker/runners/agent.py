@@ -38,6 +38,7 @@ class AgentRunner(Runner):
 
     name = "amplifier-agent"
     boot_s = 10.0
+    has_trials = True
 
     def __init__(
         self, engine: Engine, *, configs: Mapping[Role, Path], env: Mapping[str, str], cwd: Path

@@ -35,6 +35,8 @@ class Runner:
     name: ClassVar[str]
     # How long the start of a session may keep a core busy. Starts with 0 s are not throttled.
     boot_s: ClassVar[float] = 0.0
+    # True if a session that asks a model for one word does nothing else, and its output shows that it asked.
+    has_trials: ClassVar[bool] = False
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         """Returns the program and its arguments."""

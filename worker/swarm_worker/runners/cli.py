@@ -30,6 +30,7 @@ class CliRunner(Runner):
 
     name = "amplifier"
     boot_s = 10.0
+    has_trials = True
 
     def __init__(self, cli: Cli, *, bundle: str, env: Mapping[str, str]) -> None:
         self.cli = cli

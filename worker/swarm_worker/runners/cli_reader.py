@@ -48,6 +48,10 @@ class CliReader:
         return self._events.usage.plus(self._progress_usage)
 
     @property
+    def reached_model(self) -> bool:
+        return self._begun or self._events.model_reached
+
+    @property
     def stall_factor(self) -> float:
         """Returns SILENT_UNTIL_END until an event was read: without a logging hook there are no events."""
         if not self._has_progress:

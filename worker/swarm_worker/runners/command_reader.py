@@ -47,6 +47,10 @@ class CommandReader:
         return self._events.usage
 
     @property
+    def reached_model(self) -> bool:
+        return self._events.model_reached
+
+    @property
     def stall_factor(self) -> float:
         return WORKING if self._begun else STARTING
 

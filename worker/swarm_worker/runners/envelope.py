@@ -43,6 +43,11 @@ class EnvelopeReader:
         )
 
     @property
+    def reached_model(self) -> bool:
+        used = self._envelope_usage
+        return self._events.model_reached or used.input_tokens + used.output_tokens > 0
+
+    @property
     def stall_factor(self) -> float:
         return WORKING if self._events.has_events else STARTING
 
@@ -80,8 +85,8 @@ class EnvelopeReader:
         if exit_code != 0:
             return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._last_words()}"))
         used = self._envelope_usage
-        asked = self._events.model_used or used.input_tokens + used.output_tokens > 0
-        return Report(reply, self._evidence.failure(reply, asked=asked))
+        counted = self._events.model_used or used.input_tokens + used.output_tokens > 0
+        return Report(reply, self._evidence.failure(reply, asked=counted))
 
     def _without_envelope(self, exit_code: int) -> Failure:
         text = f"it exited with {exit_code} and left no envelope{self._last_words()}"

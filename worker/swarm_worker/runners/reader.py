@@ -32,6 +32,10 @@ class OutputReader(Protocol):
         """Returns the tokens and the cost so far."""
 
     @property
+    def reached_model(self) -> bool:
+        """Returns whether the output shows that a model was reached: usage, a reply, or a call of a tool."""
+
+    @property
     def stall_factor(self) -> float:
         """Returns the factor of the stall limit that applies now: WORKING, STARTING or SILENT_UNTIL_END."""
 
