@@ -1,93 +1,17 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
-import json
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import WorkerProcess, claim, stop
 from support.programs import alive
-from support.standins import install
+from support.standin_swarm import StandinSwarm
 
 AGENT, CLI = "amplifier-agent", "amplifier"
 both = pytest.mark.parametrize("runner", [AGENT, CLI])
-
-
-@dataclass
-class StandinSwarm:
-    """A worker on the stand-ins, in front of a fake server."""
-
-    fake: FakeSwarm
-    worker: WorkerProcess
-    folder: Path
-
-    def faults(
-        self, *, builder: tuple[str, ...] = (), validator: tuple[str, ...] = (), **more: object
-    ) -> None:
-        runs = {"t1/builder": builder, "t1/validator": validator}
-        (self.folder / "faults.json").write_text(json.dumps({"runs": runs, **more}))
-
-    def start(self, runner: str, *flags: str) -> None:
-        self.worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", *flags, validator="unused")
-
-    async def outcome(self, sent: wire.Claim) -> task_pb2.Outcome:
-        await self.worker.until(lambda: self.fake.registered, what="it registers")
-        self.fake.send(claims=[sent])
-        await self.worker.until(lambda: sent.lease_id in self.fake.outcomes, what="an outcome")
-        return self.fake.outcomes[sent.lease_id]
-
-    @property
-    def ledger(self) -> list[dict[str, Any]]:
-        """The ledger of the stand-ins."""
-        path = self.folder / "ledger.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def used(self) -> tuple[int, int]:
-        notes = [note for note in self.ledger if note["event"] == "usage"]
-        return sum(note["input"] for note in notes), sum(note["output"] for note in notes)
-
-    def recorded(self) -> tuple[int, int]:
-        ends = [record.end.usage for record in self.fake.ends]
-        return sum(usage.input_tokens for usage in ends), sum(usage.output_tokens for usage in ends)
-
-    @property
-    def files(self) -> list[str]:
-        """The names of the files in the project."""
-        root = self.worker.project
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-    @property
-    def sessions(self) -> list[str]:
-        return [record.session_id for record in self.fake.starts]
-
-
-@pytest.fixture
-def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
-    programs = install(tmp_path / "bin")
-    (tmp_path / "home").mkdir()
-    for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM"))]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "ANTHROPIC_API_KEY": "none",
-        "AMPLIFIER_STANDIN_FAULTS": str(tmp_path / "faults.json"),
-        "AMPLIFIER_STANDIN_LEDGER": str(tmp_path / "ledger.jsonl"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
-    swarm.faults()
-    yield swarm
-    swarm.worker.end()
 
 
 @both

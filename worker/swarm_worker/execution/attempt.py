@@ -43,7 +43,7 @@ from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
+from swarm_worker.workspace.changes import Changes, Snapshot, changes_since, take_snapshot, touches_work
 
 ERROR_CHARS: Final = 1_000
 CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
@@ -81,6 +81,7 @@ class Attempt:
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         claimed = read_builder_result(built.reply) if built.reply else None
+        built = await self._judge_fault(built, claimed, before, programs)
         if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
             return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
         # Compared before the checks run, since files that checks write are not the builder's work.
@@ -88,6 +89,25 @@ class Attempt:
         checked = await self._run_checks(built.log, built_since_s)
         outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
         return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
+
+    async def _judge_fault(
+        self,
+        built: SessionResult,
+        claimed: BuilderResult | None,
+        before: Snapshot | None,
+        programs: AttemptPrograms,
+    ) -> SessionResult:
+        """Returns the builder's result; a fault that several tasks in a row have met is one of the set-up.
+
+        Sessions judge the faults of runners with trials themselves.
+        """
+        if self.context.runner.has_trials or built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
+            return built
+        worked = built.reached_model or claimed is not None
+        if built.failure is not None and not worked and before is not None:
+            worked = touches_work(await changes_since(before, programs))
+        failure = self.context.faults.judge(self.assignment.task.id, built.failure, worked=worked)
+        return replace(built, failure=failure)
 
     async def _verify(
         self, checked: ChecksResult, claimed: BuilderResult | None, changed: Changes | None

@@ -34,6 +34,9 @@ class FileChangeKind(StrEnum):
     MISSING = "missing"  # absent before and absent now
 
 
+_UNCHANGED: Final = (FileChangeKind.UNTOUCHED, FileChangeKind.MISSING)
+
+
 @dataclass(frozen=True, slots=True)
 class FileState:
     """The properties of a file that a change alters; the digest is empty if the file is too large to read."""
@@ -92,6 +95,16 @@ async def changes_since(before: Snapshot, run: GuardedProgram) -> Changes:
     if isinstance(tree, NoTree):
         return Changes(compared, no_tree=tree.reason)
     return Changes(compared, tree)
+
+
+def touches_work(changes: Changes) -> bool:
+    """Returns whether a declared file has changed, or anything in the work tree if the task declares no file.
+
+    Other sessions share the work tree, so what they change must not pass for work of this task.
+    """
+    if changes.files:
+        return any(file.kind not in _UNCHANGED for file in changes.files)
+    return changes.tree is not None and bool(changes.tree.paths or changes.tree.committed)
 
 
 async def _states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
