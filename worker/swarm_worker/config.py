@@ -79,6 +79,9 @@ class WorkerConfig:
         None, "the host configuration of validators, for --runner amplifier-agent", parse=path, metavar="F"
     )
     bundle: str = setting("", "the bundle of every session, for --runner amplifier", metavar="BUNDLE")
+    validator_bundle: str = setting(
+        "", "the bundle of validators, for --runner amplifier; default: that of --bundle", metavar="BUNDLE"
+    )
     builder_timeout: float = setting(
         3600.0, "seconds that a builder may run", parse=number(1, 7 * DAY_S), metavar="S"
     )
@@ -120,7 +123,10 @@ class WorkerConfig:
     session_umask: str = setting(
         "022", "the umask of sessions and checks, in octal", parse=umask, metavar="MASK"
     )
-    check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
+    check: bool = setting(
+        False, "test what sessions need here without asking a model, print what was proven, and exit"
+    )
+    ask: bool = setting(False, "with --check: ask the model for one word in a session of each role")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
         STATE / "worker", "where it keeps its locks and its outbox", parse=path, metavar="DIR"
@@ -149,6 +155,8 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     )
     if not config.server and not config.check:
         raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
+    if config.ask and not config.check:
+        raise ProgramExit(ExitCode.USAGE, "--ask goes with --check", hint="add --check, or leave --ask out")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     return config

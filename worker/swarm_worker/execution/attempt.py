@@ -36,6 +36,7 @@ from swarm_worker.execution.checks import (
 )
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.guarded_program import AttemptPrograms
+from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionResult, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
@@ -62,6 +63,8 @@ class Attempt:
     unreported_ends: list[SessionEnd] = field(default_factory=list)
     # The reports of ends that are under way; an outcome must wait for them.
     end_reports: list[asyncio.Task[None]] = field(default_factory=list)
+    # The validators that have run; each session has a number of its own.
+    validators: int = 0
 
     async def run(self) -> Outcome:
         """Runs the attempt until it has completed, has failed or is ordered to stop."""
@@ -86,9 +89,18 @@ class Attempt:
             return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        checked = await self._run_checks(built.log, built_since_s)
-        outcome = replace(await self._verify(checked, claimed, changed), checks=checked.results)
-        return replace(outcome, builder_result=claimed, kill_receipt=built.receipt or outcome.kill_receipt)
+        work = JudgedWork(root, judged_paths(task.files, claimed), programs)
+        while True:
+            if before is not None:
+                await work.settle()
+            checked = await self._run_checks(built.log, built_since_s)
+            outcome = await self._verify(checked, claimed, changed, work)
+            if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
+                break
+            changed = await changes_since(before, programs)
+        outcome = work.outcome(outcome)
+        receipt = built.receipt or outcome.kill_receipt
+        return replace(outcome, checks=checked.results, builder_result=claimed, kill_receipt=receipt)
 
     async def _judge_fault(
         self,
@@ -110,7 +122,11 @@ class Attempt:
         return replace(built, failure=failure)
 
     async def _verify(
-        self, checked: ChecksResult, claimed: BuilderResult | None, changed: Changes | None
+        self,
+        checked: ChecksResult,
+        claimed: BuilderResult | None,
+        changed: Changes | None,
+        work: JudgedWork,
     ) -> Outcome:
         """Returns the outcome after a builder that reports success: checks first, then the validator."""
         if checked.stopped is not None:
@@ -124,7 +140,12 @@ class Attempt:
             waived = self.assignment.task.validate is not False
             return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
         spec = self._validator_spec(claimed, checked.results, changed)
-        return self._outcome_of_verdict(await self._run_validator(spec))
+        await work.begin()
+        ended = await self._run_validator(spec)
+        if ended.result.kind is not OutcomeKind.STOPPED:
+            for note in await work.end():
+                ended.result.log.note(note)
+        return self._outcome_of_verdict(ended)
 
     async def _run_checks(self, log: SessionLog, built_since_s: float) -> ChecksResult:
         timeout_s = self.assignment.task.check_timeout_s or self.config.check_timeout
@@ -145,9 +166,10 @@ class Attempt:
 
     async def _run_validator(self, spec: SessionSpec) -> ValidatorEnd:
         """Runs the validator until it gives a verdict or is beyond help; its failures never redo the builder."""
-        runs = ValidatorRuns()
+        runs = ValidatorRuns(self.validators + 1)
         while True:
             validated = await self._run_session(replace(spec, run=runs.number))
+            self.validators += 1
             again = runs.record(validated)
             if again is None:
                 return ValidatorEnd(validated, runs.failure)

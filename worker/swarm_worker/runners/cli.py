@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amplifier_swarm import text_files
+from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ class CliRunner(Runner):
     boot_s = 10.0
     has_trials = True
 
-    def __init__(self, cli: Cli, *, bundle: str, env: Mapping[str, str]) -> None:
+    def __init__(self, cli: Cli, *, bundle: str, validator_bundle: str = "", env: Mapping[str, str]) -> None:
         self.cli = cli
-        self.bundle = bundle
+        # Empty for the active bundle of the user's settings.
+        self.bundles = {Role.BUILDER: bundle, Role.VALIDATOR: validator_bundle or bundle}
         self.home = Path(env.get("HOME", "~")).expanduser() / ".amplifier"
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
-        bundle = ["-B", self.bundle] if self.bundle else []
+        chosen = self.bundles[plan.role]
+        bundle = ["-B", chosen] if chosen else []
         by_id = self.cli.takes_id and not plan.resumed
         session = ["--session-id" if by_id else "--resume", plan.session_id]
         return [self.cli.path, "run", *bundle, "--mode", "single", "--output-format", "json", *session]
@@ -52,7 +55,7 @@ class CliRunner(Runner):
         """Writes the metadata of the session to resume, with its bundle: a resume does not look up the active one."""
         if self.cli.takes_id or plan.resumed:
             return
-        bundle = self.bundle or active_bundle(self.home, plan.project_root)
+        bundle = self.bundles[plan.role] or active_bundle(self.home, plan.project_root)
         metadata = {"session_id": plan.session_id} | ({"bundle": f"bundle:{bundle}"} if bundle else {})
         folder = self._folder(plan)
         folder.mkdir(parents=True, exist_ok=True)
