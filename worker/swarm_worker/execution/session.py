@@ -5,7 +5,9 @@ Invariant: no process is started without a go.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from swarm_worker.domain.environment import session_variables, task_variables
@@ -92,6 +94,8 @@ class Session:
         self._log = SessionLog(context.reporter, self._start, mask=context.mask)
         self._task_file = context.folder.session_file(name, "task.json")
         self._usage = Usage()
+        # A further turn may continue the session's children.
+        self._progress_files: Sequence[Path] = ()
         self._exit_code: int | None = None
 
     async def run(self) -> SessionRun:
@@ -160,6 +164,8 @@ class Session:
         """Runs one process of the session and returns its result."""
         timeout_s = self._spec.timeout_s if timeout_s is None else timeout_s
         reader = self._context.runner.reader(plan)
+        own = self._context.runner.progress_file(plan)
+        self._progress_files = self._progress_files or (() if own is None else (own,))
         permit = await self._context.throttle.acquire(self._context.runner.boot_s, self._stop)
         output = SessionOutput(
             reader,
@@ -167,11 +173,13 @@ class Session:
             reporter=self._context.reporter,
             start=self._start,
             earlier_usage=self._usage,
+            progress_files=self._progress_files,
             on_working=permit.release,
         )
         ended = await self._launch(plan, output, timeout_s=timeout_s, permit=permit)
         result = self._result(ended, output, reader, timeout_s=timeout_s)
         self._usage = self._usage.plus(reader.usage)
+        self._progress_files = output.progress_files
         self._exit_code = ended.exit_code
         self._log.note(closing_log_line(self._spec.role, ended, result.failure))
         return result
@@ -188,6 +196,7 @@ class Session:
                 fence=self._context.fence,
                 stop=self._stop,
                 sink=output,
+                progress=output,
             )
             return ended if ended.cause is not Cause.SPAWN else explain_spawn(ended, launch)
         except OSError as error:
@@ -218,7 +227,6 @@ class Session:
             },
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            progress_file=runner.progress_file(plan),
             umask=self._context.umask,
             hidden=self._context.hidden,
             reads=(plan.prompt_file, self._task_file),
