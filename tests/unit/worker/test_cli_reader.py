@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,19 +24,16 @@ def reader(tmp_path: Path) -> CliReader:
     return CliReader(SessionPlan(SessionId("t-a1-builder-1"), Role.BUILDER, Task("t", "{}"), "do", tmp_path))
 
 
-def kernel(
-    name: str, *, beside: dict[str, object] | None = None, ts: str = "now", **data: object
-) -> OutputLine:
-    """Returns an event as the hook writes it, with the keys that the hook moves beside the data."""
+def kernel(event: str, ts: str = "now", /, **data: Any) -> OutputLine:
+    """Returns an event as the hook writes it, which moves an error beside the data."""
     schema = {"name": "amplifier.log", "ver": "1.0.0"}
-    record = {"ts": ts, "lvl": "INFO", "schema": schema, "event": name, "session_id": "S", **(beside or {})}
-    return OutputLine(json.dumps(record | ({"data": data} if data else {})))
+    record = {"ts": ts, "lvl": "INFO", "schema": schema, "event": event, "session_id": "S"}
+    beside = {"error": data.pop("error")} if "error" in data else {}
+    return OutputLine(json.dumps(record | beside | ({"data": data} if data else {})))
 
 
-def answer(tokens: int, **more: str) -> OutputLine:
-    return kernel(
-        "llm:response", usage={"input_tokens": tokens, "output_tokens": 1, "cost_usd": None}, **more
-    )
+def answer(tokens: int, ts: str = "now") -> OutputLine:
+    return kernel("llm:response", ts, usage={"input_tokens": tokens, "output_tokens": 1, "cost_usd": None})
 
 
 def texts(reader: CliReader, *lines: OutputLine, file: Path = OWN) -> list[str]:
@@ -111,12 +109,12 @@ def test_an_event_that_is_written_twice_counts_once(reader: CliReader) -> None:
     one, other = (kernel("tool:pre", tool_call_id=number, **call) for number in ("1", "2"))
     lines = texts(
         reader,
-        *(kernel("llm:request", ts="1"), kernel("llm:request", ts="2")),
-        *(answer(5, ts="3"), answer(5, ts="4")),
+        *(kernel("llm:request", "1"), kernel("llm:request", "2")),
+        *(answer(5, "3"), answer(5, "4")),
         # Calls at the same time interleave.
         *(one, other, one, other),
-        *(kernel("llm:request", ts="5"), kernel("llm:request", ts="6")),
-        *(answer(5, ts="7"), answer(5, ts="8")),
+        *(kernel("llm:request", "5"), kernel("llm:request", "6")),
+        *(answer(5, "7"), answer(5, "8")),
     )
 
     assert reader.usage == Usage(10, 2)
@@ -158,9 +156,7 @@ def test_replies_and_the_reasons_of_failed_tools_are_logged(reader: CliReader) -
             tool_name="edit_file",
             result={"success": False, "output": "no such file", "error": {"message": "no such file"}},
         ),
-        kernel(
-            "tool:error", tool_name="task", beside={"error": {"type": "RuntimeError", "msg": "not found"}}
-        ),
+        kernel("tool:error", tool_name="task", error={"type": "RuntimeError", "msg": "not found"}),
         kernel("tool:post", tool_name="todo", result={"success": False}),
     )
 
@@ -176,14 +172,14 @@ def test_replies_and_the_reasons_of_failed_tools_are_logged(reader: CliReader) -
 
 
 def test_an_error_of_the_provider_is_logged_once(reader: CliReader) -> None:
-    refused = {"error": "Error code: 429 - slow down"}
+    refused = "Error code: 429 - slow down"
     (entry,) = [
         entry
-        for line in (kernel("llm:response", beside=refused), kernel("provider:error", beside=refused))
+        for line in (kernel("llm:response", error=refused), kernel("provider:error", error=refused))
         for entry in reader.progress(line, OWN)
     ]
 
-    assert (entry.kind, entry.text) == (LogKind.ERROR_OUTPUT, refused["error"])
+    assert (entry.kind, entry.text) == (LogKind.ERROR_OUTPUT, refused)
 
 
 def test_an_error_in_a_box_is_named_by_its_words(reader: CliReader) -> None:

@@ -189,7 +189,7 @@ class Session:
     ) -> RunEnd:
         try:
             launch = self._prepare_launch(plan)
-            self._log.note(f"{plan.role} session started, runner {self._context.runner.name}")
+            self._log.note(self._opening_line(plan))
             ended = await run_guarded(
                 launch,
                 limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),
@@ -204,6 +204,13 @@ class Session:
         finally:
             permit.release()
             output.flush()
+
+    def _opening_line(self, plan: SessionPlan) -> str:
+        """Returns the first line of a turn's log, with the session's id in the program if that differs."""
+        runner = self._context.runner
+        name = runner.backend_session(plan)
+        known_as = "" if name == plan.session_id else f", there {name}"
+        return f"{plan.role} session started, runner {runner.name}{known_as}"
 
     def _prepare_launch(self, plan: SessionPlan) -> Launch:
         """Writes the files that the session reads and returns its launch.
