@@ -40,7 +40,9 @@ class WorkerFlags:
         str | None, _option("How amplifier-agent is configured for validators.", "FILE")
     ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
-    validator_bundle: Annotated[str | None, _option("The bundle that amplifier runs as validator.", "NAME")] = None
+    validator_bundle: Annotated[
+        str | None, _option("The bundle that amplifier runs as validator.", "NAME")
+    ] = None
     allow_rehearsal: Annotated[
         bool,
         typer.Option(

@@ -1,4 +1,7 @@
-"""The files of a session of the `amplifier` CLI: events as they happen, the rest only at the end."""
+"""The files of a session of the `amplifier` CLI: events as they happen, the rest only at the end.
+
+As with the original, an answer includes its raw form; the old version writes events twice that two modules announce.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +17,10 @@ from .tools import Result
 SCHEMA = {"name": "amplifier.log", "ver": "1.0.0"}
 # The keys that the hook moves from an event's data to the top level.
 LIFTED = ("status", "duration_ms", "error")
+TWICE = ("llm:request", "llm:response")
+RAW_CHARS = 100_000
+# A line of this length is longer than the worker keeps.
+NOISE_CHARS = 3_000_000
 
 
 def sessions_folder(cwd: Path) -> Path:
@@ -31,6 +38,8 @@ class EventsView:
     provider: str
     model: str
     trace: list[dict[str, object]]
+    repeats: bool = False
+    _calls: int = 0
 
     def begin(self, prompt: str, *, resumed: bool) -> None:
         """Writes the events before the model's first answer."""
@@ -54,7 +63,8 @@ class EventsView:
         }
         if usage.cost is not None:
             used["cost_usd"] = str(usage.cost)
-        about = {"provider": self.provider, "model": self.model, "usage": used}
+        raw = {"padding": "x" * RAW_CHARS, "usage": {"prompt_tokens": usage.input_tokens}}
+        about = {"provider": self.provider, "model": self.model, "usage": used, "raw": raw}
         self.write("llm:response", about | {"status": "ok", "duration_ms": 3}, agent)
         if text:
             self.write(
@@ -62,7 +72,9 @@ class EventsView:
             )
 
     def tool(self, call: Call, result: Result, agent: str = "") -> None:
-        about = {"tool_name": call.tool, "tool_call_id": "call_1", "tool_input": dict(call.arguments)}
+        self._calls += 1
+        number = f"call_{self._calls}"
+        about = {"tool_name": call.tool, "tool_call_id": number, "tool_input": dict(call.arguments)}
         self.write("tool:pre", about, agent)
         self.write("tool:post", about | {"result": result.document()}, agent)
         self.write("llm:request", {"provider": self.provider, "model": self.model}, agent)
@@ -78,8 +90,15 @@ class EventsView:
                 }
             )
 
+    def spawned(self, agent: str) -> None:
+        child = child_id(self.session, agent)
+        about = {"agent": f"foundation:{agent}", "sub_session_id": child, "parent_session_id": self.session}
+        self.write("delegate:agent_spawned", about)
+        self.write("session:fork", {"parent": self.session}, agent)
+
     def noise(self) -> None:
-        """Writes broken lines, as a full disk leaves them."""
+        """Writes a line of a whole conversation, and broken lines, as a full disk leaves them."""
+        self.write("context:post_compact", {"messages": "x" * NOISE_CHARS})
         with self._log("").open("a", encoding="utf-8") as log:
             log.write('{"event": "llm:response", "data": {"usage": \nnothing\n[]\n{"event": 7}\n')
 
@@ -95,7 +114,8 @@ class EventsView:
         }
         rest = {key: value for key, value in data.items() if key not in lifted}
         with self._log(agent).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record | lifted | ({"data": rest} if rest else {})) + "\n")
+            line = json.dumps(record | lifted | ({"data": rest} if rest else {})) + "\n"
+            log.write(line * 2 if self.repeats and event in TWICE else line)
 
     def save(self, fault: Fault, *, bundle: str, prompt: str, response: str) -> None:
         """Writes the transcript and the metadata, which a headless session writes only at its end."""

@@ -99,11 +99,11 @@ def test_a_request_without_an_answer_reaches_no_model(tmp_path: Path) -> None:
     plan = trial_plan(SessionId("t"), role=Role.BUILDER, project_root=tmp_path, prompt_file=tmp_path / "p")
     reader = CliReader(plan)
 
-    reader.progress(OutputLine('{"event": "llm:request", "data": {}}'))
-    reader.progress(OutputLine('{"event": "provider:error", "data": {}}'))
+    reader.progress(OutputLine('{"event": "llm:request", "data": {}}'), tmp_path)
+    reader.progress(OutputLine('{"event": "provider:error", "data": {}}'), tmp_path)
     assert not reader.reached_model
 
-    reader.progress(OutputLine('{"event": "llm:response", "data": {}}'))
+    reader.progress(OutputLine('{"event": "llm:response", "data": {}}'), tmp_path)
     assert reader.reached_model
 
 

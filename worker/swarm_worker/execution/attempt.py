@@ -37,8 +37,9 @@ from swarm_worker.execution.checks import (
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.judged_work import JudgedWork, judged_paths
-from swarm_worker.execution.session import Session, SessionResult, SessionSpec
+from swarm_worker.execution.session import Session, SessionSpec
 from swarm_worker.execution.session_output import SessionLog
+from swarm_worker.execution.session_result import SessionResult
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
 from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
@@ -199,7 +200,9 @@ class Attempt:
     def _builder_spec(self) -> SessionSpec:
         task = self.assignment.task
         agent = task.builder_agent or self.config.builder_agent
-        prompt = build.builder_prompt(self.assignment, agent=agent, templates=self.templates)
+        prompt = build.builder_prompt(
+            self.assignment, agent=agent, offered=self._offers(agent), templates=self.templates
+        )
         timeout_s = task.builder_timeout_s or self.config.builder_timeout
         return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
@@ -207,9 +210,11 @@ class Attempt:
         self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> SessionSpec:
         task = self.assignment.task
+        agent = task.validator_agent or self.config.validator_agent
         prompt = build.validator_prompt(
             self.assignment,
-            agent=task.validator_agent or self.config.validator_agent,
+            agent=agent,
+            offered=self._offers(agent),
             claimed=claimed,
             checks=checks,
             changes=changed,
@@ -218,6 +223,9 @@ class Attempt:
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
         return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
+
+    def _offers(self, agent: str) -> bool:
+        return self.context.runner.offers_agent(agent, self.context.project_root)
 
     def _outcome_of_failed_checks(self, failed: list[CheckResult], total: int) -> Outcome:
         """Returns a rejection; a failed check needs no validator."""

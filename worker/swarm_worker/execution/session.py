@@ -5,8 +5,10 @@ Invariant: no process is started without a go.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final
 
 from swarm_worker.domain.environment import session_variables, task_variables
 from swarm_worker.domain.model import (
@@ -26,6 +28,8 @@ from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import (
+    SessionResult,
+    SessionRun,
     closing_log_line,
     explain_spawn,
     failure_of_end,
@@ -60,26 +64,6 @@ class SessionSpec:
     run: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SessionResult:
-    """The result of a session; `COMPLETED` means that it ended by itself and reported success."""
-
-    kind: OutcomeKind
-    log: SessionLog
-    reply: str = ""
-    failure: Failure | None = None
-    receipt: KillReceipt | None = None
-    # True if the output shows that a model was reached.
-    reached_model: bool = False
-
-
-class SessionRun(NamedTuple):
-    """A session's result and its end, which the server must get; the end is None if the session got no go."""
-
-    result: SessionResult
-    end: SessionEnd | None
-
-
 class Session:
     """A session of one attempt; `run` may be called once."""
 
@@ -95,6 +79,8 @@ class Session:
         self._log = SessionLog(context.reporter, self._start, mask=context.mask)
         self._task_file = context.folder.session_file(name, "task.json")
         self._usage = Usage()
+        # A further turn may continue the session's children.
+        self._progress_files: Sequence[Path] = ()
         self._exit_code: int | None = None
 
     async def run(self) -> SessionRun:
@@ -195,6 +181,8 @@ class Session:
         """Runs one process of the session and returns its result."""
         timeout_s = self._spec.timeout_s if timeout_s is None else timeout_s
         reader = self._context.runner.reader(plan)
+        own = self._context.runner.progress_file(plan)
+        self._progress_files = self._progress_files or (() if own is None else (own,))
         permit = await self._context.throttle.acquire(self._context.runner.boot_s, self._stop)
         output = SessionOutput(
             reader,
@@ -202,11 +190,13 @@ class Session:
             reporter=self._context.reporter,
             start=self._start,
             earlier_usage=self._usage,
+            progress_files=self._progress_files,
             on_working=permit.release,
         )
         ended = await self._launch(plan, output, timeout_s=timeout_s, permit=permit)
         result = self._result(ended, output, reader, timeout_s=timeout_s)
         self._usage = self._usage.plus(reader.usage)
+        self._progress_files = output.progress_files
         self._exit_code = ended.exit_code
         self._log.note(closing_log_line(self._spec.role, ended, result.failure))
         return result
@@ -216,13 +206,14 @@ class Session:
     ) -> RunEnd:
         try:
             launch = self._prepare_launch(plan)
-            self._log.note(f"{plan.role} session started, runner {self._context.runner.name}")
+            self._log.note(self._opening_line(plan))
             ended = await run_guarded(
                 launch,
                 limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),
                 fence=self._context.fence,
                 stop=self._stop,
                 sink=output,
+                progress=output,
             )
             return ended if ended.cause is not Cause.SPAWN else explain_spawn(ended, launch)
         except OSError as error:
@@ -230,6 +221,13 @@ class Session:
         finally:
             permit.release()
             output.flush()
+
+    def _opening_line(self, plan: SessionPlan) -> str:
+        """Returns the first line of a turn's log, with the session's id in the program if that differs."""
+        runner = self._context.runner
+        name = runner.backend_session(plan)
+        known_as = "" if name == plan.session_id else f", there {name}"
+        return f"{plan.role} session started, runner {runner.name}{known_as}"
 
     def _prepare_launch(self, plan: SessionPlan) -> Launch:
         """Writes the files that the session reads and returns its launch.
@@ -253,7 +251,6 @@ class Session:
             },
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            progress_file=runner.progress_file(plan),
             umask=self._context.umask,
             hidden=self._context.hidden,
             reads=(plan.prompt_file, self._task_file),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -11,15 +10,12 @@ from amplifier_swarm import text_files
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
-from swarm_worker.preflight.run_once import run_once
+from swarm_worker.preflight.run_once import WARM_UP_S, run_once
 from swarm_worker.runners import validator_mode
 from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.discovery import ANSWER_S
 from swarm_worker.runners.programs import run_program
 from swarm_worker.storage.files import machine_folder
-
-# The time for dozens of clones and installs.
-PREPARE_S: Final = 900.0
 
 _log = structlog.get_logger()
 
@@ -63,7 +59,7 @@ class AgentPreflight(Preflight):
 
     def _warm_up(self) -> list[Probe]:
         """Prepares the agent and runs its doctor; two at once would race for the cold caches, see run_once."""
-        prepared = self._run_agent("prepare", timeout_s=PREPARE_S)
+        prepared = self._run_agent("prepare", timeout_s=WARM_UP_S)
         return [prepared, self._run_agent("doctor", "--strict")] if prepared.ok else [prepared]
 
     def _run_agent(self, *words: str, timeout_s: float = ANSWER_S) -> Probe:

@@ -64,5 +64,3 @@ class _GitSink:
 
     def stderr(self, chunk: bytes) -> None:
         self.errors += chunk[: ERROR_BYTES - len(self.errors)]
-
-    progress = stderr

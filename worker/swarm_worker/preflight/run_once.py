@@ -15,6 +15,8 @@ from swarm_worker.preflight.probe import Probe
 from swarm_worker.storage.files import make_trusted_folder, write_private
 
 REMEMBERED_S: Final = 600.0
+# The time for dozens of clones and installs when the caches of a program are cold.
+WARM_UP_S: Final = 900.0
 
 
 def run_once(folder: Path, key: str, run: Callable[[], Sequence[Probe]]) -> Sequence[Probe]:

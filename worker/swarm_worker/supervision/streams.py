@@ -164,13 +164,14 @@ TAIL_BYTES: Final = CHUNK_BYTES
 
 
 class FileTail:
-    """A reader of what is appended to a file; the file may be absent."""
+    """A reader of what is appended to a file, from now on or from its start; the file may be absent."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
         self._path = path
         self._offset = 0
-        with contextlib.suppress(OSError):
-            self._offset = path.stat().st_size
+        if not from_start:
+            with contextlib.suppress(OSError):
+                self._offset = path.stat().st_size
 
     def read(self) -> bytes:
         """Returns the next chunk; empty at the end of the file."""
