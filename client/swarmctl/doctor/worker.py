@@ -14,7 +14,13 @@ from swarmctl.programs import Programs
 # The first start of a runner on a machine downloads its parts; the worker itself allows 15 minutes.
 WITHIN_S: Final = 1_200.0
 _NAME: Final = "worker"
-_GRADES: Final = {"ok": Grade.OK, "warn": Grade.WARN, "warning": Grade.WARN, "fail": Grade.FAIL}
+_GRADES: Final = {
+    "ok": Grade.OK,
+    "open": Grade.OPEN,
+    "warn": Grade.WARN,
+    "warning": Grade.WARN,
+    "fail": Grade.FAIL,
+}
 _LINE_LIMIT: Final = 500
 
 

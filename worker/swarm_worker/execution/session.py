@@ -156,6 +156,7 @@ class Session:
             prompt_file=plan.prompt_file,
             swarm_id=plan.swarm_id,
         )
+        self._progress_files = ()  # the trial has files of its own
         second = await self._run_turn(trial, timeout_s=TRIAL_S)
         self._exit_code = exit_code
         # The receipt of the process that was ended last proves what is left.

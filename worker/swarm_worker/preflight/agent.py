@@ -9,7 +9,9 @@ import structlog
 from amplifier_swarm import text_files
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials
+from swarm_worker.preflight.endpoint import probe_endpoint
 from swarm_worker.preflight.probe import Probe, ProbeFunction
+from swarm_worker.preflight.providers import agent_providers
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
 from swarm_worker.runners import validator_mode
 from swarm_worker.runners.agent import AgentRunner
@@ -47,15 +49,23 @@ class AgentPreflight(Preflight):
             self._probe_mode,
         ]
 
+    def _endpoint_probes(self) -> list[ProbeFunction]:
+        providers = agent_providers(self._agent, self._env)
+        return [lambda one=one: probe_endpoint(one, self._env) for one in providers]
+
     def _probe_mode(self) -> Probe:
         if "--mode" not in self._agent.engine.options:
-            return Probe("mode", "the agent has no --mode: validators could write", warning=True)
+            text = (
+                "the agent has no --mode, so validators have tools that write; what they change is reported"
+            )
+            return Probe("mode", text, warning=True, hint="update the agent")
         try:
             validator_mode.write_mode_file(self._root)
         except OSError as error:
             text = f"can't write {validator_mode.MODE_FILE}: {error.strerror}"
             return Probe("mode", text, ok=False, hint="make it writable: validators need it")
-        return Probe("mode", f"validators only read ({validator_mode.MODE_FILE})")
+        text = f"validators have no tool that writes files, but bash ({validator_mode.MODE_FILE})"
+        return Probe("mode", f"{text}; what they change is reported")
 
     def _warm_up(self) -> list[Probe]:
         """Prepares the agent and runs its doctor; two at once would race for the cold caches, see run_once."""

@@ -61,7 +61,8 @@ class Preflight:
             probe_kill,
         ]
         found = [probe_function() for probe_function in general]
-        return [*found, *self._environment_probes(), *(probe() for probe in self._runner_probes())]
+        runner_probes = (*self._runner_probes(), *self._endpoint_probes())
+        return [*found, *self._environment_probes(), *(probe() for probe in runner_probes)]
 
     def _start_probes(self) -> Iterator[Probe]:
         yield machine.probe_disk(self._root)
@@ -72,6 +73,10 @@ class Preflight:
     def _environment_probes(self) -> Iterator[Probe]:
         return probe_environment(self._own, self._env, passed=self._passed)
 
+    def _endpoint_probes(self) -> list[ProbeFunction]:
+        """Returns the probes of the providers' addresses, which need the network."""
+        return []
+
     def _runner_probes(self) -> list[ProbeFunction]:
         if self._runner.name == RunnerName.EMBEDDED:
             return [
@@ -79,4 +84,4 @@ class Preflight:
                     self._runner.name, REHEARSAL, warning=True, hint="pass another --runner for work"
                 )
             ]
-        return [lambda: Probe(self._runner.name, "needs nothing more")]
+        return [lambda: Probe(self._runner.name, "its programs can be started")]

@@ -8,7 +8,9 @@ import structlog
 
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_cli_credentials
+from swarm_worker.preflight.endpoint import probe_endpoint
 from swarm_worker.preflight.probe import Probe, ProbeFunction
+from swarm_worker.preflight.providers import cli_providers, cli_variables
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
 from swarm_worker.runners.cli import CliRunner
 from swarm_worker.runners.programs import run_program
@@ -46,6 +48,11 @@ class CliPreflight(Preflight):
             lambda: Probe(runner.name, f"{runner.cli.path}, {way}"),
             lambda: probe_cli_credentials(runner, project_root=self._root, own=self._own, env=self._env),
         ]
+
+    def _endpoint_probes(self) -> list[ProbeFunction]:
+        providers = cli_providers(self._cli, self._root)
+        variables = cli_variables(self._cli, self._env)
+        return [lambda one=one: probe_endpoint(one, variables) for one in providers]
 
     def _warm_up(self) -> list[Probe]:
         """Has the program load each bundle in use with all its modules, without a model.
