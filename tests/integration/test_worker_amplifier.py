@@ -1,7 +1,5 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
-import re
-
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -389,16 +387,3 @@ async def test_a_task_may_have_a_stall_limit_of_its_own(swarm: StandinSwarm) -> 
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert "silent for 1 s" in outcome.error
-
-
-@both
-async def test_check_probes_everything_without_a_server(swarm: StandinSwarm, runner: str) -> None:
-    flags = ("--check", "--runner", runner, "--pass-env", "ANTHROPIC_API_KEY")
-    swarm.worker.start(*flags, validator="unused")
-
-    assert await swarm.worker.exit_code() == 0, swarm.worker.out
-
-    lines = swarm.worker.out.splitlines()
-    assert all(re.match(r"(ok|warn)  +\w", line) for line in lines)
-    names = {line[6:].partition(":")[0] for line in lines}
-    assert {"disk", "git", "kill", "credentials", "project root", runner} <= names

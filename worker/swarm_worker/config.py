@@ -11,6 +11,7 @@ from amplifier_swarm.settings import integer, number, path, read_settings, setti
 from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import ContainmentName, RunnerName
 from swarm_worker.domain.names import is_worker_name
+from swarm_worker.domain.types import Role
 
 PROGRAM: Final = "swarm-worker"
 DAY_S: Final = 86_400.0
@@ -141,6 +142,11 @@ class WorkerConfig:
     tls_key: Path | None = setting(None, "the key of that certificate", parse=path, metavar="F")
     log_format: Literal["text", "json"] = setting("text", "how it logs", choices=("text", "json"))
     log_level: str = setting("info", "what it logs", choices=LOG_LEVELS)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Returns the roles whose sessions the worker starts."""
+        return (Role.BUILDER,) if self.no_validation else tuple(Role)
 
 
 def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:

@@ -24,10 +24,13 @@ _GRADES: Final = {
 _LINE_LIMIT: Final = 500
 
 
-def worker_checks(programs: Programs, *, project_root: Path, flags: WorkerFlags) -> Iterator[Check]:
-    """Yields the worker's own checks, or the failure that prevented them."""
+def worker_checks(
+    programs: Programs, *, project_root: Path, flags: WorkerFlags, ask: bool = False
+) -> Iterator[Check]:
+    """Yields the worker's own checks, or the failure that prevented them; `ask` has it ask the model."""
     print_err("swarmctl: asking swarm-worker --check, which may take minutes the first time")
     argv = (*programs.worker, "--check", "--project-root", str(project_root), *flags.argv())
+    argv = (*argv, "--ask") if ask else argv
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -45,13 +46,13 @@ class AgentPreflight(Preflight):
         return [
             lambda: Probe(runner.name, f"{runner.engine.version}, protocol {runner.engine.protocol}"),
             *configs,
-            lambda: probe_agent_credentials(runner, own=self._own, env=self._env),
+            lambda: probe_agent_credentials(runner, own=self._own, env=self._env, roles=self._roles),
             self._probe_mode,
         ]
 
     def _endpoint_probes(self) -> list[ProbeFunction]:
-        providers = agent_providers(self._agent, self._env)
-        return [lambda one=one: probe_endpoint(one, self._env) for one in providers]
+        providers = agent_providers(self._agent, self._env, roles=self._roles)
+        return [partial(probe_endpoint, one, self._env) for one in providers]
 
     def _probe_mode(self) -> Probe:
         if "--mode" not in self._agent.engine.options:

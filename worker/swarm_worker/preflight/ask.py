@@ -1,7 +1,7 @@
-"""The probe of `--check --ask`: a trial session of each role, through the runner and under a guard, without a server."""
+"""The probe of `--check --ask`: a trial session of each role, by the runner and under a guard, without a server."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -26,7 +26,7 @@ _HINT: Final = "correct what it says, and check again"
 
 
 def ask_model(
-    runner: Runner, *, roles: tuple[Role, ...], project_root: Path, env: Mapping[str, str]
+    runner: Runner, *, roles: Sequence[Role], project_root: Path, env: Mapping[str, str]
 ) -> Iterator[Probe]:
     """Asks for one word in a session of each role; a role passes if its session ends as a builder's must."""
     for role in roles:

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.vocabulary import RunnerName
+from swarm_worker.domain.types import Role
 from swarm_worker.preflight import machine
 from swarm_worker.preflight.environment import probe_environment
 from swarm_worker.preflight.probe import Probe, ProbeFunction
@@ -20,7 +21,7 @@ _log = structlog.get_logger()
 class Preflight:
     """The preflight of one worker; `own` is the worker's environment, `env` its sessions'.
 
-    `passed` are the names of --pass-env.
+    `passed` are the names of --pass-env, `roles` those whose sessions the worker will start.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Preflight:
         own: Mapping[str, str],
         env: Mapping[str, str],
         passed: Sequence[str] = (),
+        roles: Sequence[Role] = tuple(Role),
     ) -> None:
         self._runner = runner
         self._root = project_root
         self._own = own
         self._env = env
         self._passed = passed
+        self._roles = roles
 
     def require(self) -> None:
         """Runs the probes of a start and stops at the first that fails: claiming and failing tasks costs more.

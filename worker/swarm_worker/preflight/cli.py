@@ -1,6 +1,7 @@
 """The preflight of the `amplifier` runner; it warms the program's caches and finds a bundle that can't be loaded."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ class CliPreflight(Preflight):
     def _endpoint_probes(self) -> list[ProbeFunction]:
         providers = cli_providers(self._cli, self._root)
         variables = cli_variables(self._cli, self._env)
-        return [lambda one=one: probe_endpoint(one, variables) for one in providers]
+        return [partial(probe_endpoint, one, variables) for one in providers]
 
     def _warm_up(self) -> list[Probe]:
         """Has the program load each bundle in use with all its modules, without a model.

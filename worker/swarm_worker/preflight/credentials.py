@@ -4,10 +4,11 @@ Invariant: a key's value is never used, only whether the key is set. The probe f
 find no credentials: an unknown provider may need none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from swarm_worker.domain.types import Role
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.providers import (
     ADDRESSES,
@@ -30,10 +31,14 @@ OTHER_VARIABLES: Final = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "GITHUB_TOKEN")
 
 
 def probe_agent_credentials(
-    runner: "AgentRunner", *, own: Mapping[str, str], env: Mapping[str, str]
+    runner: "AgentRunner",
+    *,
+    own: Mapping[str, str],
+    env: Mapping[str, str],
+    roles: Iterable[Role] = tuple(Role),
 ) -> Probe:
     """Looks for what each configured provider of `amplifier-agent` needs: in its own file, its settings, `env`."""
-    providers = agent_providers(runner, env)
+    providers = agent_providers(runner, env, roles=roles)
     return _worst(
         [_probe_provider(one, own=own, env=env, store="`amplifier-agent auth set`") for one in providers]
     )

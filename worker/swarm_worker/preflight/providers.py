@@ -71,12 +71,16 @@ class Provider:
         return ""
 
 
-def agent_providers(runner: "AgentRunner", env: Mapping[str, str]) -> list[Provider]:
-    """Returns the providers of `amplifier-agent` for builders and validators, with what its own file of keys adds."""
+def agent_providers(
+    runner: "AgentRunner", env: Mapping[str, str], *, roles: Iterable[Role] = tuple(Role)
+) -> list[Provider]:
+    """Returns the providers of `amplifier-agent` for the roles, with what its own file of keys adds."""
     stored = _stored_settings(runner.home / "credentials.json")
     named = env.get("AMPLIFIER_AGENT_CONFIG")
-    roles = [runner.configs.get(role) or (Path(named) if named else None) for role in Role]
-    found = [_agent_provider(path) for path in dict.fromkeys(roles)]
+    own = runner.home / "config" / "host_config.json"
+    default = Path(named) if named else own if own.is_file() else None
+    paths = [runner.configs.get(role) or default for role in roles]
+    found = [_agent_provider(path) for path in dict.fromkeys(paths)]
     return [Provider(one.name, one.source, {**stored.get(one.name, {}), **one.settings}) for one in found]
 
 

@@ -10,7 +10,6 @@ from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
-from swarm_worker.domain.types import Role
 from swarm_worker.preflight.ask import ask_model
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.selection import create_preflight
@@ -48,12 +47,14 @@ def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    found = create_preflight(runner, project_root=root, own=own, env=env, passed=config.pass_env).report()
+    preflight = create_preflight(
+        runner, project_root=root, own=own, env=env, passed=config.pass_env, roles=config.roles
+    )
+    found = preflight.report()
     yield from found
     if runner.name == RunnerName.EMBEDDED:
         return
     if config.ask and all(probe.ok for probe in found):
-        roles = (Role.BUILDER,) if config.no_validation else tuple(Role)
-        yield from ask_model(runner, roles=roles, project_root=root, env=env)
+        yield from ask_model(runner, roles=config.roles, project_root=root, env=env)
     else:
         yield Probe("model", NOT_ASKED if config.ask else UNPROVEN, unproven=True)
