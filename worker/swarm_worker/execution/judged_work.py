@@ -7,6 +7,7 @@ Nothing is undone: sessions and people share the work tree, and the last write m
 write by themselves are not compared, since a validator that runs tests writes them too.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final
 
 from swarm_worker.domain.model import BuilderResult, Failure, FailureClass, Outcome, OutcomeKind
 from swarm_worker.workspace.changes import (
+    MAX_FILES,
     FileState,
     Snapshot,
     changes_since,
@@ -99,7 +101,7 @@ class JudgedWork:
         return outcome
 
     async def _read(self) -> dict[str, FileState | None]:
-        files = [name for name in self.paths if not (self.root / name).is_dir()]
+        files = _without_folders(self.root, self.paths[:MAX_FILES])
         return dict(zip(files, await read_states(self.root, files), strict=True))
 
 
@@ -108,6 +110,11 @@ def judged_paths(declared: Sequence[str], claimed: BuilderResult | None) -> tupl
     reported = () if claimed is None else (*claimed.files_created, *claimed.files_modified)
     inside = (name for name in reported if not Path(name).is_absolute() and ".." not in Path(name).parts)
     return tuple(dict.fromkeys((*declared, *inside)))
+
+
+def _without_folders(root: Path, names: Sequence[str]) -> list[str]:
+    """Returns the names that are no folders; unlike Path.is_dir, it takes names that no file can have."""
+    return [name for name in names if not os.path.isdir(root / name)]  # noqa: PTH112  # see the docstring
 
 
 def _changed(before: dict[str, FileState | None], now: dict[str, FileState | None]) -> list[str]:

@@ -36,7 +36,8 @@ class RepeatedFaults:
             return failure
         if failure.kind not in _FAILURES:
             return failure
-        fault = _VARYING.sub("…", failure.error)
+        text = re.sub(rf"(?<!\w){re.escape(task_id)}(?!\w)", "…", failure.error)
+        fault = _VARYING.sub("…", text)
         if fault != self._fault:
             self._fault = fault
             self._tasks.clear()

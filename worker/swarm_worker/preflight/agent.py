@@ -10,7 +10,6 @@ import structlog
 from amplifier_swarm import text_files
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials
-from swarm_worker.preflight.endpoint import probe_endpoint
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.preflight.providers import agent_providers
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
@@ -51,6 +50,8 @@ class AgentPreflight(Preflight):
         ]
 
     def _endpoint_probes(self) -> list[ProbeFunction]:
+        from swarm_worker.preflight.endpoint import probe_endpoint  # noqa: PLC0415  # only `--check` needs it
+
         providers = agent_providers(self._agent, self._env, roles=self._roles)
         return [partial(probe_endpoint, one, self._env) for one in providers]
 

@@ -9,7 +9,6 @@ import structlog
 
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_cli_credentials
-from swarm_worker.preflight.endpoint import probe_endpoint
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.preflight.providers import cli_providers, cli_variables
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
@@ -51,6 +50,8 @@ class CliPreflight(Preflight):
         ]
 
     def _endpoint_probes(self) -> list[ProbeFunction]:
+        from swarm_worker.preflight.endpoint import probe_endpoint  # noqa: PLC0415  # only `--check` needs it
+
         providers = cli_providers(self._cli, self._root)
         variables = cli_variables(self._cli, self._env)
         return [partial(probe_endpoint, one, variables) for one in providers]
