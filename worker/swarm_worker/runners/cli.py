@@ -61,12 +61,11 @@ class CliRunner(Runner):
         return self.bundle or active_bundle(self.home, project_root) or DEFAULT_BUNDLE
 
     def offers_agent(self, agent: str, project_root: Path) -> bool:
-        """Returns whether the bundle in use has that agent, as far as their names tell."""
+        """Returns whether the bundle in use has that agent, as far as their names tell; agents have full names."""
         bundle, _, name = agent.rpartition(":")
-        used = self.bundle_of(project_root)
-        if used == DEFAULT_BUNDLE:
-            return bundle in ("", DEFAULT_BUNDLE) and name in DEFAULT_AGENTS
-        return bool(bundle) and bundle == used
+        if not bundle or bundle != self.bundle_of(project_root):
+            return False
+        return name in DEFAULT_AGENTS or bundle != DEFAULT_BUNDLE
 
     def prepare(self, plan: SessionPlan) -> None:
         """Moves an older session of that id aside, and writes the metadata of the session to resume.
