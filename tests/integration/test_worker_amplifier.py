@@ -292,6 +292,15 @@ async def test_the_log_of_a_cli_session_has_replies_and_reasons(swarm: StandinSw
     assert f"there {backend(CLI, 't1-a1-builder-1')}" in entries[0].text
 
 
+async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(swarm: StandinSwarm) -> None:
+    swarm.worker.start("--check", "--runner", CLI, validator="unused")
+
+    assert await swarm.worker.exit_code() == 1
+
+    assert "bundle: anchors was not tried, since sessions would have no provider" in swarm.worker.out
+    assert not (swarm.folder / "home" / ".amplifier").exists()
+
+
 async def test_an_unknown_bundle_is_found_before_a_task_is_claimed(swarm: StandinSwarm) -> None:
     swarm.start(CLI, "--bundle", "absent")
 

@@ -5,7 +5,7 @@ As with the original, an answer includes its raw form; the old version writes ev
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,13 +40,15 @@ class EventsView:
     trace: list[dict[str, object]]
     repeats: bool = False
     _calls: int = 0
+    # The agents whose model has a request that is not answered yet; the session itself has no name.
+    _asked: set[str] = field(default_factory=set)
 
     def begin(self, prompt: str, *, resumed: bool) -> None:
         """Writes the events before the model's first answer."""
         self.write("session:resume" if resumed else "session:start", {"parent_id": None})
         self.write("prompt:submit", {"prompt": prompt})
         self.write("execution:start", {"prompt": prompt})
-        self.write("llm:request", {"provider": self.provider, "model": self.model})
+        self._request("")
 
     def end(self, response: str, status: str) -> None:
         self.write(
@@ -56,6 +58,9 @@ class EventsView:
         self.write("session:end", {})
 
     def answered(self, text: str, usage: Usage, agent: str = "") -> None:
+        if agent not in self._asked:
+            self._request(agent)
+        self._asked.remove(agent)
         used: dict[str, object] = {
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
@@ -77,7 +82,7 @@ class EventsView:
         about = {"tool_name": call.tool, "tool_call_id": number, "tool_input": dict(call.arguments)}
         self.write("tool:pre", about, agent)
         self.write("tool:post", about | {"result": result.document()}, agent)
-        self.write("llm:request", {"provider": self.provider, "model": self.model}, agent)
+        self._request(agent)
         if not agent:
             self.trace.append(
                 {
@@ -129,6 +134,10 @@ class EventsView:
             "standin_fault": fault,
         }
         (self.folder / self.session / "metadata.json").write_text(json.dumps(metadata), "utf-8")
+
+    def _request(self, agent: str) -> None:
+        self._asked.add(agent)
+        self.write("llm:request", {"provider": self.provider, "model": self.model}, agent)
 
     def _log(self, agent: str) -> Path:
         folder = self.folder / (child_id(self.session, agent) if agent else self.session)

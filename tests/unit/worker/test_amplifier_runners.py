@@ -230,7 +230,8 @@ def test_a_further_turn_keeps_its_session(tmp_path: Path) -> None:
     ("bundle", "agent", "offered"),
     [
         ("", "anchors:builder", True),
-        ("", "git-ops", True),
+        ("", "anchors:zen-architect", False),
+        ("", "git-ops", False),
         ("", "foundation:zen-architect", False),
         ("foundation", "foundation:zen-architect", True),
         ("foundation", "builder", False),

@@ -182,6 +182,14 @@ def test_an_error_of_the_provider_is_logged_once(reader: CliReader) -> None:
     assert (entry.kind, entry.text) == (LogKind.ERROR_OUTPUT, refused)
 
 
+def test_what_every_turn_begins_with_is_not_logged(reader: CliReader) -> None:
+    greeting = ("✓ Resuming session: s", "  Messages: 0", "Bundle 'anchors' prepared successfully")
+    lines = [OutputLine(text) for text in (*greeting, "Could not check tool-web: no route")]
+
+    assert [entry.text for line in lines for entry in reader.stdout(line)] == [lines[-1].text]
+    assert [entry.text for line in lines for entry in reader.stderr(line)] == [lines[-1].text]
+
+
 def test_an_error_in_a_box_is_named_by_its_words(reader: CliReader) -> None:
     box = (
         "╭───────────── Error ─────────────╮",

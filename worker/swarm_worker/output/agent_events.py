@@ -59,7 +59,7 @@ class EventReader:
         if method == "usage":
             self._add_usage(params)
             return []
-        # Children of the session report through it, and are told apart by their name.
+        # The events of a session's children have their name, and no folder of their own.
         child = value_text(params.get("agentName"))
         name = f"[{child}] {value_text(params.get('name'))}" if child else value_text(params.get("name"))
         if method == "tool/started":

@@ -6,7 +6,7 @@ from swarm_worker.output.json_objects import plain_text
 
 _TOPS: Final = ("╭", "┌", "┏", "╔")
 _BOTTOMS: Final = ("╰", "└", "┗", "╚")
-# A longer box is no error.
+# The rest of a longer box is left out.
 BOX_CHARS: Final = 2_000
 
 

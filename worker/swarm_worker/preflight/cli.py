@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from swarm_worker.preflight.base import Preflight
+from swarm_worker.preflight.credentials import NAME as CREDENTIALS
 from swarm_worker.preflight.credentials import probe_cli_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.preflight.providers import cli_providers, cli_variables
@@ -34,7 +35,13 @@ class CliPreflight(Preflight):
                 _log.warning("preflight", check=probe.name, found=probe.text, hint=probe.hint)
 
     def report(self) -> Sequence[Probe]:
-        return [*super().report(), *self._warm_up()]
+        found = super().report()
+        if any(not probe.ok for probe in found if probe.name == CREDENTIALS):
+            # Without a provider the program chooses one by itself, and writes the choice into the user's settings.
+            names = " and ".join(self._cli.bundles_in_use(self._root).values())
+            text = f"not tried ({names}), since sessions would have no provider"
+            return [*found, Probe("bundle", text, warning=True, hint="see credentials")]
+        return [*found, *self._warm_up()]
 
     @property
     def _cli(self) -> CliRunner:

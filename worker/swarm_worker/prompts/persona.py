@@ -1,6 +1,6 @@
 """The prompt paragraph that assigns a persona: an agent that the session can delegate to, or a role to take on.
 
-Invariant: no agent is named that the session may not have. A model that is told to delegate to it tries, and fails.
+Invariant: no agent is named that the session may lack. A model would try to delegate to it, and fail.
 """
 
 import re

@@ -68,11 +68,10 @@ class CliRunner(Runner):
         }
 
     def offers_agent(self, agent: str, project_root: Path) -> bool:
-        """Returns whether all bundles in use have that agent, as far as their names tell."""
+        """Returns whether all bundles in use have that agent, as far as their names tell; agents have full names."""
         bundle, _, name = agent.rpartition(":")
-        builtin = bundle in ("", DEFAULT_BUNDLE) and name in DEFAULT_AGENTS
-        used = self.bundles_in_use(project_root).values()
-        return all(builtin if one == DEFAULT_BUNDLE else bool(bundle) and bundle == one for one in used)
+        used = set(self.bundles_in_use(project_root).values())
+        return used == {bundle} and (name in DEFAULT_AGENTS or bundle != DEFAULT_BUNDLE)
 
     def prepare(self, plan: SessionPlan) -> None:
         """Moves an older session of that id aside, and writes the metadata of the session to resume.

@@ -4,6 +4,7 @@ Invariant: a reply without usage fails only if the events were read; the program
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from swarm_worker.runners.reader import SILENT_UNTIL_END, STARTING, WORKING, Rep
 # Words of the error that the program prints before its answer if no hook logs the session: it misses its own log.
 UNLOGGED_WORDS: Final = ("session", "not found")
 MODEL_EVENTS: Final = ("llm:", "provider:")
+# Lines with which each turn begins; the log names the session already.
+_GREETING: Final = re.compile(r"Bundle '.*' prepared successfully|✓ Resuming session: .*|\s*Messages: \d+")
 # More children of one turn are not followed: each costs a look at its file twice a second.
 MAX_CHILDREN: Final = 64
 
@@ -68,12 +71,14 @@ class CliReader:
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Logs the line unless it looks like a part of the JSON document, which spans several lines."""
-        if not line.text.strip() or line.text.lstrip()[:1] in '{}"[]':
+        if not line.text.strip() or line.text.lstrip()[:1] in '{}"[]' or _GREETING.fullmatch(line.text):
             return ()
         self._last = self._box.read(line.text) or self._last
         return (SessionLogLine(LogKind.OUTPUT, line.text),)
 
     def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
+        if _GREETING.fullmatch(line.text):
+            return ()
         entries = self._events.read(line)
         for entry in entries:
             self._last = self._box.read(entry.text) or self._last
