@@ -21,10 +21,10 @@ async def no_program(
 async def judged(root: Path, *names: str, writes: Callable[[], object]) -> JudgedWork:
     """Returns the work after a validator that writes."""
     work = JudgedWork(root, names, no_program)
-    await work.settle()
-    await work.begin()
+    await work.record_before_checks()
+    await work.record_before_validator()
     writes()
-    await work.end()
+    await work.compare_after_validator()
     return work
 
 
@@ -72,11 +72,11 @@ async def test_the_last_judgement_that_writes_is_no_verdict_and_names_a_bounded_
     names = [f"f{number}" for number in range(NAMES_SHOWN + 2)]
     work = JudgedWork(tmp_path, names, no_program)
     for run in range(JUDGEMENTS):
-        await work.settle()
-        await work.begin()
+        await work.record_before_checks()
+        await work.record_before_validator()
         for name in names:
             (tmp_path / name).write_text(str(run))
-        await work.end()
+        await work.compare_after_validator()
         assert work.must_judge_again == (run + 1 < JUDGEMENTS)
 
     outcome = work.outcome(PASSED)

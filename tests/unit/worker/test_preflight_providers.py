@@ -11,7 +11,7 @@ from swarm_worker.domain.types import Role
 from swarm_worker.preflight.credentials import probe_agent_credentials, probe_cli_credentials
 from swarm_worker.preflight.endpoint import Place, parse_address, probe_endpoint
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.preflight.providers import Provider
+from swarm_worker.preflight.providers import ConfiguredProvider
 from swarm_worker.runners.agent import AgentRunner, Engine
 from swarm_worker.runners.cli import Cli, CliRunner
 
@@ -195,8 +195,8 @@ def closed() -> int:
         return int(listener.getsockname()[1])
 
 
-def _provider(name: str, **settings: object) -> Provider:
-    return Provider(name, "test", settings)
+def _provider(name: str, **settings: object) -> ConfiguredProvider:
+    return ConfiguredProvider(name, "test", settings)
 
 
 def test_an_address_that_accepts_connections_is_proven(server: int) -> None:

@@ -93,7 +93,7 @@ class Attempt:
         work = JudgedWork(root, judged_paths(task.files, claimed), programs)
         while True:
             if before is not None:
-                await work.settle()
+                await work.record_before_checks()
             checked = await self._run_checks(built.log, built_since_s)
             outcome = await self._verify(checked, claimed, changed, work)
             if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
@@ -141,10 +141,10 @@ class Attempt:
             waived = self.assignment.task.validate is not False
             return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
         spec = self._validator_spec(claimed, checked.results, changed)
-        await work.begin()
+        await work.record_before_validator()
         ended = await self._run_validator(spec)
         if ended.result.kind is not OutcomeKind.STOPPED:
-            for note in await work.end():
+            for note in await work.compare_after_validator():
                 ended.result.log.note(note)
         return self._outcome_of_verdict(ended)
 

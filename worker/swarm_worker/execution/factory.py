@@ -79,10 +79,8 @@ def attempt_factory(
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
-    session_reporter = RpcSessionReporter(reporter)
+    session_reporter, faults = RpcSessionReporter(reporter), RepeatedFaults()
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
-
-    faults = RepeatedFaults()
     hidden = hidden_paths(
         setup.folder.path.parent, setup.project_root, (config.token_file, config.tls_cert, config.tls_key)
     )

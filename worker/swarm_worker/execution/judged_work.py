@@ -49,18 +49,18 @@ class JudgedWork:
         """Returns whether the last validator's PASS is none, and another validator may help."""
         return bool(self._judged and self._judged[-1]) and len(self._judged) < JUDGEMENTS
 
-    async def settle(self) -> None:
+    async def record_before_checks(self) -> None:
         """Records the files before checks run."""
         self._states = await self._read()
 
-    async def begin(self) -> None:
-        """Records the project before a validator; what the checks have changed since `settle` is not compared."""
+    async def record_before_validator(self) -> None:
+        """Records the project; what the checks have changed since `record_before_checks` is not compared."""
         before, self._states = self._states, await self._read()
         self._volatile |= set(_changed(before, self._states))
         self._tree = await take_snapshot(self.root, (), self.run)
 
-    async def end(self) -> Sequence[str]:
-        """Compares the project with that of `begin`; returns a line for the log for each kind of changed files."""
+    async def compare_after_validator(self) -> Sequence[str]:
+        """Compares the project with what was recorded last; returns a line for the log for each kind of changes."""
         assert self._tree is not None
         before, self._states = self._states, await self._read()
         judged = tuple(name for name in _changed(before, self._states) if name not in self._volatile)

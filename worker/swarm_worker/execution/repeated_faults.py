@@ -1,7 +1,7 @@
 """The memory of a worker for faults that its builders have in common.
 
-Runners without a trial tell neither usage nor a cause. So the same last words of several tasks in a row are the sign
-of a broken set-up.
+Programs of runners without a trial need not report usage or a cause. So the same last words of several tasks in a row
+are the sign of a broken set-up.
 """
 
 import re

@@ -136,7 +136,7 @@ class Session:
         )
 
     def _needs_trial(self, result: SessionResult) -> bool:
-        """Returns whether a trial has to tell a fault of the set-up from one of the task.
+        """Returns whether a trial has to distinguish a fault of the set-up from one of the task.
 
         A validator's failure is never charged to the task, so it needs none.
         """

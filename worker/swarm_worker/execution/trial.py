@@ -16,9 +16,7 @@ from swarm_worker.runners.provider_errors import RESUME_HINT
 PROMPT: Final = "Reply with the single word READY. Use no tools and change no file."
 # The limit of a trial; a cold start of an agent on a busy machine takes a minute.
 TRIAL_S: Final = 300.0
-NOTE: Final = (
-    "no model was reached; a trial asks for one word, to tell a fault of the set-up from one of the task"
-)
+NOTE: Final = "no model was reached; a trial asks for one word, which shows whether the task is the cause"
 # Failures that can come from the set-up and from the task. Other classes name their cause.
 _UNCLEAR: Final = (
     FailureClass.AGENT_ERROR,

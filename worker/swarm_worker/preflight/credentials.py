@@ -14,7 +14,7 @@ from swarm_worker.preflight.providers import (
     ADDRESSES,
     DEFAULT_ADDRESSES,
     KEYS,
-    Provider,
+    ConfiguredProvider,
     agent_providers,
     cli_providers,
     cli_variables,
@@ -67,7 +67,7 @@ def _worst(probes: Sequence[Probe]) -> Probe:
 
 
 def _probe_provider(
-    provider: Provider, *, own: Mapping[str, str], env: Mapping[str, str], store: str
+    provider: ConfiguredProvider, *, own: Mapping[str, str], env: Mapping[str, str], store: str
 ) -> Probe:
     who = f"{provider.name} ({provider.source})"
     if missing := provider.missing_variables(env):

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.preflight.providers import DEFAULT_ADDRESSES, Provider
+from swarm_worker.preflight.providers import DEFAULT_ADDRESSES, ConfiguredProvider
 
 NAME: Final = "endpoint"
 CONNECT_S: Final = 5.0
@@ -25,7 +25,7 @@ class Place(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def probe_endpoint(provider: Provider, variables: Mapping[str, str]) -> Probe:
+def probe_endpoint(provider: ConfiguredProvider, variables: Mapping[str, str]) -> Probe:
     """Connects to the provider's address and sends nothing.
 
     A refusal fails for an address that was configured, and for one on this machine. It is a warning for the

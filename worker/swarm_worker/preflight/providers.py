@@ -42,7 +42,7 @@ _KEY_SETTINGS: Final = ("api_key", "azure_ad_token", "managed_identity", "use_ma
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ConfiguredProvider:
     """A provider, by the short name of its module, with its settings; `source` names the file, or how it was chosen."""
 
     name: str
@@ -73,7 +73,7 @@ class Provider:
 
 def agent_providers(
     runner: "AgentRunner", env: Mapping[str, str], *, roles: Iterable[Role] = tuple(Role)
-) -> list[Provider]:
+) -> list[ConfiguredProvider]:
     """Returns the providers of `amplifier-agent` for the roles, with what its own file of keys adds."""
     stored = _stored_settings(runner.home / "credentials.json")
     named = env.get("AMPLIFIER_AGENT_CONFIG")
@@ -81,10 +81,13 @@ def agent_providers(
     default = Path(named) if named else own if own.is_file() else None
     paths = [runner.configs.get(role) or default for role in roles]
     found = [_agent_provider(path) for path in dict.fromkeys(paths)]
-    return [Provider(one.name, one.source, {**stored.get(one.name, {}), **one.settings}) for one in found]
+    return [
+        ConfiguredProvider(one.name, one.source, {**stored.get(one.name, {}), **one.settings})
+        for one in found
+    ]
 
 
-def cli_providers(runner: "CliRunner", project_root: Path) -> list[Provider]:
+def cli_providers(runner: "CliRunner", project_root: Path) -> list[ConfiguredProvider]:
     """Returns the provider that the user's settings prefer for `amplifier`; none if they name none."""
     from swarm_worker.runners.cli import settings_of  # noqa: PLC0415  # a worker has one runner
 
@@ -95,7 +98,7 @@ def cli_providers(runner: "CliRunner", project_root: Path) -> list[Provider]:
         if entries:
             entry = min(entries, key=_priority)
             name = str(entry.get("module", "")).removeprefix("provider-")
-            return [Provider(name, "the user's settings", _object(entry.get("config")))]
+            return [ConfiguredProvider(name, "the user's settings", _object(entry.get("config")))]
     return []
 
 
@@ -109,14 +112,14 @@ def cli_variables(runner: "CliRunner", env: Mapping[str, str]) -> Mapping[str, s
     return {**{name.strip(): value.strip().strip("\"'") for name, value in pairs}, **env}
 
 
-def _agent_provider(path: Path | None) -> Provider:
+def _agent_provider(path: Path | None) -> ConfiguredProvider:
     if path is None:
-        return Provider(AGENT_DEFAULT, "the agent's default")
+        return ConfiguredProvider(AGENT_DEFAULT, "the agent's default")
     provider = _object(_read_json(path).get("provider"))
     name = provider.get("module")
     if not isinstance(name, str):
-        return Provider(AGENT_DEFAULT, "the agent's default", _object(provider.get("config")))
-    return Provider(name, str(path), _object(provider.get("config")))
+        return ConfiguredProvider(AGENT_DEFAULT, "the agent's default", _object(provider.get("config")))
+    return ConfiguredProvider(name, str(path), _object(provider.get("config")))
 
 
 def _stored_settings(path: Path) -> Mapping[str, Mapping[str, object]]:
