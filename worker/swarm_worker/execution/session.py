@@ -209,7 +209,7 @@ class Session:
         """Returns the first line of a turn's log, with the session's id in the program if that differs."""
         runner = self._context.runner
         name = runner.backend_session(plan)
-        known_as = "" if name == plan.session_id else f", there {name}"
+        known_as = "" if name == plan.session_id else f", its id there is {name}"
         return f"{plan.role} session started, runner {runner.name}{known_as}"
 
     def _prepare_launch(self, plan: SessionPlan) -> Launch:

@@ -26,7 +26,8 @@ class CliPreflight(Preflight):
 
     def require(self) -> None:
         super().require()
-        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up):
+        caches = (self._cli.home / "cache",)
+        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up, caches=caches):
             if not probe.ok:
                 raise probe.to_exit()
             if probe.warning:
