@@ -8,8 +8,8 @@ import pytest
 
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.start_throttle import StartThrottle
+from swarm_worker.supervision.pipes import FileTail
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.supervision.streams import FileTail
 
 LONG_S = 600.0
 

@@ -7,9 +7,9 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-from swarm_worker.supervision.launch import ProgressSink
+from swarm_worker.supervision.model import ProgressSink
+from swarm_worker.supervision.pipes import FileTail, output_pacer
 from swarm_worker.supervision.repeat_filter import RepeatFilter
-from swarm_worker.supervision.streams import FileTail, output_pacer
 
 # How often the files are read.
 POLL_S: Final = 0.5
