@@ -380,6 +380,23 @@ async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(s
     assert not (swarm.folder / "home" / ".amplifier").exists()
 
 
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+async def test_settings_that_the_program_would_replace_are_refused(
+    swarm: StandinSwarm, flags: tuple[str, ...]
+) -> None:
+    settings = swarm.folder / "home" / ".amplifier" / "settings.yaml"
+    settings.parent.mkdir()
+    settings.write_text("config:\n  providers:\n - module: x\n")
+    swarm.start(CLI, *flags)
+
+    assert await swarm.worker.exit_code() == (1 if flags else 2)
+
+    said = swarm.worker.out + swarm.worker.err
+    assert f"settings: {settings} can't be read: " in said
+    assert "line 3; correct it: amplifier would replace it" in said
+    assert list(settings.parent.iterdir()) == [settings]
+
+
 async def test_an_unknown_bundle_is_found_before_a_task_is_claimed(swarm: StandinSwarm) -> None:
     swarm.start(CLI, "--bundle", "absent")
 

@@ -11,12 +11,13 @@ from swarm_worker.preflight.credentials import NAME as CREDENTIALS
 from swarm_worker.preflight.credentials import probe_cli_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
-from swarm_worker.runners.cli import CliRunner
+from swarm_worker.runners.cli import CliRunner, read_settings, settings_files
 from swarm_worker.runners.programs import run_program
 from swarm_worker.storage.files import machine_folder
 
 # The exit code of a program that has no such command or option.
 UNKNOWN_COMMAND: Final = 2
+SETTINGS: Final = "settings"
 
 _log = structlog.get_logger()
 
@@ -35,10 +36,11 @@ class CliPreflight(Preflight):
 
     def report(self) -> Sequence[Probe]:
         found = super().report()
-        if any(not probe.ok for probe in found if probe.name == CREDENTIALS):
+        missing = [probe.name for probe in found if not probe.ok and probe.name in (CREDENTIALS, SETTINGS)]
+        if missing:
             # Without a provider the program chooses one by itself, and writes the choice into the user's settings.
             text = f"{self._cli.bundle_of(self._root)} was not tried, since sessions would have no provider"
-            return [*found, Probe("bundle", text, warning=True, hint="see credentials")]
+            return [*found, Probe("bundle", text, warning=True, hint=f"see {missing[0]}")]
         return [*found, *self._warm_up()]
 
     @property
@@ -51,8 +53,22 @@ class CliPreflight(Preflight):
         way = "has --session-id" if runner.cli.takes_id else "resumes sessions that the worker creates"
         return [
             lambda: Probe(runner.name, f"{runner.cli.path}, {way}"),
+            self._probe_settings,
             lambda: probe_cli_credentials(runner, project_root=self._root, own=self._own, env=self._env),
         ]
+
+    def _probe_settings(self) -> Probe:
+        """Fails if a settings file can't be read: the program would replace it by settings of its own choice."""
+        for path in settings_files(self._cli.home, self._root):
+            try:
+                read_settings(path)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                hint = "correct it: amplifier would replace it by settings of its own choice"
+                return Probe(SETTINGS, f"{path} can't be read: {reason}", ok=False, hint=hint)
+        return Probe(SETTINGS, "can be read")
 
     def _warm_up(self) -> list[Probe]:
         """Has the program load the bundle with all its modules, without a model.
