@@ -1,5 +1,7 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
+import shutil
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -289,7 +291,7 @@ async def test_the_log_of_a_cli_session_has_replies_and_reasons(swarm: StandinSw
     done = [entry.text for entry in entries if entry.kind == session_pb2.LOG_KIND_TOOL_COMPLETED]
     assert done == ["bash failed: exit code 3\nsome words"]
     assert replies[-1].startswith("Done as asked.")
-    assert f"there {backend(CLI, 't1-a1-builder-1')}" in entries[0].text
+    assert f"its id there is {backend(CLI, 't1-a1-builder-1')}" in entries[0].text
 
 
 async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(swarm: StandinSwarm) -> None:
@@ -299,6 +301,23 @@ async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(s
 
     assert "bundle: anchors was not tried, since sessions would have no provider" in swarm.worker.out
     assert not (swarm.folder / "home" / ".amplifier").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+async def test_settings_that_the_program_would_replace_are_refused(
+    swarm: StandinSwarm, flags: tuple[str, ...]
+) -> None:
+    settings = swarm.folder / "home" / ".amplifier" / "settings.yaml"
+    settings.parent.mkdir()
+    settings.write_text("config:\n  providers:\n - module: x\n")
+    swarm.start(CLI, *flags)
+
+    assert await swarm.worker.exit_code() == (1 if flags else 2)
+
+    said = swarm.worker.out + swarm.worker.err
+    assert f"settings: {settings} can't be read: " in said
+    assert "line 3; correct it: amplifier would replace it" in said
+    assert list(settings.parent.iterdir()) == [settings]
 
 
 async def test_an_unknown_bundle_is_found_before_a_task_is_claimed(swarm: StandinSwarm) -> None:
@@ -367,6 +386,20 @@ async def test_workers_that_start_at_the_same_time_prepare_once(
     assert len(list((swarm.folder / "cache" / "amplifier-swarm").glob("preflight-*"))) == 1
     said = {AGENT: "preparing amplifier-agent", CLI: "loading amplifier's bundle"}[runner]
     assert sum(said in worker.err for worker in (swarm.worker, *others)) == 1
+
+
+@both
+async def test_caches_that_were_removed_are_filled_before_the_next_claim(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    home = swarm.folder / "home" / f".{runner}"
+    for _ in range(2):
+        swarm.fake.registered.clear()
+        swarm.start(runner)
+        await swarm.worker.until(lambda: swarm.fake.registered, what="it registers")
+        assert (home / "cache" / "prepared").exists()
+        swarm.worker.end()
+        shutil.rmtree(home / "cache")
 
 
 async def test_a_slow_start_does_not_wait_for_the_end_of_another_session(swarm: StandinSwarm) -> None:

@@ -69,7 +69,7 @@ def test_the_model_takes_every_row_of_the_table_that_one_task_can_take(
 
 def test_a_row_that_is_missing_from_the_table_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(task_id: str, status: TaskStatus, transition: Transition) -> TaskStatus:
-        if transition is Transition.PROVEN_DEAD:
+        if transition is Transition.FINISH_KILL:
             raise InvalidStatus(task_id, status, doing=transition)
         return advance(task_id, status, transition)
 

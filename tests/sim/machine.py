@@ -124,6 +124,7 @@ class Guard:
         """Kills the guard itself; its tree lives on."""
         self._world.log(f"the guard of {self.tree.name} is killed")
         self.alive = self.tree.guarded = False
+        self._missed.clear()
         self._stop_timers()
         if self.on_end is not None:
             self.on_end(None)

@@ -30,7 +30,7 @@ from sim.world import START_S, Violated, World
 from swarmd.domain.lifecycle import OPEN, TaskStatus, Transition, advance
 from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
-from swarmd.engine.attempts import kills
+from swarmd.engine.attempts import swarm_control
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
@@ -63,6 +63,10 @@ class Setting:
     # Mean lengths of sessions, of which the seed takes one; a silent session may take three times as long.
     mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
     stall_s: float = 50.0
+    # The share of requests for a stream that are late in any weather, and the weights of two faults.
+    late_streams: float = 0.0
+    cuts: int = 4
+    resets: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
         mark_lost(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (transitions, kills):
+        for module in (transitions, swarm_control):
             patch.setattr(module, "advance", partial(_noted, rows))
         patch.setattr(Outcomes, "mark_lost", checked)
         yield

@@ -189,6 +189,24 @@ def test_two_keys_with_the_same_crc_do_not_share_a_success(
     assert run_once(tmp_path, "another", lambda: found) == ()
 
 
+def test_a_success_is_forgotten_with_the_caches_that_it_filled(tmp_path: Path) -> None:
+    cache, runs = tmp_path / "cache", []
+
+    def fill() -> list[Probe]:
+        cache.mkdir(exist_ok=True)
+        (cache / "module").touch()
+        runs.append(1)
+        return [Probe("x", "")]
+
+    for _ in range(2):
+        run_once(tmp_path / "machine", "key", fill, caches=(cache,))
+        run_once(tmp_path / "machine", "key", fill, caches=(cache,))
+        (cache / "module").unlink()
+        cache.rmdir()
+
+    assert len(runs) == 2
+
+
 def test_a_process_tree_is_started_and_killed() -> None:
     probe = probe_kill()
 

@@ -8,7 +8,7 @@ import pytest
 
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 
@@ -66,7 +66,7 @@ async def test_a_progress_file_is_read_to_its_last_line(tmp_path: Path) -> None:
 
     ended = await _run(tmp_path, "echo one >> events.jsonl; echo last >> events.jsonl", output, stall_s=0)
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 0)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 0)
     assert bytes(output.progressed) == b"one\nlast\n"
 
 
@@ -90,7 +90,7 @@ async def test_a_program_whose_child_works_is_not_silent(tmp_path: Path) -> None
 
     ended = await _run(tmp_path, script, _output(tmp_path), stall_s=1.5)
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 0)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 0)
 
 
 async def test_a_program_without_stdin_reads_nothing(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_a_program_without_stdin_reads_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_the_stall_limit_is_longer_until_a_program_has_begun(tmp_path: Path) -> None:
     silent = await _run(tmp_path, "sleep 600", _output(tmp_path), stall_s=0.5)
-    assert (silent.cause, silent.error) == (Cause.STALL, "silent for 1.5 s")
+    assert (silent.cause, silent.error) == (EndCause.STALL, "silent for 1.5 s")
 
     begun = await _run(tmp_path, "echo begun >> events.jsonl; sleep 600", _output(tmp_path), stall_s=0.5)
-    assert (begun.cause, begun.error) == (Cause.STALL, "silent for 0.5 s")
+    assert (begun.cause, begun.error) == (EndCause.STALL, "silent for 0.5 s")

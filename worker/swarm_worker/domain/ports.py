@@ -8,10 +8,10 @@ from swarm_worker.domain.types import StopOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class GoAnswer:
     """The answer to a session's start; `refusal` is set if the server rejected the request as invalid."""
 
-    go: bool
+    granted: bool
     order: StopOrder | None = None
     refusal: str = ""
 
@@ -19,7 +19,7 @@ class Go:
 class SessionReporter(Protocol):
     """The requests and reports of an attempt's sessions."""
 
-    async def request_go(self, start: SessionStart) -> Go:
+    async def request_go(self, start: SessionStart) -> GoAnswer:
         """Requests the go; no process of the session may exist before the answer."""
 
     async def report_end(self, end: SessionEnd) -> None:

@@ -84,29 +84,29 @@ class Attempt:
         before = await take_snapshot(root, task.files, programs) if self._validates else None
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
-        claimed = read_builder_result(built.reply) if built.reply else None
-        built = await self._judge_fault(built, claimed, before, programs)
-        if built.kind is not OutcomeKind.COMPLETED or (claimed and unfinished_reason(claimed)):
-            return replace(_outcome_of_builder(built, claimed), builder_result=claimed)
+        report = read_builder_result(built.reply) if built.reply else None
+        built = await self._judge_fault(built, report, before, programs)
+        if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
+            return replace(_outcome_of_builder(built, report), builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        work = JudgedWork(root, judged_paths(task.files, claimed), programs)
+        work = JudgedWork(root, judged_paths(task.files, report), programs)
         while True:
             if before is not None:
                 await work.record_before_checks()
             checked = await self._run_checks(built.log, built_since_s)
-            outcome = await self._verify(checked, claimed, changed, work)
+            outcome = await self._verify(checked, report, changed, work)
             if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
                 break
             changed = await changes_since(before, programs)
         outcome = work.outcome(outcome)
         receipt = built.receipt or outcome.kill_receipt
-        return replace(outcome, checks=checked.results, builder_result=claimed, kill_receipt=receipt)
+        return replace(outcome, checks=checked.results, builder_result=report, kill_receipt=receipt)
 
     async def _judge_fault(
         self,
         built: SessionResult,
-        claimed: BuilderResult | None,
+        report: BuilderResult | None,
         before: Snapshot | None,
         programs: AttemptPrograms,
     ) -> SessionResult:
@@ -116,7 +116,7 @@ class Attempt:
         """
         if self.context.runner.has_trials or built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
             return built
-        worked = built.reached_model or claimed is not None
+        worked = built.reached_model or report is not None
         if built.failure is not None and not worked and before is not None:
             worked = touches_work(await changes_since(before, programs))
         failure = self.context.faults.judge(self.assignment.task.id, built.failure, worked=worked)
@@ -125,7 +125,7 @@ class Attempt:
     async def _verify(
         self,
         checked: ChecksResult,
-        claimed: BuilderResult | None,
+        report: BuilderResult | None,
         changed: Changes | None,
         work: JudgedWork,
     ) -> Outcome:
@@ -140,7 +140,7 @@ class Attempt:
         if changed is None:
             waived = self.assignment.task.validate is not False
             return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
-        spec = self._validator_spec(claimed, checked.results, changed)
+        spec = self._validator_spec(report, checked.results, changed)
         await work.record_before_validator()
         ended = await self._run_validator(spec)
         if ended.result.kind is not OutcomeKind.STOPPED:
@@ -207,7 +207,7 @@ class Attempt:
         return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
     def _validator_spec(
-        self, claimed: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
+        self, report: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> SessionSpec:
         task = self.assignment.task
         agent = task.validator_agent or self.config.validator_agent
@@ -215,14 +215,14 @@ class Attempt:
             self.assignment,
             agent=agent,
             offered=self._offers(agent),
-            claimed=claimed,
+            report=report,
             checks=checks,
             changes=changed,
             templates=self.templates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
-        return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, claimed or BuilderResult())
+        return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, report or BuilderResult())
 
     def _offers(self, agent: str) -> bool:
         return self.context.runner.offers_agent(agent, self.context.project_root)
@@ -257,14 +257,14 @@ class Attempt:
         return not self.config.no_validation and self.assignment.task.validate is not False
 
 
-def _outcome_of_builder(built: SessionResult, claimed: BuilderResult | None) -> Outcome:
+def _outcome_of_builder(built: SessionResult, report: BuilderResult | None) -> Outcome:
     """Returns the outcome of a builder that failed, was stopped, or denies success in its own report.
 
     A builder that names blockers does not fail by chance, even if its program reports an error as well.
     """
-    reason = unfinished_reason(claimed) if claimed else ""
+    reason = unfinished_reason(report) if report else ""
     failure = built.failure
-    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and claimed and names_blockers(claimed)):
+    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and report and names_blockers(report)):
         error = f"{reason}; {failure.error}" if failure else reason
         failure = Failure(FailureClass.BUILDER_BLOCKED, one_line(error, ERROR_CHARS))
     if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):

@@ -30,8 +30,8 @@ from swarm_worker.rpc.session_reporter import RpcSessionReporter
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.hidden_paths import hidden_paths
-from swarm_worker.supervision.orphans import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 
 @dataclass(frozen=True, slots=True)

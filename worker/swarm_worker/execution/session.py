@@ -23,7 +23,7 @@ from swarm_worker.domain.model import (
     Usage,
 )
 from swarm_worker.domain.names import session_id, trial_id
-from swarm_worker.domain.ports import Go
+from swarm_worker.domain.ports import GoAnswer
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
@@ -43,7 +43,7 @@ from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 NOT_STARTED: Final = KillReceipt()
@@ -86,7 +86,7 @@ class Session:
     async def run(self) -> SessionRun:
         """Runs the session to its end, or returns without a process if it gets no go."""
         go = await self._await_go()
-        if not go.go:
+        if not go.granted:
             return SessionRun(self._result_without_go(go), None)
         plan = self._plan()
         try:
@@ -101,11 +101,11 @@ class Session:
                     file.unlink()
         return SessionRun(result, SessionEnd(self._start, self._exit_code, self._usage))
 
-    async def _request_go(self) -> Go:
+    async def _request_go(self) -> GoAnswer:
         await self._context.fence.wait_open()
         return await self._context.reporter.request_go(self._start)
 
-    async def _await_go(self) -> Go:
+    async def _await_go(self) -> GoAnswer:
         """Returns the server's answer, or a refusal if an order to stop comes first."""
         request = asyncio.create_task(self._request_go())
         try:
@@ -114,10 +114,10 @@ class Session:
         finally:
             request.cancel()
         if self._stop.order is not None:
-            return Go(go=False, order=self._stop.order)
+            return GoAnswer(granted=False, order=self._stop.order)
         return request.result()
 
-    def _result_without_go(self, go: Go) -> SessionResult:
+    def _result_without_go(self, go: GoAnswer) -> SessionResult:
         if go.refusal:
             failure = Failure(FailureClass.AGENT_ERROR, f"the server refused the session: {go.refusal}")
             return SessionResult(OutcomeKind.FAILED, self._log, failure=failure)
@@ -216,9 +216,9 @@ class Session:
                 sink=output,
                 progress=output,
             )
-            return ended if ended.cause is not Cause.SPAWN else explain_spawn(ended, launch)
+            return ended if ended.cause is not EndCause.SPAWN else explain_spawn(ended, launch)
         except OSError as error:
-            return RunEnd(Cause.SPAWN, error=f"can't write the session's files: {error}")
+            return RunEnd(EndCause.SPAWN, error=f"can't write the session's files: {error}")
         finally:
             permit.release()
             output.flush()
@@ -227,7 +227,7 @@ class Session:
         """Returns the first line of a turn's log, with the session's id in the program if that differs."""
         runner = self._context.runner
         name = runner.backend_session(plan)
-        known_as = "" if name == plan.session_id else f", there {name}"
+        known_as = "" if name == plan.session_id else f", its id there is {name}"
         return f"{plan.role} session started, runner {runner.name}{known_as}"
 
     def _prepare_launch(self, plan: SessionPlan) -> Launch:
@@ -263,9 +263,9 @@ class Session:
         receipt = replace(ended.receipt, last_output=output.last_output)
         ordered = self._stop.order is not None
         # An order that came after the session's own end does not change its result.
-        if ended.cause in (Cause.ORDER, Cause.FENCE) or (ordered and ended.cause is not Cause.EXIT):
+        if ended.cause in (EndCause.ORDER, EndCause.FENCE) or (ordered and ended.cause is not EndCause.EXIT):
             return SessionResult(OutcomeKind.STOPPED, self._log, receipt=receipt)
-        killed = ordered or ended.cause in (Cause.TIMEOUT, Cause.STALL, Cause.LOST)
+        killed = ordered or ended.cause in (EndCause.TIMEOUT, EndCause.STALL, EndCause.LOST)
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
             return SessionResult(

@@ -37,7 +37,7 @@ class SessionLog:
 
 
 class SessionOutput:
-    """The sink of one session's output; implements `OutputSink` and `ProgressSink` of `launch`."""
+    """The sink of one session's output; implements `OutputSink` and `ProgressSink`."""
 
     def __init__(
         self,

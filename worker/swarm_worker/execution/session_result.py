@@ -19,7 +19,7 @@ from swarm_worker.domain.types import Role
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.runners.executables import start_fault
 from swarm_worker.runners.reader import Report
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 from swarm_worker.workspace.git_locks import lock_hint
 
 
@@ -45,13 +45,13 @@ class SessionRun(NamedTuple):
 
 def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
     """Returns the failure that the end alone proves; None if the output has to decide."""
-    if ended.cause is Cause.SPAWN:
+    if ended.cause is EndCause.SPAWN:
         return Failure(FailureClass.BAD_CONFIG, ended.error)
-    if ended.cause is Cause.TIMEOUT:
+    if ended.cause is EndCause.TIMEOUT:
         return Failure(FailureClass.TIMEOUT, f"the {role} ran longer than {timeout_s:g} s")
-    if ended.cause is Cause.STALL:
+    if ended.cause is EndCause.STALL:
         return Failure(FailureClass.STALLED, f"the {role} was {ended.error}")
-    if ended.cause is Cause.LOST or ended.exit_code is None:
+    if ended.cause is EndCause.LOST or ended.exit_code is None:
         return Failure(FailureClass.CRASHED, f"the {role} is gone: {ended.error}")
     if ended.exit_code < 0:
         return Failure(FailureClass.CRASHED, f"the {role} was ended by {_signal_name(-ended.exit_code)}")
@@ -78,7 +78,7 @@ def name_git_lock(report: Report, project_root: Path) -> Report:
 def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:
     """Returns the last line of a session's log."""
     code = ended.exit_code
-    if ended.cause is Cause.EXIT and code is not None:
+    if ended.cause is EndCause.EXIT and code is not None:
         end = f"exited with code {code}"
     else:
         end = f"ended by {ended.cause}" + ("" if code is None else f", exit code {code}")

@@ -27,7 +27,8 @@ class AgentPreflight(Preflight):
 
     def require(self) -> None:
         super().require()
-        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up):
+        caches = (self._agent.home / "cache", self._agent.home / "cache" / "prepared")
+        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up, caches=caches):
             if not probe.ok:
                 raise probe.to_exit()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from swarm_worker.domain.environment import session_variables, task_variables
 from swarm_worker.domain.model import Assignment, Failure, SessionEnd, SessionLogLine, SessionStart, Usage
-from swarm_worker.domain.ports import Go
+from swarm_worker.domain.ports import GoAnswer
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import explain_spawn, failure_of_end
@@ -18,7 +18,7 @@ from swarm_worker.preflight.probe import Probe
 from swarm_worker.runners.base import Runner, SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 from swarm_worker.supervision.stop_signal import Stop
 
 NAME: Final = "model"
@@ -61,7 +61,7 @@ def _ask(runner: Runner, role: Role, *, project_root: Path, folder: Path, env: M
     except OSError as error:
         return Probe(NAME, f"the {role}'s session can't be prepared: {error}", ok=False, hint=_HINT)
     output.flush()
-    if ended.cause is Cause.SPAWN:
+    if ended.cause is EndCause.SPAWN:
         ended = explain_spawn(ended, launch)
     return _judge(role, _failure(role, ended, output, reader), reader)
 
@@ -111,8 +111,8 @@ def _judge(role: Role, failure: Failure | None, reader: OutputReader) -> Probe:
 class _Unheard:
     """A reporter for sessions without a server."""
 
-    async def request_go(self, start: SessionStart) -> Go:
-        return Go(go=True)
+    async def request_go(self, start: SessionStart) -> GoAnswer:
+        return GoAnswer(granted=True)
 
     async def report_end(self, end: SessionEnd) -> None:
         """Reports to nobody."""

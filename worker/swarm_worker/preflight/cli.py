@@ -13,12 +13,13 @@ from swarm_worker.preflight.credentials import probe_cli_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
 from swarm_worker.preflight.providers import cli_providers, cli_variables
 from swarm_worker.preflight.run_once import WARM_UP_S, run_once
-from swarm_worker.runners.cli import CliRunner
+from swarm_worker.runners.cli import CliRunner, read_settings, settings_files
 from swarm_worker.runners.programs import run_program
 from swarm_worker.storage.files import machine_folder
 
 # The exit code of a program that has no such command or option.
 UNKNOWN_COMMAND: Final = 2
+SETTINGS: Final = "settings"
 
 _log = structlog.get_logger()
 
@@ -28,7 +29,8 @@ class CliPreflight(Preflight):
 
     def require(self) -> None:
         super().require()
-        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up):
+        caches = (self._cli.home / "cache",)
+        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up, caches=caches):
             if not probe.ok:
                 raise probe.to_exit()
             if probe.warning:
@@ -36,11 +38,12 @@ class CliPreflight(Preflight):
 
     def report(self) -> Sequence[Probe]:
         found = super().report()
-        if any(not probe.ok for probe in found if probe.name == CREDENTIALS):
+        missing = [probe.name for probe in found if not probe.ok and probe.name in (CREDENTIALS, SETTINGS)]
+        if missing:
             # Without a provider the program chooses one by itself, and writes the choice into the user's settings.
             names = " and ".join(self._cli.bundles_in_use(self._root).values())
             text = f"not tried ({names}), since sessions would have no provider"
-            return [*found, Probe("bundle", text, warning=True, hint="see credentials")]
+            return [*found, Probe("bundle", text, warning=True, hint=f"see {missing[0]}")]
         return [*found, *self._warm_up()]
 
     @property
@@ -53,6 +56,7 @@ class CliPreflight(Preflight):
         way = "has --session-id" if runner.cli.takes_id else "resumes sessions that the worker creates"
         return [
             lambda: Probe(runner.name, f"{runner.cli.path}, {way}"),
+            self._probe_settings,
             lambda: probe_cli_credentials(runner, project_root=self._root, own=self._own, env=self._env),
         ]
 
@@ -62,6 +66,19 @@ class CliPreflight(Preflight):
         providers = cli_providers(self._cli, self._root)
         variables = cli_variables(self._cli, self._env)
         return [partial(probe_endpoint, one, variables) for one in providers]
+
+    def _probe_settings(self) -> Probe:
+        """Fails if a settings file can't be read: the program would replace it by settings of its own choice."""
+        for path in settings_files(self._cli.home, self._root):
+            try:
+                read_settings(path)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                hint = "correct it: amplifier would replace it by settings of its own choice"
+                return Probe(SETTINGS, f"{path} can't be read: {reason}", ok=False, hint=hint)
+        return Probe(SETTINGS, "can be read")
 
     def _warm_up(self) -> list[Probe]:
         """Has the program load each bundle in use with all its modules, without a model.

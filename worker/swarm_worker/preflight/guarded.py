@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git import Git, NoTree, ProgramEnd, WorkTree
 
@@ -58,7 +58,9 @@ class _GuardedGit:
         sink = _GitSink(stdout)
         launch = Launch(argv, self._root, env, self._folder / "guard.lock")
         end = await run_once_guarded(launch, timeout_s=timeout_s, stop=Stop(grace_s=GRACE_S), sink=sink)
-        error = "" if end.cause is Cause.EXIT else end.error or f"git did not finish within {timeout_s:g} s"
+        error = (
+            "" if end.cause is EndCause.EXIT else end.error or f"git did not finish within {timeout_s:g} s"
+        )
         return ProgramEnd(error, bytes(sink.errors).decode(errors="replace"))
 
 

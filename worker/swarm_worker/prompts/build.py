@@ -66,7 +66,7 @@ def validator_prompt(
     *,
     agent: str,
     offered: bool = False,
-    claimed: BuilderResult | None,
+    report: BuilderResult | None,
     checks: Iterable[CheckResult],
     changes: Changes | None = None,
     templates: Templates | None = None,
@@ -84,8 +84,8 @@ def validator_prompt(
         files=titled_list("Files that the task declares", map(inline_code, assignment.task.files)),
         results=sections.check_results(checks),
         changes=sections.observed_changes(changes),
-        claimed=sections.builder_claim(claimed),
-        answers=sections.earlier_findings(assignment.findings, claimed),
+        claimed=sections.builder_report(report),
+        answers=sections.earlier_findings(assignment.findings, report),
     )
     return filled + validator_ending(assignment.findings)
 

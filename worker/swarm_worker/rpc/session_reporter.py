@@ -3,7 +3,7 @@
 import time
 
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
-from swarm_worker.domain.ports import Go
+from swarm_worker.domain.ports import GoAnswer
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.batcher import ItemRefused
 from swarm_worker.rpc.orders import stop_order
@@ -16,13 +16,13 @@ class RpcSessionReporter:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
 
-    async def request_go(self, start: SessionStart) -> Go:
+    async def request_go(self, start: SessionStart) -> GoAnswer:
         try:
             answer = await self._reporter.records.request(convert.session_start(start))
         except ItemRefused as error:
-            return Go(go=False, refusal=str(error))
+            return GoAnswer(granted=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
-        return Go(go=answer.go, order=order)
+        return GoAnswer(granted=answer.go, order=order)
 
     async def report_end(self, end: SessionEnd) -> None:
         try:

@@ -126,16 +126,36 @@ def active_bundle(home: Path, project_root: Path) -> str:
 
 def settings_of(home: Path, project_root: Path) -> Iterator[Mapping[str, Any]]:
     """Yields the settings files that can be parsed, the nearest first."""
-    import yaml  # noqa: PLC0415  # 2 MiB that only workers with this runner need
-
-    own = project_root / ".amplifier"
-    for path in (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml"):
+    for path in settings_files(home, project_root):
         try:
-            settings = yaml.safe_load(text_files.read(path))
-        except (OSError, ValueError, yaml.YAMLError):  # the program itself reports a broken settings file
+            settings = read_settings(path)
+        except (OSError, ValueError):  # see preflight.cli, which refuses a broken file
             continue
         if isinstance(settings, dict):
             yield settings
+
+
+def settings_files(home: Path, project_root: Path) -> Sequence[Path]:
+    """Returns the places of settings files, the nearest first; `home` is the program's own folder."""
+    own = project_root / ".amplifier"
+    return (own / "settings.local.yaml", own / "settings.yaml", home / "settings.yaml")
+
+
+def read_settings(path: Path) -> object:
+    """Returns the content of a settings file.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: the file is not YAML.
+    """
+    import yaml  # noqa: PLC0415  # 2 MiB that only workers with this runner need
+
+    try:
+        return yaml.safe_load(text_files.read(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise ValueError(f"{getattr(error, 'problem', None) or 'it is not YAML'}{place}") from error
 
 
 def _slug(project_root: Path) -> str:

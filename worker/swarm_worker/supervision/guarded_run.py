@@ -29,13 +29,13 @@ from swarm_worker.supervision.guard_client import GuardClient
 from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
-from swarm_worker.supervision.launch import Cause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
 from swarm_worker.supervision.limits_watch import LimitsWatch
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
+from swarm_worker.supervision.pipes import Pipes
 from swarm_worker.supervision.progress_feed import ProgressFeed
 from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.supervision.streams import Pipes
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 # How long the worker itself tries to kill what a guard has reported as survivors.
 END_SURVIVORS_S: Final = 2.0
@@ -57,9 +57,9 @@ async def run_guarded(
     What is written to files of `progress` counts as output.
     """
     if stop.order is not None:
-        return RunEnd(Cause.ORDER)
+        return RunEnd(EndCause.ORDER)
     if fence.left_s == 0:
-        return RunEnd(Cause.FENCE)
+        return RunEnd(EndCause.FENCE)
     run = GuardedRun(sink, limits, fence.supervisor, progress)
     with GuardLock(launch.lock) as lock:
         try:
@@ -67,7 +67,7 @@ async def run_guarded(
         except (OSError, ValueError) as error:
             await lock.wait_free()  # a guard that got the lock still ends
             reason = getattr(error, "strerror", None) or error
-            return RunEnd(Cause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
+            return RunEnd(EndCause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
         fence.add(run)
         try:
             with stop.on_order(run.order):
@@ -106,7 +106,7 @@ class GuardedRun:
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         # Why the worker ended the program, if it did, and the text of the error.
-        self._cause: Cause | None = None
+        self._cause: EndCause | None = None
         self._why = ""
         self._exit_code: int | None = None
         self._guard_error = ""
@@ -163,7 +163,7 @@ class GuardedRun:
 
     def order(self, grace_s: float) -> None:
         """Ends the program by an order of the server or the worker."""
-        self._kill(Cause.ORDER, grace_s)
+        self._kill(EndCause.ORDER, grace_s)
 
     def set_fence(self, until_s: float) -> None:
         """Lets the program run until then, in seconds since boot."""
@@ -212,7 +212,7 @@ class GuardedRun:
         if self._ended.done() and not self._guard_is_lost:
             return self._ended.result()
         receipt = KillReceipt(self._supervisor.containment.level, 0, 0, 0, 1, 0.0)
-        cause = self._cause or Cause.LOST
+        cause = self._cause or EndCause.LOST
         return RunEnd(cause, self._exit_code, f"its end is not proven: {error}", receipt)
 
     def close(self) -> None:
@@ -253,25 +253,25 @@ class GuardedRun:
         if self._cause is not None:
             self._ended.set_result(RunEnd(self._cause, None, self._why))
         elif now_s() > self._watched.fence_s:
-            self._ended.set_result(RunEnd(Cause.FENCE))
+            self._ended.set_result(RunEnd(EndCause.FENCE))
         else:
             error = self._watched.killed_for or "its guard was ended from outside"
             if self._guard_error:
                 error = f"its guard broke: {self._guard_error}"
-            self._ended.set_result(RunEnd(Cause.LOST, self._exit_code, error))
+            self._ended.set_result(RunEnd(EndCause.LOST, self._exit_code, error))
 
     def _run_end(self, report: GuardReport) -> RunEnd:
         if self._guard_error:
-            return RunEnd(Cause.SPAWN, error=self._guard_error)
+            return RunEnd(EndCause.SPAWN, error=self._guard_error)
         receipt = self._receipt.build(report)
-        if report.cause in (Cause.EXIT, Cause.FENCE):
-            return RunEnd(Cause(report.cause), self._exit_code, receipt=receipt)
-        return RunEnd(self._cause or Cause.ORDER, self._exit_code, self._why, receipt)
+        if report.cause in (EndCause.EXIT, EndCause.FENCE):
+            return RunEnd(EndCause(report.cause), self._exit_code, receipt=receipt)
+        return RunEnd(self._cause or EndCause.ORDER, self._exit_code, self._why, receipt)
 
-    def _on_limit(self, cause: Cause, why: str) -> None:
+    def _on_limit(self, cause: EndCause, why: str) -> None:
         self._kill(cause, self._limits.grace_s, why)
 
-    def _kill(self, cause: Cause, grace_s: float, why: str = "") -> None:
+    def _kill(self, cause: EndCause, grace_s: float, why: str = "") -> None:
         if self._cause is None:
             self._cause, self._why = cause, why
         self._receipt.start_clock()

@@ -7,9 +7,9 @@ import asyncio
 from pathlib import Path
 from typing import Final, Protocol
 
-from swarm_worker.supervision.launch import ProgressSink
+from swarm_worker.supervision.model import ProgressSink
+from swarm_worker.supervision.pipes import FileTail, output_pacer
 from swarm_worker.supervision.repeat_filter import RepeatFilter
-from swarm_worker.supervision.streams import FileTail, output_pacer
 
 # How often the files are read.
 POLL_S: Final = 0.5
@@ -37,23 +37,27 @@ class ProgressFeed:
     async def follow(self) -> None:
         """Reads what the program and its children report, until it is cancelled."""
         while True:
-            more = self._read_pieces()
-            await asyncio.sleep(output_pacer().delay_s() if more else POLL_S)
+            if not await self._read_round(paced=True):
+                await asyncio.sleep(POLL_S)
 
     async def read_rest(self) -> None:
-        """Reads what was written at the very end, up to END_PIECES."""
+        """Reads what was written at the very end, up to END_PIECES, without waiting for its turn."""
         left = END_PIECES
-        while left > 0 and (pieces := self._read_pieces()):
+        while left > 0 and (pieces := await self._read_round(paced=False)):
             left -= pieces
-            await asyncio.sleep(0)
 
-    def _read_pieces(self) -> int:
-        """Reads a piece of each file; returns how many files had more."""
+    async def _read_round(self, *, paced: bool) -> int:
+        """Reads a piece of each file, with a rest after each; returns how many files had more."""
         for file in self._sink.progress_files:
             if file not in self._tails:
                 self._tails[file] = FileTail(file, from_start=True)
                 self._repeats[file] = RepeatFilter()
-        return sum(self._read_piece(file, tail) for file, tail in list(self._tails.items()))
+        pieces = 0
+        for file, tail in list(self._tails.items()):
+            if self._read_piece(file, tail):
+                pieces += 1
+                await asyncio.sleep(output_pacer().delay_s() if paced else 0)
+        return pieces
 
     def _read_piece(self, file: Path, tail: FileTail) -> bool:
         chunk = tail.read()

@@ -44,7 +44,7 @@ _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.RELEASE: EventKind.TASK_RELEASED,
     Transition.RETRY: EventKind.TASK_RETRYING,
     Transition.GIVE_UP: EventKind.TASK_FAILED,
-    Transition.PROVEN_DEAD: EventKind.TASK_KILLED,
+    Transition.FINISH_KILL: EventKind.TASK_KILLED,
 }
 
 
@@ -145,10 +145,10 @@ class Outcomes:
             self._live.provider_holds.start(tx, lease.worker, decision.holds_worker_s, decision.error)
         return task
 
-    def _rehearsal_note(self, worker: WorkerName, transition: Transition) -> str:
+    def _rehearsal_note(self, name: WorkerName, transition: Transition) -> str:
         """Returns a note for the event of a completion that no model has worked for."""
-        member = self._live.members.get(worker)
-        rehearsed = member is not None and rehearses(member.identity)
+        worker = self._live.workers.get(name)
+        rehearsed = worker is not None and rehearses(worker.identity)
         return REHEARSED if rehearsed and transition is Transition.COMPLETE else ""
 
     def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
@@ -162,8 +162,8 @@ class Outcomes:
         pauses = [
             found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
         ]
-        members = [member for member in list(self._live.members.values()) if member.connected]
-        if pauses_everywhere(pauses, members, runner) and swarm.pause_runner(tx, runner, cause=error):
+        connected = [worker for worker in list(self._live.workers.values()) if worker.connected]
+        if pauses_everywhere(pauses, connected, runner) and swarm.pause_runner(tx, runner, cause=error):
             _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
@@ -207,13 +207,13 @@ def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | No
     )
 
 
-def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
+def pauses_everywhere(pauses: Collection[str], workers: Iterable[ConnectedWorker], runner: str) -> bool:
     """Returns whether the workers whose runner is paused are enough to pause it everywhere.
 
     One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
     several, and at least half of the connected workers with that runner.
     """
-    names = [member.identity.name for member in members if member.identity.runner == runner]
+    names = [worker.identity.name for worker in workers if worker.identity.runner == runner]
     connected = sum(name in pauses for name in names)
     return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
 

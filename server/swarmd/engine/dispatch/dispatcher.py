@@ -46,14 +46,14 @@ class Dispatcher:
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
 
-    def mark_free(self, member: ConnectedWorker) -> None:
+    def mark_free(self, worker: ConnectedWorker) -> None:
         """Notes that the worker may have a free slot. Safe to call twice; without a call the worker stays idle."""
-        self._maybe_free[member.identity.name] = member
+        self._maybe_free[worker.identity.name] = worker
 
     def mark_free_by_name(self, name: WorkerName) -> None:
         """Calls `mark_free` if a worker of that name is registered."""
-        if (member := self._live.members.get(name)) is not None:
-            self._maybe_free[name] = member
+        if (worker := self._live.workers.get(name)) is not None:
+            self._maybe_free[name] = worker
 
     def assign_ready_tasks(self, tx: Tx) -> None:
         """Claims ready tasks for free slots, one per worker in turn, so that the tasks spread over workers."""
@@ -65,8 +65,8 @@ class Dispatcher:
         self._load_label_sets(tx, offer)
         queue = ReadyQueue(tx, ready, workers=len(self._maybe_free))
         matches = list(self._match(queue, _FreeSlots(tx), offer.paused_runners))
-        for attempt, (member, task) in enumerate(matches, offer.last_attempt + 1):
-            self._claim(tx, member, task, AttemptKey(attempt), epoch=offer.epoch)
+        for attempt, (worker, task) in enumerate(matches, offer.last_attempt + 1):
+            self._claim(tx, worker, task, AttemptKey(attempt), epoch=offer.epoch)
 
     def _match(
         self, queue: ReadyQueue, slots: "_FreeSlots", paused_runners: Container[str]
@@ -74,51 +74,51 @@ class Dispatcher:
         """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
         turn = deque(self._maybe_free.values())
         while turn and queue.ready:
-            member = turn.popleft()
-            if not member.takes_claims:
-                self._maybe_free.pop(member.identity.name, None)
+            worker = turn.popleft()
+            if not worker.takes_claims:
+                self._maybe_free.pop(worker.identity.name, None)
                 continue
-            if member.identity.name in self._live.provider_holds:
+            if worker.identity.name in self._live.provider_holds:
                 continue
-            if _is_paused(member, paused_runners) or not (
-                fit := self._fitting_label_sets(member, queue.ready)
+            if _is_paused(worker, paused_runners) or not (
+                fit := self._fitting_label_sets(worker, queue.ready)
             ):
                 continue
-            if (free := slots.count(member)) <= 0:
-                self._maybe_free.pop(member.identity.name, None)
+            if (free := slots.count(worker)) <= 0:
+                self._maybe_free.pop(worker.identity.name, None)
             elif (task := queue.pop(fit, free=free)) is not None:
-                slots.use_one(member)
-                yield member, task
-                turn.append(member)
+                slots.use_one(worker)
+                yield worker, task
+                turn.append(worker)
 
-    def fits(self, member: ConnectedWorker, labels: Mapping[str, str]) -> bool:
+    def fits(self, worker: ConnectedWorker, labels: Mapping[str, str]) -> bool:
         """Returns whether the worker has every label that is asked for."""
-        return labels.items() <= member.identity.labels.items()
+        return labels.items() <= worker.identity.labels.items()
 
     def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _fitting_label_sets(self, member: ConnectedWorker, ready: set[int]) -> Sequence[int]:
+    def _fitting_label_sets(self, worker: ConnectedWorker, ready: set[int]) -> Sequence[int]:
         """Returns the ready label sets that the worker fits. Called for every idle worker, so it reads no store."""
         found = []
         for label_set in sorted(ready):
             labels = self._label_sets.get(label_set, {})
-            if self.fits(member, labels) and not (member.unacknowledged and self._another_fits(labels)):
+            if self.fits(worker, labels) and not (worker.unacknowledged and self._another_fits(labels)):
                 found.append(label_set)
         return found
 
     def _another_fits(self, labels: Mapping[str, str]) -> bool:
         """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
-        members = list(self._live.members.values())
+        workers = list(self._live.workers.values())
         return any(
-            other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in members
+            other.takes_claims and not other.unacknowledged and self.fits(other, labels) for other in workers
         )
 
-    def _claim(self, tx: Tx, member: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
+    def _claim(self, tx: Tx, worker: ConnectedWorker, task: Task, attempt: AttemptKey, *, epoch: int) -> None:
         number, secret = task.attempt + 1, self._entropy.secret()
-        worker = member.identity.name
-        lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
+        name = worker.identity.name
+        lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
         definition = views.definition(tx, task.key)
         claim = Claim(
             definition=definition,
@@ -129,23 +129,23 @@ class Dispatcher:
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
         )
-        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
-        attempts.add(tx, lease, worker_key=member.key)
+        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
+        attempts.add(tx, lease, worker_key=worker.key)
         waited_s = seconds_since(task.ready_us, tx.now_us)
-        tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
+        tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))
 
-    def _deliver(self, member: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
+    def _deliver(self, worker: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
         self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
-        if member.connected:
-            member.mailbox.add_claim(lease, claim)
+        if worker.connected:
+            worker.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
 
 
-def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:
-    runner = member.identity.runner
-    return runner in paused_runners or swarm.pause_key(runner, member.identity.name) in paused_runners
+def _is_paused(worker: ConnectedWorker, paused_runners: Container[str]) -> bool:
+    runner = worker.identity.runner
+    return runner in paused_runners or swarm.pause_key(runner, worker.identity.name) in paused_runners
 
 
 class _FreeSlots:
@@ -155,13 +155,13 @@ class _FreeSlots:
         self._tx = tx
         self._free: dict[WorkerName, int] = {}
 
-    def count(self, member: ConnectedWorker) -> int:
+    def count(self, worker: ConnectedWorker) -> int:
         """Returns the number of free slots of the worker."""
-        name = member.identity.name
+        name = worker.identity.name
         if name not in self._free:
-            self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
+            self._free[name] = worker.identity.slots - attempts.open_count(self._tx, worker.key)
         return self._free[name]
 
-    def use_one(self, member: ConnectedWorker) -> None:
+    def use_one(self, worker: ConnectedWorker) -> None:
         """Takes one free slot of the worker away."""
-        self._free[member.identity.name] -= 1
+        self._free[worker.identity.name] -= 1

@@ -57,7 +57,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
     """Reads the facts that the reasons are derived from."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
-    members = list(live.members.values())
+    workers = list(live.workers.values())
     return TaskFacts(
         task=task,
         definition=views.definition(tx, task.key),
@@ -65,7 +65,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState) -> TaskFacts:
         mode_cause=state.cause,
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
-        held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
+        held={worker.identity.name: attempts.open_count(tx, worker.key) for worker in workers},
         paused={
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
@@ -111,36 +111,36 @@ def _dependencies(facts: TaskFacts) -> Sequence[Reason]:
 
 
 def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
-    members = [member for member in live.members.values() if member.takes_claims]
-    if not members:
+    workers = [worker for worker in live.workers.values() if worker.takes_claims]
+    if not workers:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
     labels = facts.definition.labels
-    fitting = [member for member in members if labels.items() <= member.identity.labels.items()]
+    fitting = [worker for worker in workers if labels.items() <= worker.identity.labels.items()]
     if not fitting:
         wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
         return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
-    pauses = {_pause(member, facts) for member in fitting}
+    pauses = {_pause(worker, facts) for worker in fitting}
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
         return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
-    names = [member.identity.name for member in fitting]
+    names = [worker.identity.name for worker in fitting]
     holds = [f"{name} {hold}" for name in names if (hold := live.provider_holds.describe(name))]
     if len(holds) == len(fitting):
         return [Reason(ReasonKind.RUNNER_PAUSED, f"the workers wait for their provider: {'; '.join(holds)}")]
-    if all(_full(member, facts) for member in fitting):
-        slots = sum(member.identity.slots for member in fitting)
+    if all(_full(worker, facts) for worker in fitting):
+        slots = sum(worker.identity.slots for worker in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
 
 
-def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
+def _pause(worker: ConnectedWorker, facts: TaskFacts) -> str:
     """Returns why the worker's runner is paused, empty if it is not."""
-    runner, name = member.identity.runner, member.identity.name
+    runner, name = worker.identity.runner, worker.identity.name
     if (cause := facts.paused.get(runner)) is not None:
         return f"{runner}: {cause}"
     cause = facts.paused.get(swarm.pause_key(runner, name))
     return "" if cause is None else f"{runner} at worker {name}: {cause}"
 
 
-def _full(member: ConnectedWorker, facts: TaskFacts) -> bool:
-    return facts.held.get(member.identity.name, 0) >= member.identity.slots
+def _full(worker: ConnectedWorker, facts: TaskFacts) -> bool:
+    return facts.held.get(worker.identity.name, 0) >= worker.identity.slots

@@ -43,7 +43,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _enum(kind: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [member.value for member in kind]}
+    return {"type": "string", "enum": [worker.value for worker in kind]}
 
 
 def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:

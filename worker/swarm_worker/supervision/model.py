@@ -10,7 +10,7 @@ from swarm_worker.domain.model import KillReceipt
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
 
 
-class Cause(StrEnum):
+class EndCause(StrEnum):
     """Reasons why a guarded program ended."""
 
     EXIT = "exit"  # by itself
@@ -51,7 +51,7 @@ class RunLimits:
 class RunEnd:
     """The end of a run. `exit_code` is None if no process was started or nobody saw the end of the process."""
 
-    cause: Cause
+    cause: EndCause
     exit_code: int | None = None
     error: str = ""
     receipt: KillReceipt = field(default_factory=KillReceipt)
