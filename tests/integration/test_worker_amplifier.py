@@ -1,24 +1,23 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+import shutil
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from fakes.swarm_server import Address, WorkerProcess, claim, stop
+from fakes.swarm_server import SWARM_ID, WorkerProcess, claim, stop
 from support.programs import alive
-from support.standin_swarm import AGENT, CLI, LIBRARY, StandinSwarm, standin_swarm
+from support.standin_swarm import AGENT, CLI, LIBRARY, StandinSwarm
 
 all_runners = pytest.mark.parametrize("runner", [AGENT, CLI, LIBRARY])
+both = pytest.mark.parametrize("runner", [AGENT, CLI])
 
 
-@pytest.fixture
-def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
-    with standin_swarm(tmp_path, address, monkeypatch) as swarm:
-        yield swarm
+def backend(runner: str, session: str) -> str:
+    """Returns the session's id in the program."""
+    return f"{session}-{SWARM_ID}" if runner == CLI else session
 
 
 @all_runners
@@ -52,7 +51,7 @@ async def test_the_new_cli_receives_the_session_s_id(
     outcome = await swarm.outcome(claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert {note["session"] for note in swarm.ledger} == set(swarm.sessions)
+    assert {note["session"] for note in swarm.ledger} == {backend(CLI, name) for name in swarm.sessions}
 
 
 async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(swarm: StandinSwarm) -> None:
@@ -128,8 +127,8 @@ async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
     assert swarm.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
     turns = [note for note in swarm.ledger if note["event"] == "start" and note["role"] == "validator"]
     assert [(turn["session"], turn["resumed"]) for turn in turns] == [
-        ("t1-a1-validator-1", False),
-        ("t1-a1-validator-1", True),
+        (backend(runner, "t1-a1-validator-1"), False),
+        (backend(runner, "t1-a1-validator-1"), True),
     ]
     assert swarm.recorded() == swarm.used()
 
@@ -220,9 +219,10 @@ async def test_d8_an_order_to_end_reaches_what_a_session_left_in_the_background(
     assert not alive(orphan["pid"])
 
 
-async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: StandinSwarm) -> None:
+@both
+async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("delegate",), validator=("noisy",))
-    swarm.start(AGENT)
+    swarm.start(runner)
 
     outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
@@ -230,6 +230,105 @@ async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: Stand
     assert any(note.get("agent") for note in swarm.ledger)
     assert swarm.recorded() == swarm.used()
     assert all(record.end.usage.cost for record in swarm.fake.ends)
+
+
+@pytest.mark.slow
+@both
+async def test_a_session_whose_child_works_is_not_stalled(swarm: StandinSwarm, runner: str) -> None:
+    swarm.faults(builder=("long_child",), child_s=4.0)
+    swarm.start(runner, "--stall-timeout", "2", "--no-validation")
+
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+    assert swarm.recorded() == swarm.used()
+
+
+@both
+async def test_a_second_swarm_in_the_same_project_starts_its_sessions_anew(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    swarm.start(runner)
+    await swarm.outcome(claim("t1", files=["a.py"]))
+    swarm.worker.end()
+    (swarm.worker.project / "a.py").unlink()
+    before, swarm.fake.swarm_id = len(swarm.ledger), "fedcba987654"
+    swarm.fake.finished.clear()
+    swarm.fake.registered.clear()
+
+    swarm.start(runner)
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+    assert not any(note["resumed"] for note in swarm.ledger[before:] if note["event"] == "start")
+    assert (swarm.worker.project / "a.py").exists()
+
+
+@both
+async def test_a_copy_of_a_swarm_starts_its_sessions_anew(swarm: StandinSwarm, runner: str) -> None:
+    swarm.start(runner)
+    await swarm.outcome(claim("t1", files=["a.py"]))
+    (swarm.worker.project / "a.py").unlink()
+    again = claim("t1", files=["a.py"])
+    again.lease_id = "again"
+
+    outcome = await swarm.outcome(again)
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+    assert not any(note["resumed"] for note in swarm.ledger if note["event"] == "start")
+
+
+async def test_the_log_of_a_cli_session_has_replies_and_reasons(swarm: StandinSwarm) -> None:
+    calls = [
+        task_pb2.RehearsalCall(tool="bash", arguments={"command": "echo some words; exit 3"}),
+    ]
+    script = task_pb2.RehearsalScript(calls=calls, reply="I could not run it.")
+    swarm.start(CLI, "--no-validation")
+
+    await swarm.outcome(claim("t1", rehearsal=task_pb2.Rehearsal(builder=[script])))
+
+    entries = swarm.fake.entries["t1-a1-builder-1"]
+    replies = [entry.text for entry in entries if entry.kind == session_pb2.LOG_KIND_REPLY]
+    done = [entry.text for entry in entries if entry.kind == session_pb2.LOG_KIND_TOOL_COMPLETED]
+    assert done == ["bash failed: exit code 3\nsome words"]
+    assert replies[-1].startswith("Done as asked.")
+    assert f"its id there is {backend(CLI, 't1-a1-builder-1')}" in entries[0].text
+
+
+async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(swarm: StandinSwarm) -> None:
+    swarm.worker.start("--check", "--runner", CLI, validator="unused")
+
+    assert await swarm.worker.exit_code() == 1
+
+    assert "bundle: anchors was not tried, since sessions would have no provider" in swarm.worker.out
+    assert not (swarm.folder / "home" / ".amplifier").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+async def test_settings_that_the_program_would_replace_are_refused(
+    swarm: StandinSwarm, flags: tuple[str, ...]
+) -> None:
+    settings = swarm.folder / "home" / ".amplifier" / "settings.yaml"
+    settings.parent.mkdir()
+    settings.write_text("config:\n  providers:\n - module: x\n")
+    swarm.start(CLI, *flags)
+
+    assert await swarm.worker.exit_code() == (1 if flags else 2)
+
+    said = swarm.worker.out + swarm.worker.err
+    assert f"settings: {settings} can't be read: " in said
+    assert "line 3; correct it: amplifier would replace it" in said
+    assert list(settings.parent.iterdir()) == [settings]
+
+
+async def test_an_unknown_bundle_is_found_before_a_task_is_claimed(swarm: StandinSwarm) -> None:
+    swarm.start(CLI, "--bundle", "absent")
+
+    assert await swarm.worker.exit_code() == 2
+
+    assert swarm.fake.registered == []
+    (line,) = [line for line in swarm.worker.err.splitlines() if line.startswith("swarm-worker: ")]
+    assert "Bundle 'absent' not found; pass another bundle" in line
 
 
 async def test_a_validator_can_read_and_not_write(swarm: StandinSwarm) -> None:
@@ -270,11 +369,15 @@ async def test_a_worker_whose_sessions_would_have_no_key_never_registers(swarm: 
     assert "ANTHROPIC_API_KEY is set here, but sessions do not get it; add --pass-env" in line
 
 
-async def test_workers_that_start_at_the_same_time_prepare_once(swarm: StandinSwarm) -> None:
+@both
+async def test_workers_that_start_at_the_same_time_prepare_once(
+    swarm: StandinSwarm, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMPLIFIER_STANDIN_COLD_S", "1")
     others = [WorkerProcess(swarm.folder / f"w{number}", swarm.worker._server) for number in (1, 2)]
     try:
         for worker in (swarm.worker, *others):
-            worker.start("--runner", AGENT, "--pass-env", "ANTHROPIC_API_KEY", validator="unused")
+            worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", validator="unused")
         for worker in (swarm.worker, *others):
             await worker.until(lambda worker=worker: "ready" in worker.out, what="it is ready")  # type: ignore[misc]
     finally:
@@ -282,7 +385,22 @@ async def test_workers_that_start_at_the_same_time_prepare_once(swarm: StandinSw
             worker.end()
 
     assert len(list((swarm.folder / "cache" / "amplifier-swarm").glob("preflight-*"))) == 1
-    assert sum("preparing amplifier-agent" in worker.err for worker in (swarm.worker, *others)) == 1
+    said = {AGENT: "preparing amplifier-agent", CLI: "loading amplifier's bundle"}[runner]
+    assert sum(said in worker.err for worker in (swarm.worker, *others)) == 1
+
+
+@both
+async def test_caches_that_were_removed_are_filled_before_the_next_claim(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    home = swarm.folder / "home" / f".{runner}"
+    for _ in range(2):
+        swarm.fake.registered.clear()
+        swarm.start(runner)
+        await swarm.worker.until(lambda: swarm.fake.registered, what="it registers")
+        assert (home / "cache" / "prepared").exists()
+        swarm.worker.end()
+        shutil.rmtree(home / "cache")
 
 
 async def test_a_slow_start_does_not_wait_for_the_end_of_another_session(swarm: StandinSwarm) -> None:

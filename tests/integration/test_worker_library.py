@@ -1,20 +1,11 @@
 """A real worker that drives a stand-in of the library `amplifier_agent`; see test_worker_amplifier for all runners."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from fakes.swarm_server import Address, claim, stop
+from fakes.swarm_server import claim, stop
 from support.programs import alive
-from support.standin_swarm import AGENT, LIBRARY, StandinSwarm, standin_swarm
-
-
-@pytest.fixture
-def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
-    with standin_swarm(tmp_path, address, monkeypatch) as swarm:
-        yield swarm
+from support.standin_swarm import AGENT, LIBRARY, StandinSwarm
 
 
 @pytest.mark.parametrize(

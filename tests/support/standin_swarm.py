@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import Address, FakeSwarm, WorkerProcess
+from fakes.swarm_server import FakeSwarm, WorkerProcess
 from support.programs import LIBRARY_PLACES
 from support.standins import install, install_library
 
@@ -28,9 +26,14 @@ class StandinSwarm:
     folder: Path
 
     def faults(
-        self, *, builder: tuple[str, ...] = (), validator: tuple[str, ...] = (), **more: object
+        self,
+        *,
+        builder: tuple[str, ...] = (),
+        validator: tuple[str, ...] = (),
+        trial: tuple[str, ...] = (),
+        **more: object,
     ) -> None:
-        runs = {"t1/builder": builder, "t1/validator": validator}
+        runs = {"t1/builder": builder, "t1/validator": validator, "t1/trial": trial}
         (self.folder / "faults.json").write_text(json.dumps({"runs": runs, **more}))
 
     def start(self, runner: str, *flags: str) -> None:
@@ -74,28 +77,18 @@ class StandinSwarm:
         return [record.session_id for record in self.fake.starts]
 
 
-@contextmanager
-def standin_swarm(
-    tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[StandinSwarm]:
-    """Yields a worker that is not started, and kills it at the end."""
-    programs = install(tmp_path / "bin")
-    (tmp_path / "home").mkdir()
-    unwanted = ("AMPLIFIER_", "SWARM", *LIBRARY_PLACES)
-    for name in [name for name in os.environ if name.startswith(unwanted)]:
+def standin_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets the environment of a worker that finds the stand-ins, and nothing of this machine's own Amplifier."""
+    programs = install(folder / "bin")
+    (folder / "home").mkdir()
+    for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM", *LIBRARY_PLACES))]:
         monkeypatch.delenv(name)
     for name, value in {
         "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "HOME": str(folder / "home"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
         "ANTHROPIC_API_KEY": "none",
-        "AMPLIFIER_STANDIN_FAULTS": str(tmp_path / "faults.json"),
-        "AMPLIFIER_STANDIN_LEDGER": str(tmp_path / "ledger.jsonl"),
+        "AMPLIFIER_STANDIN_FAULTS": str(folder / "faults.json"),
+        "AMPLIFIER_STANDIN_LEDGER": str(folder / "ledger.jsonl"),
     }.items():
         monkeypatch.setenv(name, value)
-    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
-    swarm.faults()
-    try:
-        yield swarm
-    finally:
-        swarm.worker.end()

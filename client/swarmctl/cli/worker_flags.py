@@ -43,6 +43,9 @@ class WorkerFlags:
         str | None, _option("The Python with the library of amplifier-agent.", "PATH")
     ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
+    validator_bundle: Annotated[
+        str | None, _option("The bundle that amplifier runs as validator.", "NAME")
+    ] = None
     allow_rehearsal: Annotated[
         bool,
         typer.Option(

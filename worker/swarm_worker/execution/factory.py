@@ -21,6 +21,7 @@ from swarm_worker.domain.model import (
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.rpc import convert
@@ -78,9 +79,8 @@ def attempt_factory(
     swarm_id: Callable[[], str],
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it."""
-    session_reporter = RpcSessionReporter(reporter)
+    session_reporter, faults = RpcSessionReporter(reporter), RepeatedFaults()
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
-
     hidden = hidden_paths(
         setup.folder.path.parent, setup.project_root, (config.token_file, config.tls_cert, config.tls_key)
     )
@@ -100,6 +100,7 @@ def attempt_factory(
             grace_s=config.kill_grace,
             umask=int(config.session_umask, 8),
             hidden=hidden,
+            faults=faults,
             mask=setup.mask,
             tracer=setup.tracer,
         )

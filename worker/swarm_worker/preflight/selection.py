@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amplifier_swarm.vocabulary import RunnerName
+from swarm_worker.domain.types import Role
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.runners.base import Runner
 
@@ -15,6 +16,7 @@ def create_preflight(
     own: Mapping[str, str],
     env: Mapping[str, str],
     passed: Sequence[str] = (),
+    roles: Sequence[Role] = tuple(Role),
 ) -> Preflight:
     """Returns the preflight for that runner; see Preflight."""
     kind: type[Preflight] = Preflight
@@ -24,7 +26,7 @@ def create_preflight(
         from swarm_worker.preflight.cli import CliPreflight  # noqa: PLC0415  # see above
 
         kind = CliPreflight
-    return kind(runner, project_root=project_root, own=own, env=env, passed=passed)
+    return kind(runner, project_root=project_root, own=own, env=env, passed=passed, roles=roles)
 
 
 def _agent_preflight(runner: Runner) -> type[Preflight]:

@@ -5,6 +5,7 @@ Invariant: evidence of work outranks the envelope, and the envelope outranks the
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
@@ -46,8 +47,17 @@ class EnvelopeReader:
         )
 
     @property
+    def reached_model(self) -> bool:
+        used = self._envelope_usage
+        return self._events.model_reached or used.input_tokens + used.output_tokens > 0
+
+    @property
     def stall_factor(self) -> float:
         return WORKING if self._events.has_events else STARTING
+
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        return ()
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
@@ -61,7 +71,7 @@ class EnvelopeReader:
                 self._last = entry.text.strip() or self._last
         return entries
 
-    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
+    def progress(self, line: OutputLine, file: Path) -> Sequence[SessionLogLine]:
         return ()
 
     def finish(self) -> Sequence[SessionLogLine]:

@@ -47,7 +47,7 @@ def choose_runner(
         from swarm_worker.runners.cli import CliRunner  # noqa: PLC0415  # see the module
 
         cli = find_cli(cli_path(env), env=env, cwd=project_root)
-        return CliRunner(cli, bundle=config.bundle, env=env)
+        return CliRunner(cli, bundle=config.bundle, validator_bundle=config.validator_bundle, env=env)
     if importlib.util.find_spec("amplifier_core") is None:
         raise ProgramExit(ExitCode.USAGE, "the embedded runner needs amplifier-core", hint=_INSTALL)
     from swarm_worker.runners.embedded import EmbeddedRunner  # noqa: PLC0415  # see the module
@@ -69,7 +69,7 @@ def _detect_runner(config: WorkerConfig, own: Mapping[str, str], env: Mapping[st
         _log.warning(
             "runner chosen",
             runner=RunnerName.AMPLIFIER.value,
-            why=f"it is at {path}, and amplifier-agent is not on PATH; validators can write in the project",
+            why=f"it is at {path}, and amplifier-agent is not on PATH; no mode keeps validators from its writing tools",
         )
         return RunnerName.AMPLIFIER
     raise no_amplifier()
