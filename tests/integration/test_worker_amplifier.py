@@ -310,8 +310,8 @@ async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: Stand
 @pytest.mark.slow
 @both
 async def test_a_session_whose_child_works_is_not_stalled(swarm: StandinSwarm, runner: str) -> None:
-    swarm.faults(builder=("long_child",), child_s=4.0)
-    swarm.start(runner, "--stall-timeout", "2", "--no-validation")
+    swarm.faults(builder=("long_child",), child_s=8.0)
+    swarm.start(runner, "--stall-timeout", "5", "--no-validation")
 
     outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
