@@ -11,7 +11,6 @@ from support.standins import install, install_library
 from swarm_worker.config import read_config
 from swarm_worker.domain.model import FailureClass, Task
 from swarm_worker.domain.types import Role, SessionId
-from swarm_worker.prompts.persona import persona_paragraph
 from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.base import Runner, SessionPlan
 from swarm_worker.runners.library import PROGRAM, Library, LibraryRunner, read_library
@@ -199,9 +198,7 @@ def test_the_wait_that_a_provider_asks_for_is_in_its_log() -> None:
     assert limited.retry_after_s == 12
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_a_prompt_for_the_library_names_no_agent_to_delegate_to(role: Role) -> None:
-    text = persona_paragraph("foundation:zen-architect", role, delegates=False)
-
-    assert text == "Take on this role, and keep to it: zen architect."
-    assert LibraryRunner.delegates is False
+def test_no_session_of_the_library_is_known_to_have_an_agent(tmp_path: Path) -> None:
+    assert not LibraryRunner(LIBRARY, configs={}, env={"HOME": "/h"}).offers_agent(
+        "foundation:zen-architect", tmp_path
+    )

@@ -299,22 +299,6 @@ def test_the_system_s_certificates_are_named_for_programs_that_bring_their_own()
     assert found.hint == "add --pass-env SSL_CERT_FILE --pass-env SSL_CERT_DIR"
 
 
-@pytest.mark.parametrize("place", ["home", "project"])
-@pytest.mark.parametrize("text", [b"config:\n  providers:\n  - module: x\n      key: y\n", b"mine: \xff"])
-def test_settings_that_the_cli_would_overwrite_are_a_failure(tmp_path: Path, place: str, text: bytes) -> None:
-    runner = CliRunner(Cli("/x", takes_id=False), bundle="", env={"HOME": str(tmp_path)})
-    project = tmp_path / "project"
-    folder = runner.home if place == "home" else project / ".amplifier"
-    folder.mkdir(parents=True)
-    (folder / "settings.yaml").write_bytes(text)
-
-    probe = probe_cli_credentials(runner, project_root=project, own={}, env={KEY: "k"})
-
-    assert not probe.ok
-    assert f"{folder / 'settings.yaml'} can't be read" in probe.text
-    assert "\n" not in probe.text
-
-
 def test_a_work_tree_that_git_can_not_read_is_a_warning_with_git_s_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,7 +219,6 @@ class Attempt:
             checks=checks,
             changes=changed,
             templates=self.templates,
-            delegates=self.context.runner.delegates,
         )
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)

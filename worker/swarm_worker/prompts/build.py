@@ -70,7 +70,6 @@ def validator_prompt(
     checks: Iterable[CheckResult],
     changes: Changes | None = None,
     templates: Templates | None = None,
-    delegates: bool = True,
 ) -> str:
     """Returns the prompt of a validator; `changes` is None if the worker did not look for changes.
 

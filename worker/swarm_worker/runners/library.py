@@ -40,8 +40,6 @@ class LibraryRunner(Runner):
 
     name = "amplifier-agent"
     boot_s = 3.0
-    # An argument with the name of an agent would end the turn, and the tool is not offered.
-    delegates = False
 
     def __init__(self, library: Library, *, configs: Mapping[Role, Path], env: Mapping[str, str]) -> None:
         self.library = library
