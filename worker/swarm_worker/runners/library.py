@@ -40,6 +40,7 @@ class LibraryRunner(Runner):
 
     name = "amplifier-agent"
     boot_s = 3.0
+    has_trials = True
 
     def __init__(self, library: Library, *, configs: Mapping[Role, Path], env: Mapping[str, str]) -> None:
         self.library = library
