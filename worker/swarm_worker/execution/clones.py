@@ -21,7 +21,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import clone_name
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution.attempt_note import read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
@@ -72,7 +72,7 @@ class Clones:
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
-        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the workspace of an attempt; nothing is made before it is opened."""
         name = clone_name(assignment, swarm_id)
