@@ -12,11 +12,8 @@ from typing import Final
 
 import structlog
 
-from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.host import host_name
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from amplifier_swarm.vocabulary import WorkspaceName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
@@ -156,21 +153,9 @@ async def open_clones(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
     source = _source(config, context.project_root, folder, guards)
-    found = await source.inspect()
-    if not found.usable:
-        if config.repo or config.workspace == WorkspaceName.CLONE:
-            raise ProgramExit(
-                ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md"
-            )
-        _log.warning("sessions work in the project root itself", reason=found.reason)
+    if not await _is_usable(config, source):
         return None
-    try:
-        tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{(await source.facts()).git_dir}"
-    except GitFailure as error:
-        raise ProgramExit(
-            ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
-        ) from error
+    tip, repository = await _opened(config, source)
     clones = Clones(
         source=source,
         folder=folder,
