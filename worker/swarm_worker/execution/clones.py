@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.host import host_name
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.vocabulary import WorkspaceName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
