@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -156,21 +156,9 @@ async def open_clones(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
     source = _source(config, context.project_root, folder, guards)
-    found = await source.inspect()
-    if not found.usable:
-        if config.repo or config.workspace == WorkspaceName.CLONE:
-            raise ProgramExit(
-                ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md"
-            )
-        _log.warning("sessions work in the project root itself", reason=found.reason)
+    if not await _is_usable(config, source):
         return None
-    try:
-        tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{(await source.facts()).git_dir}"
-    except GitFailure as error:
-        raise ProgramExit(
-            ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
-        ) from error
+    tip, repository = await _opened(config, source)
     clones = Clones(
         source=source,
         folder=folder,
@@ -202,3 +190,29 @@ async def _warn_of_uncommitted(clones: Clones) -> None:
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )
+
+
+async def _is_usable(config: WorkerConfig, source: SourceRepository) -> bool:
+    """Returns whether clones can be made; raises ProgramExit if they can't and were asked for."""
+    found = await source.inspect()
+    if found.usable:
+        return True
+    if config.repo or config.workspace == WorkspaceName.CLONE:
+        raise ProgramExit(ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md")
+    _log.warning("sessions work in the project root itself", reason=found.reason)
+    return False
+
+
+class _OpenedTarget(NamedTuple):
+    tip: str
+    repository: str
+
+
+async def _opened(config: WorkerConfig, source: SourceRepository) -> _OpenedTarget:
+    """Makes sure that the target exists; returns its tip, and the name of the repository for the server."""
+    try:
+        tip = await source.ensure_target()
+        return _OpenedTarget(tip, config.repo or f"{host_name()}:{(await source.facts()).git_dir}")
+    except GitFailure as error:
+        hint = "pass another --target"
+        raise ProgramExit(ExitCode.USAGE, f"can't use {source.target}: {error}", hint=hint) from error
