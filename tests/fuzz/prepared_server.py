@@ -165,7 +165,7 @@ def finish(claim: worker_pb.Claim, **fields: Any) -> worker_pb.FinishTaskRequest
 def _definition(number: int) -> task_pb2.TaskDefinition:
     """Returns a definition; the first eight tasks are free, each other task waits for one of them."""
     made = task_pb2.TaskDefinition(
-        task_id=f"t{number:02d}", name=f"Task {number}", phase="p", description="do it", files=["a.py"],
+        task_id=f"t{number:02d}", name=f"Task {number}", phase="p", description="do it", files=[f"src/{number}.py"],
         dependencies=[f"t{number % 8:02d}"] if number >= 8 else [], priority=number, max_retries=1,
     )  # fmt: skip
     made.builder_timeout.FromSeconds(60)
