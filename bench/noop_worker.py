@@ -12,7 +12,7 @@ from typing import Any
 
 from swarm_worker import main
 from swarm_worker.execution import session
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 
 
 def stamp(word: str) -> None:
@@ -30,7 +30,7 @@ async def no_process(launch: Launch, **_others: Any) -> RunEnd:
     stamp(name)
     if name.startswith("start-"):
         await asyncio.sleep(0.2)
-    return RunEnd(Cause.EXIT, 0)
+    return RunEnd(EndCause.EXIT, 0)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,16 @@ A field is declared with `setting(...)`. Its flag is its name with dashes. Its v
 and its name in capitals. A flag wins over the variable, the variable wins over the default.
 """
 
-import argparse
 import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.light_imports import fixed_width_formatter
+from amplifier_swarm.light_imports import plain_flags
 from amplifier_swarm.program import check_working_directory
-from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.text import is_utf8, printable
 
 S = TypeVar("S")
@@ -64,38 +62,40 @@ def read_settings(
     kind: type[S], *, program: str, prefix: str, summary: str, version: str, argv: Sequence[str] | None = None
 ) -> S:
     """Reads the settings from flags and environment; raises ProgramExit with one line for a wrong value."""
-    parser = _Parser(
-        prog=program, description=summary, allow_abbrev=False, formatter_class=fixed_width_formatter
-    )
-    parser.add_argument("--version", action="version", version=f"{program} {version}")
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
-    for field in fields:
-        _add_flag(parser, prefix, field)
-    given = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
+    words = sys.argv[1:] if argv is None else argv
+    given = _plainly_given(fields, words)
+    if given is None:
+        # Performance: argparse takes 0.4 MiB of an idle worker (docs/performance.md).
+        from amplifier_swarm.flag_parser import parse_flags  # noqa: PLC0415
+
+        flags = [(field, variable_of(prefix, field)) for field in fields]
+        given = parse_flags(words, flags, program=program, summary=summary, version=version)
     check_working_directory()
     values = {}
     for field in fields:
-        value = _value(prefix, field, given[field.name])
+        value = _value(prefix, field, given.get(field.name))
         if value is ...:
             raise ProgramExit(ExitCode.USAGE, f"{flag_of(field)} is missing", hint=f"see {program} --help")
         values[field.name] = value
     return kind(**values)
 
 
-def _add_flag(parser: argparse.ArgumentParser, prefix: str, field: dataclasses.Field[Any]) -> None:
-    extra = field.metadata
-    default = extra["default"]
-    shown = "" if default in (..., None, (), "", False) else f" (default {default})"
-    text = f"{extra['text']}{shown} [${variable_of(prefix, field)}]".replace("%", "%%")
-    if isinstance(default, bool):
-        parser.add_argument(flag_of(field), action="store_const", const="true", default=None, help=text)
-    elif isinstance(default, tuple):
-        parser.add_argument(
-            flag_of(field), action="append", default=None, help=text, metavar=extra["metavar"]
-        )
-    else:
-        metavar = "{" + ",".join(extra["choices"]) + "}" if extra["choices"] else extra["metavar"]
-        parser.add_argument(flag_of(field), default=None, help=text, metavar=metavar)
+def _plainly_given(fields: Sequence[dataclasses.Field[Any]], argv: Sequence[str]) -> dict[str, Any] | None:
+    """Returns the values of flags by the names of their fields; None if argparse must read the command line."""
+    names = {flag_of(field): field for field in fields}
+    switches = {flag for flag, field in names.items() if isinstance(field.metadata["default"], bool)}
+    found = plain_flags(argv, switches=switches, valued=names.keys() - switches)
+    if found is None:
+        return None
+    given: dict[str, Any] = {}
+    for flag, text in found:
+        field = names[flag]
+        if isinstance(field.metadata["default"], tuple):
+            given.setdefault(field.name, []).append(text)
+        else:
+            given[field.name] = text
+    return given
 
 
 def _value(prefix: str, field: dataclasses.Field[Any], given: Any) -> Any:
@@ -176,20 +176,3 @@ def path(text: str) -> Path:
         user = text.partition("/")[0]
         missing = "this user has no home folder" if user == "~" else f"there is no user {user[1:]}"
         raise ValueError(f"{missing}; for a file of that name write ./{text}") from None
-
-
-class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser that reports a wrong flag as one line, like every other wrong input."""
-
-    def format_help(self) -> str:
-        """Formats the help as wide as the terminal."""
-        self.formatter_class = argparse.HelpFormatter
-        return super().format_help()
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Prints help and version by the sink of stdout: a reader that leaves early is not an error."""
-        del file  # errors are raised, so it is stdout
-        print_line(message.rstrip("\n"))
-
-    def error(self, message: str) -> NoReturn:
-        raise ProgramExit(ExitCode.USAGE, message, hint=f"see {self.prog} --help")

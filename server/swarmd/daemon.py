@@ -273,7 +273,7 @@ async def _check_once(swarm: Swarm, folder: Path) -> None:
     swarm.db.check_files()
     await swarm.check_leases()
     if (folder / STOP_FILE).exists():
-        stop = partial(swarm.kills.emergency_stop, cause=f"the file {STOP_FILE} exists")
+        stop = partial(swarm.control.emergency_stop, cause=f"the file {STOP_FILE} exists")
         if (await swarm.db.write(stop, urgent=True)).killing:
             _log.warning("emergency stop by file", folder=str(folder))
 

@@ -101,7 +101,7 @@ async def test_a_worker_that_stands_still_is_noticed_by_its_broken_stream(
         try:
             assert process.stdout
             await asyncio.to_thread(process.stdout.readline)
-            member = next(iter(served.swarm.live.members.values()))
+            member = next(iter(served.swarm.live.workers.values()))
             assert member.connected
 
             os.kill(process.pid, signal.SIGSTOP)

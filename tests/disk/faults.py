@@ -131,9 +131,9 @@ class Life:
             lambda: bench.kill("b"),
             lambda: self._end("b", "stopped"),
             lambda: self._go("c"),
-            lambda: swarm.db.write(partial(swarm.kills.emergency_stop, cause="test"), urgent=True),
+            lambda: swarm.db.write(partial(swarm.control.emergency_stop, cause="test"), urgent=True),
             lambda: self._end("c", "completed"),
-            lambda: swarm.db.write(partial(swarm.kills.resume, requeue=True)),
+            lambda: swarm.db.write(partial(swarm.control.resume, requeue=True)),
             lambda: self._go("c"),
             lambda: self._end("c", "completed"),
         ]

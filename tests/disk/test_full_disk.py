@@ -89,7 +89,7 @@ async def test_the_reserve_is_enough_for_an_emergency_stop_of_a_thousand_running
             assert await worker.start(claim) is None
         swarm.swarm.db._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
-        await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.emergency_stop(tx, "test"), urgent=True)
+        await swarm.swarm.db.write(lambda tx: swarm.swarm.control.emergency_stop(tx, "test"), urgent=True)
 
         assert 0 < (tmp_path / "swarm.db-wal").stat().st_size < RESERVE_BYTES
 

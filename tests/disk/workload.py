@@ -146,15 +146,15 @@ class Work:
             await self.bench.retry(name, failed=True)
 
     async def _stop(self) -> None:
-        kills = self.bench.swarm.kills
-        await self.bench.swarm.db.write(partial(kills.emergency_stop, cause="test"))
-        await self.bench.swarm.db.write(partial(kills.resume, requeue=True))
+        control = self.bench.swarm.control
+        await self.bench.swarm.db.write(partial(control.emergency_stop, cause="test"))
+        await self.bench.swarm.db.write(partial(control.resume, requeue=True))
 
     async def _pause(self) -> None:
-        kills = self.bench.swarm.kills
-        await self.bench.swarm.db.write(partial(kills.pause, cause="test"))
+        control = self.bench.swarm.control
+        await self.bench.swarm.db.write(partial(control.pause, cause="test"))
         await self.bench.after_backoff()
-        await self.bench.swarm.db.write(partial(kills.resume, requeue=False))
+        await self.bench.swarm.db.write(partial(control.resume, requeue=False))
 
     async def _clear(self) -> None:
         self.number += 1

@@ -22,7 +22,7 @@ from swarm_worker.guard.containment import (
     remove_cgroup,
 )
 from swarm_worker.supervision.fork_client import PACKAGES
-from swarm_worker.supervision.orphans import PROBE
+from swarm_worker.supervision.supervisor import PROBE
 
 LEVELS = (SUBREAPER, CGROUP2, PIDNS)
 

@@ -131,7 +131,7 @@ async def test_a_departure_in_the_name_of_an_older_process_is_ignored(found: Pre
     await found.client.call("Heartbeat", leaving)
 
     assert found.state.fingerprint() == before
-    assert found.served.swarm.live.members["w1"].connected  # type: ignore[index]
+    assert found.served.swarm.live.workers["w1"].connected  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,23 @@ async def test_the_work_in_the_clone_of_a_killed_worker_is_kept_at_the_next_star
     assert show(worker.project, "refs/swarm/t1/1", "half") == "half"
 
 
+async def test_work_of_another_swarm_under_the_same_name_is_not_replaced(
+    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    make_repository(worker.project)
+    git(worker.project, "commit", "-q", "--allow-empty", "-m", "of another swarm")
+    other = git(worker.project, "rev-parse", "HEAD")
+    git(worker.project, "update-ref", "refs/swarm/t1/1", other)
+    git(worker.project, "reset", "-q", "--hard", "HEAD~1")
+    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
+    assert outcome.change.ref == "refs/swarm/t1/1.2"
+    assert git(worker.project, "rev-parse", "refs/swarm/t1/1") == other
+
+
 async def test_what_a_validator_changes_is_thrown_away_and_said(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:

@@ -284,8 +284,8 @@ async def test_a_broken_stream_frees_no_started_task(served: Server) -> None:
 
     stream.cancel()
 
-    member = served.swarm.live.members["w1"]  # type: ignore[index]
-    await eventually(lambda: not member.connected, "the server notices the broken stream")
+    worker = served.swarm.live.workers["w1"]  # type: ignore[index]
+    await eventually(lambda: not worker.connected, "the server notices the broken stream")
     assert await client.status("a") == "in_progress"
 
 

@@ -212,7 +212,7 @@ def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
     if store.status is TaskStatus.CLAIMED:
         return end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
     if store.status is TaskStatus.KILLING:
-        return end(store, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+        return end(store, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
     return retry_or_give_up(store, attempt, AttemptOutcome.LOST, bounds)
 
 

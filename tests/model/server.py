@@ -149,7 +149,7 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
     if attempt.outcome is not None:
         return _late(state, attempt, message, bounds, rules)
     if store.status is TaskStatus.KILLING and (rules.kill_beats_result or message.outcome != "completed"):
-        dead = end(store, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+        dead = end(store, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
         if not rules.killed_stays_killed:
             dead = reopened(dead)
         return _given_up(state, _kept(dead, message, bounds))

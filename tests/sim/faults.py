@@ -56,6 +56,7 @@ class Faults:
             loss=self._dice.choice((0.0, 0.05, 0.3)) if bad else 0.0,
             doubled=self._dice.choice((0.0, 0.1, 0.5)) if bad else 0.0,
             late=self._dice.choice((0.0, 0.02, 0.1)) if bad else 0.0,
+            late_streams=self._all.setting.late_streams,
         )
 
     def _schedule(self) -> None:
@@ -65,10 +66,11 @@ class Faults:
     def _fault(self) -> None:
         if self._calm:
             return
+        setting = self._all.setting
         faults = (
             (self._crash_server, 2), (self._freeze_server, 1), (self._slow_server, 1), (self._crash_worker, 4),
-            (self._freeze_worker, 2), (self._cut, 4), (self._reset, 3), (self._new_weather, 2), (self._wall, 1),
-            (self._signal, 2), (self._file, 1), (self._lose_guard, 1),
+            (self._freeze_worker, 2), (self._cut, setting.cuts), (self._reset, setting.resets),
+            (self._new_weather, 2), (self._wall, 1), (self._signal, 2), (self._file, 1), (self._lose_guard, 1),
         )  # fmt: skip
         self._dice.choices([fault for fault, _ in faults], [weight for _, weight in faults])[0]()
         self._schedule()

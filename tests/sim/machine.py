@@ -48,6 +48,8 @@ class Ledger:
         # The exclusive names of each task, its files with a slash in front; and how many tasks may share a name.
         self.needs: dict[str, Sequence[str]] = {}
         self.capacity: dict[str, int] = {}
+        # Whether tasks share their files, because no task has a clone.
+        self.files_shared = True
 
     def start(self, tree: Tree, *, session: bool) -> None:
         """Notes that a process starts; two live sessions of one task fail the run."""
@@ -145,6 +147,7 @@ class Guard:
         """Kills the guard itself; its tree lives on."""
         self._world.log(f"the guard of {self.tree.name} is killed")
         self.alive = self.tree.guarded = False
+        self._missed.clear()
         self._stop_timers()
         if self.on_end is not None:
             self.on_end(None)

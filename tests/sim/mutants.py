@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pytest
 
+from sim.clones import SimSource
 from sim.machine import Guard
 from sim.simulation import Result, Setting, simulate
-from swarm_worker.domain.ports import Go
+from swarm_worker.domain.ports import GoAnswer
+from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.guard_watch import WatchedRun
@@ -17,8 +19,8 @@ from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
-from swarmd.engine.attempts import kills, leases
-from swarmd.engine.attempts.kills import Kills
+from swarmd.engine.attempts import leases, swarm_control
+from swarmd.engine.attempts.swarm_control import SwarmControl
 from swarmd.engine.dispatch import dispatcher
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.live.state import LiveState
@@ -27,7 +29,7 @@ from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
-from swarmd.store import attempts, events, tasks
+from swarmd.store import attempts, events, landings, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -67,7 +69,7 @@ def orders_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
 
 def requeue_takes_all(patch: pytest.MonkeyPatch) -> None:
     """Brings a task back with the tasks of a stop although an operator killed it meanwhile."""
-    patch.setattr(kills, "_without_requeue", lambda task: task)
+    patch.setattr(swarm_control, "_without_requeue", lambda task: task)
 
 
 def lost_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -94,15 +96,15 @@ def orders_on_the_stream_only(patch: pytest.MonkeyPatch) -> None:
 def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
     """Makes an emergency stop forget what is claimed and not started."""
 
-    def stop(self: Kills, tx: Any, cause: str) -> Any:
+    def stop(self: SwarmControl, tx: Any, cause: str) -> Any:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(
                 tasks, "with_status", lambda tx, status: () if status == "claimed" else original(tx, status)
             )
             return emergency_stop(self, tx, cause)
 
-    original, emergency_stop = tasks.with_status, Kills.emergency_stop
-    patch.setattr(Kills, "emergency_stop", stop)
+    original, emergency_stop = tasks.with_status, SwarmControl.emergency_stop
+    patch.setattr(SwarmControl, "emergency_stop", stop)
 
 
 def silent_changes(patch: pytest.MonkeyPatch) -> None:
@@ -145,8 +147,8 @@ def worker_without_fence(patch: pytest.MonkeyPatch) -> None:
 def worker_without_go(patch: pytest.MonkeyPatch) -> None:
     """Starts sessions without waiting for the go."""
 
-    async def await_go(self: Session) -> Go:
-        return Go(go=True)
+    async def await_go(self: Session) -> GoAnswer:
+        return GoAnswer(granted=True)
 
     patch.setattr(Session, "_await_go", await_go)
 
@@ -200,7 +202,7 @@ def names_are_free_at_the_order(patch: pytest.MonkeyPatch) -> None:
             )
         return apply(tx, task, transition, kind, **details)
 
-    patch.setattr(kills, "apply", freeing)
+    patch.setattr(swarm_control, "apply", freeing)
 
 
 def names_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
@@ -214,16 +216,53 @@ def names_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Swarm, "_boot", forgetful)
 
 
+def two_have_the_right(patch: pytest.MonkeyPatch) -> None:
+    """Grants the right to land to whoever asks."""
+    turn = landings.turn
+
+    def first(tx: Any, attempt_key: Any) -> Any:
+        return turn(tx, attempt_key)._replace(before=0)
+
+    patch.setattr(landings, "turn", first)
+
+
+def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker land work although an attempt before, whose end nobody heard, has landed it."""
+
+    async def find_landed(self: SimSource, *_: Any) -> None:
+        return None
+
+    patch.setattr(SimSource, "find_landed", find_landed)
+
+
+def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
+    """Lands what was checked on an older tip."""
+
+    async def swap(self: LandingRun, clone: Any, _old: str, *rest: Any) -> Any:
+        return await original(self, clone, await self.source.fetch(), *rest)
+
+    original = LandingRun._swap
+    patch.setattr(LandingRun, "_swap", swap)
+
+
 HARSH: Final = Setting(
-    stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0, exclusive=0.0
+    exclusive=0.0, cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0
 )
 SLOW: Final = Setting(
+    exclusive=0.0,
+    cloning=0.0,
     stopped_guards=False,
     chaos_s=1_000.0,
     verb_every_s=15.0,
     mean_s=(30.0, 300.0),
     stall_s=400.0,
-    exclusive=0.0,
+)
+LANDING: Final = Setting(
+    exclusive=0.0, cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4
+)
+# A worker opens a new stream again and again while a former request is on its way.
+OVERTAKING: Final = replace(
+    SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
 )
 NAMED: Final = replace(HARSH, exclusive=0.9)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
@@ -239,7 +278,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),
-    overtaken_requests_count: (replace(SLOW, stopped_guards=True), 29),
+    overtaken_requests_count: (OVERTAKING, 8),
     worker_without_fence: (SLOW, 7),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
@@ -248,8 +287,11 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     names_are_free_at_the_order: (NAMED, 4),
     names_die_with_the_server: (NAMED, 4),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
+    two_have_the_right: (LANDING, 0),
+    landings_are_not_looked_for: (LANDING, 22),
+    combinations_are_checked_once: (LANDING, 5),
 }
-TRIES: Final = 60
+TRIES: Final = 100
 
 
 def noticed(patch: Patch) -> Result | None:

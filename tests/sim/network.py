@@ -31,6 +31,8 @@ class Weather:
     doubled: float = 0.0
     # The share of messages, and of requests for a stream, that are delivered up to a minute late.
     late: float = 0.0
+    # The share of requests for a stream that are late besides.
+    late_streams: float = 0.0
 
 
 class Link:
@@ -95,6 +97,12 @@ class Link:
             return self._dice.uniform(1, 60)
         return self._dice.expovariate(1 / self.weather.delay_s)
 
+    def stream_delay_s(self) -> float:
+        """Draws the delay of a request for a stream."""
+        if self.weather.late_streams and self._dice.random() < self.weather.late_streams:
+            return self._dice.uniform(1, 60)
+        return self.delay_s()
+
     def pick(self, low: float, high: float) -> float:
         """Draws a time from the link's own dice."""
         return self._dice.uniform(low, high)
@@ -137,7 +145,7 @@ class Connection:
         self._doomed: list[Due] = []
         self._arrived = False
         self.on_link_change()
-        self._world.at(link.delay_s(), self._arrive)
+        self._world.at(link.stream_delay_s(), self._arrive)
 
     def on_link_change(self) -> None:
         """Schedules the end of a stream that is cut, or delivers what a repaired stream held back."""

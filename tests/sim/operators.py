@@ -145,10 +145,8 @@ class Operators:
             )
         else:
             definition.files.extend(self._name_dice.sample(FILES, self._name_dice.randint(1, 2)))
-        self._ledger.needs[definition.task_id] = [
-            *definition.exclusive,
-            *(f"/{path}" for path in definition.files),
-        ]
+        files = definition.files if self._ledger.files_shared else ()
+        self._ledger.needs[definition.task_id] = [*definition.exclusive, *(f"/{path}" for path in files)]
 
     def _send(self, request: pb.AddTasksRequest, plan: list[str], *, tries: int) -> None:
         """Sends a plan, and again until an answer comes."""

@@ -35,7 +35,7 @@ from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guard_watch import GuardWatch, WatchedRun
 from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
-from swarm_worker.supervision.launch import Launch
+from swarm_worker.supervision.model import Launch
 from swarm_worker.workspace.changes import Changes, Snapshot
 from swarm_worker.workspace.git import NoTree
 from swarmd.domain.lease_ids import parse_lease_id
@@ -258,7 +258,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         (SimOutbox, "ledger", ledger),
         (worker, "HostWatch", SimHostWatch),
         (worker, "choose_containment", lambda _: Containment()),
-        (worker, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{ids.getrandbits(64):016x}"))),
+        (worker, "random_id", lambda: f"{ids.getrandbits(64):016x}"),
         (attempt, "take_snapshot", _snapshot),
         (attempt, "changes_since", _changes),
         (guarded_run, "GuardedRun", SimGuardedRun),

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sim.audit import audit, refuse_overfull, settled
+from sim.clones import PUSH_EVERY_S, Branch, cloning
 from sim.faults import RESTART_S, Faults
 from sim.machine import Ledger, Machine
 from sim.network import Link
@@ -30,7 +31,7 @@ from sim.world import START_S, Violated, World
 from swarmd.domain.lifecycle import OPEN, TaskStatus, Transition, advance
 from swarmd.domain.model import Lease
 from swarmd.domain.policy import Backoff, stop_after_s
-from swarmd.engine.attempts import kills
+from swarmd.engine.attempts import swarm_control
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
@@ -65,6 +66,12 @@ class Setting:
     stall_s: float = 50.0
     # The share of tasks with exclusive names or files.
     exclusive: float = 0.4
+    # The share of runs in which every task has a clone and lands.
+    cloning: float = 0.3
+    # The share of requests for a stream that are late in any weather, and the weights of two faults.
+    late_streams: float = 0.0
+    cuts: int = 4
+    resets: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ class Simulation:
         )
         count = dice.randint(setting.fewest_workers, setting.workers)
         names = [f"w{number}" for number in range(1, count + 1)]
+        self.clones = self.world.dice("clones").random() < setting.cloning
+        self.ledger.files_shared = not self.clones
         self.operators = Operators(
             self.world, self.server, self.ledger, names, tasks=setting.tasks, exclusive=setting.exclusive
         )
@@ -125,6 +134,7 @@ class Simulation:
             self.links[name] = Link(self.world, self.server, name, weather)
         self._dice = self.world.dice("hosts")
         self._calm = False
+        self.branch = Branch(self.world, self.server)
         self._deaf: dict[str, int] = {}
 
     async def run(self) -> Counter[str]:
@@ -142,11 +152,13 @@ class Simulation:
             self.world.at(0.5 + number, self.operators.add)
         self.faults.start()
         self._next_verb()
+        self._next_push()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
         self._calm = True
         self.faults.stop()
         await self._converge()
+        self.server.db.look(self.branch.audit)
         return self.server.db.look(lambda tx: audit(tx, self.ledger, self.operators.told))
 
     def start_worker(self, name: str) -> None:
@@ -176,6 +188,14 @@ class Simulation:
         if not self._calm:
             self.operators.act()
             self._next_verb()
+
+    def _next_push(self) -> None:
+        if self.clones and not self._calm:
+            self.world.at(self._dice.expovariate(1 / PUSH_EVERY_S), self._push)
+
+    def _push(self) -> None:
+        self.branch.push()
+        self._next_push()
 
     # ── what must hold meanwhile ────────────────────────────────────────────────────────────────
 
@@ -252,6 +272,8 @@ async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
         stack.callback(simulation.server.finish)
         stack.enter_context(virtual(world, simulation.ledger))
         stack.enter_context(_watched(simulation.ledger, rows))
+        if simulation.clones:
+            stack.enter_context(cloning(simulation.branch))
         try:
             counts = await simulation.run()
         except Violated as violated:
@@ -279,7 +301,7 @@ def _watched(ledger: Ledger, rows: Counter[Row]) -> Iterator[None]:
         mark_lost(self, tx, lease, cause=cause)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (transitions, kills):
+        for module in (transitions, swarm_control):
             patch.setattr(module, "advance", partial(_noted, rows))
         patch.setattr(Outcomes, "mark_lost", checked)
         yield

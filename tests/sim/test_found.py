@@ -63,9 +63,9 @@ async def test_a_requeue_of_a_task_and_of_one_that_waits_for_it_starts_them_in_o
     await fail_for_good(swarm, worker, "a")
     await worker.claim("b")
     await swarm.retry("a")
-    await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=""))
+    await swarm.swarm.db.write(partial(swarm.swarm.control.emergency_stop, cause=""))
 
-    await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+    await swarm.swarm.db.write(partial(swarm.swarm.control.resume, requeue=True))
 
     assert await swarm.statuses("a", "b") == ["claimed", "blocked"]
     await worker.complete("a")
@@ -94,12 +94,12 @@ async def test_what_an_operator_kills_while_a_stop_ends_it_is_not_requeued(swarm
     worker = await swarm.worker(slots=2)
     claim = await worker.claim("a")
     await worker.start(claim)
-    await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=""))
+    await swarm.swarm.db.write(partial(swarm.swarm.control.emergency_stop, cause=""))
 
     await swarm.kill("a", "b")
     await worker.finish(claim, outcome("stopped"))
 
-    assert await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True)) == []
+    assert await swarm.swarm.db.write(partial(swarm.swarm.control.resume, requeue=True)) == []
     assert await swarm.statuses("a", "b") == ["killed", "killed"]
 
 

@@ -67,17 +67,17 @@ class FakeWorker:
     """A worker as the engine sees it; `claims` and `orders` hold the messages that it got."""
 
     swarm: Swarm
-    member: ConnectedWorker
+    server_side: ConnectedWorker
     claims: list[Claim]
     orders: list[Order]
 
     @property
     def name(self) -> WorkerName:
-        return self.member.identity.name
+        return self.server_side.identity.name
 
     async def receive(self) -> None:
         """Receives the messages that wait in the mailbox, if any."""
-        box = self.member.mailbox
+        box = self.server_side.mailbox
         if not box.closed and not box.empty:
             batch = await box.next_batch()
             assert batch is not None
@@ -120,7 +120,7 @@ class FakeWorker:
 
     def beat(self, *claims: Claim) -> Sequence[Order]:
         """Sends a heartbeat that lists the claims; returns the orders."""
-        identity = self.member.identity
+        identity = self.server_side.identity
         lease_ids = [claim.lease_id for claim in claims]
         answer = self.swarm.workers.heartbeat(identity.name, identity.incarnation, lease_ids, leaving=False)
         return answer.orders
@@ -148,8 +148,8 @@ class EngineHarness:
             name=WorkerName(name), incarnation=f"{name}-1", instance=f"{name}-instance", slots=slots, labels={},
             runner="command", host="host", pid=1, version="0", containment="subreaper",
         )  # fmt: skip
-        member = await self.swarm.open_stream(replace(whole, **identity), held)
-        return FakeWorker(self.swarm, member, [], [])
+        worker = await self.swarm.open_stream(replace(whole, **identity), held)
+        return FakeWorker(self.swarm, worker, [], [])
 
     async def task(self, task_id: str) -> Task:
         return await self.swarm.db.read(lambda tx: lookup.resolve(tx, task_id))

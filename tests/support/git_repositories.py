@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitOutput
 from swarm_worker.workspace.source import SourceRepository
 
@@ -53,7 +54,7 @@ def git(root: Path, *arguments: str) -> str:
         check=False,
         capture_output=True,
         text=True,
-        errors="replace",
+        errors="surrogateescape",
     )
     assert done.returncode == 0, f"git {arguments}: {done.stderr}"
     return done.stdout.removesuffix("\n")
@@ -105,3 +106,49 @@ def tree_state(root: Path) -> dict[str, bytes]:
             content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
             found[str(path.relative_to(root))] = b"%d %d " % (stat.st_mtime_ns, stat.st_mode) + content
     return found
+
+
+def program_settings(marker: Path) -> dict[str, str]:
+    """Returns settings of a repository that name programs, each of which leaves the marker if git obeys it."""
+    script = marker.with_name("hostile.sh")
+    script.write_text(f'#!/bin/sh\necho "$0 $@" >> {marker}\ncat\n')
+    script.chmod(0o755)
+    hooks = marker.with_name("hostile-hooks")
+    hooks.mkdir(exist_ok=True)
+    for hook in ("reference-transaction", "post-checkout", "post-index-change", "post-merge", "pre-push"):
+        (hooks / hook).write_text(script.read_text())
+        (hooks / hook).chmod(0o755)
+    included = marker.with_name("included.cfg")
+    included.write_text(f"[core]\n\tfsmonitor = {script}\n\tpager = {script}\n")
+    program = str(script)
+    names = (
+        *("core.fsmonitor", "core.sshCommand", "core.editor", "core.pager", "core.askPass", "core.gitProxy"),
+        *("core.alternateRefsCommand", "filter.evil.clean", "filter.evil.smudge", "filter.evil.process"),
+        *("diff.external", "diff.evil.command", "diff.evil.textconv", "merge.evil.driver", "gpg.program"),
+        *("uploadpack.packObjectsHook", "credential.helper", "sequence.editor", "interactive.diffFilter"),
+        *("trailer.Swarm-Task.command", "remote.origin.uploadpack", "remote.origin.receivepack"),
+    )
+    return {
+        **dict.fromkeys(names, program),
+        "core.hooksPath": str(hooks),
+        "include.path": str(included),
+        "commit.gpgSign": "true",
+        "log.showSignature": "true",
+        "filter.evil.required": "true",
+        "url.ext::sh -c touch%20evil.insteadOf": "/",
+        "protocol.ext.allow": "always",
+    }
+
+
+def make_hostile(root: Path, marker: Path) -> None:
+    """Writes the settings that name programs into a repository, and files that use them."""
+    config = root / ".git" / "config"
+    for name, value in program_settings(marker).items():
+        git(root, "config", "--file", str(config), name, value)
+    (root / ".git" / "info" / "attributes").write_text("* filter=evil diff=evil merge=evil\n")
+
+
+async def new_clone(tmp_path: Path, files: Mapping[str, str | bytes | None] | None = None) -> Clone:
+    """Makes a repository and a clone of it."""
+    source = await opened(new_repository(tmp_path / "project", files))
+    return (await make_clone(source, tmp_path / "w" / "t1-1", await source.fetch())).clone

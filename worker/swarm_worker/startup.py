@@ -24,7 +24,7 @@ from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.supervision.orphans import require_proc
+from swarm_worker.supervision.supervisor import require_proc
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 from swarm_worker.workspace.repository import has_repository
 

@@ -5,7 +5,6 @@ import gc
 import itertools
 import os
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
+from amplifier_swarm.light_imports import random_id
 from amplifier_swarm.program import check_threads
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.v1 import worker_service_pb2 as wire
@@ -37,7 +37,7 @@ from swarm_worker.storage.files import machine_folder
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.host_watch import HostWatch
-from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
+from swarm_worker.supervision.supervisor import ProcessSupervisor, choose_containment
 
 if TYPE_CHECKING:
     from swarm_worker.execution.clones import Clones
@@ -66,7 +66,7 @@ class Worker:
         self._context = context
         self._ready = ready
         folder = context.folder
-        self._identity = ProcessIdentity(folder.name, uuid.uuid4().hex)
+        self._identity = ProcessIdentity(folder.name, random_id())
         self._stream_seq = itertools.count(folder.stream_seq + 1)
         self._swarm_id = ""
         self._opened = asyncio.Event()
@@ -276,6 +276,7 @@ def serve(config: WorkerConfig, *, version: str) -> None:
             own=os.environ,
             env=context.env,
             passed=config.pass_env,
+            roles=config.roles,
         ).require()
         asyncio.run(run_worker(config, context, endpoint))
 

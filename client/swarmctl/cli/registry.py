@@ -60,6 +60,7 @@ COMMANDS: Final = {
         Command("status", CommandPanel.LOOK, "Show the swarm at a glance."),
         Command("list", CommandPanel.LOOK, "List tasks."),
         Command("show", CommandPanel.LOOK, "Show one task with all its attempts."),
+        Command("diff", CommandPanel.LOOK, "Show what an attempt of a task did to the files."),
         Command("workers", CommandPanel.LOOK, "List the workers."),
         Command("blocked", CommandPanel.LOOK, "List the tasks that wait for others."),
         Command("explain", CommandPanel.LOOK, "Say why a task is where it is."),

@@ -24,6 +24,7 @@ from amplifier_swarm.v1.task_pb2 import (
 )
 from swarmctl import text_format
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
@@ -133,6 +134,7 @@ def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[B
     if attempt.HasField("verdict"):
         yield from _verdict_blocks(attempt.verdict)
         yield from findings_blocks(attempt, attempts)
+    yield from change_blocks(attempt)
     if attempt.HasField("kill_receipt"):
         yield from receipt_blocks(attempt.kill_receipt)
     if attempt.late_results:

@@ -12,5 +12,5 @@ def warn_of_shared_tree(project_root: Path, *, at_once: int) -> None:
         return
     print_err(
         f"swarmctl: warning: {at_once} builders at once share one git work tree; commits of one can take in files of"
-        " another, or fail at its locks. Pass --workers 1, or let no builder commit"
+        " another, or fail at its locks. Pass --workspace clone"
     )

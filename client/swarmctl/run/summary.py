@@ -9,6 +9,7 @@ from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
+from swarmctl.render.changes import landed_blocks
 from swarmctl.render.swarm import rehearsal_blocks
 from swarmctl.render.tasks import error_text, reason_text, status_cell
 
@@ -57,5 +58,6 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
     return [
         Table(COLUMNS, rows),
         Prose(f"{text_format.plural(len(tasks), 'task')}: {by_status or 'none'}", indent=0),
+        *landed_blocks(tasks),
         *rehearsal_blocks(sum(task.rehearsed and task.status == _COMPLETED for task in tasks)),
     ]

@@ -1,6 +1,7 @@
 """The document of a task with all its attempts."""
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.changes import change_document, landing_document
 from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.documents.tasks import task_document, usage_document
@@ -96,6 +97,8 @@ def _attempt(attempt: Attempt) -> Document:
         "findings": [finding_document(finding) for finding in attempt.verdict.findings],
         "kill_receipt": receipt_document(attempt.kill_receipt) if attempt.HasField("kill_receipt") else None,
         "late_results": [_late_result(late) for late in attempt.late_results],
+        "change": change_document(attempt.change) if attempt.HasField("change") else None,
+        "landing": landing_document(attempt.landing) if attempt.HasField("landing") else None,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
@@ -43,6 +44,7 @@ def task_document(task: Task) -> Document:
         "usage": usage_document(task.usage),
         "kill_receipt": receipt_document(task.kill_receipt) if task.HasField("kill_receipt") else None,
         "rehearsed": task.rehearsed,
+        "landed": landing_document(task.landed) if task.HasField("landed") else None,
     }
 
 

@@ -77,7 +77,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: `worker`, `runner`.
     """
     ERROR_REASON_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 25
-    """The attempt has reported no change of files."""
+    """The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -140,7 +140,7 @@ ERROR_REASON_REHEARSAL_REFUSED: ErrorReason.ValueType  # 24
 Metadata: `worker`, `runner`.
 """
 ERROR_REASON_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 25
-"""The attempt has reported no change of files."""
+"""The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

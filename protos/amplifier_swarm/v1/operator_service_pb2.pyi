@@ -54,8 +54,12 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """All slots of the workers that fit are in use."""
     REASON_KIND_RUNNER_PAUSED: _ReasonKind.ValueType  # 10
     """Every worker that fits has a runner that is paused."""
+    REASON_KIND_LANDING: _ReasonKind.ValueType  # 11
+    """Its work is accepted, and waits for its turn to land, or lands."""
     REASON_KIND_NAME_HELD: _ReasonKind.ValueType  # 12
     """Other tasks hold an exclusive name or a file that it needs."""
+    REASON_KIND_NO_CLONE: _ReasonKind.ValueType  # 13
+    """It needs a clone, and no worker that fits can make one."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -82,8 +86,12 @@ REASON_KIND_NO_SLOT: ReasonKind.ValueType  # 9
 """All slots of the workers that fit are in use."""
 REASON_KIND_RUNNER_PAUSED: ReasonKind.ValueType  # 10
 """Every worker that fits has a runner that is paused."""
+REASON_KIND_LANDING: ReasonKind.ValueType  # 11
+"""Its work is accepted, and waits for its turn to land, or lands."""
 REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
 """Other tasks hold an exclusive name or a file that it needs."""
+REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
+"""It needs a clone, and no worker that fits can make one."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _Role:

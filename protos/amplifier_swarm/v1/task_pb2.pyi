@@ -264,8 +264,8 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
-    """The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
-    worker's runner is given no claims until ResumeSwarm.
+    """The session could not be started as configured (binary missing, folder unreadable), or it failed before it
+    reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BUILDER_BLOCKED: _FailureClass.ValueType  # 11
     """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
@@ -317,8 +317,8 @@ FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
 given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
-"""The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
-worker's runner is given no claims until ResumeSwarm.
+"""The session could not be started as configured (binary missing, folder unreadable), or it failed before it
+reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BUILDER_BLOCKED: FailureClass.ValueType  # 11
 """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
@@ -785,6 +785,7 @@ class Task(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
+    LANDED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -847,6 +848,10 @@ class Task(_message.Message):
     def kill_receipt(self) -> _session_pb2.KillReceipt:
         """How the latest attempt was ended, if a kill or a stop ended it and its worker has reported."""
 
+    @_builtins.property
+    def landed(self) -> Global___Landing:
+        """How the work of the completed attempt came onto the target. Unset if it did not, and before."""
+
     def __init__(
         self,
         *,
@@ -873,10 +878,11 @@ class Task(_message.Message):
         usage: _session_pb2.Usage | None = ...,
         kill_receipt: _session_pb2.KillReceipt | None = ...,
         rehearsed: _builtins.bool = ...,
+        landed: Global___Landing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

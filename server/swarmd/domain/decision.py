@@ -125,7 +125,7 @@ def findings_of(outcome: Outcome) -> Sequence[str]:
 def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:
     return Decision(
         AttemptOutcome.KILLED,
-        Transition.PROVEN_DEAD,
+        Transition.FINISH_KILL,
         error=error,
         cause=task.cause,
         update=TaskUpdate(last_error=survivors_text(survivors)) if survivors else TaskUpdate(),

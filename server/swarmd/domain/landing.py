@@ -1,4 +1,4 @@
-"""What an attempt in a clone did to the files, and how its work came onto the target branch."""
+"""Changes of attempts in clones, and landings of their work on a target branch."""
 
 from dataclasses import dataclass
 

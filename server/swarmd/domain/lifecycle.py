@@ -39,7 +39,7 @@ class Transition(StrEnum):
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
     GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
     KILL = "kill"  # an operator or an emergency stop ends it
-    PROVEN_DEAD = "proven_dead"  # the kill is over; the receipt names any survivors
+    FINISH_KILL = "finish_kill"  # the kill is over; the receipt names any survivors
     REOPEN = "reopen"  # an operator retries it
     ACCEPT = "accept"  # a late result counts: nothing has started since, or an operator accepts it
 
@@ -74,7 +74,7 @@ TRANSITIONS: Final = MappingProxyType(
             _T.GIVE_UP: _S.FAILED,
             _T.KILL: _S.KILLING,
         },
-        _S.KILLING: {_T.KILL: _S.KILLING, _T.PROVEN_DEAD: _S.KILLED},
+        _S.KILLING: {_T.KILL: _S.KILLING, _T.FINISH_KILL: _S.KILLED},
         _S.COMPLETED: {},
         _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},

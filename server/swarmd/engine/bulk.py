@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
-from swarmd.engine.attempts.kills import HINTED_NAMES, Kills
+from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import lookup, retries
-from swarmd.engine.tasks.retries import RetryResult
+from swarmd.engine.tasks import lookup, reopening
+from swarmd.engine.tasks.reopening import RetryResult
 from swarmd.store import tasks
 from swarmd.store.reads import pages, views
 from swarmd.store.reads.pages import Match, TaskFilter
@@ -84,7 +84,7 @@ async def retry(swarm: Swarm, selection: TaskSelection) -> BulkResult:
 async def kill_named(swarm: Swarm, names: Sequence[str], cause: str) -> AsyncIterator[ActionBatch]:
     """Kills the tasks of these names, a batch in each write. A name may be the beginning of an id."""
     for batch in _batches(names):
-        kill = partial(_kill_batch, kills=swarm.kills, names=batch, cause=cause)
+        kill = partial(_kill_batch, control=swarm.control, names=batch, cause=cause)
         yield await swarm.db.write(kill, urgent=True)
 
 
@@ -150,14 +150,16 @@ async def _count(
     return BulkResult(len(found), done, refused)
 
 
-def _kill_batch(tx: Tx, *, kills: Kills, names: Sequence[str], cause: str) -> ActionBatch:
-    result = kills.kill(tx, names, cause)
+def _kill_batch(tx: Tx, *, control: SwarmControl, names: Sequence[str], cause: str) -> ActionBatch:
+    result = control.kill(tx, names, cause)
     return ActionBatch(views.tasks(tx, result.keys), result.refused)
 
 
 async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
     """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
-    retry = partial(retries.retry, despite_survivors=despite_survivors, with_hint=len(names) <= HINTED_NAMES)
+    retry = partial(
+        reopening.retry, despite_survivors=despite_survivors, with_hint=len(names) <= HINTED_NAMES
+    )
     writes = [swarm.db.write(partial(retry, name=name)) for name in names]
     done: list[RetryResult] = []
     refused: list[RefusedTask] = []

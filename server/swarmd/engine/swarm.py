@@ -24,15 +24,15 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
-from swarmd.engine.attempts.kills import Kills
 from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
+from swarmd.engine.attempts.swarm_control import SwarmControl
 from swarmd.engine.auth.logins import Logins
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox
-from swarmd.engine.live.retry_timers import RetryTimers, end_backoff
+from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import NullObserver, Observer
@@ -99,7 +99,7 @@ class Swarm:
             backoff=policy.backoff,
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
-        self.kills = Kills(self.live, self.dispatcher, self.wakeups)
+        self.control = SwarmControl(self.live, self.dispatcher, self.wakeups)
         self.landings = Landings(db, self.wakeups, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
@@ -120,10 +120,10 @@ class Swarm:
             mailbox.close()
             raise
 
-    async def close_stream(self, member: ConnectedWorker) -> None:
+    async def close_stream(self, worker: ConnectedWorker) -> None:
         """Releases the claims that were not sent over the stream that has ended."""
-        member.mailbox.close()
-        for lease in member.mailbox.undelivered():
+        worker.mailbox.close()
+        for lease in worker.mailbox.undelivered():
             await self._release_undelivered(lease)
 
     def request_dispatch(self) -> None:
@@ -154,9 +154,9 @@ class Swarm:
 
     async def drain(self, name: WorkerName | None, deadline_s: float | None) -> Sequence[WorkerName]:
         """Drains one worker, or all connected ones if `name` is None; returns the names."""
-        connected = [n for n, member in self.live.members.items() if member.connected]
+        connected = [n for n, worker in self.live.workers.items() if worker.connected]
         drained = [name] if name is not None else connected
-        await self.db.write(lambda tx: self.kills.drain(tx, drained, within_s=deadline_s))
+        await self.db.write(lambda tx: self.control.drain(tx, drained, within_s=deadline_s))
         if deadline_s is not None:
             self._end_drain_later(drained, deadline_s)
         return drained
@@ -174,7 +174,7 @@ class Swarm:
         """Ends every pause and stop; returns the tasks that were put back."""
         self.reaper.resume_expiry()
         self.live.provider_holds.clear()
-        return await self.db.write(partial(self.kills.resume, requeue=requeue))
+        return await self.db.write(partial(self.control.resume, requeue=requeue))
 
     async def check_leases(self) -> None:
         """Runs one round of the reaper."""
@@ -185,8 +185,8 @@ class Swarm:
         self.retry_timers.close()
         self.live.provider_holds.close()
         self.wakeups.close()
-        for member in list(self.live.members.values()):
-            member.mailbox.close()
+        for worker in list(self.live.workers.values()):
+            worker.mailbox.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -251,15 +251,15 @@ class Swarm:
         """Marks all workers free: a group was not stored, so the claims in it have used no slot."""
         self.live.provider_holds.undo()
         self.live.real_work = False
-        for member in list(self.live.members.values()):
-            self.dispatcher.mark_free(member)
+        for worker in list(self.live.workers.values()):
+            self.dispatcher.mark_free(worker)
 
     async def _release_undelivered(self, lease: Lease) -> None:
         release = partial(self.outcomes.release_undelivered, lease=lease, cause="its stream ended")
         await self.db.write(release)
 
     def _backoff_over(self, key: TaskKey) -> None:
-        self._spawn(self._write_with_retry(lambda tx: end_backoff(tx, key)))
+        self._spawn(self._write_with_retry(lambda tx: tasks.make_ready(tx, key)))
 
     def _end_drain_later(self, names: Sequence[WorkerName], within_s: float) -> None:
         self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))
@@ -267,17 +267,19 @@ class Swarm:
     async def _end_drain(self, names: Sequence[WorkerName], within_s: float) -> None:
         held: list[Lease] = [found.lease for name in names for found in self.live.leases_of(name)]
         for lease in held:
-            await self._write_with_retry(partial(self.kills.end_drain, lease=lease, within_s=within_s))
+            await self._write_with_retry(partial(self.control.end_drain, lease=lease, within_s=within_s))
 
-    async def _write_with_retry(self, operation: Callable[[Tx], None]) -> None:
+    async def _write_with_retry(self, operation: Callable[[Tx], object]) -> None:
         """Writes, and tries again for as long as the disk is full: no caller would ask for this write again."""
         while True:
             try:
-                return await self.db.write(operation)
+                await self.db.write(operation)
             except StorageFull:
                 again = asyncio.Event()
                 self.clock.call_later(FULL_RETRY_S, again.set)
                 await again.wait()
+            else:
+                return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

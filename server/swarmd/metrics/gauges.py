@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from amplifier_swarm import __version__
 from swarmd.domain.model import AttemptOutcome, FailureClass, SwarmMode
+from swarmd.domain.policy import LANDING_FAILURES
 from swarmd.metrics.state import ScrapeState, StoredState
 from swarmd.store.file import connections
 
@@ -79,6 +80,9 @@ def _fleet(state: ScrapeState) -> Iterator[Metric]:
         "swarm_workers", "Workers that have joined since the start and are not gone.", "status", state.workers
     )
     yield GaugeMetricFamily("swarm_slots", "Slots of the connected workers.", state.slots)
+    yield GaugeMetricFamily(
+        "swarm_landing_queue", "Attempts that land or wait for their turn to land.", state.stored.landing
+    )
     yield _by("swarm_leases", "Leases that stand: slots in use.", "state", state.leases)
     yield GaugeMetricFamily(
         "swarm_oldest_heartbeat_seconds",
@@ -96,6 +100,7 @@ def _counted(stored: StoredState) -> Iterator[Metric]:
     for labels, count in {**_NO_ATTEMPTS, **ended}.items():
         attempts.add_metric(labels, count)
     yield attempts
+    yield _landings(stored, ended)
     sessions = CounterMetricFamily("swarm_sessions", "Sessions of the tasks that are there.", labels=["role"])
     tokens = CounterMetricFamily("swarm_tokens", "Tokens that they used.", labels=["role", "direction"])
     cost = CounterMetricFamily(
@@ -107,6 +112,19 @@ def _counted(stored: StoredState) -> Iterator[Metric]:
         tokens.add_metric([role, "output"], used.output_tokens)
         cost.add_metric([role], used.cost_nano / _NANO)
     yield from (sessions, tokens, cost)
+
+
+def _landings(stored: StoredState, ended: Mapping[tuple[str, str], int]) -> Metric:
+    family = CounterMetricFamily(
+        "swarm_landings",
+        "Attempts that landed, found their work landed, or failed to land.",
+        labels=["result"],
+    )
+    family.add_metric(["landed"], stored.landings.landed)
+    family.add_metric(["found"], stored.landings.found)
+    for failure in sorted(LANDING_FAILURES):
+        family.add_metric([failure.removeprefix("landing_")], ended.get((AttemptOutcome.FAILED, failure), 0))
+    return family
 
 
 def _by(name: str, about: str, label: str, values: Mapping[str, int]) -> Metric:

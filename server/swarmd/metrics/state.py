@@ -13,8 +13,9 @@ from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import events, swarm
+from swarmd.store import events, landings, swarm
 from swarmd.store.file import connections
+from swarmd.store.landings import LandingTotals
 from swarmd.store.reads import totals
 from swarmd.store.reads.totals import AttemptTotal, TaskTotal, UsageTotal
 from swarmd.store.transaction import ReadTx
@@ -31,6 +32,9 @@ class StoredState:
     attempts: Sequence[AttemptTotal]
     paused_runners: int
     last_seq: int
+    # Attempts that want to land, those that have the right included.
+    landing: int
+    landings: LandingTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,19 @@ class ScrapeState:
 async def read_state(known: Swarm) -> ScrapeState:
     """Reads the state."""
     stored = await known.db.read(_stored)
-    members = list(known.live.members.values())
+    workers = list(known.live.workers.values())
     now_s = known.clock.monotonic_s()
     leases = known.live.leases()
     started = sum(found.started for found in leases)
     return ScrapeState(
         stored=stored,
         oldest_ready_s=seconds_since(stored.oldest_ready_us, known.clock.wall_us()),
-        workers=_workers(members),
-        slots=sum(member.identity.slots for member in members if member.connected),
+        workers=_workers(workers),
+        slots=sum(worker.identity.slots for worker in workers if worker.connected),
         leases={"claimed": len(leases) - started, "started": started},
-        oldest_beat_s=max((now_s - member.heard_s for member in members), default=0.0),
+        oldest_beat_s=max((now_s - worker.heard_s for worker in workers), default=0.0),
         expiry_paused=known.live.expiry_paused,
-        streams={"claims": sum(member.connected for member in members), **_streams(known)},
+        streams={"claims": sum(worker.connected for worker in workers), **_streams(known)},
         behind=_behind(known, stored.last_seq),
         bytes=_bytes(known.db.path),
     )
@@ -79,17 +83,19 @@ def _stored(tx: ReadTx) -> StoredState:
         attempts=totals.attempts(tx),
         paused_runners=len(swarm.paused_runners(tx)),
         last_seq=events.last_seq(tx),
+        landing=landings.waiting(tx),
+        landings=landings.totals(tx),
     )
 
 
-def _workers(members: Sequence[ConnectedWorker]) -> Mapping[str, int]:
+def _workers(workers: Sequence[ConnectedWorker]) -> Mapping[str, int]:
     """Counts the workers that have registered since the server started and are not gone, by status."""
     found = dict.fromkeys(("online", "draining", "suspect"), 0)
-    for member in members:
-        if member.suspect or not member.connected:
+    for worker in workers:
+        if worker.suspect or not worker.connected:
             found["suspect"] += 1
         else:
-            found["draining" if member.draining or member.leaving else "online"] += 1
+            found["draining" if worker.draining or worker.leaving else "online"] += 1
     return found
 
 

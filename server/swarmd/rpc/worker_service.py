@@ -41,13 +41,13 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
     async def ClaimTask(
         self, request: pb.ClaimTaskRequest, context: Context
     ) -> AsyncIterator[pb.ClaimTaskResponse]:
-        member = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
+        worker = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
         try:
             yield pb.ClaimTaskResponse(opened=self._opened())
-            while (batch := await member.mailbox.next_batch()) is not None:
+            while (batch := await worker.mailbox.next_batch()) is not None:
                 yield self._claim_response(batch)
         finally:
-            await self._swarm.close_stream(member)
+            await self._swarm.close_stream(worker)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
         name = WorkerName(request.worker)

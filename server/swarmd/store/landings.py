@@ -36,6 +36,13 @@ class Ahead(NamedTuple):
     since_us: int | None
 
 
+class LandingTotals(NamedTuple):
+    """How many attempts have landed, and how many have found that an earlier one had."""
+
+    landed: int
+    found: int
+
+
 class StoredChange(NamedTuple):
     """The change of an attempt: a summary as JSON, and the patch, compressed by zlib."""
 
@@ -55,9 +62,9 @@ def tip(tx: ReadTx, key: TargetKey) -> str:
     return str(tx.value("target_tip", subject=IGNORE_DEFERRED, key=key))
 
 
-def learn_tip(tx: Tx, attempt_key: AttemptKey) -> bool:
-    """Notes the landing of an attempt that has completed; returns False without one, or if a later one is known."""
-    return tx.run("target_learn", attempt_key=attempt_key) > 0
+def learn_tip(tx: Tx, attempt_key: AttemptKey) -> None:
+    """Notes the landing of an attempt that has completed as the tip of the target, unless a later one is known."""
+    tx.run("target_learn", attempt_key=attempt_key)
 
 
 def first_base(tx: ReadTx, task_key: TaskKey, key: TargetKey) -> str | None:
@@ -98,6 +105,13 @@ def next_in_turn(tx: ReadTx, key: TargetKey) -> InTurn | None:
 def ahead(tx: ReadTx, key: TargetKey, *, place: int) -> Sequence[Ahead]:
     """Returns the attempts that are served before this place, the first of them first."""
     return [Ahead._make(row) for row in tx.all("landing_before", target_key=key, place=place)]
+
+
+def totals(tx: ReadTx) -> LandingTotals:
+    """Returns the number of landings so far."""
+    row = tx.one("target_totals")
+    assert row is not None
+    return LandingTotals._make(row)
 
 
 def waiting(tx: ReadTx) -> int:

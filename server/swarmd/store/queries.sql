@@ -384,7 +384,8 @@ UPDATE attempts SET outcome = 'completed', failure_class = NULL, error = '', rep
 -- ── landings ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: target_add
-INSERT INTO targets (repository, target, tip, tip_place, places) VALUES (:repository, :target, '', 0, 0)
+INSERT INTO targets (repository, target, tip, tip_place, places, landed, found)
+VALUES (:repository, :target, '', 0, 0, 0, 0)
     ON CONFLICT DO NOTHING;
 
 -- name: target_key
@@ -394,17 +395,24 @@ SELECT key FROM targets WHERE repository = :repository AND target = :target;
 SELECT tip FROM targets WHERE key = :key;
 
 -- name: target_learn
--- Notes the landing of a completed attempt, unless a later one is known. A landing that was found is that of an earlier
--- attempt of the task, which had the right.
-UPDATE targets SET tip = given.landed, tip_place = max(tip_place, given.place)
+-- Counts the landing of a completed attempt, and notes it as the tip unless a later one is known. A landing that was
+-- found is that of an earlier attempt of the task, which had the right.
+UPDATE targets SET tip = CASE WHEN targets.tip = '' OR given.place > targets.tip_place THEN given.landed ELSE tip END,
+       tip_place = max(tip_place, given.place),
+       landed = targets.landed + given.moved, found = targets.found + given.was_found
   FROM (SELECT a.target_key, json_extract(a.report, '$.landing.commit') AS landed,
+               json_extract(a.report, '$.landing.found') IS TRUE AS was_found,
+               coalesce(json_extract(a.report, '$.landing.onto') <> json_extract(a.report, '$.landing.commit'), 0)
+                 AS moved,
                coalesce(CASE WHEN json_extract(a.report, '$.landing.found')
                         THEN (SELECT max(b.landing_place) FROM attempts b
                                WHERE b.task_key = a.task_key AND b.target_key = a.target_key)
                         ELSE a.landing_place END, 0) AS place
           FROM attempts a WHERE a.key = :attempt_key AND a.outcome = 'completed') given
- WHERE targets.key = given.target_key AND given.landed IS NOT NULL
-   AND (targets.tip = '' OR given.place > targets.tip_place);
+ WHERE targets.key = given.target_key AND given.landed IS NOT NULL;
+
+-- name: target_totals
+SELECT coalesce(sum(landed), 0), coalesce(sum(found), 0) FROM targets;
 
 -- name: landing_first_base
 -- The base of the task's first attempt in a clone with that target.
@@ -644,7 +652,9 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        CASE WHEN t.status = 'killed' THEN json_extract(a.report, '$.kill_receipt') END,
        EXISTS (SELECT 1 FROM sessions s JOIN attempts r ON r.key = s.attempt_key
                 WHERE s.task_key = t.key AND s.runner = 'embedded'
-                  AND (r.number = t.attempt OR r.outcome = 'completed'))
+                  AND (r.number = t.attempt OR r.outcome = 'completed')),
+       CASE WHEN t.status = 'completed' THEN (SELECT json_extract(c.report, '$.landing') FROM attempts c
+         WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt

@@ -13,7 +13,7 @@ from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from swarmd.domain.errors import InvalidRequest, RefusedTask, SwarmError
 from swarmd.domain.model import WorkerName
 from swarmd.engine import bulk
-from swarmd.engine.attempts.kills import EmergencyStopResult
+from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
 from swarmd.store.transaction import Tx
@@ -58,7 +58,7 @@ class Actions:
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""
-        await self._swarm.db.write(partial(self._swarm.kills.pause, cause=_checked_cause(cause)))
+        await self._swarm.db.write(partial(self._swarm.control.pause, cause=_checked_cause(cause)))
         return await self._reads.swarm()
 
     async def stop(self, cause: str) -> pb.EmergencyStopResponse:
@@ -66,7 +66,7 @@ class Actions:
         checked = _checked_cause(cause)
 
         def stop(tx: Tx) -> tuple[EmergencyStopResult, swarm_pb2.Swarm]:
-            return self._swarm.kills.emergency_stop(tx, checked), self._reads.swarm_in(tx)
+            return self._swarm.control.emergency_stop(tx, checked), self._reads.swarm_in(tx)
 
         stopped, swarm = await self._swarm.db.write(stop, urgent=True)
         pace = self._swarm.policy.pace

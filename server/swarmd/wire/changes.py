@@ -72,6 +72,11 @@ def write_change(summary: str, patch: bytes | None = None) -> task_pb2.Change:
     return message
 
 
+def parse_landing(landing: str) -> task_pb2.Landing:
+    """Parses a stored landing."""
+    return json_format.Parse(landing, task_pb2.Landing(), ignore_unknown_fields=True)
+
+
 def _check_change(change: task_pb2.Change) -> None:
     field = "finished.outcome.change"
     _check_commit(change.base, f"{field}.base")

@@ -27,22 +27,22 @@ class EnumMap(Generic[E]):
     """
 
     def __init__(self, kind: type[E], wire: Any, prefix: str) -> None:
-        self._to_wire: dict[E, Any] = {member: wire.Value(f"{prefix}_{member.name}") for member in kind}
-        self._from_wire = {value: member for member, value in self._to_wire.items()}
+        self._to_wire: dict[E, Any] = {worker: wire.Value(f"{prefix}_{worker.name}") for worker in kind}
+        self._from_wire = {value: worker for worker, value in self._to_wire.items()}
 
-    def to_wire(self, member: E | None) -> Any:
+    def to_wire(self, worker: E | None) -> Any:
         """Returns the contract's value; UNSPECIFIED for None."""
-        return 0 if member is None else self._to_wire[member]
+        return 0 if worker is None else self._to_wire[worker]
 
     def from_wire(self, value: int, field: str) -> E:
-        """Returns the domain's member.
+        """Returns the domain's worker.
 
         Raises: InvalidRequest for an unknown value and for UNSPECIFIED.
         """
-        member = self._from_wire.get(value)
-        if member is None:
+        worker = self._from_wire.get(value)
+        if worker is None:
             raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
-        return member
+        return worker
 
     def optional(self, value: int, field: str) -> E | None:
         """Returns the domain's member, None for UNSPECIFIED.

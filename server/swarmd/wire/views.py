@@ -44,6 +44,7 @@ def task(view: TaskView) -> task_pb2.Task:
         usage=values.usage(view.usage),
         kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
         rehearsed=view.rehearsed,
+        landed=None if view.landed is None else changes.parse_landing(view.landed),
     )
 
 

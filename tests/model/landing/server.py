@@ -97,7 +97,7 @@ def lost(ledger: Ledger, attempt: LandingAttempt, bounds: LandingBounds) -> Ledg
     if status is TaskStatus.CLAIMED:
         return ended(ledger, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
     if status is TaskStatus.KILLING:
-        return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+        return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
     return _unlucky(ledger, attempt, AttemptOutcome.LOST, bounds)
 
 
@@ -128,7 +128,7 @@ def _finish(ledger: Ledger, message: Finish, bounds: LandingBounds, rules: Landi
         return ledger if attempt is None else _late(ledger, attempt, message, rules)
     task = ledger.tasks[message.lease.task]
     if task.status is TaskStatus.KILLING:
-        return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.PROVEN_DEAD)
+        return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
     if message.kind is OutcomeKind.COMPLETED:
         if not message.commit and rules.landing_is_proof:
             return ledger

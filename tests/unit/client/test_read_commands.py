@@ -41,7 +41,7 @@ TASK_KEYS = [
         "cause",
         "estimated_hours",
     ),
-    *("created_at", "started_at", "completed_at", "usage", "kill_receipt", "rehearsed"),
+    *("created_at", "started_at", "completed_at", "usage", "kill_receipt", "rehearsed", "landed"),
 ]
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -57,7 +57,7 @@ ATTEMPT_KEYS = [
         "ended_at",
         "sessions",
     ),
-    *("builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results"),
+    *("builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results", "change", "landing"),
 ]
 WORKER_KEYS = ["name", "status", "slots", "running", "host", "pid", "runner", "last_seen"]
 
@@ -118,6 +118,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "usage": {"input_tokens": 10, "output_tokens": 2, "cost": "0.0034075"},
         "kill_receipt": None,
         "rehearsed": False,
+        "landed": None,
     }
 
 

@@ -49,7 +49,7 @@ def test_every_decision_is_a_transition_of_the_table(status: TaskStatus, kind: O
 def test_a_kill_wins_over_every_outcome_and_keeps_results(kind: OutcomeKind) -> None:
     found = decided(TaskStatus.KILLING, outcome(kind))
 
-    assert (found.ended_as, found.transition, found.cause) == ("killed", "proven_dead", "by hand")
+    assert (found.ended_as, found.transition, found.cause) == ("killed", "finish_kill", "by hand")
     assert found.archives is (kind in (OutcomeKind.COMPLETED, OutcomeKind.FAILED))
 
 
@@ -118,7 +118,7 @@ def test_a_killed_task_names_the_processes_that_could_not_be_ended() -> None:
 
     found = decided(TaskStatus.KILLING, left)
 
-    assert (found.ended_as, found.transition) == ("killed", "proven_dead")
+    assert (found.ended_as, found.transition) == ("killed", "finish_kill")
     assert found.update == {"last_error": "1 process could not be ended"}
 
 

@@ -153,7 +153,7 @@ async def test_a_heartbeat_does_not_count_the_workers(swarm: EngineHarness) -> N
             return super().values()
 
     worker = await swarm.worker()
-    swarm.swarm.live.members = Members(swarm.swarm.live.members)
+    swarm.swarm.live.workers = Members(swarm.swarm.live.workers)
 
     for _ in range(20):
         worker.beat()

@@ -82,7 +82,7 @@ async def test_a_claim_that_never_left_the_server_is_free_again(swarm: EngineHar
     worker = await swarm.worker()
     await swarm.add(task("a"))
 
-    await swarm.swarm.close_stream(worker.member)
+    await swarm.swarm.close_stream(worker.server_side)
 
     assert await swarm.status("a") == "not_started"
     assert "task_released" in await swarm.kinds("a")
@@ -110,13 +110,13 @@ async def test_a_paused_swarm_claims_nothing_and_takes_back_what_has_not_started
     await swarm.add(task("started"), task("claimed"))
     assert await worker.start(await worker.claim("started")) is None
 
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.pause(tx, "lunch"))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.pause(tx, "lunch"))
 
     assert await swarm.statuses("started", "claimed") == ["in_progress", "not_started"]
     refused = await worker.start(await worker.claim("claimed"))
     assert refused is not None
     assert refused.action == "abandon"
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.resume(tx, requeue=False))
     assert await swarm.status("claimed") == "claimed"
 
 
@@ -230,7 +230,7 @@ async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(sw
     await swarm.add(*(task(f"t{number}", description="x" * 100_000) for number in range(6)))
     await swarm.add(task("big", description="y" * 1_000_000))
     worker = await swarm.worker(slots=7)
-    box = worker.member.mailbox
+    box = worker.server_side.mailbox
     await swarm.kill("t5")
 
     batches = []
@@ -247,10 +247,10 @@ async def test_claims_are_sent_in_messages_of_a_bounded_size_and_orders_first(sw
 async def test_claims_of_a_closed_stream_that_were_not_sent_are_free_again(swarm: EngineHarness) -> None:
     await swarm.add(*(task(f"t{number}", description="x" * 300_000) for number in range(3)))
     worker = await swarm.worker(slots=3)
-    first = await worker.member.mailbox.next_batch()
+    first = await worker.server_side.mailbox.next_batch()
     assert first is not None
 
-    await swarm.swarm.close_stream(worker.member)
+    await swarm.swarm.close_stream(worker.server_side)
 
     assert [claim.definition.task_id for _, claim in first.claims] == ["t0"]
     assert await swarm.statuses("t0", "t1", "t2") == ["claimed", "not_started", "not_started"]

@@ -165,7 +165,7 @@ async def test_the_names_of_a_lost_worker_are_free_with_its_lease(swarm: EngineH
 async def test_a_claim_that_never_arrived_holds_no_name(swarm: EngineHarness) -> None:
     gone = await swarm.worker("gone")
     await swarm.add(on("a", "db"), on("b", "db"))
-    await swarm.swarm.close_stream(gone.member)
+    await swarm.swarm.close_stream(gone.server_side)
 
     other = await swarm.worker("other", slots=2)
 

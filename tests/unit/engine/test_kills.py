@@ -9,12 +9,12 @@ from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, outc
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.model import DisconnectPolicy, WorkerName
 from swarmd.domain.policy import GRACE_ROOM_S
-from swarmd.engine.attempts.kills import EmergencyStopResult
+from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 
 
 async def stop(swarm: EngineHarness, cause: str = "fire") -> EmergencyStopResult:
-    return await swarm.swarm.db.write(partial(swarm.swarm.kills.emergency_stop, cause=cause))
+    return await swarm.swarm.db.write(partial(swarm.swarm.control.emergency_stop, cause=cause))
 
 
 async def test_a_task_killed_while_it_waits_is_never_claimed(swarm: EngineHarness) -> None:
@@ -150,7 +150,7 @@ async def test_d11_an_emergency_stop_survives_a_restart_and_ends_with_resume(tmp
         await again.finish(claim, outcome("stopped"))
         assert await after.statuses("running", "waiting") == ["killed", "not_started"]
 
-        resume = partial(after.swarm.kills.resume, requeue=True)
+        resume = partial(after.swarm.control.resume, requeue=True)
         assert await after.swarm.db.write(resume) == ["running"]
         assert await after.statuses("running", "waiting") == ["claimed", "not_started"]
 
@@ -164,7 +164,7 @@ async def test_requeue_puts_back_what_the_stop_ended_and_not_what_an_operator_ki
     await swarm.kill("theirs")
     await stop(swarm)
 
-    requeued = await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+    requeued = await swarm.swarm.db.write(partial(swarm.swarm.control.resume, requeue=True))
 
     assert requeued == ["mine"]
     assert await swarm.status("theirs") == "killed"
@@ -301,7 +301,7 @@ async def _expectations(swarm: EngineHarness) -> dict[str, tuple[str, int | None
 async def test_an_emergency_stop_says_of_each_worker_what_to_expect(swarm: EngineHarness) -> None:
     await swarm.add(task("a"), task("b"))
     _, far = await _running(swarm, "near", "far")
-    await swarm.swarm.close_stream(far.member)
+    await swarm.swarm.close_stream(far.server_side)
     swarm.clock.pass_s(100)
     await stop(swarm)
 
@@ -319,7 +319,7 @@ async def test_a_suspect_worker_is_not_called_reachable_because_its_stream_is_op
         await swarm.swarm.check_leases()
     await stop(swarm)
 
-    assert silent.member.connected
+    assert silent.server_side.connected
     assert _expected(swarm) == [("heard", True, None), ("silent", False, _by_us(swarm, silent_s=40))]
     assert await _expectations(swarm) == {
         "heard": ("online", None),
@@ -334,7 +334,7 @@ async def test_no_time_is_promised_for_sessions_that_are_to_be_kept(swarm: Engin
     await swarm.add(task("a"), task("b", on_disconnect=DisconnectPolicy.KEEP))
     workers = await _running(swarm, "fences", "keeps")
     for worker in workers:
-        await swarm.swarm.close_stream(worker.member)
+        await swarm.swarm.close_stream(worker.server_side)
     await stop(swarm)
 
     assert _expected(swarm) == [("fences", False, _by_us(swarm, silent_s=0)), ("keeps", False, None)]

@@ -64,7 +64,7 @@ async def waiting(swarm: EngineHarness, worker: FakeWorker, claim: Claim) -> "as
 
 
 async def known_tip(swarm: EngineHarness, worker: FakeWorker) -> str:
-    key = worker.member.target_key
+    key = worker.server_side.target_key
     assert key is not None
     return await swarm.swarm.db.read(lambda tx: landings.tip(tx, key))
 
@@ -179,7 +179,7 @@ async def test_a_kill_reaches_the_attempt_that_waits(swarm: EngineHarness) -> No
     order = (await call).order
     assert order is not None
     assert (order.lease_id, order.action, order.cause) == (b.lease_id, "stop", "not needed")
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.emergency_stop(tx, "fire"))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.emergency_stop(tx, "fire"))
     order = (await turn(swarm, worker, a)).order
     assert order is not None
     assert order.action == "stop_now"

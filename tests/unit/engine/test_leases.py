@@ -153,7 +153,7 @@ async def test_a_reconnect_of_the_same_process_keeps_what_it_lists_and_frees_wha
     assert await swarm.status("a") == "in_progress"
     found = await again.claim("b")
     assert found.number == 2
-    assert worker.member.mailbox.closed
+    assert worker.server_side.mailbox.closed
 
 
 async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: EngineHarness) -> None:
@@ -164,7 +164,7 @@ async def test_a_name_is_not_given_away_while_its_owner_may_be_alive(swarm: Engi
     with pytest.raises(WorkerNameTaken, match="give this one another --name"):
         await swarm.worker("w", instance="another machine", incarnation="x")
 
-    await swarm.swarm.close_stream(worker.member)
+    await swarm.swarm.close_stream(worker.server_side)
     with pytest.raises(WorkerNameTaken):
         await swarm.worker("w", instance="another machine", incarnation="x")
     assert await swarm.status("a") == "in_progress"

@@ -14,7 +14,7 @@ DAY_S = 24 * 3_600
 
 async def leave(swarm: EngineHarness, worker: FakeWorker, *held: Claim, incarnation: str = "") -> None:
     """Sends the last heartbeat of the worker, as its service does."""
-    incarnation = incarnation or worker.member.identity.incarnation
+    incarnation = incarnation or worker.server_side.identity.incarnation
     lease_ids = [claim.lease_id for claim in held]
     swarm.swarm.workers.heartbeat(worker.name, incarnation, lease_ids, leaving=True)
     leaving = partial(swarm.swarm.workers.leave, name=worker.name, incarnation=incarnation, held=lease_ids)

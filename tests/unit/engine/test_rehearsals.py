@@ -62,7 +62,7 @@ async def test_a_swarm_that_has_done_real_work_refuses_a_rehearsing_worker(swarm
     with pytest.raises(RehearsalRefused, match="--allow-rehearsal"):
         await swarm.worker("r", runner=REHEARSAL_RUNNER)
 
-    assert (await swarm.worker("r", runner=REHEARSAL_RUNNER, allows_rehearsal=True)).member.takes_claims
+    assert (await swarm.worker("r", runner=REHEARSAL_RUNNER, allows_rehearsal=True)).server_side.takes_claims
 
 
 async def test_a_rehearsing_worker_gets_no_more_claims_once_real_work_is_done(swarm: EngineHarness) -> None:
@@ -72,5 +72,5 @@ async def test_a_rehearsing_worker_gets_no_more_claims_once_real_work_is_done(sw
     await swarm.add(task("a"), task("b"), task("c"))
     await real.complete("c")
 
-    assert not rehearsing.member.takes_claims
-    assert allowed.member.takes_claims
+    assert not rehearsing.server_side.takes_claims
+    assert allowed.server_side.takes_claims

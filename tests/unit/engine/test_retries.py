@@ -7,7 +7,7 @@ import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
-from swarmd.engine.tasks import retries
+from swarmd.engine.tasks import reopening
 from swarmd.store import swarm as store_swarm
 
 
@@ -254,7 +254,7 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
     assert "runner_paused" in await swarm.kinds()
     other = await swarm.worker("other", runner="command")
     assert (await other.complete("a")).status == "completed"
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.resume(tx, requeue=False))
     await worker.receive()
     assert [claim.definition.task_id for claim in worker.claims] == ["a"]
     await other.complete("b")
@@ -311,7 +311,7 @@ async def test_a_runner_goes_on_after_a_resume(swarm: EngineHarness) -> None:
     await worker.fail("a", "provider_denied")
     assert await swarm.status("a") == "not_started"
 
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.resume(tx, requeue=False))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.resume(tx, requeue=False))
 
     assert await swarm.status("a") == "claimed"
 
@@ -365,11 +365,11 @@ async def test_a_retry_beside_processes_that_could_not_be_ended_is_refused_unles
     with pytest.raises(
         InvalidStatus, match="2 processes could not be ended on worker w1; end them"
     ) as refused:
-        await swarm.swarm.db.write(partial(retries.retry, name="a"))
+        await swarm.swarm.db.write(partial(reopening.retry, name="a"))
     assert refused.value.metadata == {"taskId": "a", "status": "killed"}
     assert await swarm.status("a") == "killed"
 
-    await swarm.swarm.db.write(partial(retries.retry, name="a", despite_survivors=True))
+    await swarm.swarm.db.write(partial(reopening.retry, name="a", despite_survivors=True))
 
     assert await swarm.status("a") == "claimed"
 
@@ -380,10 +380,10 @@ async def test_requeue_leaves_a_task_with_processes_that_could_not_be_ended(swar
     claims = [await worker.claim(name) for name in ("a", "b")]
     for claim in claims:
         await worker.start(claim)
-    await swarm.swarm.db.write(lambda tx: swarm.swarm.kills.emergency_stop(tx, cause="fire"))
+    await swarm.swarm.db.write(lambda tx: swarm.swarm.control.emergency_stop(tx, cause="fire"))
     for claim, report in zip(claims, (SURVIVORS, "{}"), strict=True):
         await worker.finish(claim, outcome("stopped", report=report))
 
-    requeued = await swarm.swarm.db.write(partial(swarm.swarm.kills.resume, requeue=True))
+    requeued = await swarm.swarm.db.write(partial(swarm.swarm.control.resume, requeue=True))
 
     assert requeued == ["b"]

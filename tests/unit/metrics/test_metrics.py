@@ -131,7 +131,7 @@ async def test_silence_and_stops_show(measured: Scraped) -> None:
     silent = await measured.scrape()
     worker.beat()
     await on.drain_writes()
-    await on.swarm.db.write(partial(on.swarm.kills.emergency_stop, cause="x"), urgent=True)
+    await on.swarm.db.write(partial(on.swarm.control.emergency_stop, cause="x"), urgent=True)
     stopped = await measured.scrape()
 
     assert silent["swarm_oldest_heartbeat_seconds"] == 45

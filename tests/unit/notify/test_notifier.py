@@ -77,7 +77,7 @@ async def test_each_topic_has_its_text(notified: NotifiedSwarm) -> None:
         partial(late, task_id="y", status="completed"),
     ):
         await swarm.db.write(happen)
-    await swarm.db.write(partial(swarm.kills.emergency_stop, cause="smoke"), urgent=True)
+    await swarm.db.write(partial(swarm.control.emergency_stop, cause="smoke"), urgent=True)
     await notified.until_sent(1)
 
     assert sorted(notified.inbox.bodies()[0].splitlines()) == [

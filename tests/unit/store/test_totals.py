@@ -125,7 +125,7 @@ async def test_a_task_has_been_ready_since_its_backoff_ended(tmp_path: Path) -> 
         worker = await on.worker()
         await worker.fail("a")
         assert await on.swarm.db.read(totals.oldest_ready_us) is None
-        await on.swarm.db.write(lambda tx: on.swarm.kills.drain(tx, [worker.name], within_s=None))
+        await on.swarm.db.write(lambda tx: on.swarm.control.drain(tx, [worker.name], within_s=None))
 
         await on.after_backoff()
 

@@ -26,14 +26,14 @@ from swarm_worker.guard.guard_tree import end_guard, is_alive, is_stopped
 from swarm_worker.guard.marked import STATE_MARKER, find_marked
 from swarm_worker.guard.procfs import BlindError, Process, children, descendants, pids, stat, unless_blind
 from swarm_worker.guard.session_guard import Killed, SessionGuard
-from swarm_worker.supervision import guard_locks, orphans
+from swarm_worker.supervision import guard_locks
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guard_locks import GuardLock, remove_if_free
 from swarm_worker.supervision.guarded_run import GuardedRun, run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.leftovers import Leftovers
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 BLIND = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NOT_OURS = (errno.ENOENT, errno.ESRCH, errno.EACCES)
@@ -107,7 +107,7 @@ def test_a_guard_of_which_nobody_can_tell_survives(session: subprocess.Popen[byt
 async def test_orphans_of_which_nobody_can_tell_are_survivors(
     blind: Blinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orphans, "UNKILLABLE_S", 0.2)
+    monkeypatch.setattr("swarm_worker.supervision.supervisor.UNKILLABLE_S", 0.2)
     supervisor = ProcessSupervisor()
     supervisor._is_subreaper = True
     blind(errno.EMFILE)
@@ -118,7 +118,7 @@ async def test_orphans_of_which_nobody_can_tell_are_survivors(
 async def test_a_worker_does_not_start_while_nobody_can_tell_what_is_left(
     blind: Blinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orphans, "UNKILLABLE_S", 0.2)
+    monkeypatch.setattr("swarm_worker.supervision.supervisor.UNKILLABLE_S", 0.2)
     blind(errno.EMFILE)
 
     with pytest.raises(ProgramExit, match="can't look at /proc"):
@@ -226,13 +226,13 @@ async def test_a_fault_after_the_start_of_a_run_is_no_fault_of_the_start(
     fence = Fence()
     fence.set_stop_after(20, since=now_s())
     launch = Launch(["sleep", "60"], tmp_path, {"PATH": os.defpath}, tmp_path / "a.lock")
-    sink = SimpleNamespace(stall_factor=1.0, stdout=bytes, stderr=bytes, progress=bytes)
+    sink = SimpleNamespace(stall_factor=1.0, stdout=bytes, stderr=bytes)
 
     ended = await run_guarded(
         launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=sink
     )
 
-    assert ended.cause is Cause.LOST
+    assert ended.cause is EndCause.LOST
     assert ended.receipt.survivors == 1
     assert "Too many open files" in ended.error
     await eventually(lambda: remove_if_free(launch.lock), "its guard ends the session")

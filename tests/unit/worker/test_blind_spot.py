@@ -9,7 +9,7 @@ import pytest
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.guard.procfs import blind_spot
 from swarm_worker.preflight import process_tree
-from swarm_worker.supervision import orphans
+from swarm_worker.supervision import supervisor
 
 _PRINT = "from swarm_worker.guard.procfs import blind_spot; print(blind_spot())"
 # The interpreter of a test may lie where only root can read.
@@ -51,13 +51,13 @@ def _blind_spot_of(unshare: list[str], within: str) -> str:
 
 
 def test_a_worker_refuses_to_start_and_the_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (orphans, process_tree):
+    for module in (supervisor, process_tree):
         monkeypatch.setattr(module, "blind_spot", lambda: "/proc is not mounted here")
 
     with pytest.raises(
         ProgramExit, match="/proc is not mounted here, so no end of a session could be proven"
     ) as refused:
-        orphans.require_proc()
+        supervisor.require_proc()
     probe = process_tree.probe_kill()
 
     assert refused.value.code is ExitCode.USAGE

@@ -15,12 +15,7 @@ from swarm_worker.workspace.git import GuardedProgram, PathChange, ProgramEnd, T
 Kind = FileChangeKind
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sets a home without any git settings."""
-    folder = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 
 @pytest.fixture

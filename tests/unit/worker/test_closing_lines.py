@@ -5,20 +5,20 @@ import pytest
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.session_result import closing_log_line
-from swarm_worker.supervision.launch import Cause, RunEnd
+from swarm_worker.supervision.model import EndCause, RunEnd
 
 
 @pytest.mark.parametrize(
     ("ended", "line"),
     [
-        (RunEnd(Cause.EXIT, 0), "builder session exited with code 0"),
-        (RunEnd(Cause.ORDER), "builder session ended by order"),
+        (RunEnd(EndCause.EXIT, 0), "builder session exited with code 0"),
+        (RunEnd(EndCause.ORDER), "builder session ended by order"),
         (
-            RunEnd(Cause.TIMEOUT, -15, receipt=KillReceipt(processes_found=1, terminated=1)),
+            RunEnd(EndCause.TIMEOUT, -15, receipt=KillReceipt(processes_found=1, terminated=1)),
             "builder session ended by timeout, exit code -15; 1 of 1 process had to be ended",
         ),
         (
-            RunEnd(Cause.EXIT, 3, receipt=KillReceipt(processes_found=4, terminated=1, killed=1)),
+            RunEnd(EndCause.EXIT, 3, receipt=KillReceipt(processes_found=4, terminated=1, killed=1)),
             "builder session exited with code 3; 2 of 4 processes had to be ended",
         ),
     ],

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,9 @@ from swarm_worker.guard.control import Control
 from swarm_worker.supervision.fence import Fence, OpenFence, now_s
 from swarm_worker.supervision.fork_client import PACKAGES
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 NOBODY = 65534
 # After the change of user a process can't read its own files and does not own its /proc entries, until it is dumpable.
@@ -51,7 +52,7 @@ class Output:
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Bench:
 
 
 def _bench(folder: Path, containment: Containment) -> Bench:
-    fence = Fence(ProcessSupervisor(containment, instance="test"))
+    fence = Fence(ProcessSupervisor(containment, instance=uuid.uuid4().hex))
     fence.set_stop_after(600, since=now_s())
     return Bench(folder, fence)
 
@@ -95,7 +96,7 @@ def ledger(tmp_path: Path) -> Ledger:
 async def test_a_session_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
     ended = await bench.run("/bin/sh", "-c", "cat; echo two >&2; exit 7", stdin=b"one\n")
 
-    assert ended == RunEnd(Cause.EXIT, 7, receipt=ended.receipt)
+    assert ended == RunEnd(EndCause.EXIT, 7, receipt=ended.receipt)
     assert sorted(bench.output.out.split()) == [b"one", b"two"]
     assert ended.receipt.containment == reached.containment.level
     assert (ended.receipt.terminated, ended.receipt.killed) == (0, 0)
@@ -110,7 +111,7 @@ async def test_a_session_dies_by_its_own_signal(bench: Bench) -> None:
 async def test_a_program_that_can_not_be_started_is_reported_with_the_reason(bench: Bench) -> None:
     ended = await bench.run("no-such-program")
 
-    assert ended == RunEnd(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+    assert ended == RunEnd(EndCause.SPAWN, error="can't start no-such-program: No such file or directory")
 
 
 async def test_leftovers_of_a_session_end_with_the_session(bench: Bench, ledger: Ledger) -> None:
@@ -119,7 +120,7 @@ async def test_leftovers_of_a_session_end_with_the_session(bench: Bench, ledger:
 
     ended = await bench.run("/bin/sh", "-c", f"{' '.join(ledger.argv('deaf'))} & {waits}")
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 3)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 3)
     assert ended.receipt.killed >= 1
     assert ledger.alive() == []
 
@@ -201,7 +202,7 @@ async def test_a_session_that_outlasts_silence_needs_no_answer_of_the_server(tmp
 
     ended = await bench.run("/bin/sh", "-c", "sleep 0.1; exit 4")
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 4)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 4)
 
 
 @pytest.fixture

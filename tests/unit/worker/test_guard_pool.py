@@ -7,17 +7,22 @@ import asyncio
 import os
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from support.waiting import eventually
+from support.waiting import eventually, until
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.guard.guard_tree import is_stopped
 from swarm_worker.guard.procfs import children, stat
+from swarm_worker.guard.protocol import PING
 from swarm_worker.supervision import fork_client, guard_pool
 from swarm_worker.supervision.fence import Fence, now_s
+from swarm_worker.supervision.guard_client import GuardClient
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
@@ -37,9 +42,6 @@ class Bench:
         self.output += chunk
 
     def stderr(self, chunk: bytes) -> None:
-        pass
-
-    def progress(self, chunk: bytes) -> None:
         pass
 
     async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> RunEnd:
@@ -98,8 +100,8 @@ async def test_a_session_that_kills_the_fork_server_goes_on_and_so_do_later_ones
     bench.close_idle()
     after = await bench.run("exit 4")
 
-    assert (ended.cause, ended.exit_code, bytes(bench.output)) == (Cause.EXIT, 3, b"alive\n")
-    assert (after.cause, after.exit_code) == (Cause.EXIT, 4)
+    assert (ended.cause, ended.exit_code, bytes(bench.output)) == (EndCause.EXIT, 3, b"alive\n")
+    assert (after.cause, after.exit_code) == (EndCause.EXIT, 4)
 
 
 async def test_a_request_that_a_killed_fork_server_never_read_goes_to_the_next(bench: Bench) -> None:
@@ -129,7 +131,7 @@ async def test_a_frozen_fork_server_is_replaced_after_whatever_it_may_have_start
     monkeypatch.undo()
     after = await bench.run("exit 4")
 
-    assert refused.cause is Cause.SPAWN
+    assert refused.cause is EndCause.SPAWN
     assert not bench.output
     assert stat(frozen) is None
     assert after.exit_code == 4
@@ -186,7 +188,7 @@ async def test_an_order_for_one_session_does_not_reach_the_next(bench: Bench) ->
         stop.request(StopOrder("test", graceful=graceful))
     ended = await session
 
-    assert ended.cause is Cause.ORDER
+    assert ended.cause is EndCause.ORDER
     assert await bench.guard_of("sleep 0.1") == guard
 
 
@@ -212,14 +214,18 @@ async def test_a_kill_reaches_a_guard_that_was_frozen_until_its_socket_was_full(
     stop = Stop(grace_s=0.2)
     session = asyncio.create_task(bench.run("echo $PPID; exec sleep 600", stop=stop))
     await eventually(lambda: bench.output, "the session runs")
-    guard = int(bench.output)
-    os.kill(guard, signal.SIGSTOP)
+    guard, [run] = int(bench.output), bench.fence.supervisor.guards.watch._runs
+    # Nothing here gives the event loop its turn, so the worker can't continue what is stopped.
+    for pid in (bench.fork_server, guard):  # a running fork server continues the guard at once
+        os.kill(pid, signal.SIGSTOP)
+        until(partial(is_stopped, pid), "the process is stopped")
     for _ in range(2_000):
         bench.fence.extend(since=now_s())
+    assert not cast("GuardClient", run.guard).send(PING), "the socket is full"
 
     stop.request(StopOrder("test", graceful=False))
-    os.kill(guard, signal.SIGCONT)
+    os.kill(bench.fork_server, signal.SIGCONT)
     ended = await session
 
-    assert (ended.cause, ended.receipt.survivors) == (Cause.ORDER, 0)
+    assert (ended.cause, ended.receipt.survivors) == (EndCause.ORDER, 0)
     assert await bench.guard_of("true") != guard

@@ -17,7 +17,7 @@ from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.fork_client import FORK_SERVER
 from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
@@ -30,11 +30,7 @@ class Output:
 
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
-    progressed: bytearray = field(default_factory=bytearray)
     stall_factor: float = 1.0
-
-    def progress(self, chunk: bytes) -> None:
-        self.progressed += chunk
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
@@ -84,7 +80,7 @@ async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
     ended = await session
 
     assert ledger.alive() == []
-    assert ended.cause is Cause.ORDER
+    assert ended.cause is EndCause.ORDER
     assert ended.receipt.survivors == 0
     assert ended.receipt.processes_found >= 1
     assert ended.receipt.containment == "subreaper"
@@ -137,7 +133,7 @@ async def test_what_a_session_leaves_behind_ends_with_it(bench: Bench, ledger: L
 
     ended = await bench.run("/bin/sh", "-c", leave)
 
-    assert ended.cause is Cause.EXIT
+    assert ended.cause is EndCause.EXIT
     assert ended.exit_code == 3
     assert ended.receipt.killed >= 1
     assert ledger.alive() == []
@@ -200,7 +196,7 @@ async def test_the_prompt_comes_over_stdin_and_stdin_then_ends(bench: Bench) -> 
 async def test_a_session_may_leave_its_stdin_unread(bench: Bench) -> None:
     ended = await bench.run("/bin/sh", "-c", "exit 0", stdin=b"x" * 1_000_000)
 
-    assert ended == RunEnd(Cause.EXIT, 0, receipt=ended.receipt)
+    assert ended == RunEnd(EndCause.EXIT, 0, receipt=ended.receipt)
 
 
 async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_block(bench: Bench) -> None:
@@ -213,10 +209,10 @@ async def test_d12_a_session_that_prints_two_hundred_thousand_lines_does_not_blo
 
 async def test_a_program_that_can_not_be_started_says_why(bench: Bench) -> None:
     absent = await bench.run("no-such-program")
-    assert absent == RunEnd(Cause.SPAWN, error="can't start no-such-program: No such file or directory")
+    assert absent == RunEnd(EndCause.SPAWN, error="can't start no-such-program: No such file or directory")
 
     too_long = await bench.run("/bin/echo", "x" * 200_000)
-    assert too_long == RunEnd(Cause.SPAWN, error="can't start /bin/echo: Argument list too long")
+    assert too_long == RunEnd(EndCause.SPAWN, error="can't start /bin/echo: Argument list too long")
 
 
 async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path: Path) -> None:
@@ -225,13 +221,13 @@ async def test_a_folder_that_can_not_be_entered_is_named(bench: Bench, tmp_path:
 
     ended = await run_guarded(launch, limits=LIMITS, fence=bench.fence, stop=bench.stop, sink=bench.output)
 
-    assert ended == RunEnd(Cause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
+    assert ended == RunEnd(EndCause.SPAWN, error=f"can't enter {bench.folder}: No such file or directory")
 
 
 async def test_a_session_that_runs_too_long_is_ended(bench: Bench) -> None:
     ended = await bench.run("sleep", "600", limits=RunLimits(timeout_s=0.2, stall_s=0, grace_s=5))
 
-    assert ended.cause is Cause.TIMEOUT
+    assert ended.cause is EndCause.TIMEOUT
     assert ended.exit_code == -signal.SIGTERM
     assert ended.receipt.terminated == 1
 
@@ -242,7 +238,7 @@ async def test_a_silent_session_is_ended_and_one_with_output_is_not(bench: Bench
 
     ended = await bench.run("/bin/sh", "-c", noisy, limits=RunLimits(timeout_s=60, stall_s=0.5, grace_s=5))
 
-    assert ended.cause is Cause.STALL
+    assert ended.cause is EndCause.STALL
     assert bench.output.out.endswith(b"8\n")
 
 
@@ -251,7 +247,7 @@ async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger:
 
     ended = await bench.run(*ledger.argv("plain"))
 
-    assert ended.cause is Cause.ORDER
+    assert ended.cause is EndCause.ORDER
     assert ended.receipt.containment == "none"
     assert ledger.signed == 0
 
@@ -264,7 +260,7 @@ async def test_a_guard_ends_its_session_by_itself_when_the_fence_is_not_extended
 
     ended = await bench.run(*ledger.argv("deaf"))
 
-    assert ended.cause is Cause.FENCE
+    assert ended.cause is EndCause.FENCE
     assert ledger.alive() == []
 
 
@@ -290,7 +286,7 @@ async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Benc
         bench.fence.extend(since=now_s())
         await asyncio.sleep(0.05)
 
-    assert (await session).cause is Cause.EXIT
+    assert (await session).cause is EndCause.EXIT
 
 
 async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: Ledger) -> None:
@@ -299,7 +295,7 @@ async def test_no_session_starts_without_the_right_to_run(bench: Bench, ledger: 
 
     ended = await bench.run(*ledger.argv("plain"))
 
-    assert ended.cause is Cause.FENCE
+    assert ended.cause is EndCause.FENCE
     assert ledger.signed == 0
 
 
@@ -322,7 +318,7 @@ async def test_the_guard_holds_its_lock_for_as_long_as_it_lives_and_the_session_
 async def test_a_guard_killed_from_outside_is_no_success(bench: Bench) -> None:
     ended = await bench.run("/bin/sh", "-c", "kill -KILL $PPID; exec sleep 600")
 
-    assert ended.cause is Cause.LOST
+    assert ended.cause is EndCause.LOST
     assert ended.exit_code is None
 
 
@@ -338,7 +334,10 @@ async def test_a_guard_that_breaks_says_why(bench: Bench, monkeypatch: pytest.Mo
 
     ended = await bench.run("true")
 
-    assert (ended.cause, ended.error) == (Cause.LOST, "its guard broke: ZeroDivisionError: division by zero")
+    assert (ended.cause, ended.error) == (
+        EndCause.LOST,
+        "its guard broke: ZeroDivisionError: division by zero",
+    )
 
 
 def _worker(folder: Path, argv: list[str], *, fence_s: float) -> subprocess.Popen[bytes]:
@@ -369,7 +368,7 @@ import asyncio, os, sys
 from pathlib import Path
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunLimits
+from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 class NoOutput:

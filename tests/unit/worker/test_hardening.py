@@ -20,25 +20,25 @@ AS_NOBODY = (
 )  # fmt: skip
 # As root every process is readable, so the session must run as an ordinary user.
 _WORKER = """
-import asyncio, os, sys
+import asyncio, os, sys, uuid
 from pathlib import Path
 from amplifier_swarm.hardening import protect_process
 from swarm_worker.guard.containment import Containment
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunLimits
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import Launch, RunLimits
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 from swarm_worker.supervision.stop_signal import Stop
 
 class Output:
     text = b""
     def stdout(self, chunk):
         self.text += chunk
-    stderr = progress = stdout
+    stderr = stdout
 
 async def main(folder, level, *program):
     protect_process()
-    output, fence = Output(), Fence(ProcessSupervisor(Containment(level), instance="test"))
+    output, fence = Output(), Fence(ProcessSupervisor(Containment(level), instance=uuid.uuid4().hex))
     fence.set_stop_after(60, since=now_s())
     await fence.supervisor.kill_leftovers()
     argv = (*program, str(os.getpid()))

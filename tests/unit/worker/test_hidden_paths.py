@@ -1,6 +1,7 @@
 """Under containment with namespaces, sessions see neither tokens nor the worker's state."""
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from swarm_worker.guard.containment import PIDNS, Containment
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.hidden_paths import HiddenPaths, hidden_paths
-from swarm_worker.supervision.launch import Launch, RunLimits
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 
 class Output:
@@ -25,7 +26,7 @@ class Output:
     def stdout(self, chunk: bytes) -> None:
         self.text += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ async def test_a_session_in_namespaces_reads_its_own_files_and_none_of_the_hidde
 
 
 async def _shown(project: Path, hidden: HiddenPaths, prompt: Path) -> str:
-    output, fence = Output(), Fence(ProcessSupervisor(Containment(PIDNS), instance="test"))
+    output, fence = Output(), Fence(ProcessSupervisor(Containment(PIDNS), instance=uuid.uuid4().hex))
     fence.set_stop_after(60, since=now_s())
     script = f"find . -type f | sort; cat {prompt} .swarm/prompts/builder.md ../secret; echo end"
     launch = Launch(

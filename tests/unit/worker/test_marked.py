@@ -16,7 +16,7 @@ from swarm_worker.guard.marked import attempt_marks, find_marked
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, prctl
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 ENV = {"PATH": os.defpath, "SWARM_STATE": f"test-{os.getpid()}", "SWARM_TASK_ID": "t", "SWARM_ATTEMPT": "1"}
@@ -51,7 +51,7 @@ class Bench:
     def stdout(self, chunk: bytes) -> None:
         self.output += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
     async def run(self, shell: str) -> RunEnd:
         fence = Fence()
@@ -86,7 +86,7 @@ async def test_a_session_that_exits_by_itself_leaves_it(
 ) -> None:
     ended = await bench.run("exit 3")
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 3)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 3)
     assert daemons_child.poll() is None
 
 
@@ -95,7 +95,7 @@ async def test_the_orphans_of_a_killed_guard_include_it(
 ) -> None:
     ended = await bench.run("kill -KILL $PPID; exec sleep 600")
 
-    assert ended.cause is Cause.LOST
+    assert ended.cause is EndCause.LOST
     assert daemons_child.wait() == -signal.SIGKILL
     assert ended.receipt.survivors == 0
 

@@ -20,9 +20,8 @@ from swarm_worker.guard.procfs import (
     stat,
     with_descendants,
 )
-from swarm_worker.supervision import orphans
 from swarm_worker.supervision.leftovers import Leftovers
-from swarm_worker.supervision.orphans import ProcessSupervisor, choose_containment
+from swarm_worker.supervision.supervisor import ORPHAN_POLL_S, ProcessSupervisor, choose_containment
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +61,7 @@ async def test_processes_with_the_mark_of_the_state_folder_are_killed_with_their
 async def test_neither_this_process_nor_one_above_it_is_ever_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Leftovers, "_is_marked", lambda self, pid: pid in {os.getpid(), os.getppid()})
 
-    await ProcessSupervisor(instance="any").kill_leftovers()
+    await ProcessSupervisor(instance=uuid.uuid4().hex).kill_leftovers()
 
     assert stat(os.getppid())
 
@@ -94,7 +93,7 @@ async def test_orphans_are_not_killed_while_a_guard_without_a_known_number_may_s
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
         killing = asyncio.create_task(supervisor.kill_orphans(""))
         for _ in range(3):
-            await asyncio.sleep(orphans.ORPHAN_POLL_S)
+            await asyncio.sleep(ORPHAN_POLL_S)
         supervisor.guards._alive.add(guard.pid)
     try:
         assert (await killing).killed == 0
@@ -138,7 +137,10 @@ async def test_a_signal_never_reaches_a_later_process_with_the_number() -> None:
 def test_refused_namespaces_end_the_worker_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(orphans, "PROBE", "import sys; sys.exit('unshare: Operation not permitted')")
+    monkeypatch.setattr(
+        "swarm_worker.supervision.supervisor.PROBE",
+        "import sys; sys.exit('unshare: Operation not permitted')",
+    )
 
     with pytest.raises(ProgramExit) as caught:
         choose_containment("pidns")

@@ -81,7 +81,7 @@ def both(text: str) -> tuple[str, str]:
     assignment, result, checks, changes = session_says(text)
     return (
         build.builder_prompt(assignment, agent="a"),
-        build.validator_prompt(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.validator_prompt(assignment, agent="a", report=result, checks=checks, changes=changes),
     )
 
 
@@ -149,7 +149,7 @@ def test_a_block_that_an_author_leaves_open_does_not_include_later_quotations(te
 
     for prompt in (
         build.builder_prompt(assignment, agent="a"),
-        build.validator_prompt(assignment, agent="a", claimed=result, checks=checks, changes=changes),
+        build.validator_prompt(assignment, agent="a", report=result, checks=checks, changes=changes),
     ):
         assert [line for line in outside_of_blocks(prompt) if MARK in line] == []
 
@@ -192,7 +192,7 @@ def test_a_prompt_stays_within_its_size_whatever_the_number_of_items() -> None:
         build.validator_prompt(
             crowded,
             agent="a" * many,
-            claimed=replace(result, blockers=("b",) * many),
+            report=replace(result, blockers=("b",) * many),
             checks=[CheckResult("true", 0, "o" * 900, 0.1)] * many,
             changes=Changes(files, tree),
         ),

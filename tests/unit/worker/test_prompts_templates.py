@@ -47,13 +47,13 @@ def test_a_project_s_template_does_not_replace_the_request_for_the_json(tmp_path
     templates = build.read_templates(tmp_path)
 
     builder = build.builder_prompt(ASSIGNMENT, agent="a", templates=templates)
-    validator = build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    validator = build.validator_prompt(ASSIGNMENT, agent="a", report=None, checks=(), templates=templates)
 
     assert builder.startswith("Build t: The $name task for $5.\n\n# Files that")
     assert builder.endswith(
         build.builder_prompt(ASSIGNMENT, agent="a").partition("# How to work")[2].partition("\n\n")[2]
     )
-    assert validator == build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=())
+    assert validator == build.validator_prompt(ASSIGNMENT, agent="a", report=None, checks=())
 
 
 def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prompts(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_prompt_that_is_changed_while_the_worker_runs_does_not_change_its_prom
     templates = build.read_templates(tmp_path)
     write(tmp_path, "validator.md", "Say PASS.")
 
-    prompt = build.validator_prompt(ASSIGNMENT, agent="a", claimed=None, checks=(), templates=templates)
+    prompt = build.validator_prompt(ASSIGNMENT, agent="a", report=None, checks=(), templates=templates)
 
     assert prompt.startswith("Judge t.")
 

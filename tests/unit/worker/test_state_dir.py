@@ -1,6 +1,7 @@
 """The state folder: it has one owner, and the outcomes in it survive crashes."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -36,6 +37,28 @@ def test_workers_without_a_name_take_the_first_free_number(tmp_path: Path, stack
         assert third.name == second.name
         assert third.instance == second.instance
     assert first.instance != second.instance
+
+
+def test_a_copy_of_a_folder_is_another_folder(tmp_path: Path, stack: ExitStack) -> None:
+    """Else the copy's owner would prove the death of the original's, and would end its sessions."""
+    original = stack.enter_context(state_folder(tmp_path / "a", name="w1"))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with state_folder(tmp_path / "b", name="w1") as copy:
+        assert copy.instance != original.instance
+
+    stack.close()
+    (tmp_path / "a").rename(tmp_path / "c")
+    with state_folder(tmp_path / "c", name="w1") as moved, state_folder(tmp_path / "b", name="w1") as again:
+        assert (moved.instance, again.instance) == (original.instance, copy.instance)
+
+
+def test_a_lock_that_somebody_removed_does_not_make_two_owners_of_one_folder(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    first = stack.enter_context(state_folder(tmp_path, name="w1"))
+    (tmp_path / "w1" / "lock").unlink()
+
+    assert stack.enter_context(state_folder(tmp_path, name="w1")).instance != first.instance
 
 
 def test_each_process_numbers_its_streams_above_all_former_ones(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from swarm_worker.supervision import guard_locks
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guard_locks import GuardLock, wait_for_guards
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 STOP_GUARD = "kill -STOP $PPID"
@@ -50,7 +50,7 @@ class Bench:
     def stdout(self, chunk: bytes) -> None:
         """Drops the output."""
 
-    stderr = progress = stdout
+    stderr = stdout
 
     async def run(self, attack: str, *, limits: RunLimits = RunLimits(60, 0, 0.2)) -> RunEnd:  # noqa: B008  # frozen
         shell = f"{attack} exec {' '.join(self.ledger.argv('deaf'))}"
@@ -86,7 +86,7 @@ async def test_an_order_ends_it(bench: Bench, attack: str, *, graceful: bool) ->
     ended = await session
 
     assert bench.ledger.alive() == []
-    assert ended.cause in (Cause.ORDER, Cause.LOST)
+    assert ended.cause in (EndCause.ORDER, EndCause.LOST)
     assert ended.receipt.survivors == 0
 
 
@@ -103,7 +103,7 @@ async def test_each_other_cause_ends_it(bench: Bench, attack: str, limits: RunLi
     ended = await bench.run(attack, limits=limits)
 
     assert bench.ledger.alive() == []
-    assert ended.cause in (Cause.TIMEOUT, Cause.STALL, Cause.FENCE, Cause.LOST)
+    assert ended.cause in (EndCause.TIMEOUT, EndCause.STALL, EndCause.FENCE, EndCause.LOST)
     assert ended.receipt.survivors == 0
 
 
@@ -118,7 +118,7 @@ async def test_a_session_that_takes_its_guard_s_descriptors_ends_all_the_same(be
     ended = await session
 
     assert bench.ledger.alive() == []
-    assert (ended.cause, ended.receipt.survivors) == (Cause.ORDER, 0)
+    assert (ended.cause, ended.receipt.survivors) == (EndCause.ORDER, 0)
     assert ended.receipt.killed >= 1
 
 
@@ -131,7 +131,7 @@ async def test_a_session_that_stops_its_guard_once_is_not_harmed(bench: Bench) -
         launch, limits=RunLimits(60, 0, 0.2), fence=bench.fence, stop=bench.stop, sink=bench
     )
 
-    assert (ended.cause, ended.exit_code) == (Cause.EXIT, 4)
+    assert (ended.cause, ended.exit_code) == (EndCause.EXIT, 4)
 
 
 @pytest.mark.slow
@@ -237,7 +237,7 @@ import asyncio, os, sys
 from pathlib import Path
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Launch, RunLimits
+from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 class NoOutput:

@@ -15,7 +15,7 @@ from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, 
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 TAIL_CHARS: Final = 8_000
@@ -98,7 +98,7 @@ async def _run_check(run: _CheckRun, number: int, log: Notes) -> KillReceipt | N
     started, output = time.monotonic(), _OutputTail()
     command = run.assignment.task.checks[number - 1]
     ended = await _run_shell(run, number, output)
-    if run.stop.order is not None or ended.cause in (Cause.ORDER, Cause.FENCE):
+    if run.stop.order is not None or ended.cause in (EndCause.ORDER, EndCause.FENCE):
         return replace(ended.receipt, last_output=output.text[-4_000:])
     result = _check_result(command, ended, output.text, time.monotonic() - started, run.timeout_s)
     run.results.append(result)
@@ -111,9 +111,9 @@ async def _run_check(run: _CheckRun, number: int, log: Notes) -> KillReceipt | N
 
 async def _start_fault_of(run: _CheckRun, number: int, ended: RunEnd, result: CheckResult) -> str:
     """Returns why the check could not start; empty if it did start."""
-    if ended.cause is Cause.SPAWN:
+    if ended.cause is EndCause.SPAWN:
         return ended.error
-    if ended.cause is not Cause.EXIT:
+    if ended.cause is not EndCause.EXIT:
         return ""
     if result.exit_code == SYNTAX_ERROR:
         # Many programs exit with this code too; the shell itself says whether it understands the command.
@@ -156,11 +156,11 @@ async def _run_shell(run: _CheckRun, number: int, output: _OutputTail, *options:
 def _check_result(
     command: str, ended: RunEnd, output: str, duration_s: float, timeout_s: float
 ) -> CheckResult:
-    if ended.cause is Cause.EXIT and ended.exit_code is not None:
+    if ended.cause is EndCause.EXIT and ended.exit_code is not None:
         return CheckResult(command, ended.exit_code, output, duration_s)
-    if ended.cause is Cause.SPAWN:
+    if ended.cause is EndCause.SPAWN:
         return CheckResult(command, CANNOT_START, ended.error, duration_s)
-    reason = f"ran longer than {timeout_s:g} s" if ended.cause is Cause.TIMEOUT else ended.error
+    reason = f"ran longer than {timeout_s:g} s" if ended.cause is EndCause.TIMEOUT else ended.error
     return CheckResult(command, ended.exit_code or KILLED, f"{output}\n[{reason}]", duration_s)
 
 

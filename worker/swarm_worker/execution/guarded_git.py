@@ -9,7 +9,7 @@ from typing import Final
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git_runner import GitOutput
 
@@ -21,7 +21,7 @@ STDOUT_BYTES: Final = 256 * 1024 * 1024
 NOT_ENDED: Final = -1
 
 
-class _Output:
+class _Capture:
     stall_factor = 1.0
 
     def __init__(self) -> None:
@@ -66,10 +66,10 @@ class GuardedGit:
     ) -> GitOutput:
         whole = {**(os.environ if env is None else env), **self.markers}
         launch = Launch(("git", *arguments), cwd, whole, self.next_lock(), stdin=stdin or None)
-        output = _Output()
+        output = _Capture()
         limits = RunLimits(timeout_s, 0, GRACE_S)
         end = await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=output)
-        if end.exit_code is None or end.cause is not Cause.EXIT:
+        if end.exit_code is None or end.cause is not EndCause.EXIT:
             return GitOutput(NOT_ENDED, b"", end.error or f"git was ended ({end.cause})")
         if output.cut:
             return GitOutput(NOT_ENDED, b"", f"git printed more than {STDOUT_BYTES:,} bytes")

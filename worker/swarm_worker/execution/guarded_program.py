@@ -12,7 +12,7 @@ from swarm_worker.execution.context import SessionContext
 from swarm_worker.guard.marked import ATTEMPT_MARKERS
 from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.launch import Cause, Launch, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git import ProgramEnd
 
@@ -29,8 +29,6 @@ class _ProgramSink:
 
     def stderr(self, chunk: bytes) -> None:
         self.errors.append(chunk)
-
-    progress = stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,9 @@ class AttemptPrograms:
         return ProgramEnd(_error(end.cause, end.error, timeout_s), sink.errors.text())
 
 
-def _error(cause: Cause, error: str, timeout_s: float) -> str:
-    if cause is Cause.EXIT:
+def _error(cause: EndCause, error: str, timeout_s: float) -> str:
+    if cause is EndCause.EXIT:
         return ""
-    if cause is Cause.TIMEOUT:
+    if cause is EndCause.TIMEOUT:
         return f"git did not finish within {timeout_s:g} s"
     return error or f"git was stopped ({cause})"

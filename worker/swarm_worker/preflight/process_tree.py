@@ -12,9 +12,9 @@ from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.procfs import blind_spot
 from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
 from swarm_worker.preflight.probe import Probe
-from swarm_worker.supervision.launch import Launch, RunEnd
-from swarm_worker.supervision.orphans import PROC_HINT
+from swarm_worker.supervision.model import Launch, RunEnd
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import PROC_HINT
 
 TREE_S: Final = 20.0
 # One child ignores SIGTERM and one is orphaned: both have to be gone in the end.
@@ -54,8 +54,6 @@ class _TreeSink:
 
     def stderr(self, chunk: bytes) -> None:
         """Ignores the output."""
-
-    progress = stderr
 
 
 async def _run_tree(folder: Path) -> RunEnd:

@@ -73,7 +73,7 @@ def history(assignment: Assignment) -> str:
     return intro + _last_error_block(assignment.last_error) + _finding_list(assignment.findings)
 
 
-def builder_claim(result: BuilderResult | None) -> str:
+def builder_report(result: BuilderResult | None) -> str:
     """Returns the builder's report on its own work, as data."""
     if result is None:
         return quoted("(it left no readable report)", WORD_CHARS)

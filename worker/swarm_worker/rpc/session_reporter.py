@@ -3,7 +3,7 @@
 import time
 
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
-from swarm_worker.domain.ports import Go, LandingRight
+from swarm_worker.domain.ports import GoAnswer, LandingRight
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.rpc import convert
 from swarm_worker.rpc.batcher import ItemRefused
@@ -12,18 +12,21 @@ from swarm_worker.rpc.reporter import ProgressItem, Reporter
 
 
 class RpcSessionReporter:
-    """A `ports.SessionReporter` over gRPC; every method is safe to call while the server is unreachable."""
+    """A `ports.SessionReporter` and `ports.LandingReporter` over gRPC.
+
+    Every method is safe to call while the server is unreachable.
+    """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
 
-    async def request_go(self, start: SessionStart) -> Go:
+    async def request_go(self, start: SessionStart) -> GoAnswer:
         try:
             answer = await self._reporter.records.request(convert.session_start(start))
         except ItemRefused as error:
-            return Go(go=False, refusal=str(error))
+            return GoAnswer(granted=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None
-        return Go(go=answer.go, order=order)
+        return GoAnswer(granted=answer.go, order=order)
 
     async def request_landing(self, lease_id: LeaseId) -> LandingRight:
         answer = await self._reporter.request_landing(lease_id)

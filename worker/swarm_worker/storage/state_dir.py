@@ -2,7 +2,7 @@
 
 `STATE_DIR/NAME/` holds:
 - `lock`: held as long as the process lives;
-- `instance`: the id of this folder;
+- `instance`: the id of this folder, and the inode of the lock that it belongs to;
 - `guards/`: a lock a session, held by its guard until no process of the session is left;
 - `sessions/`: the prompts of running sessions;
 - `outbox/`: the outcomes that the server has not answered;
@@ -12,7 +12,6 @@
 import fcntl
 import os
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import random_id
 from amplifier_swarm.state_paths import STOP_FILE, make_private_folder, shield_from_git
 from swarm_worker.domain.names import host_part
 from swarm_worker.storage.files import write_durably, write_private
@@ -94,7 +94,7 @@ def state_folder(base: Path, *, name: str) -> Iterator[StateFolder]:
             hint="pass a folder that this user may write",
         ) from error
     try:
-        yield _opened(locked.name, base / locked.name)
+        yield _opened(locked, base / locked.name)
     finally:
         os.close(locked.fd)
 
@@ -141,16 +141,29 @@ def _lock(folder: Path) -> int | None:
     return fd
 
 
-def _opened(name: str, path: Path) -> StateFolder:
+def _opened(locked: _LockedFolder, path: Path) -> StateFolder:
     for part in ("guards", "sessions", "outbox"):
         make_private_folder(path / part)
     file = path / "instance"
-    first_start_s = file.stat().st_mtime if file.exists() else time.time()
-    instance = file.read_text(encoding="ascii").strip() if file.exists() else ""
+    instance = _read_instance(file, locked)
+    first_start_s = file.stat().st_mtime if instance else time.time()
     if not instance:
-        instance = uuid.uuid4().hex
-        write_private(file, instance + "\n")
-    return StateFolder(name, path, instance, _reserve_stream_seq(path / "openings"), first_start_s)
+        instance = random_id()
+        write_private(file, f"{instance} {_inode(locked)}\n")
+    return StateFolder(locked.name, path, instance, _reserve_stream_seq(path / "openings"), first_start_s)
+
+
+def _read_instance(file: Path, locked: _LockedFolder) -> str:
+    """Returns the id of this folder; empty for a new folder, and for a copy of another.
+
+    The owner of the original may be alive. The lock proves that it is not, and a copy of the file is another lock.
+    """
+    instance, _, inode = (file.read_text(encoding="ascii").strip() if file.exists() else "").partition(" ")
+    return instance if inode == _inode(locked) else ""
+
+
+def _inode(locked: _LockedFolder) -> str:
+    return str(os.fstat(locked.fd).st_ino)
 
 
 def _reserve_stream_seq(file: Path) -> int:

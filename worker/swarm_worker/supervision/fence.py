@@ -8,7 +8,7 @@ import math
 from typing import Protocol
 
 from swarm_worker.guard.procfs import boot_s
-from swarm_worker.supervision.orphans import ProcessSupervisor
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 # The clock of all times here runs on while the machine sleeps, as the clock of a server elsewhere does.
 now_s = boot_s

@@ -5,10 +5,10 @@ import math
 import time
 from collections.abc import Callable
 
-from swarm_worker.supervision.launch import Cause, OutputSink, RunLimits
+from swarm_worker.supervision.model import EndCause, OutputSink, RunLimits
 
 # Called with the cause and, for a stall, with the text of the error.
-LimitHandler = Callable[[Cause, str], None]
+LimitHandler = Callable[[EndCause, str], None]
 
 
 class LimitsWatch:
@@ -42,11 +42,11 @@ class LimitsWatch:
         limits, now = self._limits, time.monotonic()
         stall_s = limits.stall_s * self._sink.stall_factor if limits.stall_s else math.inf
         if now >= deadline:
-            self._on_exceeded(Cause.TIMEOUT, "")
+            self._on_exceeded(EndCause.TIMEOUT, "")
             return
         if now >= self._last_output + stall_s:
             silent = "repeating itself, with nothing new" if self._repeats else "silent"
-            self._on_exceeded(Cause.STALL, f"{silent} for {stall_s:g} s")
+            self._on_exceeded(EndCause.STALL, f"{silent} for {stall_s:g} s")
             return
         # Not later than the plain limit, since the stall factor can shrink meanwhile.
         wait_s = min(deadline - now, self._last_output + stall_s - now, limits.stall_s or math.inf)

@@ -13,14 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from swarm_worker.workspace.git_folder import GitFolder, write_git_folder
+from swarm_worker.workspace.git_folder import GitFolder, write_git_folder, write_settings
 from swarm_worker.workspace.git_runner import GitCommands, GitFailure
 from swarm_worker.workspace.git_safety import current_environment
 from swarm_worker.workspace.source import SourceRepository
 from swarm_worker.workspace.source_facts import SourceFacts
 
 NOTE: Final = "clone.json"
-NO_PUSH: Final = "no pushes from this clone: --session-push allows them"
+# Without a colon, which would make it a host for ssh.
+NO_PUSH: Final = "no pushes from this clone (--session-push allows them)"
 # The swarm's own state is never work.
 OUR_EXCLUDES: Final = b"/.swarm/\n"
 # Filters are programs that settings name, and these may come from anywhere. The last matching line counts.
@@ -129,8 +130,18 @@ async def set_head(clone: Clone, commit: str) -> None:
     await clone.session_git.run("update-ref", "HEAD", commit)
 
 
-def write_session_folder(clone: Clone, head: str) -> None:
-    """Writes the git folder of the sessions, with `head` on its branch."""
+def write_session_folder(clone: Clone) -> None:
+    """Writes the git folder of the sessions, with the base on its branch."""
+    write_git_folder(clone.work / ".git", _session_folder(clone))
+    _write_alternates(clone)
+
+
+def reset_session_settings(clone: Clone) -> None:
+    """Replaces the settings of the session's git folder by those of a new clone."""
+    write_settings(clone.work / ".git", _session_folder(clone))
+
+
+def _session_folder(clone: Clone) -> GitFolder:
     source = clone.source
     settings = {
         **clone.facts.settings,
@@ -139,19 +150,17 @@ def write_session_folder(clone: Clone, head: str) -> None:
     }
     if not clone.session_push:
         settings["remote.origin.pushurl"] = NO_PUSH
-    folder = GitFolder(
+    return GitFolder(
         clone.facts.object_format,
         bare=False,
         settings=settings,
         branch=source.target,
-        head=head,
+        head=clone.base,
         refs={f"refs/remotes/origin/{source.target}": clone.base},
         exclude=clone.facts.exclude + b"\n" + OUR_EXCLUDES,
         attributes=clone.facts.attributes,
         shallow=clone.facts.shallow,
     )
-    write_git_folder(clone.work / ".git", folder)
-    _write_alternates(clone)
 
 
 def give_index(clone: Clone) -> None:
@@ -176,7 +185,7 @@ def _write_folders(clone: Clone) -> None:
         alternates=(clone.facts.objects, clone.work / ".git" / "objects"),
     )
     write_git_folder(clone.control, control)
-    write_session_folder(clone, clone.base)
+    write_session_folder(clone)
     note = {"base": clone.base, "session_push": clone.session_push}
     (clone.folder / NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
 
@@ -193,7 +202,7 @@ async def _remarks(clone: Clone) -> tuple[str, ...]:
     remarks = []
     if modules:
         remarks.append(
-            f"{modules} submodules are empty: `setup:` may fetch them, and changes inside them are not landed"
+            f"submodules stay empty ({modules}): `setup:` may fetch them, but changes in them do not land"
         )
     uses_filters = await asyncio.to_thread(_names_filters, clone.work, lists)
     if clone.facts.filters and uses_filters:

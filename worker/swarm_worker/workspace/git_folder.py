@@ -39,7 +39,7 @@ def write_git_folder(path: Path, folder: GitFolder) -> None:
     for name in ("objects/pack", "refs/heads", "info"):
         (path / name).mkdir(parents=True)
     (path / "HEAD").write_text(f"ref: refs/heads/{folder.branch}\n")
-    (path / "config").write_bytes(_config(folder).encode(errors="surrogateescape"))
+    write_settings(path, folder)
     refs = {**folder.refs, f"refs/heads/{folder.branch}": folder.head}
     for name, commit in refs.items():
         if commit:
@@ -50,6 +50,11 @@ def write_git_folder(path: Path, folder: GitFolder) -> None:
     if folder.shallow:
         (path / "shallow").write_bytes(folder.shallow)
     folder.write_alternates(path, folder.alternates)
+
+
+def write_settings(path: Path, folder: GitFolder) -> None:
+    """Writes the settings of a git folder in place of those that it has."""
+    _replace(path / "config", _config(folder).encode(errors="surrogateescape"))
 
 
 def _config(folder: GitFolder) -> str:

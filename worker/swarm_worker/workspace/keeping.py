@@ -31,7 +31,7 @@ class WorkspaceState(StrEnum):
 
 
 class WorkspaceEntry(NamedTuple):
-    """One workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
+    """A workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
 
     folder: Path
     state: WorkspaceState
@@ -135,9 +135,10 @@ async def remove_workspace(source: SourceRepository, folder: Path, leased: Colle
     return ""
 
 
-async def remove_leftovers(folder: Path) -> None:
-    """Finishes removals that were interrupted."""
+async def remove_leftovers(source: SourceRepository, folder: Path) -> None:
+    """Finishes removals that were interrupted. Raises GitFailure if a pin can't be removed."""
     for each in await asyncio.to_thread(lambda: list(folder.glob(f"{_DOOMED}*"))):
+        await source.unpin(each.name.removeprefix(_DOOMED))
         await asyncio.to_thread(_delete, each)
 
 
@@ -153,7 +154,7 @@ async def _clone_state(clone: Clone) -> WorkspaceState:
     """Compares the files with the commit that is safe elsewhere: the base, or the one that `record_end` named."""
     head, landed = await asyncio.to_thread(_read_end, clone)
     session = await clone.session_git.text("rev-parse", "--verify", "HEAD^{commit}")
-    await clone.git.run("read-tree", "-m", session)
+    await clone.git.run("read-tree", "--reset", session)
     listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
     if (await clone.git.run(*listing)).stdout:
         return WorkspaceState.DIRTY

@@ -3,19 +3,25 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from swarm_worker.workspace.clone import Clone, check_out, give_index, set_head, write_session_folder
+from swarm_worker.workspace.clone import (
+    Clone,
+    check_out,
+    give_index,
+    reset_session_settings,
+    set_head,
+    write_session_folder,
+)
+from swarm_worker.workspace.git_locks import remove_locks
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.git_script import PATHSPEC
 
 MAX_IGNORED: Final = 100
 MAX_REMARKS: Final = 10
-# Locks below refs that are looked for.
-_MAX_ENTRIES: Final = 10_000
-_TOP_LOCKS: Final = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock")
+_LOST_FOLDER: Final = "the session spoiled or removed .git: its files are kept, its commits are not"
 
 
 class WorkSnapshot(NamedTuple):
@@ -48,7 +54,7 @@ async def snapshot(
     head = await _session_head(clone, remarks)
     git = clone.git
     # The entries of the worker's own index that stay equal keep their times, so unchanged files are not read again.
-    await git.run("read-tree", "-m", head)
+    await git.run("read-tree", "--reset", head)
     added = await git.run("add", "--all", "--ignore-errors", *PATHSPEC, accepted=(0, 1, 128))
     if added.code:
         remarks.extend(
@@ -74,7 +80,7 @@ async def restore(clone: Clone, head: str) -> tuple[str, ...]:
     """
     remarks = await asyncio.to_thread(repair, clone)
     git = clone.git
-    await git.run("read-tree", "-m", head)
+    await git.run("read-tree", "--reset", head)
     listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z", *PATHSPEC)
     entries = (await git.run(*listing)).stdout.split(b"\0")[:-1]
     if entries:
@@ -93,13 +99,13 @@ def repair(clone: Clone) -> list[str]:
     """
     if clone.work.is_symlink() or not clone.work.is_dir():
         raise GitFailure(f"the work tree {clone.work} is gone")
+    # Only one git of the worker runs in a clone, so this lock is that of a git that its deadline ended.
+    (clone.control / "index.lock").unlink(missing_ok=True)
     folder = clone.work / ".git"
     if folder.is_symlink() or not _is_git_folder(folder):
-        _remove(folder)
-        write_session_folder(clone, clone.base)
-        give_index(clone)
-        return ["the session replaced or removed .git: its files are kept, its commits are not"]
-    return [f"removed {name}, which a killed git had left" for name in _remove_locks(folder)]
+        _replace_folder(clone)
+        return [_LOST_FOLDER]
+    return [f"removed {name}, which a killed git had left" for name in remove_locks(folder)]
 
 
 def compose(message: str, trailers: Mapping[str, str]) -> bytes:
@@ -117,13 +123,18 @@ def shown(path: bytes) -> str:
 
 async def _session_head(clone: Clone, remarks: list[str]) -> str:
     """Returns the session's last commit; the base if it has none that descends from the base."""
-    found = await clone.session_git.run(
-        "rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1, 128)
-    )
-    head = os.fsdecode(found.stdout.strip())
+    head = await _read_head(clone)
+    if head is None:
+        remarks.append("git could not read the settings of the session's clone: they were replaced")
+        await asyncio.to_thread(reset_session_settings, clone)
+        head = await _read_head(clone)
+    if head is None:
+        remarks.append(_LOST_FOLDER)
+        await asyncio.to_thread(_replace_folder, clone)
+        head = clone.base
     if head == clone.base:
         return head
-    if found.code == 0:
+    if head:
         related = await clone.git.run("merge-base", "--is-ancestor", clone.base, head, accepted=(0, 1, 128))
         if related.code == 0:
             return head
@@ -132,6 +143,20 @@ async def _session_head(clone: Clone, remarks: list[str]) -> str:
     )
     await set_head(clone, clone.base)
     return clone.base
+
+
+async def _read_head(clone: Clone) -> str | None:
+    """Returns the commit that the session has checked out, empty on an unborn branch, None if git can't read it."""
+    found = await clone.session_git.run(
+        "rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1, 128)
+    )
+    return None if found.code == 128 else os.fsdecode(found.stdout.strip())
+
+
+def _replace_folder(clone: Clone) -> None:
+    _remove(clone.work / ".git")
+    write_session_folder(clone)
+    give_index(clone)
 
 
 async def _drop_repositories(clone: Clone, head: str) -> list[str]:
@@ -153,7 +178,7 @@ async def _drop_repositories(clone: Clone, head: str) -> list[str]:
 async def _ignored(clone: Clone, known: Sequence[str]) -> tuple[str, ...]:
     listing = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", *PATHSPEC)
     names = (shown(name) for name in (await clone.git.run(*listing)).stdout.split(b"\0")[:-1])
-    skipped = {name.strip("/") for name in known}
+    skipped = {".swarm", *(name.strip("/") for name in known)}
     return tuple(name for name in names if name.rstrip("/") not in skipped)[:MAX_IGNORED]
 
 
@@ -166,21 +191,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _remove_locks(folder: Path) -> list[str]:
-    found = []
-    for path in (*(folder / name for name in _TOP_LOCKS), *_ref_locks(folder / "refs")):
-        if os.path.lexists(path) and not path.is_dir():
-            path.unlink()
-            found.append(str(path.relative_to(folder.parent)))
-    return found
-
-
-def _ref_locks(refs: Path) -> Iterator[Path]:
-    seen = 0
-    for where, _, files in os.walk(refs):
-        seen += len(files)
-        if seen > _MAX_ENTRIES:
-            return
-        yield from (Path(where, name) for name in files if name.endswith(".lock"))

@@ -15,6 +15,10 @@ SWARM_IDENTITY: Final[Mapping[str, str]] = {
     "user.email": "swarm@localhost.invalid",
 }
 _FILTER: Final = re.compile(r"filter\.(.+)\.(?:clean|smudge|process|required)", re.DOTALL)
+# Some objects of such a repository are only on a remote, from which git would fetch them one by one.
+_PROMISED: Final = re.compile(
+    r"extensions\.partialclone|remote\..+\.(?:promisor|partialclonefilter)", re.DOTALL
+)
 _LIST_BYTES: Final = 1024 * 1024
 
 
@@ -70,7 +74,7 @@ async def read_facts(git: GitCommands) -> SourceFacts:
         {**SWARM_IDENTITY, **{name: config[name] for name in PLAIN_SETTINGS if config.get(name)}},
         frozenset(found[1] for key in keys if (found := _FILTER.fullmatch(key))),
         keys,
-        "extensions.partialclone" in config,
+        any(_PROMISED.fullmatch(key) for key in config),
         _read(git_dir / "info" / "exclude"),
         _read(git_dir / "info" / "attributes"),
         _read(git_dir / "shallow"),

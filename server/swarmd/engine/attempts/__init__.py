@@ -1,1 +1,1 @@
-"""Attempts: their leases, sessions, outcomes and kills."""
+"""Attempts: their leases, sessions and outcomes, and the control of the swarm."""

@@ -48,7 +48,7 @@ _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.RELEASE: EventKind.TASK_RELEASED,
     Transition.RETRY: EventKind.TASK_RETRYING,
     Transition.GIVE_UP: EventKind.TASK_FAILED,
-    Transition.PROVEN_DEAD: EventKind.TASK_KILLED,
+    Transition.FINISH_KILL: EventKind.TASK_KILLED,
 }
 
 
@@ -158,7 +158,7 @@ class Outcomes:
         """Returns a note for the event of a completion: that no model has worked for it, or where it landed."""
         if transition is not Transition.COMPLETE or outcome is None:
             return ""
-        member = self._live.members.get(worker)
+        member = self._live.workers.get(worker)
         if member is not None and rehearses(member.identity):
             return REHEARSED
         landing = outcome.landing
@@ -178,8 +178,8 @@ class Outcomes:
         pauses = [
             found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
         ]
-        members = [member for member in list(self._live.members.values()) if member.connected]
-        if pauses_everywhere(pauses, members, runner) and swarm.pause_runner(tx, runner, cause=error):
+        connected = [worker for worker in list(self._live.workers.values()) if worker.connected]
+        if pauses_everywhere(pauses, connected, runner) and swarm.pause_runner(tx, runner, cause=error):
             _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
@@ -225,13 +225,13 @@ def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | No
     )
 
 
-def pauses_everywhere(pauses: Collection[str], members: Iterable[ConnectedWorker], runner: str) -> bool:
+def pauses_everywhere(pauses: Collection[str], workers: Iterable[ConnectedWorker], runner: str) -> bool:
     """Returns whether the workers whose runner is paused are enough to pause it everywhere.
 
     One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
     several, and at least half of the connected workers with that runner.
     """
-    names = [member.identity.name for member in members if member.identity.runner == runner]
+    names = [worker.identity.name for worker in workers if worker.identity.runner == runner]
     connected = sum(name in pauses for name in names)
     return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
 

@@ -61,14 +61,14 @@ class Dispatcher:
         self._label_sets: Mapping[int, Mapping[str, str]] = {}
         self._newest_label_set = -1
 
-    def mark_free(self, member: ConnectedWorker) -> None:
+    def mark_free(self, worker: ConnectedWorker) -> None:
         """Notes that the worker may have a free slot. Safe to call twice; without a call the worker stays idle."""
-        self._maybe_free[member.identity.name] = member
+        self._maybe_free[worker.identity.name] = worker
 
     def mark_free_by_name(self, name: WorkerName) -> None:
         """Calls `mark_free` if a worker of that name is registered."""
-        if (member := self._live.members.get(name)) is not None:
-            self._maybe_free[name] = member
+        if (worker := self._live.workers.get(name)) is not None:
+            self._maybe_free[name] = worker
 
     def assign_ready_tasks(self, tx: Tx) -> None:
         """Claims ready tasks for free slots, one per worker in turn, so that the tasks spread over workers."""
@@ -81,8 +81,8 @@ class Dispatcher:
         queue = ReadyQueue(tx, offer.ready, workers=len(self._maybe_free))
         exclusion = Exclusion(tx, exclusive_files=self.exclusive_files)
         matches = list(self._match(queue, exclusion, _FreeSlots(tx), offer.paused_runners))
-        for attempt, (member, admission) in enumerate(matches, offer.last_attempt + 1):
-            self._claim(tx, member, admission, AttemptKey(attempt), epoch=offer.epoch)
+        for attempt, (worker, admission) in enumerate(matches, offer.last_attempt + 1):
+            self._claim(tx, worker, admission, AttemptKey(attempt), epoch=offer.epoch)
         for wait in exclusion.waits:
             exclusive_names.wait(tx, wait.key, wait.name)
         if exclusion.exhausted:
@@ -94,53 +94,53 @@ class Dispatcher:
         """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
         turn = deque(self._maybe_free.values())
         while turn and queue.ready and not exclusion.exhausted:
-            member = turn.popleft()
-            if not member.takes_claims:
-                self._maybe_free.pop(member.identity.name, None)
+            worker = turn.popleft()
+            if not worker.takes_claims:
+                self._maybe_free.pop(worker.identity.name, None)
                 continue
-            if member.identity.name in self._live.provider_holds:
+            if worker.identity.name in self._live.provider_holds:
                 continue
-            if _is_paused(member, paused_runners) or not (fit := self._fitting_groups(member, queue.ready)):
+            if _is_paused(worker, paused_runners) or not (fit := self._fitting_groups(worker, queue.ready)):
                 continue
-            if (free := slots.count(member)) <= 0:
-                self._maybe_free.pop(member.identity.name, None)
-            elif (admission := _next_admitted(queue, exclusion, member, fit, free=free)) is not None:
-                slots.use_one(member)
-                yield member, admission
-                turn.append(member)
+            if (free := slots.count(worker)) <= 0:
+                self._maybe_free.pop(worker.identity.name, None)
+            elif (admission := _next_admitted(queue, exclusion, worker, fit, free=free)) is not None:
+                slots.use_one(worker)
+                yield worker, admission
+                turn.append(worker)
 
     def _load_label_sets(self, tx: Tx, offer: Offer) -> None:
         if offer.newest_label_set != self._newest_label_set:
             self._label_sets, self._newest_label_set = swarm.label_sets(tx), offer.newest_label_set
 
-    def _fitting_groups(self, member: ConnectedWorker, ready: Collection[ReadyGroup]) -> Sequence[ReadyGroup]:
+    def _fitting_groups(self, worker: ConnectedWorker, ready: Collection[ReadyGroup]) -> Sequence[ReadyGroup]:
         """Returns the ready groups that the worker fits. Called for every idle worker, so it reads no store."""
-        fitting = {label_set: self._may_have(member, label_set) for label_set in {g.label_set for g in ready}}
+        fitting = {label_set: self._may_have(worker, label_set) for label_set in {g.label_set for g in ready}}
         return [group for group in sorted(ready) if fitting[group.label_set]]
 
-    def _may_have(self, member: ConnectedWorker, label_set: int) -> bool:
+    def _may_have(self, worker: ConnectedWorker, label_set: int) -> bool:
         demanded = self._label_sets.get(label_set, {})
-        return fits(member.identity, demanded) and not (
-            member.unacknowledged and self._another_fits(demanded)
+        return fits(worker.identity, demanded) and not (
+            worker.unacknowledged and self._another_fits(demanded)
         )
 
     def _another_fits(self, labels: Mapping[str, str]) -> bool:
         """Returns whether a worker that acknowledges its messages fits such a task, with or without a free slot."""
-        members = list(self._live.members.values())
+        workers = list(self._live.workers.values())
         return any(
             other.takes_claims and not other.unacknowledged and fits(other.identity, labels)
-            for other in members
+            for other in workers
         )
 
     def _claim(
-        self, tx: Tx, member: ConnectedWorker, admission: Admission, attempt: AttemptKey, *, epoch: int
+        self, tx: Tx, worker: ConnectedWorker, admission: Admission, attempt: AttemptKey, *, epoch: int
     ) -> None:
         task = admission.task
         number, secret = task.attempt + 1, self._entropy.secret()
-        worker = member.identity.name
-        lease = Lease(attempt, task.key, task.task_id, number, epoch, worker, hash_secret(secret))
+        name = worker.identity.name
+        lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
         definition = admission.definition or views.definition(tx, task.key)
-        target_key = member.target_key if runs_in_clone(definition, member.identity) else None
+        target_key = worker.target_key if runs_in_clone(definition, worker.identity) else None
         clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)
         claim = Claim(
             definition=definition,
@@ -152,18 +152,18 @@ class Dispatcher:
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
             clone=clone,
         )
-        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=worker, attempt=number)
+        apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
         first_base = None if clone is None else clone.first_base
-        attempts.add(tx, lease, worker_key=member.key, target_key=target_key, first_base=first_base)
+        attempts.add(tx, lease, worker_key=worker.key, target_key=target_key, first_base=first_base)
         exclusive_names.hold(tx, attempt, admission.names)
         waited_s = seconds_since(task.ready_us, tx.now_us)
-        tx.after_commit(partial(self._deliver, member, lease, claim, waited_s))
+        tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))
 
-    def _deliver(self, member: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
+    def _deliver(self, worker: ConnectedWorker, lease: Lease, claim: Claim, waited_s: float) -> None:
         self._observer.claimed(waited_s)
         self._live.open_lease(lease, claim.lease_id, claim.definition.on_disconnect)
-        if member.connected:
-            member.mailbox.add_claim(lease, claim)
+        if worker.connected:
+            worker.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
 
@@ -178,11 +178,11 @@ def _clone_start(tx: Tx, task: Task, key: TargetKey, *, epoch: int) -> CloneStar
 
 
 def _next_admitted(
-    queue: ReadyQueue, exclusion: Exclusion, member: ConnectedWorker, fit: Sequence[ReadyGroup], *, free: int
+    queue: ReadyQueue, exclusion: Exclusion, worker: ConnectedWorker, fit: Sequence[ReadyGroup], *, free: int
 ) -> Admission | None:
     """Pops tasks for the worker until one may be claimed; puts those aside that have to wait for a name."""
     while not exclusion.exhausted and (found := queue.pop(fit, free=free)) is not None:
-        admitted = exclusion.admit(found, member.identity)
+        admitted = exclusion.admit(found, worker.identity)
         if isinstance(admitted, Admission):
             return admitted
         if found.wait_key and found.wait_key == admitted.key:
@@ -192,9 +192,9 @@ def _next_admitted(
     return None
 
 
-def _is_paused(member: ConnectedWorker, paused_runners: Container[str]) -> bool:
-    runner = member.identity.runner
-    return runner in paused_runners or swarm.pause_key(runner, member.identity.name) in paused_runners
+def _is_paused(worker: ConnectedWorker, paused_runners: Container[str]) -> bool:
+    runner = worker.identity.runner
+    return runner in paused_runners or swarm.pause_key(runner, worker.identity.name) in paused_runners
 
 
 class _FreeSlots:
@@ -204,13 +204,13 @@ class _FreeSlots:
         self._tx = tx
         self._free: dict[WorkerName, int] = {}
 
-    def count(self, member: ConnectedWorker) -> int:
+    def count(self, worker: ConnectedWorker) -> int:
         """Returns the number of free slots of the worker."""
-        name = member.identity.name
+        name = worker.identity.name
         if name not in self._free:
-            self._free[name] = member.identity.slots - attempts.open_count(self._tx, member.key)
+            self._free[name] = worker.identity.slots - attempts.open_count(self._tx, worker.key)
         return self._free[name]
 
-    def use_one(self, member: ConnectedWorker) -> None:
+    def use_one(self, worker: ConnectedWorker) -> None:
         """Takes one free slot of the worker away."""
-        self._free[member.identity.name] -= 1
+        self._free[worker.identity.name] -= 1

@@ -5,7 +5,6 @@ from functools import partial
 
 from swarmd.domain.model import Task, TaskKey
 from swarmd.engine.ports import Clock, Timer
-from swarmd.store import tasks
 from swarmd.store.transaction import Tx
 
 
@@ -42,8 +41,3 @@ class RetryTimers:
     def _expire(self, key: TaskKey) -> None:
         self._timers.pop(key, None)
         self._due(key)
-
-
-def end_backoff(tx: Tx, key: TaskKey) -> None:
-    """Makes the task claimable, unless it has changed since its backoff began."""
-    tasks.make_ready(tx, key)

@@ -85,7 +85,7 @@ class LiveState:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[_Key, LiveLease] = {}
-        self.members: dict[WorkerName, ConnectedWorker] = {}
+        self.workers: dict[WorkerName, ConnectedWorker] = {}
         self.provider_holds = ProviderHolds(clock)
         # A session that is not a rehearsal has run in this database.
         self.real_work = False
@@ -134,7 +134,7 @@ class LiveState:
         if found.lease_id is not None:
             self._send(lease.worker, Order(found.lease_id, action, cause))
 
-    def mark_lost(self, lease: Lease, cause: str) -> None:
+    def order_abandon(self, lease: Lease, cause: str) -> None:
         """Orders the worker to abandon a lease that is about to be given up, unless another order stands."""
         found = self._leases.get((lease.task_key, lease.number))
         if found is not None and found.order is None:
@@ -174,56 +174,56 @@ class LiveState:
 
     # ── workers ─────────────────────────────────────────────────────────────────────────────────
 
-    def add_worker(self, member: ConnectedWorker) -> None:
+    def add_worker(self, worker: ConnectedWorker) -> None:
         """Registers the worker of an open stream and sends it the notice first."""
-        self.members[member.identity.name] = member
-        member.mailbox.set_notice(WorkerNotice(self.done, member.draining))
+        self.workers[worker.identity.name] = worker
+        worker.mailbox.set_notice(WorkerNotice(self.done, worker.draining))
 
-    def mark_heard(self, member: ConnectedWorker) -> None:
+    def mark_heard(self, worker: ConnectedWorker) -> None:
         """Notes a sign of life of the worker."""
-        member.heard_s, member.heard_us = self._clock.monotonic_s(), self._clock.wall_us()
-        member.suspect = False
+        worker.heard_s, worker.heard_us = self._clock.monotonic_s(), self._clock.wall_us()
+        worker.suspect = False
 
     def mark_unacknowledged(self, lease: Lease) -> None:
         """Notes a claim that was released because the worker never acknowledged it."""
-        if (member := self.members.get(lease.worker)) is not None:
-            member.unacknowledged.add((lease.task_key, lease.number))
+        if (worker := self.workers.get(lease.worker)) is not None:
+            worker.unacknowledged.add((lease.task_key, lease.number))
 
-    def acknowledges(self, member: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
+    def acknowledges(self, worker: ConnectedWorker, lease_ids: Iterable[str]) -> bool:
         """Returns whether the worker lists a claim that it had not acknowledged: messages reach it again."""
-        if not member.unacknowledged:
+        if not worker.unacknowledged:
             return False
         refs = [ref for ref in map(parse_lease_id, lease_ids) if ref is not None]
-        if member.unacknowledged.isdisjoint((ref.task_key, ref.number) for ref in refs):
+        if worker.unacknowledged.isdisjoint((ref.task_key, ref.number) for ref in refs):
             return False
-        member.unacknowledged.clear()
+        worker.unacknowledged.clear()
         return True
 
     def remove_worker(self, name: WorkerName) -> None:
         """Removes a worker that has gone, and ends its stream."""
-        if (member := self.members.pop(name, None)) is not None:
-            member.mailbox.close()
+        if (worker := self.workers.pop(name, None)) is not None:
+            worker.mailbox.close()
 
     def note_real_work(self) -> None:
         """Notes that real work is done: workers that only rehearse get no more claims, unless that is allowed."""
         self.real_work = True
-        for member in list(self.members.values()):
-            member.barred = is_barred(member.identity)
+        for worker in list(self.workers.values()):
+            worker.barred = is_barred(worker.identity)
 
     def drain(self, name: WorkerName) -> None:
         """Gives the worker no more claims, and sends it the notice to leave when it has finished."""
-        if (member := self.members.get(name)) is not None:
-            member.draining = True
-            member.mailbox.set_notice(WorkerNotice(self.done, drain=True))
+        if (worker := self.workers.get(name)) is not None:
+            worker.draining = True
+            worker.mailbox.set_notice(WorkerNotice(self.done, drain=True))
 
     def set_done(self, done: bool) -> None:  # noqa: FBT001  # it is the value itself
         """Notes if nothing is left to do; sends the notice to every worker when that changes."""
         if done == self.done:
             return
         self.done = done
-        for member in self.members.values():
-            member.mailbox.set_notice(WorkerNotice(done, member.draining))
+        for worker in self.workers.values():
+            worker.mailbox.set_notice(WorkerNotice(done, worker.draining))
 
-    def _send(self, worker: WorkerName, order: Order) -> None:
-        if (member := self.members.get(worker)) is not None and member.connected:
-            member.mailbox.add_order(order)
+    def _send(self, name: WorkerName, order: Order) -> None:
+        if (worker := self.workers.get(name)) is not None and worker.connected:
+            worker.mailbox.add_order(order)

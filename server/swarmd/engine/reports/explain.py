@@ -17,8 +17,9 @@ from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.store import attempts, exclusive_names, swarm, tasks
+from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
 from swarmd.store.exclusive_names import Holder
+from swarmd.store.landings import Ahead, Turn
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
 
@@ -40,6 +41,8 @@ class ReasonKind(StrEnum):
     NO_SLOT = "no_slot"
     RUNNER_PAUSED = "runner_paused"
     NAME_HELD = "name_held"
+    LANDING = "landing"
+    NO_CLONE = "no_clone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,26 @@ class TaskFacts:
     paused: dict[str, str]
     # The attempts that hold what the task needs.
     name_holders: Sequence[Holder]
+    # None unless its attempt wants to land.
+    landing: "LandingFacts | None"
+
+
+@dataclass(frozen=True, slots=True)
+class LandingFacts:
+    """The place of an attempt among those that want to land on its target."""
+
+    turn: Turn
+    # Those before it, the one that has the right first.
+    ahead: Sequence[Ahead]
 
 
 def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool) -> TaskFacts:
     """Reads the facts that the reasons are derived from."""
     state = swarm.get(tx)
     view = views.task(tx, task.key)
-    members = list(live.members.values())
+    workers = list(live.workers.values())
     definition = views.definition(tx, task.key)
-    with_files = _needs_files(definition, members, exclusive_files=exclusive_files)
+    with_files = _needs_files(definition, workers, exclusive_files=exclusive_files)
     return TaskFacts(
         task=task,
         definition=definition,
@@ -83,19 +97,30 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
         mode_cause=state.cause,
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
-        held={member.identity.name: attempts.open_count(tx, member.key) for member in members},
+        held={worker.identity.name: attempts.open_count(tx, worker.key) for worker in workers},
         paused={
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
         name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
+        landing=_landing(tx, task) if task.status in HELD else None,
+    )
+
+
+def _landing(tx: ReadTx, task: Task) -> LandingFacts | None:
+    record = attempts.find(tx, task.key, task.attempt)
+    if record is None or record.target_key is None or record.landing_place is None:
+        return None
+    return LandingFacts(
+        landings.turn(tx, record.lease.attempt_key),
+        landings.ahead(tx, record.target_key, place=record.landing_place),
     )
 
 
 def _needs_files(
-    definition: TaskDefinition, members: Sequence[ConnectedWorker], *, exclusive_files: bool
+    definition: TaskDefinition, workers: Sequence[ConnectedWorker], *, exclusive_files: bool
 ) -> bool:
     """Returns whether some worker that the task fits would have it share its files with other tasks."""
-    fitting = [member.identity for member in members if member.takes_claims and _fits(member, definition)]
+    fitting = [worker.identity for worker in workers if worker.takes_claims and _fits(worker, definition)]
     if not fitting:
         return exclusive_files or definition.workspace is not WorkspaceKind.CLONE
     return any(needs_files(definition, identity, exclusive_files=exclusive_files) for identity in fitting)
@@ -120,7 +145,8 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
             TaskStatus.IN_PROGRESS: "is working on it",
             TaskStatus.KILLING: "was ordered to end it and has not yet proven that it has",
         }[task.status]
-        return [Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")]
+        held = Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")
+        return [held, *_turns(facts)]
     found = [*_swarm(facts), *_dependencies(facts)]
     wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
@@ -146,6 +172,23 @@ def _dependencies(facts: TaskFacts) -> Sequence[Reason]:
     return [Reason(ReasonKind.DEPENDENCY, f"it waits for {shown}{more}", ids)]
 
 
+def _turns(facts: TaskFacts) -> Sequence[Reason]:
+    """Returns why its work is not on the target yet."""
+    if facts.landing is None:
+        return []
+    turn, ahead = facts.landing.turn, facts.landing.ahead
+    if not ahead:
+        since = "" if turn.since_us is None else f" since {_time_of_day(turn.since_us)}"
+        return [Reason(ReasonKind.LANDING, f"its work lands on {turn.target}{since}")]
+    first = ahead[0]
+    since = "" if first.since_us is None else f" since {_time_of_day(first.since_us)}"
+    message = (
+        f"its work waits to land on {turn.target}: {len(ahead)} before it"
+        f" (task {first.task_id} at worker {first.worker} lands now{since})"
+    )
+    return [Reason(ReasonKind.LANDING, message, [one.task_id for one in ahead])]
+
+
 def _names(facts: TaskFacts) -> Sequence[Reason]:
     found = []
     by_name = groupby(sorted(facts.name_holders, key=attrgetter("name")), key=attrgetter("name"))
@@ -166,39 +209,48 @@ def _time_of_day(time_us: int) -> str:
 
 
 def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
-    members = [member for member in live.members.values() if member.takes_claims]
-    if not members:
+    workers = [worker for worker in live.workers.values() if worker.takes_claims]
+    if not workers:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
-    fitting = [member for member in members if _fits(member, facts.definition)]
+    fitting = [worker for worker in workers if _fits(worker, facts.definition)]
     if not fitting:
-        wanted = ", ".join(f"{key}={value}" for key, value in facts.definition.labels.items())
-        return [Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")]
-    pauses = {_pause(member, facts) for member in fitting}
+        return [_unfit(facts, workers)]
+    pauses = {_pause(worker, facts) for worker in fitting}
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
         return [Reason(ReasonKind.RUNNER_PAUSED, f"no runner may start sessions: {why}")]
-    names = [member.identity.name for member in fitting]
+    names = [worker.identity.name for worker in fitting]
     holds = [f"{name} {hold}" for name in names if (hold := live.provider_holds.describe(name))]
     if len(holds) == len(fitting):
         return [Reason(ReasonKind.RUNNER_PAUSED, f"the workers wait for their provider: {'; '.join(holds)}")]
-    if all(_full(member, facts) for member in fitting):
-        slots = sum(member.identity.slots for member in fitting)
+    if all(_full(worker, facts) for worker in fitting):
+        slots = sum(worker.identity.slots for worker in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
 
 
-def _fits(member: ConnectedWorker, definition: TaskDefinition) -> bool:
-    return fits(member.identity, demands(definition))
+def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
+    """Returns why no connected worker may get the task."""
+    labels = facts.definition.labels
+    if any(fits(worker.identity, labels) for worker in workers):
+        hint = "start one in a git repository, or with --repo"
+        return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
+    wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+    return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
 
 
-def _pause(member: ConnectedWorker, facts: TaskFacts) -> str:
+def _fits(worker: ConnectedWorker, definition: TaskDefinition) -> bool:
+    return fits(worker.identity, demands(definition))
+
+
+def _pause(worker: ConnectedWorker, facts: TaskFacts) -> str:
     """Returns why the worker's runner is paused, empty if it is not."""
-    runner, name = member.identity.runner, member.identity.name
+    runner, name = worker.identity.runner, worker.identity.name
     if (cause := facts.paused.get(runner)) is not None:
         return f"{runner}: {cause}"
     cause = facts.paused.get(swarm.pause_key(runner, name))
     return "" if cause is None else f"{runner} at worker {name}: {cause}"
 
 
-def _full(member: ConnectedWorker, facts: TaskFacts) -> bool:
-    return facts.held.get(member.identity.name, 0) >= member.identity.slots
+def _full(worker: ConnectedWorker, facts: TaskFacts) -> bool:
+    return facts.held.get(worker.identity.name, 0) >= worker.identity.slots

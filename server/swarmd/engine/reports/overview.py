@@ -58,13 +58,13 @@ class WorkerView:
 
 def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
     """Returns the swarm as a whole, as of one moment."""
-    members = [member for member in list(live.members.values()) if member.connected]
+    workers = [worker for worker in list(live.workers.values()) if worker.connected]
     return SwarmView(
         state=swarm.get(tx),
         totals=views.totals(tx),
         done=not swarm.has_open(tx),
-        workers=len(members),
-        slots=sum(member.identity.slots for member in members),
+        workers=len(workers),
+        slots=sum(worker.identity.slots for worker in workers),
         last_seq=events.last_seq(tx),
         paused_runners=swarm.paused_runners(tx),
         expiry_paused=live.expiry_paused,
@@ -90,7 +90,7 @@ def stopping_workers(live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Se
         if found.order is not None:
             by_worker[found.lease.worker].append(found)
     return [
-        _stopping(name, leases, live.members.get(name), clock, pace)
+        _stopping(name, leases, live.workers.get(name), clock, pace)
         for name, leases in sorted(by_worker.items())
     ]
 
@@ -98,11 +98,11 @@ def stopping_workers(live: LiveState, clock: Clock, pace: HeartbeatPolicy) -> Se
 def _stopping(
     name: WorkerName,
     leases: Sequence[LiveLease],
-    member: ConnectedWorker | None,
+    worker: ConnectedWorker | None,
     clock: Clock,
     pace: HeartbeatPolicy,
 ) -> StoppingWorker:
-    reachable = member is not None and member.reachable
+    reachable = worker is not None and worker.reachable
     known = not reachable and not any(found.kept for found in leases)
     by_us = _stopped_by_us(leases, clock, pace) if known else None
     return StoppingWorker(name, reachable, [found.lease.task_id for found in leases], by_us)
@@ -133,12 +133,12 @@ def _listed(records: Sequence[WorkerRecord], *, after_us: int) -> Sequence[Worke
 
 
 def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: int | None) -> WorkerView:
-    member = live.members.get(record.identity.name)
+    worker = live.workers.get(record.identity.name)
     status = _status(record, live)
     return WorkerView(
         identity=record.identity,
         status=status,
-        heard_us=None if member is None else member.heard_us,
+        heard_us=None if worker is None else worker.heard_us,
         task_ids=[lease.task_id for lease in attempts.open_of_worker(tx, record.key)],
         stopped_by_us=stopped_by_us if status is WorkerStatus.SUSPECT else None,
     )
@@ -147,8 +147,8 @@ def _worker(tx: ReadTx, record: WorkerRecord, live: LiveState, stopped_by_us: in
 def _status(record: WorkerRecord, live: LiveState) -> WorkerStatus:
     if record.left:
         return WorkerStatus.GONE
-    member = live.members.get(record.identity.name)
+    worker = live.workers.get(record.identity.name)
     # It has not come back since the server started, or its stream is broken.
-    if member is None or not member.reachable:
+    if worker is None or not worker.reachable:
         return WorkerStatus.SUSPECT
-    return WorkerStatus.DRAINING if member.draining or member.leaving else WorkerStatus.ONLINE
+    return WorkerStatus.DRAINING if worker.draining or worker.leaving else WorkerStatus.ONLINE

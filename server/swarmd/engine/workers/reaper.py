@@ -60,7 +60,7 @@ class Reaper:
 
     async def _pause_expiry_if_most_silent(self, write: Write, silent_names: set[WorkerName]) -> None:
         """Pauses expiry while most workers are silent: then this server or its network is cut off."""
-        known = self._live.members.keys() | {found.lease.worker for found in self._live.leases()}
+        known = self._live.workers.keys() | {found.lease.worker for found in self._live.leases()}
         most = len(known) >= _PAUSE_FROM and 2 * len(silent_names) > len(known)
         self._overridden = self._overridden and most
         paused = most and not self._overridden
@@ -76,24 +76,24 @@ class Reaper:
     def _silent_workers(self, now_s: float) -> set[WorkerName]:
         """Returns the registered workers whose last heartbeat is too old."""
         limit_s = self._suspect_after_s()
-        return {name for name, member in self._live.members.items() if now_s - member.heard_s > limit_s}
+        return {name for name, worker in self._live.workers.items() if now_s - worker.heard_s > limit_s}
 
     async def _check_worker(
         self, write: Write, name: WorkerName, silent: Sequence[LiveLease], now_s: float
     ) -> None:
-        member = self._live.members.get(name)
+        worker = self._live.workers.get(name)
         waiting: list[Lease] = [found.lease for found in silent if not found.started]
         lost = [found.lease for found in silent if now_s - found.heard_s > self._pace.lost_after_s]
-        newly = member is not None and not member.suspect and now_s - member.heard_s > self._suspect_after_s()
+        newly = worker is not None and not worker.suspect and now_s - worker.heard_s > self._suspect_after_s()
         if newly or waiting:
-            if member is not None:
-                member.suspect = True
+            if worker is not None:
+                worker.suspect = True
             await write(partial(self._suspect, name=name, leases=waiting))
-        gone = member is not None and now_s - member.heard_s > self._pace.lost_after_s
+        gone = worker is not None and now_s - worker.heard_s > self._pace.lost_after_s
         if (lost or gone) and not self._live.expiry_paused:
             for lease in lost:
                 # From now on a heartbeat that lists it comes too late, even before the write below commits.
-                self._live.mark_lost(lease, f"worker {name} was lost")
+                self._live.order_abandon(lease, f"worker {name} was lost")
             await write(partial(self._lose, name=name, leases=lost))
 
     def _suspect(self, tx: Tx, *, name: WorkerName, leases: Sequence[Lease]) -> None:
@@ -114,8 +114,8 @@ class Reaper:
         if gap_s > 2 * self._pace.look_every_s + _LATE_S:
             for found in self._live.leases():
                 found.heard_s += gap_s
-            for member in self._live.members.values():
-                member.heard_s += gap_s
+            for worker in self._live.workers.values():
+                worker.heard_s += gap_s
 
 
 def _record(tx: Tx, *, kind: EventKind, cause: str) -> None:

@@ -103,7 +103,7 @@ class WorkerRegistry:
         if record is None or record.left or record.identity.incarnation != identity.incarnation:
             events.append(tx, EventKind.WORKER_JOINED, worker=identity.name, cause=f"host {identity.host}")
         same = record is not None and record.identity.incarnation == identity.incarnation
-        member = ConnectedWorker(
+        worker = ConnectedWorker(
             key=key,
             identity=identity,
             mailbox=mailbox,
@@ -112,9 +112,9 @@ class WorkerRegistry:
             draining=same and record is not None and record.draining,
             target_key=_target_key(tx, identity),
         )
-        self._dispatcher.mark_free(member)
-        tx.after_commit(partial(self._register, member, held))
-        return member
+        self._dispatcher.mark_free(worker)
+        tx.after_commit(partial(self._register, worker, held))
+        return worker
 
     def leave(self, tx: Tx, name: WorkerName, incarnation: str, held: Sequence[str]) -> None:
         """Notes that a worker exits, and ends the attempts that it no longer holds.
@@ -134,18 +134,18 @@ class WorkerRegistry:
         self, name: WorkerName, incarnation: str, lease_ids: Sequence[str], *, leaving: bool
     ) -> HeartbeatAnswer:
         """Renews the leases that the worker lists, and answers from memory."""
-        member = self._live.members.get(name)
-        if member is not None and member.identity.incarnation == incarnation:
-            self._mark_heard(member, lease_ids, leaving=leaving)
+        worker = self._live.workers.get(name)
+        if worker is not None and worker.identity.incarnation == incarnation:
+            self._mark_heard(worker, lease_ids, leaving=leaving)
         orders = self._live.refresh_leases(name, lease_ids)
-        drain = member is not None and member.draining
+        drain = worker is not None and worker.draining
         return HeartbeatAnswer(orders, self.heartbeat_s(), WorkerNotice(self._live.done, drain))
 
     def heartbeat_s(self) -> float:
         """Returns the interval for the present number of workers, which is counted once a second at most."""
         now_s = self._clock.monotonic_s()
         if now_s >= self._count_at_s:
-            self._connected = sum(member.connected for member in self._live.members.values())
+            self._connected = sum(worker.connected for worker in self._live.workers.values())
             self._count_at_s = now_s + COUNT_EVERY_S
         return max(self._pace.heartbeat_s, self._connected / BEATS_PER_S)
 
@@ -168,7 +168,7 @@ class WorkerRegistry:
     def forget(self, tx: Tx) -> None:
         """Marks workers as lost that have not come back since the start, and deletes those that left long ago."""
         for record in workers.list_all(tx):
-            known = record.left or record.identity.name in self._live.members
+            known = record.left or record.identity.name in self._live.workers
             if not known and not attempts.open_count(tx, record.key) and workers.set_left(tx, record.key):
                 events.append(tx, EventKind.WORKER_LOST, worker=record.identity.name)
         workers.delete_left(tx, before_us=tx.now_us - FORGET_AFTER_US)
@@ -179,35 +179,35 @@ class WorkerRegistry:
             if not any(_lease_id_if_true(text, lease) for text in held):
                 self._outcomes.mark_lost(tx, lease, cause=f"worker {name} no longer has the session")
 
-    def _mark_heard(self, member: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
-        was_silent = self._live.acknowledges(member, lease_ids) or member.suspect
-        self._observer.heartbeat(self._clock.monotonic_s() - member.heard_s)
-        self._live.mark_heard(member)
-        member.leaving = leaving
+    def _mark_heard(self, worker: ConnectedWorker, lease_ids: Sequence[str], *, leaving: bool) -> None:
+        was_silent = self._live.acknowledges(worker, lease_ids) or worker.suspect
+        self._observer.heartbeat(self._clock.monotonic_s() - worker.heard_s)
+        self._live.mark_heard(worker)
+        worker.leaving = leaving
         if was_silent:
             # It got no task while it was silent.
-            self._dispatcher.mark_free(member)
+            self._dispatcher.mark_free(worker)
             self._request_dispatch()
 
     def _refuse_duplicate(self, tx: Tx, record: WorkerRecord, identity: WorkerIdentity) -> None:
         """Refuses a name that another machine uses, unless no process of that machine can be alive."""
         if record.identity.instance == identity.instance or record.left:
             return
-        member = self._live.members.get(identity.name)
-        connected = member is not None and member.connected
+        worker = self._live.workers.get(identity.name)
+        connected = worker is not None and worker.connected
         if connected or attempts.open_count(tx, record.key):
             raise WorkerNameTaken(identity.name, record.identity.host, record.identity.pid)
 
-    def _register(self, member: ConnectedWorker, held: Sequence[str]) -> None:
-        old = self._live.members.get(member.identity.name)
-        self._live.add_worker(member)
+    def _register(self, worker: ConnectedWorker, held: Sequence[str]) -> None:
+        old = self._live.workers.get(worker.identity.name)
+        self._live.add_worker(worker)
         # Since the commit, the end of a lease may have marked the replaced stream as free.
-        self._dispatcher.mark_free(member)
+        self._dispatcher.mark_free(worker)
         self._request_dispatch()
-        if old is not None and old.mailbox is not member.mailbox:
-            old.mailbox.close(StreamReplaced(member.identity.name))
-        for order in self._live.refresh_leases(member.identity.name, held):
-            member.mailbox.add_order(order)
+        if old is not None and old.mailbox is not worker.mailbox:
+            old.mailbox.close(StreamReplaced(worker.identity.name))
+        for order in self._live.refresh_leases(worker.identity.name, held):
+            worker.mailbox.add_order(order)
 
 
 def _refuse_outdated(record: WorkerRecord, identity: WorkerIdentity) -> None:

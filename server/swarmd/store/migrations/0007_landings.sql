@@ -10,6 +10,9 @@ CREATE TABLE targets (
   tip_place  INTEGER NOT NULL CHECK (tip_place >= 0),
   -- How many places of the queue were ever given out.
   places     INTEGER NOT NULL CHECK (places >= tip_place),
+  -- How many landings were reported, and how many that an earlier attempt had made. Only grow.
+  landed     INTEGER NOT NULL CHECK (landed >= 0),
+  found      INTEGER NOT NULL CHECK (found >= 0),
   UNIQUE (repository, target)
 ) STRICT;
 

@@ -41,6 +41,8 @@ class TaskView:
     kill_receipt: str | None
     # The work of the latest attempt, or of the completed one, is a rehearsal.
     rehearsed: bool
+    # The reported landing of the completed attempt as JSON; None if it did not land.
+    landed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def _task(row: Row) -> TaskView:
     (
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
-        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -196,4 +198,5 @@ def _task(row: Row) -> TaskView:
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(dependencies)],
         kill_receipt=kill_receipt,
         rehearsed=bool(rehearsed),
+        landed=landed,
     )

@@ -84,12 +84,12 @@ def flag(name: str, about: str) -> Param[bool]:
 
 
 def choice(name: str, about: str, kind: type[E]) -> Param[E | None]:
-    """Defines a parameter whose value is a member of the enum; None if it is absent or empty."""
+    """Defines a parameter whose value is a worker of the enum; None if it is absent or empty."""
 
     def read(place: str, given: Any) -> E | None:
         return None if given == "" else _member(kind, place, given)
 
-    return Param(name, about, {"type": "string", "enum": [member.value for member in kind]}, read, None)
+    return Param(name, about, {"type": "string", "enum": [worker.value for worker in kind]}, read, None)
 
 
 def choices(name: str, about: str, kind: type[E]) -> Param[Sequence[E]]:
@@ -100,7 +100,7 @@ def choices(name: str, about: str, kind: type[E]) -> Param[Sequence[E]]:
             raise InvalidRequest(place, "must be a list")
         return [_member(kind, place, value) for value in given]
 
-    schema = {"type": "array", "items": {"type": "string", "enum": [member.value for member in kind]}}
+    schema = {"type": "array", "items": {"type": "string", "enum": [worker.value for worker in kind]}}
     return Param(name, about, schema, read, (), repeated=True)
 
 
@@ -140,5 +140,5 @@ def _member(kind: type[E], place: str, given: Any) -> E:
     try:
         return kind(given)
     except ValueError:
-        known = ", ".join(member.value for member in kind)
+        known = ", ".join(worker.value for worker in kind)
         raise InvalidRequest(place, f"must be one of {known}") from None

@@ -44,7 +44,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _enum(kind: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [member.value for member in kind]}
+    return {"type": "string", "enum": [worker.value for worker in kind]}
 
 
 def _object(*, optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
@@ -89,7 +89,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
         failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
-        kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG,
+        kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
+    ),
+    "Landing": _object(target=TEXT, commit=TEXT, onto=_NULL_TEXT, found=FLAG),
+    "Change": _object(
+        base=TEXT, head=TEXT, ref=_NULL_TEXT, file_count=INTEGER, ignored=TEXTS,
+        files=_list(
+            _object(path=TEXT, status=TEXT, added=_or_null(INTEGER), removed=_or_null(INTEGER))
+        ),
     ),
     "Session": _object(
         session_id=TEXT, role=_enum(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
@@ -120,6 +127,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_result=_or_null(_ref("BuilderResult")), checks=_list(_ref("Check")),
         verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
         kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
+        change=_or_null(_ref("Change")), landing=_or_null(_ref("Landing")),
     ),
     "Worker": _object(
         name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,

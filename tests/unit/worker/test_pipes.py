@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from support.waiting import eventually
-from swarm_worker.supervision.streams import BURST_S, CHUNK_BYTES, REST_FACTOR, OutputPacer, Pipes
+from swarm_worker.supervision.pipes import BURST_S, CHUNK_BYTES, REST_FACTOR, OutputPacer, Pipes
 
 FLOODS = 8
 

@@ -22,7 +22,7 @@ from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.tasks import lookup
-from swarmd.engine.tasks.retries import reopen
+from swarmd.engine.tasks.reopening import reopen
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, swarm, tasks, workers
 from swarmd.store.events import EventKind
@@ -49,7 +49,7 @@ class KillResult:
     refused: Sequence[RefusedTask]
 
 
-class Kills:
+class SwarmControl:
     """Actions that end tasks, or keep the swarm from starting them."""
 
     def __init__(self, live: LiveState, dispatcher: Dispatcher, wakeups: Wakeups) -> None:
