@@ -70,7 +70,7 @@ class Clones:
     _full: bool = False
 
     def has_room(self) -> bool:
-        """Returns whether the disk has what must be free; logs each change of that. Without it, claims are given back."""
+        """Returns whether the disk has what must be free, and logs each change; without room, claims are given back."""
         free = shutil.disk_usage(_existing(self.folder)).free
         was, self._full = self._full, free < self.min_free_bytes
         if self._full != was:
