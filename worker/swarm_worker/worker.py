@@ -99,7 +99,7 @@ class Worker:
             reporter=self._reporter,
             attempts=self._attempts,
             grace_s=self._config.kill_grace,
-            freed=self._on_freed,
+            freed=lambda: self._shutdown.leave_if_idle(),  # noqa: PLW0108  # it is built later
         )
 
     async def run(self) -> None:
@@ -191,9 +191,6 @@ class Worker:
         if notice.drain and self._shutdown.active:
             _log.info("draining: the server asks for it")
             self._shutdown.drain()
-        self._shutdown.leave_if_idle()
-
-    def _on_freed(self) -> None:
         self._shutdown.leave_if_idle()
 
     def _stop_claiming(self) -> None:
