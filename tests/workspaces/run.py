@@ -6,6 +6,7 @@ times, at moments of builders, snapshots, checks and landings that are drawn fro
 
 import argparse
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -121,11 +122,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     # No program outlives an interrupted run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    folder = Path(tempfile.mkdtemp(prefix=f"workspaces-{given.seed}-"))
+    try:
         if given.what == "crowd":
-            figures = crowd(Path(folder), given.count or 12)
+            figures = crowd(folder, given.count or 12)
         else:
-            figures = kills(Path(folder), given.seed, given.count or 30)
+            figures = kills(folder, given.seed, given.count or 30)
+    except AssertionError as fault:
+        sys.exit(f"seed {given.seed}: {fault}; see {folder}")
+    shutil.rmtree(folder)
     sys.stdout.write(f"{figures} ({time.monotonic() - began_s:.0f} s, seed {given.seed})\n")
 
 
