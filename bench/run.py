@@ -37,6 +37,7 @@ MEASURES: Final[Table] = (
     ("stop", "urgent", "stop_findings"),
     ("R14", "fleet", "storm_findings"),
     ("R15", "memory", "findings"),
+    ("R16", "clones", "findings"),
     ("import", "importing", "findings"),
     ("viewers", "importing", "viewer_findings"),
     ("chain", "claims", "chain_findings"),

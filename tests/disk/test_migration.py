@@ -12,8 +12,11 @@ from disk.images import Loss, Platter
 from disk.powerloss import lay_out
 from disk.vfs import Disk, mounted
 from support.database import digest
+from swarmd.domain.model import TaskKey
+from swarmd.store import attempts, workers
 from swarmd.store.file import opening
 from swarmd.store.file.opening import Migration
+from swarmd.store.transaction import ReadTx
 
 # Changes the central table, and rewrites a big one.
 STEPS = (
@@ -109,3 +112,46 @@ def test_the_next_start_succeeds_after_a_kill_in_a_migration(tmp_path: Path, pla
     copies = sorted(found.name for found in tmp_path.glob("*before-schema*"))
     assert copies[0] == f"swarm.db.before-schema-{newest() + 2}"
     assert not [name for name in copies if name.endswith(".new")]
+
+
+# The last schema without targets and places.
+BEFORE_LANDINGS = 6
+
+
+def test_attempts_from_before_landings_are_attempts_without_a_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "swarm.db"
+    shipped = opening.migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "migrations", lambda: shipped[:BEFORE_LANDINGS])
+        old = opening.open_writer(path)
+        old.execute("INSERT INTO label_sets (labels) VALUES ('{}')")
+        old.execute(
+            "INSERT INTO tasks (key, task_id, name, phase, type, priority, label_set_key, policy, max_retries,"
+            " status, ready, unmet, attempt, failures, losses, last_error, cause, interrupted, backoff_s, created_us)"
+            " VALUES (1, 'a', 'a', '', '', 2, 1, 'skip', 2, 'in_progress', 0, 0, 1, 1, 0, '', '', 0, 0, 1)"
+        )
+        old.execute(
+            "INSERT INTO workers (key, name, incarnation, instance, slots, labels, runner, host, pid, version,"
+            " containment, opening, draining) VALUES (1, 'w', 'i', 'm', 1, '{}', 'command', 'h', 1, '0', 'c', 0, 0)"
+        )
+        old.execute(
+            "INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error)"
+            " VALUES (1, 1, 1, 1, zeroblob(32), 1, 1, '')"
+        )
+        old.execute('INSERT INTO definitions (task_key, body) VALUES (1, \'{"task_id":"a"}\')')
+        old.close()
+
+    connection = opening.open_writer(path)
+
+    tx = ReadTx(connection)
+    record = attempts.find(tx, TaskKey(1), 1)
+    worker = workers.find(tx, "w")
+    assert record is not None
+    assert worker is not None
+    assert (record.target_key, record.landing_place, record.task.landing_failures) == (None, None, 0)
+    assert (worker.identity.repository, worker.identity.workspace) == ("", "shared")
+    assert connection.pragma("integrity_check") == "ok"
+    assert not connection.execute("PRAGMA foreign_key_check").fetchall()
+    connection.close()

@@ -8,7 +8,7 @@ from sim.operators import Acknowledged
 from sim.world import Violated
 from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
-from swarmd.domain.policy import FINAL_FAILURES, MAX_LOSSES
+from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
 from swarmd.store.events import Event, EventKind
 from swarmd.store.reads import views
@@ -21,6 +21,7 @@ _FREE = (
     FailureClass.PROVIDER_LIMITED,
     FailureClass.PROVIDER_DENIED,
     FailureClass.BAD_CONFIG,
+    *LANDING_FAILURES,
     *FINAL_FAILURES,
 )
 

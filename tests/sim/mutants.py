@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pytest
 
+from sim.clones import SimSource
 from sim.machine import Guard
 from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import GoAnswer
+from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.guard_watch import WatchedRun
@@ -25,7 +27,7 @@ from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
-from swarmd.store import attempts, events, tasks
+from swarmd.store import attempts, events, landings, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -176,10 +178,40 @@ def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchedRun, "check", lambda self, now_s: None)
 
 
-HARSH: Final = Setting(stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
+def two_have_the_right(patch: pytest.MonkeyPatch) -> None:
+    """Grants the right to land to whoever asks."""
+    turn = landings.turn
+
+    def first(tx: Any, attempt_key: Any) -> Any:
+        return turn(tx, attempt_key)._replace(before=0)
+
+    patch.setattr(landings, "turn", first)
+
+
+def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker land work although an attempt before, whose end nobody heard, has landed it."""
+
+    async def find_landed(self: SimSource, *_: Any) -> None:
+        return None
+
+    patch.setattr(SimSource, "find_landed", find_landed)
+
+
+def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
+    """Lands what was checked on an older tip."""
+
+    async def swap(self: LandingRun, clone: Any, _old: str, *rest: Any) -> Any:
+        return await original(self, clone, await self.source.fetch(), *rest)
+
+    original = LandingRun._swap
+    patch.setattr(LandingRun, "_swap", swap)
+
+
+HARSH: Final = Setting(cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
 SLOW: Final = Setting(
-    stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
+    cloning=0.0, stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
 )
+LANDING: Final = Setting(cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4)
 # A worker opens a new stream again and again while a former request is on its way.
 OVERTAKING: Final = replace(
     SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
@@ -203,6 +235,9 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 7),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
+    two_have_the_right: (LANDING, 0),
+    landings_are_not_looked_for: (LANDING, 22),
+    combinations_are_checked_once: (LANDING, 2),
 }
 TRIES: Final = 100
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sim.audit import audit, settled
+from sim.clones import PUSH_EVERY_S, Branch, cloning
 from sim.faults import RESTART_S, Faults
 from sim.machine import Ledger, Machine
 from sim.network import Link
@@ -63,6 +64,8 @@ class Setting:
     # Mean lengths of sessions, of which the seed takes one; a silent session may take three times as long.
     mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
     stall_s: float = 50.0
+    # The share of runs in which every task has a clone and lands.
+    cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
     late_streams: float = 0.0
     cuts: int = 4
@@ -125,6 +128,8 @@ class Simulation:
             self.links[name] = Link(self.world, self.server, name, weather)
         self._dice = self.world.dice("hosts")
         self._calm = False
+        self.branch = Branch(self.world, self.server)
+        self.clones = self.world.dice("clones").random() < setting.cloning
         self._deaf: dict[str, int] = {}
 
     async def run(self) -> Counter[str]:
@@ -142,11 +147,13 @@ class Simulation:
             self.world.at(0.5 + number, self.operators.add)
         self.faults.start()
         self._next_verb()
+        self._next_push()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
         self._calm = True
         self.faults.stop()
         await self._converge()
+        self.server.db.look(self.branch.audit)
         return self.server.db.look(lambda tx: audit(tx, self.ledger, self.operators.told))
 
     def start_worker(self, name: str) -> None:
@@ -176,6 +183,14 @@ class Simulation:
         if not self._calm:
             self.operators.act()
             self._next_verb()
+
+    def _next_push(self) -> None:
+        if self.clones and not self._calm:
+            self.world.at(self._dice.expovariate(1 / PUSH_EVERY_S), self._push)
+
+    def _push(self) -> None:
+        self.branch.push()
+        self._next_push()
 
     # ── what must hold meanwhile ────────────────────────────────────────────────────────────────
 
@@ -250,6 +265,8 @@ async def _simulate(seed: int, setting: Setting, *, echo: bool) -> Result:
         stack.callback(simulation.server.finish)
         stack.enter_context(virtual(world, simulation.ledger))
         stack.enter_context(_watched(simulation.ledger, rows))
+        if simulation.clones:
+            stack.enter_context(cloning(simulation.branch))
         try:
             counts = await simulation.run()
         except Violated as violated:

@@ -19,7 +19,8 @@ SEEDS_PER_CHUNK = 100
 # Events that a chunk of seeds must contain, or it has proven nothing.
 MET = {
     "expiry_paused", "result_accepted", "result_archived", "runner_paused", "server_started",
-    "swarm_paused", "swarm_resumed", "swarm_stopped", "worker_draining", "worker_lost", "worker_suspect",
+    "swarm_paused", "swarm_resumed", "swarm_stopped", "task_landing", "worker_draining", "worker_lost",
+    "worker_suspect",
 }  # fmt: skip
 
 

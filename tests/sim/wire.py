@@ -54,6 +54,9 @@ class SimService:
             self._link.world.fail(Violated(f"the server does not know a lease of {self._process.name}"))
         return response
 
+    def LandTask(self, request: Any, **call: Any) -> Awaitable[Any]:  # noqa: N802  # the wire's name
+        return self._call("LandTask", request, **call)
+
     def ClaimTask(self, request: wire.ClaimTaskRequest, **_: Any) -> "SimCall":  # noqa: N802  # the wire's name
         return SimCall(self._process, self._link, request)
 

@@ -383,7 +383,7 @@ async def test_a_task_that_waits_for_a_file_says_which_and_who_has_it(swarm: Eng
 
 
 async def test_files_are_no_reason_to_wait_where_the_task_gets_a_clone(swarm: EngineHarness) -> None:
-    await swarm.worker("w1", workspace=SHARED)
+    await swarm.worker("w1", workspace=SHARED, repository="r", target="main")
     await swarm.add(writing("a", "x.py"), writing("b", "x.py", workspace=CLONE))
 
     assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_clone"]

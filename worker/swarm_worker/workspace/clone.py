@@ -202,7 +202,7 @@ async def _remarks(clone: Clone) -> tuple[str, ...]:
     remarks = []
     if modules:
         remarks.append(
-            f"{modules} submodules are empty: `setup:` may fetch them, and changes inside them are not landed"
+            f"submodules stay empty ({modules}): `setup:` may fetch them, but changes in them do not land"
         )
     uses_filters = await asyncio.to_thread(_names_filters, clone.work, lists)
     if clone.facts.filters and uses_filters:
