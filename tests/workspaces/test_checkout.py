@@ -14,9 +14,9 @@ from support.git_repositories import commit_files, git, new_repository, tree_sta
 from support.programs import Stage, stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-# These, and what is below them, belong to the swarm or are objects, which only grow.
+# What is below these belongs to the swarm, or is an object, of which there only come more.
 SWARMS_OWN: Final = (
-    "objects/", "refs/swarm/", "refs/heads/swarm/", "logs/refs/heads/swarm/", "logs/refs/swarm/",
+    ".swarm/", "objects/", "refs/swarm/", "refs/heads/swarm/", "logs/refs/heads/swarm/", "logs/refs/swarm/",
 )  # fmt: skip
 OTHER_USER: Final = 12_345
 
@@ -214,4 +214,5 @@ def test_without_a_wish_such_folders_are_shared_and_that_is_said(kind: str, plac
 
     completed(done)
     assert (place.project / "made").exists()
-    assert reason in done.stderr, done.stderr
+    logs = "".join(path.read_text() for path in place.folder.glob("state-home/**/logs/worker-*.log"))
+    assert reason in logs, logs

@@ -357,6 +357,9 @@ async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: P
     marker = tmp_path / "marker"
     make_hostile(root, marker)
     source = await opened(root)
+    # The time is new and the size is the same, so git has to compare the contents.
+    (root / "two.txt").write_text("2wo\n")
+    assert await source.uncommitted() == ("two.txt",)
     base = await source.fetch()
     clone = (await make_clone(source, tmp_path / "w" / "t1-1", base)).clone
     write_files(clone.work, {"one.txt": "changed\n", "new.txt": "new\n"})

@@ -186,7 +186,13 @@ async def open_clones(
 
 
 async def _warn_of_uncommitted(clones: Clones) -> None:
-    paths = [] if clones.project_root is None else await clones.source.uncommitted()
+    if clones.project_root is None:
+        return
+    try:
+        paths = await clones.source.uncommitted()
+    except GitFailure as error:
+        _log.warning("git can't tell which files are not committed", error=str(error))
+        return
     if paths:
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])

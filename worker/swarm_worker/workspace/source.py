@@ -90,9 +90,10 @@ class SourceRepository:
 
     async def uncommitted(self) -> tuple[str, ...]:
         """Returns the files of the checkout that are not committed. Raises GitFailure."""
-        listed = await self.git.run(
-            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"
-        )
+        # To compare a file, git would run the filter that the settings name for it.
+        git = self.git.with_env(**(await self.facts()).without_filters)
+        status = ("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty")
+        listed = await git.run(*status)
         return tuple(entry[3:].decode(errors="replace") for entry in listed.stdout.split(b"\0")[:-1])
 
     @property
