@@ -33,7 +33,6 @@ from swarm_worker.workspace.source import SourceRepository
 FILES, FILES_FULL = 5_000, 50_000
 # Reads every file once, as the fastest of real checks do.
 CHECK = ("grep", "--count", "--max-depth=-1", "0")
-TARGET = "swarm/main"
 
 
 @dataclass
@@ -104,7 +103,7 @@ async def _measured(root: Path, where: Path, pairs: int) -> Figures:
     assert (await source.inspect()).usable
     await source.ensure_target()
     user = where / "user"
-    git(where, "clone", "-q", "-b", TARGET, str(root), str(user))
+    git(where, "clone", "-q", "-b", source.target, str(root), str(user))
     for number in range(-1, pairs):
         theirs = await _work(source, where, f"theirs-{number}")
         ours = await _work(source, where, f"ours-{number}")

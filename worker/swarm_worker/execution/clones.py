@@ -22,7 +22,7 @@ from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import clone_name
 from swarm_worker.domain.ports import SessionReporter
-from swarm_worker.execution.attempt_note import read_note
+from swarm_worker.execution.attempt_note import AttemptNote, read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
 from swarm_worker.guard.marked import ATTEMPT_MARKERS, STATE_MARKER
@@ -33,7 +33,9 @@ from swarm_worker.supervision.supervisor import ProcessSupervisor
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (
+    WorkspaceEntry,
     WorkspaceState,
+    discard_workspace,
     list_workspaces,
     record_end,
     remove_leftovers,
@@ -45,6 +47,8 @@ from swarm_worker.workspace.snapshot import snapshot
 from swarm_worker.workspace.source import SourceRepository
 
 DAY_S: Final = 86_400.0
+# A clone that git can't read may have work too: a snapshot mends what a killed git or a session has left.
+NOT_KEPT: Final = frozenset({WorkspaceState.DIRTY, WorkspaceState.UNMERGED, WorkspaceState.BROKEN})
 
 _log = structlog.get_logger()
 
@@ -98,17 +102,25 @@ class Clones:
         await remove_leftovers(self.folder)
         for entry in await list_workspaces(self.source, self.folder, self.leased):
             try:
-                if entry.state in {WorkspaceState.DIRTY, WorkspaceState.UNMERGED}:
-                    await self._keep(entry.folder)
-                elif entry.state is not WorkspaceState.LEASED and entry.age_s > self.keep_failed_s:
-                    await remove_workspace(self.source, entry.folder, self.leased)
+                await self._recover(entry)
             except (GitFailure, OSError, ValueError) as error:
                 _log.warning(
                     "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
                 )
 
-    async def _keep(self, folder: Path) -> None:
-        note = await asyncio.to_thread(read_note, folder)
+    async def _recover(self, entry: WorkspaceEntry) -> None:
+        if entry.state in NOT_KEPT:
+            try:
+                note = await asyncio.to_thread(read_note, entry.folder)
+            except FileNotFoundError:
+                # The note is written before the first session, so the worker died while it made the clone.
+                await discard_workspace(self.source, entry.folder)
+            else:
+                await self._keep(entry.folder, note)
+        elif entry.state is not WorkspaceState.LEASED and entry.age_s > self.keep_failed_s:
+            await remove_workspace(self.source, entry.folder, self.leased)
+
+    async def _keep(self, folder: Path, note: AttemptNote) -> None:
         clone = await open_clone(self.source, folder)
         work = await snapshot(clone, note.message, note.trailers)
         ref = attempt_ref(note.task_id, note.attempt)
