@@ -15,7 +15,14 @@ from measure import Finding, Pairs, Setting, at_most
 from programs import folder
 
 from support.git_repositories import git, new_repository, write_files
-from swarm_worker.domain.model import Assignment, CheckResult, Landing, LandingStyle, Outcome, OutcomeKind, Task
+from swarm_worker.domain.model import (
+    Assignment,
+    CheckResult,
+    Landing,
+    Outcome,
+    OutcomeKind,
+    Task,
+)
 from swarm_worker.domain.ports import LandingRight, Notes, SessionReporter
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.checks import ChecksResult
@@ -130,10 +137,12 @@ async def _work(source: SourceRepository, where: Path, name: str) -> tuple[Clone
 
 
 async def _land(source: SourceRepository, clone: Clone, work: WorkSnapshot, name: str) -> str:
-    task = Task(name, "{}", name, landing=LandingStyle.SQUASH, landing_checks=("read every file",))
+    task = Task(name, "{}", name, landing_checks=("read every file",))
     assignment = Assignment(task, LeaseId("lease"), 1, 1)
     reporter = cast("SessionReporter", FreeTarget())
-    run = LandingRun(source, reporter, assignment, "swarm-1", Stop(grace_s=0.0), Message(name, _trailers(name)))
+    run = LandingRun(
+        source, reporter, assignment, "swarm-1", Stop(grace_s=0.0), Message(name, _trailers(name))
+    )
 
     async def check(commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
         end = await clone.session_git.runner(CHECK, cwd=clone.work, timeout_s=60)

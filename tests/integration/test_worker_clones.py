@@ -199,7 +199,7 @@ async def test_what_a_killed_git_left_in_a_clone_does_not_hide_its_work(
     fake.send(claims=[claim("t1")])
     await worker.until(lambda: any(fake.entries.values()), what="it prints")
     worker.end()
-    clone = next(tmp_path.glob("**/clone.json")).parent
+    clone = _only_clone(tmp_path)
     (clone / left).write_text("")
     unfinished = clone.with_name("t2-a1-clone-1")
     (unfinished / "work").mkdir(parents=True)
@@ -318,6 +318,12 @@ async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
     assert second.kind == task_pb2.OUTCOME_KIND_COMPLETED, second
     assert show(worker.project, "swarm/main", "tries") == "1\n2"
     assert log(worker.project, "swarm/main") == ["t1", "start"]
+
+
+def _only_clone(folder: Path) -> Path:
+    """Returns the folder of the one clone below a folder."""
+    (note,) = folder.glob("**/clone.json")
+    return note.parent
 
 
 def _script(folder: Path, name: str, body: str) -> str:

@@ -73,7 +73,9 @@ def test_a_run_leaves_the_users_checkout_as_it_was_byte_for_byte(place: Stage) -
     (place.folder / "ran").unlink(missing_ok=True)
     before = users_files(project)
 
-    tasks = completed(run(place, 'echo new > "$SWARM_TASK_ID"; echo more >> one; git add one "$SWARM_TASK_ID"', tasks=1))
+    tasks = completed(
+        run(place, 'echo new > "$SWARM_TASK_ID"; echo more >> one; git add one "$SWARM_TASK_ID"', tasks=1)
+    )
 
     assert [task["status"] for task in tasks] == ["completed"]
     assert users_files(project) == before
@@ -168,7 +170,14 @@ def unborn(place: Stage) -> None:
 
 
 def bare(place: Stage) -> None:
-    git(place.folder, "clone", "-q", "--bare", str(new_repository(place.folder / "origin")), str(place.project))
+    git(
+        place.folder,
+        "clone",
+        "-q",
+        "--bare",
+        str(new_repository(place.folder / "origin")),
+        str(place.project),
+    )
 
 
 def part_of_a_tree(place: Stage) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from support.programs import Stage, stage
 from support.repositories import git, log, make_repository
 from workspaces.fleet import PACE
 from workspaces.run import VICTIMS, crowd, draw, kills
-from support.programs import Stage, stage
 
 pytestmark = pytest.mark.slow
 CHECK = """\
@@ -39,7 +39,8 @@ def test_of_two_tasks_that_are_red_together_one_lands_and_the_other_is_told_why(
         flags = ("--workspace", "clone", "--runner", "command", "--no-validation", "--exit-when-done")
         place.ctl("import", "plan.yaml")
         workers = [
-            place.worker(name, *flags, "--builder-command", f"sh {tmp_path}/build.sh") for name in ("w1", "w2")
+            place.worker(name, *flags, "--builder-command", f"sh {tmp_path}/build.sh")
+            for name in ("w1", "w2")
         ]
 
         assert [worker.process.wait(200) for worker in workers] == [0, 0]
