@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import cast
 
 from measure import Finding, Pairs, Setting, at_most
 from programs import folder
@@ -23,7 +22,7 @@ from swarm_worker.domain.model import (
     OutcomeKind,
     Task,
 )
-from swarm_worker.domain.ports import LandingRight, Notes, SessionReporter
+from swarm_worker.domain.ports import LandingRight, Notes
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.execution.checks import ChecksResult
 from swarm_worker.execution.guarded_git import GuardedGit
@@ -33,13 +32,14 @@ from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitOutput
-from swarm_worker.workspace.landing import Message
+from swarm_worker.workspace.landing import LandingMessage
 from swarm_worker.workspace.snapshot import WorkSnapshot, snapshot
 from swarm_worker.workspace.source import SourceRepository
 
 FILES, FILES_FULL = 5_000, 50_000
 # Reads every file once, as the fastest of real checks do.
 CHECK = ("grep", "--count", "--max-depth=-1", "0")
+OPEN_FENCE = OpenFence(ProcessSupervisor(instance=uuid.uuid4().hex))
 
 
 @dataclass
@@ -102,10 +102,11 @@ def findings(setting: Setting) -> Iterator[Finding]:
 
 async def _measured(root: Path, where: Path, pairs: int) -> Figures:
     found, numbers = Figures(), count(1)
-    fence = OpenFence(ProcessSupervisor(instance=uuid.uuid4().hex))
     locks = where / "locks"
     locks.mkdir()
-    runner = CountingGit(GuardedGit(fence, Stop(grace_s=0.0), lambda: locks / f"{next(numbers)}.lock", {}))
+    runner = CountingGit(
+        GuardedGit(OPEN_FENCE, Stop(grace_s=0.0), lambda: locks / f"{next(numbers)}.lock", {})
+    )
     source = SourceRepository(root, "", runner)
     assert (await source.inspect()).usable
     await source.ensure_target()
@@ -139,10 +140,8 @@ async def _work(source: SourceRepository, where: Path, name: str) -> tuple[Clone
 async def _land(source: SourceRepository, clone: Clone, work: WorkSnapshot, name: str) -> str:
     task = Task(name, "{}", name, landing_checks=("read every file",))
     assignment = Assignment(task, LeaseId("lease"), 1, 1)
-    reporter = cast("SessionReporter", FreeTarget())
-    run = LandingRun(
-        source, reporter, assignment, "swarm-1", Stop(grace_s=0.0), Message(name, _trailers(name))
-    )
+    message, stop = LandingMessage(name, _trailers(name)), Stop(grace_s=0.0)
+    run = LandingRun(source, FreeTarget(), assignment, "swarm-1", stop, OPEN_FENCE, message)
 
     async def check(commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
         end = await clone.session_git.runner(CHECK, cwd=clone.work, timeout_s=60)

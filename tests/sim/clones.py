@@ -21,14 +21,14 @@ from sim.server import SimServer
 from sim.world import Violated, World
 from swarm_worker import worker
 from swarm_worker.domain.model import Assignment
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution import clone_workspace, landing
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import MadeClone
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Combination, Conflict, Message
+from swarm_worker.workspace.landing import Combination, Conflict, LandingMessage
 from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import Kept, MissingCommit, Publication, PublishResult
 from swarm_worker.workspace.work_change import WorkChange
@@ -202,7 +202,7 @@ class SimClones:
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
-        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the real workspace, on the model of the repository."""
         source = SimSource(self._branch, assignment, fence)
@@ -214,6 +214,7 @@ class SimClones:
             swarm_id=swarm_id,
             folder=Path(f"clone-{assignment.task.id}-{assignment.attempt}"),
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=None,
             session_push=False,
@@ -232,7 +233,7 @@ async def _snapshot(clone: SimClone, _message: str, _trailers: Mapping[str, str]
 
 
 async def _combine(
-    clone: SimClone, base: str, head: str, tip: str, *, style: str, message: Message
+    clone: SimClone, base: str, head: str, tip: str, *, style: str, message: LandingMessage
 ) -> Combination | Conflict:
     await clone.source._git()
     process = cast("Process", PROCESS.get())

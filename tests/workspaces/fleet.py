@@ -19,7 +19,7 @@ OVER: Final = frozenset({"completed", "failed", "skipped", "killed"})
 
 
 @dataclass
-class Fleet:
+class CloneFleet:
     """The programs of one swarm; all state is below one folder and outlives them."""
 
     stage: Stage
@@ -102,11 +102,11 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *, workers: int) -> Iterator[Fleet]:
+def fleet(folder: Path, *, workers: int) -> Iterator[CloneFleet]:
     """Yields a fleet whose programs have ended when the block ends."""
     with stage(folder) as found:
         project = Project.make(folder, root=found.project)
-        swarm = Fleet(found, project, found.swarmd(*PACE))
+        swarm = CloneFleet(found, project, found.swarmd(*PACE))
         swarm.enlist(*(f"w{number}" for number in range(workers)))
         yield swarm
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from support.waiting import until
-from workspaces.fleet import Fleet, fleet
+from workspaces.fleet import CloneFleet, fleet
+from workspaces.project import Line
 
 WORKERS: Final = 4
 # The line of the ledger after which a kill falls, and up to how many seconds later.
@@ -69,7 +70,10 @@ def kills(folder: Path, seed: int, count: int) -> str:
     with fleet(folder, workers=WORKERS) as swarm:
         for kill in draw(seed, count):
             _provide(swarm, tasks)
-            _apply(swarm, kill)
+            line = _reached(swarm, kill)
+            # The seed decides how much later the kill falls; no condition is awaited.
+            time.sleep(kill.delay_s)
+            _strike(swarm, kill, line)
         swarm.finish()
         swarm.judge(tasks)
         found = swarm.project.found
@@ -79,7 +83,7 @@ def kills(folder: Path, seed: int, count: int) -> str:
     )
 
 
-def _provide(swarm: Fleet, tasks: list[str]) -> None:
+def _provide(swarm: CloneFleet, tasks: list[str]) -> None:
     """Adds tasks if few are left."""
     begun = {line.task for line in swarm.project.lines() if line.word == "begin"}
     if len(tasks) - len(begun) < WORKERS:
@@ -88,17 +92,18 @@ def _provide(swarm: Fleet, tasks: list[str]) -> None:
         tasks += more
 
 
-def _apply(swarm: Fleet, kill: Kill) -> None:
+def _reached(swarm: CloneFleet, kill: Kill) -> Line:
+    """Waits until a session or check reaches the moment; returns its line."""
     word = MOMENTS[kill.moment][0]
     before = len(swarm.project.lines())
 
-    def reached() -> bool:
-        return any(line.word == word for line in swarm.project.lines()[before:])
+    def reached() -> list[Line]:
+        return [line for line in swarm.project.lines()[before:] if line.word == word]
 
-    until(reached, f"a session reaches {kill}", deadline_s=120)
-    # The seed decides how much later the kill falls; no condition is awaited.
-    time.sleep(kill.delay_s)
-    line = next(line for line in swarm.project.lines()[before:] if line.word == word)
+    return until(reached, f"a session reaches {kill}", deadline_s=120)[0]
+
+
+def _strike(swarm: CloneFleet, kill: Kill, line: Line) -> None:
     if kill.victim == "worker":
         swarm.kill_worker(line)
     elif kill.victim == "server":

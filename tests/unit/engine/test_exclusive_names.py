@@ -386,7 +386,7 @@ async def test_files_are_no_reason_to_wait_where_the_task_gets_a_clone(swarm: En
     await swarm.worker("w1", workspace=SHARED, repository="r", target="main")
     await swarm.add(writing("a", "x.py"), writing("b", "x.py", workspace=CLONE))
 
-    assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_clone"]
+    assert [kind for kind, _, _ in await reasons_of(swarm, "b")] == ["no_slot"]
     assert [kind for kind, _, _ in await reasons_of(swarm, "b", exclusive_files=True)] == [
         "name_held",
         "no_slot",

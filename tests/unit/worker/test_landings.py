@@ -17,7 +17,7 @@ from support.git_repositories import (
 )
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Combination, Conflict, Message, Style, carry_over, combine
+from swarm_worker.workspace.landing import Combination, Conflict, LandingMessage, Style, carry_over, combine
 from swarm_worker.workspace.snapshot import snapshot
 from swarm_worker.workspace.source import PublishResult, SourceRepository
 
@@ -30,8 +30,8 @@ def trailers(task: str) -> dict[str, str]:
     return {"Swarm-Task": task, "Swarm-Attempt": "1", "Swarm-Session": f"{task}-s", "Swarm-Id": "swarm-1"}
 
 
-def message(task: str = "t1") -> Message:
-    return Message(f"Title of {task}", trailers(task))
+def message(task: str = "t1") -> LandingMessage:
+    return LandingMessage(f"Title of {task}", trailers(task))
 
 
 async def land(clone: Clone, files: dict[str, str], task: str, style: Style = "squash") -> str:
@@ -174,7 +174,7 @@ async def test_a_session_cannot_forge_the_landing_of_another_task(
 async def test_text_of_a_task_that_looks_like_trailers_is_none(tmp_path: Path) -> None:
     clone = await new_clone(tmp_path)
     head = commit_files(clone.work, {"f.txt": "f\n"})
-    text = Message("Title\n\nSwarm-Task: victim\nSwarm-Id: swarm-1", trailers("t1"))
+    text = LandingMessage("Title\n\nSwarm-Task: victim\nSwarm-Id: swarm-1", trailers("t1"))
     combination = await combine(clone, clone.base, head, clone.base, style="squash", message=text)
     assert isinstance(combination, Combination)
     await clone.source.publish(clone.control, clone.base, combination.commit)
@@ -202,7 +202,9 @@ async def test_of_many_landings_at_once_one_moves_the_target(tmp_path: Path) -> 
     results = [publication.result for publication in found]
     assert sorted(results) == ["done", "moved", "moved", "moved"]
     assert git(root, "rev-parse", "swarm/main") == commits[results.index(PublishResult.DONE)]
-    assert git(root, "for-each-ref", "refs/swarm/landing") == ""
+    for clone in clones:
+        await clone.source.unpin(clone.folder.name)
+    assert git(root, "for-each-ref", "refs/swarm") == ""
 
 
 async def _combined(clone: Clone, files: dict[str, str]) -> str:
@@ -280,8 +282,8 @@ async def test_a_checkout_that_cannot_follow_is_not_touched(
 
 
 def touchable(root: Path) -> dict[str, bytes]:
-    """Returns the state of all files that a landing could harm: not objects, and not git's own note of the old HEAD."""
-    ours = (".git/objects", ".git/ORIG_HEAD")
+    """Returns the state of all files that a landing could harm: not objects, our refs and ORIG_HEAD."""
+    ours = (".git/objects", ".git/refs/swarm", ".git/ORIG_HEAD")
     return {name: state for name, state in tree_state(root).items() if not name.startswith(ours)}
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.git_repositories import PlainGit, commit_files, git, make_hostile, new_repository, write_files
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Combination, Message, carry_over, combine
+from swarm_worker.workspace.landing import Combination, LandingMessage, carry_over, combine
 from swarm_worker.workspace.mirror import MirrorRepository, mirror_folder
 from swarm_worker.workspace.snapshot import snapshot
 from swarm_worker.workspace.source import MissingCommit, PublishResult
@@ -47,7 +47,7 @@ async def clone_at(source: MirrorRepository, name: str, base: str) -> Clone:
 async def combined(clone: Clone, files: dict[str, str]) -> str:
     write_files(clone.work, files)
     head = (await snapshot(clone, "work", TRAILERS)).head
-    message = Message("Title", TRAILERS)
+    message = LandingMessage("Title", TRAILERS)
     combination = await combine(clone, clone.base, head, clone.base, style="squash", message=message)
     assert isinstance(combination, Combination)
     return combination.commit

@@ -233,7 +233,7 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an attempt did to the files of its clone; `ref` keeps the commit `head` in the source repository."""
+    """The difference that an attempt made in its clone; `ref` keeps the commit `head` in the source repository."""
 
     base: str
     head: str

@@ -23,18 +23,19 @@ from swarm_worker.domain.model import (
     OutcomeKind,
 )
 from swarm_worker.domain.names import session_id
-from swarm_worker.domain.ports import Notes, SessionReporter
+from swarm_worker.domain.ports import LandingReporter, Notes
 from swarm_worker.domain.types import Role
 from swarm_worker.domain.workspaces import RetryFrom
 from swarm_worker.execution.attempt_note import AttemptNote, write_note
 from swarm_worker.execution.checks import failed_checks, summary_of_checks
 from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.workspaces import CheckRunner
+from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import Clone, make_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import carry_folders, record_end, remove_workspace
-from swarm_worker.workspace.landing import Message, carry_over
+from swarm_worker.workspace.landing import LandingMessage, carry_over
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
 from swarm_worker.workspace.source import MissingCommit, SourceRepository
@@ -78,7 +79,9 @@ class CloneWorkspace:
     swarm_id: str
     folder: Path
     stop: Stop
-    reporter: SessionReporter
+    # Nothing lands while the server is silent for too long, whatever the task's sessions may do.
+    fence: Fence
+    reporter: LandingReporter
     # Where the folders of `keep:` come from; None if there is no such place.
     carry_from: Path | None
     session_push: bool
@@ -110,7 +113,7 @@ class CloneWorkspace:
         for line in self._buffer.lines:
             log.note(line)
         try:
-            work, change = await self._keep(self.source, log)
+            work, change = await self._keep(self.keeper, log)
         except (GitFailure, OSError) as error:
             return Failure(FailureClass.CRASHED, f"the builder's work could not be kept: {error}")
         if not work.changed and self.assignment.task.must_change:
@@ -155,8 +158,10 @@ class CloneWorkspace:
         return replace(outcome, change=self._change)
 
     def _landing_run(self) -> LandingRun:
-        message = Message(self.assignment.task.name, self._trailers)
-        return LandingRun(self.source, self.reporter, self.assignment, self.swarm_id, self.stop, message)
+        message = LandingMessage(self.assignment.task.name, self._trailers)
+        return LandingRun(
+            self.source, self.reporter, self.assignment, self.swarm_id, self.stop, self.fence, message
+        )
 
     async def _landed_before(self, tip: str) -> Landing | None:
         """Returns the landing of an earlier attempt that the server did not hear of.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,7 +21,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import clone_name
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution.attempt_note import AttemptNote, read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
@@ -30,6 +30,7 @@ from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
+from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (
@@ -75,7 +76,7 @@ class Clones:
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
-        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the workspace of an attempt; nothing is made before it is opened."""
         name = clone_name(assignment, swarm_id)
@@ -91,6 +92,7 @@ class Clones:
             swarm_id=swarm_id,
             folder=self.folder / name,
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=self.project_root,
             session_push=self.session_push,
@@ -99,7 +101,7 @@ class Clones:
 
     async def recover(self) -> None:
         """Keeps the work in clones that a former process left, and removes those that are old."""
-        await remove_leftovers(self.folder)
+        await self._finish_removals()
         for entry in await list_workspaces(self.source, self.folder, self.leased):
             try:
                 await self._recover(entry)
@@ -107,6 +109,12 @@ class Clones:
                 _log.warning(
                     "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
                 )
+
+    async def _finish_removals(self) -> None:
+        try:
+            await remove_leftovers(self.source, self.folder)
+        except (GitFailure, OSError) as error:
+            _log.warning("a clone could not be removed", folder=str(self.folder), error=str(error))
 
     async def _recover(self, entry: WorkspaceEntry) -> None:
         if entry.state in NOT_KEPT:
@@ -159,29 +167,10 @@ async def open_clones(
     guards = GitGuards(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
-    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
-    source: SourceRepository
-    if config.repo:
-        source = MirrorRepository(
-            mirror_folder(folder.parent, config.repo), config.target, runner, config.repo
-        )
-    else:
-        source = SourceRepository(context.project_root, config.target, runner)
-    found = await source.inspect()
-    if not found.usable:
-        if config.repo or config.workspace == WorkspaceName.CLONE:
-            raise ProgramExit(
-                ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md"
-            )
-        _log.warning("sessions work in the project root itself", reason=found.reason)
+    source = _source(config, context.project_root, folder, guards)
+    if not await _is_usable(config, source):
         return None
-    try:
-        tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{await source.git_folder()}"
-    except GitFailure as error:
-        raise ProgramExit(
-            ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
-        ) from error
+    tip, repository = await _opened(config, source)
     clones = Clones(
         source=source,
         folder=folder,
@@ -197,11 +186,20 @@ async def open_clones(
     return clones
 
 
+def _source(config: WorkerConfig, project_root: Path, folder: Path, guards: GitGuards) -> SourceRepository:
+    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
+    if not config.repo:
+        return SourceRepository(project_root, config.target, runner)
+    return MirrorRepository(mirror_folder(folder.parent, config.repo), config.target, runner, config.repo)
+
+
 async def _warn_of_uncommitted(clones: Clones) -> None:
     if clones.project_root is None:
         return
+    source = clones.source
     try:
-        paths = await clones.source.uncommitted()
+        checkout = UserCheckout(clones.project_root, source.target, source.runner, await source.facts())
+        paths = await checkout.uncommitted(untracked=True)
     except GitFailure as error:
         _log.warning("git can't tell which files are not committed", error=str(error))
         return
@@ -209,3 +207,29 @@ async def _warn_of_uncommitted(clones: Clones) -> None:
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )
+
+
+async def _is_usable(config: WorkerConfig, source: SourceRepository) -> bool:
+    """Returns whether clones can be made; raises ProgramExit if they can't and were asked for."""
+    found = await source.inspect()
+    if found.usable:
+        return True
+    if config.repo or config.workspace == WorkspaceName.CLONE:
+        raise ProgramExit(ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md")
+    _log.warning("sessions work in the project root itself", reason=found.reason)
+    return False
+
+
+class _OpenedTarget(NamedTuple):
+    tip: str
+    repository: str
+
+
+async def _opened(config: WorkerConfig, source: SourceRepository) -> _OpenedTarget:
+    """Makes sure that the target exists; returns its tip, and the name of the repository for the server."""
+    try:
+        tip = await source.ensure_target()
+        return _OpenedTarget(tip, config.repo or f"{host_name()}:{(await source.facts()).git_dir}")
+    except GitFailure as error:
+        hint = "pass another --target"
+        raise ProgramExit(ExitCode.USAGE, f"can't use {source.target}: {error}", hint=hint) from error

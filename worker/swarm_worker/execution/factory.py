@@ -4,7 +4,7 @@ Invariant: `worker` and `slots` import this module at run time in one place, `Wo
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from amplifier_swarm.masking import Mask
@@ -23,6 +23,7 @@ from swarm_worker.domain.types import LeaseId
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.execution.workspaces import SharedWorkspace, Workspace
 from swarm_worker.guard.marked import STATE_MARKER
@@ -90,28 +91,15 @@ def attempt_factory(
     """
     session_reporter = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
-
-    hidden = hidden_paths(
-        setup.folder.path.parent, setup.project_root, (config.token_file, config.tls_cert, config.tls_key)
-    )
+    shared = _shared_context(config, setup, env, reporter=session_reporter, fence=fence, throttle=throttle)
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
-        context = SessionContext(
-            runner=setup.runner,
-            reporter=session_reporter,
+        context = replace(
+            shared,
             fence=OpenFence(supervisor) if task.keep_on_disconnect else fence,
-            throttle=throttle,
-            folder=setup.folder,
-            project_root=setup.project_root,
-            env=env,
             swarm_id=swarm_id(),
             stall_s=config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
-            grace_s=config.kill_grace,
-            umask=int(config.session_umask, 8),
-            hidden=hidden,
-            mask=setup.mask,
-            tracer=setup.tracer,
         )
         workspace: Workspace = SharedWorkspace(setup.project_root)
         if clones is not None and task.workspace is not WorkspaceKind.SHARED:
@@ -121,3 +109,33 @@ def attempt_factory(
         return Attempt(context, config, assignment, stop, workspace, setup.templates)
 
     return AttemptFactory(attempt, setup.mask)
+
+
+def _shared_context(
+    config: WorkerConfig,
+    setup: WorkerContext,
+    env: Mapping[str, str],
+    *,
+    reporter: RpcSessionReporter,
+    fence: Fence,
+    throttle: StartThrottle,
+) -> SessionContext:
+    """Returns the context of all attempts, which each attempt completes."""
+    secret_files = (config.token_file, config.tls_cert, config.tls_key)
+    return SessionContext(
+        runner=setup.runner,
+        reporter=reporter,
+        fence=fence,
+        throttle=throttle,
+        folder=setup.folder,
+        project_root=setup.project_root,
+        env=env,
+        swarm_id="",
+        stall_s=config.stall_timeout,
+        grace_s=config.kill_grace,
+        umask=int(config.session_umask, 8),
+        hidden=hidden_paths(setup.folder.path.parent, setup.project_root, secret_files),
+        faults=RepeatedFaults(),
+        mask=setup.mask,
+        tracer=setup.tracer,
+    )

@@ -19,13 +19,14 @@ from swarm_worker.domain.model import (
     OutcomeKind,
     Verdict,
 )
-from swarm_worker.domain.ports import LandingRight, Notes, SessionReporter
+from swarm_worker.domain.ports import LandingReporter, LandingRight, Notes
 from swarm_worker.execution.checks import failed_checks, findings_of_checks, summary_of_checks
 from swarm_worker.execution.workspaces import CheckRunner
+from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import Clone, check_out
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.landing import Conflict, Message, combine
+from swarm_worker.workspace.landing import Conflict, LandingMessage, combine
 from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import PublishResult, SourceRepository
 
@@ -39,11 +40,12 @@ class LandingRun:
     """The landing of one attempt; `land` may be called once."""
 
     source: SourceRepository
-    reporter: SessionReporter
+    reporter: LandingReporter
     assignment: Assignment
     swarm_id: str
     stop: Stop
-    message: Message
+    fence: Fence
+    message: LandingMessage
 
     async def land(
         self, clone: Clone, work: WorkSnapshot, outcome: Outcome, log: Notes, run_checks: CheckRunner
@@ -67,9 +69,11 @@ class LandingRun:
     async def _right(self, log: Notes) -> LandingRight:
         """Returns the server's answer, or a refusal if an order to stop comes first."""
         log.note(f"waiting for the right to land on {self.source.target}")
-        return await self.stop.unless_ordered(
-            self.reporter.request_landing(self.assignment.lease_id), LandingRight(granted=False)
-        )
+        return await self.stop.unless_ordered(self._request(), LandingRight(granted=False))
+
+    async def _request(self) -> LandingRight:
+        await self.fence.wait_open()
+        return await self.reporter.request_landing(self.assignment.lease_id)
 
     async def _try(
         self,

@@ -31,7 +31,7 @@ class WorkspaceState(StrEnum):
 
 
 class WorkspaceEntry(NamedTuple):
-    """One workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
+    """A workspace: its size in bytes, and its age in seconds since the end of its last attempt."""
 
     folder: Path
     state: WorkspaceState
@@ -140,9 +140,10 @@ async def discard_workspace(source: SourceRepository, folder: Path) -> None:
     await asyncio.to_thread(_delete, doomed)
 
 
-async def remove_leftovers(folder: Path) -> None:
-    """Finishes removals that were interrupted."""
+async def remove_leftovers(source: SourceRepository, folder: Path) -> None:
+    """Finishes removals that were interrupted. Raises GitFailure if a pin can't be removed."""
     for each in await asyncio.to_thread(lambda: list(folder.glob(f"{_DOOMED}*"))):
+        await source.unpin(each.name.removeprefix(_DOOMED))
         await asyncio.to_thread(_delete, each)
 
 

@@ -29,7 +29,7 @@ class Conflict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class LandingMessage:
     """The message of a landing: the text, and the trailers by which the landing is found again."""
 
     text: str
@@ -41,7 +41,7 @@ class Message:
 
 
 async def combine(
-    clone: Clone, base: str, head: str, tip: str, *, style: Style, message: Message
+    clone: Clone, base: str, head: str, tip: str, *, style: Style, message: LandingMessage
 ) -> Combination | Conflict:
     """Combines the work `base..head` with the tip of the target, which is in the source.
 
@@ -101,7 +101,7 @@ async def _read_start(git: GitCommands, base: str, head: str, tip: str) -> _Star
 async def _combined_tree(git: GitCommands, start: _Start, base: str, head: str, tip: str) -> "str | Conflict":
     """Returns the tree of the three-way merge of both sides."""
     if not start.continued:
-        # The target was rewritten. A merge would bring back what is no longer on it, so the base is set by hand.
+        # The target was rewritten. A merge would bring back what was removed from it, so the base is set by hand.
         tip, head = [await _stand_in(git, side, base) for side in (tip, head)]
     return await _merge(git, tip, head)
 
@@ -132,7 +132,7 @@ async def _landed_tasks(git: GitCommands, base: str, tip: str, files: Sequence[s
     return tuple(dict.fromkeys(line for line in text.split("\n") if line))
 
 
-async def _has_foreign_trailers(git: GitCommands, head: str, tip: str, message: Message) -> bool:
+async def _has_foreign_trailers(git: GitCommands, head: str, tip: str, message: LandingMessage) -> bool:
     """Returns whether a commit of the work names another task: on the target, it would pass for that task's landing."""
     listing = (
         "log",
@@ -144,7 +144,9 @@ async def _has_foreign_trailers(git: GitCommands, head: str, tip: str, message: 
     return bool(named - {message.trailers.get("Swarm-Task", "")})
 
 
-async def _rebase(git: GitCommands, base: str, head: str, onto: str, message: Message | None) -> str | None:
+async def _rebase(
+    git: GitCommands, base: str, head: str, onto: str, message: LandingMessage | None
+) -> str | None:
     """Returns the last commit of the work applied to `onto`, commit by commit; None if one of them conflicts.
 
     A history with merges becomes one commit.
