@@ -43,7 +43,7 @@ class ArtifactRecord(NamedTuple):
 class ArtifactUsage(NamedTuple):
     """The artifacts of a task and their bytes, and the bytes of all artifacts of all tasks."""
 
-    count: int
+    artifacts: int
     task_bytes: int
     total_bytes: int
 
@@ -68,8 +68,8 @@ def refusal(upload: ArtifactUpload, usage: ArtifactUsage, limits: ArtifactLimits
     """Returns the limit that the artifact would exceed; None if there is room."""
     if upload.size > limits.file_bytes:
         return f"it has {upload.size:,} bytes, and --artifact-file-limit allows {limits.file_bytes:,}"
-    if usage.count >= MAX_PER_TASK:
-        return f"the task has {usage.count:,} artifacts already, the most that a task may have"
+    if usage.artifacts >= MAX_PER_TASK:
+        return f"the task has {usage.artifacts:,} artifacts already, the most that a task may have"
     if usage.task_bytes + upload.size > limits.task_bytes:
         return f"its task would have more than the {limits.task_bytes:,} bytes of --artifact-task-limit"
     if usage.total_bytes + upload.size > limits.total_bytes:

@@ -28,6 +28,7 @@ from swarm_worker.domain.names import session_id
 from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
+from swarm_worker.execution.artifacts import upload_artifacts
 from swarm_worker.execution.checks import (
     ChecksResult,
     failed_checks,
@@ -91,6 +92,7 @@ class Attempt:
         built = await self._run_session(self._builder_spec())
         report = read_builder_result(built.reply) if built.reply else None
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
+            await self._leave_artifacts(built)
             return replace(_outcome_of_builder(built, report), builder_result=report)
         if nothing := await self.workspace.keep_built(built.log):
             failed = Outcome(OutcomeKind.FAILED, failure=nothing, kill_receipt=built.receipt)
@@ -98,11 +100,21 @@ class Attempt:
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
         checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
+        # A validator starts from the builder's work alone: in a clone, what checks have written is gone by then.
+        await self._leave_artifacts(built)
         verified = await self._verify(checked, report, changed, log=built.log)
         outcome = replace(verified, checks=checked.results)
         if outcome.kind is OutcomeKind.COMPLETED:
             outcome = await self.workspace.land(outcome, built.log, self._run_checks)
         return replace(outcome, builder_result=report, kill_receipt=built.receipt or outcome.kill_receipt)
+
+    async def _leave_artifacts(self, built: SessionResult) -> None:
+        """Uploads the files that the task leaves for people; an order ends the upload."""
+        sink = self.context.artifacts
+        if sink is None or not self.assignment.task.artifacts or built.kind is OutcomeKind.DECLINED:
+            return
+        upload = upload_artifacts(sink, self.assignment, self.context.project_root, built.log)
+        await self.stop.unless_ordered(upload, None)
 
     async def _verify(
         self,

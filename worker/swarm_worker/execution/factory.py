@@ -136,4 +136,5 @@ def _shared_context(
         hidden=hidden_paths(setup.folder.path.parent, setup.project_root, secret_files),
         mask=setup.mask,
         tracer=setup.tracer,
+        artifacts=reporter,
     )

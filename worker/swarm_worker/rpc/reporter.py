@@ -1,8 +1,9 @@
 """Reports to the server: session records, progress and outcomes, each kind in batches."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 import grpc
 
@@ -21,6 +22,8 @@ PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
 # The server answers a request for the right to land after 20 s at the latest.
 LANDING_TIMEOUT_S: Final = 40.0
+ARTIFACT_TIMEOUT_S: Final = 300.0
+ARTIFACT_CHUNK: Final = 256 * 1024
 # An outcome waits this long for progress that is in flight.
 PROGRESS_WAIT_S: Final = 2.0
 
@@ -78,6 +81,20 @@ class Reporter:
             if response.granted or response.HasField("order"):
                 return response
 
+    async def put_artifact(
+        self, lease_id: str, name: str, file: BinaryIO, *, size: int
+    ) -> wire.PutArtifactResponse:
+        """Uploads the first `size` bytes of the file, in one try.
+
+        Raises:
+            RpcError: The call failed. OSError: The file can't be read.
+        """
+        upload = wire.ArtifactUpload(worker=self._worker, lease_id=lease_id, name=name, size=size)
+        response: wire.PutArtifactResponse = await self._connection.service.PutArtifact(
+            _upload_messages(upload, file), timeout=ARTIFACT_TIMEOUT_S, metadata=self._connection.metadata
+        )
+        return response
+
     async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
         request = wire.RecordSessionRequest(worker=self._worker, records=items)
         response = await self._connection.service.RecordSession(
@@ -112,6 +129,17 @@ class Reporter:
             request, timeout=CALL_TIMEOUT_S, metadata=self._connection.metadata
         )
         return [None] * len(items)
+
+
+async def _upload_messages(
+    upload: wire.ArtifactUpload, file: BinaryIO
+) -> AsyncIterator[wire.PutArtifactRequest]:
+    await asyncio.to_thread(file.seek, 0)
+    yield wire.PutArtifactRequest(upload=upload)
+    left = upload.size
+    while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
+        left -= len(chunk)
+        yield wire.PutArtifactRequest(chunk=chunk)
 
 
 def _by_session(items: Sequence[ProgressItem]) -> Iterable[wire.SessionProgress]:

@@ -42,7 +42,7 @@ class OpenArtifact:
 
 
 class Upkeep(NamedTuple):
-    """The numbers of one round: artifacts that were too old, contents that no artifact has, contents that are missing."""
+    """The result of one round: artifacts that were too old, contents without artifacts, contents that are missing."""
 
     expired: int
     removed: int

@@ -75,7 +75,7 @@ class ArtifactFolder:
         durable_files.make_folder(target.parent)
         failpoint.hit("artifact.before")
         with self._naming:
-            # A file of the same content is replaced: the new one is young, so no sweep removes it before its row is there.
+            # A file of the same content is replaced by a young one, which no sweep removes before its row is there.
             durable_files.move(draft.path, target)
         failpoint.hit("artifact.after")
 
