@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ListArtifactsResponse
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Table, cell, prose
@@ -23,7 +24,7 @@ def artifacts_blocks(answer: ListArtifactsResponse) -> Blocks:
     rows = [
         (
             cell(artifact.attempt),
-            cell(artifact.name),
+            cell(printable(artifact.name)),
             cell(f"{artifact.size:,}"),
             cell(text_format.iso(artifact, "stored_at")),
             cell("lost", "red") if artifact.lost else cell(artifact.sha256[:_SHORT]),
