@@ -35,6 +35,8 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "TASK_AMBIGUOUS": ExitMapping(ExitCode.USAGE, "give more of the id"),
     "WORKER_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl workers` shows the names"),
     "SESSION_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl show TASK` lists its attempts"),
+    "CHANGE_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl show TASK` lists its attempts"),
+    "ARTIFACT_REFUSED": ExitMapping(ExitCode.NEGATIVE),
     "ARTIFACT_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl artifacts TASK` lists the names"),
     "RESULT_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl show TASK` lists what came too late"),
     "TOKEN_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl token list` shows the ids"),

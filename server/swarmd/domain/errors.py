@@ -94,10 +94,8 @@ class ChangeNotFound(SwarmError):
     def __init__(self, task_id: str, attempt: int) -> None:
         which = f"attempt {attempt}" if attempt else "no attempt"
         left = "left no change" if attempt else "left a change"
-        super().__init__(
-            f"{which} of task {task_id!r} {left}: only an ended attempt in a clone does",
-            {"taskId": task_id, "attempt": str(attempt)},
-        )
+        text = f"{which} of task {task_id!r} {left}: only an ended attempt in a clone does"
+        super().__init__(text, {"taskId": task_id, "attempt": str(attempt)})
 
 
 class ArtifactNotFound(SwarmError):

@@ -110,7 +110,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         if first is None or not first.HasField("upload"):
             raise InvalidRequest("upload", "is missing; send it in the first message")
         upload = artifacts.read_upload(first.upload)
-        answer = await self._swarm.artifacts.put(upload, _chunks(first, request_iterator))
+        answer = await self._swarm.artifacts.store(upload, _chunks(first, request_iterator))
         return pb.PutArtifactResponse(
             sha256=answer.sha256, order=None if answer.order is None else _order(answer.order)
         )

@@ -26,7 +26,7 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def store(swarm: EngineHarness, **limits: float) -> Artifacts:
+def artifacts_of(swarm: EngineHarness, **limits: float) -> Artifacts:
     return Artifacts(swarm.swarm.db, ArtifactLimits(**limits), swarm.clock)  # type: ignore[arg-type]
 
 
@@ -44,7 +44,7 @@ async def put(
 ) -> UploadAnswer:
     upload = ArtifactUpload(worker.name, claim.lease_id, name, len(content) if size < 0 else size)
     half = len(content) // 2
-    return await artifacts.put(upload, chunks(content[:half], content[half:]))
+    return await artifacts.store(upload, chunks(content[:half], content[half:]))
 
 
 async def read(artifacts: Artifacts, name: str, *, number: int = 0) -> bytes:
@@ -68,7 +68,7 @@ async def totals_are_true(swarm: EngineHarness) -> bool:
 async def test_a_stored_artifact_is_found_by_its_name_and_its_content_is_private(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
 
         answer = await put(artifacts, worker, claim, "a/one.txt", b"content")
 
@@ -86,7 +86,7 @@ async def test_a_stored_artifact_is_found_by_its_name_and_its_content_is_private
 async def test_equal_contents_share_a_file_and_a_name_is_replaced(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
 
         await put(artifacts, worker, claim, "one", b"same")
         await put(artifacts, worker, claim, "two", b"same")
@@ -101,7 +101,7 @@ async def test_equal_contents_share_a_file_and_a_name_is_replaced(tmp_path: Path
 async def test_the_latest_attempt_with_that_name_is_read(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         await put(artifacts, worker, claim, "one", b"first")
         await put(artifacts, worker, claim, "two", b"only first")
         await worker.finish(claim, outcome("failed", failure="agent_error"))
@@ -122,11 +122,11 @@ async def test_the_latest_attempt_with_that_name_is_read(tmp_path: Path) -> None
 async def test_without_the_lease_nothing_is_stored(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         foreign = ArtifactUpload(WorkerName("other"), claim.lease_id, "one", 1)
-        assert (await artifacts.put(foreign, chunks(b"x"))).order is not None
+        assert (await artifacts.store(foreign, chunks(b"x"))).order is not None
         forged = ArtifactUpload(worker.name, claim.lease_id[:-1] + "!", "one", 1)
-        assert (await artifacts.put(forged, chunks(b"x"))).order is not None
+        assert (await artifacts.store(forged, chunks(b"x"))).order is not None
         await worker.finish(claim, outcome("completed"))
 
         answer = await put(artifacts, worker, claim, "one", b"x")
@@ -140,13 +140,13 @@ async def test_without_the_lease_nothing_is_stored(tmp_path: Path) -> None:
 async def test_a_lease_that_ends_in_the_upload_stores_nothing(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
 
         async def ending() -> AsyncIterator[bytes]:
             yield b"x"
             await worker.finish(claim, outcome("completed"))
 
-        answer = await artifacts.put(ArtifactUpload(worker.name, claim.lease_id, "one", 1), ending())
+        answer = await artifacts.store(ArtifactUpload(worker.name, claim.lease_id, "one", 1), ending())
 
         assert answer.order is not None
         assert await artifacts.of_task("a", number=0) == []
@@ -158,7 +158,7 @@ async def test_a_lease_that_ends_in_the_upload_stores_nothing(tmp_path: Path) ->
 async def test_a_content_of_another_length_is_refused_and_leaves_nothing(tmp_path: Path, size: int) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
 
         with pytest.raises(InvalidRequest, match="another length"):
             await put(artifacts, worker, claim, "one", b"content", size=size)
@@ -178,7 +178,7 @@ async def test_each_limit_is_kept(tmp_path: Path, limits: dict[str, float], flag
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
         other, other_claim = await building(swarm, "b")
-        artifacts = store(swarm, **limits)
+        artifacts = artifacts_of(swarm, **limits)
         await put(artifacts, other, other_claim, "five", b"b" * 5)
         await put(artifacts, worker, claim, "five", b"a" * 5)
         # It replaces itself, so it needs no more room.
@@ -194,7 +194,7 @@ async def test_each_limit_is_kept(tmp_path: Path, limits: dict[str, float], flag
 async def test_uploads_under_way_count_for_the_limit_of_all(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm, total_bytes=10)
+        artifacts = artifacts_of(swarm, total_bytes=10)
         refused: list[str] = []
 
         async def beside() -> AsyncIterator[bytes]:
@@ -204,7 +204,7 @@ async def test_uploads_under_way_count_for_the_limit_of_all(tmp_path: Path) -> N
                 refused.append(error.message)
             yield b"six by"
 
-        await artifacts.put(ArtifactUpload(worker.name, claim.lease_id, "one", 6), beside())
+        await artifacts.store(ArtifactUpload(worker.name, claim.lease_id, "one", 6), beside())
 
         assert len(refused) == 1
         await put(artifacts, worker, claim, "two", b"four")
@@ -216,7 +216,7 @@ async def test_a_task_has_a_limited_number_of_artifacts(
     monkeypatch.setattr(rules, "MAX_PER_TASK", 1)
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         await put(artifacts, worker, claim, "one", b"x")
 
         with pytest.raises(ArtifactRefused, match="the most that a task may have"):
@@ -226,7 +226,7 @@ async def test_a_task_has_a_limited_number_of_artifacts(
 async def test_an_artifact_is_removed_when_its_days_are_over(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm, keep_s=2 * DAY_S)
+        artifacts = artifacts_of(swarm, keep_s=2 * DAY_S)
         await put(artifacts, worker, claim, "old", b"old")
         await put(artifacts, worker, claim, "shared", b"both")
         swarm.clock.wall_offset_us += round(3 * DAY_S * 1_000_000)
@@ -246,7 +246,7 @@ async def test_an_artifact_is_removed_when_its_days_are_over(tmp_path: Path) -> 
 
 async def test_a_round_leaves_a_young_content_alone_whose_row_is_on_the_way(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         folder = ArtifactFolder(tmp_path / "swarm.db.artifacts")
         draft = folder.draft()
         draft.write(b"x")
@@ -261,8 +261,8 @@ async def test_a_start_removes_what_a_crash_has_left_and_tells_what_is_lost(tmp_
     path = tmp_path / "swarm.db"
     async with engine_harness(path) as swarm:
         worker, claim = await building(swarm)
-        await put(store(swarm), worker, claim, "kept", b"kept")
-        await put(store(swarm), worker, claim, "lost", b"lost")
+        await put(artifacts_of(swarm), worker, claim, "kept", b"kept")
+        await put(artifacts_of(swarm), worker, claim, "lost", b"lost")
         folder = ArtifactFolder(tmp_path / "swarm.db.artifacts")
         (folder.path / "drafts" / "half").write_bytes(b"ha")
         orphan = folder.draft()
@@ -272,7 +272,7 @@ async def test_a_start_removes_what_a_crash_has_left_and_tells_what_is_lost(tmp_
         assert len(files(swarm)) == 3
 
     async with engine_harness(path) as swarm:
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         assert await artifacts.settle() == (0, 1, 1)
 
         assert [file.read_bytes() for file in files(swarm)] == [b"kept"]
@@ -285,7 +285,7 @@ async def test_a_start_removes_what_a_crash_has_left_and_tells_what_is_lost(tmp_
 async def test_the_artifacts_of_removed_tasks_go_with_them(tmp_path: Path) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
         await put(artifacts, worker, claim, "one", b"x")
         await worker.finish(claim, outcome("completed"))
 
@@ -300,7 +300,7 @@ async def test_a_disk_that_takes_no_more_is_reported_and_leaves_no_draft(
 ) -> None:
     async with engine_harness(tmp_path / "swarm.db") as swarm:
         worker, claim = await building(swarm)
-        artifacts = store(swarm)
+        artifacts = artifacts_of(swarm)
 
         def full(_folder: ArtifactFolder, _draft: object, _sha256: str) -> None:
             raise OSError(28, "No space left on device")

@@ -22,6 +22,10 @@ PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
 # The server answers a request for the right to land after 20 s at the latest.
 LANDING_TIMEOUT_S: Final = 40.0
+# A connection has at most 128 open calls. With all of them waiting for the right to land, no heartbeat gets through.
+MAX_LANDING_CALLS: Final = 64
+# Uploads share the connection with heartbeats, so few run at a time; the others wait.
+MAX_ARTIFACT_CALLS: Final = 8
 ARTIFACT_TIMEOUT_S: Final = 300.0
 ARTIFACT_CHUNK: Final = 256 * 1024
 # An outcome waits this long for progress that is in flight.
@@ -45,6 +49,8 @@ class Reporter:
         self._worker = worker
         self._connection = connection
         self._outages = outages
+        self._landing_calls = asyncio.Semaphore(MAX_LANDING_CALLS)
+        self._artifact_calls = asyncio.Semaphore(MAX_ARTIFACT_CALLS)
         self.records = Batcher(
             self._record, retry=CallRetry("RecordSession", outages, cap_s=RECORD_CAP_S), size_of=_size
         )
@@ -68,9 +74,10 @@ class Reporter:
         request = wire.LandTaskRequest(worker=self._worker, lease_id=lease_id)
         while True:
             try:
-                response = await self._connection.service.LandTask(
-                    request, timeout=LANDING_TIMEOUT_S, metadata=self._connection.metadata
-                )
+                async with self._landing_calls:
+                    response = await self._connection.service.LandTask(
+                        request, timeout=LANDING_TIMEOUT_S, metadata=self._connection.metadata
+                    )
             except grpc.RpcError as error:
                 failed = unpack(error)
                 if end := exit_for(failed):
@@ -90,9 +97,10 @@ class Reporter:
             RpcError: The call failed. OSError: The file can't be read.
         """
         upload = wire.ArtifactUpload(worker=self._worker, lease_id=lease_id, name=name, size=size)
-        response: wire.PutArtifactResponse = await self._connection.service.PutArtifact(
-            _upload_messages(upload, file), timeout=ARTIFACT_TIMEOUT_S, metadata=self._connection.metadata
-        )
+        async with self._artifact_calls:
+            response: wire.PutArtifactResponse = await self._connection.service.PutArtifact(
+                _upload_messages(upload, file), timeout=ARTIFACT_TIMEOUT_S, metadata=self._connection.metadata
+            )
         return response
 
     async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:

@@ -22,7 +22,10 @@ _PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDE
 
 
 class RpcSessionReporter:
-    """A `ports.SessionReporter` over gRPC; every method is safe to call while the server is unreachable."""
+    """A `ports.SessionReporter` and `ports.LandingReporter` over gRPC.
+
+    Every method is safe to call while the server is unreachable.
+    """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter

@@ -49,7 +49,7 @@ def find_artifacts(root: Path, patterns: Sequence[str]) -> FoundArtifacts:
         OSError: the workspace can't be read.
     """
     result = FoundArtifacts()
-    search, found = _Search(), set[_Parts]()
+    search, found = _FileSearch(), set[_Parts]()
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for pattern in patterns:
@@ -99,7 +99,7 @@ def artifact_name(path: _Parts) -> str:
     return os.fsencode("/".join(path)).decode("utf-8", "backslashreplace")
 
 
-class _Search:
+class _FileSearch:
     """A search below one folder; it ends with _TooMuch after MAX_ENTRIES entries."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from swarmd.store.file.connections import beside
 from swarmd.store.transaction import ReadTx, Tx
 
 FOLDER: Final = ".artifacts"
-# Rows that one write removes, so that it holds up no other for long.
+# The most rows of one write, so that it holds up no other for long.
 EXPIRED_AT_ONCE: Final = 500
 
 
@@ -60,7 +60,7 @@ class Artifacts:
         # The bytes of uploads that are under way.
         self._reserved = 0
 
-    async def put(self, upload: ArtifactUpload, chunks: AsyncIterator[bytes]) -> UploadAnswer:
+    async def store(self, upload: ArtifactUpload, chunks: AsyncIterator[bytes]) -> UploadAnswer:
         """Stores an artifact, or returns an order if the worker does not hold the lease.
 
         Raises:
