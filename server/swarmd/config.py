@@ -79,16 +79,16 @@ class ServerConfig:
         metavar="N",
     )  # fmt: skip
     artifact_file_limit: int = setting(
-        100, "The most MiB that one artifact of a task may have", parse=integer(1, 1_048_576), metavar="MIB"
+        100, "How many MiB an artifact of a task may have", parse=integer(1, 1_048_576), metavar="MIB"
     )
     artifact_task_limit: int = setting(
         500,
-        "The most MiB that all artifacts of one task may have",
+        "How many MiB all artifacts of a task may have together",
         parse=integer(1, 1_048_576),
         metavar="MIB",
     )
     artifact_total_limit: int = setting(
-        10_240, "The most MiB that all artifacts may have", parse=integer(1, 1_073_741_824), metavar="MIB"
+        10_240, "How many MiB all artifacts may have together", parse=integer(1, 1_073_741_824), metavar="MIB"
     )
     artifact_days: int = setting(
         30, "How many days an artifact is kept", parse=integer(1, 36_500), metavar="DAYS"

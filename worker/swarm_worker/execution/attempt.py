@@ -99,6 +99,7 @@ class Attempt:
             await self._leave_artifacts(built)
             return replace(_outcome_of_builder(built, report), builder_result=report)
         if nothing := await self.workspace.keep_built(built.log):
+            await self._leave_artifacts(built)
             failed = Outcome(OutcomeKind.FAILED, failure=nothing, kill_receipt=built.receipt)
             return replace(failed, builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
