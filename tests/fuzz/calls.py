@@ -131,7 +131,12 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     claim = rng.choice(found.claims)
     task_id = f"t{rng.randrange(24):02d}"
     yield from _of_worker(found, claim, rng)
-    yield "AddTasks", pb.AddTasksRequest(tasks=[_planned(claim, rng)], dry_run=rng.random() < 0.5)
+    yield (
+        "AddTasks",
+        pb.AddTasksRequest(
+            tasks=[_planned(claim, rng)], dry_run=rng.random() < 0.5, concurrency={"gpu": rng.randrange(1, 4)}
+        ),
+    )
     yield "GetTask", pb.GetTaskRequest(task_id=task_id)
     yield "DiffTask", pb.DiffTaskRequest(task_id=task_id, attempt=rng.choice((0, 1)))
     yield (
@@ -195,6 +200,10 @@ def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:
     definition.CopyFrom(claim.task)
     definition.task_id = f"n{rng.randrange(40)}"
     definition.labels["gpu"] = "a100"
+    definition.exclusive.extend(rng.sample(("db", "port", "gpu"), rng.randrange(3)))
+    definition.files.extend(rng.sample(("src", "src/a.py", "docs/x.md"), rng.randrange(3)))
+    definition.keep.append("node_modules")
+    definition.landing_checks.append("true")
     call = definition.rehearsal.builder.add(reply="done").calls.add(tool="bash")
     call.arguments["command"] = "true"
     return pb.PlannedTask(definition=definition)
