@@ -39,11 +39,7 @@ class ArtifactSink(Protocol):
     """The place where the files that an attempt leaves for people are stored."""
 
     async def put_artifact(self, lease_id: LeaseId, name: str, file: BinaryIO, *, size: int) -> str:
-        """Stores the first `size` bytes of the file; returns why they are not stored, empty if they are.
-
-        Raises:
-            OSError: the file can't be read.
-        """
+        """Stores the first `size` bytes of the file; returns why they are not stored, empty if they are."""
 
 
 class SessionReporter(Protocol):

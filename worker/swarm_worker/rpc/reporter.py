@@ -1,6 +1,7 @@
 """Reports to the server: session records, progress and outcomes, each kind in batches."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -94,7 +95,7 @@ class Reporter:
         """Uploads the first `size` bytes of the file, in one try.
 
         Raises:
-            RpcError: The call failed. OSError: The file can't be read.
+            RpcError: The call failed.
         """
         upload = wire.ArtifactUpload(worker=self._worker, lease_id=lease_id, name=name, size=size)
         async with self._artifact_calls:
@@ -142,12 +143,17 @@ class Reporter:
 async def _upload_messages(
     upload: wire.ArtifactUpload, file: BinaryIO
 ) -> AsyncIterator[wire.PutArtifactRequest]:
-    await asyncio.to_thread(file.seek, 0)
+    """Yields the messages of one try; a file that can't be read ends too soon, and the server refuses it.
+
+    An error here would look to gRPC's caller like its own cancellation.
+    """
     yield wire.PutArtifactRequest(upload=upload)
     left = upload.size
-    while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
-        left -= len(chunk)
-        yield wire.PutArtifactRequest(chunk=chunk)
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(file.seek, 0)
+        while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
+            left -= len(chunk)
+            yield wire.PutArtifactRequest(chunk=chunk)
 
 
 def _by_session(items: Sequence[ProgressItem]) -> Iterable[wire.SessionProgress]:
