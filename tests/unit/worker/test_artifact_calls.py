@@ -12,9 +12,8 @@ from grpc.aio import AioRpcError, Metadata
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from support.waiting import eventually
 from swarm_worker.domain.types import LeaseId
-from swarm_worker.rpc import session_reporter
 from swarm_worker.rpc.reporter import ARTIFACT_CHUNK, MAX_ARTIFACT_CALLS, Reporter
-from swarm_worker.rpc.retry import OutageLog
+from swarm_worker.rpc.retry import OutageLog, RetryBackoff
 from swarm_worker.rpc.session_reporter import ARTIFACT_TRIES, RpcSessionReporter
 
 LEASE = LeaseId("lease")
@@ -48,7 +47,7 @@ class Uploads:
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_reporter.RetryBackoff, "next_s", lambda _self: 0.0)
+    monkeypatch.setattr(RetryBackoff, "next_s", lambda _self: 0.0)
 
 
 def reporting(uploads: Uploads) -> RpcSessionReporter:
