@@ -1,5 +1,6 @@
 // Every route of docs/http.md that the page uses, by name.
 import type {
+  Artifact,
   Counts,
   LogLine,
   Me,
@@ -12,7 +13,7 @@ import type {
   TaskDetail,
   Worker,
 } from "./documents.ts";
-import { get, post } from "./http.ts";
+import { get, getFile, post } from "./http.ts";
 
 export interface TaskFilter {
   status: readonly Status[];
@@ -107,6 +108,10 @@ export const api = {
     query: { role: string; attempt: number; after?: number; tail?: number; wait_s?: number; limit: number },
     signal?: AbortSignal,
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
+  artifacts: (id: string, signal?: AbortSignal) =>
+    get<{ artifacts: Artifact[] }>(`${task(id)}/artifacts`, {}, signal),
+  artifact: (id: string, { name, attempt }: Artifact) =>
+    getFile(`${task(id)}/artifacts/content`, { name, attempt }),
   events: (query: { after?: number; limit: number; task?: string }) =>
     get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),

@@ -1,9 +1,10 @@
 // What sessions, files and models wrote is shown as text, whatever it looks like.
 import { render } from "preact";
 import { beforeEach, expect, test } from "vitest";
-import type { TaskDetail } from "../../src/api/documents.ts";
+import type { Artifact, TaskDetail } from "../../src/api/documents.ts";
 import { LogRowView } from "../../src/log/log-row.tsx";
 import { LogRows } from "../../src/log/rows.ts";
+import { ArtifactsTable } from "../../src/pages/task/artifacts-panel.tsx";
 import { AttemptView } from "../../src/pages/task/attempt-view.tsx";
 import { DefinitionPanel } from "../../src/pages/task/definition-panel.tsx";
 import { FactsPanel } from "../../src/pages/task/facts-panel.tsx";
@@ -52,6 +53,17 @@ function detail(text: string): TaskDetail {
   };
 }
 
+function artifact(name: string): Artifact {
+  return {
+    attempt: 1,
+    name,
+    size: 3,
+    sha256: "0".repeat(64),
+    stored_at: "2026-01-02T03:04:05Z",
+    lost: false,
+  };
+}
+
 function ended(text: string) {
   const answer = { finding_id: "a1f1", kind: "disputed", why: text };
   const builder = {
@@ -97,6 +109,7 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
       />
       <FactsPanel task={detail(text)} />
       <DefinitionPanel task={detail(text)} />
+      <ArtifactsTable artifacts={[artifact(text)]} save={() => undefined} />
       <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open />
       <EventList events={[event(1, { task: text, worker: text, cause: text, kind: text })]} />
       <table>

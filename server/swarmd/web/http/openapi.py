@@ -50,7 +50,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _content(schema: str) -> dict[str, Any]:
-    kind = "text/plain" if schema == "Metrics" else "application/json"
+    kind = {"Metrics": "text/plain", "File": "application/octet-stream"}.get(schema, "application/json")
     return {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 

@@ -7,6 +7,7 @@ import { useLoad } from "../../state/load.ts";
 import { href } from "../../state/route.ts";
 import { throttled } from "../../state/throttle.ts";
 import { Empty, Failure, Loading } from "../../ui/states.tsx";
+import { ArtifactsPanel } from "./artifacts-panel.tsx";
 import { AttemptsPanel } from "./attempts-panel.tsx";
 import { DefinitionPanel } from "./definition-panel.tsx";
 import { FactsPanel } from "./facts-panel.tsx";
@@ -40,6 +41,7 @@ export function TaskPage({ id }: { id: string }) {
         <div class="column wide">
           <LogPanel task={task} />
           <AttemptsPanel task={task} />
+          <ArtifactsPanel task={task} />
         </div>
         <div class="column">
           <FactsPanel task={task} />
