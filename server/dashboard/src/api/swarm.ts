@@ -1,6 +1,7 @@
 // Every route of docs/http.md that the page uses, by name.
 import type {
   Counts,
+  Diff,
   LogLine,
   Me,
   Reason,
@@ -107,6 +108,8 @@ export const api = {
     query: { role: string; attempt: number; after?: number; tail?: number; wait_s?: number; limit: number },
     signal?: AbortSignal,
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
+  diff: (id: string, attempt: number, signal?: AbortSignal) =>
+    get<Diff>(`${task(id)}/diff`, { attempt }, signal),
   events: (query: { after?: number; limit: number; task?: string }) =>
     get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),

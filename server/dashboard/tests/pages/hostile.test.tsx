@@ -47,6 +47,8 @@ function detail(text: string): TaskDetail {
     on_dependency_failure: null,
     validate: null,
     labels: { [text]: text },
+    workspace: "clone",
+    land: null,
     course: [1],
     attempts: [],
   };
