@@ -75,6 +75,10 @@ def test_what_a_task_changed_is_shown_below_each_other_and_side_by_side(
     expect(pair.locator(".p-half").nth(1)).to_have_text("2+    return 2")
     page.reload()
     expect(page.get_by_role("button", name="Side by side")).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the patch").click()
+    assert saved.value.suggested_filename == "a-attempt-1.patch"
+    git(dashboard.stage.project, "apply", "--check", "--exclude=pixel.bin", str(saved.value.path()))
     page.get_by_label("Only files with").fill("APP")
     expect(listed).to_have_count(1)
     expect(patch.locator(".p-file")).to_have_count(1)
@@ -201,7 +205,7 @@ def test_the_tab_fits_a_phone_and_the_dark(dashboard_page: DashboardPage, dashbo
             expect(page.get_by_role("table", name="Patch")).to_contain_text("return 2")
             expect(page.locator(".p-pair").first).to_have_count(0 if width == 390 else 1)
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-            assert page.evaluate("() => document.documentElement.dataset.theme") == theme
+            expect(page.locator("html")).to_have_attribute("data-theme", theme)
 
 
 def test_a_task_in_the_shared_tree_has_no_tab(dashboard_page: DashboardPage, dashboard: Dashboard) -> None:

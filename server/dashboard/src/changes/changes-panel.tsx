@@ -5,6 +5,7 @@ import { bind } from "../state/keys.ts";
 import { useLoad } from "../state/load.ts";
 import { isNarrow } from "../state/media.ts";
 import { href, replace, route } from "../state/route.ts";
+import { count } from "../text/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import { Empty, Failure, Loading } from "../ui/states.tsx";
 import { ChangeFacts } from "./change-facts.tsx";
@@ -14,6 +15,7 @@ import { parsePatch } from "./patch.ts";
 import { PatchView } from "./patch-view.tsx";
 import { type ChangesQuery, readChangesQuery, writeChangesQuery } from "./query.ts";
 import { matching } from "./rows.ts";
+import { SaveButton } from "./save-button.tsx";
 import { TooLong } from "./too-long.tsx";
 import { changeSize } from "./words.ts";
 
@@ -91,8 +93,9 @@ function Patch({ task, attempt: { number }, change, query, set }: PatchProps) {
         <FileList files={listed} current={query.file} choose={choose} />
         {listed.length === 0 && <p class="dim small">No path has that text.</p>}
         {change.files.length < change.file_count && (
-          <p class="dim small">and {change.file_count - change.files.length} more files</p>
+          <p class="dim small">and {count(change.file_count - change.files.length)} more files</p>
         )}
+        {patch !== null && <SaveButton patch={patch} name={`${task}-attempt-${number}.patch`} />}
       </div>
       {value === null && error === null && <Loading what="the patch" />}
       {value === null && error !== null && <Failure error={error} retry={reload} />}

@@ -98,6 +98,11 @@ class PatchReader {
       case "Binary files ":
         file.notes.push("binary file");
         break;
+      case "new file mode ":
+      case "deleted file mode ":
+        // The mark of the file says so; the mode says more of a program, a link or a submodule.
+        if (rest !== PLAIN_FILE) file.notes.push(`mode ${rest}`);
+        break;
       case "index ":
         break;
       default:
@@ -123,8 +128,9 @@ class PatchReader {
   }
 }
 
+const PLAIN_FILE = "100644";
 const HEADER =
-  /^(rename from |rename to |--- |\+\+\+ |old mode |new mode |similarity index |Binary files |index )(.*)$/s;
+  /^(rename from |rename to |--- |\+\+\+ |new file mode |deleted file mode |old mode |new mode |similarity index |Binary files |index )(.*)$/s;
 
 /** The path in `a/PATH b/PATH`; empty for a rename, whose paths follow in lines of their own. */
 function samePath(names: string): string {
