@@ -10,7 +10,7 @@ index 1111111..2222222 100644
 -old
 +new
  
- No newline at end of file
+\\ No newline at end of file
 diff --git a/old name.txt b/new name.txt
 similarity index 96%
 rename from old name.txt
