@@ -217,3 +217,31 @@ def test_a_task_in_the_shared_tree_has_no_tab(dashboard_page: DashboardPage, das
 
     expect(page.locator(".attempt")).to_have_count(1)
     expect(page.get_by_role("link", name=re.compile("^Changes"))).to_have_count(0)
+
+
+def test_work_that_waits_for_another_landing_says_so(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page, go = dashboard_page.page, dashboard.stage.folder / "go"
+    parts = {task: {"writes": {f"{task}.txt": "new\n"}} for task in ("first", "second")}
+    dashboard.repository(FILES, parts | {"second": {**parts["second"], "hold": True}})
+    dashboard.plan(
+        {"id": "first", "landing_checks": [f"until [ -e {go} ]; do sleep 0.05; done"]},
+        {"id": "second"},
+        validate=False,
+    )
+    dashboard.worker("w", "--workspace", "clone", "--slots", "2")
+    dashboard_page.go("#/task/first")
+    expect(page.locator(".why")).to_contain_text("its work lands on swarm/main")
+    dashboard_page.go("#/task/second")
+    expect(page.locator(".task[data-status='in_progress']")).to_be_visible()
+    expect(page.locator(".why")).to_have_count(0)
+
+    dashboard.cue("second", "end")
+    expect(page.locator(".why")).to_contain_text(
+        "its work waits to land on swarm/main: 1 before it (task first"
+    )
+    go.touch()
+
+    expect(page.locator(".task[data-status='completed']")).to_be_visible()
+    expect(page.locator(".why")).to_have_count(0)
