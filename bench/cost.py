@@ -51,15 +51,15 @@ async def _round(together: int) -> dict[str, float]:
             await swarm.add(*(task(f"t{n}") for n in range(TASKS)))
             worker = await swarm.worker(slots=together)
             for owner, name, part in _PARTS:
-                stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
+                stack.enter_context(patch.object(owner, name, adding_time(getattr(owner, name), part, spent)))
             for _ in range(TASKS // together):
                 await worker.receive()
-                await _lives(worker, worker.claims)
+                await lives(worker, worker.claims)
                 worker.claims.clear()
     return {part: 1e6 * seconds / TASKS for part, seconds in spent.items()}
 
 
-async def _lives(worker: FakeWorker, claims: list[Claim]) -> None:
+async def lives(worker: FakeWorker, claims: list[Claim]) -> None:
     """Writes every go in one transaction, like one message of a worker, and then every outcome."""
     swarm = worker.swarm
     starts = [
@@ -74,7 +74,7 @@ def _start(claim: Claim) -> SessionStart:
     return SessionStart(claim.lease_id, f"{claim.definition.task_id}-s", SessionRole.BUILDER, "bench")
 
 
-def _timed(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
+def adding_time(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
     """Adds the time of the call to its part; a query that flushes deferred writes counts as one call."""
 
     @wraps(call)

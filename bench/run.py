@@ -38,6 +38,7 @@ MEASURES: Final[Table] = (
     ("R14", "fleet", "storm_findings"),
     ("R15", "memory", "findings"),
     ("R16", "clones", "findings"),
+    ("R17", "exclusion", "findings"),
     ("import", "importing", "findings"),
     ("viewers", "importing", "viewer_findings"),
     ("chain", "claims", "chain_findings"),

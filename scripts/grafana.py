@@ -106,6 +106,8 @@ GRAPHS: Final = (
     Panel("Notifications", [(f"sum by (result) (increase(swarm_notifications_total{{{ONE}}}[1h]))", "{{result}}")]),
     Panel("Processor time of swarmd", [(rate(f'process_cpu_seconds_total{{job="swarm",{ONE}}}'), "cores")]),
     Panel("Memory of swarmd", [(f'sum(process_resident_memory_bytes{{job="swarm",{ONE}}})', "resident")], "bytes"),
+    Panel("Landings in an hour", [(f"sum by (result) (increase(swarm_landings_total{{{ONE}}}[1h]))", "{{result}}")]),
+    Panel("Attempts that land or wait for it", [(f"sum(swarm_landing_queue{{{ONE}}})", "attempts")]),
 )  # fmt: skip
 
 

@@ -241,6 +241,7 @@ def newcomer(home: Path) -> dict[str, str]:
     return {
         **inherited,
         "HOME": str(home),
+        "ANTHROPIC_API_KEY": "none",
         "PATH": f"{BIN}:{install(home / 'standins')}:{os.environ['PATH']}",
         "MAKEFLAGS": f"PYTHON=true VENV={BIN.parent}",
     }

@@ -24,6 +24,7 @@ from amplifier_swarm.v1.worker_service_pb2_grpc import (
 from support.waiting import eventually
 
 Context = grpc.aio.ServicerContext[Any, Any]
+SWARM_ID = "0123456789ab"
 TOKEN: Final = "test-token"  # valid for this fake only
 _CLAIM_FIELDS: Final = ("findings", "last_error", "base", "first_base", "previous_head", "previous_failure")
 WORKER: Final = Path(sys.executable).with_name("swarm-worker")
@@ -39,6 +40,7 @@ class FakeSwarm(WorkerServiceServicer):
 
     interval_s: float = 0.2
     stop_after_s: float = 60.0
+    swarm_id: str = SWARM_ID
     go: Callable[[wire.SessionRecord], wire.SessionAnswer] = _go
     disposition: wire.FinishDisposition.ValueType = wire.FINISH_DISPOSITION_ACCEPTED
     # Sent with the answer to each heartbeat, for the leases that it lists.
@@ -86,7 +88,7 @@ class FakeSwarm(WorkerServiceServicer):
             heartbeat_interval=_duration(self.interval_s),
             stop_after=_duration(self.stop_after_s),
             server_version="fake",
-            swarm_id="0123456789ab",
+            swarm_id=self.swarm_id,
         )
         yield wire.ClaimTaskResponse(opened=opened, notice=self.notice)
         while (response := await queue.get()) is not None:

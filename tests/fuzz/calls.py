@@ -33,7 +33,7 @@ METHODS: Final = {
     method.name: method for service in _SERVICES for method in service.methods if not method.server_streaming
 }
 READS: Final = frozenset(
-    {"GetTask", "ListTasks", "ExplainTask", "GetSwarm", "ListWorkers", "ListTokens", "Heartbeat"}
+    {"GetTask", "DiffTask", "ListTasks", "ExplainTask", "GetSwarm", "ListWorkers", "ListTokens", "Heartbeat"}
 )
 # Methods with many fields are called more often; methods that end everything less, so that something is left.
 _OFTEN: Final = {"AddTasks": 3, "RecordSession": 3, "ReportProgress": 3, "FinishTask": 3, "ResumeSwarm": 2}
@@ -131,8 +131,14 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     claim = rng.choice(found.claims)
     task_id = f"t{rng.randrange(24):02d}"
     yield from _of_worker(found, claim, rng)
-    yield "AddTasks", pb.AddTasksRequest(tasks=[_planned(claim, rng)], dry_run=rng.random() < 0.5)
+    yield (
+        "AddTasks",
+        pb.AddTasksRequest(
+            tasks=[_planned(claim, rng)], dry_run=rng.random() < 0.5, concurrency={"gpu": rng.randrange(1, 4)}
+        ),
+    )
     yield "GetTask", pb.GetTaskRequest(task_id=task_id)
+    yield "DiffTask", pb.DiffTaskRequest(task_id=task_id, attempt=rng.choice((0, 1)))
     yield (
         "ListTasks",
         pb.ListTasksRequest(
@@ -181,11 +187,12 @@ def _of_worker(
     )  # fmt: skip
     yield "ReportProgress", worker_pb.ReportProgressRequest(worker="w1", sessions=[progress])
     kind = rng.choice([1, 2, 2, 3, 4])
-    failure = rng.randrange(1, 11) if kind == task_pb2.OUTCOME_KIND_FAILED else 0
+    failure = rng.randrange(1, 16) if kind == task_pb2.OUTCOME_KIND_FAILED else 0
     ended = finish(claim, kind=kind, failure_class=failure, error="e" if failure else "")
     if failure == task_pb2.FAILURE_CLASS_PROVIDER_LIMITED:
         ended.finished[0].outcome.retry_after.FromSeconds(7)
     yield "FinishTask", ended
+    yield "LandTask", worker_pb.LandTaskRequest(worker="w1", lease_id=claim.lease_id)
 
 
 def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:
@@ -193,6 +200,10 @@ def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:
     definition.CopyFrom(claim.task)
     definition.task_id = f"n{rng.randrange(40)}"
     definition.labels["gpu"] = "a100"
+    definition.exclusive.extend(rng.sample(("db", "port", "gpu"), rng.randrange(3)))
+    definition.files.extend(rng.sample(("src", "src/a.py", "docs/x.md"), rng.randrange(3)))
+    definition.keep.append("node_modules")
+    definition.landing_checks.append("true")
     call = definition.rehearsal.builder.add(reply="done").calls.add(tool="bash")
     call.arguments["command"] = "true"
     return pb.PlannedTask(definition=definition)

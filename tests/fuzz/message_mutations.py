@@ -104,7 +104,7 @@ def _change_list(message: Message, field: Any, rng: random.Random, depth: int) -
 
 def _change_map(message: Message, field: Any, rng: random.Random) -> None:
     items = getattr(message, field.name)
-    items[rng.choice(_TEXT)] = rng.choice(_TEXT)
+    items[rng.choice(_TEXT)] = _value(field.message_type.fields_by_name["value"], rng)
 
 
 def _is_map(field: Any) -> bool:

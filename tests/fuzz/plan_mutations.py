@@ -29,9 +29,26 @@ _NASTY: Final = (
 )  # fmt: skip
 _KEYS: Final = (
     *FIELDS, "depends_on", "depend", "Id", "ID", "task", "tasks", "defaults", "version", "summary", "<<", "builder",
-    "calls", "reply", "bash", "",
+    "calls", "reply", "bash", "concurrency", "",
 )  # fmt: skip
 
+# The examples have no such fields.
+_WORKSPACES: Final = """\
+setup: ["npm ci"]
+keep: [node_modules]
+landing: squash
+concurrency: {db: 2, gpu: 1}
+defaults:
+  workspace: clone
+tasks:
+  - id: a
+    exclusive: [db, gpu]
+    artifacts: ["shots/*.png"]
+    landing_checks: ["make test"]
+    changes: none
+    retry_from: base
+    land: false
+"""
 Lines = list[str]
 
 
@@ -43,7 +60,7 @@ def seeds() -> Sequence[str]:
         tasks = re.split(r"(?m)^(?=  - id:)", body)[1:]
         pieces += [f"{head}tasks:\n{''.join(tasks[n : n + 1 + n % 3])}" for n in range(len(tasks))]
     bad = [text for text, _ in CASES.values()]
-    return [text for text in (*pieces, *pieces, *pieces, *bad) if len(text) <= MAX_SEED_CHARS]
+    return [text for text in (*pieces, *pieces, *pieces, _WORKSPACES, *bad) if len(text) <= MAX_SEED_CHARS]
 
 
 def wholes() -> Sequence[str]:

@@ -70,7 +70,7 @@ def _read(path: Path, data: bytes) -> str:
     for task in plan.tasks:
         known.pop(task.definition.task_id, None)
     try:
-        check_plan([read_planned(task) for task in plan.tasks], known)
+        check_plan([read_planned(task) for task in plan.tasks], known, concurrency=plan.concurrency)
     except SwarmError as error:
         return "refused by the server" if error.faults else "refused without a fault"
     return "read"

@@ -6,7 +6,7 @@ Its clock stands still, so that only the calls change the state.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from support.clock import FakeClock
 from support.database import faults
 from support.server import Client, Server, next_message, server
 from support.waiting import eventually
+from swarmd.engine.attempts.landings import Landings
 
 SLOTS = 6
+BASE, HEAD = "a" * 40, "b" * 40
 
 
 class State:
@@ -111,14 +113,20 @@ class PreparedServer:
 
     async def _listen(self) -> None:
         with contextlib.suppress(grpc.aio.AioRpcError):
-            async for message in self.client.claims(slots=SLOTS):
+            async for message in self.client.claims(
+                slots=SLOTS, repository="host:/repo", target="swarm/main"
+            ):
                 self.claims += message.claims
 
 
 @contextlib.asynccontextmanager
 async def prepared_server(folder: Path) -> AsyncIterator[PreparedServer]:
     """Starts the server of one round."""
-    with mock.patch("swarmd.daemon.SystemClock", FakeClock):
+    # Time stands still, so a call that waits for its turn to land would wait forever.
+    with (
+        mock.patch("swarmd.daemon.SystemClock", FakeClock),
+        mock.patch.object(Landings, "_deadline", _passed_deadline),
+    ):
         async with server(folder, retry_backoff=60.0) as served:
             found = PreparedServer(served, served.client(), State(folder / "swarm.db"))
             try:
@@ -126,6 +134,13 @@ async def prepared_server(folder: Path) -> AsyncIterator[PreparedServer]:
                 yield found
             finally:
                 await found.close()
+
+
+@contextlib.contextmanager
+def _passed_deadline(_: Landings) -> Iterator["asyncio.Future[None]"]:
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    over.set_result(None)
+    yield over
 
 
 def start(claim: worker_pb.Claim) -> worker_pb.RecordSessionRequest:
@@ -156,6 +171,16 @@ def finish(claim: worker_pb.Claim, **fields: Any) -> worker_pb.FinishTaskRequest
         kill_receipt=session_pb2.KillReceipt(containment="subreaper", processes_found=3),
         **({"kind": task_pb2.OUTCOME_KIND_COMPLETED} | fields),
     )  # fmt: skip
+    if claim.task.workspace == task_pb2.WORKSPACE_KIND_CLONE:
+        file = task_pb2.ChangedFile(path="a.py", status="M", added=1, removed=2)
+        outcome.change.CopyFrom(
+            task_pb2.Change(
+                base=BASE, head=HEAD, ref="refs/swarm/t/1", files=[file], file_count=1, patch="+x\n"
+            )
+        )
+        if outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED:
+            landing = task_pb2.Landing(target="swarm/main", commit=HEAD, onto=BASE)
+            outcome.landing.CopyFrom(landing)
     for duration, seconds in ((outcome.checks[0].duration, 1), (outcome.kill_receipt.duration, 2)):
         duration.FromSeconds(seconds)
     item = worker_pb.FinishedAttempt(lease_id=claim.lease_id, outcome=outcome)
@@ -163,9 +188,11 @@ def finish(claim: worker_pb.Claim, **fields: Any) -> worker_pb.FinishTaskRequest
 
 
 def _definition(number: int) -> task_pb2.TaskDefinition:
-    """Returns a definition; the first eight tasks are free, each other task waits for one of them."""
+    """Returns a definition, every second one in a clone; each task but the first eight waits for one of those."""
+    clone = number % 2
     made = task_pb2.TaskDefinition(
-        task_id=f"t{number:02d}", name=f"Task {number}", phase="p", description="do it", files=["a.py"],
+        task_id=f"t{number:02d}", name=f"Task {number}", phase="p", description="do it", files=[f"a{number}.py"],
+        workspace=task_pb2.WORKSPACE_KIND_CLONE if clone else task_pb2.WORKSPACE_KIND_SHARED,
         dependencies=[f"t{number % 8:02d}"] if number >= 8 else [], priority=number, max_retries=1,
     )  # fmt: skip
     made.builder_timeout.FromSeconds(60)

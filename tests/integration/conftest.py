@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, fake_swarm
+from support.standin_swarm import StandinSwarm, standin_environment
 
 
 @pytest.fixture
@@ -27,3 +28,13 @@ def worker(tmp_path: Path, address: Address) -> Iterator[WorkerProcess]:
     worker = WorkerProcess(tmp_path, address.text)
     yield worker
     worker.end()
+
+
+@pytest.fixture
+def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
+    """A worker on the stand-ins that the test starts; killed at the end of the test."""
+    standin_environment(tmp_path, monkeypatch)
+    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
+    swarm.faults()
+    yield swarm
+    swarm.worker.end()

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import apsw
 import grpc
@@ -19,7 +20,10 @@ FULL = task_pb2.TaskDefinition(
     description="line one\n  line two ", acceptance_criteria=["one", "two\nlines"], files=["src/a.py"],
     design_docs=["docs/a.md"], dependencies=["2.5.0"], max_retries=0, validate=False, builder_agent="b",
     validator_agent="v", labels={"gpu": "yes", "zone": ""}, checks=["true"],
-    on_dependency_failure=task_pb2.DEPENDENCY_FAILURE_POLICY_BLOCK,
+    on_dependency_failure=task_pb2.DEPENDENCY_FAILURE_POLICY_BLOCK, workspace=task_pb2.WORKSPACE_KIND_CLONE,
+    setup=["npm ci"], keep=["node_modules"], exclusive=["db", "port"], artifacts=["shots/*.png"], land=False,
+    landing=task_pb2.LANDING_STYLE_REBASE, landing_checks=["make test"], changes=task_pb2.EXPECTED_CHANGES_NONE,
+    retry_from=task_pb2.RETRY_FROM_BASE,
 )  # fmt: skip
 FULL.builder_timeout.FromMilliseconds(1500)
 FULL.stall_timeout.SetInParent()
@@ -124,11 +128,82 @@ async def test_faults_of_a_plan_come_with_their_places(served: Server) -> None:
     ]
 
 
+async def test_the_fields_of_workspaces_and_the_numbers_of_names_are_checked(served: Server) -> None:
+    client = served.client()
+    faulty = task_pb2.TaskDefinition(
+        task_id="a",
+        exclusive=["a b"],
+        keep=["../x"],
+        artifacts=["/x"],
+        setup=["# later"],
+        landing_checks=[""],
+    )
+
+    error = await refusal(client.add(faulty, concurrency={"db": 0}))
+
+    assert sorted(violation.place for violation in error.violations) == [
+        "concurrency.db",
+        *(f"tasks[0].{name}[0]" for name in ("artifacts", "exclusive", "keep", "landing_checks", "setup")),
+    ]
+    unknown = task_pb2.TaskDefinition(task_id="a")
+    unknown.landing = 99  # type: ignore[assignment]  # a value of a later version
+    assert (await refusal(client.add(unknown))).metadata == {"field": "landing"}
+    assert (await listed(client))[0] == []
+
+
+async def test_the_numbers_of_names_are_exported_and_a_dry_run_sets_none(served: Server) -> None:
+    client = served.client()
+
+    async def exported() -> dict[str, int]:
+        stream = client.operator.ExportTasks(pb.ExportTasksRequest(), metadata=client.metadata)
+        answers = [message async for message in stream]
+        assert all(not message.concurrency for message in answers[1:])
+        return dict(answers[0].concurrency) if answers else {}
+
+    await client.add(*named("a"), concurrency={"db": 2}, dry_run=True)
+    assert await exported() == {}
+    await client.add(*named("a"), concurrency={"db": 2, "gpu": 3})
+    await client.add(*named("b"), concurrency={"db": 1})
+    assert await exported() == {"db": 1, "gpu": 3}
+    await client.add(clear=True)
+    assert await exported() == {}
+
+
 async def reasons(client: Client, task_id: str) -> list[str]:
     response = await client.call("ExplainTask", pb.ExplainTaskRequest(task_id=task_id))
     return [
         pb.ReasonKind.Name(reason.kind).removeprefix("REASON_KIND_").lower() for reason in response.reasons
     ]
+
+
+async def test_a_name_is_held_by_one_claim_and_explained_to_the_next(served: Server) -> None:
+    client = served.client()
+    await client.add(*(task_pb2.TaskDefinition(task_id=task_id, exclusive=["db"]) for task_id in "ab"))
+    stream = client.claims(slots=2)
+
+    assert (await next_claim(stream)).task.task_id == "a"
+
+    response = await client.call("ExplainTask", pb.ExplainTaskRequest(task_id="b"))
+    [reason] = response.reasons
+    assert reason.kind == pb.REASON_KIND_NAME_HELD
+    assert reason.message.startswith("it waits for db, held by task a at worker w1 since ")
+    assert list(reason.task_ids) == ["a"]
+    await client.call("KillTask", pb.KillTaskRequest(task_ids=["a"]))
+    assert (await next_claim(stream)).task.task_id == "b"
+
+
+@pytest.mark.parametrize("exclusive_files", [False, True])
+async def test_files_count_in_clones_if_the_server_says_so(tmp_path: Path, *, exclusive_files: bool) -> None:
+    async with server(tmp_path, exclusive_files=exclusive_files) as served:
+        client = served.client()
+        await client.add(*(task_pb2.TaskDefinition(task_id=task_id, files=["x.py"]) for task_id in "ab"))
+        stream = client.claims(
+            slots=2, repository="r", target="main", workspace=task_pb2.WORKSPACE_KIND_CLONE
+        )
+
+        await next_claim(stream)
+
+        assert await reasons(client, "b") == (["name_held"] if exclusive_files else ["held"])
 
 
 async def test_explain_gives_every_reason_and_changes_with_them(served: Server) -> None:

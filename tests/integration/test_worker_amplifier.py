@@ -1,96 +1,26 @@
 """A real worker that drives stand-ins of Amplifier's programs, with all their quirks."""
 
-import json
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import shutil
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import SWARM_ID, WorkerProcess, claim, stop
 from support.programs import alive
-from support.standins import install
+from support.standin_swarm import AGENT, CLI, LIBRARY, StandinSwarm
 
-AGENT, CLI = "amplifier-agent", "amplifier"
+all_runners = pytest.mark.parametrize("runner", [AGENT, CLI, LIBRARY])
 both = pytest.mark.parametrize("runner", [AGENT, CLI])
 
 
-@dataclass
-class StandinSwarm:
-    """A worker on the stand-ins, in front of a fake server."""
-
-    fake: FakeSwarm
-    worker: WorkerProcess
-    folder: Path
-
-    def faults(
-        self, *, builder: tuple[str, ...] = (), validator: tuple[str, ...] = (), **more: object
-    ) -> None:
-        runs = {"t1/builder": builder, "t1/validator": validator}
-        (self.folder / "faults.json").write_text(json.dumps({"runs": runs, **more}))
-
-    def start(self, runner: str, *flags: str) -> None:
-        self.worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", *flags, validator="unused")
-
-    async def outcome(self, sent: wire.Claim) -> task_pb2.Outcome:
-        await self.worker.until(lambda: self.fake.registered, what="it registers")
-        self.fake.send(claims=[sent])
-        await self.worker.until(lambda: sent.lease_id in self.fake.outcomes, what="an outcome")
-        return self.fake.outcomes[sent.lease_id]
-
-    @property
-    def ledger(self) -> list[dict[str, Any]]:
-        """The ledger of the stand-ins."""
-        path = self.folder / "ledger.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def used(self) -> tuple[int, int]:
-        notes = [note for note in self.ledger if note["event"] == "usage"]
-        return sum(note["input"] for note in notes), sum(note["output"] for note in notes)
-
-    def recorded(self) -> tuple[int, int]:
-        ends = [record.end.usage for record in self.fake.ends]
-        return sum(usage.input_tokens for usage in ends), sum(usage.output_tokens for usage in ends)
-
-    @property
-    def files(self) -> list[str]:
-        """The names of the files in the project."""
-        root = self.worker.project
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-    @property
-    def sessions(self) -> list[str]:
-        return [record.session_id for record in self.fake.starts]
+def backend(runner: str, session: str) -> str:
+    """Returns the session's id in the program."""
+    return f"{session}-{SWARM_ID}" if runner == CLI else session
 
 
-@pytest.fixture
-def swarm(tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinSwarm]:
-    programs = install(tmp_path / "bin")
-    (tmp_path / "home").mkdir()
-    for name in [name for name in os.environ if name.startswith(("AMPLIFIER_", "SWARM"))]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "ANTHROPIC_API_KEY": "none",
-        "AMPLIFIER_STANDIN_FAULTS": str(tmp_path / "faults.json"),
-        "AMPLIFIER_STANDIN_LEDGER": str(tmp_path / "ledger.jsonl"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    swarm = StandinSwarm(address.fake, WorkerProcess(tmp_path, address.text), tmp_path)
-    swarm.faults()
-    yield swarm
-    swarm.worker.end()
-
-
-@both
+@all_runners
 async def test_a_task_is_built_and_approved_and_all_its_usage_is_counted(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -99,8 +29,7 @@ async def test_a_task_is_built_and_approved_and_all_its_usage_is_counted(
     outcome = await swarm.outcome(claim("t1", files=["src/a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert outcome.builder_result.status == "completed"
-    assert outcome.verdict.passed
+    assert (outcome.builder_result.status, outcome.verdict.passed) == ("completed", True)
     assert swarm.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
     assert swarm.recorded() == swarm.used() != (0, 0)
     tools = [
@@ -121,7 +50,7 @@ async def test_the_new_cli_receives_the_session_s_id(
     outcome = await swarm.outcome(claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
-    assert {note["session"] for note in swarm.ledger} == set(swarm.sessions)
+    assert {note["session"] for note in swarm.ledger} == {backend(CLI, name) for name in swarm.sessions}
 
 
 async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(swarm: StandinSwarm) -> None:
@@ -133,7 +62,7 @@ async def test_a_cli_that_misses_its_own_session_after_the_work_is_believed(swar
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
 
 
-@both
+@all_runners
 async def test_d17_a_prompt_of_any_size_arrives(swarm: StandinSwarm, runner: str) -> None:
     swarm.start(runner, "--no-validation")
 
@@ -142,7 +71,7 @@ async def test_d17_a_prompt_of_any_size_arrives(swarm: StandinSwarm, runner: str
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
 
 
-@pytest.mark.parametrize("runner", [AGENT, CLI])
+@both
 @pytest.mark.parametrize(
     ("fault", "failure", "said"),
     [
@@ -173,7 +102,7 @@ async def test_d8_d14_a_failed_builder_is_reported_by_its_class_and_never_counts
         assert swarm.recorded() == swarm.used()
 
 
-@both
+@all_runners
 async def test_a_rate_limit_carries_the_wait_of_the_provider(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("rate_limit",), retry_after_s=12)
     swarm.start(runner)
@@ -184,7 +113,7 @@ async def test_a_rate_limit_carries_the_wait_of_the_provider(swarm: StandinSwarm
     assert outcome.retry_after.seconds == 12
 
 
-@both
+@all_runners
 async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -197,13 +126,13 @@ async def test_d14_a_missing_verdict_is_asked_for_once_in_the_same_session(
     assert swarm.sessions == ["t1-a1-builder-1", "t1-a1-validator-1"]
     turns = [note for note in swarm.ledger if note["event"] == "start" and note["role"] == "validator"]
     assert [(turn["session"], turn["resumed"]) for turn in turns] == [
-        ("t1-a1-validator-1", False),
-        ("t1-a1-validator-1", True),
+        (backend(runner, "t1-a1-validator-1"), False),
+        (backend(runner, "t1-a1-validator-1"), True),
     ]
     assert swarm.recorded() == swarm.used()
 
 
-@both
+@all_runners
 @pytest.mark.parametrize("fault", ["missing_verdict", "broken_json"])
 async def test_d14_a_verdict_that_stays_missing_is_no_verdict(
     swarm: StandinSwarm, runner: str, fault: str
@@ -218,7 +147,7 @@ async def test_d14_a_verdict_that_stays_missing_is_no_verdict(
     assert len(swarm.sessions) == 4
 
 
-@both
+@all_runners
 async def test_a_validator_that_crashed_or_was_limited_is_run_again_alone(
     swarm: StandinSwarm, runner: str
 ) -> None:
@@ -260,7 +189,7 @@ async def test_a_session_that_has_not_begun_to_answer_may_be_silent_longer(swarm
 
 
 @pytest.mark.slow
-@both
+@all_runners
 async def test_a_session_that_falls_silent_is_stalled(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("stall",))
     swarm.start(runner, "--stall-timeout", "1.5")
@@ -289,9 +218,10 @@ async def test_d8_an_order_to_end_reaches_what_a_session_left_in_the_background(
     assert not alive(orphan["pid"])
 
 
-async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: StandinSwarm) -> None:
+@both
+async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: StandinSwarm, runner: str) -> None:
     swarm.faults(builder=("delegate",), validator=("noisy",))
-    swarm.start(AGENT)
+    swarm.start(runner)
 
     outcome = await swarm.outcome(claim("t1", files=["a.py"]))
 
@@ -299,6 +229,86 @@ async def test_delegated_children_and_noise_are_counted_and_skipped(swarm: Stand
     assert any(note.get("agent") for note in swarm.ledger)
     assert swarm.recorded() == swarm.used()
     assert all(record.end.usage.cost for record in swarm.fake.ends)
+
+
+@pytest.mark.slow
+@both
+async def test_a_session_whose_child_works_is_not_stalled(swarm: StandinSwarm, runner: str) -> None:
+    swarm.faults(builder=("long_child",), child_s=8.0)
+    swarm.start(runner, "--stall-timeout", "5", "--no-validation")
+
+    outcome = await swarm.outcome(claim("t1", files=["a.py"]))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+    assert swarm.recorded() == swarm.used()
+
+
+@both
+@pytest.mark.parametrize("swarm_id", ["fedcba987654", SWARM_ID], ids=["another swarm", "a copy of the swarm"])
+async def test_a_second_swarm_in_the_same_project_resumes_no_session(
+    swarm: StandinSwarm, runner: str, swarm_id: str
+) -> None:
+    for swarm.fake.swarm_id in (SWARM_ID, swarm_id):
+        swarm.fake.finished.clear()
+        swarm.fake.registered.clear()
+        swarm.start(runner)
+        outcome = await swarm.outcome(claim("t1", files=["a.py"]))
+        swarm.worker.end()
+
+        assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
+        (swarm.worker.project / "a.py").unlink()
+
+    assert not any(note["resumed"] for note in swarm.ledger if note["event"] == "start")
+
+
+async def test_the_log_of_a_cli_session_has_replies_and_reasons(swarm: StandinSwarm) -> None:
+    call = task_pb2.RehearsalCall(tool="bash", arguments={"command": "echo some words; exit 3"})
+    script = task_pb2.RehearsalScript(calls=[call], reply="I could not run it.")
+    swarm.start(CLI, "--no-validation")
+
+    await swarm.outcome(claim("t1", rehearsal=task_pb2.Rehearsal(builder=[script])))
+
+    entries = swarm.fake.entries["t1-a1-builder-1"]
+    replies = [entry.text for entry in entries if entry.kind == session_pb2.LOG_KIND_REPLY]
+    assert "bash failed: exit code 3\nsome words" in [entry.text for entry in entries]
+    assert replies[-1].startswith("Done as asked.")
+    assert f"its id there is {backend(CLI, 't1-a1-builder-1')}" in entries[0].text
+
+
+async def test_a_check_without_a_provider_starts_nothing_that_would_choose_one(swarm: StandinSwarm) -> None:
+    swarm.worker.start("--check", "--runner", CLI, validator="unused")
+
+    assert await swarm.worker.exit_code() == 1
+
+    assert "bundle: not tried (anchors), since sessions would have no provider" in swarm.worker.out
+    assert not (swarm.folder / "home" / ".amplifier").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+async def test_settings_that_the_program_would_replace_are_refused(
+    swarm: StandinSwarm, flags: tuple[str, ...]
+) -> None:
+    settings = swarm.folder / "home" / ".amplifier" / "settings.yaml"
+    settings.parent.mkdir()
+    settings.write_text("config:\n  providers:\n - module: x\n")
+    swarm.start(CLI, *flags)
+
+    assert await swarm.worker.exit_code() == (1 if flags else 2)
+
+    said = swarm.worker.out + swarm.worker.err
+    assert f"settings: {settings} can't be read: " in said
+    assert "line 3; correct it: amplifier would replace it" in said
+    assert list(settings.parent.iterdir()) == [settings]
+
+
+async def test_an_unknown_bundle_is_found_before_a_task_is_claimed(swarm: StandinSwarm) -> None:
+    swarm.start(CLI, "--bundle", "absent")
+
+    assert await swarm.worker.exit_code() == 2
+
+    assert swarm.fake.registered == []
+    (line,) = [line for line in swarm.worker.err.splitlines() if line.startswith("swarm-worker: ")]
+    assert "Bundle 'absent' not found; pass another bundle" in line
 
 
 async def test_a_validator_can_read_and_not_write(swarm: StandinSwarm) -> None:
@@ -339,11 +349,15 @@ async def test_a_worker_whose_sessions_would_have_no_key_never_registers(swarm: 
     assert "ANTHROPIC_API_KEY is set here, but sessions do not get it; add --pass-env" in line
 
 
-async def test_workers_that_start_at_the_same_time_prepare_once(swarm: StandinSwarm) -> None:
+@both
+async def test_workers_that_start_at_the_same_time_prepare_once(
+    swarm: StandinSwarm, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMPLIFIER_STANDIN_COLD_S", "1")
     others = [WorkerProcess(swarm.folder / f"w{number}", swarm.worker._server) for number in (1, 2)]
     try:
         for worker in (swarm.worker, *others):
-            worker.start("--runner", AGENT, "--pass-env", "ANTHROPIC_API_KEY", validator="unused")
+            worker.start("--runner", runner, "--pass-env", "ANTHROPIC_API_KEY", validator="unused")
         for worker in (swarm.worker, *others):
             await worker.until(lambda worker=worker: "ready" in worker.out, what="it is ready")  # type: ignore[misc]
     finally:
@@ -351,7 +365,22 @@ async def test_workers_that_start_at_the_same_time_prepare_once(swarm: StandinSw
             worker.end()
 
     assert len(list((swarm.folder / "cache" / "amplifier-swarm").glob("preflight-*"))) == 1
-    assert sum("preparing amplifier-agent" in worker.err for worker in (swarm.worker, *others)) == 1
+    said = "preparing amplifier-agent" if runner == AGENT else "loading amplifier's bundle"
+    assert sum(said in worker.err for worker in (swarm.worker, *others)) == 1
+
+
+@both
+async def test_caches_that_were_removed_are_filled_before_the_next_claim(
+    swarm: StandinSwarm, runner: str
+) -> None:
+    home = swarm.folder / "home" / f".{runner}"
+    for _ in range(2):
+        swarm.fake.registered.clear()
+        swarm.start(runner)
+        await swarm.worker.until(lambda: swarm.fake.registered, what="it registers")
+        assert (home / "cache" / "prepared").exists()
+        swarm.worker.end()
+        shutil.rmtree(home / "cache")
 
 
 async def test_a_slow_start_does_not_wait_for_the_end_of_another_session(swarm: StandinSwarm) -> None:
@@ -383,14 +412,14 @@ async def test_a_task_may_have_a_stall_limit_of_its_own(swarm: StandinSwarm) -> 
     assert "silent for 1 s" in outcome.error
 
 
-@both
+@all_runners
 async def test_check_probes_everything_without_a_server(swarm: StandinSwarm, runner: str) -> None:
-    flags = ("--check", "--runner", runner, "--pass-env", "ANTHROPIC_API_KEY")
-    swarm.worker.start(*flags, validator="unused")
+    swarm.start(runner, "--check")
 
     assert await swarm.worker.exit_code() == 0, swarm.worker.out
 
     lines = swarm.worker.out.splitlines()
-    assert all(re.match(r"(ok|warn)  +\w", line) for line in lines)
+    assert all(re.match(r"(ok|warn|open)  +\w", line) for line in lines)
     names = {line[6:].partition(":")[0] for line in lines}
-    assert {"disk", "git", "kill", "credentials", "project root", runner} <= names
+    own = {"agent", AGENT} if runner == LIBRARY else {"credentials", runner}
+    assert {"disk", "git", "kill", "project root"} | own <= names

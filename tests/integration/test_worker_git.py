@@ -62,7 +62,8 @@ async def test_a_builder_can_not_run_a_program_through_the_worker_s_git(
         f"git config core.fsmonitor '{program}'\ngit config diff.external '{program}'\n"
         "echo '* filter=x diff=x' > .git/info/attributes\necho two > tracked\necho built\n"
     )
-    worker.start(builder=worker.script("b.sh", escape), validator=worker.script("v.sh", PASS))
+    programs = {"builder": worker.script("b.sh", escape), "validator": worker.script("v.sh", PASS)}
+    worker.start("--workspace", "shared", **programs)
 
     await _completed(fake, worker)
 

@@ -47,6 +47,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
     _gap_free(history)
     stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.states(tx).items()}
     _replayed(history, stored)
+    refuse_overfull(tx)
     _nothing_begins_while_stopped(history)
     _kills_win(history, acknowledged)
     by_task: defaultdict[str, list[Event]] = defaultdict(list)
@@ -62,6 +63,30 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
     without = [session_id for session_id in ledger.started if session_id not in known]
     _refuse(without, "a process ran without a go")
     return Counter(event.kind.value for event in history)
+
+
+_NAMES = """
+SELECT n.name, n.capacity, n.held, n.waiting,
+       (SELECT count(*) FROM held_names h JOIN attempts a ON a.key = h.attempt_key
+         WHERE h.name_key = n.key AND a.outcome IS NULL),
+       (SELECT count(*) FROM tasks t WHERE t.ready = 1 AND t.wait_key = n.key)
+  FROM exclusive_names n
+"""
+
+
+def refuse_overfull(tx: ReadTx) -> None:
+    """Checks that each exclusive name is held by open attempts alone, and by no more than may share it.
+
+    Raises:
+        Violated: the store counts something else than what is there, or too many hold a name.
+    """
+    for name, capacity, held, waiting, holders, waiters in tx._connection.execute(_NAMES):
+        if held != holders or waiting != waiters:
+            raise Violated(
+                f"{name} counts {held} holders, {waiting} waiting; there are {holders} and {waiters}"
+            )
+        if held > capacity:
+            raise Violated(f"{held} attempts hold {name}, which {capacity} may share")
 
 
 def settled(tx: ReadTx) -> None:

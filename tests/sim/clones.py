@@ -21,7 +21,7 @@ from sim.server import SimServer
 from sim.world import Violated, World
 from swarm_worker import worker
 from swarm_worker.domain.model import Assignment
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution import clone_workspace, landing
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.supervision.fence import Fence
@@ -202,7 +202,7 @@ class SimClones:
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
-        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the real workspace, on the model of the repository."""
         source = SimSource(self._branch, assignment, fence)
@@ -214,6 +214,7 @@ class SimClones:
             swarm_id=swarm_id,
             folder=Path(f"clone-{assignment.task.id}-{assignment.attempt}"),
             stop=stop,
+            fence=fence,
             reporter=reporter,
             carry_from=None,
             session_push=False,

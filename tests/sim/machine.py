@@ -1,7 +1,7 @@
 """Machines of workers: session processes, guards and disks, as they are whatever any program believes."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,11 @@ class Ledger:
         self.completed: set[tuple[str, int]] = set()
         # Completed results that are on a worker's disk: the key of the task, and the attempt.
         self.kept: set[tuple[int, int]] = set()
+        # The exclusive names of each task, its files with a slash in front; and how many tasks may share a name.
+        self.needs: dict[str, Sequence[str]] = {}
+        self.capacity: dict[str, int] = {}
+        # Whether tasks share their files, because no task has a clone.
+        self.files_shared = True
 
     def start(self, tree: Tree, *, session: bool) -> None:
         """Notes that a process starts; two live sessions of one task fail the run."""
@@ -54,10 +59,24 @@ class Ledger:
             beside = ", ".join(f"{other.name} at {other.worker}" for other in guarded)
             self.world.fail(Violated(f"two live sessions: {tree.name} at {tree.worker} beside {beside}"))
         others.append(tree)
+        if tree.alone:
+            self._refuse_shared(tree)
         if session:
             if tree.name in self.started:
                 self.world.fail(Violated(f"{tree.name} starts a second time"))
             self.started[tree.name] = tree
+
+    def _refuse_shared(self, tree: Tree) -> None:
+        """Fails the run if more tasks live than may share a name of the task, or one whose files overlap."""
+        live = {
+            other.task_id for found in self.live.values() for other in found if other.alone and other.guarded
+        }
+        for name in self.needs.get(tree.task_id, ()):
+            users = sorted(
+                task for task in live if any(_overlap(name, other) for other in self.needs.get(task, ()))
+            )
+            if len(users) > self.capacity.get(name, 1):
+                self.world.fail(Violated(f"{tree.name} starts, and {', '.join(users)} use {name} at once"))
 
     def end(self, tree: Tree, why: str) -> None:
         """Notes that nothing of the tree lives."""
@@ -74,6 +93,10 @@ class Ledger:
     def count(self) -> int:
         """The number of live trees."""
         return sum(len(found) for found in self.live.values())
+
+
+def _overlap(name: str, other: str) -> bool:
+    return name == other or name.startswith(f"{other}/") or other.startswith(f"{name}/")
 
 
 class Guard:

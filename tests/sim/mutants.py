@@ -22,9 +22,11 @@ from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
 from swarmd.engine.attempts import leases, swarm_control
 from swarmd.engine.attempts.swarm_control import SwarmControl
 from swarmd.engine.dispatch import dispatcher
+from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results
+from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.store import attempts, events, landings, tasks
@@ -178,6 +180,42 @@ def silent_guards_are_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchedRun, "check", lambda self, now_s: None)
 
 
+def names_are_not_checked(patch: pytest.MonkeyPatch) -> None:
+    """Claims tasks whatever others hold."""
+
+    def admit(self: Exclusion, found: Any, worker: Any) -> Admission:
+        return Admission(found.task, None, ())
+
+    patch.setattr(Exclusion, "admit", admit)
+
+
+def names_are_free_at_the_order(patch: pytest.MonkeyPatch) -> None:
+    """Frees the names of a task when its end is ordered, and not when it is proven."""
+
+    def freeing(tx: Any, task: Any, transition: Any, kind: Any, **details: Any) -> Any:
+        if kind == "task_killing":
+            tx.flush()
+            tx._connection.execute(
+                "DELETE FROM held_names WHERE attempt_key ="
+                " (SELECT key FROM attempts WHERE task_key = ? AND outcome IS NULL)",
+                (task.key,),
+            )
+        return apply(tx, task, transition, kind, **details)
+
+    patch.setattr(swarm_control, "apply", freeing)
+
+
+def names_die_with_the_server(patch: pytest.MonkeyPatch) -> None:
+    """Frees all names at a restart."""
+    boot = Swarm._boot
+
+    def forgetful(self: Swarm, tx: Any) -> None:
+        tx._connection.execute("DELETE FROM held_names")
+        boot(self, tx)
+
+    patch.setattr(Swarm, "_boot", forgetful)
+
+
 def two_have_the_right(patch: pytest.MonkeyPatch) -> None:
     """Grants the right to land to whoever asks."""
     turn = landings.turn
@@ -207,15 +245,26 @@ def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LandingRun, "_swap", swap)
 
 
-HARSH: Final = Setting(cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0)
-SLOW: Final = Setting(
-    cloning=0.0, stopped_guards=False, chaos_s=1_000.0, verb_every_s=15.0, mean_s=(30.0, 300.0), stall_s=400.0
+HARSH: Final = Setting(
+    exclusive=0.0, cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0
 )
-LANDING: Final = Setting(cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4)
+SLOW: Final = Setting(
+    exclusive=0.0,
+    cloning=0.0,
+    stopped_guards=False,
+    chaos_s=1_000.0,
+    verb_every_s=15.0,
+    mean_s=(30.0, 300.0),
+    stall_s=400.0,
+)
+LANDING: Final = Setting(
+    exclusive=0.0, cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4
+)
 # A worker opens a new stream again and again while a former request is on its way.
 OVERTAKING: Final = replace(
     SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
 )
+NAMED: Final = replace(HARSH, exclusive=0.9)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     any_lease_counts: (SLOW, 7),
@@ -234,10 +283,13 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 7),
+    names_are_not_checked: (NAMED, 0),
+    names_are_free_at_the_order: (NAMED, 4),
+    names_die_with_the_server: (NAMED, 4),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
     two_have_the_right: (LANDING, 0),
     landings_are_not_looked_for: (LANDING, 22),
-    combinations_are_checked_once: (LANDING, 2),
+    combinations_are_checked_once: (LANDING, 0),
 }
 TRIES: Final = 100
 

@@ -24,6 +24,9 @@ from swarmd.store.transaction import ReadTx
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
 # Statuses that a task with an archived result seldom has.
 RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
+# How many tasks may share a name; one if it is not here.
+CAPACITY = {"gpu": 2}
+FILES = ("src", "src/a", "src/b", "docs/x", "docs/y")
 POLICIES = (
     task_pb2.DEPENDENCY_FAILURE_POLICY_SKIP,
     task_pb2.DEPENDENCY_FAILURE_POLICY_RUN,
@@ -63,8 +66,16 @@ class Operators:
     """Operators that call the server directly, since their own network is not under test."""
 
     def __init__(
-        self, world: World, server: SimServer, ledger: Ledger, workers: list[str], *, tasks: int
+        self,
+        world: World,
+        server: SimServer,
+        ledger: Ledger,
+        workers: list[str],
+        *,
+        tasks: int,
+        exclusive: float,
     ) -> None:
+        """`exclusive` is the share of tasks with exclusive names or files."""
         self.told = Acknowledged()
         self.names: list[str] = []
         self._world = world
@@ -72,6 +83,10 @@ class Operators:
         self._ledger = ledger
         self._workers = workers
         self._dice = world.dice("operators")
+        # A stream of its own, so that the other choices of a seed are what they would be without it.
+        self._name_dice = world.dice("names")
+        self._exclusive = exclusive
+        ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
         self._late: list[Late] = []
@@ -100,7 +115,7 @@ class Operators:
     def add(self) -> None:
         """Makes a small plan that depends on itself and on existing tasks."""
         plan: list[str] = []
-        request = pb.AddTasksRequest()
+        request = pb.AddTasksRequest(concurrency=CAPACITY)
         for _ in range(min(self._dice.randint(1, 6), self._most - self._planned)):
             name = f"{ONCE if self._dice.random() < 0.3 else 't'}{self._planned}"
             self._planned += 1
@@ -115,10 +130,23 @@ class Operators:
                 checks=["check"] if self._dice.random() < 0.2 else [],
                 on_disconnect=KEEP if self._dice.random() < 0.1 else FENCE,
             )
+            if definition.on_disconnect == FENCE and self._name_dice.random() < self._exclusive:
+                self._share(definition)
             request.tasks.add(definition=definition)
             plan.append(name)
         if plan:
             self._send(request, plan, tries=0)
+
+    def _share(self, definition: task_pb2.TaskDefinition) -> None:
+        """Gives the task exclusive names, or files that may overlap those of others."""
+        if self._name_dice.random() < 0.5:
+            definition.exclusive.extend(
+                self._name_dice.sample(("db", "gpu", "port"), self._name_dice.randint(1, 2))
+            )
+        else:
+            definition.files.extend(self._name_dice.sample(FILES, self._name_dice.randint(1, 2)))
+        files = definition.files if self._ledger.files_shared else ()
+        self._ledger.needs[definition.task_id] = [*definition.exclusive, *(f"/{path}" for path in files)]
 
     def _send(self, request: pb.AddTasksRequest, plan: list[str], *, tries: int) -> None:
         """Sends a plan, and again until an answer comes."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sim.audit import audit, settled
+from sim.audit import audit, refuse_overfull, settled
 from sim.clones import PUSH_EVERY_S, Branch, cloning
 from sim.faults import RESTART_S, Faults
 from sim.machine import Ledger, Machine
@@ -64,6 +64,8 @@ class Setting:
     # Mean lengths of sessions, of which the seed takes one; a silent session may take three times as long.
     mean_s: tuple[float, ...] = (8.0, 25.0, 80.0)
     stall_s: float = 50.0
+    # The share of tasks with exclusive names or files.
+    exclusive: float = 0.4
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
@@ -115,7 +117,11 @@ class Simulation:
         )
         count = dice.randint(setting.fewest_workers, setting.workers)
         names = [f"w{number}" for number in range(1, count + 1)]
-        self.operators = Operators(self.world, self.server, self.ledger, names, tasks=setting.tasks)
+        self.clones = self.world.dice("clones").random() < setting.cloning
+        self.ledger.files_shared = not self.clones
+        self.operators = Operators(
+            self.world, self.server, self.ledger, names, tasks=setting.tasks, exclusive=setting.exclusive
+        )
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
         self.workers: dict[str, SimWorker | None] = dict.fromkeys(names)
@@ -129,7 +135,6 @@ class Simulation:
         self._dice = self.world.dice("hosts")
         self._calm = False
         self.branch = Branch(self.world, self.server)
-        self.clones = self.world.dice("clones").random() < setting.cloning
         self._deaf: dict[str, int] = {}
 
     async def run(self) -> Counter[str]:
@@ -197,6 +202,8 @@ class Simulation:
     def _inspect(self) -> None:
         """Checks the invariants every few seconds, between all other calls."""
         self.server.check_memory()
+        if self.server.serving:
+            self.server.db.look(refuse_overfull)
         self._refuse_deaf()
         self.world.at(INSPECT_S, self._inspect)
 

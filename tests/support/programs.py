@@ -18,6 +18,8 @@ from support.waiting import until
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
+# Where the library amplifier_agent of a developer's machine is found.
+LIBRARY_PLACES = ("AMPLIFIER_AGENT_PYTHON", "UV_TOOL_DIR", "XDG_DATA_HOME")
 # Silence is noticed in seconds, so that a test of it takes seconds.
 QUICK = ("--heartbeat-interval", "0.2", "--suspect-after", "1", "--lost-after", "4", "--retry-backoff", "0.1")
 
@@ -161,6 +163,7 @@ def environment() -> dict[str, str]:
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("SWARM", "PYTEST"))
+        and key not in LIBRARY_PLACES
         and not re.search("proxy|CA_BUNDLE|EXTRA_CA|CAINFO", key, re.IGNORECASE)
     }
     # Many servers run at once in tests, so none serves the dashboard on its usual port.

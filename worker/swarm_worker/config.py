@@ -12,6 +12,7 @@ from amplifier_swarm.settings import integer, number, path, read_settings, setti
 from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
 from swarm_worker.domain.names import is_worker_name
+from swarm_worker.domain.types import Role
 
 PROGRAM: Final = "swarm-worker"
 _NOT_IN_REFS: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
@@ -108,7 +109,13 @@ class WorkerConfig:
     validator_config: Path | None = setting(
         None, "the host configuration of validators, for --runner amplifier-agent", parse=path, metavar="F"
     )
+    agent_python: str = setting(
+        "", "the Python that has the library amplifier_agent, for --runner amplifier-agent", metavar="PATH"
+    )
     bundle: str = setting("", "the bundle of every session, for --runner amplifier", metavar="BUNDLE")
+    validator_bundle: str = setting(
+        "", "the bundle of validators, for --runner amplifier; default: that of --bundle", metavar="BUNDLE"
+    )
     builder_timeout: float = setting(
         3600.0, "seconds that a builder may run", parse=number(1, 7 * DAY_S), metavar="S"
     )
@@ -150,7 +157,10 @@ class WorkerConfig:
     session_umask: str = setting(
         "022", "the umask of sessions and checks, in octal", parse=umask, metavar="MASK"
     )
-    check: bool = setting(False, "prove that sessions can run here, print the result, and exit")
+    check: bool = setting(
+        False, "test what sessions need here without asking a model, print what was proven, and exit"
+    )
+    ask: bool = setting(False, "with --check: ask the model for one word in a session of each role")
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
         STATE / "worker", "where it keeps its locks and its outbox", parse=path, metavar="DIR"
@@ -166,6 +176,11 @@ class WorkerConfig:
     log_format: Literal["text", "json"] = setting("text", "how it logs", choices=("text", "json"))
     log_level: str = setting("info", "what it logs", choices=LOG_LEVELS)
 
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Returns the roles whose sessions the worker starts."""
+        return (Role.BUILDER,) if self.no_validation else tuple(Role)
+
 
 def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     """Reads flags and environment; raises ProgramExit with one line for a wrong value."""
@@ -179,6 +194,8 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     )
     if not config.server and not config.check:
         raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
+    if config.ask and not config.check:
+        raise ProgramExit(ExitCode.USAGE, "--ask goes with --check", hint="add --check, or leave --ask out")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     if config.repo and config.workspace == WorkspaceName.SHARED:

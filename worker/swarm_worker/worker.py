@@ -276,6 +276,7 @@ def serve(config: WorkerConfig, *, version: str) -> None:
             own=os.environ,
             env=context.env,
             passed=config.pass_env,
+            roles=config.roles,
         ).require()
         asyncio.run(run_worker(config, context, endpoint))
 

@@ -58,7 +58,13 @@ class WorkerFlags:
     validator_config: Annotated[
         str | None, _option("How amplifier-agent is configured for validators.", "FILE")
     ] = None
+    agent_python: Annotated[
+        str | None, _option("The Python with the library of amplifier-agent.", "PATH")
+    ] = None
     bundle: Annotated[str | None, _option("The bundle that amplifier runs.", "NAME")] = None
+    validator_bundle: Annotated[
+        str | None, _option("The bundle that amplifier runs as validator.", "NAME")
+    ] = None
     allow_rehearsal: Annotated[
         bool,
         typer.Option(

@@ -30,18 +30,21 @@ def run(
     no_server: Annotated[
         bool, typer.Option("--no-server", help="Look for no server, as before a `swarmctl run`.")
     ] = False,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the model for one word, in a session of each role.")
+    ] = False,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Checks this machine, the server, and what a worker with the same flags would need: its runner,
-    credentials, a process tree that it can end. Starts no session. Exits with 1 if any check failed.
+    credentials, a process tree that it can end. Starts no session without --ask. Exits with 1 if any check failed.
     """
-    checks = list(_checks(ctl, project_root, db, no_server=no_server, flags=flags))
+    checks = list(_checks(ctl, project_root, db, no_server=no_server, flags=flags, ask=ask))
     ctl.printer.show(checks, doctor_document, doctor_blocks)
     return ExitCode.NEGATIVE if failed(checks) else ExitCode.OK
 
 
 def _checks(
-    ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags
+    ctl: CommandContext, project_root: Path, db: Path, *, no_server: bool, flags: WorkerFlags, ask: bool
 ) -> Iterator[Check]:
     database = project_state(project_root).path(db)
     state, token_file = database.parent, ctl.options.token_file
@@ -49,4 +52,4 @@ def _checks(
     yield database_check(database)
     if not no_server:
         yield from server_checks(ctl)
-    yield from worker_checks(installed(), project_root=project_root, flags=flags)
+    yield from worker_checks(installed(), project_root=project_root, flags=flags, ask=ask)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from amplifier_swarm.amplifier import agent_path, cli_path, no_amplifier
+from amplifier_swarm.amplifier import agent_path, cli_path, library_python, no_amplifier
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
@@ -70,9 +70,11 @@ def run(
     return run_plan(plan, settings, ctl.printer)
 
 
-def _check_runner(runner: str) -> None:
+def _check_runner(runner: str, agent_python: str) -> None:
     """Raises ProgramExit if no Amplifier is installed that the workers could choose."""
-    if runner == RunnerName.AUTO and not (agent_path(os.environ, os.environ) or cli_path(os.environ)):
+    own = os.environ
+    found = library_python(own, own, named=agent_python) or agent_path(own, own) or cli_path(own)
+    if runner == RunnerName.AUTO and not found:
         raise no_amplifier()
 
 
@@ -105,8 +107,9 @@ def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags
         raise ProgramExit(
             ExitCode.USAGE, f"the project root {project_root} can't be read and written", hint=hint
         )
+    own_python = os.environ.get("SWARM_WORKER_AGENT_PYTHON", "")
     runner = flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO
     workspace = flags.workspace or os.environ.get("SWARM_WORKER_WORKSPACE") or WorkspaceName.AUTO
     if runner != RunnerName.EMBEDDED and workspace == WorkspaceName.SHARED:
         warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
-    _check_runner(runner)
+    _check_runner(runner, flags.agent_python or own_python)

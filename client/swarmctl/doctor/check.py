@@ -11,6 +11,7 @@ class Grade(StrEnum):
     """The severity of a result."""
 
     OK = "ok"
+    OPEN = "open"  # the check can't tell, or only at a cost
     WARN = "warn"  # work can begin, but something will be missed or soon run out
     FAIL = "fail"  # work would fail
 

@@ -9,7 +9,7 @@ from swarmctl.doctor.check import Check, Grade, failed
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
 COLUMNS: Final = (Column(""), Column("CHECK"), Column("FOUND"), Column("WHAT TO DO"))
-STYLES: Final = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
+STYLES: Final = {Grade.OK: "green", Grade.OPEN: "dim", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
 
 
 def doctor_document(checks: Sequence[Check]) -> Document:
@@ -34,8 +34,11 @@ def doctor_blocks(checks: Sequence[Check]) -> Blocks:
         (cell(check.grade.value, STYLES[check.grade]), cell(check.name), cell(check.found), cell(check.hint))
         for check in checks
     ]
-    bad, odd = (sum(check.grade is grade for check in checks) for grade in (Grade.FAIL, Grade.WARN))
+    bad, odd, left = (
+        sum(check.grade is grade for check in checks) for grade in (Grade.FAIL, Grade.WARN, Grade.OPEN)
+    )
     summary = (
         f"{text_format.plural(len(checks), 'check')}: {bad} failed, {text_format.plural(odd, 'warning')}"
+        f"{f', {left} not proven' if left else ''}"
     )
     return [Table(COLUMNS, rows), Prose(summary, indent=0)]

@@ -14,14 +14,23 @@ from swarmctl.programs import Programs
 # The first start of a runner on a machine downloads its parts; the worker itself allows 15 minutes.
 WITHIN_S: Final = 1_200.0
 _NAME: Final = "worker"
-_GRADES: Final = {"ok": Grade.OK, "warn": Grade.WARN, "warning": Grade.WARN, "fail": Grade.FAIL}
+_GRADES: Final = {
+    "ok": Grade.OK,
+    "open": Grade.OPEN,
+    "warn": Grade.WARN,
+    "warning": Grade.WARN,
+    "fail": Grade.FAIL,
+}
 _LINE_LIMIT: Final = 500
 
 
-def worker_checks(programs: Programs, *, project_root: Path, flags: WorkerFlags) -> Iterator[Check]:
-    """Yields the worker's own checks, or the failure that prevented them."""
+def worker_checks(
+    programs: Programs, *, project_root: Path, flags: WorkerFlags, ask: bool = False
+) -> Iterator[Check]:
+    """Yields the worker's own checks, or the failure that prevented them; `ask` has it ask the model."""
     print_err("swarmctl: asking swarm-worker --check, which may take minutes the first time")
     argv = (*programs.worker, "--check", "--project-root", str(project_root), *flags.argv())
+    argv = (*argv, "--ask") if ask else argv
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",

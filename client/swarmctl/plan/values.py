@@ -130,13 +130,17 @@ def number_of(field: ValueField, what: str) -> float | None:
 
 
 def entries_of(field: ValueField, what: str) -> list[tuple[str, ValueField]]:
-    """Returns the keys and values of a mapping; `what` describes it in messages."""
+    """Returns the keys and values of a mapping; `what` describes it in messages. Keys are checked like texts."""
     if kind_of(field.node) is Kind.NULL:
         return []
     if not isinstance(field.node, Mapping):
         field.fault(f"must be {what}, got {described(field.node)}")
         return []
-    return [(key, field.under(f".{key}", entry.value)) for key, entry in field.node.entries.items()]
+    return [
+        (key, field.under(f".{key}", entry.value))
+        for key, entry in field.node.entries.items()
+        if _checked_text(field, Scalar(entry.line, key, plain=False)) is not None
+    ]
 
 
 def items_of(field: ValueField, what: str) -> list[ValueField]:

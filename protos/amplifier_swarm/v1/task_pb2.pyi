@@ -264,8 +264,8 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BAD_CONFIG: _FailureClass.ValueType  # 10
-    """The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
-    worker's runner is given no claims until ResumeSwarm.
+    """The session could not be started as configured (binary missing, folder unreadable), or it failed before it
+    reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BUILDER_BLOCKED: _FailureClass.ValueType  # 11
     """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
@@ -317,8 +317,8 @@ FAILURE_CLASS_PROVIDER_DENIED: FailureClass.ValueType  # 9
 given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
-"""The session could not be started as configured (binary missing, folder unreadable). Uses up no retry; the
-worker's runner is given no claims until ResumeSwarm.
+"""The session could not be started as configured (binary missing, folder unreadable), or it failed before it
+reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BUILDER_BLOCKED: FailureClass.ValueType  # 11
 """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No

@@ -17,7 +17,7 @@ from .argv import Command, Given, Option, UsageError, group_help, no_command
 from .config import HostConfig, read_config
 from .envelope import PROTOCOL, VERSION, Envelope, Refusal
 from .faults import Fault, read_faults
-from .home import ColdRace, Home, SessionFolder, home_of
+from .home import ColdRace, Home, SessionFolder, cold_s, home_of
 from .ledger import ledger_of
 from .modes import mode_rule
 from .ndjson import NdjsonView
@@ -111,7 +111,7 @@ def _doctor(given: Given) -> int:
 
 def _prepare(given: Given) -> int:
     try:
-        home_of(os.environ).warm(_cold_s())
+        home_of(os.environ).warm(cold_s(os.environ))
     except ColdRace as error:
         sys.stderr.write(f"Traceback (most recent call last):\nRuntimeError: {error}\n")
         return 1
@@ -179,7 +179,7 @@ class _Run:
         if "fresh" in self._given:
             self._folder.discard()
         try:
-            self._home.warm(_cold_s())
+            self._home.warm(cold_s(os.environ))
         except ColdRace as error:
             sys.stderr.write(f"ERROR amplifier_agent: bundle preparation failed: {error}\n")
             sys.stdout.write(self._envelope.failure(f"RuntimeError: {error}"))
@@ -244,12 +244,11 @@ class _SavingView:
         self.folder.messages.append({"role": "tool", "name": call.tool, "content": result.output})
         self.folder.save(self.fault, last_tool=call.tool)
 
+    def spawned(self, agent: str) -> None:
+        self.shown.spawned(agent)
+
     def noise(self) -> None:
         self.shown.noise()
-
-
-def _cold_s() -> float:
-    return float(os.environ.get("AMPLIFIER_STANDIN_COLD_S", "0.2"))
 
 
 def _now() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .argv import Command, Given, Option, UsageError, group_help, no_command
-from .cli_turn import CliTurn, Request
+from .cli_turn import BundleFailed, CliTurn, Request, load_bundle
 from .documents import Documents
 from .events import sessions_folder
 
@@ -20,6 +20,7 @@ VERSION = "2026.08.19-f16375f (core 2.0.2)"
 COMMANDS = ("run", "session", "tool")
 SESSION_COMMANDS = ("cleanup", "delete", "fork", "list", "resume", "show")
 DEFAULT_BUNDLE = "anchors"
+TOOLS = ("bash", "delegate", "edit_file", "read_file", "write_file")
 NEW_OPTION = Option(("--session-id",), "Use this session ID instead of a generated one.")
 OPTIONS = (
     Option(("-B", "--bundle"), "Bundle to use for this session."),
@@ -34,6 +35,7 @@ OPTIONS = (
 LIST = Command(
     f"{NAME} session list", "List sessions.", (Option(("--format",), "", choices=("table", "json")),)
 )
+TOOL_LIST = Command(f"{NAME} tool list", "List tools.", (Option(("-b", "--bundle"), "Bundle to use."),))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -110,7 +112,24 @@ def _list(argv: list[str]) -> int:
 
 
 def _tool(argv: list[str]) -> int:
+    if argv[:1] == ["list"]:
+        return _tools(argv[1:])
     if argv[:1] != ["invoke"] or len(argv) < 2:
         return no_command(f"{NAME} tool", argv[0] if argv else "")
     sys.stdout.write(f"Bundle '{DEFAULT_BUNDLE}' prepared successfully\nError: Tool '{argv[1]}' not found\n")
     return 1
+
+
+def _tools(argv: list[str]) -> int:
+    try:
+        bundle = TOOL_LIST.parse(argv).get("bundle", DEFAULT_BUNDLE)
+    except UsageError as error:
+        return TOOL_LIST.refuse(error)
+    sys.stdout.write(f"Mounting tools from bundle '{bundle}'...\n")
+    try:
+        load_bundle(bundle)
+    except BundleFailed as error:
+        sys.stdout.write(f"Error mounting tools: Failed to load bundle '{bundle}': {error}\n")
+        return 1
+    sys.stdout.write("".join(f"  {name}\n" for name in TOOLS))
+    return 0

@@ -10,11 +10,27 @@ from .argv import Given
 from .documents import Documents
 from .events import EventsView
 from .faults import Fault, read_faults
+from .home import ColdRace, Home, cold_s
 from .ledger import ledger_of
 from .play import EngineDied, ProviderFailed, Turn
 from .script import read_scene
 
 NAME = "amplifier"
+BUNDLES = ("anchors", "foundation", "mine")
+
+
+class BundleFailed(Exception):
+    """An error for a bundle that is unknown, or that two processes load at once into a cold cache."""
+
+
+def load_bundle(name: str) -> None:
+    """Fills the cache if it is cold; raises BundleFailed."""
+    if name not in BUNDLES:
+        raise BundleFailed(f"Bundle '{name}' not found")
+    try:
+        Home(Path.home() / ".amplifier").warm(cold_s(os.environ))
+    except ColdRace as error:
+        raise BundleFailed(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,12 @@ class CliTurn:
         given = request.given
         model = given.get("model", "claude-sonnet-5")
         self._view = EventsView(
-            request.sessions, request.session, given.get("provider", "anthropic"), model, trace=[]
+            request.sessions,
+            request.session,
+            given.get("provider", "anthropic"),
+            model,
+            trace=[],
+            repeats=not said.clean,
         )
         self._turn = Turn(
             program=NAME,
@@ -73,6 +94,10 @@ class CliTurn:
 
     def go(self) -> int:
         request = self._request
+        try:
+            load_bundle(request.bundle)
+        except BundleFailed as error:
+            return self._said.failure(str(error), request.session)
         self._said.remark(f"Bundle '{request.bundle}' prepared successfully")
         if "resume" in request.given:
             self._said.remark(f"✓ Resuming session: {request.session}")

@@ -2,7 +2,7 @@
 
 The file named by AMPLIFIER_STANDIN_FAULTS is a JSON object: `seed`; `rates` by role and fault;
 `runs`, the faults of `TASK/ROLE` in their order, which precede any draw; `retry_after_s`, the wait that a
-provider asks for, null if it names none; `slow_start_s`.
+provider asks for, null if it names none; `slow_start_s`; `child_s`.
 """
 
 import hashlib
@@ -48,6 +48,15 @@ class Fault(StrEnum):
     ORPHAN = "orphan"
     NOISY = "noisy"
     DELEGATE = "delegate"
+    # Only for the library: the traps that end one of its turns, and a cancel that never returns.
+    BAD_ARGUMENTS = "bad_arguments"
+    UNOFFERED_TOOL = "unoffered_tool"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    OTHER_MODEL = "other_model"
+    NO_NUMBERS = "no_numbers"
+    CANCEL_HANGS = "cancel_hangs"
+    # A delegated child that works for `child_s`, while the session itself is silent.
+    LONG_CHILD = "long_child"
     # Only for the `amplifier` CLI: after the work, it fails to find its own session.
     TWO_DOCUMENTS = "two_documents"
 
@@ -74,6 +83,7 @@ class Faults:
     runs: Mapping[str, list[str]] = field(default_factory=dict)
     retry_after_s: float | None = None
     slow_start_s: float = 0.3
+    child_s: float = 3.0
     always: Fault | None = None
 
     def draw(self, task: str, role: str, run: int) -> Fault:

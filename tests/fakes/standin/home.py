@@ -1,4 +1,4 @@
-"""The home folder of `amplifier-agent`: the prepared cache and the sessions.
+"""The home folder of each program: the prepared cache and, for `amplifier-agent`, the sessions.
 
 As in the original, a session's id is not checked as a path, and its folder is created by the first tool call.
 """
@@ -27,7 +27,7 @@ class ColdRace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder $AMPLIFIER_AGENT_HOME."""
+    """The folder $AMPLIFIER_AGENT_HOME, or that of the other program."""
 
     path: Path
 
@@ -88,6 +88,11 @@ class SessionFolder:
         folder.mkdir(parents=True, exist_ok=True)
         document = {"exitCode": exit_code, "startedAt": began, "endedAt": ended}
         (folder / "turn-turn-1.json").write_text(json.dumps(document), "utf-8")
+
+
+def cold_s(environ: Mapping[str, str]) -> float:
+    """Returns how long it takes to fill a cold cache."""
+    return float(environ.get("AMPLIFIER_STANDIN_COLD_S", "0.2"))
 
 
 def home_of(environ: Mapping[str, str]) -> Home:

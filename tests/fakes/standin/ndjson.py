@@ -44,7 +44,10 @@ class NdjsonView:
         self._calls += 1
         about: dict[str, object] = {"toolCallId": f"call_{self._calls}", "name": call.tool}
         self._send("tool/started", agent, named=True, **about, args=dict(call.arguments))
-        self._send("tool/completed", agent, named=True, **about, result=result.document(), durationMs=1)
+        self._send("tool/completed", agent, named=True, **about, result=result.document(), durationMs=0)
+
+    def spawned(self, agent: str) -> None:
+        """Writes nothing: the child's events carry its name."""
 
     def total(self, cost: Decimal | None) -> None:
         """Sends the sum of the reported costs; a reader that adds the sum counts the costs twice."""

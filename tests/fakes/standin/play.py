@@ -60,6 +60,9 @@ class View(Protocol):
     def tool(self, call: Call, result: tools.Result, agent: str = "") -> None:
         """Handles a finished tool call."""
 
+    def spawned(self, agent: str) -> None:
+        """Handles the start of a delegated child."""
+
     def noise(self) -> None:
         """Writes lines that are not events."""
 
@@ -181,7 +184,7 @@ class Turn:
         if self.fault is Fault.ORPHAN:
             pid = tools.leave_orphan(self.root)
             self._note("orphan", pid=pid, born=started(pid))
-        if self.fault is Fault.DELEGATE:
+        if self.fault in (Fault.DELEGATE, Fault.LONG_CHILD):
             self._delegate()
         if self.fault is Fault.NOISY:
             self.view.noise()
@@ -189,7 +192,12 @@ class Turn:
     def _delegate(self) -> None:
         """Plays a delegated child in this process; its usage has its own id and no cost."""
         asked = Call("delegate", {"agent": "foundation:builder", "instruction": "Look around."})
+        self.view.spawned("builder")
         self._answer("I look around.", agent="builder")
+        end_s = time.monotonic() + (self.faults.child_s if self.fault is Fault.LONG_CHILD else 0)
+        while time.monotonic() < end_s:
+            time.sleep(0.2)
+            self._answer(f"I still look around, {end_s - time.monotonic():.3f} left.", agent="builder")
         self.view.tool(Call("read_file", {"path": "."}), tools.Result(success=True), agent="builder")
         self._answer("There is not much.", agent="builder")
         self.view.tool(asked, tools.Result(success=True, output="There is not much."))

@@ -11,6 +11,8 @@ from typing import Any
 
 BUILDER = "builder"
 VALIDATOR = "validator"
+# A session of the worker that asks for one word; its id has the mark.
+TRIAL, TRIAL_MARK = "trial", "-trial-"
 # What stands in for a declared folder, which nothing else would make.
 FOLDER_FILE = "STANDIN.md"
 
@@ -37,6 +39,8 @@ class Scene:
 def read_scene(environ: Mapping[str, str]) -> Scene:
     """Returns the scene that the worker's variables describe; without them, a builder without calls."""
     task, role = environ.get("SWARM_TASK_ID", ""), environ.get("SWARM_ROLE", BUILDER)
+    if TRIAL_MARK in environ.get("SWARM_SESSION_ID", ""):
+        role = TRIAL  # planned faults of a trial are its own, and the rates of builders do not meet it
     attempt = int(environ.get("SWARM_ATTEMPT", "1"))
     name = environ.get("SWARM_TASK_FILE", "")
     document = json.loads(Path(name).read_text("utf-8")) if name else {}

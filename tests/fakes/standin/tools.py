@@ -17,13 +17,15 @@ class Result:
     success: bool
     output: str = ""
     error: str = ""
+    # A command has an output of several parts, and no error: only its exit code says that it failed.
+    parts: dict[str, object] | None = None
 
     def document(self) -> dict[str, object]:
         """Returns the result in the form of the events."""
         return {
             "success": self.success,
-            "output": self.output,
-            "error": {"message": self.error} if self.error else None,
+            "output": self.parts or self.output,
+            "error": {"message": self.error} if self.error and not self.parts else None,
         }
 
 
@@ -80,9 +82,11 @@ def _bash(call: Call, root: Path) -> Result:
         check=False,
     )
     said = done.stdout.decode(errors="replace")[-READ_CHARS:]
+    parts: dict[str, object] = {"stdout": said, "stderr": "", "returncode": done.returncode}
     if done.returncode == 0:
-        return Result(success=True, output=said)
-    return Result(success=False, output=said, error=f"exit {done.returncode}: {said.strip()}")
+        return Result(success=True, output=said, parts=parts)
+    error = f"exit {done.returncode}: {said.strip()}"
+    return Result(success=False, output=said, error=error, parts=parts)
 
 
 _TOOLS = {"write_file": _write, "read_file": _read, "bash": _bash}

@@ -103,6 +103,21 @@ def test_the_report_is_data_too(ctl: Ctl, well: Swarm) -> None:
     }
 
 
+def test_what_is_not_proven_is_told_and_fails_nothing(ctl: Ctl, well: Swarm) -> None:
+    worker('echo "open  model: not asked; --check --ask asks for one word"')
+
+    code, checks = report(ctl)
+    assert (code, checks["worker: model"]["grade"], checks["worker: model"]["found"]) == (
+        0,
+        "open",
+        "not asked",
+    )
+    assert "--ask" in checks["worker: model"]["hint"]
+    assert "--ask" not in Path("calls").read_text()
+    assert ctl("doctor", "--ask").out.splitlines()[-1].endswith("0 failed, 0 warnings, 1 not proven")
+    assert "--ask" in Path("calls").read_text()
+
+
 def test_without_a_server_that_check_fails_and_the_others_are_made(alone: Ctl) -> None:
     code, checks = report(alone, "--server", "127.0.0.1:1")
 

@@ -181,6 +181,29 @@ def test_export_writes_stdout(ctl: Ctl, exporting: FakeOperator, arguments: list
     assert (result.code, result.out, result.err) == (0, EXPORTED, "")
 
 
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_export_writes_the_numbers_of_names_of_the_first_message(
+    ctl: Ctl, exporting: FakeOperator, answers: int
+) -> None:
+    exporting.answers["ExportTasks"] = exporting.answers["ExportTasks"][:answers]
+    if answers:
+        exporting.answers["ExportTasks"][0].concurrency.update({"b": 3, "a": 2})
+
+    text = ctl("export").out
+
+    assert ('concurrency:\n  "a": 2\n  "b": 3\n' in text) is bool(answers)
+    assert text.count("- id:") == answers
+
+
+def test_import_sends_the_numbers_of_names(ctl: Ctl, operator: FakeOperator, tmp_path: Path) -> None:
+    (tmp_path / "named.yaml").write_text("concurrency: {db: 2}\ntasks: [{id: a, exclusive: [db]}]\n")
+    operator.answers["AddTasks"] = wire.AddTasksResponse(added=1)
+
+    assert ctl("import", "named.yaml").code == 0
+
+    assert dict(operator.asked("AddTasks")[0][0].concurrency) == {"db": 2}
+
+
 def test_export_replaces_a_file_as_a_whole(ctl: Ctl, exporting: FakeOperator, tmp_path: Path) -> None:
     (tmp_path / "out.yaml").write_text("older and longer than what is to come\n" * 99)
 

@@ -233,6 +233,21 @@ CASES = {
         "defaults:\n  priority: urgent\ntasks: [{id: a}, {id: b}]\n",
         f'2: defaults: priority: {PRIORITY} text "urgent"',
     ),
+    "a label whose name can't be sent": (
+        '{"tasks": [{"id": "a", "labels": {"\\ud800": "x"}}]}',
+        '1: task "a": labels: control character U+D800 not allowed in labels; remove it',
+    ),
+    "an exclusive name that can't be sent": (
+        '{"concurrency": {"\\ud800": 1}, "tasks": []}',
+        "1: concurrency: control character U+D800 not allowed in concurrency; remove it",
+    ),
+    "a tool that can't be sent": (
+        '{"tasks": [{"id": "a", "rehearsal": {"builder": [{"calls": [{"\\ud800": {}}]}]}}]}',
+        (
+            '1: task "a": rehearsal.builder[0].calls[0]: control character U+D800 not allowed in '
+            "rehearsal.builder[0].calls[0]; remove it"
+        ),
+    ),
     "an unknown workspace": (
         FIELD.format("workspace: worktree"),
         '3: task "a": workspace: must be shared or clone, got text "worktree"',

@@ -14,6 +14,7 @@ from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Task
 from fakes.operator_server import FAILED, RUN, FakeOperatorServer
+from support.programs import LIBRARY_PLACES
 from support.waiting import until
 from swarmctl.run.supervisor import OUR_CAUSE
 from unit.client.conftest import Ctl
@@ -257,7 +258,9 @@ def test_a_run_without_an_amplifier_and_without_a_runner_is_refused_before_anyth
     alone: Ctl, fake: FakeOperatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(fake.folder))
-    monkeypatch.delenv("SWARM_WORKER_RUNNER", raising=False)
+    monkeypatch.setenv("HOME", str(fake.folder))
+    for name in ("SWARM_WORKER_RUNNER", "SWARM_WORKER_AGENT_PYTHON", *LIBRARY_PLACES):
+        monkeypatch.delenv(name, raising=False)
 
     result = alone(*RUN)
 
@@ -265,6 +268,18 @@ def test_a_run_without_an_amplifier_and_without_a_runner_is_refused_before_anyth
     assert "neither amplifier-agent nor amplifier is on PATH" in result.err
     assert "--runner embedded for a rehearsal" in result.err
     assert not (fake.folder / "state").exists()
+
+
+def test_a_python_that_is_named_counts_as_an_amplifier(
+    alone: Ctl, fake: FakeOperatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SWARM_WORKER_RUNNER", raising=False)
+    fake.write(worker='echo "swarm-worker: $*" >&2; exit 2')
+
+    result = alone(*RUN, "--agent-python", "agent/bin/python")
+
+    assert "neither amplifier-agent" not in result.err
+    assert "--agent-python agent/bin/python" in result.err, "the worker gets it, and tries it"
 
 
 def test_builders_that_share_a_git_work_tree_are_warned_of_before_anything_runs(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from swarm_worker.embedded.envelope import Envelope, EnvelopeFault
+from swarm_worker.agent_library.envelope import Envelope, EnvelopeFault
+from swarm_worker.agent_library.ndjson import LINE_LIMIT_BYTES, TEXT_LIMITS_CHARS, ErrorLog, NdjsonStream
 from swarm_worker.embedded.hooks import Translator
-from swarm_worker.embedded.ndjson import LINE_LIMIT_BYTES, TEXT_LIMITS_CHARS, ErrorLog, NdjsonStream
 
 NAMES = {"sessionId": "s-1", "turnId": "turn-1"}
 

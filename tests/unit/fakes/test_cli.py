@@ -135,9 +135,44 @@ def test_a_delegated_child_logs_in_a_folder_of_its_own(place: Place) -> None:
 
     place.cli("--session-id", "s1")
 
-    names = {path.name for path in place.kept("s1").parent.iterdir()}
-    assert len(names) == 2
-    assert any(name.endswith("_builder") for name in names)
+    (child,) = {path.name for path in place.kept("s1").parent.iterdir()} - {"s1"}
+    assert child.endswith("_builder")
+    (spawned,) = [event for event in place.log("s1") if event["event"] == "delegate:agent_spawned"]
+    assert spawned["data"]["sub_session_id"] == child
+    assert [event["event"] for event in place.log(child)].count("llm:response") == 2
+
+
+def test_the_old_version_writes_some_events_twice_and_answers_are_long(place: Place) -> None:
+    _lay_out(place, "s1", bundle="bundle:mine")
+    place.cli("--resume", "s1")
+    _new(place)
+    place.cli("--session-id", "s2")
+
+    for session, times in (("s1", 2), ("s2", 1)):
+        answers = [event for event in place.log(session) if event["event"] == "llm:response"]
+        assert len(answers) == times
+        assert answers[0] == answers[-1]
+        assert len(json.dumps(answers[0])) > 64 * 1024
+
+
+def test_two_cold_starts_at_once_are_one_too_many_unless_the_tools_were_listed(place: Place) -> None:
+    place.env["AMPLIFIER_STANDIN_COLD_S"] = "2"
+    words = ("amplifier", "run", "--output-format", "json", "--", "Do it.")
+    first = place.start(*words)
+    until((place.home / ".amplifier" / "cache" / "lock").exists, "the first fills the cache")
+    late = place.run(*words)
+
+    assert (late.code, first.wait(timeout=20)) == (1, 0)
+    assert "could not lock config file" in late.documents[-1]["error"]
+    assert place.run("amplifier", "tool", "list").code == 0
+    assert place.run(*words).code == 0
+
+
+@pytest.mark.parametrize("words", [("tool", "list", "-b", "absent"), ("run", "-B", "absent", "--", "Do it.")])
+def test_an_unknown_bundle_is_an_error(place: Place, words: tuple[str, ...]) -> None:
+    done = place.run("amplifier", *words)
+
+    assert (done.code, "Bundle 'absent' not found" in done.out) == (1, True)
 
 
 def test_a_provider_s_error_is_a_document_and_code_1(place: Place) -> None:

@@ -35,6 +35,8 @@ def test_tools_are_logged_with_their_arguments_and_results() -> None:
         _event("tool/started", name="bash", args={"command": "ls"}),
         _event("tool/completed", name="bash", result={"success": True, "output": "a b"}, durationMs=12),
         _event("tool/completed", name="bash", result={"success": False, "error": {"message": "no"}}),
+        _event("tool/completed", name="ls", result={"output": ["a", "b"]}, durationMs=0),
+        _event("tool/completed", name="bash", result={"output": "x"}, durationMs=61_500, agentName="builder"),
         _event("tool/completed"),
     )
 
@@ -42,8 +44,34 @@ def test_tools_are_logged_with_their_arguments_and_results() -> None:
         SessionLogLine(LogKind.TOOL_STARTED, 'bash {"command": "ls"}'),
         SessionLogLine(LogKind.TOOL_COMPLETED, "bash done (12 ms): a b"),
         SessionLogLine(LogKind.TOOL_COMPLETED, "bash failed: no"),
-        SessionLogLine(LogKind.TOOL_COMPLETED, " done: "),
+        SessionLogLine(LogKind.TOOL_COMPLETED, "ls done: a\nb"),
+        SessionLogLine(LogKind.TOOL_COMPLETED, "[builder] bash done (61.5 s): x"),
+        SessionLogLine(LogKind.TOOL_COMPLETED, " done"),
     ]
+
+
+def test_long_arguments_and_results_are_shortened_in_the_middle() -> None:
+    written = {"path": "a.py", "content": "x" * 90_000}
+    printed = {"stdout": "begin" + "y" * 90_000 + "the last line", "stderr": "", "returncode": 0}
+
+    started, completed = _read(
+        _event("tool/started", name="write_file", args=written),
+        _event("tool/completed", name="bash", result={"success": True, "output": printed}),
+    )[0]
+
+    assert started.text.startswith('write_file {"path": "a.py", "content": "xxx')
+    assert started.text.endswith('(89,500 characters more)"}')
+    assert completed.text.startswith("bash done: begin")
+    assert completed.text.endswith("the last line")
+    assert "characters are left out" in completed.text
+    assert len(started.text) < 1_000
+    assert len(completed.text) < 3_000
+
+
+def test_an_event_that_is_too_long_is_named_and_not_shown() -> None:
+    entries, _ = _read(OutputLine('{"method": "tool/completed", "params": {"x": "' + "y" * 100, cut=True))
+
+    assert [entry.text for entry in entries] == ["tool/completed: an event that is too long to be read"]
 
 
 def test_the_pieces_of_a_reply_make_one_entry() -> None:
@@ -91,7 +119,7 @@ def test_usage_that_makes_no_sense_counts_as_none(params: dict[str, Any]) -> Non
 
 
 def test_a_line_that_was_cut_is_not_an_event() -> None:
-    line = OutputLine('{"method": "usage", "params": {"inputTokens": 5}}', cut=True)
+    line = OutputLine('{"params": {"inputTokens": 5}, "method": "usage"}', cut=True)
 
     entries, reader = _read(line)
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli import Cli, CliRunner, active_bundle
 
 ENGINE = Engine("/bin/amplifier-agent", "0.14.1", "0.3.0")
+# The id of the session of `plan` in the other program.
+CLI_ID = "t-a1-builder-1-0123456789ab"
 VERSION = '{"version":"0.14.1","protocolVersion":"0.3.0"}'
 
 
@@ -155,6 +158,12 @@ def test_2_4_only_a_session_with_a_transcript_is_resumed(tmp_path: Path) -> None
     assert not moved.resumable(plan(tmp_path))
 
 
+def kept(root: Path, session: str) -> Path:
+    """Returns the folder in which `amplifier` keeps a session of the project."""
+    slug = str(root.resolve()).replace("/", "-")
+    return root / "home" / ".amplifier" / "projects" / slug / "sessions" / session
+
+
 def cli(root: Path, *, takes_id: bool, bundle: str = "") -> CliRunner:
     return CliRunner(Cli("/bin/amplifier", takes_id), bundle=bundle, env={"HOME": str(root / "home")})
 
@@ -165,9 +174,9 @@ def test_d20_a_cli_with_an_option_for_the_id_gets_the_id(tmp_path: Path) -> None
 
     assert found.argv(plan(tmp_path)) == [
         "/bin/amplifier", "run", "-B", "team-bundle", "--mode", "single", "--output-format", "json",
-        "--session-id", "t-a1-builder-1",
+        "--session-id", CLI_ID,
     ]  # fmt: skip
-    assert found.argv(plan(tmp_path, resumed=True))[-2:] == ["--resume", "t-a1-builder-1"]
+    assert found.argv(plan(tmp_path, resumed=True))[-2:] == ["--resume", CLI_ID]
     assert found.stdin(plan(tmp_path)) == b"-do it"
     assert not (tmp_path / "home").exists()
 
@@ -176,13 +185,69 @@ def test_1_3_a_cli_without_that_option_resumes_a_prepared_session(tmp_path: Path
     found = cli(tmp_path, takes_id=False, bundle="mine")
     found.prepare(plan(tmp_path))
 
-    slug = str(tmp_path.resolve()).replace("/", "-")
-    folder = tmp_path / "home" / ".amplifier" / "projects" / slug / "sessions" / "t-a1-builder-1"
+    folder = kept(tmp_path, CLI_ID)
     metadata = json.loads((folder / "metadata.json").read_text("utf-8"))
-    assert metadata == {"session_id": "t-a1-builder-1", "bundle": "bundle:mine"}
-    assert found.argv(plan(tmp_path))[-2:] == ["--resume", "t-a1-builder-1"]
+    assert metadata == {"session_id": CLI_ID, "bundle": "bundle:mine"}
+    assert found.argv(plan(tmp_path))[-2:] == ["--resume", CLI_ID]
     assert found.progress_file(plan(tmp_path)) == folder / "events.jsonl"
     assert not found.resumable(plan(tmp_path))
+
+
+def test_two_swarms_in_one_project_share_no_session(tmp_path: Path) -> None:
+    mine, other = plan(tmp_path), replace(plan(tmp_path), swarm_id="fedcba987654")
+
+    for found in (cli(tmp_path, takes_id=False), cli(tmp_path, takes_id=True)):
+        assert found.backend_session(mine) != found.backend_session(other)
+        assert found.progress_file(mine) != found.progress_file(other)
+        assert found.argv(mine)[-1] == found.backend_session(mine)
+    assert runner(tmp_path).argv(mine) != runner(tmp_path).argv(other)
+
+
+@pytest.mark.parametrize("takes_id", [False, True])
+def test_a_new_session_begins_without_an_older_one_s_transcript(tmp_path: Path, *, takes_id: bool) -> None:
+    found, folder = cli(tmp_path, takes_id=takes_id), kept(tmp_path, CLI_ID)
+    for text in ("first", "second"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "transcript.jsonl").write_text(text, "utf-8")
+        found.prepare(plan(tmp_path))
+
+    assert not found.resumable(plan(tmp_path))
+    kept_texts = [kept(tmp_path, f"{CLI_ID}-old{n}") / "transcript.jsonl" for n in (1, 2)]
+    assert [path.read_text("utf-8") for path in kept_texts] == ["first", "second"]
+
+
+def test_a_further_turn_keeps_its_session(tmp_path: Path) -> None:
+    found, folder = cli(tmp_path, takes_id=False), kept(tmp_path, CLI_ID)
+    found.prepare(plan(tmp_path))
+    (folder / "transcript.jsonl").touch()
+
+    found.prepare(plan(tmp_path, resumed=True))
+
+    assert found.resumable(plan(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "agent", "offered"),
+    [
+        ("", "anchors:builder", True),
+        ("", "anchors:zen-architect", False),
+        ("", "git-ops", False),
+        ("", "foundation:zen-architect", False),
+        ("foundation", "foundation:zen-architect", True),
+        ("foundation", "builder", False),
+        ("git+https://example.org/team", "team:reviewer", False),
+        ("team", "a careful reviewer", False),
+    ],
+)
+def test_a_cli_session_has_the_agents_of_its_bundle(
+    tmp_path: Path, bundle: str, agent: str, *, offered: bool
+) -> None:
+    assert cli(tmp_path, takes_id=False, bundle=bundle).offers_agent(agent, tmp_path) is offered
+
+
+def test_amplifier_agent_has_its_own_agents_and_no_others(tmp_path: Path) -> None:
+    assert runner(tmp_path).offers_agent("git-ops", tmp_path)
+    assert not runner(tmp_path).offers_agent("foundation:zen-architect", tmp_path)
 
 
 def test_the_user_s_own_bundle_is_kept_and_the_nearest_settings_win(tmp_path: Path) -> None:

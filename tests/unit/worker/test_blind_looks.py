@@ -226,7 +226,7 @@ async def test_a_fault_after_the_start_of_a_run_is_no_fault_of_the_start(
     fence = Fence()
     fence.set_stop_after(20, since=now_s())
     launch = Launch(["sleep", "60"], tmp_path, {"PATH": os.defpath}, tmp_path / "a.lock")
-    sink = SimpleNamespace(stall_factor=1.0, stdout=bytes, stderr=bytes, progress=bytes)
+    sink = SimpleNamespace(stall_factor=1.0, stdout=bytes, stderr=bytes)
 
     ended = await run_guarded(
         launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=sink

@@ -37,6 +37,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
         "--session-umask", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk",
+        "--agent-python", "--validator-bundle", "--ask",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():
@@ -167,3 +168,14 @@ def test_a_umask_that_is_not_octal_is_refused_with_its_value(mask: str) -> None:
 def test_a_umask_is_octal_and_has_a_default() -> None:
     assert read_config(["--server", "h:1"], version="1").session_umask == "022"
     assert read_config(["--server", "h:1", "--session-umask", "0002"], version="1").session_umask == "0002"
+
+
+def test_a_model_is_asked_only_by_a_check() -> None:
+    assert read_config(["--check", "--ask"], version="1").ask
+    with pytest.raises(ProgramExit, match="--ask goes with --check"):
+        read_config(["--server", "h:1", "--ask"], version="1")
+
+
+def test_without_validation_only_builders_are_started() -> None:
+    assert read_config(["--check"], version="1").roles == (Role.BUILDER, Role.VALIDATOR)
+    assert read_config(["--check", "--no-validation"], version="1").roles == (Role.BUILDER,)

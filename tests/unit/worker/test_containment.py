@@ -52,7 +52,7 @@ class Output:
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
 
 @dataclass

@@ -17,6 +17,7 @@ from support.git_repositories import (
     tree_state,
     write_files,
 )
+from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import make_clone
 from swarm_worker.workspace.git_runner import GitFailure, GitOutput
 from swarm_worker.workspace.landing import Combination, LandingMessage, combine
@@ -26,6 +27,7 @@ from swarm_worker.workspace.source import MissingCommit, PublishResult, SourceRe
 
 pytestmark = pytest.mark.usefixtures("empty_home")
 
+LINES = "".join(f"{number}\n" for number in range(20))
 TRAILERS = {"Swarm-Task": "t1", "Swarm-Attempt": "1", "Swarm-Id": "swarm-1"}
 
 
@@ -223,6 +225,54 @@ async def test_a_commit_that_is_kept_is_never_replaced_by_another(tmp_path: Path
     assert git(source.path, "rev-parse", ref, f"{ref}.2").split() == [further, two]
 
 
+async def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_does_not_stop_the_swarm(tmp_path: Path) -> None:
+    source = await opened(new_repository(tmp_path / "project"))
+    base = await source.fetch()
+    refs = source.path / ".git" / "refs"
+    locks = [
+        refs / name
+        for name in (
+            "heads/swarm/main.lock",
+            "swarm/base/w1.lock",
+            "swarm/t1/1.lock",
+            "swarm/landing/w1.lock",
+        )
+    ]
+    for lock in locks:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+        os.utime(lock, (1, 1))
+    user_lock = refs / "heads" / "main.lock"
+    user_lock.touch()
+    os.utime(user_lock, (1, 1))
+
+    clone = (await make_clone(source, tmp_path / "w1", base)).clone
+    head = commit_files(clone.work, {"a.txt": "a\n"})
+    assert (await source.keep(clone.control, head, attempt_ref("t1", 1))).ref == attempt_ref("t1", 1)
+    assert (await source.publish(clone.control, base, head)).result is PublishResult.DONE
+    await source.unpin("w1")
+
+    assert [lock for lock in locks if lock.exists()] == []
+    assert user_lock.exists()
+
+
+async def test_a_swap_whose_git_was_ended_too_late_is_done(tmp_path: Path) -> None:
+    class EndedLate(PlainGit):
+        async def __call__(self, arguments: Sequence[str], **options: Any) -> GitOutput:
+            output = await super().__call__(arguments, **options)
+            swap = "update-ref" in arguments and "refs/heads/swarm/main" in arguments
+            return GitOutput(-1, b"", "git was ended (stop)") if swap and late else output
+
+    late = False
+    source = await opened(new_repository(tmp_path / "project"), runner=EndedLate())
+    base = await source.fetch()
+    clone = (await make_clone(source, tmp_path / "w1", base)).clone
+    head = commit_files(clone.work, {"a.txt": "a\n"})
+    late = True
+
+    assert (await source.publish(clone.control, base, head)).result is PublishResult.DONE
+
+
 async def test_objects_that_a_clone_borrows_survive_a_gc_while_they_are_pinned(tmp_path: Path) -> None:
     source = await opened(new_repository(tmp_path / "project"), target="work")
     root = source.path
@@ -355,25 +405,34 @@ async def test_a_path_with_a_newline_is_refused_in_one_line(tmp_path: Path) -> N
 
 
 async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: Path) -> None:
-    root = new_repository(tmp_path / "project", {"one.txt": "one\n", "two.txt": "two\n"})
+    root = new_repository(tmp_path / "project", {"one.txt": LINES, "two.txt": "two\n"})
     marker = tmp_path / "marker"
+    git(root, "switch", "-q", "-c", "swarm/main")
+    other = commit_files(root, {"one.txt": "other\n" + LINES})
+    git(root, "switch", "-q", "main")
+    git(root, "branch", "-f", "swarm/main", "main")
     make_hostile(root, marker)
     source = await opened(root)
     base = await source.fetch()
     clone = (await make_clone(source, tmp_path / "w" / "t1-1", base)).clone
-    write_files(clone.work, {"one.txt": "changed\n", "new.txt": "new\n"})
+    write_files(clone.work, {"one.txt": LINES + "changed\n", "new.txt": "new\n"})
     taken = await snapshot(clone, "work", TRAILERS)
     write_files(clone.work, {"two.txt": "by a check\n"})
     await restore(clone, taken.head)
     await source.keep(clone.control, taken.head, attempt_ref("t1", 1))
+    git(root, "-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/swarm/main", other)
     combination = await combine(
-        clone, base, taken.head, base, style="merge", message=LandingMessage("m", TRAILERS)
+        clone, base, taken.head, other, style="merge", message=LandingMessage("m", TRAILERS)
     )
     assert isinstance(combination, Combination)
-    await source.publish(clone.control, base, combination.commit)
+    await source.publish(clone.control, other, combination.commit)
     landed = await source.find_landed("t1", "swarm-1", base, await source.fetch())
+    write_files(root, {"one.txt": "by the user\n"})
+    checkout = UserCheckout(root, source.target, source.runner, await source.facts())
+    assert await checkout.uncommitted(untracked=True) == ("one.txt",)
 
     assert landed == combination.commit
+    assert git(root, "cat-file", "blob", f"{landed}:one.txt") == f"other\n{LINES}changed"
     assert not marker.exists(), marker.read_text()
     settings = (clone.work / ".git" / "config").read_text() + (clone.control / "config").read_text()
     assert "hostile" not in settings

@@ -44,9 +44,6 @@ class Bench:
     def stderr(self, chunk: bytes) -> None:
         pass
 
-    def progress(self, chunk: bytes) -> None:
-        pass
-
     async def run(self, shell: str, *, name: str = "session", stop: Stop | None = None) -> RunEnd:
         launch = Launch(
             ("/bin/sh", "-c", shell), self.folder, {"PATH": os.defpath}, self.folder / f"{name}.lock", b""

@@ -30,11 +30,7 @@ class Output:
 
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
-    progressed: bytearray = field(default_factory=bytearray)
     stall_factor: float = 1.0
-
-    def progress(self, chunk: bytes) -> None:
-        self.progressed += chunk
 
     def stdout(self, chunk: bytes) -> None:
         self.out += chunk

@@ -34,7 +34,7 @@ class Output:
     text = b""
     def stdout(self, chunk):
         self.text += chunk
-    stderr = progress = stdout
+    stderr = stdout
 
 async def main(folder, level, *program):
     protect_process()

@@ -26,7 +26,7 @@ class Output:
     def stdout(self, chunk: bytes) -> None:
         self.text += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
 
 @pytest.fixture

@@ -202,7 +202,9 @@ async def test_of_many_landings_at_once_one_moves_the_target(tmp_path: Path) -> 
     results = [publication.result for publication in found]
     assert sorted(results) == ["done", "moved", "moved", "moved"]
     assert git(root, "rev-parse", "swarm/main") == commits[results.index(PublishResult.DONE)]
-    assert git(root, "for-each-ref", "refs/swarm/landing") == ""
+    for clone in clones:
+        await clone.source.unpin(clone.folder.name)
+    assert git(root, "for-each-ref", "refs/swarm") == ""
 
 
 async def _combined(clone: Clone, files: dict[str, str]) -> str:
@@ -280,8 +282,8 @@ async def test_a_checkout_that_cannot_follow_is_not_touched(
 
 
 def touchable(root: Path) -> dict[str, bytes]:
-    """Returns the state of all files that a landing could harm: not objects, and not git's own note of the old HEAD."""
-    ours = (".git/objects", ".git/ORIG_HEAD")
+    """Returns the state of all files that a landing could harm: not objects, our refs and ORIG_HEAD."""
+    ours = (".git/objects", ".git/refs/swarm", ".git/ORIG_HEAD")
     return {name: state for name, state in tree_state(root).items() if not name.startswith(ours)}
 
 

@@ -40,6 +40,21 @@ def test_a_line_is_cut_at_64_kib_and_says_so(size: int, chunk: int) -> None:
     assert after == OutputLine("next")
 
 
+@pytest.mark.parametrize("chunk", [1000, 10_000_000])
+def test_an_object_may_be_longer_than_other_lines(chunk: int) -> None:
+    fits, too_long, plain = b"{" + b"x" * 99_999, b"{" + b"x" * 100_000, b"x" * 100_000
+    text = b"\n".join((fits, too_long, plain, b""))
+    splitter = LineSplitter(100_000)
+
+    lines = [line for at in range(0, len(text), chunk) for line in splitter.push(text[at : at + chunk])]
+
+    assert [(len(line.text), line.cut) for line in lines] == [
+        (100_000, False),
+        (100_000, True),
+        (LINE_BYTES, True),
+    ]
+
+
 def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     assert _split(b"\xff\xfe ok\n") == [OutputLine("\ufffd\ufffd ok")]
 

@@ -51,7 +51,7 @@ class Bench:
     def stdout(self, chunk: bytes) -> None:
         self.output += chunk
 
-    stderr = progress = stdout
+    stderr = stdout
 
     async def run(self, shell: str) -> RunEnd:
         fence = Fence()

@@ -1,6 +1,5 @@
 """The preflight names a missing requirement in one line, before the worker claims a task."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,18 +9,15 @@ import pytest
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.standard_streams import STDOUT, sink
 from swarm_worker.config import read_config
-from swarm_worker.domain.types import Role
 from swarm_worker.main import run
 from swarm_worker.preflight import guarded, machine, process_tree
 from swarm_worker.preflight.base import Preflight
-from swarm_worker.preflight.credentials import probe_agent_credentials, probe_cli_credentials
 from swarm_worker.preflight.environment import NETWORK, probe_environment
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.process_tree import probe_kill
 from swarm_worker.preflight.run_once import REMEMBERED_S, run_once
 from swarm_worker.preflight.selection import create_preflight
-from swarm_worker.runners.agent import AgentRunner, Engine
-from swarm_worker.runners.cli import Cli, CliRunner
+from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.programs import run_program
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.workspace.git import NoTree, WorkTree
@@ -193,54 +189,22 @@ def test_two_keys_with_the_same_crc_do_not_share_a_success(
     assert run_once(tmp_path, "another", lambda: found) == ()
 
 
-def _asked(tmp_path: Path, *, own: Mapping[str, str], env: Mapping[str, str], **configs: object) -> Probe:
-    paths = {}
-    for role, config in configs.items():
-        paths[Role(role)] = tmp_path / f"{role}.json"
-        paths[Role(role)].write_text(json.dumps(config), encoding="utf-8")
-    runner = AgentRunner(
-        Engine("/x", "1", "1"), configs=paths, env={"HOME": str(tmp_path / "home")}, cwd=tmp_path
-    )
-    return probe_agent_credentials(runner, own=own, env=env)
+def test_a_success_is_forgotten_with_the_caches_that_it_filled(tmp_path: Path) -> None:
+    cache, runs = tmp_path / "cache", []
 
+    def fill() -> list[Probe]:
+        cache.mkdir(exist_ok=True)
+        (cache / "module").touch()
+        runs.append(1)
+        return [Probe("x", "")]
 
-def test_a_key_that_sessions_do_not_get_does_not_count(tmp_path: Path) -> None:
-    assert _asked(tmp_path, own={KEY: "k"}, env={KEY: "k"}).ok
-    kept = _asked(tmp_path, own={KEY: "k"}, env={})
-    assert not kept.ok
-    assert kept.hint == f"add --pass-env {KEY}"
-    absent = _asked(tmp_path, own={}, env={})
-    assert not absent.ok
-    assert "k" not in _asked(tmp_path, own={KEY: "k"}, env={KEY: "k"}).text.split()
+    for _ in range(2):
+        run_once(tmp_path / "machine", "key", fill, caches=(cache,))
+        run_once(tmp_path / "machine", "key", fill, caches=(cache,))
+        (cache / "module").unlink()
+        cache.rmdir()
 
-
-def test_only_the_configured_provider_s_key_counts(tmp_path: Path) -> None:
-    openai = {"provider": {"module": "openai"}}
-    local = {"provider": {"module": "ollama"}}
-    away = {"provider": {"module": "openai", "config": {"base_url": "http://127.0.0.1:1"}}}
-
-    assert not _asked(tmp_path, own={}, env={KEY: "k"}, builder=openai).ok
-    assert _asked(tmp_path, own={}, env={"OPENAI_API_KEY": "k"}, builder=openai).ok
-    assert _asked(tmp_path, own={}, env={}, builder=local, validator=away).ok
-    assert not _asked(tmp_path, own={}, env={}, builder=local, validator=openai).ok
-
-
-def test_the_agent_s_own_credentials_are_enough(tmp_path: Path) -> None:
-    home = tmp_path / "home" / ".amplifier-agent"
-    home.mkdir(parents=True)
-    (home / "credentials.json").touch()
-
-    assert _asked(tmp_path, own={}, env={}).ok
-
-
-def test_the_cli_s_settings_are_enough(tmp_path: Path) -> None:
-    runner = CliRunner(Cli("/x", takes_id=False), bundle="", env={"HOME": str(tmp_path)})
-    assert not probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
-    assert probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={KEY: "k"}).ok
-
-    runner.home.mkdir()
-    (runner.home / "settings.yaml").write_text("config: {providers: [{module: x}]}", encoding="utf-8")
-    assert probe_cli_credentials(runner, project_root=tmp_path / "p", own={}, env={}).ok
+    assert len(runs) == 2
 
 
 def test_a_process_tree_is_started_and_killed() -> None:
@@ -282,7 +246,9 @@ def test_check_needs_no_server_and_prints_a_line_for_each_probe(
         "kill",
         "environment",
         "command",
+        "model",
     ]
+    assert lines[-1].startswith("open  model: not asked, so it is not proven")
 
     assert run([*argv, "--builder-command", "no-such-agent"]) == ExitCode.NEGATIVE
     assert sink(STDOUT).flush(10)
@@ -316,12 +282,21 @@ def test_a_passed_name_that_is_not_set_is_named() -> None:
 
 
 def test_both_kinds_of_missing_variables_are_named_and_none_is_named_without_cause() -> None:
-    system = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_DIR": "/etc/ssl/certs/"}
+    system = {"CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt", "GIT_SSL_CAINFO": "/etc/ssl/cert.pem"}
     (found,) = probe_environment(system, {}, passed=())
     assert not found.warning
     assert len(list(probe_environment({"HTTP_PROXY": "x"}, {}, passed=("NONE",)))) == 2
     (fine,) = probe_environment({"HTTP_PROXY": ""}, {}, passed=())
     assert not fine.warning
+
+
+def test_the_system_s_certificates_are_named_for_programs_that_bring_their_own() -> None:
+    system = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "SSL_CERT_DIR": "/etc/ssl/certs/"}
+
+    (found,) = probe_environment(system, {}, passed=())
+
+    assert found.warning
+    assert found.hint == "add --pass-env SSL_CERT_FILE --pass-env SSL_CERT_DIR"
 
 
 def test_a_work_tree_that_git_can_not_read_is_a_warning_with_git_s_reason(

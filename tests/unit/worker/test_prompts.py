@@ -39,19 +39,22 @@ def assigned(task: Task = TASK, *, findings: tuple[Finding, ...] = (), last_erro
     return Assignment(task, LeaseId("lease-with-secret"), 2, 1, findings, last_error)
 
 
-def built(assignment: Assignment, *, agent: str = "a") -> str:
-    return build.builder_prompt(assignment, agent=agent)
+def built(assignment: Assignment, *, agent: str = "a", offered: bool = False) -> str:
+    return build.builder_prompt(assignment, agent=agent, offered=offered)
 
 
 def judged(
     assignment: Assignment,
     *,
     agent: str = "a",
+    offered: bool = False,
     report: BuilderResult | None = None,
     checks: tuple[CheckResult, ...] = (),
     changes: Changes | None = None,
 ) -> str:
-    return build.validator_prompt(assignment, agent=agent, report=report, checks=checks, changes=changes)
+    return build.validator_prompt(
+        assignment, agent=agent, offered=offered, report=report, checks=checks, changes=changes
+    )
 
 
 def test_a_builder_s_prompt_contains_every_field_of_the_task() -> None:
@@ -160,10 +163,29 @@ def test_both_prompts_contain_the_reports_of_dependencies() -> None:
 
 
 @pytest.mark.parametrize("agent", ["foundation:zen-architect", "git-ops"])
-def test_an_agent_that_amplifier_knows_by_name_is_delegated_to(agent: str) -> None:
-    for prompt in (built(assigned(), agent=agent), judged(assigned(), agent=agent)):
+def test_an_agent_that_the_session_has_is_delegated_to(agent: str) -> None:
+    for prompt in (
+        built(assigned(), agent=agent, offered=True),
+        judged(assigned(), agent=agent, offered=True),
+    ):
         assert f"call `delegate` with `agent` set to `{agent}`" in prompt
         assert f"the role of a {agent.rpartition(':')[2].replace('-', ' ')} yourself" in prompt
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("foundation:modular-builder", "a builder who makes small modules"),
+        ("foundation:zen-architect", "a reviewer of design and code who values simplicity"),
+        ("team:database_reviewer", "the database reviewer."),
+        ("git-ops", "git-ops."),
+    ],
+)
+def test_an_agent_that_the_session_may_lack_is_described_and_not_named(agent: str, said: str) -> None:
+    for prompt in (built(assigned(), agent=agent), judged(assigned(), agent=agent)):
+        assert f"Take on this role, and keep to it: {said}" in prompt
+        assert "delegate" not in prompt
+        assert ":" not in agent or agent not in prompt
 
 
 def test_any_other_persona_is_a_role_to_take_on() -> None:

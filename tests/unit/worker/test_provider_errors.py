@@ -5,6 +5,8 @@ import pytest
 from swarm_worker.domain.model import FailureClass
 from swarm_worker.runners.provider_errors import DENIED_REMEDIES, classify_error, retry_after_s
 
+LIMITED = FailureClass.PROVIDER_LIMITED
+
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
@@ -45,3 +47,21 @@ def test_a_lasting_refusal_names_the_remedy(name: str) -> None:
 
 def test_an_error_class_matches_as_a_whole_word() -> None:
     assert classify_error("FileNotFoundError: x").kind is FailureClass.AGENT_ERROR
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("ConnectionError: Failed to connect to Ollama. Please check that Ollama is running.", LIMITED),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", LIMITED),
+        ("APIConnectionError: Connection error.", LIMITED),
+        ("APITimeoutError: Request timed out.", LIMITED),
+        ("LLMError: Connection error.", LIMITED),
+        ("LLMError: Request timed out.", LIMITED),
+        ("LLMError: the answer has no content", FailureClass.AGENT_ERROR),
+        ("LLMError: the connection error page was returned", FailureClass.AGENT_ERROR),
+        ("ContextLengthError: x, after LLMError: Connection error.", FailureClass.AGENT_ERROR),
+    ],
+)
+def test_a_provider_that_is_not_reached_is_asked_again_later(error: str, kind: FailureClass) -> None:
+    assert classify_error(f"Execution failed: {error}").kind is kind

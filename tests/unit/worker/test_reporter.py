@@ -1,16 +1,17 @@
 """The reporter: progress goes with an outcome, and never keeps the outcome from the server."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from grpc.aio import AioRpcError, Metadata
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
+from support.waiting import eventually
 from swarm_worker.domain.model import LogKind, SessionLogLine, SessionStart
 from swarm_worker.domain.types import Role, SessionId
-from swarm_worker.rpc.reporter import Reporter
+from swarm_worker.rpc.reporter import MAX_LANDING_CALLS, Reporter
 from swarm_worker.rpc.retry import OutageLog
 from swarm_worker.rpc.session_reporter import RpcSessionReporter
 
@@ -83,3 +84,34 @@ async def test_an_outcome_is_sent_alone_if_the_server_refuses_its_progress() -> 
     assert not alone.finished[0].ends
     [reported] = service.reported
     assert reported.sessions[0].entries[0].text == "well"
+
+
+class _Queue:
+    """A fake connection on which every request for the right to land waits."""
+
+    metadata = ()
+
+    def __init__(self) -> None:
+        self.service = self
+        self.open = 0
+        self.turn = asyncio.Event()
+
+    async def LandTask(  # noqa: N802  # the wire's name
+        self, request: wire.LandTaskRequest, **_: Any
+    ) -> wire.LandTaskResponse:
+        self.open += 1
+        await self.turn.wait()
+        self.open -= 1
+        return wire.LandTaskResponse(granted=True)
+
+
+async def test_requests_for_the_right_to_land_leave_room_for_heartbeats_on_the_connection() -> None:
+    queue = _Queue()
+    reporter = Reporter("w", cast("Any", queue), outages=OutageLog("server"))
+    calls = [asyncio.create_task(reporter.request_landing(f"lease {n}")) for n in range(200)]
+
+    await eventually(lambda: queue.open >= MAX_LANDING_CALLS, "the first requests are open")
+    assert queue.open == MAX_LANDING_CALLS < 128
+
+    queue.turn.set()
+    assert all(answer.granted for answer in await asyncio.gather(*calls))

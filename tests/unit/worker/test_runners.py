@@ -226,7 +226,9 @@ def test_auto_never_rehearses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     env = {"PATH": str(tmp_path)}
 
-    with pytest.raises(ProgramExit, match="neither amplifier-agent nor amplifier is on PATH") as refused:
+    with pytest.raises(
+        ProgramExit, match="neither amplifier-agent nor amplifier is on PATH, and no Python"
+    ) as refused:
         choose_runner(_config(), project_root=tmp_path, own=env)
 
     assert refused.value.code is ExitCode.USAGE

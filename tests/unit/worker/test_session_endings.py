@@ -13,7 +13,7 @@ from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.envelope import EnvelopeReader
-from swarm_worker.runners.reader import SILENT_UNTIL_END, STARTING, WORKING, Report
+from swarm_worker.runners.reader import STARTING, WORKING, Report
 
 DENIED, LIMITED = FailureClass.PROVIDER_DENIED, FailureClass.PROVIDER_LIMITED
 ERROR, CONFIG, CRASHED = FailureClass.AGENT_ERROR, FailureClass.BAD_CONFIG, FailureClass.CRASHED
@@ -188,33 +188,6 @@ def test_d14_each_end_of_amplifier_has_a_failure_class(tmp_path: Path, row: Row)
         reader.stderr(OutputLine(line))
 
     _expect(reader.report(row.out, exit_code=row.code), row)
-
-
-def kernel(name: str, **data: object) -> OutputLine:
-    return OutputLine(json.dumps({"ts": "now", "event": name, "session_id": "S", "data": data}))
-
-
-def test_1_3_usage_and_progress_come_from_the_events(tmp_path: Path) -> None:
-    reader = CliReader(plan(tmp_path))
-    assert reader.stall_factor == SILENT_UNTIL_END
-
-    reader.progress(kernel("session:start"))
-    assert reader.stall_factor == STARTING
-    reader.progress(kernel("llm:response", usage={"input_tokens": 5, "output_tokens": 2, "cost_usd": 0.25}))
-    (started,) = reader.progress(kernel("tool:pre", tool_name="bash", tool_input={"command": "ls"}))
-    reader.progress(OutputLine("{broken"))
-
-    assert started.text == 'bash {"command": "ls"}'
-    assert reader.stall_factor == WORKING
-    assert (reader.usage.input_tokens, reader.usage.output_tokens, str(reader.usage.cost)) == (5, 2, "0.25")
-    assert reader.report(SUCCESS, exit_code=0) == Report("done")
-
-
-def test_1_3_events_without_a_model_s_answer_are_not_work(tmp_path: Path) -> None:
-    reader = CliReader(plan(tmp_path))
-    reader.progress(kernel("session:start"))
-
-    _expect(reader.report(SUCCESS, exit_code=0), Row("", "", 0, ERROR, "no model was ever asked"))
 
 
 def _expect(report: Report, row: Row) -> None:

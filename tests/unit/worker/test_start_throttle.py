@@ -1,7 +1,10 @@
 """The start throttle admits one start a core and never waits forever. A file's tail continues where it stopped."""
 
 import asyncio
+import os
 from pathlib import Path
+
+import pytest
 
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.start_throttle import StartThrottle
@@ -73,6 +76,15 @@ def test_a_tail_of_a_file_returns_only_new_bytes(tmp_path: Path) -> None:
     after = FileTail(path)
     path.write_bytes(b"old\nnew\n")
 
+    assert FileTail(path, from_start=True).read() == b"old\nnew\n"
     assert before.read() == b"old\nnew\n"
     assert after.read() == b"new\n"
     assert after.read() == b""
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert FileTail(tmp_path / "pipe").read() == b""
+    assert FileTail(tmp_path).read() == b""

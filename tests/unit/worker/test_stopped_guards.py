@@ -50,7 +50,7 @@ class Bench:
     def stdout(self, chunk: bytes) -> None:
         """Drops the output."""
 
-    stderr = progress = stdout
+    stderr = stdout
 
     async def run(self, attack: str, *, limits: RunLimits = RunLimits(60, 0, 0.2)) -> RunEnd:  # noqa: B008  # frozen
         shell = f"{attack} exec {' '.join(self.ledger.argv('deaf'))}"

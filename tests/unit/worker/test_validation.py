@@ -3,7 +3,7 @@
 import pytest
 
 from swarm_worker.domain.model import Failure, FailureClass, OutcomeKind, Verdict
-from swarm_worker.execution.session import SessionResult
+from swarm_worker.execution.session_result import SessionResult
 from swarm_worker.execution.validation import (
     BROKEN,
     PROVIDER_WAIT_TOTAL_S,

@@ -124,7 +124,8 @@ async def test_a_removal_that_was_interrupted_is_finished(tmp_path: Path) -> Non
     clone.folder.rename(clone.folder.with_name(".removed-t1-1"))
 
     assert await list_workspaces(clone.source, clone.folder.parent) == ()
-    await remove_leftovers(clone.folder.parent)
+    await remove_leftovers(clone.source, clone.folder.parent)
+    assert git(clone.source.path, "for-each-ref", "refs/swarm") == ""
 
     assert list(clone.folder.parent.iterdir()) == []
     assert await list_workspaces(clone.source, tmp_path / "absent") == ()

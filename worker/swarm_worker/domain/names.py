@@ -24,6 +24,11 @@ def session_id(assignment: "Assignment", role: Role, *, run: int = 1) -> Session
     return SessionId(_fitted(assignment, role.value if run == 1 else f"{role}{run}"))
 
 
+def trial_id(assignment: "Assignment", role: Role) -> SessionId:
+    """Returns the id that a trial of the runner has for its program; the server sees the session that it belongs to."""
+    return SessionId(_fitted(assignment, f"{role}-trial"))
+
+
 def check_id(assignment: "Assignment", number: int) -> str:
     """Returns the name of the guard of a check."""
     return _fitted(assignment, f"check{number}")

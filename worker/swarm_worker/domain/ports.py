@@ -41,9 +41,6 @@ class SessionReporter(Protocol):
     async def request_go(self, start: SessionStart) -> GoAnswer:
         """Requests the go; no process of the session may exist before the answer."""
 
-    async def request_landing(self, lease_id: LeaseId) -> LandingRight:
-        """Requests the right to land and waits for its turn, however long that takes."""
-
     async def report_end(self, end: SessionEnd) -> None:
         """Reports an end; returns when the server has stored or refused it."""
 
@@ -52,3 +49,10 @@ class SessionReporter(Protocol):
 
     def report_usage(self, start: SessionStart, usage: Usage) -> None:
         """Reports the usage of the session so far, without waiting."""
+
+
+class LandingReporter(Protocol):
+    """The requests of an attempt's landing."""
+
+    async def request_landing(self, lease_id: LeaseId) -> LandingRight:
+        """Requests the right to land and waits for its turn, however long that takes."""

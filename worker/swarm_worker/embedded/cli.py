@@ -9,8 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, NoReturn
 
-from swarm_worker.embedded.envelope import TURN_ID, Envelope, EnvelopeFault
-from swarm_worker.embedded.ndjson import NdjsonStream, take_over_logging
+from swarm_worker.agent_library.envelope import TURN_ID, Envelope, EnvelopeFault
+from swarm_worker.agent_library.ndjson import ErrorLog, NdjsonStream, take_over_logging
 from swarm_worker.embedded.request import Refusal, Request, read_request
 
 _NO_KERNEL: Final = EnvelopeFault(
@@ -31,7 +31,7 @@ def main() -> NoReturn:
 
 def _run_turn(request: Request) -> Envelope:
     stream = NdjsonStream(request.session_id, TURN_ID, sys.stderr)
-    take_over_logging(stream)
+    take_over_logging(ErrorLog(stream))
     try:
         # Imported here, so that a wrong call is answered at once and a missing kernel with an envelope.
         from swarm_worker.embedded.turn import run  # noqa: PLC0415

@@ -10,8 +10,8 @@ from typing import Any
 from amplifier_core import HookResult
 from amplifier_core import events as kernel_events
 
+from swarm_worker.agent_library.ndjson import NdjsonStream
 from swarm_worker.embedded.kernel import Hooks, Json
-from swarm_worker.embedded.ndjson import NdjsonStream
 
 
 class Translator:

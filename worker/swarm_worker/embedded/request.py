@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from swarm_worker.agent_library.envelope import PROTOCOL_VERSION, EnvelopeFault
 from swarm_worker.embedded.default_script import default_script
-from swarm_worker.embedded.envelope import PROTOCOL_VERSION, EnvelopeFault
 from swarm_worker.embedded.task import BadTask, EmbeddedRole, EmbeddedTask, Script, read_task
 
 # The mode without the tool that writes.

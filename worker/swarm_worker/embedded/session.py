@@ -10,15 +10,15 @@ from typing import Any
 from amplifier_core import AmplifierSession, HookResult
 from amplifier_core import events as kernel_events
 
+from swarm_worker.agent_library.envelope import EnvelopeFault
+from swarm_worker.agent_library.ndjson import NdjsonStream
 from swarm_worker.embedded.bash import Bash
 from swarm_worker.embedded.context import MemoryContext
-from swarm_worker.embedded.envelope import EnvelopeFault
 from swarm_worker.embedded.files import ReadFile, WriteFile
 from swarm_worker.embedded.hooks import Translator
 from swarm_worker.embedded.kernel import Coordinator, Json, Tool
 from swarm_worker.embedded.loader import LocalLoader, Mount
 from swarm_worker.embedded.loop import Loop
-from swarm_worker.embedded.ndjson import NdjsonStream
 from swarm_worker.embedded.provider import NAME as PROVIDER
 from swarm_worker.embedded.provider import RehearsalProvider
 from swarm_worker.embedded.request import VALIDATE, Request

@@ -5,18 +5,16 @@ amplifier-agent.
 """
 
 import asyncio
-import signal
 import time
-from types import FrameType
 from typing import Final
 
-from swarm_worker.embedded.envelope import Envelope
-from swarm_worker.embedded.ndjson import NdjsonStream
+from swarm_worker.agent_library.envelope import Envelope
+from swarm_worker.agent_library.ndjson import NdjsonStream
+from swarm_worker.agent_library.signal_stop import SignalStop
 from swarm_worker.embedded.request import Request
 from swarm_worker.embedded.session import EmbeddedSession, SessionFault, modules
 
-# How long a cancelled session may take to end. After that, SIGALRM with its default action kills the process,
-# even within a call that does not return.
+# How long a cancelled session may take to end.
 CANCEL_S: Final = 1.0
 
 
@@ -41,40 +39,9 @@ def run(request: Request, stream: NdjsonStream, *, engine_version: str) -> Envel
 
 async def _turn(request: Request, stream: NdjsonStream) -> str:
     session = EmbeddedSession(request, modules(request, stream))
-    stop = _Stop(session, asyncio.get_running_loop())
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        # Not loop.add_signal_handler: its callback waits for the loop, which may be blocked.
-        signal.signal(signum, stop.on_signal)
+    stop = SignalStop(session.cancel, asyncio.get_running_loop(), cancel_s=CANCEL_S)
+    stop.install()
     try:
         return await session.run(request.prompt)
     finally:
         stop.finish()
-
-
-class _Stop:
-    """The stop of the process: it re-raises the received signal as soon as the session has ended."""
-
-    def __init__(self, session: EmbeddedSession, loop: asyncio.AbstractEventLoop) -> None:
-        self._session = session
-        self._loop = loop
-        self._signum: int | None = None
-        self._cancelling: asyncio.Task[None] | None = None
-
-    def on_signal(self, signum: int, frame: FrameType | None) -> None:
-        """Handles a signal; later signals are ignored."""
-        if self._signum is not None:
-            return
-        self._signum = signum
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, CANCEL_S)
-        self._loop.call_soon_threadsafe(self._cancel)
-
-    def finish(self) -> None:
-        """Re-raises the received signal, if any."""
-        if self._signum is None:
-            return
-        signal.signal(self._signum, signal.SIG_DFL)
-        signal.raise_signal(self._signum)
-
-    def _cancel(self) -> None:
-        self._cancelling = self._loop.create_task(self._session.cancel())

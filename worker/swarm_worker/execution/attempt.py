@@ -37,15 +37,16 @@ from swarm_worker.execution.checks import (
 )
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.guarded_program import AttemptPrograms
-from swarm_worker.execution.session import Session, SessionResult, SessionSpec
-from swarm_worker.execution.session_output import SessionLog
+from swarm_worker.execution.judged_work import JudgedWork, judged_paths
+from swarm_worker.execution.session import Session, SessionSpec
+from swarm_worker.execution.session_result import SessionResult
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
 from swarm_worker.execution.workspaces import Workspace
 from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
+from swarm_worker.workspace.changes import Changes, Snapshot, changes_since, take_snapshot, touches_work
 
 ERROR_CHARS: Final = 1_000
 CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
@@ -65,6 +66,8 @@ class Attempt:
     unreported_ends: list[SessionEnd] = field(default_factory=list)
     # The reports of ends that are under way; an outcome must wait for them.
     end_reports: list[asyncio.Task[None]] = field(default_factory=list)
+    # The validators that have run; each session has a number of its own.
+    validators: int = 0
 
     async def run(self) -> Outcome:
         """Runs the attempt until it has completed, has failed or is ordered to stop."""
@@ -90,6 +93,7 @@ class Attempt:
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         report = read_builder_result(built.reply) if built.reply else None
+        built = await self._judge_fault(built, report, before, programs)
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
             return replace(_outcome_of_builder(built, report), builder_result=report)
         if nothing := await self.workspace.keep_built(built.log):
@@ -97,20 +101,46 @@ class Attempt:
             return replace(failed, builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
-        verified = await self._verify(checked, report, changed, log=built.log)
-        outcome = replace(verified, checks=checked.results)
+        work = JudgedWork(root, judged_paths(task.files, report), programs)
+        while True:
+            if before is not None:
+                await work.record_before_checks()
+            checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
+            await self.workspace.discard_changes("the checks", built.log)
+            outcome = await self._verify(checked, report, changed, work)
+            if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
+                break
+            changed = await changes_since(before, programs)
+        outcome = replace(work.outcome(outcome), checks=checked.results)
         if outcome.kind is OutcomeKind.COMPLETED:
             outcome = await self.workspace.land(outcome, built.log, self._run_checks)
         return replace(outcome, builder_result=report, kill_receipt=built.receipt or outcome.kill_receipt)
+
+    async def _judge_fault(
+        self,
+        built: SessionResult,
+        report: BuilderResult | None,
+        before: Snapshot | None,
+        programs: AttemptPrograms,
+    ) -> SessionResult:
+        """Returns the builder's result; a fault that several tasks in a row have met is one of the set-up.
+
+        Sessions judge the faults of runners with trials themselves.
+        """
+        if self.context.runner.has_trials or built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
+            return built
+        worked = built.reached_model or report is not None
+        if built.failure is not None and not worked and before is not None:
+            worked = touches_work(await changes_since(before, programs))
+        failure = self.context.faults.judge(self.assignment.task.id, built.failure, worked=worked)
+        return replace(built, failure=failure)
 
     async def _verify(
         self,
         checked: ChecksResult,
         report: BuilderResult | None,
         changed: Changes | None,
-        *,
-        log: SessionLog,
+        work: JudgedWork,
     ) -> Outcome:
         """Returns the outcome after a builder that reports success: checks first, then the validator."""
         if checked.stopped is not None:
@@ -124,9 +154,12 @@ class Attempt:
             waived = self.assignment.task.validate is not False
             return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
         spec = self._validator_spec(report, checked.results, changed)
-        await self.workspace.discard_changes("the checks", log)
+        await work.record_before_validator()
         ended = await self._run_validator(spec)
-        await self.workspace.discard_changes("the validator", log)
+        if ended.result.kind is not OutcomeKind.STOPPED:
+            for note in await work.compare_after_validator():
+                ended.result.log.note(note)
+        await self.workspace.discard_changes("the validator", ended.result.log)
         return self._outcome_of_verdict(ended)
 
     async def _run_checks(self, commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
@@ -149,9 +182,10 @@ class Attempt:
 
     async def _run_validator(self, spec: SessionSpec) -> ValidatorEnd:
         """Runs the validator until it gives a verdict or is beyond help; its failures never redo the builder."""
-        runs = ValidatorRuns()
+        runs = ValidatorRuns(self.validators + 1)
         while True:
             validated = await self._run_session(replace(spec, run=runs.number))
+            self.validators += 1
             again = runs.record(validated)
             if again is None:
                 return ValidatorEnd(validated, runs.failure)
@@ -181,7 +215,9 @@ class Attempt:
     def _builder_spec(self) -> SessionSpec:
         task = self.assignment.task
         agent = task.builder_agent or self.config.builder_agent
-        prompt = build.builder_prompt(self.assignment, agent=agent, templates=self.templates)
+        prompt = build.builder_prompt(
+            self.assignment, agent=agent, offered=self._offers(agent), templates=self.templates
+        )
         timeout_s = task.builder_timeout_s or self.config.builder_timeout
         return SessionSpec(Role.BUILDER, prompt, timeout_s)
 
@@ -189,9 +225,11 @@ class Attempt:
         self, report: BuilderResult | None, checks: tuple[CheckResult, ...], changed: Changes
     ) -> SessionSpec:
         task = self.assignment.task
+        agent = task.validator_agent or self.config.validator_agent
         prompt = build.validator_prompt(
             self.assignment,
-            agent=task.validator_agent or self.config.validator_agent,
+            agent=agent,
+            offered=self._offers(agent),
             report=report,
             checks=checks,
             changes=changed,
@@ -200,6 +238,9 @@ class Attempt:
         timeout_s = task.validator_timeout_s or self.config.validator_timeout
         repair = build.repair_prompt(self.assignment, Role.VALIDATOR)
         return SessionSpec(Role.VALIDATOR, prompt, timeout_s, repair, report or BuilderResult())
+
+    def _offers(self, agent: str) -> bool:
+        return self.context.runner.offers_agent(agent, self.context.project_root)
 
     def _outcome_of_failed_checks(self, failed: list[CheckResult], total: int) -> Outcome:
         """Returns a rejection; a failed check needs no validator."""

@@ -23,7 +23,7 @@ from swarm_worker.domain.model import (
     OutcomeKind,
 )
 from swarm_worker.domain.names import session_id
-from swarm_worker.domain.ports import Notes, SessionReporter
+from swarm_worker.domain.ports import LandingReporter, Notes
 from swarm_worker.domain.types import Role
 from swarm_worker.domain.workspaces import RetryFrom
 from swarm_worker.execution.attempt_note import AttemptNote, write_note
@@ -81,7 +81,7 @@ class CloneWorkspace:
     stop: Stop
     # Nothing lands while the server is silent for too long, whatever the task's sessions may do.
     fence: Fence
-    reporter: SessionReporter
+    reporter: LandingReporter
     # Where the folders of `keep:` come from; None if there is no such place.
     carry_from: Path | None
     session_push: bool

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,7 +21,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import clone_name
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution.attempt_note import read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
@@ -30,6 +30,7 @@ from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
+from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (
@@ -71,7 +72,7 @@ class Clones:
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
     def workspace(
-        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: SessionReporter
+        self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the workspace of an attempt; nothing is made before it is opened."""
         name = clone_name(assignment, swarm_id)
@@ -96,7 +97,7 @@ class Clones:
 
     async def recover(self) -> None:
         """Keeps the work in clones that a former process left, and removes those that are old."""
-        await remove_leftovers(self.folder)
+        await self._finish_removals()
         for entry in await list_workspaces(self.source, self.folder, self.leased):
             try:
                 if entry.state in {WorkspaceState.DIRTY, WorkspaceState.UNMERGED}:
@@ -107,6 +108,12 @@ class Clones:
                 _log.warning(
                     "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
                 )
+
+    async def _finish_removals(self) -> None:
+        try:
+            await remove_leftovers(self.source, self.folder)
+        except (GitFailure, OSError) as error:
+            _log.warning("a clone could not be removed", folder=str(self.folder), error=str(error))
 
     async def _keep(self, folder: Path) -> None:
         note = await asyncio.to_thread(read_note, folder)
@@ -149,21 +156,9 @@ async def open_clones(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
     source = _source(config, context.project_root, folder, guards)
-    found = await source.inspect()
-    if not found.usable:
-        if config.repo or config.workspace == WorkspaceName.CLONE:
-            raise ProgramExit(
-                ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md"
-            )
-        _log.warning("sessions work in the project root itself", reason=found.reason)
+    if not await _is_usable(config, source):
         return None
-    try:
-        tip = await source.ensure_target()
-        repository = config.repo or f"{host_name()}:{await _git_folder(source)}"
-    except GitFailure as error:
-        raise ProgramExit(
-            ExitCode.USAGE, f"can't use {source.target}: {error}", hint="pass another --target"
-        ) from error
+    tip, repository = await _opened(config, source)
     clones = Clones(
         source=source,
         folder=folder,
@@ -186,17 +181,38 @@ def _source(config: WorkerConfig, project_root: Path, folder: Path, guards: GitG
     return MirrorRepository(mirror_folder(folder.parent, config.repo), config.target, runner, config.repo)
 
 
-async def _git_folder(source: SourceRepository) -> str:
-    """Returns the path of the git folder, which all work trees of the repository share. Raises GitFailure."""
-    return await source.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
-
-
 async def _warn_of_uncommitted(clones: Clones) -> None:
     if clones.project_root is None:
         return
-    listing = ("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty")
-    entries = (await clones.source.git.run(*listing)).stdout.split(b"\0")[:-1]
-    if paths := [entry[3:].decode(errors="replace") for entry in entries]:
+    source = clones.source
+    checkout = UserCheckout(clones.project_root, source.target, source.runner, await source.facts())
+    if paths := await checkout.uncommitted(untracked=True):
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )
+
+
+async def _is_usable(config: WorkerConfig, source: SourceRepository) -> bool:
+    """Returns whether clones can be made; raises ProgramExit if they can't and were asked for."""
+    found = await source.inspect()
+    if found.usable:
+        return True
+    if config.repo or config.workspace == WorkspaceName.CLONE:
+        raise ProgramExit(ExitCode.USAGE, f"can't make clones: {found.reason}", hint="see docs/workspaces.md")
+    _log.warning("sessions work in the project root itself", reason=found.reason)
+    return False
+
+
+class _OpenedTarget(NamedTuple):
+    tip: str
+    repository: str
+
+
+async def _opened(config: WorkerConfig, source: SourceRepository) -> _OpenedTarget:
+    """Makes sure that the target exists; returns its tip, and the name of the repository for the server."""
+    try:
+        tip = await source.ensure_target()
+        return _OpenedTarget(tip, config.repo or f"{host_name()}:{(await source.facts()).git_dir}")
+    except GitFailure as error:
+        hint = "pass another --target"
+        raise ProgramExit(ExitCode.USAGE, f"can't use {source.target}: {error}", hint=hint) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from amplifier_swarm.masking import Mask
 from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.storage.state_dir import StateFolder
@@ -30,6 +31,8 @@ class SessionContext:
     grace_s: float
     umask: int
     hidden: HiddenPaths
+    # Of the worker, over all attempts.
+    faults: RepeatedFaults
     # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER

@@ -21,7 +21,7 @@ STDOUT_BYTES: Final = 256 * 1024 * 1024
 NOT_ENDED: Final = -1
 
 
-class _GitSink:
+class _Capture:
     stall_factor = 1.0
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class GuardedGit:
     ) -> GitOutput:
         whole = {**(os.environ if env is None else env), **self.markers}
         launch = Launch(("git", *arguments), cwd, whole, self.next_lock(), stdin=stdin or None)
-        output = _GitSink()
+        output = _Capture()
         limits = RunLimits(timeout_s, 0, GRACE_S)
         end = await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=output)
         if end.exit_code is None or end.cause is not EndCause.EXIT:

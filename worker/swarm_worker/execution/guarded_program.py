@@ -30,8 +30,6 @@ class _ProgramSink:
     def stderr(self, chunk: bytes) -> None:
         self.errors.append(chunk)
 
-    progress = stderr
-
 
 @dataclass(frozen=True, slots=True)
 class AttemptPrograms:

@@ -19,7 +19,7 @@ from swarm_worker.domain.model import (
     OutcomeKind,
     Verdict,
 )
-from swarm_worker.domain.ports import LandingRight, Notes, SessionReporter
+from swarm_worker.domain.ports import LandingReporter, LandingRight, Notes
 from swarm_worker.execution.checks import failed_checks, findings_of_checks, summary_of_checks
 from swarm_worker.execution.workspaces import CheckRunner
 from swarm_worker.supervision.fence import Fence
@@ -40,7 +40,7 @@ class LandingRun:
     """The landing of one attempt; `land` may be called once."""
 
     source: SourceRepository
-    reporter: SessionReporter
+    reporter: LandingReporter
     assignment: Assignment
     swarm_id: str
     stop: Stop

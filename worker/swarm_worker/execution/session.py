@@ -4,8 +4,10 @@ Invariant: no process is started without a go.
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final
 
 from swarm_worker.domain.environment import session_variables, task_variables
 from swarm_worker.domain.model import (
@@ -19,12 +21,14 @@ from swarm_worker.domain.model import (
     SessionStart,
     Usage,
 )
-from swarm_worker.domain.names import session_id
+from swarm_worker.domain.names import session_id, trial_id
 from swarm_worker.domain.ports import GoAnswer
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import (
+    SessionResult,
+    SessionRun,
     closing_log_line,
     explain_spawn,
     failure_of_end,
@@ -32,6 +36,7 @@ from swarm_worker.execution.session_result import (
     task_document,
 )
 from swarm_worker.execution.start_throttle import StartPermit
+from swarm_worker.execution.trial import NOTE, TRIAL_S, failure_after_trial, is_unclear, trial_plan
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
@@ -58,24 +63,6 @@ class SessionSpec:
     run: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SessionResult:
-    """The result of a session; `COMPLETED` means that it ended by itself and reported success."""
-
-    kind: OutcomeKind
-    log: SessionLog
-    reply: str = ""
-    failure: Failure | None = None
-    receipt: KillReceipt | None = None
-
-
-class SessionRun(NamedTuple):
-    """A session's result and its end, which the server must get; the end is None if the session got no go."""
-
-    result: SessionResult
-    end: SessionEnd | None
-
-
 class Session:
     """A session of one attempt; `run` may be called once."""
 
@@ -91,6 +78,8 @@ class Session:
         self._log = SessionLog(context.reporter, self._start, mask=context.mask)
         self._task_file = context.folder.session_file(name, "task.json")
         self._usage = Usage()
+        # A further turn may continue the session's children.
+        self._progress_files: Sequence[Path] = ()
         self._exit_code: int | None = None
 
     async def run(self) -> SessionRun:
@@ -101,6 +90,8 @@ class Session:
         plan = self._plan()
         try:
             result = await self._run_turn(plan)
+            if self._needs_trial(result):
+                result = await self._run_trial(result, plan)
             if self._lacks_verdict(result) and self._context.runner.resumable(plan):
                 result = await self._ask_for_verdict(result, plan)
         finally:
@@ -136,6 +127,37 @@ class Session:
             swarm_id=self._context.swarm_id,
         )
 
+    def _needs_trial(self, result: SessionResult) -> bool:
+        """Returns whether a trial has to distinguish a fault of the set-up from one of the task.
+
+        A validator's failure is never charged to the task, so it needs none.
+        """
+        failed = result.failure is not None and is_unclear(result.failure, reached=result.reached_model)
+        builds = self._spec.role is Role.BUILDER and self._context.runner.has_trials
+        return failed and builds and self._stop.order is None
+
+    async def _run_trial(self, first: SessionResult, plan: SessionPlan) -> SessionResult:
+        """Runs the trial as a further turn of this session; returns the first result with its failure judged."""
+        assert first.failure is not None
+        exit_code = self._exit_code
+        self._log.note(NOTE)
+        trial = trial_plan(
+            trial_id(self._assignment, plan.role),
+            role=plan.role,
+            project_root=plan.project_root,
+            prompt_file=plan.prompt_file,
+            swarm_id=plan.swarm_id,
+        )
+        self._progress_files = ()  # the trial has files of its own
+        second = await self._run_turn(trial, timeout_s=TRIAL_S)
+        self._exit_code = exit_code
+        # The receipt of the process that was ended last proves what is left.
+        receipt = first.receipt if second.receipt is None else second.receipt
+        if second.kind is OutcomeKind.STOPPED:
+            return replace(first, receipt=receipt)
+        failure = failure_after_trial(first.failure, second.failure, reached=second.reached_model)
+        return replace(first, failure=failure, receipt=receipt)
+
     def _lacks_verdict(self, result: SessionResult) -> bool:
         completed = result.kind is OutcomeKind.COMPLETED
         return completed and self._spec.role is Role.VALIDATOR and read_verdict(result.reply).verdict is None
@@ -152,6 +174,8 @@ class Session:
         """Runs one process of the session and returns its result."""
         timeout_s = self._spec.timeout_s if timeout_s is None else timeout_s
         reader = self._context.runner.reader(plan)
+        own = self._context.runner.progress_file(plan)
+        self._progress_files = self._progress_files or (() if own is None else (own,))
         permit = await self._context.throttle.acquire(self._context.runner.boot_s, self._stop)
         output = SessionOutput(
             reader,
@@ -159,11 +183,13 @@ class Session:
             reporter=self._context.reporter,
             start=self._start,
             earlier_usage=self._usage,
+            progress_files=self._progress_files,
             on_working=permit.release,
         )
         ended = await self._launch(plan, output, timeout_s=timeout_s, permit=permit)
         result = self._result(ended, output, reader, timeout_s=timeout_s)
         self._usage = self._usage.plus(reader.usage)
+        self._progress_files = output.progress_files
         self._exit_code = ended.exit_code
         self._log.note(closing_log_line(self._spec.role, ended, result.failure))
         return result
@@ -173,13 +199,14 @@ class Session:
     ) -> RunEnd:
         try:
             launch = self._prepare_launch(plan)
-            self._log.note(f"{plan.role} session started, runner {self._context.runner.name}")
+            self._log.note(self._opening_line(plan))
             ended = await run_guarded(
                 launch,
                 limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),
                 fence=self._context.fence,
                 stop=self._stop,
                 sink=output,
+                progress=output,
             )
             return ended if ended.cause is not EndCause.SPAWN else explain_spawn(ended, launch)
         except OSError as error:
@@ -188,13 +215,20 @@ class Session:
             permit.release()
             output.flush()
 
+    def _opening_line(self, plan: SessionPlan) -> str:
+        """Returns the first line of a turn's log, with the session's id in the program if that differs."""
+        runner = self._context.runner
+        name = runner.backend_session(plan)
+        known_as = "" if name == plan.session_id else f", its id there is {name}"
+        return f"{plan.role} session started, runner {runner.name}{known_as}"
+
     def _prepare_launch(self, plan: SessionPlan) -> Launch:
         """Writes the files that the session reads and returns its launch.
 
         Raises: OSError if a file can't be written.
         """
         write_private(plan.prompt_file, plan.prompt)
-        write_private(self._task_file, task_document(self._assignment, self._spec.builder_result))
+        write_private(self._task_file, task_document(plan.task, self._spec.builder_result))
         runner = self._context.runner
         runner.prepare(plan)
         variables = session_variables(
@@ -210,7 +244,6 @@ class Session:
             },
             lock=self._context.folder.guard_lock(plan.session_id),
             stdin=runner.stdin(plan),
-            progress_file=runner.progress_file(plan),
             umask=self._context.umask,
             hidden=self._context.hidden,
             reads=(plan.prompt_file, self._task_file),
@@ -227,11 +260,22 @@ class Session:
         killed = ordered or ended.cause in (EndCause.TIMEOUT, EndCause.STALL, EndCause.LOST)
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
-            return SessionResult(OutcomeKind.FAILED, self._log, failure=failure, receipt=kill_receipt)
+            return SessionResult(
+                OutcomeKind.FAILED,
+                self._log,
+                failure=failure,
+                receipt=kill_receipt,
+                reached_model=reader.reached_model,
+            )
         report = name_git_lock(
             reader.report(output.reply, exit_code=ended.exit_code or 0), self._context.project_root
         )
         kind = OutcomeKind.COMPLETED if report.failure is None else OutcomeKind.FAILED
         return SessionResult(
-            kind, self._log, reply=report.reply, failure=report.failure, receipt=kill_receipt
+            kind,
+            self._log,
+            reply=report.reply,
+            failure=report.failure,
+            receipt=kill_receipt,
+            reached_model=reader.reached_model,
         )

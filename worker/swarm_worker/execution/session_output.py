@@ -1,12 +1,13 @@
 """The output of one session: its log entries, its usage, and the tail that decides its result."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.masking import LineMask, Mask
 from swarm_worker.domain.model import LogKind, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.ports import SessionReporter
-from swarm_worker.output.lines import LineSplitter, Tail
+from swarm_worker.output.lines import EVENT_BYTES, LineSplitter, Tail
 from swarm_worker.runners.reader import WORKING, OutputReader
 
 # The start of a longer reply is lost, so a longer envelope is unreadable.
@@ -36,7 +37,7 @@ class SessionLog:
 
 
 class SessionOutput:
-    """The sink of one session's output; implements `launch.OutputSink`."""
+    """The sink of one session's output; implements `OutputSink` and `ProgressSink`."""
 
     def __init__(
         self,
@@ -46,13 +47,16 @@ class SessionOutput:
         reporter: SessionReporter,
         start: SessionStart,
         earlier_usage: Usage | None = None,
+        progress_files: Sequence[Path] = (),
         on_working: Callable[[], None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._log = log
         self._reporter = reporter
         self._start = start
-        self._lines = (LineSplitter(), LineSplitter(), LineSplitter())
+        self._lines = (LineSplitter(), LineSplitter(EVENT_BYTES))
+        self._progress_files = progress_files
+        self._progress_lines: dict[Path, LineSplitter] = {}
         self._stdout = Tail(REPLY_BYTES)
         self._recent = Tail(4 * LAST_CHARS)
         self._earlier_usage = earlier_usage or Usage()
@@ -88,10 +92,15 @@ class SessionOutput:
             self._log.write(self._reader.stderr(line))
         self._report_progress()
 
-    def progress(self, chunk: bytes) -> None:
-        """Processes a chunk of the session's progress file."""
-        for line in self._lines[2].push(chunk):
-            self._log.write(self._reader.progress(line))
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        """Returns the progress files of the session and of its children."""
+        return (*self._progress_files, *self._reader.progress_files)
+
+    def progress(self, chunk: bytes, file: Path) -> None:
+        """Processes a chunk of one of the session's progress files."""
+        for line in self._progress_lines.setdefault(file, LineSplitter(EVENT_BYTES)).push(chunk):
+            self._log.write(self._reader.progress(line, file))
         self._report_progress()
 
     def flush(self) -> None:
@@ -100,8 +109,9 @@ class SessionOutput:
             self._log.write(self._reader.stdout(line))
         for line in self._lines[1].flush():
             self._log.write(self._reader.stderr(line))
-        for line in self._lines[2].flush():
-            self._log.write(self._reader.progress(line))
+        for file, lines in self._progress_lines.items():
+            for line in lines.flush():
+                self._log.write(self._reader.progress(line, file))
         self._log.write(self._reader.finish())
         self._report_progress()
 

@@ -1,16 +1,46 @@
-"""Descriptions of how a session ended, and the content of its task file; pure functions."""
+"""The results of sessions: values, descriptions of how a session ended, and the content of its task file."""
 
 import json
 import signal
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from swarm_worker.domain.model import Assignment, BuilderResult, Failure, FailureClass
+from swarm_worker.domain.model import (
+    BuilderResult,
+    Failure,
+    FailureClass,
+    KillReceipt,
+    OutcomeKind,
+    SessionEnd,
+    Task,
+)
 from swarm_worker.domain.types import Role
+from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.runners.executables import start_fault
 from swarm_worker.runners.reader import Report
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 from swarm_worker.workspace.git_locks import lock_hint
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """The result of a session; `COMPLETED` means that it ended by itself and reported success."""
+
+    kind: OutcomeKind
+    log: SessionLog
+    reply: str = ""
+    failure: Failure | None = None
+    receipt: KillReceipt | None = None
+    # True if the output shows that a model was reached.
+    reached_model: bool = False
+
+
+class SessionRun(NamedTuple):
+    """A session's result and its end, which the server must get; the end is None if the session got no go."""
+
+    result: SessionResult
+    end: SessionEnd | None
 
 
 def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
@@ -56,11 +86,11 @@ def closing_log_line(role: Role, ended: RunEnd, failure: Failure | None) -> str:
     return f"{role} session {end}{_ended_processes(ended)}{reason}"
 
 
-def task_document(assignment: Assignment, builder_result: BuilderResult | None) -> str:
+def task_document(task: Task, builder_result: BuilderResult | None) -> str:
     """Returns the task as JSON; for a validator it includes the builder's report."""
     if builder_result is None:
-        return assignment.task.document
-    document = {**json.loads(assignment.task.document), "builder_result": asdict(builder_result)}
+        return task.document
+    document = {**json.loads(task.document), "builder_result": asdict(builder_result)}
     return json.dumps(document, ensure_ascii=False)
 
 

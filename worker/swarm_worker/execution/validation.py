@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import Failure, FailureClass, OutcomeKind, Verdict
-from swarm_worker.execution.session import SessionResult
+from swarm_worker.execution.session_result import SessionResult
 from swarm_worker.output.verdicts import read_verdict
 
 # Further runs cost a validator each; the builder's work is already paid for.

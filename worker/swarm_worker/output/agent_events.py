@@ -1,18 +1,23 @@
 """Events of agents on stderr: one JSON object `{"method":…,"params":{…}}` a line, among arbitrary other text."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from swarm_worker.domain.model import LogKind, SessionLogLine, Usage
 from swarm_worker.output.lines import OutputLine
+from swarm_worker.output.tool_lines import completed_line, started_line, value_text
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
 # A model's reply arrives in small pieces; this many characters make a log entry even without a line end.
 REPLY_CHARS: Final = 4_000
+# Events that only a model's answer causes. `result/final` comes without one too.
+_MODEL_METHODS: Final = frozenset(("result/delta", "thinking/delta", "tool/started", "tool/completed"))
+_METHOD: Final = re.compile(r'\{\s*"method"\s*:\s*"([\w./-]{1,60})"')
 
 
 @dataclass(slots=True)
@@ -24,15 +29,18 @@ class EventReader:
     model_used: bool = False
     # True after the first event; none comes before a model's first answer.
     has_events: bool = False
+    # True once a model has been reached: tokens were counted, it replied or it called a tool.
+    model_reached: bool = False
     _reply: str = ""
 
     def read(self, line: OutputLine) -> list[SessionLogLine]:
         """Returns the log entries for the line, possibly none."""
         event = None if line.cut else _parse_event(line.text)
         if event is None:
-            return [*self.flush(), SessionLogLine(LogKind.ERROR_OUTPUT, line.text)]
+            return [*self.flush(), SessionLogLine(LogKind.ERROR_OUTPUT, _cut_event_text(line) or line.text)]
         method, params = event
         self.has_events = True
+        self.model_reached = self.model_reached or method in _MODEL_METHODS
         if method == "result/delta":
             return self._append_reply(params.get("text"))
         return [*self.flush(), *self._entry(method, params)]
@@ -51,28 +59,28 @@ class EventReader:
         if method == "usage":
             self._add_usage(params)
             return []
+        # The events of a session's children have their name, and no folder of their own.
+        child = value_text(params.get("agentName"))
+        name = f"[{child}] {value_text(params.get('name'))}" if child else value_text(params.get("name"))
         if method == "tool/started":
-            return [
-                SessionLogLine(
-                    LogKind.TOOL_STARTED, f"{_text(params.get('name'))} {_text(params.get('args'))}"
-                )
-            ]
+            return [SessionLogLine(LogKind.TOOL_STARTED, started_line(name, params.get("args")))]
         if method == "tool/completed":
-            return [SessionLogLine(LogKind.TOOL_COMPLETED, _tool_completed_text(params))]
+            result = params.get("result")
+            result = result if isinstance(result, dict) else {}
+            text = completed_line(name, result, duration_ms=params.get("durationMs"))
+            return [SessionLogLine(LogKind.TOOL_COMPLETED, text)]
         if method == "error":
-            return [
-                SessionLogLine(
-                    LogKind.ERROR_OUTPUT, f"{_text(params.get('code'))}: {_text(params.get('message'))}"
-                )
-            ]
+            text = f"{value_text(params.get('code'))}: {value_text(params.get('message'))}"
+            return [SessionLogLine(LogKind.ERROR_OUTPUT, text)]
         if method == "progress":
-            return [SessionLogLine(LogKind.OUTPUT, _text(params.get("message") or params))]
+            return [SessionLogLine(LogKind.OUTPUT, value_text(params.get("message") or params))]
         return []  # result/final and thinking repeat the reply
 
     def _add_usage(self, params: Mapping[str, Any]) -> None:
         used = usage_of(params.get("inputTokens"), params.get("outputTokens"), params.get("cost"))
         counted = used.input_tokens + used.output_tokens > 0
         self.model_used = self.model_used or counted
+        self.model_reached = self.model_reached or counted
         # A roll-up repeats tokens that earlier events counted.
         if counted or "sessionCostTotal" not in params:
             self.usage = self.usage.plus(used)
@@ -96,24 +104,10 @@ def _parse_event(text: str) -> tuple[str, Mapping[str, Any]] | None:
     return event["method"], params if isinstance(params, dict) else {}
 
 
-def _tool_completed_text(params: Mapping[str, Any]) -> str:
-    result = params.get("result")
-    result = result if isinstance(result, dict) else {}
-    took = f" ({params['durationMs']} ms)" if isinstance(params.get("durationMs"), int | float) else ""
-    if result.get("success") is False:
-        error = result.get("error")
-        message = error.get("message") if isinstance(error, dict) else error
-        return f"{_text(params.get('name'))} failed{took}: {_text(message)}"
-    return f"{_text(params.get('name'))} done{took}: {_text(result.get('output'))}"
-
-
-def _text(value: object) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "(nested too deeply)"
+def _cut_event_text(line: OutputLine) -> str:
+    """Returns a few words for an event that is too long to be read; empty for any other line."""
+    method = _METHOD.match(line.text) if line.cut else None
+    return f"{method[1]}: an event that is too long to be read" if method else ""
 
 
 def _count(value: object) -> int:

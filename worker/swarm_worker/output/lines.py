@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 LINE_BYTES: Final = 64 * 1024
+# Events hold results of tools and whole answers of models; the usage stands in the same line.
+EVENT_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +17,13 @@ class OutputLine:
 
 
 class LineSplitter:
-    """An incremental splitter of chunks into lines, which drops everything after 64 KiB of a line."""
+    """An incremental splitter of chunks into lines, which drops everything after 64 KiB of a line.
 
-    def __init__(self) -> None:
+    A line that begins with `{` may have `object_bytes`.
+    """
+
+    def __init__(self, object_bytes: int = LINE_BYTES) -> None:
+        self._object_bytes = object_bytes
         self._begun = bytearray()
         self._cut = False
 
@@ -29,7 +35,7 @@ class LineSplitter:
             return []
         self._extend(first)
         lines = [self._pop_line()]
-        lines += [_decoded_line(raw) for raw in rest[:-1]]
+        lines += [self._decoded(raw) for raw in rest[:-1]]
         self._extend(rest[-1])
         return lines
 
@@ -38,15 +44,23 @@ class LineSplitter:
         return [self._pop_line()] if self._begun else []
 
     def _extend(self, part: bytes) -> None:
-        room = LINE_BYTES - len(self._begun)
+        room = self._limit(self._begun or part) - len(self._begun)
         self._begun += part[:room]
         self._cut = self._cut or len(part) > room
 
     def _pop_line(self) -> OutputLine:
-        line = _decoded_line(bytes(self._begun), cut=self._cut)
+        line = self._decoded(bytes(self._begun), cut=self._cut)
         self._begun.clear()
         self._cut = False
         return line
+
+    def _decoded(self, raw: bytes, *, cut: bool = False) -> OutputLine:
+        limit = self._limit(raw)
+        text = raw[:limit].rstrip(b"\r").decode(errors="replace")
+        return OutputLine(text, cut=cut or len(raw) > limit)
+
+    def _limit(self, start: bytes | bytearray) -> int:
+        return self._object_bytes if start.startswith(b"{") else LINE_BYTES
 
 
 class Tail:
@@ -79,9 +93,3 @@ class Tail:
     def _forget(self) -> None:
         del self._data[: len(self._data) - self._limit]
         self.cut = True
-
-
-def _decoded_line(raw: bytes, *, cut: bool = False) -> OutputLine:
-    return OutputLine(
-        raw[:LINE_BYTES].rstrip(b"\r").decode(errors="replace"), cut=cut or len(raw) > LINE_BYTES
-    )

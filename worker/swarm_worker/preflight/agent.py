@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -11,15 +11,13 @@ from amplifier_swarm import text_files
 from swarm_worker.preflight.base import Preflight
 from swarm_worker.preflight.credentials import probe_agent_credentials
 from swarm_worker.preflight.probe import Probe, ProbeFunction
-from swarm_worker.preflight.run_once import run_once
+from swarm_worker.preflight.providers import agent_providers
+from swarm_worker.preflight.run_once import WARM_UP_S, run_once
 from swarm_worker.runners import validator_mode
 from swarm_worker.runners.agent import AgentRunner
 from swarm_worker.runners.discovery import ANSWER_S
 from swarm_worker.runners.programs import run_program
 from swarm_worker.storage.files import machine_folder
-
-# The time for dozens of clones and installs.
-PREPARE_S: Final = 900.0
 
 _log = structlog.get_logger()
 
@@ -29,7 +27,8 @@ class AgentPreflight(Preflight):
 
     def require(self) -> None:
         super().require()
-        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up):
+        caches = (self._agent.home / "cache", self._agent.home / "cache" / "prepared")
+        for probe in run_once(machine_folder(self._own), self._cache_key(), self._warm_up, caches=caches):
             if not probe.ok:
                 raise probe.to_exit()
 
@@ -47,23 +46,33 @@ class AgentPreflight(Preflight):
         return [
             lambda: Probe(runner.name, f"{runner.engine.version}, protocol {runner.engine.protocol}"),
             *configs,
-            lambda: probe_agent_credentials(runner, own=self._own, env=self._env),
+            lambda: probe_agent_credentials(runner, own=self._own, env=self._env, roles=self._roles),
             self._probe_mode,
         ]
 
+    def _endpoint_probes(self) -> list[ProbeFunction]:
+        from swarm_worker.preflight.endpoint import probe_endpoint  # noqa: PLC0415  # only `--check` needs it
+
+        providers = agent_providers(self._agent, self._env, roles=self._roles)
+        return [partial(probe_endpoint, one, self._env) for one in providers]
+
     def _probe_mode(self) -> Probe:
         if "--mode" not in self._agent.engine.options:
-            return Probe("mode", "the agent has no --mode: validators could write", warning=True)
+            text = (
+                "the agent has no --mode, so validators have tools that write; what they change is reported"
+            )
+            return Probe("mode", text, warning=True, hint="update the agent")
         try:
             validator_mode.write_mode_file(self._root)
         except OSError as error:
             text = f"can't write {validator_mode.MODE_FILE}: {error.strerror}"
             return Probe("mode", text, ok=False, hint="make it writable: validators need it")
-        return Probe("mode", f"validators only read ({validator_mode.MODE_FILE})")
+        text = f"validators have no tool that writes files, but bash ({validator_mode.MODE_FILE})"
+        return Probe("mode", f"{text}; what they change is reported")
 
     def _warm_up(self) -> list[Probe]:
         """Prepares the agent and runs its doctor; two at once would race for the cold caches, see run_once."""
-        prepared = self._run_agent("prepare", timeout_s=PREPARE_S)
+        prepared = self._run_agent("prepare", timeout_s=WARM_UP_S)
         return [prepared, self._run_agent("doctor", "--strict")] if prepared.ok else [prepared]
 
     def _run_agent(self, *words: str, timeout_s: float = ANSWER_S) -> Probe:

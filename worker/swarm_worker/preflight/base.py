@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from amplifier_swarm.vocabulary import RunnerName
+from swarm_worker.domain.types import Role
 from swarm_worker.preflight import machine
 from swarm_worker.preflight.environment import probe_environment
 from swarm_worker.preflight.probe import Probe, ProbeFunction
@@ -20,7 +21,7 @@ _log = structlog.get_logger()
 class Preflight:
     """The preflight of one worker; `own` is the worker's environment, `env` its sessions'.
 
-    `passed` are the names of --pass-env.
+    `passed` are the names of --pass-env, `roles` those whose sessions the worker will start.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Preflight:
         own: Mapping[str, str],
         env: Mapping[str, str],
         passed: Sequence[str] = (),
+        roles: Sequence[Role] = tuple(Role),
     ) -> None:
         self._runner = runner
         self._root = project_root
         self._own = own
         self._env = env
         self._passed = passed
+        self._roles = roles
 
     def require(self) -> None:
         """Runs the probes of a start and stops at the first that fails: claiming and failing tasks costs more.
@@ -61,7 +64,8 @@ class Preflight:
             probe_kill,
         ]
         found = [probe_function() for probe_function in general]
-        return [*found, *self._environment_probes(), *(probe() for probe in self._runner_probes())]
+        runner_probes = (*self._runner_probes(), *self._endpoint_probes())
+        return [*found, *self._environment_probes(), *(probe() for probe in runner_probes)]
 
     def _start_probes(self) -> Iterator[Probe]:
         yield machine.probe_disk(self._root)
@@ -72,6 +76,10 @@ class Preflight:
     def _environment_probes(self) -> Iterator[Probe]:
         return probe_environment(self._own, self._env, passed=self._passed)
 
+    def _endpoint_probes(self) -> list[ProbeFunction]:
+        """Returns the probes of the providers' addresses, which need the network."""
+        return []
+
     def _runner_probes(self) -> list[ProbeFunction]:
         if self._runner.name == RunnerName.EMBEDDED:
             return [
@@ -79,4 +87,4 @@ class Preflight:
                     self._runner.name, REHEARSAL, warning=True, hint="pass another --runner for work"
                 )
             ]
-        return [lambda: Probe(self._runner.name, "needs nothing more")]
+        return [lambda: Probe(self._runner.name, "its programs can be started")]

@@ -14,7 +14,8 @@ NETWORK: Final = (
     *("NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE"),
 )
 
-# Programs that use the system's certificates find them without being pointed to them.
+# Git and curl find the system's certificates without being pointed to them. Not so uv and Python's HTTP clients, which
+# bring certificates of their own: what SSL_CERT_FILE names counts for them, be it the system's store.
 _SYSTEM_STORES: Final = frozenset(
     (
         "/etc/ssl/certs",
@@ -23,7 +24,7 @@ _SYSTEM_STORES: Final = frozenset(
         "/etc/pki/tls/certs/ca-bundle.crt",
     )
 )
-_SYSTEM_VARIABLES: Final = frozenset(("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"))
+_SYSTEM_VARIABLES: Final = frozenset(("CURL_CA_BUNDLE", "GIT_SSL_CAINFO"))
 
 
 def probe_environment(

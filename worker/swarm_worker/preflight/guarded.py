@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.model import EndCause, Launch, OutputSink, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git import Git, NoTree, ProgramEnd, WorkTree
 
@@ -26,12 +26,19 @@ def read_work_tree(root: Path, env: Mapping[str, str], *, timeout_s: float) -> W
         return asyncio.run(git.work_tree())
 
 
-async def run_once_guarded(launch: Launch, *, timeout_s: float, stop: Stop, sink: OutputSink) -> RunEnd:
+async def run_once_guarded(
+    launch: Launch, *, timeout_s: float, stop: Stop, sink: OutputSink, progress: ProgressSink | None = None
+) -> RunEnd:
     """Runs one program under a guard of its own, without a server."""
     fence = Fence()
     fence.set_stop_after(timeout_s + 2 * GRACE_S, since=now_s())
     return await run_guarded(
-        launch, limits=RunLimits(timeout_s, 0, GRACE_S), fence=fence, stop=stop, sink=sink
+        launch,
+        limits=RunLimits(timeout_s, 0, GRACE_S),
+        fence=fence,
+        stop=stop,
+        sink=sink,
+        progress=progress,
     )
 
 
@@ -66,5 +73,3 @@ class _GitSink:
 
     def stderr(self, chunk: bytes) -> None:
         self.errors += chunk[: ERROR_BYTES - len(self.errors)]
-
-    progress = stderr

@@ -8,17 +8,21 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A probe's result; if `ok` is False, `hint` says what to do. A warning does not stop the worker."""
+    """A probe's result; if `ok` is False, `hint` says what to do. A warning does not stop the worker.
+
+    `unproven` marks what a check can't tell, or could tell only at a cost.
+    """
 
     name: str
     text: str
     ok: bool = True
     warning: bool = False
     hint: str = ""
+    unproven: bool = False
 
     def line(self) -> str:
         """Formats the result for `--check`."""
-        word = "FAIL" if not self.ok else "warn" if self.warning else "ok"
+        word = "FAIL" if not self.ok else "warn" if self.warning else "open" if self.unproven else "ok"
         hint = f"; {self.hint}" if self.hint else ""
         return f"{word:<4}  {self.name}: {self.text}{hint}"
 

@@ -55,8 +55,6 @@ class _TreeSink:
     def stderr(self, chunk: bytes) -> None:
         """Ignores the output."""
 
-    progress = stderr
-
 
 async def _run_tree(folder: Path) -> RunEnd:
     stop = Stop(grace_s=GRACE_S)

@@ -2,17 +2,26 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from amplifier_swarm import logs
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.standard_streams import print_line
+from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
+from swarm_worker.preflight.ask import ask_model
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.prompts.build import check_overrides
 from swarm_worker.runners.selection import choose_runner
 from swarm_worker.startup import project_root
+
+UNPROVEN: Final = (
+    "not asked, so it is not proven that a session starts, that the key is valid and that the model answers; "
+    "--check --ask asks for one word"
+)
+NOT_ASKED: Final = "not asked, since a check failed"
 
 
 def print_report(config: WorkerConfig) -> bool:
@@ -38,4 +47,14 @@ def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     except ProgramExit as end:
         yield Probe("runner", end.message, ok=False, hint=end.hint)
         return
-    yield from create_preflight(runner, project_root=root, own=own, env=env, passed=config.pass_env).report()
+    preflight = create_preflight(
+        runner, project_root=root, own=own, env=env, passed=config.pass_env, roles=config.roles
+    )
+    found = preflight.report()
+    yield from found
+    if runner.name == RunnerName.EMBEDDED:
+        return
+    if config.ask and all(probe.ok for probe in found):
+        yield from ask_model(runner, roles=config.roles, project_root=root, env=env)
+    else:
+        yield Probe("model", NOT_ASKED if config.ask else UNPROVEN, unproven=True)

@@ -39,13 +39,19 @@ def check_overrides(project_root: Path, folder: Path | None = None) -> None:
     read_templates(project_root, folder)
 
 
-def builder_prompt(assignment: Assignment, *, agent: str, templates: Templates | None = None) -> str:
-    """Returns the prompt of a builder; on a retry it includes the findings and the last error."""
+def builder_prompt(
+    assignment: Assignment, *, agent: str, offered: bool = False, templates: Templates | None = None
+) -> str:
+    """Returns the prompt of a builder; on a retry it includes the findings and the last error.
+
+    `offered` means that the session can delegate to `agent`.
+    """
     filled = _fill_template(
         Role.BUILDER,
         assignment,
         templates,
         agent=agent,
+        offered=offered,
         files=titled_list("Files that this task makes or changes", map(inline_code, assignment.task.files)),
         checks=titled_list(
             "Checks that will be run afterwards; each must exit 0", map(inline_code, assignment.task.checks)
@@ -59,17 +65,22 @@ def validator_prompt(
     assignment: Assignment,
     *,
     agent: str,
+    offered: bool = False,
     report: BuilderResult | None,
     checks: Iterable[CheckResult],
     changes: Changes | None = None,
     templates: Templates | None = None,
 ) -> str:
-    """Returns the prompt of a validator; `changes` is None if the worker did not look for changes."""
+    """Returns the prompt of a validator; `changes` is None if the worker did not look for changes.
+
+    `offered` means that the session can delegate to `agent`.
+    """
     filled = _fill_template(
         Role.VALIDATOR,
         assignment,
         templates,
         agent=agent,
+        offered=offered,
         files=titled_list("Files that the task declares", map(inline_code, assignment.task.files)),
         results=sections.check_results(checks),
         changes=sections.observed_changes(changes),
@@ -89,14 +100,20 @@ def repair_prompt(assignment: Assignment, role: Role) -> str:
 
 
 def _fill_template(
-    role: Role, assignment: Assignment, templates: Templates | None, *, agent: str, **parts: str
+    role: Role,
+    assignment: Assignment,
+    templates: Templates | None,
+    *,
+    agent: str,
+    offered: bool,
+    **parts: str,
 ) -> str:
     task = assignment.task
     template = packaged_template(role) if templates is None else templates.for_role(role)
     text = Template(template).substitute(
         parts,
         agent=single_line(agent, NAME_CHARS),
-        persona=persona_paragraph(agent, role),
+        persona=persona_paragraph(agent, role, offered=offered),
         id=task.id,
         name=single_line(task.name or task.id, NAME_CHARS),
         attempt=assignment.attempt,

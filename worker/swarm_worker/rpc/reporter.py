@@ -1,5 +1,6 @@
 """Reports to the server: session records, progress and outcomes, each kind in batches."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ PROGRESS_PAUSE_S: Final = 0.25
 PROGRESS_BOUND: Final = 10_000
 # The server answers a request for the right to land after 20 s at the latest.
 LANDING_TIMEOUT_S: Final = 40.0
+# A connection has at most 128 open calls. With all of them waiting for the right to land, no heartbeat gets through.
+MAX_LANDING_CALLS: Final = 64
 # An outcome waits this long for progress that is in flight.
 PROGRESS_WAIT_S: Final = 2.0
 
@@ -42,6 +45,7 @@ class Reporter:
         self._worker = worker
         self._connection = connection
         self._outages = outages
+        self._landing_calls = asyncio.Semaphore(MAX_LANDING_CALLS)
         self.records = Batcher(
             self._record, retry=CallRetry("RecordSession", outages, cap_s=RECORD_CAP_S), size_of=_size
         )
@@ -65,9 +69,10 @@ class Reporter:
         request = wire.LandTaskRequest(worker=self._worker, lease_id=lease_id)
         while True:
             try:
-                response = await self._connection.service.LandTask(
-                    request, timeout=LANDING_TIMEOUT_S, metadata=self._connection.metadata
-                )
+                async with self._landing_calls:
+                    response = await self._connection.service.LandTask(
+                        request, timeout=LANDING_TIMEOUT_S, metadata=self._connection.metadata
+                    )
             except grpc.RpcError as error:
                 failed = unpack(error)
                 if end := exit_for(failed):

@@ -12,7 +12,10 @@ from swarm_worker.rpc.reporter import ProgressItem, Reporter
 
 
 class RpcSessionReporter:
-    """A `ports.SessionReporter` over gRPC; every method is safe to call while the server is unreachable."""
+    """A `ports.SessionReporter` and `ports.LandingReporter` over gRPC.
+
+    Every method is safe to call while the server is unreachable.
+    """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter

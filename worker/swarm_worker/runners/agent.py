@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from swarm_worker.domain.types import Role
 from swarm_worker.runners import validator_mode
-from swarm_worker.runners.base import Runner, SessionPlan
+from swarm_worker.runners.base import DEFAULT_AGENTS, Runner, SessionPlan
 
 if TYPE_CHECKING:
     from swarm_worker.runners.reader import OutputReader
@@ -38,6 +38,7 @@ class AgentRunner(Runner):
 
     name = "amplifier-agent"
     boot_s = 10.0
+    has_trials = True
 
     def __init__(
         self, engine: Engine, *, configs: Mapping[Role, Path], env: Mapping[str, str], cwd: Path
@@ -80,6 +81,9 @@ class AgentRunner(Runner):
         workspaces = self.home / "state" / "workspaces"
         session = workspaces / _workspace_name(plan) / "sessions" / plan.session_id
         return (session / "transcript.jsonl").is_file()
+
+    def offers_agent(self, agent: str, project_root: Path) -> bool:
+        return agent in DEFAULT_AGENTS
 
     def _supported(self, option: str, value: str) -> list[str]:
         return [option, value] if option in self.engine.options and value else []

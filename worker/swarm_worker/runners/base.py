@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from swarm_worker.domain.types import Role, SessionId
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import Task
     from swarm_worker.runners.reader import OutputReader
+
+# The agents that sessions of both of Amplifier's programs can delegate to, unless another bundle is chosen.
+DEFAULT_AGENTS: Final = frozenset({"explorer", "architect", "builder", "debugger", "git-ops", "researcher"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,16 @@ class Runner:
     name: ClassVar[str]
     # How long the start of a session may keep a core busy. Starts with 0 s are not throttled.
     boot_s: ClassVar[float] = 0.0
+    # True if a session that asks a model for one word does nothing else, and its output shows that it asked.
+    has_trials: ClassVar[bool] = False
+
+    def backend_session(self, plan: SessionPlan) -> str:
+        """Returns the session's id in the program's own files and commands."""
+        return plan.session_id
+
+    def offers_agent(self, agent: str, project_root: Path) -> bool:
+        """Returns whether a session is known to be able to delegate to an agent of that name."""
+        return False
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         """Returns the program and its arguments."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
@@ -47,8 +48,16 @@ class CommandReader:
         return self._events.usage
 
     @property
+    def reached_model(self) -> bool:
+        return self._events.model_reached
+
+    @property
     def stall_factor(self) -> float:
         return WORKING if self._begun else STARTING
+
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        return ()
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         self._begun = True
@@ -63,7 +72,7 @@ class CommandReader:
             self._note(entry.text)
         return entries
 
-    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
+    def progress(self, line: OutputLine, file: Path) -> Sequence[SessionLogLine]:
         return ()
 
     def finish(self) -> Sequence[SessionLogLine]:

@@ -4,7 +4,8 @@ Invariant: evidence of work outranks the envelope, and the envelope outranks the
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from amplifier_swarm.text import one_line
@@ -28,8 +29,11 @@ ENVELOPE_KEYS: Final = frozenset(("reply", "error"))
 class EnvelopeReader:
     """A reader of one session, which demands evidence that the session did something."""
 
-    def __init__(self, plan: SessionPlan) -> None:
+    def __init__(
+        self, plan: SessionPlan, *, failure_of: Callable[[Mapping[str, Any]], Failure] | None = None
+    ) -> None:
         self._plan = plan
+        self._failure_of = failure_of or _failure
         self._evidence = EvidenceOfWork(plan)
         self._events = EventReader()
         self._last = ""
@@ -43,8 +47,17 @@ class EnvelopeReader:
         )
 
     @property
+    def reached_model(self) -> bool:
+        used = self._envelope_usage
+        return self._events.model_reached or used.input_tokens + used.output_tokens > 0
+
+    @property
     def stall_factor(self) -> float:
         return WORKING if self._events.has_events else STARTING
+
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        return ()
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         if not line.text.strip() or line.text.lstrip().startswith("{"):
@@ -58,7 +71,7 @@ class EnvelopeReader:
                 self._last = entry.text.strip() or self._last
         return entries
 
-    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
+    def progress(self, line: OutputLine, file: Path) -> Sequence[SessionLogLine]:
         return ()
 
     def finish(self) -> Sequence[SessionLogLine]:
@@ -75,12 +88,15 @@ class EnvelopeReader:
             return Report("", agent_error(self._plan, f"it printed {len(envelopes)} envelopes that differ"))
         self._envelope_usage = _envelope_usage(envelope)
         if envelope.get("error") is not None:
-            return Report("", _failure(envelope["error"]))
+            error = envelope["error"]
+            return Report("", self._failure_of(error if isinstance(error, dict) else {"message": error}))
         reply = envelope["reply"] if isinstance(envelope["reply"], str) else ""
         if exit_code != 0:
             return Report(reply, agent_error(self._plan, f"it exited with {exit_code}{self._last_words()}"))
         used = self._envelope_usage
-        asked = self._events.model_used or used.input_tokens + used.output_tokens > 0
+        asked = (
+            self._events.model_used or used.input_tokens + used.output_tokens > 0 or _is_answered(envelope)
+        )
         return Report(reply, self._evidence.failure(reply, asked=asked))
 
     def _without_envelope(self, exit_code: int) -> Failure:
@@ -99,15 +115,27 @@ class EnvelopeReader:
 
 def _envelope_usage(envelope: Json) -> Usage:
     """Returns the sums of the envelope; older engines report 0."""
-    metadata = envelope.get("metadata")
-    sums: Json = metadata if isinstance(metadata, dict) else {}
+    sums = _metadata(envelope)
     return usage_of(sums.get("tokensIn"), sums.get("tokensOut"), sums.get("costUsd"))
 
 
-def _failure(error: object) -> Failure:
-    details: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
+def _is_answered(envelope: Json) -> bool:
+    """Returns whether the engine says that a model answered; some models report no usage."""
+    return _metadata(envelope).get("modelAnswered") is True
+
+
+def _metadata(envelope: Json) -> Json:
+    metadata = envelope.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _failure(details: Mapping[str, Any]) -> Failure:
     message, remedy = details.get("message"), details.get("remediation")
-    text = message if isinstance(message, str) and message else json.dumps(error, ensure_ascii=False)
+    text = (
+        message
+        if isinstance(message, str) and message
+        else json.dumps(message or details, ensure_ascii=False)
+    )
     remedy = remedy if isinstance(remedy, str) else ""
     if details.get("classification") == "protocol":
         hint = f"; {remedy}" if remedy else ""

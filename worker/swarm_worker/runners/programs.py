@@ -21,7 +21,10 @@ class ProgramAnswer:
     @property
     def last_line(self) -> str:
         """Returns the last line with FAIL in it, else the last line that is not blank."""
-        lines = [line for line in f"{self.out}\n{self.err}".splitlines() if line.strip()]
+        from swarm_worker.output.json_objects import plain_text  # noqa: PLC0415  # an idle worker does not load it
+
+        # Errors may stand in a frame, whose last line says nothing.
+        lines = [line for line in plain_text(f"{self.out}\n{self.err}").splitlines() if line.strip()]
         failed = [line for line in lines if "FAIL" in line]
         return one_line((failed or lines or ["it printed nothing"])[-1], LAST_LINE_CHARS)
 

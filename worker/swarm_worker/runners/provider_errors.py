@@ -16,6 +16,12 @@ LIMITED_ERRORS: Final = (
     "NetworkError",
     "LLMTimeoutError",
     "StreamError",
+    # Python's own and the SDKs' names, which modules of providers pass on: no server listens at the address.
+    "ConnectionError",
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "APIConnectionError",
+    "APITimeoutError",
 )
 # The remedy for each error that does not pass by itself.
 DENIED_REMEDIES: Final = {
@@ -32,6 +38,8 @@ CLASS_OF_ERROR: Final = (
     | dict.fromkeys(DENIED_REMEDIES, FailureClass.PROVIDER_DENIED)
     | dict.fromkeys(TASK_ERRORS, FailureClass.AGENT_ERROR)
 )
+# The class of all errors that a provider's module does not know better, with the words of its SDK.
+_UNREACHED: Final = re.compile(r"\bLLMError: (?:Connection error|Request timed out)\b")
 RESUME_HINT: Final = "then run: swarmctl resume"
 # The longest wait for a provider that asks for more: the provider may answer earlier.
 MAX_WAIT_S: Final = 3600.0
@@ -46,7 +54,8 @@ _ASKED: Final = re.compile(
 def classify_error(text: str, *, remedy: str = "") -> Failure:
     """Returns the failure for an error's text; the first error class in the text is the outermost and counts."""
     word = next((word for word in re.findall(r"[A-Za-z]+", text) if word in CLASS_OF_ERROR), "")
-    kind = CLASS_OF_ERROR.get(word, FailureClass.AGENT_ERROR)
+    unknown = FailureClass.PROVIDER_LIMITED if _UNREACHED.search(text) else FailureClass.AGENT_ERROR
+    kind = CLASS_OF_ERROR.get(word, unknown)
     if not word and (limit := find_limit([text], now=datetime.now(UTC))):
         return limit_failure(limit)
     if kind is FailureClass.PROVIDER_DENIED:

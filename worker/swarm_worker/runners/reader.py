@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from swarm_worker.domain.model import Failure, SessionLogLine, Usage
@@ -32,8 +33,16 @@ class OutputReader(Protocol):
         """Returns the tokens and the cost so far."""
 
     @property
+    def reached_model(self) -> bool:
+        """Returns whether the output shows that a model was reached: usage, a reply, or a call of a tool."""
+
+    @property
     def stall_factor(self) -> float:
         """Returns the factor of the stall limit that applies now: WORKING, STARTING or SILENT_UNTIL_END."""
+
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        """Returns the progress files of the session's children that the output has named so far."""
 
     def stdout(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Reads a line of standard output."""
@@ -41,8 +50,8 @@ class OutputReader(Protocol):
     def stderr(self, line: OutputLine) -> Sequence[SessionLogLine]:
         """Reads a line of standard error."""
 
-    def progress(self, line: OutputLine) -> Sequence[SessionLogLine]:
-        """Reads a line of the session's progress file."""
+    def progress(self, line: OutputLine, file: Path) -> Sequence[SessionLogLine]:
+        """Reads a line of one of the session's progress files."""
 
     def finish(self) -> Sequence[SessionLogLine]:
         """Returns the lines that are left to log when the output has ended."""

@@ -1,4 +1,6 @@
-"""The mode that keeps validators from changing the work that they judge: a file that the engine reads in the project.
+"""The mode that takes the tools that write files from validators: a file that the engine reads in the project.
+
+Their shell can still write. `execution.judged_work` notices what changes while they run.
 
 Invariant: a file of that name without the worker's mark belongs to the user, and is used unchanged.
 """

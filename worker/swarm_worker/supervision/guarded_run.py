@@ -30,8 +30,9 @@ from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.limits_watch import LimitsWatch
-from swarm_worker.supervision.model import EndCause, Launch, OutputSink, RunEnd, RunLimits
-from swarm_worker.supervision.pipes import FileTail, Pipes, output_pacer
+from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
+from swarm_worker.supervision.pipes import Pipes
+from swarm_worker.supervision.progress_feed import ProgressFeed
 from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
@@ -40,21 +41,26 @@ from swarm_worker.supervision.supervisor import ProcessSupervisor
 END_SURVIVORS_S: Final = 2.0
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
-# How often the file that a program reports its progress in is read.
-PROGRESS_POLL_S: Final = 0.5
-# After the end of a program at most this much of its progress file is read: 1 MiB.
-PROGRESS_END_PIECES: Final = 256
 
 
 async def run_guarded(
-    launch: Launch, *, limits: RunLimits, fence: Fence, stop: Stop, sink: OutputSink
+    launch: Launch,
+    *,
+    limits: RunLimits,
+    fence: Fence,
+    stop: Stop,
+    sink: OutputSink,
+    progress: ProgressSink | None = None,
 ) -> RunEnd:
-    """Runs the program to its end, or ends it. Nothing of the program is left, except reported survivors."""
+    """Runs the program to its end, or ends it. Nothing of the program is left, except reported survivors.
+
+    What is written to files of `progress` counts as output.
+    """
     if stop.order is not None:
         return RunEnd(EndCause.ORDER)
     if fence.left_s == 0:
         return RunEnd(EndCause.FENCE)
-    run = GuardedRun(sink, limits, fence.supervisor)
+    run = GuardedRun(sink, limits, fence.supervisor, progress)
     with GuardLock(launch.lock) as lock:
         try:
             await run.start(launch, lock, fence_s=fence.until_s)
@@ -79,7 +85,13 @@ class GuardedRun:
     _guard: GuardClient
     _watched: WatchedRun
 
-    def __init__(self, sink: OutputSink, limits: RunLimits, supervisor: ProcessSupervisor) -> None:
+    def __init__(
+        self,
+        sink: OutputSink,
+        limits: RunLimits,
+        supervisor: ProcessSupervisor,
+        progress: ProgressSink | None = None,
+    ) -> None:
         self._sink = sink
         self._limits = limits
         self._supervisor = supervisor
@@ -98,8 +110,7 @@ class GuardedRun:
         self._why = ""
         self._exit_code: int | None = None
         self._guard_error = ""
-        self._tail: FileTail | None = None
-        self._progress_repeats = RepeatFilter()
+        self._progress = ProgressFeed(progress, self._watch.note_output) if progress else None
         self._ended: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
 
     async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
@@ -113,7 +124,6 @@ class GuardedRun:
         if launch.stdin is None:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
-        self._tail = FileTail(launch.progress_file) if launch.progress_file else None
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
         self._marks = attempt_marks(launch.env)
         try:
@@ -163,7 +173,7 @@ class GuardedRun:
     async def wait(self) -> RunEnd:
         """Waits for the program's end, which the guard reports, and for the rest of the output."""
         self._watch.start()
-        follower = None if self._tail is None else asyncio.create_task(self._follow(self._tail))
+        follower = None if self._progress is None else asyncio.create_task(self._progress.follow())
         try:
             ended = await self._ended
             if self._guard_is_lost:
@@ -183,8 +193,8 @@ class GuardedRun:
             self._watch.cancel()
             if follower is not None:
                 follower.cancel()
-        if self._tail is not None:
-            await self._read_rest(self._tail)
+        if self._progress is not None:
+            await self._progress.read_rest()
         return ended
 
     async def _end_survivors(self, receipt: KillReceipt) -> KillReceipt:
@@ -257,26 +267,6 @@ class GuardedRun:
         if report.cause in (EndCause.EXIT, EndCause.FENCE):
             return RunEnd(EndCause(report.cause), self._exit_code, receipt=receipt)
         return RunEnd(self._cause or EndCause.ORDER, self._exit_code, self._why, receipt)
-
-    async def _follow(self, tail: FileTail) -> None:
-        """Reads what the program reports in its progress file."""
-        while True:
-            more = self._read_progress(tail)
-            await asyncio.sleep(output_pacer().delay_s() if more else PROGRESS_POLL_S)
-
-    async def _read_rest(self, tail: FileTail) -> None:
-        """Reads what the program wrote at the very end, up to PROGRESS_END_PIECES."""
-        for _ in range(PROGRESS_END_PIECES):
-            if not self._read_progress(tail):
-                return
-            await asyncio.sleep(0)
-
-    def _read_progress(self, tail: FileTail) -> bool:
-        chunk = tail.read()
-        if chunk:
-            self._watch.note_output(is_new=self._progress_repeats.is_new(chunk))
-            output_pacer().process(self._sink.progress, chunk)
-        return bool(chunk)
 
     def _on_limit(self, cause: EndCause, why: str) -> None:
         self._kill(cause, self._limits.grace_s, why)

@@ -36,8 +36,6 @@ class Launch:
     # What a session in a mount namespace of its own does not see, and files that it reads all the same.
     hidden: HiddenPaths = NOTHING_HIDDEN
     reads: Sequence[Path] = ()
-    # A file in which the program may report its progress.
-    progress_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +70,13 @@ class OutputSink(Protocol):
     def stderr(self, chunk: bytes) -> None:
         """Receives a piece of standard error."""
 
-    def progress(self, chunk: bytes) -> None:
-        """Receives a piece of the program's progress file."""
+
+class ProgressSink(Protocol):
+    """A receiver of what a program and its children write to files while they run; its methods must not wait."""
+
+    @property
+    def progress_files(self) -> Sequence[Path]:
+        """The files, as far as they are known by now; they need not exist."""
+
+    def progress(self, chunk: bytes, file: Path) -> None:
+        """Receives a piece of one of the files."""

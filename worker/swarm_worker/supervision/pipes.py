@@ -164,21 +164,29 @@ TAIL_BYTES: Final = CHUNK_BYTES
 
 
 class FileTail:
-    """A reader of what is appended to a file; the file may be absent."""
+    """A reader of what is appended to a file, from now on or from its start; the file may be absent."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
         self._path = path
         self._offset = 0
-        with contextlib.suppress(OSError):
-            self._offset = path.stat().st_size
+        if not from_start:
+            with contextlib.suppress(OSError):
+                self._offset = path.stat().st_size
 
     def read(self) -> bytes:
-        """Returns the next chunk; empty at the end of the file."""
+        """Returns the next chunk; empty at the end of the file.
+
+        A session may put a pipe or a folder in the file's place; neither is read, and neither is waited for.
+        """
         try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                chunk = file.read(TAIL_BYTES)
+            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return b""
+        try:
+            chunk = os.pread(fd, TAIL_BYTES, self._offset)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
         self._offset += len(chunk)
         return chunk

@@ -34,6 +34,9 @@ class FileChangeKind(StrEnum):
     MISSING = "missing"  # absent before and absent now
 
 
+_UNCHANGED: Final = (FileChangeKind.UNTOUCHED, FileChangeKind.MISSING)
+
+
 @dataclass(frozen=True, slots=True)
 class FileState:
     """The properties of a file that a change alters; the digest is empty if the file is too large to read."""
@@ -78,13 +81,13 @@ async def take_snapshot(project_root: Path, files: Sequence[str], run: GuardedPr
     """Records the state of the project; `run` starts git."""
     kept = tuple(files[:MAX_FILES])
     git = Git(project_root, run, GIT_TIMEOUT_S)
-    states, tree = await asyncio.gather(_states(project_root, kept), git.work_tree())
+    states, tree = await asyncio.gather(read_states(project_root, kept), git.work_tree())
     return Snapshot(project_root, kept, states, tree)
 
 
 async def changes_since(before: Snapshot, run: GuardedProgram) -> Changes:
     """Returns the changes since the snapshot; `run` starts git."""
-    states = await _states(before.project_root, before.files)
+    states = await read_states(before.project_root, before.files)
     compared = tuple(map(_compare, before.files, before.states, states))
     if isinstance(before.tree, NoTree):
         return Changes(compared, no_tree="" if before.tree.silent else before.tree.reason)
@@ -94,7 +97,25 @@ async def changes_since(before: Snapshot, run: GuardedProgram) -> Changes:
     return Changes(compared, tree)
 
 
-async def _states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
+def same_content(before: FileState | None, now: FileState | None) -> bool:
+    """Returns whether a file has the same content, or is absent both times."""
+    if before is None or now is None:
+        return before is now
+    return _same(before, now)
+
+
+def touches_work(changes: Changes) -> bool:
+    """Returns whether a declared file has changed, or anything in the work tree if the task declares no file.
+
+    Other sessions share the work tree, so what they change must not pass for work of this task.
+    """
+    if changes.files:
+        return any(file.kind not in _UNCHANGED for file in changes.files)
+    return changes.tree is not None and bool(changes.tree.paths or changes.tree.committed)
+
+
+async def read_states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
+    """Returns the state of each file; None for one that is absent or can't be read."""
     return await asyncio.to_thread(_read_states, root, files) if files else ()
 
 

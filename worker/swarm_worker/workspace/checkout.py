@@ -1,4 +1,7 @@
-"""The checkout of a user in which the target itself is checked out: it follows a landing while it is clean."""
+"""A user's own checkout: its uncommitted files; and if the target is checked out there, it follows while it is clean.
+
+Invariant: no filter runs, since the repository's settings name its program.
+"""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from swarm_worker.workspace.source_facts import SourceFacts
 
 @dataclass(frozen=True, slots=True)
 class UserCheckout:
-    """A work tree of the user's on the target branch."""
+    """A work tree of the user's."""
 
     path: Path
     target: str
@@ -24,13 +27,19 @@ class UserCheckout:
         env = {**current_environment(), **self.facts.without_filters}
         return GitCommands(self.runner, self.path, env)
 
+    async def uncommitted(self, *, untracked: bool) -> tuple[str, ...]:
+        """Returns the files that are not committed. Raises GitFailure."""
+        kind = "normal" if untracked else "no"
+        status = ("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty")
+        listed = (await self.git.run(*status, f"--untracked-files={kind}")).stdout
+        return tuple(entry[3:].decode(errors="replace") for entry in listed.split(b"\0")[:-1])
+
     async def obstacle(self, changed: bytes) -> str:
         """Returns why the checkout can't follow, with what to do; empty if it can.
 
         `changed` holds the paths that a landing changes, each with a NUL at its end. Raises GitFailure.
         """
-        status = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty")
-        if (await self.git.run(*status)).stdout:
+        if await self.uncommitted(untracked=False):
             return f"{self.path} has uncommitted changes on {self.target}: commit or stash them"
         if not self.facts.filters:
             return ""

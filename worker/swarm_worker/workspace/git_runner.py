@@ -86,7 +86,8 @@ class GitCommands:
     def _reason(self, arguments: Sequence[str], output: GitOutput) -> str:
         command = next((word for word in arguments if not word.startswith("-")), "")
         if output.code < 0:
-            why = f"was ended after at most {self.timeout_s:g} s"
+            why = failure_reason(output.stderr) if output.stderr else "did not end by itself"
+            why = f"was ended within its {self.timeout_s:g} s: {why}"
         else:
             why = f"failed: {failure_reason(output.stderr)}"
         return f"git {command} {why}"

@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-# A lock of another git is waited for, in milliseconds: workers of one machine share a source repository.
-_LOCK_WAIT: Final = "10000"
+# A lock of another git is waited for: workers of one machine share a source repository.
+LOCK_WAIT_S: Final = 10
+_LOCK_WAIT: Final = f"{LOCK_WAIT_S}000"
 _SETTINGS: Final[Mapping[str, str]] = {
     "core.fsmonitor": "false",
     "core.hooksPath": "/dev/null",

@@ -135,9 +135,10 @@ async def remove_workspace(source: SourceRepository, folder: Path, leased: Colle
     return ""
 
 
-async def remove_leftovers(folder: Path) -> None:
-    """Finishes removals that were interrupted."""
+async def remove_leftovers(source: SourceRepository, folder: Path) -> None:
+    """Finishes removals that were interrupted. Raises GitFailure if a pin can't be removed."""
     for each in await asyncio.to_thread(lambda: list(folder.glob(f"{_DOOMED}*"))):
+        await source.unpin(each.name.removeprefix(_DOOMED))
         await asyncio.to_thread(_delete, each)
 
 

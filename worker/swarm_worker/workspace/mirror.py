@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from swarm_worker.workspace.git_folder import GitFolder, write_git_folder
+from swarm_worker.workspace.git_locks import remove_locks
 from swarm_worker.workspace.git_runner import (
     NETWORK_TIMEOUT_S,
     GitCommands,
@@ -22,7 +23,6 @@ from swarm_worker.workspace.git_runner import (
 from swarm_worker.workspace.git_safety import current_environment, network_environment
 from swarm_worker.workspace.inspection import Inspection, choose_target, too_old_git
 from swarm_worker.workspace.source import (
-    FETCH,
     Kept,
     Publication,
     PublishResult,
@@ -30,6 +30,7 @@ from swarm_worker.workspace.source import (
     TargetState,
     attempt_refs,
 )
+from swarm_worker.workspace.source_refs import FETCH
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://")
 _KNOWN_SCHEMES: Final = frozenset({"https", "http", "ssh", "git", "file"})
@@ -102,6 +103,8 @@ class MirrorRepository(SourceRepository):
 
     def _write_mirror(self, object_format: str) -> None:
         if self.path.exists():
+            # At the start of a worker no git of its own runs here, and nobody else writes to its mirror.
+            remove_locks(self.path)
             return
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         write_git_folder(new, GitFolder(object_format, bare=True, settings={}, branch="unused"))

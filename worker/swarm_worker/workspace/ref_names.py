@@ -3,9 +3,7 @@
 import re
 from typing import Final
 
-BASE_REFS: Final = "refs/swarm/base/"
-LANDING_REFS: Final = "refs/swarm/landing/"
-# A task of this name would share the folder of the refs above.
+# A task of this name would share the folder of the pins.
 _RESERVED: Final = frozenset({"base", "landing"})
 # git refuses these dots in a ref. The sign in their place is not in the grammar of ids, so names stay different.
 _REFUSED_DOT: Final = re.compile(r"(?<=\.)\.|\.$|\.(?=lock$)")
@@ -19,7 +17,12 @@ def attempt_ref(task_id: str, attempt: int) -> str:
 
 def pin_ref(name: str) -> str:
     """Returns the ref that pins the base of a clone; `name` is the clone's."""
-    return f"{BASE_REFS}{ref_component(name)}"
+    return f"refs/swarm/base/{ref_component(name)}"
+
+
+def landing_ref(name: str) -> str:
+    """Returns the ref that pins what a clone is about to land; `name` is the clone's."""
+    return f"refs/swarm/landing/{ref_component(name)}"
 
 
 def ref_component(name: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,15 +15,13 @@ from swarm_worker.workspace.clone import (
     set_head,
     write_session_folder,
 )
+from swarm_worker.workspace.git_locks import remove_locks
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.git_script import PATHSPEC
 
 MAX_IGNORED: Final = 100
 MAX_REMARKS: Final = 10
-# Locks below refs that are looked for.
-_MAX_ENTRIES: Final = 10_000
 _LOST_FOLDER: Final = "the session spoiled or removed .git: its files are kept, its commits are not"
-_TOP_LOCKS: Final = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock")
 
 
 class WorkSnapshot(NamedTuple):
@@ -107,7 +105,7 @@ def repair(clone: Clone) -> list[str]:
     if folder.is_symlink() or not _is_git_folder(folder):
         _replace_folder(clone)
         return [_LOST_FOLDER]
-    return [f"removed {name}, which a killed git had left" for name in _remove_locks(folder)]
+    return [f"removed {name}, which a killed git had left" for name in remove_locks(folder)]
 
 
 def compose(message: str, trailers: Mapping[str, str]) -> bytes:
@@ -193,21 +191,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _remove_locks(folder: Path) -> list[str]:
-    found = []
-    for path in (*(folder / name for name in _TOP_LOCKS), *_ref_locks(folder / "refs")):
-        if os.path.lexists(path) and not path.is_dir():
-            path.unlink()
-            found.append(str(path.relative_to(folder.parent)))
-    return found
-
-
-def _ref_locks(refs: Path) -> Iterator[Path]:
-    seen = 0
-    for where, _, files in os.walk(refs):
-        seen += len(files)
-        if seen > _MAX_ENTRIES:
-            return
-        yield from (Path(where, name) for name in files if name.endswith(".lock"))

@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from swarm_worker.workspace.checkout import UserCheckout
-from swarm_worker.workspace.git_runner import GitCommands, GitFailure, GitRunner, failure_reason
+from swarm_worker.workspace.git_runner import GitCommands, GitFailure, GitRunner
 from swarm_worker.workspace.git_safety import current_environment
 from swarm_worker.workspace.inspection import Inspection, choose_target, inspect_work_tree
-from swarm_worker.workspace.ref_names import LANDING_REFS, pin_ref
+from swarm_worker.workspace.ref_names import landing_ref, pin_ref
 from swarm_worker.workspace.source_facts import SourceFacts, read_facts
+from swarm_worker.workspace.source_refs import SourceRefs
 
 # An attempt's ref is taken by another commit only if two workers ran the same attempt.
 MAX_REFS_OF_AN_ATTEMPT: Final = 9
-FETCH: Final = (
-    *("fetch", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
-    *("--no-auto-maintenance", "--no-write-commit-graph", "--upload-pack", "git-upload-pack"),
-)
 
 
 class MissingCommit(GitFailure):
@@ -142,7 +139,7 @@ class SourceRepository:
         return head
 
     async def _move_target(self, head: str, state: TargetState) -> None:
-        await self.git.run("update-ref", "--no-deref", self.target_ref, head, state.tip)
+        await (await self._refs()).write(self.target_ref, head, state.tip)
 
     async def target_state(self) -> TargetState:
         """Reads the target. Raises GitFailure."""
@@ -186,15 +183,15 @@ class SourceRepository:
     async def pin(self, base: str, name: str) -> None:
         """Keeps the objects of a commit for a clone that borrows them. Raises GitFailure."""
         async with self.lock:
-            await self.git.run("update-ref", "--no-deref", pin_ref(name), base)
+            await (await self._refs()).write(pin_ref(name), base)
 
     async def unpin(self, name: str) -> None:
-        """Gives up the pin of a clone that is gone. Raises GitFailure."""
+        """Gives up the pins of a clone that is gone. Raises GitFailure."""
         async with self.lock:
-            await self._delete_ref(pin_ref(name))
+            await (await self._refs()).delete(pin_ref(name), landing_ref(name))
 
-    async def _delete_ref(self, ref: str) -> None:
-        await self.git.run("update-ref", "--no-deref", "-d", ref)
+    async def _refs(self) -> SourceRefs:
+        return SourceRefs(self.git, (await self.facts()).git_dir)
 
     async def keep(self, objects_from: Path, commit: str, ref: str) -> Kept:
         """Brings a commit into the repository under a ref, or under a further one if another commit is there.
@@ -206,25 +203,13 @@ class SourceRepository:
                 await self.git.text("for-each-ref", "--format=%(objectname) %(refname)", ref, f"{ref}.*")
             ).split("\n")
             taken = {name: found for found, _, name in (line.partition(" ") for line in lines)}
+            refs = await self._refs()
             for name in attempt_refs(ref):
-                if taken.get(name) == commit or await self._fetch_into(objects_from, commit, name):
+                if taken.get(name) == commit or await refs.advance(objects_from, commit, name):
                     return Kept(name)
         raise GitFailure(
             f"{ref} and {MAX_REFS_OF_AN_ATTEMPT - 1} further refs hold other commits; remove some"
         )
-
-    async def _fetch_into(self, folder: Path, commit: str, ref: str) -> bool:
-        """Returns False if the ref holds a commit that is not an ancestor, which stays."""
-        # The longest prefix wins, so no setting of the repository can turn the path into another URL.
-        path = {"GIT_CONFIG_KEY_0": f"url.{folder}.insteadOf", "GIT_CONFIG_VALUE_0": str(folder)}
-        git = self.git.with_env(**path, GIT_CONFIG_COUNT="1")
-        end = await git.run(*FETCH, "--", str(folder), f"{commit}:{ref}", accepted=(0, 1))
-        if end.code == 0:
-            return True
-        # A quiet git says nothing of a ref that it does not replace.
-        if await self.git.text("for-each-ref", "--format=%(objectname)", ref) in {"", commit}:
-            raise GitFailure(f"git fetch into {ref} failed: {failure_reason(end.stderr)}")
-        return False
 
     async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
         """Returns the newest commit between `since` and `tip` with the task's trailers.
@@ -256,15 +241,11 @@ class SourceRepository:
             checkout = await self._checkout(state)
             if checkout and (reason := await checkout.obstacle(await self._changed(objects_from, old, new))):
                 return Publication(PublishResult.BLOCKED, reason)
-            # The ref keeps the new objects from a `git gc --prune=now` of the user until the target has them.
-            pin = f"{LANDING_REFS}{new}"
-            await self._fetch_into(objects_from, new, pin)
-            if not checkout:
-                return await self._swap(old, new, pin)
-            try:
-                return await self._advance_checkout(checkout, new)
-            finally:
-                await self._delete_ref(pin)
+            # The ref keeps the new objects from a `git gc --prune=now` of the user until the target has them. It stays
+            # as long as the clone: a deletion would need the lock of all packed refs, which others may hold.
+            pin = landing_ref(objects_from.parent.name)
+            await (await self._refs()).advance(objects_from, new, pin, force=True)
+            return await (self._advance_checkout(checkout, new) if checkout else self._swap(old, new))
 
     async def _changed(self, objects_from: Path, old: str, new: str) -> bytes:
         """Returns the paths that a landing changes, whose new commit is only in the clone yet."""
@@ -276,15 +257,15 @@ class SourceRepository:
             return None
         return UserCheckout(Path(state.checkout), self.target, self.runner, await self.facts())
 
-    async def _swap(self, old: str, new: str, pin: str) -> Publication:
-        swap = f"update {self.target_ref} {new} {old}\ndelete {pin}\n"
+    async def _swap(self, old: str, new: str) -> Publication:
         try:
-            await self.git.run("update-ref", "--no-deref", "--stdin", stdin=swap.encode())
+            await (await self._refs()).write(self.target_ref, new, old)
         except GitFailure:
-            await self._delete_ref(pin)
-            if (await self.target_state()).tip == old:
+            tip = (await self.target_state()).tip
+            if tip == old:
                 raise
-            return Publication(PublishResult.MOVED)
+            # A git that was ended after the swap has swapped.
+            return Publication(PublishResult.DONE if tip == new else PublishResult.MOVED)
         return Publication(PublishResult.DONE)
 
     async def _advance_checkout(self, checkout: UserCheckout, new: str) -> Publication:

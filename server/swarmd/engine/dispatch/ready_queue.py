@@ -30,8 +30,7 @@ class ReadyQueue:
 
     def pop(self, groups: Sequence[ReadyGroup], *, free: int) -> ReadyTask | None:
         """Returns the first task of these groups, for a worker with `free` slots."""
-        page = min(PAGE, max(self._workers, free))
-        heads = [head for group in groups if (head := self._head(group, page))]
+        heads = [head for group in groups if (head := self._head(group, free))]
         if not heads:
             return None
         best = min(heads, key=lambda head: (-head[0].priority, head[0].task.key))
@@ -41,14 +40,18 @@ class ReadyQueue:
         """Leaves the tasks that wait for this name to a later round."""
         self.ready -= {group for group in self.ready if group.wait_key == wait_key}
 
-    def _head(self, group: ReadyGroup, page: int) -> deque[ReadyTask]:
-        """Returns the tasks of the group that are read and not popped; empty if no more may be claimed."""
+    def _head(self, group: ReadyGroup, free: int) -> deque[ReadyTask]:
+        """Returns the tasks of the group that are read and not popped; empty if no more may be claimed.
+
+        Each page is as long as all before it, since a round that goes on passes over tasks that have to wait.
+        """
         if group not in self.ready:
             return _NOTHING
         head = self._heads.get(group)
         if head:
             return head
         read = self._read.get(group, 0)
+        page = min(PAGE, max(self._workers, free, read))
         head = deque(tasks.ready(self._tx, group, after=read, limit=page))
         self._heads[group], self._read[group] = head, read + len(head)
         if not head:

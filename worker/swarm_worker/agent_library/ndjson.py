@@ -1,6 +1,6 @@
 """The session's events on stderr, one JSON object a line: `{"method":…,"params":{…}}`.
 
-Invariant: stderr carries only events, so errors that the kernel logs and Python's warnings become events too.
+Invariant: stderr carries only events, so what an engine logs and Python's warnings become events too.
 """
 
 import json
@@ -38,19 +38,19 @@ class NdjsonStream:
 
 
 class ErrorLog(logging.Handler):
-    """A logging handler that turns errors into `error` events."""
+    """A logging handler that turns the log of an engine into `error` events, from a level on."""
 
-    def __init__(self, stream: NdjsonStream) -> None:
-        super().__init__(logging.ERROR)
+    def __init__(self, stream: NdjsonStream, level: int = logging.ERROR) -> None:
+        super().__init__(level)
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
         self._stream.error("internal", record.getMessage(), recoverable=True)
 
 
-def take_over_logging(stream: NdjsonStream) -> None:
-    """Sends the log of the whole process to the stream. Call it once, before the kernel starts."""
-    logging.basicConfig(level=logging.ERROR, handlers=[ErrorLog(stream)], force=True)
+def take_over_logging(handler: ErrorLog) -> None:
+    """Sends the log of the whole process to the handler. Call it once, before the engine starts."""
+    logging.basicConfig(level=handler.level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
 
 
