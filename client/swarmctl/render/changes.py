@@ -1,5 +1,6 @@
 """Blocks for what an attempt did to the files, and for what has landed."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -36,7 +37,8 @@ def stat_blocks(answer: DiffTaskResponse) -> Blocks:
 
 def diff_command(change: Change) -> str:
     """Returns the command that shows the change in the repository."""
-    return f"git diff {change.base} {change.ref or change.head}"
+    # By the commits: the name of a ref may have characters that a shell obeys.
+    return f"git diff {change.base} {change.head}"
 
 
 def diff_blocks(answer: DiffTaskResponse) -> Blocks:
@@ -72,7 +74,7 @@ def landed_blocks(tasks: Sequence[Task]) -> Iterator[Block]:
     for target, count in Counter(landing.target for landing in landed).items():
         commits = len({landing.commit for landing in landed if landing.target == target})
         tasks_text, commits_text = text_format.plural(count, "task"), text_format.plural(commits, "commit")
-        text = f"{tasks_text} landed on {target} ({commits_text}). Take them: git merge --ff-only {target}"
+        text = f"{tasks_text} landed on {target} ({commits_text}). Take them: git merge --ff-only {shlex.quote(target)}"
         yield Prose(printable(text), indent=0)
 
 

@@ -69,7 +69,7 @@ async def test_a_patch_that_was_too_long_is_refused_with_the_command_that_shows_
 
     assert document["patch"] is None
     assert refused["error"]["reason"] == "PATCH_NOT_STORED"
-    assert f"git diff {BASE} refs/swarm/a/1" in refused["error"]["message"]
+    assert f"git diff {BASE} {HEAD}" in refused["error"]["message"]
 
 
 async def test_an_attempt_that_changed_nothing_has_an_empty_patch(dashboard: Web) -> None:

@@ -58,12 +58,14 @@ def test_the_patch_alone_is_what_git_applies(ctl: Ctl, operator: FakeOperator, t
 
 
 def test_a_patch_that_was_too_long_names_the_command_that_shows_it(ctl: Ctl, operator: FakeOperator) -> None:
-    for ref, kept in ((REF, REF), ("", HEAD)):
-        answer(operator, patch="", ref=ref)
-        assert f"In the repository: git diff {BASE} {kept}" in ctl("diff", "t").out
-        refused = ctl("diff", "t", "--patch")
-        assert (refused.code, refused.out) == (1, "")
-        assert f"git diff {BASE} {kept}" in refused.err
+    answer(operator, patch="", ref="refs/swarm/$(reboot)/1")
+
+    shown = ctl("diff", "t")
+    refused = ctl("diff", "t", "--patch")
+
+    assert f"In the repository: git diff {BASE} {HEAD}\n" in shown.out
+    assert (refused.code, refused.out) == (1, "")
+    assert f"git diff {BASE} {HEAD}" in refused.err
 
 
 def test_stat_and_patch_exclude_each_other(ctl: Ctl, operator: FakeOperator) -> None:

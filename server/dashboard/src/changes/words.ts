@@ -37,7 +37,7 @@ export function changeSize(change: Change): string {
   return `${plural(change.file_count, "file")}, +${count(added)} −${count(removed)}`;
 }
 
-/** The command that shows the change in the repository. */
+/** The command that shows the change in the repository; a ref may have characters that a shell obeys. */
 export function diffCommand(change: Change): string {
-  return `git diff ${change.base} ${change.ref ?? change.head}`;
+  return `git diff ${change.base} ${change.head}`;
 }

@@ -30,7 +30,7 @@ async def patch(state: AppState, request: ApiRequest) -> Response:
     found = await state.reads.diff(task_id, attempt=request.get(CHANGED_ATTEMPT))
     change = found.change
     if change.file_count and not change.patch:
-        raise PatchNotStored(change.base, change.ref or change.head)
+        raise PatchNotStored(change.base, change.head)
     return Response(
         change.patch,
         media_type="text/plain",
