@@ -275,6 +275,19 @@ async def test_a_claim_that_needs_a_commit_which_is_not_there_is_given_back(
     assert f"the commit {'1' * 40} of the last landing is not in" in outcome.error
 
 
+async def test_without_room_on_the_disk_claims_are_given_back(
+    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    make_repository(worker.project)
+    worker.start("--workspace", "clone", "--min-free-disk", "1000000")
+
+    outcome = await _outcome(fake, worker, claim("t1"))
+
+    assert outcome.kind == task_pb2.OUTCOME_KIND_DECLINED
+    assert "claims are given back" in worker.err
+    assert not fake.starts
+
+
 async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:

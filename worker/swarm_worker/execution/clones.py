@@ -4,6 +4,7 @@ Invariant: a clone that an earlier process left is kept by a ref before it may b
 """
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -46,6 +47,7 @@ from swarm_worker.workspace.snapshot import snapshot
 from swarm_worker.workspace.source import SourceRepository
 
 DAY_S: Final = 86_400.0
+GIB: Final = 1024**3
 
 _log = structlog.get_logger()
 
@@ -63,7 +65,22 @@ class Clones:
     keep_failed_s: float
     session_push: bool
     guards: "GitGuards"
+    min_free_bytes: float
     leased: set[str] = field(default_factory=set)
+    _full: bool = False
+
+    def has_room(self) -> bool:
+        """Returns whether the disk has what must be free, and logs each change; without room, claims are given back."""
+        free = shutil.disk_usage(_existing(self.folder)).free
+        was, self._full = self._full, free < self.min_free_bytes
+        if self._full != was:
+            what = "claims are given back" if self._full else "claims are taken again"
+            _log.warning(
+                f"disk of the clones: {what}",
+                free_gib=round(free / GIB, 1),
+                wanted_gib=self.min_free_bytes / GIB,
+            )
+        return not self._full
 
     def register(self, request: wire.ClaimTaskRequest) -> None:
         """Adds what the server needs to know for clones and landings."""
@@ -167,6 +184,7 @@ async def open_clones(
         keep_failed_s=config.keep_failed * DAY_S,
         session_push=config.session_push,
         guards=guards,
+        min_free_bytes=config.min_free_disk * GIB,
     )
     _log.info("each task works in a clone of its own", target=source.target, tip=tip[:12], folder=str(folder))
     await _warn_of_uncommitted(clones)
@@ -216,3 +234,7 @@ async def _opened(config: WorkerConfig, source: SourceRepository) -> _OpenedTarg
     except GitFailure as error:
         hint = "pass another --target"
         raise ProgramExit(ExitCode.USAGE, f"can't use {source.target}: {error}", hint=hint) from error
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
