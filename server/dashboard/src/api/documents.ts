@@ -177,7 +177,6 @@ export interface TaskDetail extends Task {
   validate: boolean | null;
   labels: Record<string, string>;
   workspace: string | null;
-  land: boolean | null;
   course: number[];
   attempts: Attempt[];
 }

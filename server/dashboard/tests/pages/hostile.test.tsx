@@ -54,7 +54,6 @@ function detail(text: string): TaskDetail {
     validate: null,
     labels: { [text]: text },
     workspace: "clone",
-    land: null,
     course: [1],
     attempts: [],
   };
