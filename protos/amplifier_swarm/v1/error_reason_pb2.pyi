@@ -185,6 +185,8 @@ class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpE
     """A bug in the server; its log says more. Status 500."""
     HTTP_ERROR_REASON_HEAD_TOO_LARGE: _HttpErrorReason.ValueType  # 11
     """The request's line and headers are longer than 16 KiB. Status 431."""
+    HTTP_ERROR_REASON_PATCH_NOT_STORED: _HttpErrorReason.ValueType  # 12
+    """The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
 
 class HttpErrorReason(_HttpErrorReason, metaclass=_HttpErrorReasonEnumTypeWrapper):
     """Names the errors that HTTP alone returns; the others are those above. May grow."""
@@ -213,4 +215,6 @@ HTTP_ERROR_REASON_INTERNAL: HttpErrorReason.ValueType  # 10
 """A bug in the server; its log says more. Status 500."""
 HTTP_ERROR_REASON_HEAD_TOO_LARGE: HttpErrorReason.ValueType  # 11
 """The request's line and headers are longer than 16 KiB. Status 431."""
+HTTP_ERROR_REASON_PATCH_NOT_STORED: HttpErrorReason.ValueType  # 12
+"""The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
 Global___HttpErrorReason: _TypeAlias = HttpErrorReason  # noqa: Y015

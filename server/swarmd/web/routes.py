@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, artifacts, charts, health, tasks
+from swarmd.web.api import actions, artifacts, changes, charts, health, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -28,6 +28,10 @@ ROUTES: Final = (
     Route("GET", "/api/tasks/{id}/log", "TailLog", tasks.log, "The log of the task's sessions.",
           "LogPage", query=(tasks.ROLE, tasks.ATTEMPT, tasks.CURSOR, tasks.ENTRIES, tasks.TAIL,
                             tasks.WAIT_S)),
+    Route("GET", "/api/tasks/{id}/diff", "DiffTask", changes.diff,
+          "The files that an attempt changed, with the patch.", "Diff", query=(changes.CHANGED_ATTEMPT,)),
+    Route("GET", "/api/tasks/{id}/patch", "DiffTask", changes.patch,
+          "The patch of an attempt, to be saved as a file.", "Patch", query=(changes.CHANGED_ATTEMPT,)),
     Route("POST", "/api/tasks/{id}/kill", "KillTask", actions.kill,
           "Kills the task; its kill receipt comes with the task when its processes are gone.", "Task",
           body=(actions.CAUSE,), status=202),

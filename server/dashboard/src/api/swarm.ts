@@ -2,6 +2,7 @@
 import type {
   Artifact,
   Counts,
+  Diff,
   LogLine,
   Me,
   Reason,
@@ -112,6 +113,8 @@ export const api = {
     get<{ artifacts: Artifact[] }>(`${task(id)}/artifacts`, {}, signal),
   artifact: (id: string, { name, attempt }: Artifact) =>
     getFile(`${task(id)}/artifacts/content`, { name, attempt }),
+  diff: (id: string, attempt: number, signal?: AbortSignal) =>
+    get<Diff>(`${task(id)}/diff`, { attempt }, signal),
   events: (query: { after?: number; limit: number; task?: string }) =>
     get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),
