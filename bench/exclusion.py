@@ -73,7 +73,7 @@ async def _in_turn(needs: dict[str, Any], pairs: Pairs) -> None:
         sides = [await _side(stack, needs, waiting + many) for waiting in (WAITING, FEW)]
         holders = []
         for side in sides:
-            holder = side.swarm.swarm.live.members[WorkerName("holder")]
+            holder = side.swarm.swarm.live.workers[WorkerName("holder")]
             held = FakeWorker(side.swarm.swarm, holder, [], [])
             await lives(held, [await held.claim("holder")])
             await lives(side.worker, [side.worker.claims.pop()])

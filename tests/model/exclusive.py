@@ -171,7 +171,7 @@ def _ends(state: NameState, rules: NameRules) -> Iterator[NameStep]:
             released = _end(state.store, attempt, Transition.RELEASE, rules)
             yield f"server takes {attempt.lease} back", state._replace(store=released)
         elif status in HELD and not _has(worker, attempt.lease):
-            lost = Transition.PROVEN_DEAD if status is TaskStatus.KILLING else Transition.RETRY
+            lost = Transition.FINISH_KILL if status is TaskStatus.KILLING else Transition.RETRY
             store = _end(state.store, attempt, lost, rules)
             yield f"server gives {attempt.lease} up", state._replace(store=store)
         elif worker.silent and not rules.held_while_silent:
@@ -189,7 +189,7 @@ def _finish(store: NameStore, lease: NameLease, kind: OutcomeKind, rules: NameRu
     if attempt is None:
         return store
     if store.tasks[lease.task].status is TaskStatus.KILLING:
-        return _end(store, attempt, Transition.PROVEN_DEAD, rules)
+        return _end(store, attempt, Transition.FINISH_KILL, rules)
     return _end(
         store, attempt, Transition.COMPLETE if kind is OutcomeKind.COMPLETED else Transition.RETRY, rules
     )
