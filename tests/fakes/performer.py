@@ -40,7 +40,8 @@ def main() -> int:
             say(part.get("line", "line {} of what the session printed").format(number))
         work(float(part.get("seconds", 0)), part.get("say", ""))
         if part.get("hold"):
-            hold(root / "cues" / task)
+            hold(Path(part.get("cues", root / "cues")) / task)
+        write(root, part, attempt)
         return build(part, attempt)
     work(float(part.get("validator_seconds", part.get("seconds", 0) / 3)), "")
     return validate(part, attempt)
@@ -76,6 +77,17 @@ def lines(path: Path) -> Iterator[str]:
         yield from text[at:end].splitlines()
         at = max(at, end)
         time.sleep(LOOK_EVERY_S)
+
+
+def write(root: Path, part: Mapping[str, Any], attempt: int) -> None:
+    """Writes, removes and renames the files of the part; ATTEMPT in a text becomes the number."""
+    for path, text in part.get("writes", {}).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text.replace("ATTEMPT", str(attempt)))
+    for path in part.get("removes", ()):
+        (root / path).unlink()
+    for before, now in part.get("renames", {}).items():
+        (root / before).rename(root / now)
 
 
 def build(part: Mapping[str, Any], attempt: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from support.programs import QUICK, ROOT, Program, Stage
+from support.repositories import make_repository
 
 PERFORMER = f"{sys.executable} -S -E {ROOT / 'tests' / 'fakes' / 'performer.py'}"
 WORKER = ("--runner", "command", "--builder-command", PERFORMER, "--validator-command", PERFORMER)
@@ -53,6 +54,15 @@ class Dashboard:
         worker = self.stage.worker(name, *WORKER, "--kill-grace", "0.5", *flags)
         worker.ready()
         return worker
+
+    def repository(self, files: Mapping[str, str], parts: Parts) -> None:
+        """Makes the project a git repository with these files; sessions in clones of it follow the parts."""
+        self.stage.project.mkdir()
+        # A clone has what is committed; a session in it waits for the cues of the project.
+        cues = {"cues": str(self.stage.project / "cues")}
+        self.parts |= {task: cues | dict(part) for task, part in parts.items()}
+        written = {**files, ".gitignore": "/cues/\n", "parts.json": json.dumps(self.parts)}
+        make_repository(self.stage.project, written)
 
     def cue(self, task: str, *lines: str) -> None:
         """Makes the held session of the task print lines; the line `end` ends it."""

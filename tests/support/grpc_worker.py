@@ -19,10 +19,10 @@ RECEIPT = session_pb2.KillReceipt(containment="subreaper", processes_found=3, te
 class GrpcWorker:
     """A connected worker and its claims."""
 
-    def __init__(self, client: Client, name: str = "w1", *, slots: int = 1) -> None:
+    def __init__(self, client: Client, name: str = "w1", *, slots: int = 1, **identity: Any) -> None:
         self.name = name
         self._client = client
-        self._stream = client.claims(name, slots=slots)
+        self._stream = client.claims(name, slots=slots, **identity)
         self._claims: list[worker_pb.Claim] = []
         self._numbers: dict[str, int] = {}
 

@@ -99,7 +99,7 @@ class Worker:
             reporter=self._reporter,
             attempts=self._attempts,
             grace_s=self._config.kill_grace,
-            freed=self._on_freed,
+            freed=lambda: self._shutdown.leave_if_idle(),  # noqa: PLW0108  # it is built later
         )
 
     async def run(self) -> None:
@@ -152,7 +152,8 @@ class Worker:
         """Handles the claims, orders and notice of one message of the claim stream."""
         if response.claims:
             self._watch.check()
-            accept = self._shutdown.active and not self._watch.stopped
+            has_room = self._clones is None or self._clones.has_room()
+            accept = has_room and self._shutdown.active and not self._watch.stopped
             for claim in response.claims:
                 self._slots.enqueue(claim, accept=accept)
         self._slots.obey(response.orders)
@@ -190,9 +191,6 @@ class Worker:
         if notice.drain and self._shutdown.active:
             _log.info("draining: the server asks for it")
             self._shutdown.drain()
-        self._shutdown.leave_if_idle()
-
-    def _on_freed(self) -> None:
         self._shutdown.leave_if_idle()
 
     def _stop_claiming(self) -> None:

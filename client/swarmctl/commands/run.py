@@ -110,6 +110,8 @@ def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags
     own_python = os.environ.get("SWARM_WORKER_AGENT_PYTHON", "")
     runner = flags.runner or os.environ.get("SWARM_WORKER_RUNNER") or RunnerName.AUTO
     workspace = flags.workspace or os.environ.get("SWARM_WORKER_WORKSPACE") or WorkspaceName.AUTO
-    if runner != RunnerName.EMBEDDED and workspace == WorkspaceName.SHARED:
+    # A folder inside a larger work tree gets no clones; see docs/workspaces.md.
+    shared = workspace == WorkspaceName.SHARED or not (project_root / ".git").exists()
+    if runner != RunnerName.EMBEDDED and not flags.repo and shared:
         warn_of_shared_tree(project_root, at_once=workers * (flags.slots or 1))
     _check_runner(runner, flags.agent_python or own_python)

@@ -1,9 +1,11 @@
 """Blocks for what an attempt did to the files, and for what has landed."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import DiffTaskResponse
 from amplifier_swarm.v1.task_pb2 import Attempt, Change, ChangedFile, Task, TaskStatus
 from swarmctl import text_format
@@ -21,14 +23,27 @@ _STYLES: Final = {"+": "green", "-": "red", "@": "cyan", "d": "bold", "i": "dim"
 _COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
 
 
-def diff_blocks(answer: DiffTaskResponse) -> Blocks:
-    """Returns the changed files and the patch; where the patch is too long to be stored, the command that shows it."""
+def stat_blocks(answer: DiffTaskResponse) -> Blocks:
+    """Returns the changed files."""
     change = answer.change
-    return [
+    blocks: list[Block] = [
         Heading(f"Attempt {answer.attempt}: {summary(change)}"),
         Table(_FILES, [_file_row(file) for file in change.files]),
-        *_patch_blocks(change),
     ]
+    if len(change.files) < change.file_count:
+        blocks.append(Prose(f"and {change.file_count - len(change.files):,} more files", "dim"))
+    return blocks
+
+
+def diff_command(change: Change) -> str:
+    """Returns the command that shows the change in the repository."""
+    # By the commits: the name of a ref may have characters that a shell obeys.
+    return f"git diff {change.base} {change.head}"
+
+
+def diff_blocks(answer: DiffTaskResponse) -> Blocks:
+    """Returns the changed files and the patch; where the patch is too long to be stored, the command that shows it."""
+    return [*stat_blocks(answer), *_patch_blocks(answer.change)]
 
 
 def change_blocks(attempt: Attempt) -> Iterator[Block]:
@@ -59,8 +74,8 @@ def landed_blocks(tasks: Sequence[Task]) -> Iterator[Block]:
     for target, count in Counter(landing.target for landing in landed).items():
         commits = len({landing.commit for landing in landed if landing.target == target})
         tasks_text, commits_text = text_format.plural(count, "task"), text_format.plural(commits, "commit")
-        text = f"{tasks_text} landed on {target} ({commits_text}). Take them: git merge --ff-only {target}"
-        yield Prose(text, indent=0)
+        text = f"{tasks_text} landed on {target} ({commits_text}). Take them: git merge --ff-only {shlex.quote(target)}"
+        yield Prose(printable(text), indent=0)
 
 
 def _file_row(file: ChangedFile) -> Sequence[Cell]:
@@ -74,12 +89,9 @@ def _file_row(file: ChangedFile) -> Sequence[Cell]:
 
 
 def _patch_blocks(change: Change) -> Iterator[Block]:
-    if len(change.files) < change.file_count:
-        yield Prose(f"and {change.file_count - len(change.files):,} more files", "dim")
     if change.patch:
-        for line in change.patch.splitlines():
-            yield Prose(line, _STYLES.get(line[:1], ""), indent=0)
+        # A patch holds what a session wrote: sequences that a terminal obeys among it.
+        for line in change.patch.removesuffix("\n").split("\n"):
+            yield Prose(printable(line), _STYLES.get(line[:1], ""), indent=0)
     elif change.file_count:
-        yield prose(
-            f"The patch is too long to be stored. In the repository: git diff {change.base} {change.ref}"
-        )
+        yield prose(f"The patch is too long to be stored. In the repository: {diff_command(change)}")

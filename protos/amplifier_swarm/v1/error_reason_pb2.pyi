@@ -78,6 +78,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 25
     """The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
+    ERROR_REASON_ARTIFACT_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """No attempt of the task left a file of that name. Code `NOT_FOUND`. Metadata: `taskId`, `name`."""
+    ERROR_REASON_ARTIFACT_REFUSED: _ErrorReason.ValueType  # 27
+    """The file is larger than the server takes, or there is no room for it within the limits.
+    Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -141,6 +147,12 @@ Metadata: `worker`, `runner`.
 """
 ERROR_REASON_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 25
 """The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
+ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorReason.ValueType  # 26
+"""No attempt of the task left a file of that name. Code `NOT_FOUND`. Metadata: `taskId`, `name`."""
+ERROR_REASON_ARTIFACT_REFUSED: ErrorReason.ValueType  # 27
+"""The file is larger than the server takes, or there is no room for it within the limits.
+Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:
@@ -173,6 +185,8 @@ class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpE
     """A bug in the server; its log says more. Status 500."""
     HTTP_ERROR_REASON_HEAD_TOO_LARGE: _HttpErrorReason.ValueType  # 11
     """The request's line and headers are longer than 16 KiB. Status 431."""
+    HTTP_ERROR_REASON_PATCH_NOT_STORED: _HttpErrorReason.ValueType  # 12
+    """The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
 
 class HttpErrorReason(_HttpErrorReason, metaclass=_HttpErrorReasonEnumTypeWrapper):
     """Names the errors that HTTP alone returns; the others are those above. May grow."""
@@ -201,4 +215,6 @@ HTTP_ERROR_REASON_INTERNAL: HttpErrorReason.ValueType  # 10
 """A bug in the server; its log says more. Status 500."""
 HTTP_ERROR_REASON_HEAD_TOO_LARGE: HttpErrorReason.ValueType  # 11
 """The request's line and headers are longer than 16 KiB. Status 431."""
+HTTP_ERROR_REASON_PATCH_NOT_STORED: HttpErrorReason.ValueType  # 12
+"""The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
 Global___HttpErrorReason: _TypeAlias = HttpErrorReason  # noqa: Y015

@@ -10,6 +10,7 @@ import "./styles/panels.css";
 import "./styles/pages.css";
 import "./styles/tasks.css";
 import "./styles/task.css";
+import "./styles/changes.css";
 import "./styles/graph.css";
 import { App } from "./app.tsx";
 import { reconnectNow } from "./live/store.ts";

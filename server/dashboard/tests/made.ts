@@ -33,6 +33,7 @@ export function task(id: string, status: Status = "not_started", more: Partial<T
     completed_at: null,
     usage: { input_tokens: 0, output_tokens: 0, cost: null },
     rehearsed: false,
+    landed: null,
     ...more,
   };
 }
@@ -126,6 +127,8 @@ export function attempt(number: number, more: Partial<Attempt> = {}): Attempt {
     findings: [],
     kill_receipt: null,
     late_results: [],
+    change: null,
+    landing: null,
     ...more,
   };
 }

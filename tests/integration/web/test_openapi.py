@@ -8,7 +8,7 @@ import httpx
 import jsonschema
 import pytest
 
-from amplifier_swarm.v1 import session_pb2
+from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason, HttpErrorReason
 from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from contract.repository import ROOT
@@ -29,6 +29,11 @@ REJECTED = session_pb2.Verdict(
     passed=False, confidence=0.9, summary="no",
     findings=[session_pb2.Finding(finding_id="a1f1", file="a.py", issue="wrong", severity="major")],
 )  # fmt: skip
+CHANGED = task_pb2.Change(
+    base="a" * 40, head="b" * 40, ref="refs/swarm/built/1", file_count=2, patch="+x = 1\n", ignored=["cache"],
+    files=[task_pb2.ChangedFile(path="a.py", status="M", added=1, removed=0),
+           task_pb2.ChangedFile(path="b.png", status="A")],
+)  # fmt: skip
 CHECK = session_pb2.CheckResult(command="pytest", exit_code=1, output_tail="failed")
 
 
@@ -42,14 +47,22 @@ async def live(dashboard: Web) -> None:
         TaskDefinition(task_id="runs", priority=3),
         TaskDefinition(task_id="waits", dependencies=["runs", "built"], phase="one"),
     )  # fmt: skip
-    hand = GrpcWorker(client)
+    hand = GrpcWorker(
+        client, repository="host:/repo", target="swarm/main", workspace=task_pb2.WORKSPACE_KIND_CLONE
+    )
     claim = await hand.claim()
     session = await hand.start(claim)
     await hand.say(claim, session, "one", cost="0.5")
     await hand.say(claim, session, "nine", first=9)
     await hand.end(claim, session)
     await hand.finish(
-        claim, "failed", error="rejected", builder_result=BUILT, checks=[CHECK], verdict=REJECTED
+        claim,
+        "failed",
+        error="rejected",
+        builder_result=BUILT,
+        checks=[CHECK],
+        verdict=REJECTED,
+        change=CHANGED,
     )
     claim = await hand.claim()
     await hand.start(claim)
@@ -70,7 +83,7 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield route.method, path, bodies.get(route.path, {})
     for path in ("/api/tasks/killed", "/api/tasks/runs", "/api/tasks/waits/explain", "/api/graph?phase=one"):
         yield "GET", path, {}
-    for path in ("/api/tasks/ghost", "/api/tasks?limit=0", "/nothing"):
+    for path in ("/api/tasks/runs/diff", "/api/tasks/ghost", "/api/tasks?limit=0", "/nothing"):
         yield "GET", path, {}
 
 
@@ -109,7 +122,8 @@ async def test_every_response_matches_its_schema(dashboard: Web, monkeypatch: py
         if path in ("/login", "/logout", "/api/emergency-stop", "/metrics"):
             continue
         answer = await ask(dashboard, method, path, body)
-        check(description, schema_of(description, method, path, answer.status_code), answer.json())
+        document = answer.text if path.endswith("/patch") else answer.json()
+        check(description, schema_of(description, method, path, answer.status_code), document)
     for path in ("/login", "/logout", "/api/emergency-stop"):
         answer = await ask(
             dashboard, "POST", path, {"token": dashboard.server.token} if path == "/login" else {}

@@ -20,45 +20,18 @@ LATER = Timestamp(seconds=1_800_000_065)
 
 # The keys that interface.md promises to programs.
 TASK_KEYS = [
-    *(
-        "id",
-        "name",
-        "status",
-        "phase",
-        "type",
-        "priority",
-        "attempt",
-        "max_retries",
-        "dependencies",
-        "blocked_by",
-        "worker",
-    ),
-    *(
-        "builder_session_id",
-        "validator_session_id",
-        "last_error",
-        "failure_class",
-        "cause",
-        "estimated_hours",
-    ),
-    *("created_at", "started_at", "completed_at", "usage", "kill_receipt", "rehearsed", "landed"),
-]
+    "id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies",
+    "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
+    "cause", "estimated_hours", "created_at", "started_at", "completed_at", "usage", "kill_receipt",
+    "rehearsed", "landed",
+]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
 ATTEMPT_KEYS = [
-    *(
-        "number",
-        "outcome",
-        "worker",
-        "failure_class",
-        "error",
-        "claimed_at",
-        "started_at",
-        "ended_at",
-        "sessions",
-    ),
-    *("builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results", "change", "landing"),
-]
+    "number", "outcome", "worker", "failure_class", "error", "claimed_at", "started_at", "ended_at",
+    "sessions", "builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results",
+    "change", "landing",
+]  # fmt: skip
 WORKER_KEYS = ["name", "status", "slots", "running", "host", "pid", "runner", "last_seen"]
 
 FULL = Task(

@@ -32,6 +32,16 @@ export interface KillReceipt {
   last_output: string | null;
 }
 
+/** A file that an attempt left for people; its name and its content come from a session. */
+export interface Artifact {
+  attempt: number;
+  name: string;
+  size: number;
+  sha256: string;
+  stored_at: string;
+  lost: boolean;
+}
+
 export interface Task {
   id: string;
   name: string;
@@ -57,6 +67,38 @@ export interface Task {
   kill_receipt?: KillReceipt | null;
   // No model did this work: the offline stand-in played it.
   rehearsed: boolean;
+  landed: Landing | null;
+}
+
+export interface Landing {
+  target: string;
+  commit: string;
+  onto: string | null;
+  found: boolean;
+}
+
+export interface ChangedFile {
+  path: string;
+  status: string;
+  // Null for a binary file.
+  added: number | null;
+  removed: number | null;
+}
+
+export interface Change {
+  base: string;
+  head: string;
+  ref: string | null;
+  // At most 2,000 of them.
+  files: ChangedFile[];
+  file_count: number;
+  ignored: string[];
+}
+
+export interface Diff extends Change {
+  attempt: number;
+  // Null if it has more than 1 MiB.
+  patch: string | null;
 }
 
 export interface Session {
@@ -131,6 +173,8 @@ export interface Attempt {
   findings: Finding[];
   kill_receipt: KillReceipt | null;
   late_results: LateResult[];
+  change: Change | null;
+  landing: Landing | null;
 }
 
 export interface TaskDetail extends Task {
@@ -142,6 +186,7 @@ export interface TaskDetail extends Task {
   on_dependency_failure: string | null;
   validate: boolean | null;
   labels: Record<string, string>;
+  workspace: string | null;
   course: number[];
   attempts: Attempt[];
 }

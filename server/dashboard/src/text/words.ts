@@ -1,5 +1,5 @@
 // The words of the swarm for people, one place for each.
-import type { Status, SwarmEvent, Task } from "../api/documents.ts";
+import type { Landing, Status, SwarmEvent, Task } from "../api/documents.ts";
 
 export const RUNNING: ReadonlySet<Status> = new Set(["claimed", "in_progress", "killing"]);
 export const WAITING: ReadonlySet<Status> = new Set(["blocked", "not_started"]);
@@ -51,9 +51,15 @@ export function attemptShort(task: Task): string {
   return isBeyond(task) ? String(task.attempt) : `${task.attempt}/${task.max_retries + 1}`;
 }
 
+/** Whether its work is on the target; a task that was retried since may have landed before. */
+export function isLanded(task: Task): task is Task & { landed: Landing } {
+  return task.status === "completed" && task.landed !== null;
+}
+
 /** Why the task is where it is, as far as the task itself knows. */
 export function why(task: Task): string {
   if (task.blocked_by.length > 0) return `waits for ${task.blocked_by.join(", ")}`;
+  if (isLanded(task)) return `landed on ${task.landed.target}`;
   return task.cause ?? task.last_error ?? "";
 }
 

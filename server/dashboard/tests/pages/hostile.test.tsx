@@ -1,9 +1,16 @@
 // What sessions, files and models wrote is shown as text, whatever it looks like.
 import { render } from "preact";
 import { beforeEach, expect, test } from "vitest";
-import type { TaskDetail } from "../../src/api/documents.ts";
+import type { Artifact, Change, TaskDetail } from "../../src/api/documents.ts";
+import { ChangeFacts } from "../../src/changes/change-facts.tsx";
+import { LandingView } from "../../src/changes/landing-view.tsx";
+import { parsePatch } from "../../src/changes/patch.ts";
+import { PatchRowView } from "../../src/changes/patch-row.tsx";
+import { layOut, type PatchRow } from "../../src/changes/rows.ts";
+import { TooLong } from "../../src/changes/too-long.tsx";
 import { LogRowView } from "../../src/log/log-row.tsx";
 import { LogRows } from "../../src/log/rows.ts";
+import { ArtifactsTable } from "../../src/pages/task/artifacts-panel.tsx";
 import { AttemptView } from "../../src/pages/task/attempt-view.tsx";
 import { DefinitionPanel } from "../../src/pages/task/definition-panel.tsx";
 import { FactsPanel } from "../../src/pages/task/facts-panel.tsx";
@@ -47,8 +54,20 @@ function detail(text: string): TaskDetail {
     on_dependency_failure: null,
     validate: null,
     labels: { [text]: text },
+    workspace: "clone",
     course: [1],
     attempts: [],
+  };
+}
+
+function artifact(name: string): Artifact {
+  return {
+    attempt: 1,
+    name,
+    size: 3,
+    sha256: "0".repeat(64),
+    stored_at: "2026-01-02T03:04:05Z",
+    lost: false,
   };
 }
 
@@ -80,6 +99,24 @@ function ended(text: string) {
   });
 }
 
+function changed(text: string): Change {
+  return {
+    base: text,
+    head: text,
+    ref: text,
+    files: [{ path: text, status: text, added: 1, removed: null }],
+    file_count: 1,
+    ignored: [text],
+  };
+}
+
+function patchRows(text: string): readonly PatchRow[] {
+  const patch = `diff --git a/${text} b/${text}\nrename from ${text}\n${text}\n@@ -1 +1 @@ ${text}\n-${text}\n+${text}\n`;
+  return [false, true].flatMap(
+    (split) => layOut(parsePatch(patch), { split, columns: 0, folded: new Set() }).rows,
+  );
+}
+
 test.each(CORPUS)("%s stays text in every view", (text) => {
   const found = ended(text);
   const log = new LogRows(0, "");
@@ -97,7 +134,15 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
       />
       <FactsPanel task={detail(text)} />
       <DefinitionPanel task={detail(text)} />
-      <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open />
+      <ArtifactsTable artifacts={[artifact(text)]} save={() => undefined} />
+      <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open task={text} />
+      <ChangeFacts attempt={found} change={changed(text)} />
+      <LandingView attempt={{ ...found, failure_class: "landing_conflict" }} />
+      <LandingView attempt={{ ...found, landing: { target: text, commit: text, onto: text, found: true } }} />
+      <TooLong change={changed(text)} />
+      {patchRows(text).map((row, index) => (
+        <PatchRowView key={index} row={row} index={index} file={() => undefined} fold={() => undefined} />
+      ))}
       <EventList events={[event(1, { task: text, worker: text, cause: text, kind: text })]} />
       <table>
         <tbody>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ago, between, count, money, percent, plural, short, since, span } from "../../src/text/format.ts";
-import { attemptShort, attemptWords } from "../../src/text/words.ts";
-import { task } from "../made.ts";
+import { attemptShort, attemptWords, eventWords, isLanded, why } from "../../src/text/words.ts";
+import { event, task } from "../made.ts";
 
 test.each([
   [null, "–"],
@@ -79,4 +79,23 @@ test("attempts beyond those that were meant are not counted against them", () =>
     "attempt 2 of at most 3",
     "attempt 4",
   ]);
+});
+
+test("only a completed task counts as landed", () => {
+  const landed = { target: "swarm/main", commit: "c".repeat(40), onto: null, found: false };
+
+  expect(why(task("a", "completed", { landed }))).toBe("landed on swarm/main");
+  expect(isLanded(task("a", "not_started", { landed }))).toBe(false);
+  expect(why(task("a", "completed"))).toBe("");
+});
+
+test("an event of a landing says where", () => {
+  const landing = event(1, {
+    kind: "task_landing",
+    task: "a",
+    attempt: 2,
+    worker: "w",
+    cause: "on swarm/main",
+  });
+  expect(eventWords(landing)).toBe("task landing (attempt 2, w): on swarm/main");
 });

@@ -99,6 +99,15 @@ class MethodNotAllowed(HttpRefusal):
         super().__init__(f"{method[:20]} is not for this route; /api/openapi.json says what is")
 
 
+class PatchNotStored(HttpRefusal):
+    """The patch of a change is longer than what is stored."""
+
+    reason, status = "PATCH_NOT_STORED", 404
+
+    def __init__(self, base: str, head: str) -> None:
+        super().__init__(f"the patch is too long to be stored. In the repository: git diff {base} {head}")
+
+
 class InternalFault(HttpRefusal):
     """A bug in the server; its log has the traceback."""
 
@@ -115,6 +124,8 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.SessionNotFound: 404,
     errors.ResultNotFound: 404,
     errors.ChangeNotFound: 404,
+    errors.ArtifactNotFound: 404,
+    errors.ArtifactRefused: 413,
     errors.TokenNotFound: 404,
     errors.InvalidTasks: 400,
     errors.InvalidRequest: 400,

@@ -5,7 +5,7 @@ from typing import Any
 
 from amplifier_swarm import __version__
 from swarmd.web.http.route import Route
-from swarmd.web.http.schemas import SCHEMAS
+from swarmd.web.http.schemas import SCHEMAS, TEXT
 
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"login": []}]
 
@@ -50,7 +50,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _content(schema: str) -> dict[str, Any]:
-    kind = "text/plain" if schema == "Metrics" else "application/json"
+    text = "text/plain" if SCHEMAS[schema] == TEXT else "application/json"
+    kind = "application/octet-stream" if schema == "File" else text
     return {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 

@@ -165,6 +165,7 @@ SCHEMAS["TaskDetail"] = _extended(
     retry_from=_or_null(_enum(RetryFrom)),
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
 )  # fmt: skip
+SCHEMAS["Diff"] = _extended("Change", attempt=INTEGER, patch=_NULL_TEXT)
 SCHEMAS.update({
     "TaskPage": _object(tasks=_list(_ref("Task")), next=_NULL_TEXT, total=INTEGER),
     "Explanation": _object(
@@ -216,4 +217,9 @@ SCHEMAS.update({
     "Health": _object(ok=FLAG),
     "Ready": _object(ready=FLAG, why=TEXT),
     "Metrics": TEXT,
+    "Artifacts": _object(artifacts=_list(_object(
+        attempt=INTEGER, name=TEXT, size=INTEGER, sha256=TEXT, stored_at=TIME, lost=FLAG,
+    ))),
+    "File": {"type": "string", "format": "binary"},
+    "Patch": TEXT,
 })  # fmt: skip

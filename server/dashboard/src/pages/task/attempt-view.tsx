@@ -1,4 +1,8 @@
 import type { Attempt } from "../../api/documents.ts";
+import { LandingView } from "../../changes/landing-view.tsx";
+import { writeChangesQuery } from "../../changes/query.ts";
+import { changeSize } from "../../changes/words.ts";
+import { href } from "../../state/route.ts";
 import { between, moment, span } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { plain } from "../../text/words.ts";
@@ -15,10 +19,12 @@ interface AttemptViewProps {
   attempt: Attempt;
   attempts: readonly Attempt[];
   open: boolean;
+  /** The task that it belongs to. */
+  task: string;
 }
 
 /** One attempt with all that came of it. */
-export function AttemptView({ attempt, attempts, open }: AttemptViewProps) {
+export function AttemptView({ attempt, attempts, open, task }: AttemptViewProps) {
   return (
     <details class="attempt" open={open} data-attempt={attempt.number}>
       <summary>
@@ -37,6 +43,15 @@ export function AttemptView({ attempt, attempts, open }: AttemptViewProps) {
       </summary>
       {attempt.error !== null && <Prose class="bad small" text={attempt.error} />}
       {attempt.sessions.length > 0 && <SessionsTable sessions={attempt.sessions} />}
+      {attempt.change !== null && (
+        <p class="small">
+          <a href={href("task", task, writeChangesQuery({ attempt: attempt.number }))}>
+            {changeSize(attempt.change)}
+          </a>{" "}
+          changed
+        </p>
+      )}
+      {attempt.landing !== null && <LandingView attempt={attempt} />}
       {attempt.builder_result !== null && <BuiltView result={attempt.builder_result} />}
       {attempt.checks.length > 0 && <ChecksView checks={attempt.checks} />}
       {attempt.verdict !== null && (

@@ -18,6 +18,7 @@ export function AttemptsPanel({ task }: { task: TaskDetail }) {
               key={attempt.number}
               attempt={attempt}
               attempts={task.attempts}
+              task={task.id}
               open={attempt.number === last}
             />
           ))

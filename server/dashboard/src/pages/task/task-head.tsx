@@ -1,12 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
 import type { TaskDetail } from "../../api/documents.ts";
 import { api } from "../../api/swarm.ts";
+import { writeChangesQuery } from "../../changes/query.ts";
 import { bind } from "../../state/keys.ts";
 import { attempt } from "../../state/notices.ts";
 import { href } from "../../state/route.ts";
 import { operates } from "../../state/session.ts";
 import { oneLine } from "../../text/visible.ts";
-import { attemptWords, canKill, canRetry } from "../../text/words.ts";
+import { attemptWords, canKill, canRetry, isLanded } from "../../text/words.ts";
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { KillDialog } from "./kill-dialog.tsx";
 
@@ -28,6 +29,15 @@ export function TaskHead({ task }: { task: TaskDetail }) {
         <h1>{oneLine(task.name)}</h1>
         <p class="task-where">
           <StatusMark status={task.status} rehearsed={task.rehearsed} />{" "}
+          {isLanded(task) && (
+            <a
+              class="landed small"
+              href={href("task", task.id, writeChangesQuery())}
+              title={`On ${oneLine(task.landed.target)} as ${task.landed.commit}`}
+            >
+              landed on {oneLine(task.landed.target)}
+            </a>
+          )}{" "}
           <span class="dim">
             {attemptWords(task)}
             {task.worker ? ` · ${oneLine(task.worker)}` : ""}

@@ -1,18 +1,23 @@
 import { useEffect, useMemo } from "preact/hooks";
+import type { TaskDetail } from "../../api/documents.ts";
 import { ApiError } from "../../api/http.ts";
 import { api } from "../../api/swarm.ts";
+import { ChangesPanel } from "../../changes/changes-panel.tsx";
+import { isChanges } from "../../changes/query.ts";
 import { onStep } from "../../live/store.ts";
 import { LogPanel } from "../../log/log-panel.tsx";
 import { useLoad } from "../../state/load.ts";
-import { href } from "../../state/route.ts";
+import { href, route } from "../../state/route.ts";
 import { throttled } from "../../state/throttle.ts";
 import { Empty, Failure, Loading } from "../../ui/states.tsx";
+import { ArtifactsPanel } from "./artifacts-panel.tsx";
 import { AttemptsPanel } from "./attempts-panel.tsx";
 import { DefinitionPanel } from "./definition-panel.tsx";
 import { FactsPanel } from "./facts-panel.tsx";
 import { ReceiptPanel } from "./receipt-panel.tsx";
 import { TaskEventsPanel } from "./task-events-panel.tsx";
 import { TaskHead } from "./task-head.tsx";
+import { TaskTabs } from "./task-tabs.tsx";
 import { WhyPanel } from "./why-panel.tsx";
 
 const REFRESH_MS = 400;
@@ -36,16 +41,24 @@ export function TaskPage({ id }: { id: string }) {
       <TaskHead task={task} />
       <ReceiptPanel task={task} />
       <WhyPanel task={task} />
-      <div class="columns">
-        <div class="column wide">
-          <LogPanel task={task} />
-          <AttemptsPanel task={task} />
-        </div>
-        <div class="column">
-          <FactsPanel task={task} />
-          <DefinitionPanel task={task} />
-          <TaskEventsPanel id={task.id} />
-        </div>
+      <TaskTabs task={task} />
+      {isChanges(route.value.query) ? <ChangesPanel task={task} /> : <WorkPart task={task} />}
+    </div>
+  );
+}
+
+function WorkPart({ task }: { task: TaskDetail }) {
+  return (
+    <div class="columns">
+      <div class="column wide">
+        <LogPanel task={task} />
+        <AttemptsPanel task={task} />
+        <ArtifactsPanel task={task} />
+      </div>
+      <div class="column">
+        <FactsPanel task={task} />
+        <DefinitionPanel task={task} />
+        <TaskEventsPanel id={task.id} />
       </div>
     </div>
   );

@@ -16,7 +16,8 @@ export function VerdictView({ attempt, verdict, attempts }: VerdictViewProps) {
   return (
     <div class="verdict">
       <h3>
-        The validator: <span class={passed ? "s-completed" : "s-failed"}>{passed ? "✓ PASS" : "✕ FAIL"}</span>
+        {attempt.failure_class?.startsWith("landing_") ? "The landing" : "The validator"}:{" "}
+        <span class={passed ? "s-completed" : "s-failed"}>{passed ? "✓ PASS" : "✕ FAIL"}</span>
         {verdict.confidence !== null && ` · confidence ${Math.round(100 * verdict.confidence)} %`}
         {verdict.test_quality_score !== null && ` · tests ${verdict.test_quality_score} of 10`}
       </h3>

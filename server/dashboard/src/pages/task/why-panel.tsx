@@ -1,5 +1,5 @@
 import { useEffect } from "preact/hooks";
-import type { Reason, TaskDetail } from "../../api/documents.ts";
+import type { Reason, Status, TaskDetail } from "../../api/documents.ts";
 import { api } from "../../api/swarm.ts";
 import { status, workers } from "../../live/store.ts";
 import { useLoad } from "../../state/load.ts";
@@ -10,10 +10,15 @@ import { Panel } from "../../ui/panel.tsx";
 
 const EVERY_MS = 5000;
 const SHOWN = 40;
+const TITLES: Partial<Record<Status, string>> = {
+  skipped: "Why it was skipped",
+  in_progress: "Where its landing is",
+};
 
 /** Why a task that waits is not running: the server's own reasons, by which it gives claims. */
 export function WhyPanel({ task }: { task: TaskDetail }) {
-  return WAITING.has(task.status) || task.status === "skipped" ? <Why task={task} /> : null;
+  const waits = WAITING.has(task.status) || task.status === "skipped" || task.status === "in_progress";
+  return waits ? <Why task={task} /> : null;
 }
 
 function Why({ task }: { task: TaskDetail }) {
@@ -22,13 +27,17 @@ function Why({ task }: { task: TaskDetail }) {
   const known = workers.value.length;
   useEffect(() => reload(), [mode, known, reload]);
   if (value === null) return null;
+  const runs = task.status === "in_progress";
+  // Of a task that runs, only the wait for other landings needs a word.
+  const reasons = runs ? value.reasons.filter(({ kind }) => kind === "landing") : value.reasons;
+  if (runs && reasons.length === 0) return null;
   return (
-    <Panel title={task.status === "skipped" ? "Why it was skipped" : "Why it is not running"} class="why">
-      {value.reasons.length === 0 ? (
+    <Panel title={TITLES[task.status] ?? "Why it is not running"} class="why">
+      {reasons.length === 0 ? (
         <p>Nothing keeps it: it can start at once.</p>
       ) : (
         <ul>
-          {value.reasons.map((reason) => (
+          {reasons.map((reason) => (
             <ReasonLine key={`${reason.kind} ${reason.message}`} reason={reason} />
           ))}
         </ul>
