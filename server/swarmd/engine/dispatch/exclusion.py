@@ -57,9 +57,10 @@ class Exclusion:
         self._tx = tx
         self._exclusive_files = exclusive_files
         self._rooms: dict[str, Room] = {}
-        # The files that this round has given away, and for each folder around them one such file.
+        # The files that this round has given away or met in use, and for each folder around them one such file.
         self._files: set[str] = set()
         self._in_folder: dict[str, str] = {}
+        self._keys: dict[str, int] = {}
         self.waits: list[Wait] = []
 
     @property
@@ -93,12 +94,20 @@ class Exclusion:
                 return Blocker(name, room.key)
         for path in needs.files:
             if (taken := self._overlapping(path)) is not None:
-                return Blocker(taken, exclusive_names.key_of(self._tx, taken))
+                return Blocker(taken, self._key_of(taken))
         held = exclusive_names.overlapping(self._tx, needs.files, limit=1) if needs.files else []
-        return Blocker(held[0], exclusive_names.key_of(self._tx, held[0])) if held else None
+        if not held:
+            return None
+        self._use(held[0])
+        return Blocker(held[0], self._key_of(held[0]))
+
+    def _key_of(self, path: str) -> int:
+        if path not in self._keys:
+            self._keys[path] = exclusive_names.key_of(self._tx, path)
+        return self._keys[path]
 
     def _overlapping(self, path: str) -> str | None:
-        """Returns a file of this round that is the path, is in it, or holds it."""
+        """Returns a file in use that is the path, is in it, or holds it, as far as this round has met it."""
         around = (path, *folders_of(path))
         return self._in_folder.get(path) or next((name for name in around if name in self._files), None)
 
@@ -107,5 +116,8 @@ class Exclusion:
             key, room = self._rooms[name]
             self._rooms[name] = Room(key, room - 1)
         for path in needs.files:
-            self._files.add(path)
-            self._in_folder.update(dict.fromkeys(folders_of(path), path))
+            self._use(path)
+
+    def _use(self, path: str) -> None:
+        self._files.add(path)
+        self._in_folder.update(dict.fromkeys(folders_of(path), path))
