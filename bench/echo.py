@@ -58,6 +58,11 @@ class Echo(worker_service_pb2_grpc.WorkerServiceServicer):
     async def LandTask(self, request: wire.LandTaskRequest, context: Any) -> wire.LandTaskResponse:
         return wire.LandTaskResponse(granted=True)
 
+    async def PutArtifact(
+        self, request_iterator: AsyncIterator[wire.PutArtifactRequest], context: Any
+    ) -> wire.PutArtifactResponse:
+        return wire.PutArtifactResponse()
+
     async def Heartbeat(self, request: wire.HeartbeatRequest, context: Any) -> wire.HeartbeatResponse:
         self._beats[request.worker] = len(request.lease_ids)
         return wire.HeartbeatResponse(notice=wire.SwarmNotice())

@@ -39,6 +39,7 @@ MEASURES: Final[Table] = (
     ("R15", "memory", "findings"),
     ("R16", "clones", "findings"),
     ("R17", "exclusion", "findings"),
+    ("R18", "landings", "findings"),
     ("import", "importing", "findings"),
     ("viewers", "importing", "viewer_findings"),
     ("chain", "claims", "chain_findings"),

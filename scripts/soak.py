@@ -34,6 +34,8 @@ PROOFS: Final = (
     Proof("plans", "fuzz.run", ("plans", "--count", "20000")),
     Proof("calls", "fuzz.run", ("calls", "--count", "80")),
     Proof("chaos", "chaos.run", ("--count", "12")),
+    Proof("crowd", "workspaces.run", ("crowd", "--count", "12")),
+    Proof("landings", "workspaces.run", ("kills", "--count", "30")),
     Proof("trees", "kill.run", ("--count", "5"), seeded=False),
     Proof("model", "model.run", ("--large",), seeded=False),
     Proof("seeds", "sim.run", ("--seeds", "2000")),

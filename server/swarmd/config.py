@@ -78,5 +78,20 @@ class ServerConfig:
         4_500, "How many log entries of its end are kept; those between are dropped", parse=integer(1, 1_000_000),
         metavar="N",
     )  # fmt: skip
+    artifact_file_limit: int = setting(
+        100, "How many MiB an artifact of a task may have", parse=integer(1, 1_048_576), metavar="MIB"
+    )
+    artifact_task_limit: int = setting(
+        500,
+        "How many MiB all artifacts of a task may have together",
+        parse=integer(1, 1_048_576),
+        metavar="MIB",
+    )
+    artifact_total_limit: int = setting(
+        10_240, "How many MiB all artifacts may have together", parse=integer(1, 1_073_741_824), metavar="MIB"
+    )
+    artifact_days: int = setting(
+        30, "How many days an artifact is kept", parse=integer(1, 36_500), metavar="DAYS"
+    )
     log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))
     log_level: str = setting("info", "What to log", choices=("debug", "info", "warning", "error"))

@@ -16,6 +16,7 @@ from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
+from swarmd.artifact_upkeep import artifact_limits, run_upkeep
 from swarmd.config import ServerConfig
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
@@ -116,6 +117,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
         await _boot(swarm, config, path)
+        await stack.enter_async_context(run_upkeep(swarm.artifacts))
         await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
         await stack.enter_async_context(run_trace_exporter(swarm))
         started_us = clock.wall_us()
@@ -155,6 +157,7 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         Backoff(config.retry_backoff, config.retry_backoff_max),
         LogLimits(config.session_log_head, config.session_log_tail),
         exclusive_files=config.exclusive_files,
+        artifacts=artifact_limits(config),
     )
 
 

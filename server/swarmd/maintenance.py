@@ -14,7 +14,7 @@ from swarmd.store.file.opening import Lock
 from swarmd.store.file.restore import Restored
 
 # The files that swarmd and SQLite make beside a database.
-SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".lock", ".reserve")
+SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".lock", ".reserve", ".artifacts")
 
 
 def restore(config: ServerConfig, backup: Path) -> Restored:

@@ -1,11 +1,13 @@
 """The examples, run as a user runs them."""
 
 import json
+import subprocess
 
 import pytest
 import yaml
 
 from support.programs import ROOT, Stage
+from support.repositories import git, log, show
 
 pytestmark = pytest.mark.slow
 EXAMPLES = ROOT / "examples"
@@ -47,3 +49,29 @@ def test_the_command_runner_example_drives_a_shell_script(swarm: Stage) -> None:
 
     assert {task["status"] for task in json.loads(done.stdout)["tasks"]} == {"completed"}
     assert (swarm.project / "REPORT.md").exists()
+
+
+@pytest.mark.timeout(240)
+def test_what_one_machine_makes_the_other_reads(swarm: Stage) -> None:
+    played = subprocess.run(
+        [str(EXAMPLES / "two-machines" / "play.sh"), "demo"], cwd=swarm.folder, env=swarm.environment(),
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
+    assert played.returncode == 0, played.stderr
+    assert played.stdout.endswith("sum: 5050\n")
+    repository = swarm.folder / "demo" / "server" / "project.git"
+    landed = log(repository, "swarm/main", "%s|%(trailers:key=Swarm-Session,valueonly,separator=)")
+    assert [line.partition("|")[0] for line in landed] == [
+        "Sum them",
+        "Write the numbers from 1 to 100",
+        "An empty project",
+    ]
+    assert show(repository, "refs/swarm/sum/1", "data/SUM") == "5050"
+    # The other task's clone is on the other machine only.
+    mirrors = {
+        machine: next((swarm.folder / "demo" / f"machine-{machine}").glob("state/**/mirrors/*.git"))
+        for machine in "ab"
+    }
+    assert git(mirrors["b"], "for-each-ref", "--format=%(refname)", "refs/swarm") == "refs/swarm/sum/1"
+    assert git(mirrors["a"], "for-each-ref", "--format=%(refname)", "refs/swarm") == "refs/swarm/numbers/1"

@@ -235,7 +235,7 @@ def count_events(db: Path) -> int:
         connection.close()
 
 
-@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ".lock", ".reserve"])
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ".lock", ".reserve", ".artifacts"])
 @pytest.mark.parametrize("flags", [(), ("--compact",)])
 def test_no_file_is_written_through_a_link_that_came_with_a_clone(
     tmp_path: Path, ending: str, flags: tuple[str, ...]

@@ -56,6 +56,7 @@ class FakeSwarm(WorkerServiceServicer):
     ends: list[wire.SessionRecord] = field(default_factory=list)
     entries: dict[str, list[LogEntry]] = field(default_factory=dict)
     finished: list[wire.FinishedAttempt] = field(default_factory=list)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     _streams: list[asyncio.Queue[wire.ClaimTaskResponse | None]] = field(default_factory=list)
 
@@ -134,6 +135,17 @@ class FakeSwarm(WorkerServiceServicer):
     ) -> wire.LandTaskResponse:
         await self._check("LandTask", context)
         return self.landing
+
+    async def PutArtifact(  # noqa: N802  # the wire's name
+        self, request_iterator: AsyncIterator[wire.PutArtifactRequest], context: Context
+    ) -> wire.PutArtifactResponse:
+        await self._check("PutArtifact", context)
+        name, content = "", b""
+        async for request in request_iterator:
+            name = request.upload.name or name
+            content += request.chunk
+        self.artifacts[name] = content
+        return wire.PutArtifactResponse(sha256="0" * 64)
 
     def _report(self, sessions: Iterable[wire.SessionProgress]) -> None:
         for session in sessions:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
@@ -185,6 +187,29 @@ async def test_the_work_in_the_clone_of_a_killed_worker_is_kept_at_the_next_star
     assert show(worker.project, "refs/swarm/t1/1", "half") == "half"
 
 
+@pytest.mark.parametrize("left", ["control/index.lock", "work/.git/index.lock", "work/.git/HEAD"])
+async def test_what_a_killed_git_left_in_a_clone_does_not_hide_its_work(
+    left: str, fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    make_repository(worker.project)
+    worker.start(
+        "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
+    )
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("t1")])
+    await worker.until(lambda: any(fake.entries.values()), what="it prints")
+    worker.end()
+    clone = _only_clone(tmp_path)
+    (clone / left).write_text("")
+    unfinished = clone.with_name("t2-a1-clone-1")
+    (unfinished / "work").mkdir(parents=True)
+    worker.start("--workspace", "clone")
+    await worker.until(lambda: len(fake.registered) == 2, what="it registers again")
+
+    assert show(worker.project, "refs/swarm/t1/1", "half") == "half"
+    assert not unfinished.exists()
+
+
 async def test_work_of_another_swarm_under_the_same_name_is_not_replaced(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
@@ -306,6 +331,12 @@ async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
     assert second.kind == task_pb2.OUTCOME_KIND_COMPLETED, second
     assert show(worker.project, "swarm/main", "tries") == "1\n2"
     assert log(worker.project, "swarm/main") == ["t1", "start"]
+
+
+def _only_clone(folder: Path) -> Path:
+    """Returns the folder of the one clone below a folder."""
+    (note,) = folder.glob("**/clone.json")
+    return note.parent
 
 
 def _script(folder: Path, name: str, body: str) -> str:

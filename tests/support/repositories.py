@@ -28,9 +28,9 @@ def make_repository(folder: Path, files: dict[str, str] | None = None) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def log(folder: Path, ref: str, pattern: str = "%s") -> list[str]:
-    """Returns one line a commit of the ref, the newest first."""
-    return git(folder, "log", f"--format={pattern}", ref).split("\n")
+def log(folder: Path, ref: str, pattern: str = "%s", *more: str) -> list[str]:
+    """Returns one line a commit of the ref, the newest first; `more` are further arguments of `git log`."""
+    return git(folder, "log", f"--format={pattern}", ref, *more).split("\n")
 
 
 def show(folder: Path, ref: str, path: str) -> str:

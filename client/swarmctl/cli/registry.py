@@ -61,6 +61,8 @@ COMMANDS: Final = {
         Command("list", CommandPanel.LOOK, "List tasks."),
         Command("show", CommandPanel.LOOK, "Show one task with all its attempts."),
         Command("diff", CommandPanel.LOOK, "Show what an attempt of a task did to the files."),
+        Command("artifacts", CommandPanel.LOOK, "List the files that attempts of a task left for people."),
+        Command("get", CommandPanel.LOOK, "Download one of these files."),
         Command("workers", CommandPanel.LOOK, "List the workers."),
         Command("blocked", CommandPanel.LOOK, "List the tasks that wait for others."),
         Command("explain", CommandPanel.LOOK, "Say why a task is where it is."),

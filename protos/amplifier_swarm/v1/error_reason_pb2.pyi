@@ -78,6 +78,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 25
     """The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
+    ERROR_REASON_ARTIFACT_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """No attempt of the task left a file of that name. Code `NOT_FOUND`. Metadata: `taskId`, `name`."""
+    ERROR_REASON_ARTIFACT_REFUSED: _ErrorReason.ValueType  # 27
+    """The file is larger than the server takes, or there is no room for it within the limits.
+    Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -141,6 +147,12 @@ Metadata: `worker`, `runner`.
 """
 ERROR_REASON_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 25
 """The attempt has reported no change of files. Code `NOT_FOUND`. Metadata: `taskId`, `attempt`."""
+ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorReason.ValueType  # 26
+"""No attempt of the task left a file of that name. Code `NOT_FOUND`. Metadata: `taskId`, `name`."""
+ERROR_REASON_ARTIFACT_REFUSED: ErrorReason.ValueType  # 27
+"""The file is larger than the server takes, or there is no room for it within the limits.
+Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

@@ -74,6 +74,16 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.FromString,
                 _registered_method=True)
+        self.ListArtifacts = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ListArtifacts',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsResponse.FromString,
+                _registered_method=True)
+        self.GetArtifact = channel.unary_stream(
+                '/amplifier_swarm.v1.OperatorService/GetArtifact',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/ListTasks',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListTasksRequest.SerializeToString,
@@ -242,6 +252,28 @@ class OperatorServiceServicer(object):
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListArtifacts(self, request, context):
+        """Lists the files that attempts of a task left for people, the latest attempt first.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetArtifact(self, request, context):
+        """Streams one of these files.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `NOT_FOUND` / `ARTIFACT_NOT_FOUND`: no attempt left a file of that name, or the server has lost its content.
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 16 of these calls open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -466,6 +498,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.DiffTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.SerializeToString,
+            ),
+            'ListArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifacts,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'GetArtifact': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetArtifact,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -696,6 +738,60 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/DiffTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.DiffTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ListArtifacts',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/GetArtifact',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.GetArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,6 +85,20 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
     """
+    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListArtifactsRequest, _operator_service_pb2.ListArtifactsResponse]
+    """Lists the files that attempts of a task left for people, the latest attempt first.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    """
+    GetArtifact: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.GetArtifactRequest, _operator_service_pb2.GetArtifactResponse]
+    """Streams one of these files.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `NOT_FOUND` / `ARTIFACT_NOT_FOUND`: no attempt left a file of that name, or the server has lost its content.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 16 of these calls open.
+    """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListTasksRequest, _operator_service_pb2.ListTasksResponse]
     """Lists tasks in the order of import, a page at a time."""
     ExplainTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ExplainTaskRequest, _operator_service_pb2.ExplainTaskResponse]
@@ -253,6 +267,20 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
+    """
+    ListArtifacts: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListArtifactsRequest, _operator_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
+    """Lists the files that attempts of a task left for people, the latest attempt first.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    """
+    GetArtifact: _aio.UnaryStreamMultiCallable[_operator_service_pb2.GetArtifactRequest, _operator_service_pb2.GetArtifactResponse]  # type: ignore[assignment]
+    """Streams one of these files.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `NOT_FOUND` / `ARTIFACT_NOT_FOUND`: no attempt left a file of that name, or the server has lost its content.
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 16 of these calls open.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTasksRequest, _operator_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists tasks in the order of import, a page at a time."""
@@ -443,6 +471,32 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `NOT_FOUND` / `CHANGE_NOT_FOUND`: the attempt had no clone, or has not ended, or ended without a word of it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListArtifacts(
+        self,
+        request: _operator_service_pb2.ListArtifactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListArtifactsResponse, _abc.Awaitable[_operator_service_pb2.ListArtifactsResponse]]:
+        """Lists the files that attempts of a task left for people, the latest attempt first.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetArtifact(
+        self,
+        request: _operator_service_pb2.GetArtifactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.GetArtifactResponse], _abc.AsyncIterator[_operator_service_pb2.GetArtifactResponse]]:
+        """Streams one of these files.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `NOT_FOUND` / `ARTIFACT_NOT_FOUND`: no attempt left a file of that name, or the server has lost its content.
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 16 of these calls open.
         """
 
     @_abc_1.abstractmethod

@@ -982,3 +982,95 @@ class LandTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LandTaskResponse: _TypeAlias = LandTaskResponse  # noqa: Y015
+
+@_typing.final
+class PutArtifactRequest(_message.Message):
+    """One message of the stream that WorkerService.PutArtifact takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file, up to 256 KiB."""
+    @_builtins.property
+    def upload(self) -> Global___ArtifactUpload:
+        """What is uploaded. Set in the first message only."""
+
+    def __init__(
+        self,
+        *,
+        upload: Global___ArtifactUpload | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutArtifactRequest: _TypeAlias = PutArtifactRequest  # noqa: Y015
+
+@_typing.final
+class ArtifactUpload(_message.Message):
+    """The file that an attempt uploads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """The worker."""
+    lease_id: _builtins.str
+    """The lease of the attempt, which the worker must hold."""
+    name: _builtins.str
+    """The path inside the workspace, with / between folders. A byte that is not UTF-8 is written as a backslash, `x` and
+    two hexadecimal digits. At most 1,000 characters.
+    """
+    size: _builtins.int
+    """How many bytes the file has."""
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_id", b"lease_id", "name", b"name", "size", b"size", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtifactUpload: _TypeAlias = ArtifactUpload  # noqa: Y015
+
+@_typing.final
+class PutArtifactResponse(_message.Message):
+    """Response message for WorkerService.PutArtifact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """The SHA-256 of the content, in hexadecimal digits. Empty if nothing was stored."""
+    @_builtins.property
+    def order(self) -> Global___Order:
+        """What to do instead, because the lease has ended."""
+
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        order: Global___Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutArtifactResponse: _TypeAlias = PutArtifactResponse  # noqa: Y015

@@ -89,6 +89,11 @@ class WorkerServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.FromString,
                 _registered_method=True)
+        self.PutArtifact = channel.stream_unary(
+                '/amplifier_swarm.v1.WorkerService/PutArtifact',
+                request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer(object):
@@ -202,6 +207,21 @@ class WorkerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutArtifact(self, request_iterator, context):
+        """Stores one file that an attempt leaves for people. A file of the same name and attempt is replaced.
+
+        The client streams the content and then closes its side. The file is durable when the answer has no order. A call
+        that breaks off stores nothing.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the name is not a relative path, or the content is not as long as `size`.
+        * `RESOURCE_EXHAUSTED` / `ARTIFACT_REFUSED`: a limit of the server is reached. Do not retry.
+        * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk of the server is full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -234,6 +254,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.LandTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.SerializeToString,
+            ),
+            'PutArtifact': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutArtifact,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -423,6 +448,33 @@ class WorkerService(object):
             '/amplifier_swarm.v1.WorkerService/LandTask',
             amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_worker__service__pb2.LandTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutArtifact(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/amplifier_swarm.v1.WorkerService/PutArtifact',
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.PutArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -117,6 +117,17 @@ class WorkerServiceStub:
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
     """
+    PutArtifact: _grpc.StreamUnaryMultiCallable[_worker_service_pb2.PutArtifactRequest, _worker_service_pb2.PutArtifactResponse]
+    """Stores one file that an attempt leaves for people. A file of the same name and attempt is replaced.
+
+    The client streams the content and then closes its side. The file is durable when the answer has no order. A call
+    that breaks off stores nothing.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the name is not a relative path, or the content is not as long as `size`.
+    * `RESOURCE_EXHAUSTED` / `ARTIFACT_REFUSED`: a limit of the server is reached. Do not retry.
+    * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk of the server is full.
+    """
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
@@ -206,6 +217,17 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
 
     Errors:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
+    """
+    PutArtifact: _aio.StreamUnaryMultiCallable[_worker_service_pb2.PutArtifactRequest, _worker_service_pb2.PutArtifactResponse]  # type: ignore[assignment]
+    """Stores one file that an attempt leaves for people. A file of the same name and attempt is replaced.
+
+    The client streams the content and then closes its side. The file is durable when the answer has no order. A call
+    that breaks off stores nothing.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the name is not a relative path, or the content is not as long as `size`.
+    * `RESOURCE_EXHAUSTED` / `ARTIFACT_REFUSED`: a limit of the server is reached. Do not retry.
+    * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk of the server is full.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -329,6 +351,23 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the attempt has no clone.
+        """
+
+    @_abc_1.abstractmethod
+    def PutArtifact(
+        self,
+        request_iterator: _MaybeAsyncIterator[_worker_service_pb2.PutArtifactRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_service_pb2.PutArtifactResponse, _abc.Awaitable[_worker_service_pb2.PutArtifactResponse]]:
+        """Stores one file that an attempt leaves for people. A file of the same name and attempt is replaced.
+
+        The client streams the content and then closes its side. The file is durable when the answer has no order. A call
+        that breaks off stores nothing.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the name is not a relative path, or the content is not as long as `size`.
+        * `RESOURCE_EXHAUSTED` / `ARTIFACT_REFUSED`: a limit of the server is reached. Do not retry.
+        * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk of the server is full.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,10 +2,10 @@
 
     SwarmError
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
-    │   ResultNotFound, ChangeNotFound                                                unknown names
+    │   ResultNotFound, ChangeNotFound, ArtifactNotFound                              unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
     ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
-    ├── ServerStopping, StorageFull, StorageFailed                                    the server itself
+    ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
     ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
     └── DashboardOff                                                                  missing parts
 
@@ -94,10 +94,27 @@ class ChangeNotFound(SwarmError):
     def __init__(self, task_id: str, attempt: int) -> None:
         which = f"attempt {attempt}" if attempt else "no attempt"
         left = "left no change" if attempt else "left a change"
-        super().__init__(
-            f"{which} of task {task_id!r} {left}: only an ended attempt in a clone does",
-            {"taskId": task_id, "attempt": str(attempt)},
-        )
+        text = f"{which} of task {task_id!r} {left}: only an ended attempt in a clone does"
+        super().__init__(text, {"taskId": task_id, "attempt": str(attempt)})
+
+
+class ArtifactNotFound(SwarmError):
+    """The task has no artifact of that name, or its content is lost."""
+
+    reason = "ARTIFACT_NOT_FOUND"
+
+    def __init__(self, task_id: str, name: str, problem: str = "is none of its artifacts") -> None:
+        text = f"task {task_id!r}: {name[:100]!r} {problem}; see `swarmctl artifacts {task_id}`"
+        super().__init__(text, {"taskId": task_id, "name": name})
+
+
+class ArtifactRefused(SwarmError):
+    """The artifact is larger than the limits of the server allow."""
+
+    reason = "ARTIFACT_REFUSED"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name[:100]!r} is not stored: {problem}", {"name": name})
 
 
 class ResultNotFound(SwarmError):

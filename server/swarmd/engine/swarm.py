@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from swarmd.domain.artifacts import ArtifactLimits
 from swarmd.domain.errors import StorageFull
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
@@ -24,6 +25,7 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.policy import Backoff
 from swarmd.engine.attempts import leases
+from swarmd.engine.attempts.artifacts import Artifacts
 from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
@@ -62,6 +64,7 @@ class EnginePolicy:
     log: LogLimits = LogLimits()  # noqa: RUF009  # it is immutable
     # Tasks whose files overlap never run at once, also in clones.
     exclusive_files: bool = False
+    artifacts: ArtifactLimits = ArtifactLimits()  # noqa: RUF009  # it is immutable
 
 
 class Swarm:
@@ -101,6 +104,7 @@ class Swarm:
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.control = SwarmControl(self.live, self.dispatcher, self.wakeups)
         self.landings = Landings(db, self.wakeups, clock)
+        self.artifacts = Artifacts(db, policy.artifacts, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)
         self._tasks: set[asyncio.Task[None]] = set()

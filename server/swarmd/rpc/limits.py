@@ -37,6 +37,7 @@ MAX_STREAMS: Final = {
     "ExportTasks": 4,
     "WatchEvents": 256,
     "TailLog": 256,
+    "GetArtifact": 16,
     "ServerReflectionInfo": 4,
 }
 

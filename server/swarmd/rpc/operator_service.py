@@ -91,6 +91,19 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def DiffTask(self, request: pb.DiffTaskRequest, context: Context) -> pb.DiffTaskResponse:
         return await self._reads.diff(request.task_id, attempt=request.attempt)
 
+    async def ListArtifacts(
+        self, request: pb.ListArtifactsRequest, context: Context
+    ) -> pb.ListArtifactsResponse:
+        _check_not_negative(request, "attempt")
+        return await self._reads.artifacts(request.task_id, attempt=request.attempt)
+
+    async def GetArtifact(
+        self, request: pb.GetArtifactRequest, context: Context
+    ) -> AsyncIterator[pb.GetArtifactResponse]:
+        _check_not_negative(request, "attempt")
+        async for response in streams.artifact(self._swarm, request):
+            yield response
+
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         wanted = TaskFilter(
             [enums.TASK_STATUS.from_wire(status, "statuses") for status in request.statuses],

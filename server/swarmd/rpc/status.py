@@ -16,6 +16,8 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.SessionNotFound: _C.NOT_FOUND,
     errors.ResultNotFound: _C.NOT_FOUND,
     errors.ChangeNotFound: _C.NOT_FOUND,
+    errors.ArtifactNotFound: _C.NOT_FOUND,
+    errors.ArtifactRefused: _C.RESOURCE_EXHAUSTED,
     errors.TokenNotFound: _C.NOT_FOUND,
     errors.InvalidTasks: _C.INVALID_ARGUMENT,
     errors.InvalidRequest: _C.INVALID_ARGUMENT,

@@ -24,7 +24,7 @@ from swarmd.store import events as store_events
 from swarmd.store import exclusive_names, tasks
 from swarmd.store.file.opening import SCRATCH
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import definitions, enums, views
+from swarmd.wire import artifacts, definitions, enums, views
 
 PAGE: Final = 500
 # Events of this period go to subscribers in one message.
@@ -161,6 +161,15 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
             else:
                 more.cancel()
                 return
+
+
+async def artifact(swarm: Swarm, request: pb.GetArtifactRequest) -> AsyncIterator[pb.GetArtifactResponse]:
+    """Yields what is known of an artifact, then its content in chunks."""
+    opened = await swarm.artifacts.open(request.task_id, request.name, number=request.attempt)
+    with opened.file as file:
+        yield pb.GetArtifactResponse(artifact=artifacts.write(opened.record))
+        while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
+            yield pb.GetArtifactResponse(chunk=chunk)
 
 
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:

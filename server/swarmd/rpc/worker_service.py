@@ -20,7 +20,7 @@ from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims, reports
-from swarmd.wire import changes, enums, values
+from swarmd.wire import artifacts, changes, enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
@@ -103,6 +103,18 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
             order=None if answer.order is None else _order(answer.order),
         )
 
+    async def PutArtifact(
+        self, request_iterator: AsyncIterator[pb.PutArtifactRequest], context: Context
+    ) -> pb.PutArtifactResponse:
+        first = await anext(request_iterator, None)
+        if first is None or not first.HasField("upload"):
+            raise InvalidRequest("upload", "is missing; send it in the first message")
+        upload = artifacts.read_upload(first.upload)
+        answer = await self._swarm.artifacts.store(upload, _chunks(first, request_iterator))
+        return pb.PutArtifactResponse(
+            sha256=answer.sha256, order=None if answer.order is None else _order(answer.order)
+        )
+
     async def _read_progress(
         self, messages: Sequence[pb.SessionProgress], known: Collection[str]
     ) -> list[SessionProgress]:
@@ -128,6 +140,14 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
             server_version=__version__,
             swarm_id=self._swarm.swarm_id,
         )
+
+
+async def _chunks(
+    first: pb.PutArtifactRequest, rest: AsyncIterator[pb.PutArtifactRequest]
+) -> AsyncIterator[bytes]:
+    yield first.chunk
+    async for message in rest:
+        yield message.chunk
 
 
 def _lease_ids(lease_ids: Sequence[str]) -> Sequence[str]:

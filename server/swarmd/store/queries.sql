@@ -472,6 +472,42 @@ SELECT a.number, c.summary, p.patch
   FROM attempts a JOIN changes c ON c.attempt_key = a.key LEFT JOIN patches p ON p.attempt_key = a.key
  WHERE a.task_key = :task_key AND (:number = 0 OR a.number = :number) ORDER BY a.number DESC LIMIT 1;
 
+-- ── artifacts ────────────────────────────────────────────────────────────────────────────────────
+
+-- name: artifact_add
+INSERT INTO artifacts (attempt_key, name, sha256, size, stored_us) VALUES (:attempt_key, :name, :sha256, :size, :now_us);
+
+-- name: artifact_remove
+DELETE FROM artifacts WHERE attempt_key = :attempt_key AND name = :name;
+
+-- name: artifact_usage
+-- What the task has besides the artifact of this attempt and name, and the size of all artifacts of all tasks.
+SELECT count(*), coalesce(sum(r.size), 0), (SELECT bytes FROM artifact_totals WHERE key = 1)
+  FROM attempts a JOIN artifacts r ON r.attempt_key = a.key
+ WHERE a.task_key = :task_key AND NOT (r.attempt_key = :attempt_key AND r.name = :name);
+
+-- name: artifacts_of_task
+-- The artifacts of one attempt, of all attempts if :number is 0.
+SELECT a.number, r.name, r.size, r.sha256, r.stored_us
+  FROM attempts a JOIN artifacts r ON r.attempt_key = a.key
+ WHERE a.task_key = :task_key AND (:number = 0 OR a.number = :number) ORDER BY a.number DESC, r.name;
+
+-- name: artifact_named
+-- The artifact of that name, of the latest attempt that has one if :number is 0.
+SELECT a.number, r.name, r.size, r.sha256, r.stored_us
+  FROM attempts a JOIN artifacts r ON r.attempt_key = a.key
+ WHERE a.task_key = :task_key AND r.name = :name AND (:number = 0 OR a.number = :number)
+ ORDER BY a.number DESC LIMIT 1;
+
+-- name: artifact_contents
+-- The contents that some artifact has.
+SELECT DISTINCT sha256 FROM artifacts;
+
+-- name: artifact_expire
+-- Removes the oldest artifacts from before a time, :most at a time.
+DELETE FROM artifacts WHERE key IN
+  (SELECT key FROM artifacts WHERE stored_us < :before_us ORDER BY stored_us LIMIT :most);
+
 -- ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: session_find

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, changes, charts, health, tasks
+from swarmd.web.api import actions, artifacts, changes, charts, health, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -20,6 +20,11 @@ ROUTES: Final = (
     Route("GET", "/api/tasks/{id}", "GetTask", tasks.task, "One task with its attempts.", "TaskDetail"),
     Route("GET", "/api/tasks/{id}/explain", "ExplainTask", tasks.explain, "Why the task is where it is.",
           "Explanation"),
+    Route("GET", "/api/tasks/{id}/artifacts", "ListArtifacts", artifacts.artifacts,
+          "The files that attempts of the task left for people.", "Artifacts", query=(artifacts.ONE_ATTEMPT,)),
+    Route("GET", "/api/tasks/{id}/artifacts/content", "GetArtifact", artifacts.content,
+          "One of these files, to be saved and never shown.", "File",
+          query=(artifacts.NAME, artifacts.ONE_ATTEMPT)),
     Route("GET", "/api/tasks/{id}/log", "TailLog", tasks.log, "The log of the task's sessions.",
           "LogPage", query=(tasks.ROLE, tasks.ATTEMPT, tasks.CURSOR, tasks.ENTRIES, tasks.TAIL,
                             tasks.WAIT_S)),

@@ -15,7 +15,7 @@ from swarmd.engine.tasks import lookup
 from swarmd.store import landings
 from swarmd.store.reads import views as store_views
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import changes, definitions, views
+from swarmd.wire import artifacts, changes, definitions, views
 
 # Less than a client takes as one message, by what attempts without their reports need.
 MAX_DETAIL_BYTES: Final = MAX_MESSAGE_BYTES - 2 * 1024 * 1024
@@ -53,6 +53,13 @@ class Reads:
         return pb.DiffTaskResponse(
             attempt=found.number,
             change=await asyncio.to_thread(changes.write_change, found.summary, found.patch),
+        )
+
+    async def artifacts(self, task_id: str, *, attempt: int) -> pb.ListArtifactsResponse:
+        """Returns the artifacts of one attempt, of all attempts if `attempt` is 0."""
+        found = await self._swarm.artifacts.of_task(task_id, number=attempt)
+        return pb.ListArtifactsResponse(
+            artifacts=[artifacts.write(state.record, lost=state.lost) for state in found]
         )
 
     async def tasks(self, task_ids: Sequence[str]) -> list[task_pb2.Task]:

@@ -16,12 +16,15 @@ WORKER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "ReportProgress": _WORKER,
     "FinishTask": _WORKER,
     "LandTask": _WORKER,
+    "PutArtifact": _WORKER,
 }
 OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "AddTasks": _OPERATOR,
     "ExportTasks": _VIEWER,
     "GetTask": _VIEWER,
     "DiffTask": _VIEWER,
+    "ListArtifacts": _VIEWER,
+    "GetArtifact": _VIEWER,
     "ListTasks": _VIEWER,
     "ExplainTask": _VIEWER,
     "RetryTask": _OPERATOR,

@@ -413,6 +413,10 @@ async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: P
     git(root, "branch", "-f", "swarm/main", "main")
     make_hostile(root, marker)
     source = await opened(root)
+    # The time is new and the size is the same, so git has to compare the contents.
+    (root / "two.txt").write_text("2wo\n")
+    checkout = UserCheckout(root, source.target, source.runner, await source.facts())
+    assert await checkout.uncommitted(untracked=True) == ("two.txt",)
     base = await source.fetch()
     clone = (await make_clone(source, tmp_path / "w" / "t1-1", base)).clone
     write_files(clone.work, {"one.txt": LINES + "changed\n", "new.txt": "new\n"})

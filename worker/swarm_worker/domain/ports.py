@@ -1,7 +1,7 @@
 """The interface through which an attempt reports to the server, independent of the wire."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.types import LeaseId, StopOrder
@@ -33,6 +33,13 @@ class Notes(Protocol):
 
     def note(self, text: str) -> None:
         """Writes a line of the worker itself."""
+
+
+class ArtifactSink(Protocol):
+    """The place where the files that an attempt leaves for people are stored."""
+
+    async def put_artifact(self, lease_id: LeaseId, name: str, file: BinaryIO, *, size: int) -> str:
+        """Stores the first `size` bytes of the file; returns why they are not stored, empty if they are."""
 
 
 class SessionReporter(Protocol):

@@ -28,6 +28,7 @@ from swarm_worker.domain.names import session_id
 from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
+from swarm_worker.execution.artifacts import upload_artifacts
 from swarm_worker.execution.checks import (
     ChecksResult,
     failed_checks,
@@ -95,8 +96,10 @@ class Attempt:
         report = read_builder_result(built.reply) if built.reply else None
         built = await self._judge_fault(built, report, before, programs)
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
+            await self._leave_artifacts(built)
             return replace(_outcome_of_builder(built, report), builder_result=report)
         if nothing := await self.workspace.keep_built(built.log):
+            await self._leave_artifacts(built)
             failed = Outcome(OutcomeKind.FAILED, failure=nothing, kill_receipt=built.receipt)
             return replace(failed, builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
@@ -106,6 +109,7 @@ class Attempt:
             if before is not None:
                 await work.record_before_checks()
             checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
+            await self._leave_artifacts(built)
             await self.workspace.discard_changes("the checks", built.log)
             outcome = await self._verify(checked, report, changed, work)
             if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
@@ -115,6 +119,14 @@ class Attempt:
         if outcome.kind is OutcomeKind.COMPLETED:
             outcome = await self.workspace.land(outcome, built.log, self._run_checks)
         return replace(outcome, builder_result=report, kill_receipt=built.receipt or outcome.kill_receipt)
+
+    async def _leave_artifacts(self, built: SessionResult) -> None:
+        """Uploads the files that the task leaves for people; an order ends the upload."""
+        sink = self.context.artifacts
+        if sink is None or not self.assignment.task.artifacts or built.kind is OutcomeKind.DECLINED:
+            return
+        upload = upload_artifacts(sink, self.assignment, self.context.project_root, built.log)
+        await self.stop.unless_ordered(upload, None)
 
     async def _judge_fault(
         self,

@@ -23,7 +23,7 @@ from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import clone_name
 from swarm_worker.domain.ports import LandingReporter
-from swarm_worker.execution.attempt_note import read_note
+from swarm_worker.execution.attempt_note import AttemptNote, read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
 from swarm_worker.guard.marked import ATTEMPT_MARKERS, STATE_MARKER
@@ -35,7 +35,9 @@ from swarm_worker.workspace.checkout import UserCheckout
 from swarm_worker.workspace.clone import open_clone
 from swarm_worker.workspace.git_runner import GitFailure
 from swarm_worker.workspace.keeping import (
+    WorkspaceEntry,
     WorkspaceState,
+    discard_workspace,
     list_workspaces,
     record_end,
     remove_leftovers,
@@ -48,6 +50,8 @@ from swarm_worker.workspace.source import SourceRepository
 
 DAY_S: Final = 86_400.0
 GIB: Final = 1024**3
+# A clone that git can't read may have work too: a snapshot mends what a killed git or a session has left.
+NOT_KEPT: Final = frozenset({WorkspaceState.DIRTY, WorkspaceState.UNMERGED, WorkspaceState.BROKEN})
 
 _log = structlog.get_logger()
 
@@ -117,10 +121,7 @@ class Clones:
         await self._finish_removals()
         for entry in await list_workspaces(self.source, self.folder, self.leased):
             try:
-                if entry.state in {WorkspaceState.DIRTY, WorkspaceState.UNMERGED}:
-                    await self._keep(entry.folder)
-                elif entry.state is not WorkspaceState.LEASED and entry.age_s > self.keep_failed_s:
-                    await remove_workspace(self.source, entry.folder, self.leased)
+                await self._recover(entry)
             except (GitFailure, OSError, ValueError) as error:
                 _log.warning(
                     "a clone could not be kept or removed", folder=str(entry.folder), error=str(error)
@@ -132,8 +133,19 @@ class Clones:
         except (GitFailure, OSError) as error:
             _log.warning("a clone could not be removed", folder=str(self.folder), error=str(error))
 
-    async def _keep(self, folder: Path) -> None:
-        note = await asyncio.to_thread(read_note, folder)
+    async def _recover(self, entry: WorkspaceEntry) -> None:
+        if entry.state in NOT_KEPT:
+            try:
+                note = await asyncio.to_thread(read_note, entry.folder)
+            except FileNotFoundError:
+                # The note is written before the first session, so the worker died while it made the clone.
+                await discard_workspace(self.source, entry.folder)
+            else:
+                await self._keep(entry.folder, note)
+        elif entry.state is not WorkspaceState.LEASED and entry.age_s > self.keep_failed_s:
+            await remove_workspace(self.source, entry.folder, self.leased)
+
+    async def _keep(self, folder: Path, note: AttemptNote) -> None:
         clone = await open_clone(self.source, folder)
         work = await snapshot(clone, note.message, note.trailers)
         ref = attempt_ref(note.task_id, note.attempt)
@@ -203,8 +215,13 @@ async def _warn_of_uncommitted(clones: Clones) -> None:
     if clones.project_root is None:
         return
     source = clones.source
-    checkout = UserCheckout(clones.project_root, source.target, source.runner, await source.facts())
-    if paths := await checkout.uncommitted(untracked=True):
+    try:
+        checkout = UserCheckout(clones.project_root, source.target, source.runner, await source.facts())
+        paths = await checkout.uncommitted(untracked=True)
+    except GitFailure as error:
+        _log.warning("git can't tell which files are not committed", error=str(error))
+        return
+    if paths:
         _log.warning(
             "files that are not committed are not in the clones", count=len(paths), first=", ".join(paths[:3])
         )

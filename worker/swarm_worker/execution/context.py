@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.masking import Mask
-from swarm_worker.domain.ports import SessionReporter
+from swarm_worker.domain.ports import ArtifactSink, SessionReporter
 from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
@@ -36,3 +36,5 @@ class SessionContext:
     # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER
+    # None where no file is left for people.
+    artifacts: ArtifactSink | None = None

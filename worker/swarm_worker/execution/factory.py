@@ -138,4 +138,5 @@ def _shared_context(
         faults=RepeatedFaults(),
         mask=setup.mask,
         tracer=setup.tracer,
+        artifacts=reporter,
     )

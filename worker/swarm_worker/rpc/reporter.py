@@ -1,9 +1,10 @@
 """Reports to the server: session records, progress and outcomes, each kind in batches."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 import grpc
 
@@ -24,6 +25,10 @@ PROGRESS_BOUND: Final = 10_000
 LANDING_TIMEOUT_S: Final = 40.0
 # A connection has at most 128 open calls. With all of them waiting for the right to land, no heartbeat gets through.
 MAX_LANDING_CALLS: Final = 64
+# Uploads share the connection with heartbeats, so few run at a time; the others wait.
+MAX_ARTIFACT_CALLS: Final = 8
+ARTIFACT_TIMEOUT_S: Final = 300.0
+ARTIFACT_CHUNK: Final = 256 * 1024
 # An outcome waits this long for progress that is in flight.
 PROGRESS_WAIT_S: Final = 2.0
 
@@ -46,6 +51,7 @@ class Reporter:
         self._connection = connection
         self._outages = outages
         self._landing_calls = asyncio.Semaphore(MAX_LANDING_CALLS)
+        self._artifact_calls = asyncio.Semaphore(MAX_ARTIFACT_CALLS)
         self.records = Batcher(
             self._record, retry=CallRetry("RecordSession", outages, cap_s=RECORD_CAP_S), size_of=_size
         )
@@ -83,6 +89,21 @@ class Reporter:
             if response.granted or response.HasField("order"):
                 return response
 
+    async def put_artifact(
+        self, lease_id: str, name: str, file: BinaryIO, *, size: int
+    ) -> wire.PutArtifactResponse:
+        """Uploads the first `size` bytes of the file, in one try.
+
+        Raises:
+            RpcError: The call failed.
+        """
+        upload = wire.ArtifactUpload(worker=self._worker, lease_id=lease_id, name=name, size=size)
+        async with self._artifact_calls:
+            response: wire.PutArtifactResponse = await self._connection.service.PutArtifact(
+                _upload_messages(upload, file), timeout=ARTIFACT_TIMEOUT_S, metadata=self._connection.metadata
+            )
+        return response
+
     async def _record(self, items: Sequence[wire.SessionRecord]) -> Sequence[wire.SessionAnswer]:
         request = wire.RecordSessionRequest(worker=self._worker, records=items)
         response = await self._connection.service.RecordSession(
@@ -117,6 +138,22 @@ class Reporter:
             request, timeout=CALL_TIMEOUT_S, metadata=self._connection.metadata
         )
         return [None] * len(items)
+
+
+async def _upload_messages(
+    upload: wire.ArtifactUpload, file: BinaryIO
+) -> AsyncIterator[wire.PutArtifactRequest]:
+    """Yields the messages of one try; a file that can't be read ends too soon, and the server refuses it.
+
+    An error here would look to gRPC's caller like its own cancellation.
+    """
+    yield wire.PutArtifactRequest(upload=upload)
+    left = upload.size
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(file.seek, 0)
+        while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
+            left -= len(chunk)
+            yield wire.PutArtifactRequest(chunk=chunk)
 
 
 def _by_session(items: Sequence[ProgressItem]) -> Iterable[wire.SessionProgress]:

@@ -1,7 +1,12 @@
 """The requests and reports of sessions as messages for the reporter."""
 
+import asyncio
 import time
+from typing import BinaryIO, Final
 
+import grpc
+
+from amplifier_swarm.errors import unpack
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.ports import GoAnswer, LandingRight
 from swarm_worker.domain.types import LeaseId
@@ -9,6 +14,11 @@ from swarm_worker.rpc import convert
 from swarm_worker.rpc.batcher import ItemRefused
 from swarm_worker.rpc.orders import stop_order
 from swarm_worker.rpc.reporter import ProgressItem, Reporter
+from swarm_worker.rpc.retry import RetryBackoff
+
+# A server that restarts is back within seconds; a longer outage costs the artifact.
+ARTIFACT_TRIES: Final = 6
+_PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class RpcSessionReporter:
@@ -32,6 +42,20 @@ class RpcSessionReporter:
         answer = await self._reporter.request_landing(lease_id)
         order = stop_order(answer.order) if answer.HasField("order") else None
         return LandingRight(answer.granted, answer.tip, order)
+
+    async def put_artifact(self, lease_id: LeaseId, name: str, file: BinaryIO, *, size: int) -> str:
+        backoff = RetryBackoff(cap_s=8.0, base_s=1.0)
+        for number in range(ARTIFACT_TRIES):
+            try:
+                answer = await self._reporter.put_artifact(lease_id, name, file, size=size)
+            except grpc.RpcError as error:
+                failed = unpack(error)
+                if failed.code not in _PASSING or number == ARTIFACT_TRIES - 1:
+                    return failed.message
+                await asyncio.sleep(backoff.next_s())
+                continue
+            return answer.order.cause if answer.HasField("order") else ""
+        raise AssertionError("the last try returns")
 
     async def report_end(self, end: SessionEnd) -> None:
         try:

@@ -127,12 +127,17 @@ async def remove_workspace(source: SourceRepository, folder: Path, leased: Colle
     state = WorkspaceState.LEASED if folder.name in leased else await _state(source, folder)
     if state not in {WorkspaceState.LANDED, WorkspaceState.KEPT}:
         return f"{folder} stays: it is {state}"
+    await discard_workspace(source, folder)
+    return ""
+
+
+async def discard_workspace(source: SourceRepository, folder: Path) -> None:
+    """Removes a workspace, whatever is in it, and its pin. Raises GitFailure if the pin can't be removed."""
     doomed = folder.with_name(f"{_DOOMED}{folder.name}")
     # A removal that is interrupted leaves no half of a workspace behind.
     await asyncio.to_thread(folder.rename, doomed)
     await source.unpin(folder.name)
     await asyncio.to_thread(_delete, doomed)
-    return ""
 
 
 async def remove_leftovers(source: SourceRepository, folder: Path) -> None:
@@ -154,6 +159,8 @@ async def _clone_state(clone: Clone) -> WorkspaceState:
     """Compares the files with the commit that is safe elsewhere: the base, or the one that `record_end` named."""
     head, landed = await asyncio.to_thread(_read_end, clone)
     session = await clone.session_git.text("rev-parse", "--verify", "HEAD^{commit}")
+    # No attempt uses the clone, so the lock is that of a git that was killed.
+    await asyncio.to_thread((clone.control / "index.lock").unlink, missing_ok=True)
     await clone.git.run("read-tree", "--reset", session)
     listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
     if (await clone.git.run(*listing)).stdout:

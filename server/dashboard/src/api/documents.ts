@@ -32,6 +32,16 @@ export interface KillReceipt {
   last_output: string | null;
 }
 
+/** A file that an attempt left for people; its name and its content come from a session. */
+export interface Artifact {
+  attempt: number;
+  name: string;
+  size: number;
+  sha256: string;
+  stored_at: string;
+  lost: boolean;
+}
+
 export interface Task {
   id: string;
   name: string;

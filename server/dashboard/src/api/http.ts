@@ -54,7 +54,18 @@ function csrfHeader(): Record<string, string> {
   return csrf === "" ? {} : { "X-Swarm-CSRF": csrf };
 }
 
+/** Loads a file, whatever it holds. */
+export async function getFile(path: string, query: Query): Promise<Blob> {
+  const response = await answer(withQuery(path, query), { method: "GET", headers: csrfHeader() });
+  return response.blob();
+}
+
 async function call<T>(path: string, init: RequestInit): Promise<T> {
+  const text = await (await answer(path, init)).text();
+  return (text === "" ? null : JSON.parse(text)) as T;
+}
+
+async function answer(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(atServer(path), { ...init, credentials: "same-origin", cache: "no-store" });
@@ -62,10 +73,9 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "UNREACHABLE", "swarmd can't be reached; is it running?");
   }
-  const text = await response.text();
-  if (response.ok) return (text === "" ? null : JSON.parse(text)) as T;
+  if (response.ok) return response;
   if (response.status === 401) onDenied();
-  throw refusal(response.status, text);
+  throw refusal(response.status, await response.text());
 }
 
 function refusal(status: number, text: string): ApiError {

@@ -1,5 +1,6 @@
 // Every route of docs/http.md that the page uses, by name.
 import type {
+  Artifact,
   Counts,
   Diff,
   LogLine,
@@ -13,7 +14,7 @@ import type {
   TaskDetail,
   Worker,
 } from "./documents.ts";
-import { get, post } from "./http.ts";
+import { get, getFile, post } from "./http.ts";
 
 export interface TaskFilter {
   status: readonly Status[];
@@ -110,6 +111,10 @@ export const api = {
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
   diff: (id: string, attempt: number, signal?: AbortSignal) =>
     get<Diff>(`${task(id)}/diff`, { attempt }, signal),
+  artifacts: (id: string, signal?: AbortSignal) =>
+    get<{ artifacts: Artifact[] }>(`${task(id)}/artifacts`, {}, signal),
+  artifact: (id: string, { name, attempt }: Artifact) =>
+    getFile(`${task(id)}/artifacts/content`, { name, attempt }),
   events: (query: { after?: number; limit: number; task?: string }) =>
     get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),

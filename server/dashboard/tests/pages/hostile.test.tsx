@@ -1,7 +1,7 @@
 // What sessions, files and models wrote is shown as text, whatever it looks like.
 import { render } from "preact";
 import { beforeEach, expect, test } from "vitest";
-import type { Change, TaskDetail } from "../../src/api/documents.ts";
+import type { Artifact, Change, TaskDetail } from "../../src/api/documents.ts";
 import { ChangeFacts } from "../../src/changes/change-facts.tsx";
 import { LandingView } from "../../src/changes/landing-view.tsx";
 import { parsePatch } from "../../src/changes/patch.ts";
@@ -10,6 +10,7 @@ import { layOut, type PatchRow } from "../../src/changes/rows.ts";
 import { TooLong } from "../../src/changes/too-long.tsx";
 import { LogRowView } from "../../src/log/log-row.tsx";
 import { LogRows } from "../../src/log/rows.ts";
+import { ArtifactsTable } from "../../src/pages/task/artifacts-panel.tsx";
 import { AttemptView } from "../../src/pages/task/attempt-view.tsx";
 import { DefinitionPanel } from "../../src/pages/task/definition-panel.tsx";
 import { FactsPanel } from "../../src/pages/task/facts-panel.tsx";
@@ -56,6 +57,17 @@ function detail(text: string): TaskDetail {
     workspace: "clone",
     course: [1],
     attempts: [],
+  };
+}
+
+function artifact(name: string): Artifact {
+  return {
+    attempt: 1,
+    name,
+    size: 3,
+    sha256: "0".repeat(64),
+    stored_at: "2026-01-02T03:04:05Z",
+    lost: false,
   };
 }
 
@@ -130,6 +142,7 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
       {patchRows(text).map((row, index) => (
         <PatchRowView key={index} row={row} index={index} file={() => undefined} fold={() => undefined} />
       ))}
+      <ArtifactsTable artifacts={[artifact(text)]} save={() => undefined} />
       <EventList events={[event(1, { task: text, worker: text, cause: text, kind: text })]} />
       <table>
         <tbody>

@@ -124,6 +124,8 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.SessionNotFound: 404,
     errors.ResultNotFound: 404,
     errors.ChangeNotFound: 404,
+    errors.ArtifactNotFound: 404,
+    errors.ArtifactRefused: 413,
     errors.TokenNotFound: 404,
     errors.InvalidTasks: 400,
     errors.InvalidRequest: 400,

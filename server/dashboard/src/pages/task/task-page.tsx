@@ -10,6 +10,7 @@ import { useLoad } from "../../state/load.ts";
 import { href, route } from "../../state/route.ts";
 import { throttled } from "../../state/throttle.ts";
 import { Empty, Failure, Loading } from "../../ui/states.tsx";
+import { ArtifactsPanel } from "./artifacts-panel.tsx";
 import { AttemptsPanel } from "./attempts-panel.tsx";
 import { DefinitionPanel } from "./definition-panel.tsx";
 import { FactsPanel } from "./facts-panel.tsx";
@@ -52,6 +53,7 @@ function WorkPart({ task }: { task: TaskDetail }) {
       <div class="column wide">
         <LogPanel task={task} />
         <AttemptsPanel task={task} />
+        <ArtifactsPanel task={task} />
       </div>
       <div class="column">
         <FactsPanel task={task} />
