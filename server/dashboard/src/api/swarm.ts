@@ -109,12 +109,12 @@ export const api = {
     query: { role: string; attempt: number; after?: number; tail?: number; wait_s?: number; limit: number },
     signal?: AbortSignal,
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
+  diff: (id: string, attempt: number, signal?: AbortSignal) =>
+    get<Diff>(`${task(id)}/diff`, { attempt }, signal),
   artifacts: (id: string, signal?: AbortSignal) =>
     get<{ artifacts: Artifact[] }>(`${task(id)}/artifacts`, {}, signal),
   artifact: (id: string, { name, attempt }: Artifact) =>
     getFile(`${task(id)}/artifacts/content`, { name, attempt }),
-  diff: (id: string, attempt: number, signal?: AbortSignal) =>
-    get<Diff>(`${task(id)}/diff`, { attempt }, signal),
   events: (query: { after?: number; limit: number; task?: string }) =>
     get<{ events: SwarmEvent[]; next: number }>("/api/log", query),
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),

@@ -134,7 +134,6 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
       />
       <FactsPanel task={detail(text)} />
       <DefinitionPanel task={detail(text)} />
-      <ArtifactsTable artifacts={[artifact(text)]} save={() => undefined} />
       <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open task={text} />
       <ChangeFacts attempt={found} change={changed(text)} />
       <LandingView attempt={{ ...found, failure_class: "landing_conflict" }} />
@@ -143,6 +142,7 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
       {patchRows(text).map((row, index) => (
         <PatchRowView key={index} row={row} index={index} file={() => undefined} fold={() => undefined} />
       ))}
+      <ArtifactsTable artifacts={[artifact(text)]} save={() => undefined} />
       <EventList events={[event(1, { task: text, worker: text, cause: text, kind: text })]} />
       <table>
         <tbody>

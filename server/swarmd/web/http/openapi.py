@@ -5,7 +5,7 @@ from typing import Any
 
 from amplifier_swarm import __version__
 from swarmd.web.http.route import Route
-from swarmd.web.http.schemas import SCHEMAS, TEXT
+from swarmd.web.http.schemas import SCHEMAS
 
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"login": []}]
 
@@ -50,9 +50,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _content(schema: str) -> dict[str, Any]:
-    text = "text/plain" if SCHEMAS[schema] == TEXT else "application/json"
-    kind = "application/octet-stream" if schema == "File" else text
-    return {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    kinds = {"File": "application/octet-stream", "Metrics": "text/plain", "Patch": "text/plain"}
+    return {kinds.get(schema, "application/json"): {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -217,9 +217,9 @@ SCHEMAS.update({
     "Health": _object(ok=FLAG),
     "Ready": _object(ready=FLAG, why=TEXT),
     "Metrics": TEXT,
+    "Patch": TEXT,
     "Artifacts": _object(artifacts=_list(_object(
         attempt=INTEGER, name=TEXT, size=INTEGER, sha256=TEXT, stored_at=TIME, lost=FLAG,
     ))),
     "File": {"type": "string", "format": "binary"},
-    "Patch": TEXT,
 })  # fmt: skip

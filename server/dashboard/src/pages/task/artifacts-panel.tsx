@@ -5,8 +5,7 @@ import { attempt } from "../../state/notices.ts";
 import { visible } from "../../text/visible.ts";
 import { Age } from "../../ui/age.tsx";
 import { Panel } from "../../ui/panel.tsx";
-
-const KEPT_MS = 60_000;
+import { saveFile } from "../../ui/save-file.ts";
 
 /** The files that attempts left for people. */
 export function ArtifactsPanel({ task }: { task: TaskDetail }) {
@@ -68,13 +67,6 @@ export function ArtifactsTable({
   );
 }
 
-/** Saves the content as a file: a page of this origin never shows what a session has written. */
 async function save(id: string, artifact: Artifact): Promise<void> {
-  const content = await api.artifact(id, artifact);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
-  link.download = artifact.name.split("/").at(-1) ?? "artifact";
-  link.click();
-  // The browser may begin to read a moment later.
-  window.setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+  saveFile(await api.artifact(id, artifact), artifact.name.split("/").at(-1) ?? "artifact");
 }
