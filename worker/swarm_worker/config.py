@@ -161,6 +161,10 @@ class WorkerConfig:
         False, "test what sessions need here without asking a model, print what was proven, and exit"
     )
     ask: bool = setting(False, "with --check: ask the model for one word in a session of each role")
+    list_workspaces: bool = setting(False, "print the clones on this machine as JSON lines, and exit")
+    remove_workspaces: bool = setting(
+        False, "remove the clones whose work is safe elsewhere, print all as JSON lines, and exit"
+    )
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
     state_dir: Path = setting(
         STATE / "worker", "where it keeps its locks and its outbox", parse=path, metavar="DIR"
@@ -181,6 +185,11 @@ class WorkerConfig:
         """Returns the roles whose sessions the worker starts."""
         return (Role.BUILDER,) if self.no_validation else tuple(Role)
 
+    @property
+    def lists_workspaces(self) -> bool:
+        """Returns whether the program lists or removes clones, and runs no worker."""
+        return self.list_workspaces or self.remove_workspaces
+
 
 def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
     """Reads flags and environment; raises ProgramExit with one line for a wrong value."""
@@ -192,7 +201,7 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
         version=version,
         argv=argv,
     )
-    if not config.server and not config.check:
+    if not config.server and not (config.check or config.lists_workspaces):
         raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
     if config.ask and not config.check:
         raise ProgramExit(ExitCode.USAGE, "--ask goes with --check", hint="add --check, or leave --ask out")
@@ -210,7 +219,7 @@ def with_state_dir(config: WorkerConfig) -> FoundConfig:
     if not config.state_dir.is_relative_to(STATE):
         return FoundConfig(config)
     found = project_state(config.project_root)
-    if config.check:
+    if config.check or config.lists_workspaces:
         return FoundConfig(replace(config, state_dir=found.path(config.state_dir)))
     moved = worker_state(found)
     return FoundConfig(replace(config, state_dir=moved.state.path(config.state_dir)), moved.note)

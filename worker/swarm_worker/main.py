@@ -31,6 +31,11 @@ def run(argv: Sequence[str]) -> int:
         from swarm_worker.preflight.report import print_report  # noqa: PLC0415  # after load_structlog
 
         return ExitCode.OK if print_report(config) else ExitCode.NEGATIVE
+    if config.lists_workspaces:
+        from swarm_worker.execution.workspace_report import print_workspaces  # noqa: PLC0415  # no worker needs it
+
+        print_workspaces(config)
+        return ExitCode.OK
     from swarm_worker.worker import serve  # noqa: PLC0415  # imports grpc: after GRPC_VERBOSITY is set
 
     serve(config, version=__version__)

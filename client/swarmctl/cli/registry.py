@@ -81,6 +81,9 @@ COMMANDS: Final = {
         Command("drain", CommandPanel.SWARM, "Let workers finish what they run, then exit."),
         Command("emergency-stop", CommandPanel.SWARM, "Kill every session and start nothing until `resume`."),
         Command("doctor", CommandPanel.ADMIN, "Prove that work can begin, before it costs anything."),
+        Command(
+            "workspaces", CommandPanel.ADMIN, "List the clones of tasks on this machine, or remove old ones."
+        ),
         Command("backup", CommandPanel.ADMIN, "Copy the database while the swarm runs."),
         Command("token", CommandPanel.ADMIN, "Make, list and revoke tokens."),
         Command("version", CommandPanel.ADMIN, "Show the versions of this program and of the server."),

@@ -25,6 +25,7 @@ from unit.client.conftest import Ctl
 # The flags that `run` sets itself, or that its workers do not need.
 OWN = {
     *("server", "name", "project_root", "exit_when_done", "state_dir", "token_file", "check", "ask"),
+    *("list_workspaces", "remove_workspaces"),
     *("tls_ca", "tls_cert", "tls_key", "log_format", "log_level", "prompts", "accept_prompts"),
 }
 

@@ -17,6 +17,8 @@ class AttemptNote:
     attempt: int
     message: str
     trailers: Mapping[str, str]
+    # Set when the attempt's workspace is closed: no session uses the clone any more.
+    ended: bool = False
 
 
 def write_note(folder: Path, note: AttemptNote) -> None:

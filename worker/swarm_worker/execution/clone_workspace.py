@@ -4,6 +4,7 @@ Invariant: a builder's commits are kept by a ref of the source before anything e
 """
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -155,7 +156,14 @@ class CloneWorkspace:
                 outcome = _with_error(outcome, f"the work in {self.root} could not be kept: {error}")
         if self._work is not None and (outcome.kind is OutcomeKind.COMPLETED or not self._work.changed):
             await self._remove(self._clone, self._work)
+        else:
+            with contextlib.suppress(OSError):  # then the clone counts as in use until the worker ends
+                await asyncio.to_thread(write_note, self.folder, self._attempt_note(ended=True))
         return replace(outcome, change=self._change)
+
+    def _attempt_note(self, *, ended: bool = False) -> AttemptNote:
+        task = self.assignment.task
+        return AttemptNote(task.id, self.assignment.attempt, task.name, self._trailers, ended)
 
     def _landing_run(self) -> LandingRun:
         message = LandingMessage(self.assignment.task.name, self._trailers)
@@ -180,9 +188,8 @@ class CloneWorkspace:
         ):  # the rest of a worker that was killed, kept at its start
             await asyncio.to_thread(shutil.rmtree, self.folder)
         made = await make_clone(self.source, self.folder, tip, session_push=self.session_push)
-        task, attempt = self.assignment.task, self.assignment.attempt
-        note = AttemptNote(task.id, attempt, task.name, self._trailers)
-        await asyncio.to_thread(write_note, self.folder, note)
+        task = self.assignment.task
+        await asyncio.to_thread(write_note, self.folder, self._attempt_note())
         carried = (
             () if self.carry_from is None else await carry_folders(task.keep, self.carry_from, made.clone)
         )

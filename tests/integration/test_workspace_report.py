@@ -1,0 +1,60 @@
+"""The list of clones: states of real clones of a real worker, and what a removal spares."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from fakes.swarm_server import WORKER, FakeSwarm, WorkerProcess, claim
+from support.repositories import make_repository, show
+
+
+async def _finished(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[sent])
+    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
+    return fake.outcomes[sent.lease_id]
+
+
+def listed(worker: WorkerProcess, flag: str = "--list-workspaces") -> dict[str, str]:
+    """Returns the states by task, `removed` for a clone that is gone."""
+    done = subprocess.run(
+        [WORKER, flag, "--project-root", worker.project, "--state-dir", worker.state],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {str(line["task"]): "removed" if line["removed"] else line["state"] for line in lines}
+
+
+async def test_clones_are_listed_and_only_safe_ones_are_removed(
+    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    make_repository(worker.project)
+    script = tmp_path / "build"
+    script.write_text(
+        'echo "$SWARM_TASK_ID" > mine\ntest "$SWARM_TASK_ID" != busy || { echo up; sleep 600; }\n'
+    )
+    worker.start("--workspace", "clone", "--slots", "2", builder=f"/bin/sh {script}")
+    rejected = await _finished(fake, worker, claim("rejected", checks=["false"]))
+    await _finished(fake, worker, claim("landed"))
+    fake.send(claims=[claim("busy")])
+    await worker.until(lambda: any("busy" in name for name in fake.entries), what="it prints")
+
+    assert listed(worker) == {"rejected": "kept", "busy": "leased"}
+    assert listed(worker, "--remove-workspaces") == {"None": "removed", "busy": "leased"}
+    assert listed(worker) == {"busy": "leased"}
+    assert show(worker.project, rejected.change.ref, "mine") == "rejected"
+
+    worker.end()
+    assert listed(worker, "--remove-workspaces") == {"busy": "dirty"}
+
+
+def test_a_folder_without_clones_has_an_empty_list(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "swarmctl.main", "workspaces", "--project-root", str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=60, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "no task has a clone here\n"), done.stderr
