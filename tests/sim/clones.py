@@ -201,6 +201,10 @@ class SimClones:
         request.repository, request.target = "sim", TARGET
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
 
+    def has_room(self) -> bool:
+        """Returns True: the disk of the simulation is never full."""
+        return True
+
     def workspace(
         self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
