@@ -286,6 +286,10 @@ async def test_a_task_that_is_not_to_land_stays_on_its_ref(
     assert not outcome.HasField("landing")
     assert show(worker.project, outcome.change.ref, "mine") == "one"
     assert git(worker.project, "rev-parse", "swarm/main") == start
+    # The commands of docs/workspaces.md.
+    git(worker.project, "merge", "--squash", outcome.change.ref)
+    git(worker.project, "commit", "-m", "Draft the announcement")
+    assert show(worker.project, "main", "mine") == "one"
 
 
 async def test_a_claim_that_needs_a_commit_which_is_not_there_is_given_back(

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 from amplifier_swarm.v1 import task_pb2
@@ -53,7 +52,7 @@ async def test_clones_are_listed_and_only_safe_ones_are_removed(
 
 def test_a_folder_without_clones_has_an_empty_list(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "swarmctl.main", "workspaces", "--project-root", str(tmp_path)],
+        [WORKER.with_name("swarmctl"), "workspaces", "--project-root", str(tmp_path)],
         capture_output=True, text=True, check=False, timeout=60, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 
