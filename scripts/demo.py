@@ -29,8 +29,13 @@ def main() -> None:
     tools = Path(sys.executable).parent
     environment = clean_environment(tools)
     make_folder()
+    git = make_repository(environment)
     say(f"a swarm of three workers builds a Python package in {PROJECT.relative_to(ROOT)}/")
     run([str(tools / "swarmctl"), *swarm_arguments()], folder=ROOT, environment=environment)
+    if git:
+        say("the tasks worked in clones and landed on swarm/main; the checkout takes that branch")
+        run([git, "merge", "-q", "--ff-only", "swarm/main"], folder=PROJECT, environment=environment)
+        run([git, "--no-pager", "log", "--oneline"], folder=PROJECT, environment=environment)
     say("the package's own tests")
     run([sys.executable, "-m", "pytest", "-q"], folder=PROJECT, environment=environment)
     say(f"the package at work: textstat {SAMPLE}")
@@ -68,6 +73,23 @@ def make_folder() -> None:
     MARK.write_text("Made by `make demo`, which empties this folder when it runs again.\n")
 
 
+def make_repository(environment: Mapping[str, str]) -> str:
+    """Makes the project a git repository with one commit; returns the path of git, empty without one that fits."""
+    git = shutil.which("git", path=environment["PATH"])
+    if git is None:
+        return ""
+    who = ("-c", "user.name=demo", "-c", "user.email=demo@example.invalid")
+    found = subprocess.run(
+        [git, "merge-tree", "-h"], capture_output=True, text=True, check=False, env=environment
+    )
+    if "--write-tree" not in found.stdout + found.stderr:  # older than clones need
+        return ""
+    run([git, "init", "-q", "-b", "main"], folder=PROJECT, environment=environment)
+    commit = ("commit", "-q", "--allow-empty", "-m", "start")
+    run([git, *who, *commit], folder=PROJECT, environment=environment)
+    return git
+
+
 def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
     """Runs a program to its end; its failure is the end of this one too."""
     sys.stdout.flush()
@@ -81,7 +103,11 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str])
 
 def inventory() -> Sequence[str]:
     """Returns the files of the built package with their lengths."""
-    files = sorted(path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    files = sorted(
+        path
+        for path in PROJECT.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and ".git" not in path.relative_to(PROJECT).parts
+    )
     return [f"{line_count(path):>5} lines  {path.relative_to(PROJECT)}" for path in files]
 
 
