@@ -246,10 +246,16 @@ def _check_usage(swarm: Stage, ledger: Ledger) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("runner", ["amplifier-agent", "library", "amplifier", "amplifier, new"])
-@pytest.mark.parametrize("example", ["quickstart", "predecessor"])
+@pytest.mark.parametrize(
+    ("example", "runner"),
+    [
+        *(("quickstart", runner) for runner in ("amplifier-agent", "library", "amplifier", "amplifier, new")),
+        # The runners meet the same in the longer example, so two of them are enough.
+        *(("predecessor", runner) for runner in ("library", "amplifier, new")),
+    ],
+)
 def test_an_example_runs_to_its_end_and_its_sessions_are_known_while_they_run(
-    swarm: Stage, ledger: Ledger, play: Play, runner: str, example: str
+    swarm: Stage, ledger: Ledger, play: Play, example: str, runner: str
 ) -> None:
     kind, _, shape = runner.partition(", ")
     name = "amplifier-agent" if kind == "library" else kind
