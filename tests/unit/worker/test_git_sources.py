@@ -432,8 +432,7 @@ async def test_programs_that_the_settings_of_a_source_name_never_run(tmp_path: P
     await source.publish(clone.control, other, combination.commit)
     landed = await source.find_landed("t1", "swarm-1", base, await source.fetch())
     write_files(root, {"one.txt": "by the user\n"})
-    checkout = UserCheckout(root, source.target, source.runner, await source.facts())
-    assert await checkout.uncommitted(untracked=True) == ("one.txt",)
+    assert await checkout.uncommitted(untracked=True) == ("one.txt", "two.txt")
 
     assert landed == combination.commit
     assert git(root, "cat-file", "blob", f"{landed}:one.txt") == f"other\n{LINES}changed"
