@@ -4,6 +4,7 @@ A file is either refused whole, with the typed error and in lines that can be sh
 that is read has as many tasks as an independent YAML reader sees, each with its id.
 """
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
