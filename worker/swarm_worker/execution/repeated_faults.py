@@ -13,7 +13,7 @@ from swarm_worker.runners.provider_errors import RESUME_HINT
 
 # Two tasks may fail alike by chance, and a pause stops all work of the worker.
 TASKS: Final = 3
-# A crash is no such sign: whatever kills one session may kill all that run beside it.
+# A crash does not count: whatever kills one session may kill all that run beside it.
 _FAILURES: Final = (FailureClass.AGENT_ERROR,)
 # Paths, ids and numbers differ from task to task.
 _VARYING: Final = re.compile(r"\S*/\S*|\b(?=\w*\d)\w[\w.:-]*")
