@@ -24,7 +24,7 @@ build() {
             echo "- sum of the even numbers: $(sum data/evens.txt)"
         } > "$file"
         ;;
-    *) echo "agent.sh: there is no way to build '$SWARM_TASK_ID'" >&2; exit 1 ;;
+    *) echo "agent.sh: this example can't build '$SWARM_TASK_ID'" >&2; exit 1 ;;
     esac
     echo "I have written $file."
     printf '{"status": "completed", "files_created": ["%s"]}\n' "$file"

@@ -5,5 +5,5 @@ mkdir -p data
 case $SWARM_TASK_ID in
 numbers) seq 1 100 > data/numbers ;;
 sum) awk '{ total += $1 } END { print total }' data/numbers > data/SUM ;;
-*) echo "agent.sh: there is no way to build '$SWARM_TASK_ID'" >&2; exit 1 ;;
+*) echo "agent.sh: this example can't build '$SWARM_TASK_ID'" >&2; exit 1 ;;
 esac

@@ -114,7 +114,7 @@ class CloneWorkspace:
         for line in self._buffer.lines:
             log.note(line)
         try:
-            work, change = await self._keep(self.keeper, log)
+            work, change = await self._keep(log)
         except (GitFailure, OSError) as error:
             return Failure(FailureClass.CRASHED, f"the builder's work could not be kept: {error}")
         if not work.changed and self.assignment.task.must_change:
@@ -151,7 +151,7 @@ class CloneWorkspace:
             return outcome
         if self._change is None and outcome.kind is not OutcomeKind.DECLINED:
             try:
-                await self._keep(self.keeper, _Buffer())
+                await self._keep(_Buffer())
             except (GitFailure, OSError) as error:
                 outcome = _with_error(outcome, f"the work in {self.root} could not be kept: {error}")
         if self._work is not None and (outcome.kind is OutcomeKind.COMPLETED or not self._work.changed):
@@ -223,17 +223,19 @@ class CloneWorkspace:
             return self._failed(_bad_config(f"the task's setup failed: {summary}; its last output: {tail}"))
         return None
 
-    async def _keep(self, source: SourceRepository, log: Notes) -> tuple[WorkSnapshot, Change]:
+    async def _keep(self, log: Notes) -> tuple[WorkSnapshot, Change]:
         """Commits what the session left, keeps it by a ref of the source, and describes it."""
         assert self._clone is not None
-        clone = replace(self._clone, source=source)
+        clone = replace(self._clone, source=self.keeper)
         task = self.assignment.task
         work = await snapshot(clone, task.name, self._trailers, known=task.keep)
         for remark in work.remarks:
             log.note(remark)
         ref = ""
         if work.changed:
-            kept = await source.keep(clone.control, work.head, attempt_ref(task.id, self.assignment.attempt))
+            kept = await self.keeper.keep(
+                clone.control, work.head, attempt_ref(task.id, self.assignment.attempt)
+            )
             ref = kept.ref
             if kept.remark:
                 log.note(kept.remark)
