@@ -29,6 +29,7 @@ from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.artifacts import upload_artifacts
+from swarm_worker.execution.attempt_programs import AttemptPrograms
 from swarm_worker.execution.checks import (
     ChecksResult,
     failed_checks,
@@ -37,7 +38,6 @@ from swarm_worker.execution.checks import (
     summary_of_checks,
 )
 from swarm_worker.execution.context import SessionContext
-from swarm_worker.execution.guarded_program import AttemptPrograms
 from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionSpec
 from swarm_worker.execution.session_result import SessionResult
