@@ -1,6 +1,5 @@
 """Real git repositories for tests of clones and landings, and the way to run git in them without a guard."""
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_worker.workspace.clone import Clone, make_clone
-from swarm_worker.workspace.git_runner import GitOutput
+from swarm_worker.workspace.git_runner import GitOutput, UnguardedGit
 from swarm_worker.workspace.source import SourceRepository
 
 IDENTITY = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid")
 
 
 @dataclass
-class PlainGit:
-    """A GitRunner by plain subprocesses, which keeps the commands that it ran."""
+class PlainGit(UnguardedGit):
+    """A GitRunner by plain processes, which keeps the commands that it ran."""
 
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -30,20 +29,7 @@ class PlainGit:
         env: Mapping[str, str] | None = None,
     ) -> GitOutput:
         self.commands.append(arguments)
-        try:
-            done = await asyncio.to_thread(
-                subprocess.run,
-                ("git", *arguments),
-                cwd=cwd,
-                env=env,
-                input=stdin,
-                capture_output=True,
-                check=False,
-                timeout=timeout_s,
-            )
-        except subprocess.TimeoutExpired:
-            return GitOutput(-9, b"", "")
-        return GitOutput(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+        return await super().__call__(arguments, cwd=cwd, timeout_s=timeout_s, stdin=stdin, env=env)
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -49,6 +49,15 @@ def mirror_folder(state: Path, url: str) -> Path:
     return state / "mirrors" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
 
 
+def open_source(
+    project_root: Path, state: Path, *, repo: str, target: str, runner: GitRunner
+) -> SourceRepository:
+    """Returns the repository of a worker's clones: the project, or the mirror of `repo` if that is not empty."""
+    if repo:
+        return MirrorRepository(mirror_folder(state, repo), target, runner, repo)
+    return SourceRepository(project_root, target, runner)
+
+
 def url_fault(url: str) -> str:
     """Returns why a URL can't be a source, with what to do; empty if it can."""
     if not url or url.startswith("-") or "\n" in url or "\0" in url:
