@@ -158,8 +158,8 @@ class Assignment:
     base: str = ""
     first_base: str = ""
     previous_head: str = ""
-    # Why the previous attempt did not succeed, in the words of the wire; empty on a first attempt.
-    previous_failure: str = ""
+    # Why the previous attempt did not succeed; None on a first attempt, and for a class that is not a worker's.
+    previous_failure: FailureClass | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,15 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         base=claim.base,
         first_base=claim.first_base,
         previous_head=claim.previous_head,
-        previous_failure=_failure_name(claim.previous_failure),
+        previous_failure=_failure_class(claim.previous_failure),
     )
 
 
-def _failure_name(value: int) -> str:
+def _failure_class(value: int) -> model.FailureClass | None:
+    """Returns the class; None for none, and for one that only a newer server knows."""
     found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
-    return found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
+    name = found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
+    return model.FailureClass(name) if name in set(model.FailureClass) else None
 
 
 def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
