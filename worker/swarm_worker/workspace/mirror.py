@@ -105,7 +105,7 @@ class MirrorRepository(SourceRepository):
             if not head:
                 return Inspection(False, f"{self.url} has no commit yet, or no branch that it calls its HEAD")
             await asyncio.to_thread(self._write_mirror, "sha256" if len(head) == 64 else "sha1")
-            self.target = await choose_target(outside, self.target, self._head_branch)
+            self.target = choose_target(self.target, self._head_branch)
         except (GitFailure, ValueError) as error:
             return Inspection(False, f"{self.url}: {error}")
         return Inspection(True, head=head, branch=self._head_branch)
