@@ -41,9 +41,25 @@ def git(root: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         errors="surrogateescape",
+        timeout=60,
     )
     assert done.returncode == 0, f"git {arguments}: {done.stderr}"
     return done.stdout.removesuffix("\n")
+
+
+def head(root: Path) -> str:
+    """Returns the commit that is checked out."""
+    return git(root, "rev-parse", "HEAD")
+
+
+def log(root: Path, ref: str, pattern: str = "%s", *more: str) -> list[str]:
+    """Returns one line a commit of the ref, the newest first; `more` are further arguments of `git log`."""
+    return git(root, "log", f"--format={pattern}", ref, *more).split("\n")
+
+
+def show(root: Path, ref: str, path: str) -> str:
+    """Returns the content of a file at a ref."""
+    return git(root, "show", f"{ref}:{path}")
 
 
 def commit_files(root: Path, files: Mapping[str, str | bytes | None], message: str = "work") -> str:
@@ -51,7 +67,7 @@ def commit_files(root: Path, files: Mapping[str, str | bytes | None], message: s
     write_files(root, files)
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", message)
-    return git(root, "rev-parse", "HEAD")
+    return head(root)
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> None:
@@ -66,8 +82,8 @@ def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> None:
 
 
 def new_repository(root: Path, files: Mapping[str, str | bytes | None] | None = None) -> Path:
-    """Makes a repository with one commit on the branch main."""
-    root.mkdir(parents=True)
+    """Makes a repository with one commit on the branch main, in a folder that may be there."""
+    root.mkdir(parents=True, exist_ok=True)
     git(root, "init", "-q", "-b", "main")
     commit_files(root, files if files is not None else {"one.txt": "one\n", "two.txt": "two\n"}, "first")
     return root
