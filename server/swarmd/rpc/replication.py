@@ -1,7 +1,7 @@
 """The stream to a standby: a base, then each commit; and what the standby has stored of it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Final
 
@@ -20,7 +20,7 @@ LOG_BYTES: Final = 256 * 1024 * 1024
 _log = structlog.get_logger("swarmd.replication")
 
 
-async def follow(swarm: Swarm) -> AsyncIterator[pb.FollowDatabaseResponse]:
+async def follow(swarm: Swarm) -> AsyncGenerator[pb.FollowDatabaseResponse, None]:
     """Yields copy after copy: each ends when its log is too long, or the standby too slow."""
     try:
         while True:
