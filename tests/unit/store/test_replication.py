@@ -50,7 +50,7 @@ async def pass_writer(db: Database) -> None:
 
 
 class Standby:
-    """What `swarmctl backup --follow` does, in this process."""
+    """The work of `swarmctl backup --follow`, in this process."""
 
     def __init__(self, db: Database, follower: Follower, folder: Path) -> None:
         self._db = db
