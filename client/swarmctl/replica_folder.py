@@ -65,7 +65,7 @@ class Generation:
 
 
 class ReplicaFolder:
-    """A folder that one program at a time writes; the lock is held until the program ends."""
+    """A folder with one writer at a time; the lock is held until the program ends."""
 
     def __init__(self, path: Path) -> None:
         """Takes the folder, and makes it if it does not exist.

@@ -1,6 +1,6 @@
 """The feed of committed pages to standbys: it reads each commit from the WAL, before a later one can overwrite it.
 
-Invariant: a follower gets the pages of every commit after its beginning, in order; one that can't keep up is told so.
+Invariant: a follower gets the pages of every commit after its beginning, in order, or learns that it needs a new base.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _FRAME_HEAD: Final = struct.Struct(">II8s8x")
 
 @dataclass(frozen=True, slots=True)
 class _Commit:
-    """The pages that one group of writes has changed."""
+    """The pages that a group of writes has changed."""
 
     position: int
     database_pages: int
@@ -57,19 +57,23 @@ class Follower:
 
     async def next_record(self) -> CommitRecord | None:
         """Waits for commits and returns them as one record; None if too much has waited, and some is dropped."""
-        await self._ready.wait()
-        with self._lock:
-            self._ready.clear()
-            if self._overrun:
-                return None
-            record = CommitRecord(
-                self._first, self._last, self._database_pages, self._page_bytes, self._pages
-            )
-            self._pages, self._first = {}, 0
+        while True:
+            await self._ready.wait()
+            with self._lock:
+                self._ready.clear()
+                if self._overrun:
+                    return None
+                # Each commit wakes the reader, and an earlier wake may have taken several commits.
+                if self._first:
+                    return self._pop_record()
+
+    def _pop_record(self) -> CommitRecord:
+        record = CommitRecord(self._first, self._last, self._database_pages, self._page_bytes, self._pages)
+        self._pages, self._first = {}, 0
         return record
 
     def add(self, commit: _Commit | None) -> None:
-        """Queues a commit, None for one that could not be read; runs on the writer's thread."""
+        """Queues a commit, None if it could not be read; runs on the writer's thread."""
         with self._lock:
             if (
                 commit is None

@@ -118,7 +118,7 @@ async def test_a_copy_has_each_commit_over_beginnings_of_the_wal_and_undone_tran
         await standby.copy_base()
         await writing
         for number in range(12):
-            await work(1)
+            await asyncio.gather(work(1), standby.catch_up())
             await standby.catch_up()
             if number % 4 == 3:
                 assert standby.count(tmp_path / "scratch") == await count(db)
@@ -149,6 +149,26 @@ async def test_each_prefix_of_a_log_is_the_database_of_one_moment(db: Database, 
         standby.log.write_bytes(bad)
         with pytest.raises(DatabaseUnusable, match=said):
             standby.count(tmp_path / "scratch")
+
+
+async def test_commits_that_waited_together_are_one_record_and_the_next_record_follows_it(
+    db: Database,
+) -> None:
+    async with db.replication.follow(lambda: pass_writer(db)) as follower:
+        for _ in range(3):
+            await db.write(record)
+        together = await follower.next_record()
+        waiting = asyncio.create_task(follower.next_record())
+        # The wakes of the three commits have all run.
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(10)))
+        assert not waiting.done()
+        await db.write(record)
+        after = await waiting
+
+        assert together is not None
+        assert after is not None
+        assert (together.first, together.last) == (1, 3)
+        assert (after.first, after.last) == (4, 4)
 
 
 async def test_a_base_alone_is_no_copy_if_commits_came_while_it_was_made(
