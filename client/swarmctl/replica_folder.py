@@ -31,7 +31,6 @@ class Generation:
         """Makes the files; raises OSError."""
         self.number = number
         self.begins = self.complete = 0
-        self.base_ended = False
         self._place = folder / f"replica-{number}"
         self._place.mkdir(mode=0o700)
         self._base = _create(self._place / "base.db")
@@ -53,7 +52,7 @@ class Generation:
         _sync(self._base)
         for folder in (self._place, self._place.parent):
             sync_folder(folder)
-        self.begins, self.complete, self.base_ended = position, complete, True
+        self.begins, self.complete = position, complete
 
     def add_commits(self, data: bytes) -> None:
         """Appends to the log; raises OSError."""

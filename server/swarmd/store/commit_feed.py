@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from swarmd.domain.errors import ServerStopping
 from swarmd.store.file.commit_log import CommitRecord
 
 # The pages that may wait for one follower; beyond it the follower needs a new base.
@@ -53,10 +54,14 @@ class Follower:
         self._ready = asyncio.Event()
         self._pages: dict[int, bytes] = {}
         self._first = self._last = self._database_pages = 0
-        self._overrun = False
+        self._overrun = self._closing = False
 
     async def next_record(self) -> CommitRecord | None:
-        """Waits for commits and returns them as one record; None if too much has waited, and some is dropped."""
+        """Waits for commits and returns them as one record; None if too much has waited, and some is dropped.
+
+        Raises:
+            ServerStopping: The server stops, and no commit waits.
+        """
         while True:
             await self._ready.wait()
             with self._lock:
@@ -65,7 +70,16 @@ class Follower:
                     return None
                 # Each commit wakes the reader, and an earlier wake may have taken several commits.
                 if self._first:
+                    if self._closing:
+                        self._ready.set()
                     return self._pop_record()
+                if self._closing:
+                    raise ServerStopping
+
+    def close(self) -> None:
+        """Lets the reader end after what waits."""
+        self._closing = True
+        self._ready.set()
 
     def _pop_record(self) -> CommitRecord:
         record = CommitRecord(self._first, self._last, self._database_pages, self._page_bytes, self._pages)
@@ -142,6 +156,12 @@ class CommitFeed:
         with self._lock:
             for follower in self._followers:
                 follower.in_sync, follower.trusted_from = False, self.position
+
+    def close(self) -> None:
+        """Lets the streams of all followers end."""
+        with self._lock:
+            for follower in (*self._followers, *self._new):
+                follower.close()
 
     def counts(self) -> FeedCounts:
         """Returns the standbys, and those in sync."""

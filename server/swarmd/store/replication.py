@@ -45,6 +45,10 @@ class Replication:
         self._held.release(self._awaited())
         return known
 
+    def close(self) -> None:
+        """Lets the streams of all standbys end, after the commits that wait."""
+        self._feed.close()
+
     def publish(self) -> int:
         """Gives the commits of a group to the followers; returns the position. Runs on the writer's thread."""
         return self._feed.after_group()

@@ -13,6 +13,7 @@ import pytest
 
 from support.database import read_content
 from support.waiting import eventually
+from swarmd.domain.errors import ServerStopping
 from swarmd.store import commit_feed, events, held_replies
 from swarmd.store import database as database_module
 from swarmd.store.commit_feed import CommitFeed, Follower
@@ -169,6 +170,19 @@ async def test_commits_that_waited_together_are_one_record_and_the_next_record_f
         assert after is not None
         assert (together.first, together.last) == (1, 3)
         assert (after.first, after.last) == (4, 4)
+
+
+async def test_a_server_that_stops_ends_the_streams_after_the_commits_that_wait(db: Database) -> None:
+    async with db.replication.follow(lambda: pass_writer(db)) as follower:
+        await db.write(record)
+        db.replication.close()
+
+        last = await follower.next_record()
+
+        assert last is not None
+        assert last.last == 1
+        with pytest.raises(ServerStopping):
+            await follower.next_record()
 
 
 async def test_a_base_alone_is_no_copy_if_commits_came_while_it_was_made(
