@@ -1,6 +1,7 @@
 """The stream to a standby: a base, then each commit; and what the standby has stored of it."""
 
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Final
@@ -16,6 +17,9 @@ from swarmd.store.commit_feed import Follower
 
 # A log that is longer than this, and longer than twice its base, is replaced by a new base.
 LOG_BYTES: Final = 256 * 1024 * 1024
+# The records that a standby may have got and not confirmed. Commits that wait meanwhile become one record, so that a
+# slow standby does less work and is not far behind.
+IN_FLIGHT: Final = 2
 
 _log = structlog.get_logger("swarmd.replication")
 
@@ -65,12 +69,13 @@ async def _copy(swarm: Swarm, follower: Follower) -> AsyncIterator[pb.FollowData
     await pass_writer(swarm)
     end = pb.FollowDatabaseResponse.BaseEnd(position=follower.begins, complete=swarm.db.replication.position)
     yield pb.FollowDatabaseResponse(base_end=end)
-    sent = 0
+    sent, lasts = 0, deque([0] * IN_FLIGHT, maxlen=IN_FLIGHT)
     while sent <= max(LOG_BYTES, 2 * base):
-        record = await follower.next_record()
+        record = await follower.next_record(confirmed=lasts[0])
         if record is None:
             _log.warning("a standby is too slow, or its commits can't be read; it gets a new base")
             return
+        lasts.append(record.last)
         data = record.encode()
         sent += len(data)
         for place in range(0, len(data), MESSAGE_BYTES):

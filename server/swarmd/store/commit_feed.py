@@ -56,8 +56,10 @@ class Follower:
         self._first = self._last = self._database_pages = 0
         self._overrun = self._closing = False
 
-    async def next_record(self) -> CommitRecord | None:
-        """Waits for commits and returns them as one record; None if too much has waited, and some is dropped.
+    async def next_record(self, *, confirmed: int = 0) -> CommitRecord | None:
+        """Waits for commits, and until the standby has stored that position; returns the commits as one record.
+
+        Returns None if too much has waited, and some is dropped.
 
         Raises:
             ServerStopping: The server stops, and no commit waits.
@@ -68,23 +70,26 @@ class Follower:
                 self._ready.clear()
                 if self._overrun:
                     return None
-                # Each commit wakes the reader, and an earlier wake may have taken several commits.
-                if self._first:
-                    if self._closing:
-                        self._ready.set()
+                # A wake may be about commits that an earlier record has.
+                if self._first and (self.confirmed >= confirmed or self._closing):
+                    self.wake()
                     return self._pop_record()
                 if self._closing:
                     raise ServerStopping
 
-    def close(self) -> None:
-        """Lets the reader end after what waits."""
-        self._closing = True
+    def wake(self) -> None:
+        """Lets the reader look again; runs on the event loop."""
         self._ready.set()
 
     def _pop_record(self) -> CommitRecord:
         record = CommitRecord(self._first, self._last, self._database_pages, self._page_bytes, self._pages)
         self._pages, self._first = {}, 0
         return record
+
+    def close(self) -> None:
+        """Lets the reader end after what waits."""
+        self._closing = True
+        self.wake()
 
     def add(self, commit: _Commit | None) -> None:
         """Queues a commit, None if it could not be read; runs on the writer's thread."""
@@ -98,7 +103,7 @@ class Follower:
                 self._first = self._first or commit.position
                 self._last, self._database_pages = commit.position, commit.database_pages
                 self._pages.update(commit.pages)
-        self._loop.call_soon_threadsafe(self._ready.set)
+        self._loop.call_soon_threadsafe(self.wake)
 
 
 class FeedCounts(NamedTuple):
@@ -142,6 +147,7 @@ class CommitFeed:
             for follower in self._followers:
                 if follower.follow_id == follow_id:
                     follower.confirmed = max(follower.confirmed, min(position, self.position))
+                    follower.wake()
                     follower.in_sync = in_sync and follower.confirmed >= follower.trusted_from
                     return True
         return False

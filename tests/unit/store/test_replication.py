@@ -152,6 +152,35 @@ async def test_each_prefix_of_a_log_is_the_database_of_one_moment(db: Database, 
             standby.count(tmp_path / "scratch")
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("replica.json", None, "it has no replica.json, so no complete copy"),
+        ("replica.json", "{", "its replica.json is damaged$"),
+        (
+            "replica.json",
+            '{"format": 2}',
+            "its replica.json is damaged, or of a newer swarmctl; upgrade swarmd",
+        ),
+        ("replica.json", '{"format": 1, "generation": 1, "begins": 0}', "its replica.json is damaged$"),
+        ("replica-1/commits.log", None, "it lacks replica-1/commits.log"),
+        ("replica-1/base.db", None, "it lacks replica-1/base.db"),
+    ],
+)
+async def test_a_copy_that_lacks_a_file_or_has_other_state_is_refused(
+    db: Database, tmp_path: Path, file: str, text: str | None, said: str
+) -> None:
+    async with db.replication.follow(lambda: pass_writer(db)) as follower:
+        standby = Standby(db, follower, tmp_path / "copy")
+        await standby.copy_base()
+    place = tmp_path / "copy" / file
+    place.unlink() if text is None else place.write_text(text)
+
+    with pytest.raises(DatabaseUnusable, match=said):
+        standby.count(tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
+
+
 async def test_commits_that_waited_together_are_one_record_and_the_next_record_follows_it(
     db: Database,
 ) -> None:
@@ -170,6 +199,23 @@ async def test_commits_that_waited_together_are_one_record_and_the_next_record_f
         assert after is not None
         assert (together.first, together.last) == (1, 3)
         assert (after.first, after.last) == (4, 4)
+
+
+async def test_a_record_waits_until_the_standby_has_stored_an_earlier_one(db: Database) -> None:
+    async with db.replication.follow(lambda: pass_writer(db)) as follower:
+        await db.write(record)
+        assert await follower.next_record() is not None
+        await db.write(record)
+        waiting = asyncio.create_task(follower.next_record(confirmed=1))
+        await db.write(record)
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(10)))
+        assert not waiting.done()
+
+        db.replication.confirm(follower.follow_id, 1, in_sync=True)
+
+        found = await waiting
+        assert found is not None
+        assert (found.first, found.last) == (2, 3)
 
 
 async def test_a_server_that_stops_ends_the_streams_after_the_commits_that_wait(db: Database) -> None:

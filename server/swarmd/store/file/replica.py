@@ -36,6 +36,9 @@ def assembled(folder: Path, scratch: Path) -> Iterator[Path]:
     with _not_followed(folder):
         generation, begins, complete = _read_state(folder)
         place = folder / f"replica-{generation}"
+        for file in (place / "base.db", place / "commits.log"):
+            if not file.is_file():
+                raise DatabaseUnusable(f"it lacks {file.relative_to(folder)}; give another backup")
         scratch.mkdir(mode=0o700)
         try:
             shutil.copyfile(place / "base.db", base := scratch / "base.db")
