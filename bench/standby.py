@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,8 @@ from support.waiting import until
 from swarmd.store.file import checksums
 
 WORKERS = 200
+# The events before a death.
+DEATH_EVENTS = 5_000
 
 
 def findings(setting: Setting) -> Iterator[Finding]:
@@ -83,7 +84,7 @@ def _death(ack: str) -> tuple[float, float, float]:
         try:
             before = _events(found.state / "swarm.db")
             began_s = time.monotonic()
-            threading.Event().wait(5)
+            until(lambda: _events(found.state / "swarm.db") > before + DEATH_EVENTS, "the load runs")
             per_s = (_events(found.state / "swarm.db") - before) / (time.monotonic() - began_s)
             # The standby reads nothing more of what the server has sent.
             standby.send(signal.SIGSTOP)
