@@ -45,6 +45,7 @@ MEASURES: Final[Table] = (
     ("chain", "claims", "chain_findings"),
     ("cost", "cost", "findings"),
     ("random", "random_tasks", "findings"),
+    ("standby", "standby", "findings"),
     ("page", "pages", "findings"),
 )
 # These need the peers' own environment, and Redis: `make bench-peers`.

@@ -23,7 +23,10 @@ def single_findings(setting: Setting) -> Iterator[Finding]:
     with echo() as bare, swarmd() as server:
         for number in range(setting.pairs):
             add_tasks(server, TASKS, prefix=f"single-{number}")
-            (ours, us), (reference, reference_us) = _steps(server, 200, 1), _steps(bare, 200, 1)
+            (ours, us), (reference, reference_us) = (
+                measured_steps(server, 200, 1),
+                measured_steps(bare, 200, 1),
+            )
             pairs.add(ours, reference)
             cost_us.append(us)
             bare_us.append(reference_us)
@@ -38,7 +41,7 @@ def gathered_findings(setting: Setting) -> Iterator[Finding]:
     with echo() as bare, swarmd() as server:
         for number in range(setting.pairs):
             add_tasks(server, TASKS, prefix=f"gathered-{number}")
-            pairs.add(_steps(server, 16, 10)[0], _steps(bare, 16, 1)[0])
+            pairs.add(measured_steps(server, 16, 10)[0], measured_steps(bare, 16, 1)[0])
     yield Finding(
         "R2", "steps/s of 16 workers of 10 slots ÷ bare echo, 16 streams", pairs.ratios, at_least(1.5),
         beside=pairs.beside("steps/s", "echo/s"),
@@ -52,14 +55,14 @@ def slow_findings(setting: Setting) -> Iterator[Finding]:
         for number in range(setting.pairs):
             for server in (quick, slow):
                 add_tasks(server, TASKS, prefix=f"slow-{number}")
-            pairs.add(_steps(slow, 200, 1)[0], _steps(quick, 200, 1)[0])
+            pairs.add(measured_steps(slow, 200, 1)[0], measured_steps(quick, 200, 1)[0])
     yield Finding(
         "R3", "steps/s of 200 workers, +5 ms per fsync ÷ without", pairs.ratios, at_least(0.55),
         beside=pairs.beside("slow/s", "quick/s"),
     )  # fmt: skip
 
 
-def _steps(server: Running, workers: int, slots: int) -> tuple[float, float]:
+def measured_steps(server: Running, workers: int, slots: int) -> tuple[float, float]:
     """Steps a second, and the processor time of the server for one, in microseconds."""
     before = server.cpu_s()
     endpoint = server.endpoint

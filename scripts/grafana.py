@@ -103,6 +103,7 @@ GRAPHS: Final = (
     Panel("Readers behind the events", [
         (f"max by (reader) (swarm_feed_lag_events{{{ONE}}})", "{{reader}}"),
     ]),
+    Panel("Standbys", [(f"max by (state) (swarm_standbys{{{ONE}}})", "{{state}}")]),
     Panel("Notifications", [(f"sum by (result) (increase(swarm_notifications_total{{{ONE}}}[1h]))", "{{result}}")]),
     Panel("Processor time of swarmd", [(rate(f'process_cpu_seconds_total{{job="swarm",{ONE}}}'), "cores")]),
     Panel("Memory of swarmd", [(f'sum(process_resident_memory_bytes{{job="swarm",{ONE}}})', "resident")], "bytes"),

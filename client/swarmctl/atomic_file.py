@@ -49,7 +49,7 @@ def replacing(
     except BaseException:  # after any error, a half-written draft is useless
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(goal.parent)
+    sync_folder(goal.parent)
 
 
 def _target(place: str) -> Path:
@@ -81,8 +81,8 @@ def _checked(goal: Path, place: str) -> os.stat_result | None:
     return found
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes the new name durable."""
+def sync_folder(folder: Path) -> None:
+    """Makes the names in the folder durable; raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

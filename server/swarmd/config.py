@@ -15,12 +15,16 @@ class ServerConfig:
         STATE / "swarm.db", "The database file; created if it does not exist", parse=path, metavar="FILE"
     )
     restore: Path | None = setting(
-        None, "Put this backup in place of the database, which is kept beside it, and exit",
-        parse=path, metavar="FILE",
+        None, "Put this backup, or the folder of `backup --follow`, in place of the database, which is kept, and exit",
+        parse=path, metavar="FILE|FOLDER",
     )  # fmt: skip
     compact: bool = setting(
         False, "Give the space of deleted tasks in the database back to the disk, and exit"
     )
+    ack: str = setting(
+        "stored", "When a write is answered: when this disk has it, or when a standby that is in sync has it too",
+        choices=("stored", "replicated"),
+    )  # fmt: skip
     listen: str = setting(
         "127.0.0.1:7433", "Where to serve gRPC; port 0 takes a free one", metavar="HOST:PORT"
     )

@@ -110,7 +110,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         stack.callback(lock.release)
         _shield(path)
         clock = SystemClock()
-        db = _open(path, clock)
+        db = _open(path, clock, ack_replicated=config.ack == "replicated")
         stack.push_async_callback(db.close)
         entropy = SystemEntropy()
         meters = None if config.dashboard == OFF else Meters()
@@ -166,12 +166,12 @@ def _shield(db: Path) -> None:
         _log.warning(warning, db=str(db), hint="pass a --db in a folder of its own")
 
 
-def _open(path: Path, clock: SystemClock) -> Database:
+def _open(path: Path, clock: SystemClock, *, ack_replicated: bool) -> Database:
     refuse_foreign(path)
     try:
         restoring.finish(path)
         is_new = not path.exists()
-        db = Database(path, wall_us=clock.wall_us)
+        db = Database(path, wall_us=clock.wall_us, ack_replicated=ack_replicated)
     except DatabaseUnusable as error:
         raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
     if is_new:

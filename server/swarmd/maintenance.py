@@ -20,11 +20,11 @@ SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".lock", ".reserve", ".artifact
 def restore(config: ServerConfig, backup: Path) -> Restored:
     """Replaces the database by the backup, while no server has it open."""
     path = database_path(config.db)
-    if not backup.is_file():
+    if not (backup.is_file() or backup.is_dir()):
         raise ProgramExit(
             ExitCode.USAGE,
-            f"{backup} is not a file",
-            hint="give --restore the file that `swarmctl backup` wrote",
+            f"{backup} is neither a file nor a folder",
+            hint="give --restore what `swarmctl backup` wrote",
         )
     lock = lock_database(path)
     try:

@@ -43,6 +43,7 @@ READS: Final = frozenset(
         "ListWorkers",
         "ListTokens",
         "Heartbeat",
+        "ConfirmCommits",
     }
 )
 # Methods with many fields are called more often; methods that end everything less, so that something is left.
@@ -177,6 +178,8 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     yield "CreateToken", pb.CreateTokenRequest(role=pb.ROLE_VIEWER, name="screen")
     yield "CreateLoginCode", pb.CreateLoginCodeRequest()
     yield "ListTokens", pb.ListTokensRequest()
+    position = rng.randrange(3)
+    yield "ConfirmCommits", pb.ConfirmCommitsRequest(follow_id="0", position=position, complete=True)
     yield "RevokeToken", pb.RevokeTokenRequest(token_id=found.spare_token)
 
 

@@ -23,6 +23,7 @@ def test_every_method_that_answers_once_is_called() -> None:
         "WatchEvents",
         "TailLog",
         "Backup",
+        "FollowDatabase",
         "GetArtifact",
     }
 

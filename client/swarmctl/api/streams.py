@@ -14,7 +14,13 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from amplifier_swarm.v1.event_pb2 import Event
-from amplifier_swarm.v1.operator_service_pb2 import TailLogRequest, TailLogResponse, WatchEventsRequest
+from amplifier_swarm.v1.operator_service_pb2 import (
+    FollowDatabaseRequest,
+    FollowDatabaseResponse,
+    TailLogRequest,
+    TailLogResponse,
+    WatchEventsRequest,
+)
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.console import print_err
 
@@ -118,6 +124,26 @@ def log(
         ends_with_stream=True,
         handle=handle,
     )
+
+
+def database(
+    stub: OperatorServiceStub, *, on_server_away: Callable[[], None] = _report_server_away
+) -> Iterator[FollowDatabaseResponse]:
+    """Yields the database and its commits, without end; after a break everything begins again with `begin`."""
+    return _reopening(
+        lambda: stub.FollowDatabase(FollowDatabaseRequest()),
+        deadline=Deadline(None),
+        on_server_away=on_server_away,
+    )
+
+
+def tolerate_outage(call: Callable[[], object]) -> None:
+    """Makes a call whose loss an open stream makes good; raises the errors that are not about an outage."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            raise
 
 
 def _reopening(

@@ -1610,6 +1610,173 @@ class BackupResponse(_message.Message):
 Global___BackupResponse: _TypeAlias = BackupResponse  # noqa: Y015
 
 @_typing.final
+class FollowDatabaseRequest(_message.Message):
+    """Request message for OperatorService.FollowDatabase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowDatabaseRequest: _TypeAlias = FollowDatabaseRequest  # noqa: Y015
+
+@_typing.final
+class FollowDatabaseResponse(_message.Message):
+    """One message of the stream that OperatorService.FollowDatabase returns: `begin`, then `base` many times, then
+    `base_end`, then commits.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        """The beginning of a copy."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FOLLOW_ID_FIELD_NUMBER: _builtins.int
+        SWARM_ID_FIELD_NUMBER: _builtins.int
+        EPOCH_FIELD_NUMBER: _builtins.int
+        follow_id: _builtins.str
+        """The id by which ConfirmCommits names this copy."""
+        swarm_id: _builtins.str
+        """The id of the swarm."""
+        epoch: _builtins.int
+        """The epoch of its database."""
+        def __init__(
+            self,
+            *,
+            follow_id: _builtins.str = ...,
+            swarm_id: _builtins.str = ...,
+            epoch: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "follow_id", b"follow_id", "swarm_id", b"swarm_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class BaseEnd(_message.Message):
+        """The end of the base."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        POSITION_FIELD_NUMBER: _builtins.int
+        COMPLETE_FIELD_NUMBER: _builtins.int
+        position: _builtins.int
+        """The position of the base: the commits that follow come after it."""
+        complete: _builtins.int
+        """Base and commits are one database from this position on, and not before."""
+        def __init__(
+            self,
+            *,
+            position: _builtins.int = ...,
+            complete: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "position", b"position"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    BASE_END_FIELD_NUMBER: _builtins.int
+    COMMITS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    base: _builtins.bytes
+    """The next bytes of the base, at most 256 KiB."""
+    commits: _builtins.bytes
+    """The next bytes of the log of commits, at most 256 KiB."""
+    position: _builtins.int
+    """With `commits`: the position that the log reaches with these bytes; 0 in the middle of a record."""
+    @_builtins.property
+    def begin(self) -> Global___FollowDatabaseResponse.Begin:
+        """First."""
+
+    @_builtins.property
+    def base_end(self) -> Global___FollowDatabaseResponse.BaseEnd:
+        """The base is whole."""
+
+    def __init__(
+        self,
+        *,
+        begin: Global___FollowDatabaseResponse.Begin | None = ...,
+        base: _builtins.bytes = ...,
+        base_end: Global___FollowDatabaseResponse.BaseEnd | None = ...,
+        commits: _builtins.bytes = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "base_end", b"base_end", "begin", b"begin", "commits", b"commits", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "base_end", b"base_end", "begin", b"begin", "commits", b"commits", "part", b"part", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["begin", "base", "base_end", "commits"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___FollowDatabaseResponse: _TypeAlias = FollowDatabaseResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmCommitsRequest(_message.Message):
+    """Request message for OperatorService.ConfirmCommits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLLOW_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    follow_id: _builtins.str
+    """The id from `begin`."""
+    position: _builtins.int
+    """All commits up to this position are on the standby's disk."""
+    complete: _builtins.bool
+    """The copy is complete: it could replace the database."""
+    def __init__(
+        self,
+        *,
+        follow_id: _builtins.str = ...,
+        position: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "follow_id", b"follow_id", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmCommitsRequest: _TypeAlias = ConfirmCommitsRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmCommitsResponse(_message.Message):
+    """Response message for OperatorService.ConfirmCommits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    known: _builtins.bool
+    """False if the server has ended that copy; its stream then begins another one."""
+    def __init__(
+        self,
+        *,
+        known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmCommitsResponse: _TypeAlias = ConfirmCommitsResponse  # noqa: Y015
+
+@_typing.final
 class CreateTokenRequest(_message.Message):
     """Request message for OperatorService.CreateToken."""
 

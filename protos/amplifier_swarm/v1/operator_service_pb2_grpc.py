@@ -164,6 +164,16 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupResponse.FromString,
                 _registered_method=True)
+        self.FollowDatabase = channel.unary_stream(
+                '/amplifier_swarm.v1.OperatorService/FollowDatabase',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseResponse.FromString,
+                _registered_method=True)
+        self.ConfirmCommits = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ConfirmCommits',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsResponse.FromString,
+                _registered_method=True)
         self.CreateToken = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/CreateToken',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.CreateTokenRequest.SerializeToString,
@@ -441,6 +451,24 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowDatabase(self, request, context):
+        """Streams a copy of the database and then each later commit, for a standby. When the copy has to begin again,
+        the stream sends another `begin`.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 4 of these calls open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmCommits(self, request, context):
+        """Reports what a standby has stored. Repeating it is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateToken(self, request, context):
         """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
         after a lost answer, list the tokens and revoke the one without a holder.
@@ -588,6 +616,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupResponse.SerializeToString,
+            ),
+            'FollowDatabase': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowDatabase,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseResponse.SerializeToString,
+            ),
+            'ConfirmCommits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmCommits,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsResponse.SerializeToString,
             ),
             'CreateToken': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateToken,
@@ -1224,6 +1262,60 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/Backup',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowDatabase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/FollowDatabase',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.FollowDatabaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmCommits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ConfirmCommits',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ConfirmCommitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -192,6 +192,15 @@ class OperatorServiceStub:
     Errors:
     * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
     """
+    FollowDatabase: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.FollowDatabaseRequest, _operator_service_pb2.FollowDatabaseResponse]
+    """Streams a copy of the database and then each later commit, for a standby. When the copy has to begin again,
+    the stream sends another `begin`.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 4 of these calls open.
+    """
+    ConfirmCommits: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ConfirmCommitsRequest, _operator_service_pb2.ConfirmCommitsResponse]
+    """Reports what a standby has stored. Repeating it is harmless."""
     CreateToken: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]
     """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
     after a lost answer, list the tokens and revoke the one without a holder.
@@ -375,6 +384,15 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors:
     * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
     """
+    FollowDatabase: _aio.UnaryStreamMultiCallable[_operator_service_pb2.FollowDatabaseRequest, _operator_service_pb2.FollowDatabaseResponse]  # type: ignore[assignment]
+    """Streams a copy of the database and then each later commit, for a standby. When the copy has to begin again,
+    the stream sends another `begin`.
+
+    Errors:
+    * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 4 of these calls open.
+    """
+    ConfirmCommits: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ConfirmCommitsRequest, _operator_service_pb2.ConfirmCommitsResponse]  # type: ignore[assignment]
+    """Reports what a standby has stored. Repeating it is harmless."""
     CreateToken: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTokenRequest, _operator_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Makes a token. Its secret is in the answer and nowhere else. Repeating it makes a second token:
     after a lost answer, list the tokens and revoke the one without a holder.
@@ -687,6 +705,27 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: another backup runs, of whatever token.
         """
+
+    @_abc_1.abstractmethod
+    def FollowDatabase(
+        self,
+        request: _operator_service_pb2.FollowDatabaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_service_pb2.FollowDatabaseResponse], _abc.AsyncIterator[_operator_service_pb2.FollowDatabaseResponse]]:
+        """Streams a copy of the database and then each later commit, for a standby. When the copy has to begin again,
+        the stream sends another `begin`.
+
+        Errors:
+        * `RESOURCE_EXHAUSTED` / `TOO_MANY_STREAMS`: the token has 4 of these calls open.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmCommits(
+        self,
+        request: _operator_service_pb2.ConfirmCommitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ConfirmCommitsResponse, _abc.Awaitable[_operator_service_pb2.ConfirmCommitsResponse]]:
+        """Reports what a standby has stored. Repeating it is harmless."""
 
     @_abc_1.abstractmethod
     def CreateToken(

@@ -189,6 +189,7 @@ class Swarm:
         self.retry_timers.close()
         self.live.provider_holds.close()
         self.wakeups.close()
+        self.db.replication.close()
         for worker in list(self.live.workers.values()):
             worker.mailbox.close()
         for task in list(self._tasks):

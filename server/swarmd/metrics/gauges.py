@@ -33,6 +33,12 @@ def families(state: ScrapeState) -> Iterator[Metric]:
     yield _by(
         "swarm_feed_lag_events", "Events that the slowest reader has not read yet.", "reader", state.behind
     )
+    yield _by(
+        "swarm_standbys",
+        "Standbys that follow, and those of them whose copy is in sync.",
+        "state",
+        state.standbys,
+    )
     yield _by("swarm_database_bytes", "The size of the database's files.", "file", state.bytes)
 
 

@@ -51,6 +51,7 @@ class ScrapeState:
     streams: Mapping[str, int]
     behind: Mapping[str, int]
     bytes: Mapping[str, int]
+    standbys: Mapping[str, int]
 
 
 async def read_state(known: Swarm) -> ScrapeState:
@@ -71,6 +72,7 @@ async def read_state(known: Swarm) -> ScrapeState:
         streams={"claims": sum(worker.connected for worker in workers), **_streams(known)},
         behind=_behind(known, stored.last_seq),
         bytes=_bytes(known.db.path),
+        standbys=known.db.replication.counts()._asdict(),
     )
 
 

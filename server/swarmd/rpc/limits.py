@@ -38,6 +38,7 @@ MAX_STREAMS: Final = {
     "WatchEvents": 256,
     "TailLog": 256,
     "GetArtifact": 16,
+    "FollowDatabase": 4,
     "ServerReflectionInfo": 4,
 }
 

@@ -17,7 +17,7 @@ from swarmd.domain.model import TaskKey
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
-from swarmd.rpc import streams
+from swarmd.rpc import replication, streams
 from swarmd.rpc.auth import bearer_token
 from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
@@ -187,6 +187,17 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         with self._backups.run():
             async for response in streams.backup(self._swarm):
                 yield response
+
+    async def FollowDatabase(
+        self, request: pb.FollowDatabaseRequest, context: Context
+    ) -> AsyncIterator[pb.FollowDatabaseResponse]:
+        async for response in replication.follow(self._swarm):
+            yield response
+
+    async def ConfirmCommits(
+        self, request: pb.ConfirmCommitsRequest, context: Context
+    ) -> pb.ConfirmCommitsResponse:
+        return replication.confirm(self._swarm, request)
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
         role = enums.ROLE.from_wire(request.role, "role")

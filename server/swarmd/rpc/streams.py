@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -175,13 +175,19 @@ async def artifact(swarm: Swarm, request: pb.GetArtifactRequest) -> AsyncIterato
 async def backup(swarm: Swarm) -> AsyncIterator[pb.BackupResponse]:
     """Yields a copy of the database in chunks; the copy is made beside it, on the same disk."""
     try:
-        with _scratch(swarm.db.path) as copy:
-            await swarm.db.backup(copy)
-            with copy.open("rb") as file:
-                while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
-                    yield pb.BackupResponse(chunk=chunk)
+        async for chunk in read_copy(swarm):
+            yield pb.BackupResponse(chunk=chunk)
     except OSError as error:
         raise StorageFull(error.strerror or str(error), what="the backup") from error
+
+
+async def read_copy(swarm: Swarm) -> AsyncGenerator[bytes, None]:
+    """Yields a copy of the database as of one moment, which is over before the first bytes come."""
+    with _scratch(swarm.db.path) as copy:
+        await swarm.db.backup(copy)
+        with copy.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, MESSAGE_BYTES):
+                yield chunk
 
 
 @contextlib.contextmanager

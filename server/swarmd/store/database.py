@@ -16,12 +16,14 @@ import apsw
 
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.store import failpoint
+from swarmd.store.commit_feed import CommitFeed
 from swarmd.store.file import checksums, opening
 from swarmd.store.file.connections import beside, copy, disable_checkpoint_on_close
 from swarmd.store.file.disk_reserve import DiskReserve
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.open_files import DatabaseRemoved, Header, OpenFiles
 from swarmd.store.group_commit import CommitHooks, CommitOutcome, GroupCommit
+from swarmd.store.replication import Replication
 from swarmd.store.transaction import DAMAGE_ERRORS, ReadTx, Tx
 from swarmd.store.write_queue import WriteJob, WriteQueue
 
@@ -48,7 +50,9 @@ class Database:
     # Tests put one in its place that watches each commit.
     group_commit: ClassVar = GroupCommit
 
-    def __init__(self, path: Path, *, wall_us: Callable[[], int], vfs: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, wall_us: Callable[[], int], vfs: str | None = None, ack_replicated: bool = False
+    ) -> None:
         """Opens the file; `vfs` names SQLite's layer to the disk, which tests replace by one that fails."""
         self.path = path
         self.hooks = CommitHooks()
@@ -67,6 +71,8 @@ class Database:
         self._header = Header(path)
         # The size of the WAL proves nothing: SQLite cuts it, and so does this server on a full disk.
         wal = beside(path, "-wal")
+        feed = CommitFeed(self._writer, wal)
+        self.replication = Replication(feed, self._deliver, ack_replicated=ack_replicated)
         self._commits = self.group_commit(
             self._writer,
             self._queue,
@@ -124,6 +130,7 @@ class Database:
         """Commits the waiting jobs, folds the WAL into the file and ends the threads."""
         self._queue.close()
         await self._loop.run_in_executor(None, self._thread.join)
+        self.replication.release()
         self._pool.shutdown()
         for reader in self._readers:
             reader.close()
@@ -180,7 +187,7 @@ class Database:
                 self._commit(group)
             except Exception as error:  # noqa: BLE001  # without this thread every later caller would wait forever
                 self._stop_writing(group, error)
-            self._loop.call_soon_threadsafe(self._deliver, group)
+            self._loop.call_soon_threadsafe(self.replication.reply, group, self.replication.publish())
             busy = not self._queue.is_empty
             if self._wal_pages > (CHECKPOINT_BUSY_PAGES if busy else CHECKPOINT_IDLE_PAGES):
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)

@@ -41,6 +41,8 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "WatchEvents": _VIEWER,
     "TailLog": _VIEWER,
     "Backup": _OPERATOR,
+    "FollowDatabase": _OPERATOR,
+    "ConfirmCommits": _OPERATOR,
     "CreateToken": _OPERATOR,
     "ListTokens": _OPERATOR,
     "RevokeToken": _OPERATOR,

@@ -18,7 +18,7 @@ import apsw
 from swarmd.domain.model import SwarmMode
 from swarmd.store import events, failpoint, swarm
 from swarmd.store.events import EventKind
-from swarmd.store.file import checksums, durable_files, opening
+from swarmd.store.file import checksums, durable_files, opening, replica
 from swarmd.store.file.connections import (
     beside,
     checkpoint_and_close,
@@ -106,10 +106,14 @@ def _copy_backup(backup: Path, fresh: Path, *, scratch: Path) -> None:
 
 @contextlib.contextmanager
 def _readable(backup: Path, scratch: Path) -> Iterator[Path]:
-    """Yields the backup, or a copy of it if SQLite needs to write beside it and can't.
+    """Yields the backup, or a copy of it if SQLite needs to write beside it and can't; or what a replica holds.
 
     To read a WAL SQLite makes an index file in the same folder, which may be on a read-only disk.
     """
+    if backup.is_dir():
+        with replica.assembled(backup, scratch) as file:
+            yield file
+        return
     wal = beside(backup, "-wal")
     if size(wal) == 0 or os.access(backup.parent, os.W_OK):
         yield backup
