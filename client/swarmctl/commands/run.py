@@ -48,6 +48,16 @@ def run(
             metavar="URL|@FILE", help="Whom to tell what happens, as `swarmd --notify`; repeatable."
         ),
     ] = None,
+    exclusive_files: Annotated[
+        bool,
+        typer.Option("--exclusive-files", help="Never run tasks at once whose files overlap, in clones too."),
+    ] = False,
+    land: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK", help="Also land the kept work of this completed task, as `land`; repeatable."
+        ),
+    ] = None,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -63,8 +73,9 @@ def run(
         paths=_paths(db, project_root),
         workers=workers,
         project_root=project_root,
-        dashboard=dashboard,
+        server_flags=("--dashboard", dashboard, *(("--exclusive-files",) if exclusive_files else ())),
         notify=tuple(notify or ()),
+        land=tuple(land or ()),
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)
