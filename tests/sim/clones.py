@@ -153,7 +153,9 @@ class SimSource:
             raise MissingCommit(f"the target does not contain the last landing {needs}")
         return self.branch.tip
 
-    async def find_landed(self, task_id: str, _swarm_id: str, since: str, tip: str) -> str | None:
+    async def find_landed(
+        self, task_id: str, _swarm_id: str, since: str, tip: str, *, creation: str
+    ) -> str | None:
         await self._git()
         found = self.branch.commits[self.branch.place(since) + 1 : self.branch.place(tip) + 1]
         return next((one.commit for one in found if one.task_id == task_id), None)

@@ -42,7 +42,7 @@ from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionSpec
 from swarm_worker.execution.session_result import SessionResult
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
-from swarm_worker.execution.workspaces import Workspace
+from swarm_worker.execution.workspaces import AttemptLog, Workspace
 from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
@@ -83,8 +83,14 @@ class Attempt:
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
         self.context = replace(self.context, project_root=self.workspace.root)
-        ended = await self.workspace.open(self._run_checks) or await self._work()
+        work = self._work if self.assignment.work is None else self._land
+        ended = await self.workspace.open(self._run_checks) or await work()
         return await self.workspace.close(ended)
+
+    async def _land(self) -> Outcome:
+        """Lands work that was accepted earlier, without a session."""
+        log = AttemptLog(self.assignment)
+        return await self.workspace.land(Outcome(OutcomeKind.COMPLETED), log, self._run_checks)
 
     async def _work(self) -> Outcome:
         task = self.assignment.task

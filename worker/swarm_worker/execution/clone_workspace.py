@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
+from swarm_worker.domain.changes import Change, ChangedFile, Landing
 from swarm_worker.domain.model import (
     Assignment,
-    Change,
-    ChangedFile,
     Failure,
     FailureClass,
-    Landing,
     Outcome,
     OutcomeKind,
 )
@@ -39,7 +37,7 @@ from swarm_worker.workspace.keeping import carry_folders, record_end, remove_wor
 from swarm_worker.workspace.landing import LandingMessage, carry_over
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
-from swarm_worker.workspace.source import MissingCommit, SourceRepository
+from swarm_worker.workspace.source import MissingCommit, MissingWork, SourceRepository
 from swarm_worker.workspace.work_change import read_change
 
 ERROR_CHARS: Final = 1_000
@@ -106,6 +104,8 @@ class CloneWorkspace:
             self._clone = await self._make(tip)
         except MissingCommit as error:
             return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
+        except MissingWork as error:
+            return self._failed(Failure(FailureClass.WORK_MISSING, str(error)))
         except (GitFailure, OSError) as error:
             return self._failed(_bad_config(f"can't make the task's clone: {error}"))
         return await self._set_up(run_checks)
@@ -179,7 +179,10 @@ class CloneWorkspace:
         if self.assignment.attempt == 1 and self.assignment.epoch == 1:
             return None
         since = self.assignment.first_base
-        commit = await self.source.find_landed(self.assignment.task.id, self.swarm_id, since, tip)
+        creation = self.assignment.creation
+        commit = await self.source.find_landed(
+            self.assignment.task.id, self.swarm_id, since, tip, creation=creation
+        )
         return Landing(self.source.target, commit, found=True) if commit else None
 
     async def _make(self, tip: str) -> Clone:
@@ -187,20 +190,23 @@ class CloneWorkspace:
             self.folder.exists
         ):  # the rest of a worker that was killed, kept at its start
             await asyncio.to_thread(shutil.rmtree, self.folder)
-        made = await make_clone(self.source, self.folder, tip, session_push=self.session_push)
-        task = self.assignment.task
+        clone = await self._clone_at(tip)
         await asyncio.to_thread(write_note, self.folder, self._attempt_note())
-        carried = (
-            () if self.carry_from is None else await carry_folders(task.keep, self.carry_from, made.clone)
-        )
-        for remark in (*made.remarks, *carried):
-            self._buffer.note(f"clone: {remark}")
         previous = self.assignment.previous_head
         if previous and self._goes_on():
             ref = attempt_ref(self.assignment.task.id, self.assignment.attempt - 1)
-            applied = await self.source.obtain(previous, ref) and await carry_over(made.clone, previous)
-            how = "is applied" if applied else f"does not apply; see {ref}"
+            applied = await self.source.obtain(previous, ref) and await carry_over(clone, previous)
+            how = "is applied" if applied else f"does not apply; it is {previous[:12]}"
             self._buffer.note(f"the work of the attempt before {how}")
+        return clone
+
+    async def _clone_at(self, commit: str) -> Clone:
+        """Makes the clone at a commit, with the folders of `keep:`."""
+        made = await make_clone(self.source, self.folder, commit, session_push=self.session_push)
+        keep = self.assignment.task.keep
+        carried = () if self.carry_from is None else await carry_folders(keep, self.carry_from, made.clone)
+        for remark in (*made.remarks, *carried):
+            self._buffer.note(f"clone: {remark}")
         return made.clone
 
     def _goes_on(self) -> bool:
@@ -252,6 +258,7 @@ class CloneWorkspace:
             "Swarm-Attempt": str(self.assignment.attempt),
             "Swarm-Session": session_id(self.assignment, Role.BUILDER),
             "Swarm-Id": self.swarm_id,
+            **({"Swarm-Creation": self.assignment.creation} if self.assignment.creation else {}),
         }
 
     def _failed(self, failure: Failure) -> Outcome:

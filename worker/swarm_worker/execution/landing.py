@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+from swarm_worker.domain.changes import Landing
 from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     Failure,
     FailureClass,
     Finding,
-    Landing,
     Outcome,
     OutcomeKind,
     Verdict,
@@ -88,7 +88,9 @@ class LandingRun:
         """Lands on the present tip; returns None if the target moved before the swap."""
         target, task = self.source.target, self.assignment.task
         tip = await self.source.fetch(needs)
-        if found := await self.source.find_landed(task.id, self.swarm_id, work.base, tip):
+        if found := await self.source.find_landed(
+            task.id, self.swarm_id, work.base, tip, creation=self.assignment.creation
+        ):
             log.note(f"found on {target} as {found[:12]}: an earlier attempt had landed it")
             return replace(outcome, landing=Landing(target, found, found=True))
         combined = await combine(
@@ -99,7 +101,9 @@ class LandingRun:
         if combined.commit == tip:
             log.note(f"nothing to land: {target} has these changes already")
             return replace(outcome, landing=Landing(target, tip, onto=tip))
-        commands = (*(task.checks if tip != work.base else ()), *task.landing_checks)
+        # The definition may have changed since the checks ran on work that was accepted earlier.
+        proven = tip == work.base and self.assignment.work is None
+        commands = (*(() if proven else task.checks), *task.landing_checks)
         if commands and (refused := await self._check(clone, combined.commit, commands, log, run_checks)):
             return refused
         return await self._swap(clone, tip, combined.commit, outcome, log)
