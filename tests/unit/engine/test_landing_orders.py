@@ -326,6 +326,20 @@ async def test_a_lost_landing_that_is_heard_late_counts(swarm: EngineHarness) ->
     assert (found.status, found.work_of) == ("completed", 0)
 
 
+async def test_the_completion_of_kept_work_may_be_heard_again_after_an_order(swarm: EngineHarness) -> None:
+    worker = await swarm.worker(**CLONES)
+    await swarm.add(task("draft", land=False))
+    claim, completion = await worker.claim("draft"), kept()
+    await worker.start(claim)
+    first = await worker.finish(claim, completion)
+    await swarm.land("draft")
+
+    again = await worker.finish(claim, completion)
+
+    assert (first.disposition, again.disposition) == ("accepted", "accepted")
+    assert await swarm.status("draft") == "claimed"
+
+
 async def test_work_that_is_gone_leaves_the_task_completed_and_its_dependents_free(
     swarm: EngineHarness,
 ) -> None:

@@ -249,9 +249,9 @@ def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
     lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
     validate = land = None
     if outcome.kind is OutcomeKind.COMPLETED and (lacks_verdict or record.target_key is not None):
-        definition = claimed_definition(
-            views.definition(tx, record.task.key), work_of=record.task.work_of or record.work_of
-        )
+        # An attempt from before an order to land is heard again if its answer got lost.
+        ordered = record.task.work_of if record.lease.number > record.task.work_of else 0
+        definition = claimed_definition(views.definition(tx, record.task.key), work_of=ordered)
         validate = definition.validate
         land = must_land(definition) if record.target_key is not None else None
     # An attempt that has ended did have a go, or is archived whatever its task's status is now.
