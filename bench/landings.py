@@ -140,14 +140,26 @@ async def _work(source: SourceRepository, where: Path, name: str) -> tuple[Clone
 async def _land(source: SourceRepository, clone: Clone, work: WorkSnapshot, name: str) -> str:
     task = Task(name, "{}", name, landing_checks=("read every file",))
     assignment = Assignment(task, LeaseId("lease"), 1, 1)
-    message, stop = LandingMessage(name, _trailers(name)), Stop(grace_s=0.0)
-    run = LandingRun(source, FreeTarget(), assignment, "swarm-1", stop, OPEN_FENCE, message)
 
     async def check(commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
         end = await clone.session_git.runner(CHECK, cwd=clone.work, timeout_s=60)
         return ChecksResult((CheckResult(commands[0], end.code, "", 0.0),))
 
-    outcome = await run.land(clone, work, Outcome(OutcomeKind.COMPLETED), Quiet(), check)
+    run = LandingRun(
+        source=source,
+        reporter=FreeTarget(),
+        assignment=assignment,
+        swarm_id="swarm-1",
+        stop=Stop(grace_s=0.0),
+        fence=OPEN_FENCE,
+        message=LandingMessage(name, _trailers(name)),
+        clone=clone,
+        work=work,
+        accepted=Outcome(OutcomeKind.COMPLETED),
+        log=Quiet(),
+        run_checks=check,
+    )
+    outcome = await run.land()
     assert isinstance(outcome.landing, Landing), outcome
     return outcome.landing.commit
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.process_tree import Ledger, end_all
 from support.engine import EngineHarness, engine_harness
 from support.server import Server, server
 from support.web import Web, web
@@ -23,6 +24,13 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
         yield
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """The processes of sessions of this test. None outlives a test that fails, since it could stop another's guard."""
+    yield Ledger(tmp_path)
+    end_all(tmp_path, empty_looks=3)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from support.git_repositories import new_repository
 from support.programs import Stage, stage
-from support.repositories import make_repository
 from support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def import_plan(found: Stage, *, workspace: str = "shared", check: str = "true")
 
 
 def start_worker(found: Stage, build: str = BUILD) -> None:
-    make_repository(found.project)
+    new_repository(found.project)
     script = found.folder / "build.sh"
     script.write_text(build)
     command = ("--runner", "command", "--builder-command", f"/bin/sh {script}", "--no-validation")

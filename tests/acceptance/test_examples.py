@@ -6,8 +6,8 @@ import subprocess
 import pytest
 import yaml
 
+from support.git_repositories import git, log, show
 from support.programs import ROOT, Stage
-from support.repositories import git, log, show
 
 pytestmark = pytest.mark.slow
 EXAMPLES = ROOT / "examples"

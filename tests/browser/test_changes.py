@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from browser.dashboard_page import DashboardPage
 from support.dashboard import Dashboard
-from support.repositories import git
+from support.git_repositories import git
 
 pytestmark = pytest.mark.slow
 

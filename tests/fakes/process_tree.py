@@ -147,10 +147,10 @@ class Ledger:
         return [(word[0], word[1]) for word in words if len(word) == 2]
 
 
-def end_all(folder: Path) -> None:
-    """Kills every process with a path of the folder in its command line, until many looks find none."""
+def end_all(folder: Path, *, empty_looks: int = EMPTY_LOOKS) -> None:
+    """Kills every process with a path of the folder in its command line, until so many looks find none."""
     quiet = 0
-    while quiet < EMPTY_LOOKS:
+    while quiet < empty_looks:
         of_it = [stat(pid) for pid in pids() if _is_of(pid, folder)]
         alive = [found.process for found in of_it if found and found.state not in DEAD_STATES]
         kill_frozen(alive)

@@ -7,7 +7,7 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
-from support.repositories import git, log, make_repository, show
+from support.git_repositories import git, head, log, new_repository, show
 
 COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 
@@ -22,8 +22,8 @@ async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> 
 async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
-    (worker.project / "README").write_text("mine\n")
+    start = head(new_repository(worker.project))
+    (worker.project / "one.txt").write_text("mine\n")
     build = _script(
         tmp_path, "build", f"echo one > new\ngit add new\n{COMMIT} -m 'step one'\necho two > other"
     )
@@ -35,12 +35,12 @@ async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(
     assert outcome.landing.target == "swarm/main"
     assert outcome.landing.commit == git(worker.project, "rev-parse", "swarm/main")
     assert outcome.landing.onto == start
-    assert log(worker.project, "swarm/main") == ["Add new", "start"]
+    assert log(worker.project, "swarm/main") == ["Add new", "first"]
     assert show(worker.project, "swarm/main", "other") == "two"
     assert [file.path for file in outcome.change.files] == ["new", "other"]
     assert git(worker.project, "rev-parse", "refs/swarm/t1/1") == outcome.change.head
     assert git(worker.project, "rev-parse", "HEAD") == start
-    assert git(worker.project, "status", "--porcelain") == " M README"
+    assert git(worker.project, "status", "--porcelain") == " M one.txt"
     assert fake.registered[0].target == "swarm/main"
     assert fake.registered[0].repository.endswith(f"{worker.project}/.git")
     assert "files that are not committed are not in the clones" in worker.err
@@ -49,7 +49,7 @@ async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(
 async def test_work_that_meets_other_work_is_checked_again_on_the_combination(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     build = _script(
         tmp_path,
         "build",
@@ -65,14 +65,14 @@ async def test_work_that_meets_other_work_is_checked_again_on_the_combination(
     outcome = await _outcome(fake, worker, task)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
-    assert log(worker.project, "swarm/main") == ["t1", "theirs", "start"]
+    assert log(worker.project, "swarm/main") == ["t1", "theirs", "first"]
     assert outcome.landing.onto == git(worker.project, "rev-parse", "swarm/main~1")
 
 
 async def test_a_conflict_ends_the_attempt_with_the_files_as_findings(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project, {"shared": "start\n"})
+    new_repository(worker.project, {"shared": "start\n"})
     build = _script(
         tmp_path,
         "build",
@@ -96,7 +96,7 @@ async def test_a_conflict_ends_the_attempt_with_the_files_as_findings(
 async def test_a_red_combination_does_not_land(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
 
     outcome = await _outcome(fake, worker, claim("t1", landing_checks=["echo no good; exit 3"]))
@@ -109,7 +109,7 @@ async def test_a_red_combination_does_not_land(
 async def test_a_landing_that_nobody_heard_of_is_found_without_a_session(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     git(worker.project, "checkout", "-q", "-b", "swarm/main")
     trailers = "Swarm-Task: t1\nSwarm-Attempt: 1\nSwarm-Id: 0123456789ab"
     git(worker.project, "commit", "-q", "--allow-empty", "-m", "landed", "-m", trailers)
@@ -129,7 +129,7 @@ async def test_a_landing_that_nobody_heard_of_is_found_without_a_session(
 async def test_the_landing_of_another_swarm_is_not_taken_for_ones_own(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     git(worker.project, "checkout", "-q", "-b", "swarm/main")
     git(
         worker.project,
@@ -153,7 +153,7 @@ async def test_the_landing_of_another_swarm_is_not_taken_for_ones_own(
 async def test_a_killed_builder_s_work_is_kept(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start(
         "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
     )
@@ -173,7 +173,7 @@ async def test_a_killed_builder_s_work_is_kept(
 async def test_the_work_in_the_clone_of_a_killed_worker_is_kept_at_the_next_start(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start(
         "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
     )
@@ -191,7 +191,7 @@ async def test_the_work_in_the_clone_of_a_killed_worker_is_kept_at_the_next_star
 async def test_what_a_killed_git_left_in_a_clone_does_not_hide_its_work(
     left: str, fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start(
         "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
     )
@@ -213,7 +213,7 @@ async def test_what_a_killed_git_left_in_a_clone_does_not_hide_its_work(
 async def test_work_of_another_swarm_under_the_same_name_is_not_replaced(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     git(worker.project, "commit", "-q", "--allow-empty", "-m", "of another swarm")
     other = git(worker.project, "rev-parse", "HEAD")
     git(worker.project, "update-ref", "refs/swarm/t1/1", other)
@@ -230,7 +230,7 @@ async def test_work_of_another_swarm_under_the_same_name_is_not_replaced(
 async def test_what_a_validator_changes_is_thrown_away_and_said(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     validate = _script(tmp_path, "validate", 'echo bad > mine; touch more; echo \'{"verdict": "PASS"}\'')
     worker.start(
         "--workspace", "clone", builder=_script(tmp_path, "build", "echo good > mine"), validator=validate
@@ -240,7 +240,7 @@ async def test_what_a_validator_changes_is_thrown_away_and_said(
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert show(worker.project, "swarm/main", "mine") == "good"
-    assert git(worker.project, "ls-tree", "--name-only", "swarm/main") == "README\nmine"
+    assert git(worker.project, "ls-tree", "--name-only", "swarm/main") == "mine\none.txt\ntwo.txt"
     said = "the validator changed files, and the changes were thrown away: mine, more"
     lines = [entry.text for entries in fake.entries.values() for entry in entries]
     assert any(said in line for line in lines), lines
@@ -249,7 +249,7 @@ async def test_what_a_validator_changes_is_thrown_away_and_said(
 async def test_a_setup_that_fails_is_a_fault_of_the_set_up_and_starts_no_session(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
 
     outcome = await _outcome(fake, worker, claim("t1", setup=["true", "echo no such package; exit 9"]))
@@ -262,7 +262,7 @@ async def test_a_setup_that_fails_is_a_fault_of_the_set_up_and_starts_no_session
 async def test_a_builder_that_changes_nothing_has_not_built(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo done"))
 
     outcome = await _outcome(fake, worker, claim("t1"))
@@ -277,7 +277,7 @@ async def test_a_builder_that_changes_nothing_has_not_built(
 async def test_a_task_that_is_not_to_land_stays_on_its_ref(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
 
     outcome = await _outcome(fake, worker, claim("t1", land=False))
@@ -295,7 +295,7 @@ async def test_a_task_that_is_not_to_land_stays_on_its_ref(
 async def test_a_claim_that_needs_a_commit_which_is_not_there_is_given_back(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
 
     outcome = await _outcome(fake, worker, claim("t1", base="1" * 40))
@@ -307,7 +307,7 @@ async def test_a_claim_that_needs_a_commit_which_is_not_there_is_given_back(
 async def test_without_room_on_the_disk_claims_are_given_back(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start("--workspace", "clone", "--min-free-disk", "1000000")
 
     outcome = await _outcome(fake, worker, claim("t1"))
@@ -320,7 +320,7 @@ async def test_without_room_on_the_disk_claims_are_given_back(
 async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    start = make_repository(worker.project)
+    start = head(new_repository(worker.project))
     build = _script(tmp_path, "build", 'echo "$SWARM_ATTEMPT" >> tries')
     worker.start("--workspace", "clone", builder=build)
     first = await _outcome(fake, worker, claim("t1", checks=["false"]))
@@ -334,7 +334,7 @@ async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
 
     assert second.kind == task_pb2.OUTCOME_KIND_COMPLETED, second
     assert show(worker.project, "swarm/main", "tries") == "1\n2"
-    assert log(worker.project, "swarm/main") == ["t1", "start"]
+    assert log(worker.project, "swarm/main") == ["t1", "first"]
 
 
 def _only_clone(folder: Path) -> Path:

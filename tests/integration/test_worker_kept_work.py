@@ -9,7 +9,7 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
-from support.repositories import git, log, make_repository, show
+from support.git_repositories import git, log, make_repository, show
 
 COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 

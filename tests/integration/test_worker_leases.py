@@ -20,11 +20,6 @@ STAYS = (
 )
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path)
-
-
 def _lines(worker: WorkerProcess, name: str) -> list[str]:
     file = worker.project / name
     return file.read_text("ascii").split() if file.exists() else []

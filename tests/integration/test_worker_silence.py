@@ -1,7 +1,6 @@
 """A real worker without its server: it fences the tasks that must not run twice, and obeys a file."""
 
 import signal
-from pathlib import Path
 
 import grpc
 import pytest
@@ -51,9 +50,8 @@ async def test_a_silent_server_fences_every_session_except_kept_ones(
 
 @pytest.mark.slow
 async def test_a_kept_session_still_ends_with_its_worker(
-    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
+    fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
-    ledger = Ledger(tmp_path)
     worker.start(builder=" ".join(ledger.argv("every")))
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("kept", on_disconnect=KEEP)])
@@ -89,9 +87,8 @@ async def test_a_session_that_ended_before_an_order_arrived_is_reported_as_it_en
 
 @pytest.mark.parametrize("folder", ["", "w1"])
 async def test_a_stop_file_ends_sessions_without_grace_and_blocks_claims_until_it_is_gone(
-    fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path, folder: str
+    fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger, folder: str
 ) -> None:
-    ledger = Ledger(tmp_path)
     worker.start("--kill-grace", "600", builder=" ".join(ledger.argv("deaf")))
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("runs"), claim("waits")])

@@ -7,7 +7,7 @@ from pathlib import Path
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import WORKER, FakeSwarm, WorkerProcess, claim
-from support.repositories import make_repository, show
+from support.git_repositories import new_repository, show
 
 
 async def _finished(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
@@ -30,7 +30,7 @@ def listed(worker: WorkerProcess, flag: str = "--list-workspaces") -> dict[str, 
 async def test_clones_are_listed_and_only_safe_ones_are_removed(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    make_repository(worker.project)
+    new_repository(worker.project)
     script = tmp_path / "build"
     script.write_text(
         'echo "$SWARM_TASK_ID" > mine\ntest "$SWARM_TASK_ID" != busy || { echo up; sleep 600; }\n'

@@ -22,7 +22,7 @@ from sim.world import Violated, World
 from swarm_worker import worker
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.ports import LandingReporter
-from swarm_worker.execution import clone_workspace, landing
+from swarm_worker.execution import clone_workspace, landing, new_clone
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.kept_work import KeptWorkspace
 from swarm_worker.supervision.fence import Fence
@@ -282,14 +282,15 @@ def cloning(branch: Branch) -> Iterator[None]:
 
     places: tuple[tuple[Any, str, Any], ...] = (
         (worker.Worker, "_open_clones", open_clones),
-        (clone_workspace, "make_clone", _make_clone),
+        (new_clone, "make_clone", _make_clone),
         (clone_workspace, "snapshot", _snapshot),
         (clone_workspace, "restore", _restore),
         (clone_workspace, "read_change", _read_change),
-        (clone_workspace, "carry_over", _nothing),
+        (new_clone, "carry_over", _nothing),
         (clone_workspace, "record_end", _nothing),
         (clone_workspace, "remove_workspace", _nothing),
         (clone_workspace, "write_note", lambda *_: None),
+        (new_clone, "write_note", lambda *_: None),
         (landing, "combine", _combine),
         (landing, "check_out", _restore),
     )

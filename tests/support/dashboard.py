@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from support.git_repositories import new_repository
 from support.programs import QUICK, ROOT, Program, Stage
-from support.repositories import make_repository
 
 PERFORMER = f"{sys.executable} -S -E {ROOT / 'tests' / 'fakes' / 'performer.py'}"
 WORKER = ("--runner", "command", "--builder-command", PERFORMER, "--validator-command", PERFORMER)
@@ -62,7 +62,7 @@ class Dashboard:
         cues = {"cues": str(self.stage.project / "cues")}
         self.parts |= {task: cues | dict(part) for task, part in parts.items()}
         written = {**files, ".gitignore": "/cues/\n", "parts.json": json.dumps(self.parts)}
-        make_repository(self.stage.project, written)
+        new_repository(self.stage.project, written)
 
     def cue(self, task: str, *lines: str) -> None:
         """Makes the held session of the task print lines; the line `end` ends it."""

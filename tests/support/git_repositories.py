@@ -1,6 +1,5 @@
 """Real git repositories for tests of clones and landings, and the way to run git in them without a guard."""
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm_worker.workspace.clone import Clone, make_clone
-from swarm_worker.workspace.git_runner import GitOutput
+from swarm_worker.workspace.git_runner import GitOutput, UnguardedGit
 from swarm_worker.workspace.source import SourceRepository
 
 IDENTITY = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid")
 
 
 @dataclass
-class PlainGit:
-    """A GitRunner by plain subprocesses, which keeps the commands that it ran."""
+class PlainGit(UnguardedGit):
+    """A GitRunner by plain processes, which keeps the commands that it ran."""
 
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -30,20 +29,7 @@ class PlainGit:
         env: Mapping[str, str] | None = None,
     ) -> GitOutput:
         self.commands.append(arguments)
-        try:
-            done = await asyncio.to_thread(
-                subprocess.run,
-                ("git", *arguments),
-                cwd=cwd,
-                env=env,
-                input=stdin,
-                capture_output=True,
-                check=False,
-                timeout=timeout_s,
-            )
-        except subprocess.TimeoutExpired:
-            return GitOutput(-9, b"", "")
-        return GitOutput(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+        return await super().__call__(arguments, cwd=cwd, timeout_s=timeout_s, stdin=stdin, env=env)
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -55,9 +41,25 @@ def git(root: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         errors="surrogateescape",
+        timeout=60,
     )
     assert done.returncode == 0, f"git {arguments}: {done.stderr}"
     return done.stdout.removesuffix("\n")
+
+
+def head(root: Path) -> str:
+    """Returns the commit that is checked out."""
+    return git(root, "rev-parse", "HEAD")
+
+
+def log(root: Path, ref: str, pattern: str = "%s", *more: str) -> list[str]:
+    """Returns one line a commit of the ref, the newest first; `more` are further arguments of `git log`."""
+    return git(root, "log", f"--format={pattern}", ref, *more).split("\n")
+
+
+def show(root: Path, ref: str, path: str) -> str:
+    """Returns the content of a file at a ref."""
+    return git(root, "show", f"{ref}:{path}")
 
 
 def commit_files(root: Path, files: Mapping[str, str | bytes | None], message: str = "work") -> str:
@@ -65,7 +67,7 @@ def commit_files(root: Path, files: Mapping[str, str | bytes | None], message: s
     write_files(root, files)
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", message)
-    return git(root, "rev-parse", "HEAD")
+    return head(root)
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> None:
@@ -80,8 +82,8 @@ def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> None:
 
 
 def new_repository(root: Path, files: Mapping[str, str | bytes | None] | None = None) -> Path:
-    """Makes a repository with one commit on the branch main."""
-    root.mkdir(parents=True)
+    """Makes a repository with one commit on the branch main, in a folder that may be there."""
+    root.mkdir(parents=True, exist_ok=True)
     git(root, "init", "-q", "-b", "main")
     commit_files(root, files if files is not None else {"one.txt": "one\n", "two.txt": "two\n"}, "first")
     return root

@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 
-from support.repositories import git, log, make_repository
+from support.git_repositories import git, head, log, new_repository
 
 STEPS: Final = 20
 TARGET: Final = "swarm/main"
@@ -76,7 +76,7 @@ class Project:
         notes = folder / "notes"
         notes.mkdir()
         (notes / "builder").write_text(_BUILDER.format(notes=notes, steps=STEPS), encoding="utf-8")
-        start = make_repository(root, {"check.sh": _CHECK.format(steps=STEPS), "README": "start\n"})
+        start = head(new_repository(root, {"check.sh": _CHECK.format(steps=STEPS), "README": "start\n"}))
         return cls(root, notes, start)
 
     @property

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from support.git_repositories import git, log, new_repository
 from support.programs import Stage, stage
-from support.repositories import git, log, make_repository
 from workspaces.fleet import PACE
 from workspaces.run import VICTIMS, crowd, draw, kills
 
@@ -30,7 +30,7 @@ while ! [ -e {notes}/red -a -e {notes}/green ]; do sleep 0.02; done
 @pytest.mark.timeout(300)
 def test_of_two_tasks_that_are_red_together_one_lands_and_the_other_is_told_why(tmp_path: Path) -> None:
     with stage(tmp_path) as place:
-        make_repository(place.project, {"check.sh": CHECK})
+        new_repository(place.project, {"check.sh": CHECK})
         (tmp_path / "notes").mkdir()
         (tmp_path / "build.sh").write_text(BUILD.format(notes=tmp_path / "notes"))
         tasks = [{"id": name, "name": name, "checks": ["sh check.sh"]} for name in ("red", "green")]
@@ -52,7 +52,7 @@ def test_of_two_tasks_that_are_red_together_one_lands_and_the_other_is_told_why(
         assert refused["failure_class"] == "landing_failed"
         assert "on the combination with swarm/main" in refused["error"]
         assert "two users need the file MERGED" in json.dumps(refused)
-        assert log(place.project, "swarm/main") == [second["id"], first["id"], "start"]
+        assert log(place.project, "swarm/main") == [second["id"], first["id"], "first"]
         _passes_at_each_commit(place.project, tmp_path / "history")
 
 

@@ -1,6 +1,5 @@
 """The worker's settings: every flag of `swarm-worker`, its variable, its default and its bounds."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,9 @@ from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
 from swarm_worker.domain.names import is_worker_name
 from swarm_worker.domain.types import Role
+from swarm_worker.workspace.ref_names import is_branch_name
 
 PROGRAM: Final = "swarm-worker"
-_NOT_IN_REFS: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 DAY_S: Final = 86_400.0
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -44,11 +43,10 @@ def variable(text: str) -> str:
 
 def branch(text: str) -> str:
     """Checks the name of a branch by the rules of git, without `refs/heads/`."""
-    parts = text.removeprefix("refs/heads/").split("/")
-    wrong = _NOT_IN_REFS.search(text) or ".." in text or "@{" in text or text.startswith("-") or text == "@"
-    if wrong or any(not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+    name = text.removeprefix("refs/heads/")
+    if not is_branch_name(name):
         raise ValueError("not the name of a branch")
-    return text.removeprefix("refs/heads/")
+    return name
 
 
 class FoundConfig(NamedTuple):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import Change, ChangedFile
+from support.git_repositories import git, new_repository
 from support.operator import FakeOperator
-from support.repositories import git, make_repository
 from unit.client.conftest import Ctl, in_every_form
 
 BASE, HEAD, REF = "a" * 40, "b" * 40, "refs/swarm/t/2"
@@ -43,7 +43,7 @@ def test_stat_shows_the_files_alone(ctl: Ctl, operator: FakeOperator) -> None:
 
 
 def test_the_patch_alone_is_what_git_applies(ctl: Ctl, operator: FakeOperator, tmp_path: Path) -> None:
-    make_repository(tmp_path, {"a.txt": "one\n"})
+    new_repository(tmp_path, {"a.txt": "one\n"})
     (tmp_path / "a.txt").write_bytes(b"tw\xc3\xb6\n")
     patch = git(tmp_path, "diff") + "\n"
     git(tmp_path, "checkout", "-q", "a.txt")

@@ -74,6 +74,8 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--slots", "0"], "--slots '0': must be from 1 to 1024"),
         ([*SERVER, "--slots", "two"], "not a whole number"),
         ([*SERVER, "--name", "a/b"], "--name 'a/b'"),
+        ([*SERVER, "--target", "a..b"], "not the name of a branch"),
+        ([*SERVER, "--target", "refs/heads/-x"], "not the name of a branch"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
         ([*SERVER, "--label", "k=\udcff"], "--label k=\\udcff is not valid UTF-8"),
         ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),

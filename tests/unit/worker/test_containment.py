@@ -88,11 +88,6 @@ async def bench(tmp_path: Path, reached: Level) -> Bench:
     return _bench(tmp_path, reached.containment)
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path)
-
-
 async def test_a_session_reads_writes_and_exits(bench: Bench, reached: Level) -> None:
     ended = await bench.run("/bin/sh", "-c", "cat; echo two >&2; exit 7", stdin=b"one\n")
 

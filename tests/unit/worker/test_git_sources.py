@@ -108,7 +108,9 @@ async def test_a_detached_head_is_a_source_if_the_target_is_named(tmp_path: Path
     assert await source.ensure_target() == git(source.path, "rev-parse", "work")
 
 
-@pytest.mark.parametrize("target", ["-x", "a..b", "a.lock", "a b", "@{u}", "a\nb", "*"])
+@pytest.mark.parametrize(
+    "target", ["-x", "a..b", "a.lock", "a b", "@{u}", "a\nb", "*", "a//b", "a/.b", "a./b", "@", "a:b"]
+)
 async def test_a_target_that_git_refuses_or_reads_as_an_option_is_refused(
     tmp_path: Path, target: str
 ) -> None:

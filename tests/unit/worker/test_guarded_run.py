@@ -64,11 +64,6 @@ async def bench(tmp_path: Path) -> Bench:
     return bench
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path)
-
-
 @pytest.mark.parametrize("style", STYLES)
 async def test_a_kill_leaves_no_process_whatever_it_did_to_escape(
     bench: Bench, ledger: Ledger, style: str

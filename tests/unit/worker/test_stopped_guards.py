@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from amplifier_swarm.exits import ProgramExit
 from fakes.process_tree import STYLES, Ledger
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
-from swarm_worker.guard.guard_tree import end_guard, format_process, parse_process
-from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, Process, descendants, prctl, stat
+from swarm_worker.guard.guard_tree import end_guard, format_process, is_alive, parse_process
+from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, Process, children, descendants, prctl, stat
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision import guard_locks
 from swarm_worker.supervision.fence import Fence, now_s
@@ -31,8 +31,9 @@ STOP_FORK_SERVER = 'kill -STOP "$(cut -d " " -f 4 "/proc/$PPID/stat")"'
 # Each is the start of a session.
 ATTACKS = {
     "once": f"{STOP_GUARD};",
-    "again and again": f"(for i in 1 2 3 4 5 6 7 8 9; do {STOP_GUARD}; sleep 0.3; done) &",
-    "without pause": f"(while :; do {STOP_GUARD}; done) &",
+    "again and again": f"(for i in 1 2 3 4 5 6 7 8 9; do {STOP_GUARD} || break; sleep 0.3; done) &",
+    # Ends when the guard has: a later process may get its number.
+    "without pause": f"(while {STOP_GUARD} 2>/dev/null; do :; done) &",
     "with its fork server": f"{STOP_FORK_SERVER}; {STOP_GUARD};",
 }
 
@@ -61,8 +62,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> Bench:
-    bench = Bench(tmp_path, Ledger(tmp_path))
+async def bench(tmp_path: Path, ledger: Ledger) -> Bench:
+    bench = Bench(tmp_path, ledger)
     bench.fence.set_stop_after(600, since=now_s())
     await bench.fence.supervisor.kill_leftovers()
     return bench
@@ -136,21 +137,47 @@ async def test_a_session_that_stops_its_guard_once_is_not_harmed(bench: Bench) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ["once", "without pause"])
-async def test_it_ends_when_its_worker_dies(tmp_path: Path, attack: str) -> None:
+async def test_it_ends_when_its_worker_dies(tmp_path: Path, ledger: Ledger, attack: str) -> None:
     """The fork server outlives the worker until the guards have ended."""
-    ledger = Ledger(tmp_path)
     shell = f"{ATTACKS[attack]} exec {' '.join(ledger.argv('deaf'))}"
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", _WORKER, str(tmp_path), shell)
-    try:
+    async with _worker(tmp_path, shell) as worker:
+        # A guard that is stopped without pause may be killed before the session has started more.
         await eventually(lambda: ledger.signed == 2 or worker.returncode is not None, "the tree is complete")
         ours = descendants(worker.pid)
+
+    await eventually(lambda: not ledger.alive(), "the tree is gone")
+    await eventually(lambda: not any(map(is_alive, ours)), "the fork server and the guard are gone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dead", [True, False], ids=["dead", "frozen"])
+@pytest.mark.parametrize("style", ["deaf", "cleared", "storm"])
+async def test_what_a_killed_guard_leaves_ends_with_a_worker_that_kills_nothing(
+    tmp_path: Path, ledger: Ledger, style: str, *, dead: bool
+) -> None:
+    """A guard that is stopped too often is killed, and its worker may die or freeze before it has killed the rest."""
+    async with _worker(tmp_path, f"exec {' '.join(ledger.argv(style))}") as worker:
+        await eventually(lambda: ledger.signed >= STYLES[style], "the tree is complete")
+        worker.send_signal(signal.SIGSTOP)
+        [fork_server] = children(worker.pid)
+        [guard] = children(fork_server)
+        os.kill(guard, signal.SIGKILL)
+        if not dead:
+            await eventually(lambda: not ledger.alive() and not children(fork_server), "the tree is gone")
+
+    await eventually(lambda: not ledger.alive() and stat(fork_server) is None, "nothing is left")
+
+
+@contextlib.asynccontextmanager
+async def _worker(folder: Path, shell: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process with one session, killed at the end."""
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", _WORKER, str(folder), shell)
+    try:
+        yield worker
     finally:
         with contextlib.suppress(ProcessLookupError):
             worker.kill()
         await worker.wait()
-
-    await eventually(lambda: not ledger.alive(), "the tree is gone")
-    await eventually(lambda: not any(map(_lives, ours)), "the fork server and the guard are gone")
 
 
 @pytest.fixture
@@ -175,10 +202,9 @@ def _stubborn_guard(folder: StateFolder, ledger: Ledger) -> subprocess.Popen[byt
 @pytest.mark.slow
 @pytest.mark.parametrize("stopped", [True, False])
 async def test_the_next_worker_ends_a_guard_that_does_not_act_with_all_below_it(
-    folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+    folder: StateFolder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, stopped: bool
 ) -> None:
     monkeypatch.setattr(guard_locks, "SILENT_GUARD_S", 0.2)
-    ledger = Ledger(tmp_path)
     guard = _stubborn_guard(folder, ledger)
     await eventually(lambda: ledger.signed >= STYLES["every"], "the tree is complete")
     if stopped:
@@ -192,10 +218,10 @@ async def test_the_next_worker_ends_a_guard_that_does_not_act_with_all_below_it(
 
 
 def test_a_session_that_can_not_be_ended_is_named_with_its_processes(
-    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+    folder: StateFolder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard_locks, "end_guard", lambda guard, **_: {guard})
-    guard = _stubborn_guard(folder, Ledger(folder.path))
+    guard = _stubborn_guard(folder, ledger)
     try:
         with pytest.raises(ProgramExit) as refused:
             wait_for_guards(folder, timeout_s=0.1)
@@ -227,26 +253,23 @@ def test_a_lock_file_without_a_process_names_nobody(text: str) -> None:
     assert parse_process(text) is None
 
 
-def _lives(process: Process) -> bool:
-    found = stat(process.pid)
-    return found is not None and found.process == process and found.state not in "ZX"
-
-
 _WORKER = """
-import asyncio, os, sys
+import asyncio, os, sys, uuid
 from pathlib import Path
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
+from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 class NoOutput:
     def stdout(self, chunk): pass
     stderr = stdout
 
 async def main(folder, shell):
-    fence = Fence()
+    fence = Fence(ProcessSupervisor(instance=uuid.uuid4().hex))
     fence.set_stop_after(600, since=now_s())
+    await fence.supervisor.kill_leftovers()
     launch = Launch(("/bin/sh", "-c", shell), Path(folder), {"PATH": os.defpath}, Path(folder) / "lock")
     await run_guarded(launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=Stop(grace_s=0.2), sink=NoOutput())
 

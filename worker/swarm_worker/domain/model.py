@@ -160,8 +160,8 @@ class Assignment:
     base: str = ""
     first_base: str = ""
     previous_head: str = ""
-    # Why the previous attempt did not succeed, in the words of the wire; empty on a first attempt.
-    previous_failure: str = ""
+    # Why the previous attempt did not succeed; None on a first attempt, and for a class that is not a worker's.
+    previous_failure: FailureClass | None = None
     # The accepted work that the attempt lands, without a session; None if it starts with a builder.
     work: KeptWork | None = None
     # Names this creation of the task; empty if the server knows none.

@@ -5,15 +5,14 @@ Invariant: a builder's commits are kept by a ref of the source before anything e
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.changes import Change, ChangedFile, Landing
+from swarm_worker.domain.changes import Change, ChangedFile
 from swarm_worker.domain.model import (
     Assignment,
     Failure,
@@ -24,17 +23,17 @@ from swarm_worker.domain.model import (
 from swarm_worker.domain.names import session_id
 from swarm_worker.domain.ports import LandingReporter, Notes
 from swarm_worker.domain.types import Role
-from swarm_worker.domain.workspaces import RetryFrom
 from swarm_worker.execution.attempt_note import AttemptNote, write_note
 from swarm_worker.execution.checks import failed_checks, summary_of_checks
 from swarm_worker.execution.landing import LandingRun
+from swarm_worker.execution.new_clone import NewClone
 from swarm_worker.execution.workspaces import CheckRunner
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.clone import Clone, make_clone
+from swarm_worker.workspace.clone import Clone
 from swarm_worker.workspace.git_runner import GitFailure
-from swarm_worker.workspace.keeping import carry_folders, record_end, remove_workspace
-from swarm_worker.workspace.landing import LandingMessage, carry_over
+from swarm_worker.workspace.keeping import record_end, remove_workspace
+from swarm_worker.workspace.landing import LandingMessage
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
 from swarm_worker.workspace.source import MissingCommit, MissingWork, SourceRepository
@@ -42,18 +41,6 @@ from swarm_worker.workspace.work_change import read_change
 
 ERROR_CHARS: Final = 1_000
 SHOWN_PATHS: Final = 5
-# After these, the next attempt goes on from the work of the one before, unless the task says otherwise.
-WORK_STANDS: Final = frozenset(
-    {
-        FailureClass.VALIDATION_FAILED,
-        FailureClass.NO_VERDICT,
-        FailureClass.VALIDATOR_FAILED,
-        FailureClass.BAD_CHECK,
-        FailureClass.BUILDER_BLOCKED,
-        FailureClass.LANDING_CONFLICT,
-        FailureClass.LANDING_FAILED,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -64,6 +51,13 @@ class _Buffer:
 
     def note(self, text: str) -> None:
         self.lines.append(text)
+
+
+class _KeptWork(NamedTuple):
+    """The work that a session left, and the change as the server gets it."""
+
+    work: WorkSnapshot
+    change: Change
 
 
 @dataclass(slots=True)
@@ -99,9 +93,9 @@ class CloneWorkspace:
         self.leased.add(self.folder.name)
         try:
             tip = await self.source.fetch(self.assignment.base)
-            if landing := await self._landed_before(tip):
+            if landing := await self._new_clone.landed_before(tip):
                 return Outcome(OutcomeKind.COMPLETED, landing=landing)
-            self._clone = await self._make(tip)
+            self._clone = await self._new_clone.make(tip)
         except MissingCommit as error:
             return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
         except MissingWork as error:
@@ -138,8 +132,22 @@ class CloneWorkspace:
     async def land(self, outcome: Outcome, log: Notes, run_checks: CheckRunner) -> Outcome:
         if self._clone is None or self._work is None or not self.assignment.task.land:
             return outcome
+        landing = LandingRun(
+            source=self.source,
+            reporter=self.reporter,
+            assignment=self.assignment,
+            swarm_id=self.swarm_id,
+            stop=self.stop,
+            fence=self.fence,
+            message=LandingMessage(self.assignment.task.name, self._trailers),
+            clone=self._clone,
+            work=self._work,
+            accepted=outcome,
+            log=log,
+            run_checks=run_checks,
+        )
         try:
-            return await self._landing_run().land(self._clone, self._work, outcome, log, run_checks)
+            return await landing.land()
         except MissingCommit as error:
             return self._failed(Failure(FailureClass.LANDING_FAILED, str(error)))
         except (GitFailure, OSError) as error:
@@ -161,59 +169,22 @@ class CloneWorkspace:
                 await asyncio.to_thread(write_note, self.folder, self._attempt_note(ended=True))
         return replace(outcome, change=self._change)
 
+    @property
+    def _new_clone(self) -> NewClone:
+        return NewClone(
+            source=self.source,
+            assignment=self.assignment,
+            swarm_id=self.swarm_id,
+            folder=self.folder,
+            note=self._attempt_note(),
+            carry_from=self.carry_from,
+            session_push=self.session_push,
+            log=self._buffer,
+        )
+
     def _attempt_note(self, *, ended: bool = False) -> AttemptNote:
         task = self.assignment.task
         return AttemptNote(task.id, self.assignment.attempt, task.name, self._trailers, ended)
-
-    def _landing_run(self) -> LandingRun:
-        message = LandingMessage(self.assignment.task.name, self._trailers)
-        return LandingRun(
-            self.source, self.reporter, self.assignment, self.swarm_id, self.stop, self.fence, message
-        )
-
-    async def _landed_before(self, tip: str) -> Landing | None:
-        """Returns the landing of an earlier attempt that the server did not hear of.
-
-        After a restore of the database, epoch 2 and later, there may be attempts that the server has forgotten.
-        """
-        if self.assignment.attempt == 1 and self.assignment.epoch == 1:
-            return None
-        since = self.assignment.first_base
-        creation = self.assignment.creation
-        commit = await self.source.find_landed(
-            self.assignment.task.id, self.swarm_id, since, tip, creation=creation
-        )
-        return Landing(self.source.target, commit, found=True) if commit else None
-
-    async def _make(self, tip: str) -> Clone:
-        if await asyncio.to_thread(
-            self.folder.exists
-        ):  # the rest of a worker that was killed, kept at its start
-            await asyncio.to_thread(shutil.rmtree, self.folder)
-        clone = await self._clone_at(tip)
-        await asyncio.to_thread(write_note, self.folder, self._attempt_note())
-        previous = self.assignment.previous_head
-        if previous and self._goes_on():
-            ref = attempt_ref(self.assignment.task.id, self.assignment.attempt - 1)
-            applied = await self.source.obtain(previous, ref) and await carry_over(clone, previous)
-            how = "is applied" if applied else f"does not apply; it is {previous[:12]}"
-            self._buffer.note(f"the work of the attempt before {how}")
-        return clone
-
-    async def _clone_at(self, commit: str) -> Clone:
-        """Makes the clone at a commit, with the folders of `keep:`."""
-        made = await make_clone(self.source, self.folder, commit, session_push=self.session_push)
-        keep = self.assignment.task.keep
-        carried = () if self.carry_from is None else await carry_folders(keep, self.carry_from, made.clone)
-        for remark in (*made.remarks, *carried):
-            self._buffer.note(f"clone: {remark}")
-        return made.clone
-
-    def _goes_on(self) -> bool:
-        wanted = self.assignment.task.retry_from
-        if wanted is None:
-            return self.assignment.previous_failure in WORK_STANDS
-        return wanted is RetryFrom.WORK
 
     async def _set_up(self, run_checks: CheckRunner) -> Outcome | None:
         """Runs the task's setup; returns an outcome if it fails or is stopped."""
@@ -229,7 +200,7 @@ class CloneWorkspace:
             return self._failed(_bad_config(f"the task's setup failed: {summary}; its last output: {tail}"))
         return None
 
-    async def _keep(self, log: Notes) -> tuple[WorkSnapshot, Change]:
+    async def _keep(self, log: Notes) -> _KeptWork:
         """Commits what the session left, keeps it by a ref of the source, and describes it."""
         assert self._clone is not None
         clone = replace(self._clone, source=self.keeper)
@@ -248,7 +219,7 @@ class CloneWorkspace:
         self._work, self._change = work, Change(work.base, work.head, ref, ignored=work.ignored)
         await record_end(clone, work.head, landed=False)
         self._change = await _described(clone, self._change)
-        return work, self._change
+        return _KeptWork(work, self._change)
 
     @property
     def _trailers(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ from swarm_worker.workspace.keeping import (
     remove_leftovers,
     remove_workspace,
 )
-from swarm_worker.workspace.mirror import MirrorRepository, mirror_folder
+from swarm_worker.workspace.mirror import open_source
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import snapshot
 from swarm_worker.workspace.source import SourceRepository
@@ -187,7 +187,13 @@ async def open_clones(
     guards = GitGuards(
         context.folder.path / "guards", {STATE_MARKER: supervisor.state_mark}, OpenFence(supervisor)
     )
-    source = _source(config, context.project_root, folder, guards)
+    source = open_source(
+        context.project_root,
+        folder.parent,
+        repo=config.repo,
+        target=config.target,
+        runner=guards.git(guards.open_fence, Stop(grace_s=0.0), {}),
+    )
     if not await _is_usable(config, source):
         return None
     tip, repository = await _opened(config, source)
@@ -205,13 +211,6 @@ async def open_clones(
     await _warn_of_uncommitted(clones)
     await clones.recover()
     return clones
-
-
-def _source(config: WorkerConfig, project_root: Path, folder: Path, guards: GitGuards) -> SourceRepository:
-    runner = guards.git(guards.open_fence, Stop(grace_s=0.0), {})
-    if not config.repo:
-        return SourceRepository(project_root, config.target, runner)
-    return MirrorRepository(mirror_folder(folder.parent, config.repo), config.target, runner, config.repo)
 
 
 async def _warn_of_uncommitted(clones: Clones) -> None:

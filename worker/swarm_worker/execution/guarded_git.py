@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.output.lines import Tail
 from swarm_worker.supervision.fence import Fence
-from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.model import EndCause, Launch, RunLimits
+from swarm_worker.supervision.guarded_program import run_program
+from swarm_worker.supervision.model import EndCause, Launch
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git_runner import GitOutput
 
-GRACE_S: Final = 0.5
-STDERR_BYTES: Final = 16 * 1024
 # More than any command that the library starts prints: the longest is the list of the files of a commit.
 STDOUT_BYTES: Final = 256 * 1024 * 1024
 # The code of a git that was not started, or whose end nobody saw.
@@ -22,26 +19,20 @@ NOT_ENDED: Final = -1
 
 
 class _Capture:
-    stall_factor = 1.0
+    """The standard output, of which nothing is kept beyond the limit."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
-        self.errors = Tail(STDERR_BYTES)
         self._room = STDOUT_BYTES
 
     @property
     def cut(self) -> bool:
         return self._room < 0
 
-    def stdout(self, chunk: bytes) -> None:
+    def append(self, chunk: bytes) -> None:
         self._room -= len(chunk)
         if self._room >= 0:
             self.pieces.append(chunk)
-
-    def stderr(self, chunk: bytes) -> None:
-        self.errors.append(chunk)
-
-    progress = stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +58,11 @@ class GuardedGit:
         whole = {**(os.environ if env is None else env), **self.markers}
         launch = Launch(("git", *arguments), cwd, whole, self.next_lock(), stdin=stdin or None)
         output = _Capture()
-        limits = RunLimits(timeout_s, 0, GRACE_S)
-        end = await run_guarded(launch, limits=limits, fence=self.fence, stop=self.stop, sink=output)
+        end, stderr = await run_program(
+            launch, output.append, timeout_s=timeout_s, fence=self.fence, stop=self.stop
+        )
         if end.exit_code is None or end.cause is not EndCause.EXIT:
             return GitOutput(NOT_ENDED, b"", end.error or f"git was ended ({end.cause})")
         if output.cut:
             return GitOutput(NOT_ENDED, b"", f"git printed more than {STDOUT_BYTES:,} bytes")
-        return GitOutput(end.exit_code, b"".join(output.pieces), output.errors.text())
+        return GitOutput(end.exit_code, b"".join(output.pieces), stderr)

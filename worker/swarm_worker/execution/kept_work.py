@@ -10,9 +10,7 @@ from swarm_worker.domain.model import KillReceipt, Outcome, OutcomeKind
 from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.workspaces import CheckRunner
-from swarm_worker.workspace.clone import Clone
 from swarm_worker.workspace.snapshot import WorkSnapshot
-from swarm_worker.workspace.source import MissingWork
 
 
 class KeptWorkspace(CloneWorkspace):
@@ -25,20 +23,9 @@ class KeptWorkspace(CloneWorkspace):
         assert self.assignment.work is not None
         return self.assignment.work
 
-    async def _make(self, tip: str) -> Clone:
-        """Makes the clone at the last commit of the work.
-
-        Raises:
-            MissingWork: the commit is not in the source.
-        """
-        kept = self._kept
-        if not await self.source.obtain(kept.head, kept.ref):
-            raise MissingWork(
-                f"the work of attempt {kept.attempt}, {kept.ref} at {kept.head[:12]}, is not in {self.source.path}"
-            )
-        clone = await self._clone_at(kept.head)
-        self._work = WorkSnapshot(kept.head, kept.base, uncommitted=False)
-        return clone
+    async def open(self, run_checks: CheckRunner) -> Outcome | None:
+        self._work = WorkSnapshot(self._kept.head, self._kept.base, uncommitted=False)
+        return await CloneWorkspace.open(self, run_checks)
 
     async def land(self, outcome: Outcome, log: Notes, run_checks: CheckRunner) -> Outcome:
         """Lands the work; the receipt of a stop is empty, since no session was to end."""

@@ -46,10 +46,14 @@ class LandingRun:
     stop: Stop
     fence: Fence
     message: LandingMessage
+    clone: Clone
+    work: WorkSnapshot
+    # Becomes the outcome with the landing.
+    accepted: Outcome
+    log: Notes
+    run_checks: CheckRunner
 
-    async def land(
-        self, clone: Clone, work: WorkSnapshot, outcome: Outcome, log: Notes, run_checks: CheckRunner
-    ) -> Outcome:
+    async def land(self) -> Outcome:
         """Lands the work; returns the outcome with the landing, or that of a landing that was stopped or failed.
 
         Raises:
@@ -57,64 +61,53 @@ class LandingRun:
             GitFailure: git failed; the target is as it was, or the landing is found by the next attempt.
         """
         for _ in range(MAX_RACES):
-            right = await self._right(log)
+            right = await self._right()
             if not right.granted:
                 return Outcome(OutcomeKind.STOPPED)
-            ended = await self._try(clone, work, outcome, log, run_checks, needs=right.tip)
+            ended = await self._try(needs=right.tip)
             if ended is not None:
                 return ended
-            log.note(f"{self.source.target} moved meanwhile; combining again")
+            self.log.note(f"{self.source.target} moved meanwhile; combining again")
         return _failed(f"{self.source.target} moved {MAX_RACES} times while the checks ran")
 
-    async def _right(self, log: Notes) -> LandingRight:
+    async def _right(self) -> LandingRight:
         """Returns the server's answer, or a refusal if an order to stop comes first."""
-        log.note(f"waiting for the right to land on {self.source.target}")
+        self.log.note(f"waiting for the right to land on {self.source.target}")
         return await self.stop.unless_ordered(self._request(), LandingRight(granted=False))
 
     async def _request(self) -> LandingRight:
         await self.fence.wait_open()
         return await self.reporter.request_landing(self.assignment.lease_id)
 
-    async def _try(
-        self,
-        clone: Clone,
-        work: WorkSnapshot,
-        outcome: Outcome,
-        log: Notes,
-        run_checks: CheckRunner,
-        *,
-        needs: str,
-    ) -> Outcome | None:
+    async def _try(self, *, needs: str) -> Outcome | None:
         """Lands on the present tip; returns None if the target moved before the swap."""
-        target, task = self.source.target, self.assignment.task
+        target, task, work = self.source.target, self.assignment.task, self.work
         tip = await self.source.fetch(needs)
         if found := await self.source.find_landed(
             task.id, self.swarm_id, work.base, tip, creation=self.assignment.creation
         ):
-            log.note(f"found on {target} as {found[:12]}: an earlier attempt had landed it")
-            return replace(outcome, landing=Landing(target, found, found=True))
+            self.log.note(f"found on {target} as {found[:12]}: an earlier attempt had landed it")
+            return replace(self.accepted, landing=Landing(target, found, found=True))
         combined = await combine(
-            clone, work.base, work.head, tip, style=task.landing.value, message=self.message
+            self.clone, work.base, work.head, tip, style=task.landing.value, message=self.message
         )
         if isinstance(combined, Conflict):
             return self._conflict(combined)
         if combined.commit == tip:
-            log.note(f"nothing to land: {target} has these changes already")
-            return replace(outcome, landing=Landing(target, tip, onto=tip))
+            self.log.note(f"nothing to land: {target} has these changes already")
+            return replace(self.accepted, landing=Landing(target, tip, onto=tip))
         # The definition may have changed since the checks ran on work that was accepted earlier.
         proven = tip == work.base and self.assignment.work is None
         commands = (*(() if proven else task.checks), *task.landing_checks)
-        if commands and (refused := await self._check(clone, combined.commit, commands, log, run_checks)):
+        if commands and (refused := await self._check(combined.commit, commands)):
             return refused
-        return await self._swap(clone, tip, combined.commit, outcome, log)
+        return await self._swap(tip, combined.commit)
 
-    async def _check(
-        self, clone: Clone, commit: str, commands: tuple[str, ...], log: Notes, run_checks: CheckRunner
-    ) -> Outcome | None:
+    async def _check(self, commit: str, commands: tuple[str, ...]) -> Outcome | None:
         """Runs the checks on the combination; returns the outcome if they stop the landing."""
-        await check_out(clone, commit)
-        log.note(f"checks on {commit[:12]}, the combination with {self.source.target}")
-        checked = await run_checks(commands, log, since_s=time.time())
+        await check_out(self.clone, commit)
+        self.log.note(f"checks on {commit[:12]}, the combination with {self.source.target}")
+        checked = await self.run_checks(commands, self.log, since_s=time.time())
         if checked.stopped is not None:
             return Outcome(OutcomeKind.STOPPED, kill_receipt=checked.stopped)
         if checked.start_faults:
@@ -130,16 +123,16 @@ class LandingRun:
         verdict = Verdict(passed=False, findings=findings, summary=error)
         return replace(_failed(error), verdict=verdict, checks=checked.results)
 
-    async def _swap(self, clone: Clone, old: str, new: str, outcome: Outcome, log: Notes) -> Outcome | None:
+    async def _swap(self, old: str, new: str) -> Outcome | None:
         if self.stop.order is not None:
             return Outcome(OutcomeKind.STOPPED)
-        published = await self.source.publish(clone.control, old, new)
+        published = await self.source.publish(self.clone.control, old, new)
         if published.result is PublishResult.MOVED:
             return None
         if published.result is PublishResult.BLOCKED:
             raise GitFailure(published.reason)
-        log.note(f"landed on {self.source.target} as {new[:12]}")
-        return replace(outcome, landing=Landing(self.source.target, new, onto=old))
+        self.log.note(f"landed on {self.source.target} as {new[:12]}")
+        return replace(self.accepted, landing=Landing(self.source.target, new, onto=old))
 
     def _conflict(self, conflict: Conflict) -> Outcome:
         files = ", ".join(conflict.files[:SHOWN_FILES])

@@ -7,16 +7,16 @@ import asyncio
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.standard_streams import print_line
 from swarm_worker.config import WorkerConfig
 from swarm_worker.execution.attempt_note import AttemptNote, read_note
-from swarm_worker.workspace.git_runner import GitFailure, GitOutput
+from swarm_worker.workspace.git_runner import GitFailure, UnguardedGit
 from swarm_worker.workspace.keeping import WorkspaceEntry, WorkspaceState, list_workspaces, remove_workspace
-from swarm_worker.workspace.mirror import MirrorRepository, mirror_folder
+from swarm_worker.workspace.mirror import open_source
 from swarm_worker.workspace.source import SourceRepository
 
 SAFE = (WorkspaceState.LANDED, WorkspaceState.KEPT)
@@ -38,7 +38,13 @@ def print_workspaces(config: WorkerConfig) -> None:
 async def _print_all(config: WorkerConfig) -> None:
     for base in sorted(config.state_dir.parent.glob("*-clones")):
         state_dir = base.with_name(base.name.removesuffix("-clones"))
-        source = _source(config, base)
+        source = open_source(
+            config.project_root.absolute(),
+            base,
+            repo=config.repo,
+            target=config.target,
+            runner=UnguardedGit(),  # this program only reads clones and removes pins
+        )
         for folder in sorted(each for each in base.iterdir() if each.name != "mirrors"):
             in_use = set(_in_use(folder)) if _is_locked(state_dir / folder.name / "lock") else set()
             for entry in await list_workspaces(source, folder, in_use):
@@ -62,13 +68,6 @@ async def _print(
         "removed": removed,
     }
     print_line(json.dumps(line))
-
-
-def _source(config: WorkerConfig, base: Path) -> SourceRepository:
-    runner = _PlainGit()
-    if config.repo:
-        return MirrorRepository(mirror_folder(base, config.repo), config.target, runner, config.repo)
-    return SourceRepository(config.project_root.absolute(), config.target, runner)
 
 
 def _in_use(folder: Path) -> Iterator[str]:
@@ -99,32 +98,3 @@ def _is_locked(lock: Path) -> bool:
     finally:
         os.close(fd)
     return False
-
-
-class _PlainGit:
-    """A GitRunner for a program without guards: it only reads clones and removes pins."""
-
-    async def __call__(
-        self,
-        arguments: Sequence[str],
-        *,
-        cwd: Path,
-        timeout_s: float,
-        stdin: bytes = b"",
-        env: Mapping[str, str] | None = None,
-    ) -> GitOutput:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                "git", *arguments, cwd=cwd, env=env,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-        except OSError as error:
-            raise GitFailure(f"can't start git: {error}") from error
-        try:
-            async with asyncio.timeout(timeout_s):
-                stdout, stderr = await process.communicate(stdin)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return GitOutput(-1, b"", "")
-        return GitOutput(process.returncode or 0, stdout, stderr.decode(errors="replace"))

@@ -13,11 +13,12 @@ from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import explain_spawn, failure_of_end
 from swarm_worker.execution.trial import TRIAL_S, trial_plan
-from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
+from swarm_worker.preflight.guarded import run_once_guarded
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.runners.base import Runner, SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
+from swarm_worker.supervision.guarded_program import GRACE_S
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 from swarm_worker.supervision.stop_signal import Stop
 

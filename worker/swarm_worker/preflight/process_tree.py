@@ -10,8 +10,9 @@ from typing import Final
 
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.procfs import blind_spot
-from swarm_worker.preflight.guarded import GRACE_S, run_once_guarded
+from swarm_worker.preflight.guarded import run_once_guarded
 from swarm_worker.preflight.probe import Probe
+from swarm_worker.supervision.guarded_program import GRACE_S
 from swarm_worker.supervision.model import Launch, RunEnd
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import PROC_HINT

@@ -53,7 +53,7 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         base=claim.base,
         first_base=claim.first_base,
         previous_head=claim.previous_head,
-        previous_failure=_failure_name(claim.previous_failure),
+        previous_failure=_failure_class(claim.previous_failure),
         work=_work(claim.work) if claim.starts_at == task_pb2.START_POINT_LANDING else None,
         creation=claim.creation,
     )
@@ -63,9 +63,11 @@ def _work(work: worker_service_pb2.KeptWork) -> changes.KeptWork:
     return changes.KeptWork(work.attempt, work.base, work.head, work.ref, work.session_id)
 
 
-def _failure_name(value: int) -> str:
+def _failure_class(value: int) -> model.FailureClass | None:
+    """Returns the class; None for none, and for one that only a newer server knows."""
     found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
-    return found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
+    name = found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
+    return model.FailureClass(name) if name in set(model.FailureClass) else None
 
 
 def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:

@@ -52,6 +52,11 @@ class GuardPool:
         """True while a guard may exist whose number has not arrived yet."""
         return self._fork_lock.locked()
 
+    @property
+    def fork_server_pid(self) -> int | None:
+        """The number of the fork server, which adopts what killed guards leave; None before the first session."""
+        return None if self._fork_server is None else self._fork_server.pid
+
     async def start_session(
         self, plan: GuardPlan, fds: Sequence[int], on_report: ReportHandler
     ) -> GuardClient:

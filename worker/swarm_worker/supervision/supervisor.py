@@ -1,8 +1,8 @@
 """Supervisor of session processes: their containment, their guards, and the orphans of guards that were killed.
 
-Invariant: orphans of a killed guard are killed before their attempt ends. The worker is the next subreaper above its
-guards, so such orphans become its children. Among its children the worker knows its guards. Its own helpers are in
-its own session of processes, and only what a guard started is not.
+Invariant: orphans of a killed guard are killed before their attempt ends. They become children of the next subreaper
+above the guard: of the fork server, or of the worker if that has ended too. Among the children of both the worker
+knows its guards. The worker's own helpers are in its own session of processes, and only what a guard started is not.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -205,12 +205,13 @@ class ProcessSupervisor:
     def _orphans(self) -> _Orphans:
         """Finds the orphans of lost guards with their descendants, and reaps the dead ones.
 
-        "No such child, dead or alive" is the proof that nothing is left. Whatever lives has an ancestor that is this
-        process's child, or that was one and still has to be reaped.
+        "No such child, dead or alive" is the proof that nothing is left. Whatever lives has an ancestor that is a
+        child of this process or of its fork server, or that was one and still has to be reaped.
         """
-        if not self._is_subreaper:
-            return _Orphans(any_child=False, alive=set())
         children_of = children_lookup()
+        adopted = self._adopted_by_fork_server(children_of)
+        if not self._is_subreaper:
+            return _Orphans(bool(adopted), with_descendants(adopted, children_of))
         own_pid, own_session = os.getpid(), os.getsid(0)
         found = [stat(pid) for pid in children_of(own_pid) if pid not in self.guards]
         orphans = [each for each in found if each and each.parent == own_pid and each.session != own_session]
@@ -218,8 +219,13 @@ class ProcessSupervisor:
             if orphan.state in DEAD_STATES:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(orphan.process.pid, os.WNOHANG)
-        alive = with_descendants([orphan.process.pid for orphan in orphans], children_of)
-        return _Orphans(bool(orphans), alive)
+        roots = [*adopted, *(orphan.process.pid for orphan in orphans)]
+        return _Orphans(bool(roots), with_descendants(roots, children_of))
+
+    def _adopted_by_fork_server(self, children_of: Callable[[int], Iterable[int]]) -> Sequence[int]:
+        """Returns the children of the fork server that are no guards; a dead one counts until it is reaped there."""
+        pid = self.guards.fork_server_pid
+        return [] if pid is None else [child for child in children_of(pid) if child not in self.guards]
 
     async def _empty(self, cgroup: str) -> None:
         until = time.monotonic() + UNKILLABLE_S

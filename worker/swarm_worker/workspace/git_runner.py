@@ -1,5 +1,6 @@
 """The way in which the library for clones and landings starts git, and the errors of git as one line."""
 
+import asyncio
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -43,6 +44,35 @@ class GitRunner(Protocol):
 
 class GitFailure(Exception):
     """A git that failed; the text is one line that says what is wrong."""
+
+
+class UnguardedGit:
+    """A GitRunner by a plain process, for programs without guards and without sessions."""
+
+    async def __call__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        timeout_s: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+    ) -> GitOutput:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "git", *arguments, cwd=cwd, env=env,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except OSError as error:
+            raise GitFailure(f"can't start git: {error}") from error
+        try:
+            async with asyncio.timeout(timeout_s):
+                stdout, stderr = await process.communicate(stdin)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            return GitOutput(-1, b"", "")
+        return GitOutput(process.returncode or 0, stdout, stderr.decode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from swarm_worker.workspace.git_runner import GitCommands
+from swarm_worker.workspace.ref_names import is_branch_name
 from swarm_worker.workspace.repository import has_repository
 
 # `merge-tree --write-tree` came with it.
@@ -57,7 +58,7 @@ async def _read_head(git: GitCommands, path: Path) -> Inspection:
     return Inspection(True, head=head.stdout.decode().strip(), branch=name)
 
 
-async def choose_target(git: GitCommands, target: str, branch: str) -> str:
+def choose_target(target: str, branch: str) -> str:
     """Returns the target, by default `swarm/BRANCH`.
 
     Raises:
@@ -66,8 +67,7 @@ async def choose_target(git: GitCommands, target: str, branch: str) -> str:
     if not target and not branch:
         raise ValueError("HEAD is detached, so no target follows from it; pass --target")
     chosen = target or f"swarm/{branch}"
-    # git would read a name that begins with a dash as an option.
-    if chosen.startswith("-") or not await git.succeeds("check-ref-format", f"refs/heads/{chosen}"):
+    if not is_branch_name(chosen):
         raise ValueError(f"{chosen!r} is not a valid name of a branch; pass another --target")
     return chosen
 

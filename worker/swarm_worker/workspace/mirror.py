@@ -49,6 +49,15 @@ def mirror_folder(state: Path, url: str) -> Path:
     return state / "mirrors" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
 
 
+def open_source(
+    project_root: Path, state: Path, *, repo: str, target: str, runner: GitRunner
+) -> SourceRepository:
+    """Returns the repository of a worker's clones: the project, or the mirror of `repo` if that is not empty."""
+    if repo:
+        return MirrorRepository(mirror_folder(state, repo), target, runner, repo)
+    return SourceRepository(project_root, target, runner)
+
+
 def url_fault(url: str) -> str:
     """Returns why a URL can't be a source, with what to do; empty if it can."""
     if not url or url.startswith("-") or "\n" in url or "\0" in url:
@@ -96,7 +105,7 @@ class MirrorRepository(SourceRepository):
             if not head:
                 return Inspection(False, f"{self.url} has no commit yet, or no branch that it calls its HEAD")
             await asyncio.to_thread(self._write_mirror, "sha256" if len(head) == 64 else "sha1")
-            self.target = await choose_target(outside, self.target, self._head_branch)
+            self.target = choose_target(self.target, self._head_branch)
         except (GitFailure, ValueError) as error:
             return Inspection(False, f"{self.url}: {error}")
         return Inspection(True, head=head, branch=self._head_branch)

@@ -1,4 +1,4 @@
-"""The names of the swarm's own refs in a source repository. Invariant: two tasks never share a name."""
+"""The names of refs: branches by the rules of git, and the swarm's own. Invariant: two tasks never share a name."""
 
 import re
 from typing import Final
@@ -8,6 +8,17 @@ _RESERVED: Final = frozenset({"base", "landing"})
 # git refuses these dots in a ref. The sign in their place is not in the grammar of ids, so names stay different.
 _REFUSED_DOT: Final = re.compile(r"(?<=\.)\.|\.$|\.(?=lock$)")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# What git refuses in a ref: signs anywhere in the name, and the beginning and the end of each of its parts.
+_NOT_IN_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
+_BRANCH: Final = re.compile(r"[^/.][^/]*(/[^/.][^/]*)*")
+_REFUSED_END: Final = re.compile(r"(\.|\.lock)(/|$)")
+
+
+def is_branch_name(name: str) -> bool:
+    """Returns whether git takes the name, which is without `refs/heads/`, as a branch and not as an option."""
+    if name == "@" or name.startswith("-") or _NOT_IN_BRANCH.search(name):
+        return False
+    return _BRANCH.fullmatch(name) is not None and not _REFUSED_END.search(name)
 
 
 def attempt_ref(task_id: str, attempt: int) -> str:

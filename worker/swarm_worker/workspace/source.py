@@ -106,7 +106,7 @@ class SourceRepository:
             found = await inspect_work_tree(self.git, self.path)
             if not found.usable:
                 return found
-            self.target = await choose_target(self.git, self.target, found.branch)
+            self.target = choose_target(self.target, found.branch)
             facts = await self.facts()
         except (GitFailure, ValueError) as error:
             return Inspection(False, f"{self.path}: {error}")

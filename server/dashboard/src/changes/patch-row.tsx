@@ -11,7 +11,7 @@ interface PatchRowProps {
   fold: (path: string) => void;
 }
 
-const KINDS: Record<Mark, string> = { " ": "", "+": "plus", "-": "minus", "\\": "told" };
+const KINDS: Record<Mark, string> = { " ": "", "+": "plus", "-": "minus", "\\": "note" };
 
 /** One row of a patch. Everything in it is text. */
 export function PatchRowView({ row, index, file, fold }: PatchRowProps) {

@@ -30,7 +30,7 @@ export function PatchView({ files, known, split, target }: PatchViewProps) {
   );
   const place = useRef<number | undefined>(undefined);
   place.current = places.get(target.path);
-  // Again when the rows are laid out anew, but not when somebody folds a file.
+  // Runs again for other files, another width or the other view, but not when somebody folds a file.
   useEffect(() => {
     if (place.current !== undefined) scroller.current?.scrollTo({ top: place.current * ROW_PX });
   }, [target.path, target.times, files, split, columns]);

@@ -3,32 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
 
 from swarm_worker.domain.environment import task_variables
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.names import helper_id
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.guard.marked import ATTEMPT_MARKERS
-from swarm_worker.output.lines import Tail
-from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.model import EndCause, Launch, RunLimits
+from swarm_worker.supervision.guarded_program import ProgramRun, run_program
+from swarm_worker.supervision.model import EndCause, Launch
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.git import ProgramEnd
-
-GRACE_S: Final = 0.5
-STDERR_BYTES: Final = 16 * 1024
-
-
-class _ProgramSink:
-    stall_factor = 1.0
-
-    def __init__(self, stdout: Callable[[bytes], None]) -> None:
-        self.stdout = stdout
-        self.errors = Tail(STDERR_BYTES)
-
-    def stderr(self, chunk: bytes) -> None:
-        self.errors.append(chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +38,15 @@ class AttemptPrograms:
         # The markers let the guard, and a later start of the worker, find processes that have escaped.
         markers: dict[str, str] = {name: known[name] for name in ATTEMPT_MARKERS if name in known}
         launch = Launch(argv, root, {**env, **markers}, self.context.folder.guard_lock(name))
-        sink = _ProgramSink(stdout)
-        limits = RunLimits(timeout_s, 0, GRACE_S)
-        end = await run_guarded(launch, limits=limits, fence=self.context.fence, stop=self.stop, sink=sink)
-        return ProgramEnd(_error(end.cause, end.error, timeout_s), sink.errors.text())
+        ran = await run_program(launch, stdout, timeout_s=timeout_s, fence=self.context.fence, stop=self.stop)
+        return program_end(ran, timeout_s)
 
 
-def _error(cause: EndCause, error: str, timeout_s: float) -> str:
-    if cause is EndCause.EXIT:
-        return ""
-    if cause is EndCause.TIMEOUT:
-        return f"git did not finish within {timeout_s:g} s"
-    return error or f"git was stopped ({cause})"
+def program_end(ran: ProgramRun, timeout_s: float) -> ProgramEnd:
+    """Returns the end of a git as the library for changes of files reads it."""
+    end, stderr = ran
+    if end.cause is EndCause.EXIT:
+        return ProgramEnd("", stderr)
+    if end.cause is EndCause.TIMEOUT:
+        return ProgramEnd(f"git did not finish within {timeout_s:g} s", stderr)
+    return ProgramEnd(end.error or f"git was stopped ({end.cause})", stderr)
