@@ -9,7 +9,7 @@ import pytest
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
-from support.git_repositories import git, log, make_repository, show
+from support.git_repositories import git, log, new_repository, show
 
 COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 
@@ -25,11 +25,11 @@ async def _drafted(
     fake: FakeSwarm, worker: WorkerProcess, *flags: str, build: str = "echo one > mine"
 ) -> wire.KeptWork:
     """Lets a builder do work that is kept and does not land; returns that work."""
-    make_repository(worker.project)
+    new_repository(worker.project)
     worker.start("--workspace", "clone", *flags, builder=worker.script("../build", build))
     outcome = await _outcome(fake, worker, claim("draft", land=False))
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
-    assert log(worker.project, "swarm/main") == ["start"]
+    assert log(worker.project, "swarm/main") == ["first"]
     change, session = outcome.change, fake.starts[-1].session_id
     return wire.KeptWork(attempt=1, base=change.base, head=change.head, ref=change.ref, session_id=session)
 
@@ -113,7 +113,7 @@ async def test_kept_work_is_combined_with_what_has_landed_meanwhile(
     outcome = await _outcome(fake, worker, _landing(work, checks=["test -f mine && test -f theirs"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
-    assert log(worker.project, "swarm/main") == ["draft", "theirs", "start"]
+    assert log(worker.project, "swarm/main") == ["draft", "theirs", "first"]
 
 
 async def test_a_conflict_has_its_files_as_findings_and_keeps_the_work(
@@ -147,7 +147,7 @@ async def test_a_red_check_on_the_combination_does_not_land(fake: FakeSwarm, wor
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_LANDING_FAILED
     assert "no good" in outcome.verdict.findings[0].issue
-    assert log(worker.project, "swarm/main") == ["start"]
+    assert log(worker.project, "swarm/main") == ["first"]
 
 
 async def test_a_landing_that_nobody_heard_of_is_found(fake: FakeSwarm, worker: WorkerProcess) -> None:
@@ -189,7 +189,7 @@ async def test_an_order_ends_a_landing_and_its_checks(
     outcome = fake.outcomes[sent.lease_id]
     assert outcome.kind == task_pb2.OUTCOME_KIND_STOPPED
     assert outcome.kill_receipt.survivors == 0
-    assert log(worker.project, "swarm/main") == ["start"]
+    assert log(worker.project, "swarm/main") == ["first"]
 
 
 @pytest.mark.slow

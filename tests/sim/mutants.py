@@ -232,7 +232,7 @@ def two_have_the_right(patch: pytest.MonkeyPatch) -> None:
 def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
     """Makes a worker land work although an attempt before, whose end nobody heard, has landed it."""
 
-    async def find_landed(self: SimSource, *_: Any) -> None:
+    async def find_landed(self: SimSource, *_: Any, **__: Any) -> None:
         return None
 
     patch.setattr(SimSource, "find_landed", find_landed)
@@ -241,8 +241,8 @@ def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
 def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
     """Lands what was checked on an older tip."""
 
-    async def swap(self: LandingRun, clone: Any, _old: str, *rest: Any) -> Any:
-        return await original(self, clone, await self.source.fetch(), *rest)
+    async def swap(self: LandingRun, _old: str, new: str) -> Any:
+        return await original(self, await self.source.fetch(), new)
 
     original = LandingRun._swap
     patch.setattr(LandingRun, "_swap", swap)
@@ -258,7 +258,14 @@ def orders_forget_the_work(patch: pytest.MonkeyPatch) -> None:
 
 
 def landings_start_builders(patch: pytest.MonkeyPatch) -> None:
-    """Makes a worker build what it is to land."""
+    """Makes a worker build what it is to land, and the server believe that it may."""
+
+    def find(tx: Any, worker: Any, lease_id: str) -> Any:
+        record = original(tx, worker, lease_id)
+        return None if record is None else record._replace(work_of=0)
+
+    original = leases.find
+    patch.setattr(leases, "find", find)
     patch.setattr(Attempt, "_land", Attempt._work)
 
 

@@ -247,7 +247,7 @@ class WorkerIdentity:
     target: str = ""
     # The workspace of a task that asks for none.
     workspace: WorkspaceKind = WorkspaceKind.SHARED
-    # Where its attempts may start, besides BUILDER. Told at each registration, not stored.
+    # Where its attempts may start, besides BUILDER. Given at each registration, not stored.
     starts: frozenset[StartPoint] = frozenset()
 
 

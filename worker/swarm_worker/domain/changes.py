@@ -1,10 +1,10 @@
-"""What attempts in clones do to the files, and how their work lands. Loaded with the first task."""
+"""Changes of attempts in clones to the files, and landings of their work. Loaded with the first task."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class KeptWork:
+class EarlierWork:
     """The accepted work of an earlier attempt, from `base` to `head`, which `ref` keeps in the source repository."""
 
     attempt: int

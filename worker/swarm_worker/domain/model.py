@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from swarm_worker.domain.changes import Change, KeptWork, Landing
+from swarm_worker.domain.changes import Change, EarlierWork, Landing
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -163,7 +163,7 @@ class Assignment:
     # Why the previous attempt did not succeed; None on a first attempt, and for a class that is not a worker's.
     previous_failure: FailureClass | None = None
     # The accepted work that the attempt lands, without a session; None if it starts with a builder.
-    work: KeptWork | None = None
+    work: EarlierWork | None = None
     # Names this creation of the task; empty if the server knows none.
     creation: str = ""
 

@@ -5,7 +5,7 @@ Invariant: such an attempt makes no commit of its own but the landing, and keeps
 
 from dataclasses import replace
 
-from swarm_worker.domain.changes import KeptWork
+from swarm_worker.domain.changes import EarlierWork
 from swarm_worker.domain.model import KillReceipt, Outcome, OutcomeKind
 from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.clone_workspace import CloneWorkspace
@@ -19,7 +19,7 @@ class KeptWorkspace(CloneWorkspace):
     __slots__ = ()
 
     @property
-    def _kept(self) -> KeptWork:
+    def _kept(self) -> EarlierWork:
         assert self.assignment.work is not None
         return self.assignment.work
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.domain.changes import KeptWork, Landing
+from swarm_worker.domain.changes import EarlierWork, Landing
 from swarm_worker.domain.model import Assignment, FailureClass
 from swarm_worker.domain.ports import Notes
 from swarm_worker.domain.workspaces import RetryFrom
@@ -81,7 +81,7 @@ class NewClone:
             self.log.note(f"the work of the attempt before {how}")
         return clone
 
-    async def _obtain(self, work: KeptWork) -> None:
+    async def _obtain(self, work: EarlierWork) -> None:
         if not await self.source.obtain(work.head, work.ref):
             where = f"{work.ref} at {work.head[:12]}"
             raise MissingWork(f"the work of attempt {work.attempt}, {where}, is not in {self.source.path}")

@@ -59,8 +59,8 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
     )
 
 
-def _work(work: worker_service_pb2.KeptWork) -> changes.KeptWork:
-    return changes.KeptWork(work.attempt, work.base, work.head, work.ref, work.session_id)
+def _work(work: worker_service_pb2.KeptWork) -> changes.EarlierWork:
+    return changes.EarlierWork(work.attempt, work.base, work.head, work.ref, work.session_id)
 
 
 def _failure_class(value: int) -> model.FailureClass | None:

@@ -76,13 +76,7 @@ def add(
     label_sets: dict[tuple[tuple[str, str], ...], int] = {}
     keys = inserts.add(tx, fresh, stored, label_set=partial(_label_set, tx, label_sets))
     for task in changed:
-        key = keys[task.definition.task_id]
-        work = work_to_land(tx, tasks.get(tx, key))
-        demanded = _label_set(
-            tx, label_sets, task.definition, work_in="" if work is None else work.repository
-        )
-        tasks.redefine(tx, key, task.definition, label_set_key=demanded)
-        tasks.set_dependencies(tx, key, [keys[dependency] for dependency in task.definition.dependencies])
+        _redefine(tx, task.definition, keys, label_sets)
     _reclassify_all(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
     return ImportResult(
         added=len(fresh),
@@ -95,6 +89,20 @@ def add(
             *plan_warnings.of_ended(tx, plan, {task.definition.task_id for task in changed}, landable),
         ],
     )
+
+
+def _redefine(
+    tx: Tx,
+    definition: TaskDefinition,
+    keys: Mapping[str, TaskKey],
+    label_sets: dict[tuple[tuple[str, str], ...], int],
+) -> None:
+    """Replaces the definition and the dependencies of a stored task; an order to land its work stays in force."""
+    key = keys[definition.task_id]
+    work = work_to_land(tx, tasks.get(tx, key))
+    demanded = _label_set(tx, label_sets, definition, work_in="" if work is None else work.repository)
+    tasks.redefine(tx, key, definition, label_set_key=demanded)
+    tasks.set_dependencies(tx, key, [keys[dependency] for dependency in definition.dependencies])
 
 
 class GraphChanged(Exception):
