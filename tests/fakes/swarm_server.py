@@ -26,7 +26,10 @@ from support.waiting import eventually
 Context = grpc.aio.ServicerContext[Any, Any]
 SWARM_ID = "0123456789ab"
 TOKEN: Final = "test-token"  # valid for this fake only
-_CLAIM_FIELDS: Final = ("findings", "last_error", "base", "first_base", "previous_head", "previous_failure")
+_CLAIM_FIELDS: Final = (
+    *("findings", "last_error", "base", "first_base", "previous_head", "previous_failure"),
+    *("starts_at", "work", "creation"),
+)
 WORKER: Final = Path(sys.executable).with_name("swarm-worker")
 
 

@@ -16,6 +16,8 @@ from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
+# Each of these completes a task.
+_COMPLETIONS = (EventKind.TASK_COMPLETED, EventKind.RESULT_ACCEPTED, EventKind.LANDING_WITHDRAWN)
 # Failures that use up nothing of the task's own budget.
 _FREE = (
     FailureClass.PROVIDER_LIMITED,
@@ -58,6 +60,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
         attempts = views.attempts(tx, task.key)
         _counted(task, attempts, by_task[task_id])
         _ended_well(task, attempts, by_task[task_id])
+        _kept(task, attempts, by_task[task_id])
         _truly_completed(task, attempts, ledger)
         known.update(session.session_id for attempt in attempts for session in attempt.sessions)
     without = [session_id for session_id in ledger.started if session_id not in known]
@@ -178,13 +181,37 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
 def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> None:
     found = list(attempts)
     completed = [attempt.number for attempt in found if attempt.outcome is AttemptOutcome.COMPLETED]
-    kinds = [event.kind for event in history]
-    ends = kinds.count(EventKind.TASK_COMPLETED) + kinds.count(EventKind.RESULT_ACCEPTED)
-    if ends != (task.status is TaskStatus.COMPLETED) or len(completed) > 1:
-        raise Violated(f"{task.task_id} is {task.status}, completed {ends} times, by attempts {completed}")
+    ends = orders = 0
+    for event in history:
+        orders += event.kind is EventKind.TASK_REOPENED and ends > orders
+        ends += event.kind in _COMPLETIONS
+    if ends - orders != (task.status is TaskStatus.COMPLETED) or len(completed) > 1 + orders:
+        raise Violated(
+            f"{task.task_id} is {task.status}, completed {ends} times, by attempts {completed}, and {orders} times"
+            " ordered to land"
+        )
     still_open = [attempt.number for attempt in found if attempt.outcome is None]
     if len(still_open) != (task.status in HELD):
         raise Violated(f"{task.task_id} is {task.status} with open attempts {still_open}")
+
+
+def _kept(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> None:
+    """Checks that accepted work which is to land is not built again, unless a landing left findings, and not lost."""
+    lands = False
+    for event in history:
+        failure = event.cause.partition(":")[0]
+        if event.kind is EventKind.TASK_REOPENED:
+            lands = lands or event.cause.startswith("to land")
+        elif event.kind in _COMPLETIONS or failure in LANDING_FAILURES:
+            lands = False
+        elif event.kind is EventKind.SESSION_STARTED and lands:
+            raise Violated(f"event {event.seq}: {task.task_id} was accepted, and a session works on it again")
+    for attempt in attempts:
+        if attempt.work_of and attempt.sessions:
+            raise Violated(f"{task.task_id}, attempt {attempt.number}, lands kept work, and has sessions")
+    missing = attempts and attempts[-1].failure_class is FailureClass.WORK_MISSING
+    if missing and task.status is not TaskStatus.COMPLETED:
+        raise Violated(f"the kept work of {task.task_id} is gone, and the task is {task.status}")
 
 
 def _truly_completed(task: Task, attempts: Sequence[AttemptView], ledger: Ledger) -> None:

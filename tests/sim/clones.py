@@ -22,8 +22,9 @@ from sim.world import Violated, World
 from swarm_worker import worker
 from swarm_worker.domain.model import Assignment
 from swarm_worker.domain.ports import LandingReporter
-from swarm_worker.execution import clone_workspace, landing
+from swarm_worker.execution import clone_workspace, landing, new_clone
 from swarm_worker.execution.clone_workspace import CloneWorkspace
+from swarm_worker.execution.kept_work import KeptWorkspace
 from swarm_worker.supervision.fence import Fence
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.clone import MadeClone
@@ -33,6 +34,7 @@ from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import Kept, MissingCommit, Publication, PublishResult
 from swarm_worker.workspace.work_change import WorkChange
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.placement import must_land
 from swarmd.store import attempts, landings, tasks
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
@@ -44,6 +46,8 @@ GIT_S = 0.6
 CONFLICTING = 0.1
 # The mean time between two commits of people on the branch.
 PUSH_EVERY_S = 60.0
+# The share of accepted work whose ref is gone when it is to land.
+GONE = 0.15
 
 
 class Landed(NamedTuple):
@@ -105,15 +109,17 @@ class Branch:
         """Checks the whole database against the branch.
 
         Raises:
-            Violated: a task completed in a clone, and its work is not on the branch.
+            Violated: a task completed in a clone, and its work is neither on the branch nor kept as it asks.
         """
         on_branch = {found.task_id for found in self.commits}
         for task_id, (key, status) in tasks.states(tx).items():
-            for attempt in views.attempts(tx, key) if status is TaskStatus.COMPLETED else ():
-                record = attempts.find(tx, key, attempt.number)
-                landed = record is not None and record.target_key is not None
-                if attempt.outcome == "completed" and landed and task_id not in on_branch:
-                    raise Violated(f"{task_id} is completed, and its work is not on {TARGET}")
+            accepted = landings.accepted_work(tx, key) if status is TaskStatus.COMPLETED else None
+            if accepted is None or not accepted.in_clone:
+                continue
+            if accepted.landed and task_id not in on_branch:
+                raise Violated(f"{task_id} is completed, and its work is not on {TARGET}")
+            if not accepted.landed and (must_land(views.definition(tx, key)) or not accepted.work.ref):
+                raise Violated(f"{task_id} is completed, and its work is neither on {TARGET} nor kept")
 
 
 def _refuse_without_right(tx: ReadTx, task_id: str, number: int) -> None:
@@ -134,6 +140,7 @@ class SimSource:
     assignment: Assignment
     fence: Fence | None
     target: str = TARGET
+    path: Path = Path("repository")
 
     async def _git(self) -> None:
         """Passes the time of one use of git.
@@ -153,7 +160,9 @@ class SimSource:
             raise MissingCommit(f"the target does not contain the last landing {needs}")
         return self.branch.tip
 
-    async def find_landed(self, task_id: str, _swarm_id: str, since: str, tip: str) -> str | None:
+    async def find_landed(
+        self, task_id: str, _swarm_id: str, since: str, tip: str, *, creation: str
+    ) -> str | None:
         await self._git()
         found = self.branch.commits[self.branch.place(since) + 1 : self.branch.place(tip) + 1]
         return next((one.commit for one in found if one.task_id == task_id), None)
@@ -173,7 +182,8 @@ class SimSource:
         return Kept(ref)
 
     async def obtain(self, _commit: str, _ref: str) -> bool:
-        return True
+        process = cast("Process", PROCESS.get())
+        return self.assignment.work is None or process.dice.random() >= GONE
 
 
 @dataclass
@@ -200,6 +210,7 @@ class SimClones:
         """Adds the repository to the worker's registration."""
         request.repository, request.target = "sim", TARGET
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
+        request.starts.append(task_pb2.START_POINT_LANDING)
 
     def has_room(self) -> bool:
         """Returns True: the disk of the simulation is never full."""
@@ -209,9 +220,10 @@ class SimClones:
         self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
     ) -> CloneWorkspace:
         """Returns the real workspace, on the model of the repository."""
+        kind = CloneWorkspace if assignment.work is None else KeptWorkspace
         source = SimSource(self._branch, assignment, fence)
         keeper = SimSource(self._branch, assignment, None)
-        return CloneWorkspace(
+        return kind(
             source=cast("Any", source),
             keeper=cast("Any", keeper),
             assignment=assignment,
@@ -270,14 +282,15 @@ def cloning(branch: Branch) -> Iterator[None]:
 
     places: tuple[tuple[Any, str, Any], ...] = (
         (worker.Worker, "_open_clones", open_clones),
-        (clone_workspace, "make_clone", _make_clone),
+        (new_clone, "make_clone", _make_clone),
         (clone_workspace, "snapshot", _snapshot),
         (clone_workspace, "restore", _restore),
         (clone_workspace, "read_change", _read_change),
-        (clone_workspace, "carry_over", _nothing),
+        (new_clone, "carry_over", _nothing),
         (clone_workspace, "record_end", _nothing),
         (clone_workspace, "remove_workspace", _nothing),
         (clone_workspace, "write_note", lambda *_: None),
+        (new_clone, "write_note", lambda *_: None),
         (landing, "combine", _combine),
         (landing, "check_out", _restore),
     )

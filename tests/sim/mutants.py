@@ -11,6 +11,7 @@ from sim.clones import SimSource
 from sim.machine import Guard
 from sim.simulation import Result, Setting, simulate
 from swarm_worker.domain.ports import GoAnswer
+from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.landing import LandingRun
 from swarm_worker.execution.session import Session
 from swarm_worker.storage.outbox import Outbox
@@ -18,14 +19,16 @@ from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.lease_ids import parse_lease_id
-from swarmd.domain.model import FailureClass, OutcomeKind, SwarmMode
-from swarmd.engine.attempts import leases, swarm_control
+from swarmd.domain.lifecycle import Transition
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SwarmMode
+from swarmd.engine.attempts import leases, outcomes, swarm_control
+from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.swarm_control import SwarmControl
 from swarmd.engine.dispatch import dispatcher
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import late_results
+from swarmd.engine.tasks import landing_orders, late_results, reopening
 from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
@@ -229,7 +232,7 @@ def two_have_the_right(patch: pytest.MonkeyPatch) -> None:
 def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
     """Makes a worker land work although an attempt before, whose end nobody heard, has landed it."""
 
-    async def find_landed(self: SimSource, *_: Any) -> None:
+    async def find_landed(self: SimSource, *_: Any, **__: Any) -> None:
         return None
 
     patch.setattr(SimSource, "find_landed", find_landed)
@@ -238,11 +241,58 @@ def landings_are_not_looked_for(patch: pytest.MonkeyPatch) -> None:
 def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
     """Lands what was checked on an older tip."""
 
-    async def swap(self: LandingRun, clone: Any, _old: str, *rest: Any) -> Any:
-        return await original(self, clone, await self.source.fetch(), *rest)
+    async def swap(self: LandingRun, _old: str, new: str) -> Any:
+        return await original(self, await self.source.fetch(), new)
 
     original = LandingRun._swap
     patch.setattr(LandingRun, "_swap", swap)
+
+
+def orders_forget_the_work(patch: pytest.MonkeyPatch) -> None:
+    """Reopens a task that is to land as if it were to be built again."""
+
+    def reopen(tx: Any, task: Any, *, detail: str, work_of: int) -> Any:
+        return reopening.reopen(tx, task, detail=detail)
+
+    patch.setattr(landing_orders, "reopen", reopen)
+
+
+def landings_start_builders(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker build what it is to land, and the server believe that it may."""
+
+    def find(tx: Any, worker: Any, lease_id: str) -> Any:
+        record = original(tx, worker, lease_id)
+        return None if record is None else record._replace(work_of=0)
+
+    original = leases.find
+    patch.setattr(leases, "find", find)
+    patch.setattr(Attempt, "_land", Attempt._work)
+
+
+def kept_work_lands_under_a_claim(patch: pytest.MonkeyPatch) -> None:
+    """Leaves a landing of kept work a claim when it gets the right, and lets it complete as one."""
+
+    def record(self: Landings, tx: Any, found: Any, where: str) -> None:
+        return original(self, tx, found._replace(work_of=0), where)
+
+    original = Landings._record_grant
+    patch.setattr(Landings, "_record_grant", record)
+    patch.setattr(outcomes, "_refuse_unproven", lambda tx, record, outcome: None)
+
+
+def missing_work_fails_its_task(patch: pytest.MonkeyPatch) -> None:
+    """Fails a task whose accepted work is not found."""
+    patch.setattr(
+        decision,
+        "_withdraw",
+        lambda failure, error: decision.Decision(
+            AttemptOutcome.FAILED,
+            Transition.GIVE_UP,
+            failure_class=failure,
+            error=error,
+            detail=f"{failure}: no",
+        ),
+    )
 
 
 HARSH: Final = Setting(
@@ -290,6 +340,10 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     two_have_the_right: (LANDING, 0),
     landings_are_not_looked_for: (LANDING, 22),
     combinations_are_checked_once: (LANDING, 0),
+    orders_forget_the_work: (LANDING, 0),
+    landings_start_builders: (LANDING, 0),
+    kept_work_lands_under_a_claim: (LANDING, 0),
+    missing_work_fails_its_task: (LANDING, 0),
 }
 TRIES: Final = 100
 

@@ -16,9 +16,9 @@ from sim.plans import ONCE
 from sim.server import SimServer
 from sim.world import Violated, World
 from swarmd.domain.errors import SwarmError
-from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
+from swarmd.domain.lifecycle import DEAD, TRANSITIONS, TaskStatus, Transition
 from swarmd.domain.model import TaskKey
-from swarmd.store import events, tasks
+from swarmd.store import events, landings, tasks
 from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
@@ -26,6 +26,8 @@ FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
 RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
 # How many tasks may share a name; one if it is not here.
 CAPACITY = {"gpu": 2}
+# The share of tasks in clones whose work is kept and does not land.
+KEPT = 0.3
 FILES = ("src", "src/a", "src/b", "docs/x", "docs/y")
 POLICIES = (
     task_pb2.DEPENDENCY_FAILURE_POLICY_SKIP,
@@ -86,6 +88,7 @@ class Operators:
         # A stream of its own, so that the other choices of a seed are what they would be without it.
         self._name_dice = world.dice("names")
         self._exclusive = exclusive
+        self._kept_dice = world.dice("kept work")
         ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
@@ -130,6 +133,8 @@ class Operators:
                 checks=["check"] if self._dice.random() < 0.2 else [],
                 on_disconnect=KEEP if self._dice.random() < 0.1 else FENCE,
             )
+            if not self._ledger.files_shared and self._kept_dice.random() < KEPT:
+                definition.land = False
             if definition.on_disconnect == FENCE and self._name_dice.random() < self._exclusive:
                 self._share(definition)
             request.tasks.add(definition=definition)
@@ -216,6 +221,15 @@ class Operators:
                 self._coming_back.subtract(names)
 
         self._call(what, whole, _nothing)
+
+    def land(self) -> None:
+        """Orders the landing of kept work."""
+        kept = self._server.db.look(_landable) if self._server.serving else []
+        if not kept:
+            return
+        names = self._kept_dice.sample(kept, k=min(len(kept), self._kept_dice.randint(1, 2)))
+        request = pb.LandWorkRequest(task_ids=names)
+        self._bring_back(f"land {names}", names, lambda server: server.operators.LandWork(request, None))
 
     def accept(self) -> None:
         """Lets an archived result count, if there is one."""
@@ -337,4 +351,15 @@ def _dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, ...]:
 
 
 def _running(tx: ReadTx) -> list[str]:
-    return [found.task_id for found in tasks.with_status(tx, TaskStatus.IN_PROGRESS)]
+    """Returns the tasks that sessions work on."""
+    return [found.task_id for found in tasks.with_status(tx, TaskStatus.IN_PROGRESS) if not found.work_of]
+
+
+def _landable(tx: ReadTx) -> list[str]:
+    """Returns the tasks whose work is kept: those that are completed, or that a landing has left unfinished."""
+    found = []
+    for task_id, (key, status) in tasks.states(tx).items():
+        accepted = landings.accepted_work(tx, key)
+        if accepted is not None and not accepted.landed and status in (*DEAD, TaskStatus.COMPLETED):
+            found.append(task_id)
+    return found

@@ -23,7 +23,7 @@ from sim.process import PROCESS, Process
 from sim.world import Violated, World
 from swarm_worker import shutdown, worker
 from swarm_worker.domain.model import KillReceipt
-from swarm_worker.execution import attempt, slots
+from swarm_worker.execution import attempt, slots, workspaces
 from swarm_worker.guard.containment import SUBREAPER, Containment
 from swarm_worker.guard.protocol import ALIVE_REPORT, FENCE, PING, KillCounts, ended_report, parse_order
 from swarm_worker.rpc import batcher, heartbeat, leases, retry, session_reporter
@@ -251,7 +251,7 @@ def virtual(world: World, ledger: Ledger) -> Iterator[None]:
         *((module, "uniform", random.uniform) for module in (retry, heartbeat)),
         *(
             (module, "_log", log)
-            for module in (worker, shutdown, retry, guard_watch, batcher, leases, outbox, slots)
+            for module in (worker, shutdown, retry, guard_watch, batcher, leases, outbox, slots, workspaces)
         ),
         (worker, "ProcessSupervisor", SimSupervisor),
         (worker, "Outbox", SimOutbox),

@@ -42,6 +42,8 @@ from swarmd.store.transaction import ReadTx, Tx
 
 CONVERGE_S = 2 * 3600.0
 INSPECT_S = 7.3
+# The mean time between two orders to land kept work.
+ORDER_EVERY_S = 25.0
 Row = tuple[TaskStatus, Transition]
 
 
@@ -133,6 +135,7 @@ class Simulation:
             self.machines[name] = Machine(self.world, self.ledger, name, own.randint(1, 3), own, path)
             self.links[name] = Link(self.world, self.server, name, weather)
         self._dice = self.world.dice("hosts")
+        self._order_dice = self.world.dice("orders to land")
         self._calm = False
         self.branch = Branch(self.world, self.server)
         self._deaf: dict[str, int] = {}
@@ -153,6 +156,7 @@ class Simulation:
         self.faults.start()
         self._next_verb()
         self._next_push()
+        self._next_order()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
         self._calm = True
@@ -196,6 +200,14 @@ class Simulation:
     def _push(self) -> None:
         self.branch.push()
         self._next_push()
+
+    def _next_order(self) -> None:
+        if self.clones and not self._calm:
+            self.world.at(self._order_dice.expovariate(1 / ORDER_EVERY_S), self._order)
+
+    def _order(self) -> None:
+        self.operators.land()
+        self._next_order()
 
     # ── what must hold meanwhile ────────────────────────────────────────────────────────────────
 

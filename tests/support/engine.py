@@ -176,6 +176,13 @@ class EngineHarness:
         wanted = [*names, *(await self.swarm.db.read(bulk.failed_ids) if failed else ())]
         return await _all_done(bulk.retry_named(self.swarm, wanted))
 
+    async def land(self, *names: str) -> ActionBatch:
+        """Orders the landing of tasks; returns all that came of it, and raises the first refusal."""
+        done = [batch async for batch in bulk.land_named(self.swarm, names)]
+        for refusal in [refusal for batch in done for refusal in batch.refused]:
+            raise refusal.error
+        return done[0]
+
     async def drain_writes(self) -> None:
         """Waits for every write that was started."""
         for _ in range(3):

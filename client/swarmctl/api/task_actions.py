@@ -1,11 +1,11 @@
-"""Kills and retries of any number of tasks, a part in each call.
+"""Kills, retries and landings of any number of tasks, a part in each call.
 
 Invariant: a task that the server refuses keeps no other from the action; the result has all refusals.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -15,6 +15,8 @@ from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import (
     KillTaskRequest,
     KillTaskResponse,
+    LandWorkRequest,
+    LandWorkResponse,
     RetryTaskRequest,
     RetryTaskResponse,
 )
@@ -27,6 +29,7 @@ from swarmctl.console import print_err
 # The tasks of one answer then fit into one message.
 IDS_PER_CALL: Final = 500
 SHOWN_REFUSALS: Final = 20
+_Answer: TypeAlias = KillTaskResponse | RetryTaskResponse | LandWorkResponse
 _TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS")
 
 
@@ -41,18 +44,26 @@ class RefusedName:
 
 @dataclass
 class ActionResult:
-    """The changed tasks and the refused names of all calls."""
+    """The tasks and the refused names of all calls."""
 
+    # The changed tasks, and those that were as asked for already.
     tasks: list[Task] = field(default_factory=list)
+    unchanged: list[Task] = field(default_factory=list)
     refused: list[RefusedName] = field(default_factory=list)
     revived: int = 0
-    # The tasks that were changed and did not fit into the answer.
+    waiting: int = 0
+    # The tasks that were not refused and did not fit into the answer.
     omitted: int = 0
 
     @property
     def changed(self) -> int:
         """The number of changed tasks."""
         return len(self.tasks) + self.omitted
+
+    @property
+    def concerned(self) -> int:
+        """The number of tasks that were not refused."""
+        return self.changed + len(self.unchanged)
 
 
 def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
@@ -82,9 +93,14 @@ def retry(
     return result
 
 
+def land(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
+    """Orders the landing of the kept work of completed tasks."""
+    return _in_parts(names, lambda part: stub.LandWork(LandWorkRequest(task_ids=part), timeout=DEADLINE_S))
+
+
 def show_refusals(result: ActionResult) -> None:
     """Prints each refusal on stderr, unless `refusal_exit` says it all in one line."""
-    if not result.changed and len(result.refused) == 1:
+    if not result.concerned and len(result.refused) == 1:
         return
     for refusal in result.refused[:SHOWN_REFUSALS]:
         print_err(f"swarmctl: {refusal.message}")
@@ -98,17 +114,15 @@ def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
         return None
     first = result.refused[0]
     meaning = BY_REASON.get(first.reason, OTHER_ERROR)
-    if len(result.refused) == 1 and not result.changed:
+    if len(result.refused) == 1 and not result.concerned:
         return ProgramExit(meaning.code, first.message, hint="" if "; " in first.message else meaning.hint)
     codes = {BY_REASON.get(refusal.reason, OTHER_ERROR).code for refusal in result.refused}
-    count, total = len(result.refused), len(result.refused) + result.changed
+    count, total = len(result.refused), len(result.refused) + result.concerned
     code = codes.pop() if len(codes) == 1 else ExitCode.NEGATIVE
     return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
 
 
-def _in_parts(
-    names: Sequence[str], call: Callable[[Sequence[str]], KillTaskResponse | RetryTaskResponse]
-) -> ActionResult:
+def _in_parts(names: Sequence[str], call: Callable[[Sequence[str]], _Answer]) -> ActionResult:
     result = ActionResult()
     unique = list(dict.fromkeys(names))
     parts = [unique[start : start + IDS_PER_CALL] for start in range(0, len(unique), IDS_PER_CALL)]
@@ -129,11 +143,14 @@ def _in_parts(
     return result
 
 
-def _add(result: ActionResult, answer: KillTaskResponse | RetryTaskResponse) -> None:
+def _add(result: ActionResult, answer: _Answer) -> None:
     result.tasks += answer.tasks
     result.omitted += answer.omitted
     if isinstance(answer, RetryTaskResponse):
         result.revived += answer.revived
+    if isinstance(answer, LandWorkResponse):
+        result.unchanged += answer.unchanged
+        result.waiting += answer.waiting
     for refusal in answer.refused:
         reason = ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
         result.refused.append(RefusedName(refusal.task_id, reason, refusal.message))

@@ -74,6 +74,7 @@ COMMANDS: Final = {
         ),
         Command("kill", CommandPanel.CHANGE, "End tasks for good, and wait until their processes are gone."),
         Command("retry", CommandPanel.CHANGE, "Give ended tasks a new start."),
+        Command("land", CommandPanel.CHANGE, "Bring the kept work of completed tasks onto the target."),
         Command("accept", CommandPanel.CHANGE, "Let a result that came too late count after all."),
         Command("depend", CommandPanel.CHANGE, "Make a task wait for another one."),
         Command("pause", CommandPanel.SWARM, "Hand out no more tasks; what runs goes on."),

@@ -30,6 +30,20 @@ _UNUSABLE_OPTIONS: Final = {
     "tls_key": "--tls-key",
 }
 _NO_FLAGS: Final = WorkerFlags()
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL|@FILE", help="Whom to tell what happens, as `swarmd --notify`; repeatable."),
+]
+ExclusiveFiles = Annotated[
+    bool,
+    typer.Option("--exclusive-files", help="Never run tasks at once whose files overlap, in clones too."),
+]
+Land = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TASK", help="Also land the kept work of this completed task, as `land`; repeatable."
+    ),
+]
 
 
 def run(
@@ -42,12 +56,9 @@ def run(
     dashboard: Annotated[
         str, typer.Option(metavar="HOST:PORT|off", help="Where to serve it; port 0 takes a free one.")
     ] = "127.0.0.1:0",
-    notify: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL|@FILE", help="Whom to tell what happens, as `swarmd --notify`; repeatable."
-        ),
-    ] = None,
+    notify: Notify = None,
+    exclusive_files: ExclusiveFiles = False,
+    land: Land = None,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -63,8 +74,9 @@ def run(
         paths=_paths(db, project_root),
         workers=workers,
         project_root=project_root,
-        dashboard=dashboard,
+        server_flags=("--dashboard", dashboard, *(("--exclusive-files",) if exclusive_files else ())),
         notify=tuple(notify or ()),
+        land=tuple(land or ()),
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)

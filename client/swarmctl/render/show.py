@@ -74,8 +74,9 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("exclusive", cell(", ".join(definition.exclusive))),
         ("artifacts", cell(", ".join(definition.artifacts))),
         ("workspace", cell(text_format.word(WorkspaceKind, definition.workspace))),
-        ("kept", cell(", ".join(definition.keep))),
+        ("kept folders", cell(", ".join(definition.keep))),
         ("landing", cell(_landing_text(definition))),
+        ("work", cell(_work_text(task))),
         ("created", cell(text_format.iso(task, "created_at"))),
         ("started", cell(text_format.iso(task, "started_at"))),
         ("ended", cell(text_format.iso(task, "completed_at"))),
@@ -83,6 +84,13 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("findings", cell(course_text(attempts))),
         ("last error", cell(task.last_error, "red")),
     )
+
+
+def _work_text(task: Task) -> str:
+    """Returns where the accepted work is, if it has not landed."""
+    if task.kept_ref:
+        return f"kept as {task.kept_ref}; `swarmctl land {task.task_id}` lands it"
+    return f"of attempt {task.work_of}, which is to land" if task.work_of else ""
 
 
 def _landing_text(definition: TaskDefinition) -> str:
@@ -115,6 +123,7 @@ def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[B
     took = text_format.span(text_format.between(attempt, "started_at", "ended_at"))
     yield Heading(f"Attempt {attempt.number}")
     yield facts(
+        ("lands", cell(f"the work of attempt {attempt.work_of}" if attempt.work_of else None)),
         ("outcome", _outcome_cell(attempt)),
         ("worker", cell(attempt.worker)),
         ("claimed", cell(text_format.iso(attempt, "claimed_at"))),

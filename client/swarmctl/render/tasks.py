@@ -19,6 +19,8 @@ STYLES: Final = {
 }
 
 
+# The first digits of a commit, as people know it.
+SHORT_COMMIT: Final = 12
 REHEARSED: Final = "rehearsed: no model did this work"
 
 
@@ -40,6 +42,13 @@ def error_text(task: Task) -> str:
     if task.blocked_by:
         return "waits for " + ", ".join(task.blocked_by)
     return task.cause or task.last_error
+
+
+def landing_text(task: Task) -> str:
+    """Returns where the work of a task is on its way to the target, as a predicate."""
+    if task.HasField("landed"):
+        return f"has landed on {task.landed.target} as {task.landed.commit[:SHORT_COMMIT]}"
+    return "is about to land"
 
 
 def attempt_text(task: Task) -> str:

@@ -6,9 +6,12 @@ from typing import Final
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
+from swarmctl.api import task_actions
 from swarmctl.api.paging import TaskList
+from swarmctl.console import print_err
 from swarmctl.plan.read import Plan
 from swarmctl.render.live_board import FINAL
+from swarmctl.render.tasks import landing_text
 
 # The number of tasks that are named; the rest is counted.
 NAMED: Final = 5
@@ -18,6 +21,22 @@ _UNFINISHED: Final = [status for status in TaskStatus.values() if status and sta
 def unfinished_tasks(stub: OperatorServiceStub) -> Sequence[str]:
     """Returns the ids of the tasks that have not ended; call it before the import of the plan."""
     return [task.task_id for task in TaskList(stub, statuses=_UNFINISHED).first(0)]
+
+
+def land_kept(stub: OperatorServiceStub, names: Sequence[str]) -> None:
+    """Orders the landing of work that completed tasks have kept.
+
+    Raises:
+        ProgramExit: one of the tasks is refused.
+    """
+    if not names:
+        return
+    ordered = task_actions.land(stub, names)
+    task_actions.show_refusals(ordered)
+    if refusal := task_actions.refusal_exit(ordered, done="landed"):
+        raise refusal
+    for task in ordered.unchanged:
+        print_err(f"swarmctl: {task.task_id} {landing_text(task)}")
 
 
 def earlier_text(task_ids: Sequence[str], plan: Plan) -> str:

@@ -42,7 +42,7 @@ class PrivateServer:
         self,
         programs: Programs,
         paths: RunPaths,
-        dashboard: str,
+        flags: Sequence[str],
         messages: MessageQueue,
         *,
         notify: Sequence[str] = (),
@@ -55,7 +55,7 @@ class PrivateServer:
             *("--db", str(paths.db)),
             *("--listen", "127.0.0.1:0"),
             *("--token-file", str(paths.token)),
-            *("--dashboard", dashboard),
+            *flags,
         )
         # Passed in the environment, not in the arguments: addresses hold secrets.
         self._variables = {"SWARMD_NOTIFY": " ".join(notify)} if notify else {}

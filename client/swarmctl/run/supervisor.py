@@ -38,7 +38,7 @@ from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
-from swarmctl.run.earlier_run import earlier_text, unfinished_tasks
+from swarmctl.run.earlier_run import earlier_text, land_kept, unfinished_tasks
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
@@ -66,8 +66,10 @@ class RunSettings:
     paths: RunPaths
     workers: int
     project_root: Path
-    dashboard: str
+    server_flags: Sequence[str]
     notify: Sequence[str]
+    # Completed tasks whose kept work is to land.
+    land: Sequence[str]
     worker_flags: Sequence[str]
 
 
@@ -87,7 +89,7 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
         print_err(f"warning: {warning}; pass a --db in a folder of its own")
     with messages.signals_as_messages(), ExitStack() as stack:
         server = stack.enter_context(
-            PrivateServer(settings.programs, paths, settings.dashboard, messages, notify=settings.notify)
+            PrivateServer(settings.programs, paths, settings.server_flags, messages, notify=settings.notify)
         )
         connection = Connection(Endpoint(server=server.address, token=read_token(paths.token)))
         if paths.project is not None:
@@ -131,6 +133,7 @@ class _Run:
         self._import(plan)
         if text := earlier_text(earlier, plan):
             print_err(f"swarmctl: {text}")
+        land_kept(self._stub, self._settings.land)
         swarm = self._swarm()
         if not swarm.done:
             self._run_workers(printer, after=swarm.last_event_seq)

@@ -99,6 +99,7 @@ def _attempt(attempt: Attempt) -> Document:
         "late_results": [_late_result(late) for late in attempt.late_results],
         "change": change_document(attempt.change) if attempt.HasField("change") else None,
         "landing": landing_document(attempt.landing) if attempt.HasField("landing") else None,
+        "work_of": attempt.work_of or None,
     }
 
 

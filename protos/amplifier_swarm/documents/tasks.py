@@ -6,7 +6,7 @@ from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.session_pb2 import Usage
-from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
+from amplifier_swarm.v1.task_pb2 import FailureClass, StartPoint, Task, TaskStatus
 
 
 def usage_document(usage: Usage) -> Document:
@@ -45,6 +45,9 @@ def task_document(task: Task) -> Document:
         "kill_receipt": receipt_document(task.kill_receipt) if task.HasField("kill_receipt") else None,
         "rehearsed": task.rehearsed,
         "landed": landing_document(task.landed) if task.HasField("landed") else None,
+        "kept_ref": task.kept_ref or None,
+        "starts_at": words.word(StartPoint, task.starts_at or StartPoint.START_POINT_BUILDER),
+        "work_of": task.work_of or None,
     }
 
 

@@ -58,7 +58,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_TASK_KILLED: _EventKind.ValueType  # 15
     """The task was ended for good; if it ran, its processes are proven gone or its lease has ended."""
     EVENT_KIND_TASK_REOPENED: _EventKind.ValueType  # 16
-    """An operator gave the task a new start."""
+    """An operator gave the task a new start, or ordered the landing of its accepted work."""
     EVENT_KIND_RESULT_ARCHIVED: _EventKind.ValueType  # 17
     """An outcome came too late to count and was archived."""
     EVENT_KIND_WORKER_JOINED: _EventKind.ValueType  # 18
@@ -93,6 +93,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Workers are heard again: silence counts again."""
     EVENT_KIND_TASK_LANDING: _EventKind.ValueType  # 32
     """An attempt got the right to land its work on the target: no other may until it has ended."""
+    EVENT_KIND_LANDING_WITHDRAWN: _EventKind.ValueType  # 33
+    """The accepted work that was to land is not in the repository: the task is completed as before the order."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -130,7 +132,7 @@ EVENT_KIND_TASK_KILLING: EventKind.ValueType  # 14
 EVENT_KIND_TASK_KILLED: EventKind.ValueType  # 15
 """The task was ended for good; if it ran, its processes are proven gone or its lease has ended."""
 EVENT_KIND_TASK_REOPENED: EventKind.ValueType  # 16
-"""An operator gave the task a new start."""
+"""An operator gave the task a new start, or ordered the landing of its accepted work."""
 EVENT_KIND_RESULT_ARCHIVED: EventKind.ValueType  # 17
 """An outcome came too late to count and was archived."""
 EVENT_KIND_WORKER_JOINED: EventKind.ValueType  # 18
@@ -165,6 +167,8 @@ EVENT_KIND_EXPIRY_RESUMED: EventKind.ValueType  # 31
 """Workers are heard again: silence counts again."""
 EVENT_KIND_TASK_LANDING: EventKind.ValueType  # 32
 """An attempt got the right to land its work on the target: no other may until it has ended."""
+EVENT_KIND_LANDING_WITHDRAWN: EventKind.ValueType  # 33
+"""The accepted work that was to land is not in the repository: the task is completed as before the order."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

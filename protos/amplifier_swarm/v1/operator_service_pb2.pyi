@@ -881,6 +881,74 @@ class RetryTaskResponse(_message.Message):
 Global___RetryTaskResponse: _TypeAlias = RetryTaskResponse  # noqa: Y015
 
 @_typing.final
+class LandWorkRequest(_message.Message):
+    """Request message for OperatorService.LandWork."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tasks. At most 100,000."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_ids", b"task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LandWorkRequest: _TypeAlias = LandWorkRequest  # noqa: Y015
+
+@_typing.final
+class LandWorkResponse(_message.Message):
+    """Response message for OperatorService.LandWork."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    """How many tasks that had not started wait again because of it."""
+    omitted: _builtins.int
+    """How many more tasks were reopened, or left as they are, than there is room for."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
+        """The reopened tasks as they now are, each after those that it depends on: as many as fit into 2 MiB."""
+
+    @_builtins.property
+    def unchanged(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
+        """Tasks that were left as they are: their work has landed, or its landing is under way."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """The tasks that were not reopened."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
+        unchanged: _abc.Iterable[_task_pb2.Task] | None = ...,
+        waiting: _builtins.int = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "tasks", b"tasks", "unchanged", b"unchanged", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LandWorkResponse: _TypeAlias = LandWorkResponse  # noqa: Y015
+
+@_typing.final
 class KillTaskRequest(_message.Message):
     """Request message for OperatorService.KillTask."""
 

@@ -33,7 +33,7 @@ class OperatorServiceStub(object):
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -103,6 +103,11 @@ class OperatorServiceStub(object):
                 '/amplifier_swarm.v1.OperatorService/KillTask',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.FromString,
+                _registered_method=True)
+        self.LandWork = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/LandWork',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkResponse.FromString,
                 _registered_method=True)
         self.AcceptResult = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/AcceptResult',
@@ -204,7 +209,7 @@ class OperatorServiceServicer(object):
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -332,6 +337,23 @@ class OperatorServiceServicer(object):
         Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LandWork(self, request, context):
+        """Lands the kept work of completed tasks, such as those with `land: false`.
+
+        Each task is reopened, and its next attempt brings the work of the completed attempt onto the target: it combines
+        both, runs the checks, and has no session. If that meets a conflict or a red check, the attempts after it have a
+        builder, as usual. Dependents that have not started wait for the task again; others are left alone. A task whose
+        landing was killed or has failed can be landed again. Tasks are reopened a hundred at a time; one that is refused
+        keeps no other from landing, and the response names it.
+
+        Errors, if nothing is reopened and no task is left unchanged: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is not completed, or no ref keeps work of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -557,6 +579,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.SerializeToString,
             ),
+            'LandWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.LandWork,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkResponse.SerializeToString,
+            ),
             'AcceptResult': grpc.unary_unary_rpc_method_handler(
                     servicer.AcceptResult,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.FromString,
@@ -663,7 +690,7 @@ class OperatorService(object):
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -938,6 +965,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/KillTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.KillTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LandWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/LandWork',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.LandWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

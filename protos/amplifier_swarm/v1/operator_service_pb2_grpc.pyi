@@ -34,7 +34,7 @@ class OperatorServiceStub:
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -129,6 +129,19 @@ class OperatorServiceStub:
     Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
+    """
+    LandWork: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.LandWorkRequest, _operator_service_pb2.LandWorkResponse]
+    """Lands the kept work of completed tasks, such as those with `land: false`.
+
+    Each task is reopened, and its next attempt brings the work of the completed attempt onto the target: it combines
+    both, runs the checks, and has no session. If that meets a conflict or a red check, the attempts after it have a
+    builder, as usual. Dependents that have not started wait for the task again; others are left alone. A task whose
+    landing was killed or has failed can be landed again. Tasks are reopened a hundred at a time; one that is refused
+    keeps no other from landing, and the response names it.
+
+    Errors, if nothing is reopened and no task is left unchanged: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is not completed, or no ref keeps work of it.
     """
     AcceptResult: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -229,7 +242,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -321,6 +334,19 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors, if no task is killed: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
+    """
+    LandWork: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.LandWorkRequest, _operator_service_pb2.LandWorkResponse]  # type: ignore[assignment]
+    """Lands the kept work of completed tasks, such as those with `land: false`.
+
+    Each task is reopened, and its next attempt brings the work of the completed attempt onto the target: it combines
+    both, runs the checks, and has no session. If that meets a conflict or a red check, the attempts after it have a
+    builder, as usual. Dependents that have not started wait for the task again; others are left alone. A task whose
+    landing was killed or has failed can be landed again. Tasks are reopened a hundred at a time; one that is refused
+    keeps no other from landing, and the response names it.
+
+    Errors, if nothing is reopened and no task is left unchanged: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is not completed, or no ref keeps work of it.
     """
     AcceptResult: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AcceptResultRequest, _operator_service_pb2.AcceptResultResponse]  # type: ignore[assignment]
     """Lets a result that came too late count after all: the task is then `COMPLETED` by it.
@@ -420,7 +446,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     Each call authenticates with the metadata `authorization: Bearer TOKEN`. The server checks the token
     before it reads the message, and ends the open streams of a token that is revoked.
 
-    Requests may have 16 MiB in AddTasks, KillTask and RetryTask, and 1 MiB otherwise. Set the client's
+    Requests may have 16 MiB in AddTasks, KillTask, RetryTask and LandWork, and 1 MiB otherwise. Set the client's
     limit for received messages to 16 MiB: many gRPC libraries take 4 MiB by default. A connection has at
     most 128 open calls, and is closed after a minute without one. HTTP/2 keepalive pings are welcome
     without calls too, but not more often than every 10 seconds: the server answers those with GOAWAY.
@@ -570,6 +596,25 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, if no task is killed: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: it has completed or failed.
+        """
+
+    @_abc_1.abstractmethod
+    def LandWork(
+        self,
+        request: _operator_service_pb2.LandWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.LandWorkResponse, _abc.Awaitable[_operator_service_pb2.LandWorkResponse]]:
+        """Lands the kept work of completed tasks, such as those with `land: false`.
+
+        Each task is reopened, and its next attempt brings the work of the completed attempt onto the target: it combines
+        both, runs the checks, and has no session. If that meets a conflict or a red check, the attempts after it have a
+        builder, as usual. Dependents that have not started wait for the task again; others are left alone. A task whose
+        landing was killed or has failed can be landed again. Tasks are reopened a hundred at a time; one that is refused
+        keeps no other from landing, and the response names it.
+
+        Errors, if nothing is reopened and no task is left unchanged: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is not completed, or no ref keeps work of it.
         """
 
     @_abc_1.abstractmethod

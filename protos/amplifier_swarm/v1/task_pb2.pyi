@@ -122,6 +122,36 @@ RETRY_FROM_BASE: RetryFrom.ValueType  # 2
 """The tip of the target alone."""
 Global___RetryFrom: _TypeAlias = RetryFrom  # noqa: Y015
 
+class _StartPoint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StartPointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StartPoint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    START_POINT_UNSPECIFIED: _StartPoint.ValueType  # 0
+    """The same as `BUILDER`."""
+    START_POINT_BUILDER: _StartPoint.ValueType  # 1
+    """With a builder session. Every worker knows it."""
+    START_POINT_LANDING: _StartPoint.ValueType  # 2
+    """With the accepted work of an earlier attempt, which is to land. The attempt has no session: the right to land, by
+    LandTask, is its go.
+    """
+
+class StartPoint(_StartPoint, metaclass=_StartPointEnumTypeWrapper):
+    """Where an attempt starts. May grow: a worker is given only those starts that it has announced in
+    `ClaimTaskRequest.starts`.
+    """
+
+START_POINT_UNSPECIFIED: StartPoint.ValueType  # 0
+"""The same as `BUILDER`."""
+START_POINT_BUILDER: StartPoint.ValueType  # 1
+"""With a builder session. Every worker knows it."""
+START_POINT_LANDING: StartPoint.ValueType  # 2
+"""With the accepted work of an earlier attempt, which is to land. The attempt has no session: the right to land, by
+LandTask, is its go.
+"""
+Global___StartPoint: _TypeAlias = StartPoint  # noqa: Y015
+
 class _DisconnectPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -195,7 +225,7 @@ class _TaskStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskStatus
     TASK_STATUS_KILLING: _TaskStatus.ValueType  # 5
     """Killed, but its worker has not yet proven that the sessions have ended."""
     TASK_STATUS_COMPLETED: _TaskStatus.ValueType  # 6
-    """Built, and approved if it asks for validation. Final."""
+    """Built, and approved if it asks for validation. Final, unless an operator lands its kept work."""
     TASK_STATUS_FAILED: _TaskStatus.ValueType  # 7
     """Out of attempts. Final unless an operator retries it."""
     TASK_STATUS_KILLED: _TaskStatus.ValueType  # 8
@@ -224,7 +254,7 @@ TASK_STATUS_IN_PROGRESS: TaskStatus.ValueType  # 4
 TASK_STATUS_KILLING: TaskStatus.ValueType  # 5
 """Killed, but its worker has not yet proven that the sessions have ended."""
 TASK_STATUS_COMPLETED: TaskStatus.ValueType  # 6
-"""Built, and approved if it asks for validation. Final."""
+"""Built, and approved if it asks for validation. Final, unless an operator lands its kept work."""
 TASK_STATUS_FAILED: TaskStatus.ValueType  # 7
 """Out of attempts. Final unless an operator retries it."""
 TASK_STATUS_KILLED: TaskStatus.ValueType  # 8
@@ -286,6 +316,10 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """The work was accepted, but a check failed on its combination with what other tasks have landed meanwhile. Shares
     the budget of `LANDING_CONFLICT`.
     """
+    FAILURE_CLASS_WORK_MISSING: _FailureClass.ValueType  # 16
+    """The accepted work that was to land is not in the repository. Only of an attempt that starts with `LANDING`, before
+    it has the right to land. The task is `COMPLETED` as before the order.
+    """
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -338,6 +372,10 @@ FAILURE_CLASS_LANDING_CONFLICT: FailureClass.ValueType  # 14
 FAILURE_CLASS_LANDING_FAILED: FailureClass.ValueType  # 15
 """The work was accepted, but a check failed on its combination with what other tasks have landed meanwhile. Shares
 the budget of `LANDING_CONFLICT`.
+"""
+FAILURE_CLASS_WORK_MISSING: FailureClass.ValueType  # 16
+"""The accepted work that was to land is not in the repository. Only of an attempt that starts with `LANDING`, before
+it has the right to land. The task is `COMPLETED` as before the order.
 """
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
@@ -786,6 +824,9 @@ class Task(_message.Message):
     KILL_RECEIPT_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
     LANDED_FIELD_NUMBER: _builtins.int
+    KEPT_REF_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    WORK_OF_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -820,6 +861,14 @@ class Task(_message.Message):
     """Whether the latest attempt, or the completed one, was a rehearsal: the runner `embedded` played it
     and no model worked. Nothing that was rehearsed is a result.
     """
+    kept_ref: _builtins.str
+    """The ref that keeps the work of the completed attempt, if that work has not landed. LandWork lands it. Empty if there
+    is no such work.
+    """
+    starts_at: Global___StartPoint.ValueType
+    """Where the next attempt, or the present one, starts."""
+    work_of: _builtins.int
+    """The attempt whose accepted work an operator has ordered to land. 0 if there is no such order, or it is carried out."""
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -879,10 +928,13 @@ class Task(_message.Message):
         kill_receipt: _session_pb2.KillReceipt | None = ...,
         rehearsed: _builtins.bool = ...,
         landed: Global___Landing | None = ...,
+        kept_ref: _builtins.str = ...,
+        starts_at: Global___StartPoint.ValueType = ...,
+        work_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
@@ -912,6 +964,7 @@ class Attempt(_message.Message):
     LATE_RESULTS_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     LANDING_FIELD_NUMBER: _builtins.int
+    WORK_OF_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the attempts of the task from 1, over retries by operators too."""
     worker: _builtins.str
@@ -922,6 +975,8 @@ class Attempt(_message.Message):
     """Why it did not succeed."""
     error: _builtins.str
     """The same for people."""
+    work_of: _builtins.int
+    """The attempt whose accepted work it lands, without a session. 0 if it does its own work."""
     @_builtins.property
     def claimed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was claimed."""
@@ -987,10 +1042,11 @@ class Attempt(_message.Message):
         late_results: _abc.Iterable[Global___LateResult] | None = ...,
         change: Global___Change | None = ...,
         landing: Global___Landing | None = ...,
+        work_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "kill_receipt", b"kill_receipt", "landing", b"landing", "started_at", b"started_at", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landing", b"landing", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "verdict", b"verdict", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landing", b"landing", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "verdict", b"verdict", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

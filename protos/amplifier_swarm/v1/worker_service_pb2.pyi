@@ -156,6 +156,7 @@ class ClaimTaskRequest(_message.Message):
     REPOSITORY_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     WORKSPACE_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
@@ -202,6 +203,12 @@ class ClaimTaskRequest(_message.Message):
         here have ended for certain. At most 4,096.
         """
 
+    @_builtins.property
+    def starts(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.StartPoint.ValueType]:
+        """Where attempts may start at this worker, besides `BUILDER`. An attempt with another start is not given to it.
+        Values that the server does not know are ignored. At most 64.
+        """
+
     def __init__(
         self,
         *,
@@ -221,10 +228,11 @@ class ClaimTaskRequest(_message.Message):
         repository: _builtins.str = ...,
         target: _builtins.str = ...,
         workspace: _task_pb2.WorkspaceKind.ValueType = ...,
+        starts: _abc.Iterable[_task_pb2.StartPoint.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "repository", b"repository", "runner", b"runner", "slots", b"slots", "target", b"target", "version", b"version", "worker", b"worker", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "repository", b"repository", "runner", b"runner", "slots", b"slots", "starts", b"starts", "target", b"target", "version", b"version", "worker", b"worker", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -359,6 +367,9 @@ class Claim(_message.Message):
     FIRST_BASE_FIELD_NUMBER: _builtins.int
     PREVIOUS_HEAD_FIELD_NUMBER: _builtins.int
     PREVIOUS_FAILURE_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    WORK_FIELD_NUMBER: _builtins.int
+    CREATION_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -386,6 +397,12 @@ class Claim(_message.Message):
     """The last commit of the attempt before. Empty if it left none."""
     previous_failure: _task_pb2.FailureClass.ValueType
     """Why the attempt before did not succeed."""
+    starts_at: _task_pb2.StartPoint.ValueType
+    """Where the attempt starts. Only `BUILDER`, and what the worker has announced in `ClaimTaskRequest.starts`."""
+    creation: _builtins.str
+    """Names this creation of the task: a task that is removed and added again has another one. Commits that land have it
+    as the trailer `Swarm-Creation`. Empty for a task that an older server has added.
+    """
     @_builtins.property
     def task(self) -> _task_pb2.TaskDefinition:
         """What to do."""
@@ -402,6 +419,10 @@ class Claim(_message.Message):
         that all of them together have at most 64 KiB.
         """
 
+    @_builtins.property
+    def work(self) -> Global___KeptWork:
+        """The accepted work that the attempt lands. Set if it starts with `LANDING`."""
+
     def __init__(
         self,
         *,
@@ -417,14 +438,55 @@ class Claim(_message.Message):
         first_base: _builtins.str = ...,
         previous_head: _builtins.str = ...,
         previous_failure: _task_pb2.FailureClass.ValueType = ...,
+        starts_at: _task_pb2.StartPoint.ValueType = ...,
+        work: Global___KeptWork | None = ...,
+        creation: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "creation", b"creation", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "starts_at", b"starts_at", "task", b"task", "traceparent", b"traceparent", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Claim: _TypeAlias = Claim  # noqa: Y015
+
+@_typing.final
+class KeptWork(_message.Message):
+    """The work of an earlier attempt, which a ref of the repository keeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    REF_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The number of that attempt."""
+    base: _builtins.str
+    """The commit that the work started from."""
+    head: _builtins.str
+    """Its last commit."""
+    ref: _builtins.str
+    """The ref that keeps `head`."""
+    session_id: _builtins.str
+    """The builder session that did it. Empty if it is not known."""
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        base: _builtins.str = ...,
+        head: _builtins.str = ...,
+        ref: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "head", b"head", "ref", b"ref", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptWork: _TypeAlias = KeptWork  # noqa: Y015
 
 @_typing.final
 class DependencyResult(_message.Message):

@@ -178,7 +178,8 @@ class WorkerServiceServicer(object):
     def FinishTask(self, request, context):
         """Ends attempts and their leases.
 
-        A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+        A worker that never got a go for the claim reports `DECLINED`, which gives the claim back. For an attempt that starts
+        with `LANDING`, the right to land is the go.
 
         `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
         a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless

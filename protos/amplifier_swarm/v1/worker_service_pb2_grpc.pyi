@@ -96,7 +96,8 @@ class WorkerServiceStub:
     FinishTask: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.FinishTaskRequest, _worker_service_pb2.FinishTaskResponse]
     """Ends attempts and their leases.
 
-    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back. For an attempt that starts
+    with `LANDING`, the right to land is the go.
 
     `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
     a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
@@ -197,7 +198,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     FinishTask: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.FinishTaskRequest, _worker_service_pb2.FinishTaskResponse]  # type: ignore[assignment]
     """Ends attempts and their leases.
 
-    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+    A worker that never got a go for the claim reports `DECLINED`, which gives the claim back. For an attempt that starts
+    with `LANDING`, the right to land is the go.
 
     `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
     a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless
@@ -325,7 +327,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_service_pb2.FinishTaskResponse, _abc.Awaitable[_worker_service_pb2.FinishTaskResponse]]:
         """Ends attempts and their leases.
 
-        A worker that never got a go for the claim reports `DECLINED`, which gives the claim back.
+        A worker that never got a go for the claim reports `DECLINED`, which gives the claim back. For an attempt that starts
+        with `LANDING`, the right to land is the go.
 
         `COMPLETED` needs its proof. It is INVALID_ARGUMENT with a failure class, with a verdict that did not pass or has
         a critical finding, for a lease without a go, and without a verdict where the task's `validate` is true (unless

@@ -34,6 +34,9 @@ export function task(id: string, status: Status = "not_started", more: Partial<T
     usage: { input_tokens: 0, output_tokens: 0, cost: null },
     rehearsed: false,
     landed: null,
+    kept_ref: null,
+    starts_at: "builder",
+    work_of: null,
     ...more,
   };
 }

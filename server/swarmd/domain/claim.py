@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.landing import KeptWork
 from swarmd.domain.model import FailureClass, LeaseId, TaskId
 
 
@@ -43,3 +44,7 @@ class Claim:
     dependency_results: Sequence[DependencyResult] = ()
     # None if the task runs in a shared workspace.
     clone: CloneStart | None = None
+    # The accepted work that the attempt lands; None if the attempt starts with a builder.
+    work: KeptWork | None = None
+    # Names this creation of the task.
+    creation: str = ""

@@ -5,12 +5,20 @@ The engine reads the record, calls `decide` or `decide_lost`, and writes the dec
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypedDict
 
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
-from swarmd.domain.policy import PAUSING, Backoff, decide_retry, provider_wait_s, repeated_findings
+from swarmd.domain.policy import (
+    LANDING_FAILURES,
+    PAUSING,
+    Backoff,
+    decide_retry,
+    provider_wait_s,
+    repeated_findings,
+)
 
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
@@ -30,6 +38,12 @@ class TaskUpdate(TypedDict, total=False):
     interrupted: bool
     backoff_s: float
     started_us: int | None
+    starts_at: StartPoint
+    work_of: int
+
+
+# The update of a task whose order to land is carried out, or can't be.
+NO_ORDER: Final = TaskUpdate(starts_at=StartPoint.BUILDER, work_of=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +92,22 @@ def decide(
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
     # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
     if outcome.kind is OutcomeKind.COMPLETED:
-        update = TaskUpdate(last_error="", failure_class=None)
+        update = TaskUpdate(last_error="", failure_class=None, **NO_ORDER)
         return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
+    return _decide_failed(task, outcome, rule, earlier_findings)
+
+
+def _decide_failed(
+    task: Task, outcome: Outcome, rule: RetryRule, earlier_findings: Sequence[Sequence[str]]
+) -> Decision:
+    """Decides on an attempt that did not succeed, of which no kill is the cause."""
     # A worker that ended the sessions without an order from here was going down itself.
     stopped = outcome.kind is not OutcomeKind.FAILED
     failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
     error = outcome.error or ("the worker ended the session" if stopped else failure)
+    lands_kept = task.starts_at is StartPoint.LANDING and task.status is TaskStatus.CLAIMED
+    if failure is FailureClass.WORK_MISSING and lands_kept:
+        return _withdraw(failure, error)
     if failure is FailureClass.VALIDATION_FAILED:
         recurring = repeated_findings([findings_of(outcome), *earlier_findings])
         if recurring:
@@ -92,7 +116,11 @@ def decide(
     if outcome.survivors:
         # Another attempt would run beside what is left of this one.
         return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
-    return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+    decision = _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+    if failure in LANDING_FAILURES and outcome.verdict_passed is False:
+        # The findings are for a builder. Without any, it was git that failed, and the same work is landed again.
+        return replace(decision, update={**decision.update, "starts_at": StartPoint.BUILDER})
+    return decision
 
 
 def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:
@@ -136,6 +164,18 @@ def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 
 def survivors_text(count: int) -> str:
     """Returns the number of processes that could not be ended, in words."""
     return f"{count} process{'' if count == 1 else 'es'} could not be ended"
+
+
+def _withdraw(failure: FailureClass, error: str) -> Decision:
+    """Ends an order to land: the task is completed as before, since a lost ref makes no accepted work undone."""
+    return Decision(
+        AttemptOutcome.FAILED,
+        Transition.WITHDRAW,
+        failure_class=failure,
+        error=error,
+        detail=error,
+        update=TaskUpdate(last_error=error, failure_class=failure, **NO_ORDER),
+    )
 
 
 def _give_up(task: Task, failure: FailureClass, error: str, reason: str) -> Decision:

@@ -1,6 +1,14 @@
 """Changes of attempts in clones, and landings of their work on a target branch."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StartPoint(StrEnum):
+    """The points at which an attempt may start; the wire contract explains each."""
+
+    BUILDER = "builder"
+    LANDING = "landing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +32,18 @@ class ReportedLanding:
     # The tip of the target before. Empty if the work was found on the target already.
     onto: str
     found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWork:
+    """The accepted work of an attempt, from `base` to `head`, which the ref keeps in the repository.
+
+    `session_id` is of the builder, empty if it is not known.
+    """
+
+    attempt: int
+    base: str
+    head: str
+    ref: str
+    repository: str
+    session_id: str

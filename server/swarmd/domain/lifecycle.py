@@ -19,7 +19,7 @@ class TaskStatus(StrEnum):
     CLAIMED = "claimed"  # held under a lease; no session has its go, so none exists
     IN_PROGRESS = "in_progress"  # held under a lease; a session has its go
     KILLING = "killing"  # ordered to end; its end is not yet proven
-    COMPLETED = "completed"  # final
+    COMPLETED = "completed"  # final, unless its work was kept and is to land
     FAILED = "failed"  # final unless retried or a late result is accepted
     KILLED = "killed"  # final unless retried or a late result is accepted
     SKIPPED = "skipped"  # a dependency can't complete; revived when the dependency is retried
@@ -40,7 +40,8 @@ class Transition(StrEnum):
     GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
     KILL = "kill"  # an operator or an emergency stop ends it
     FINISH_KILL = "finish_kill"  # the kill is over; the receipt names any survivors
-    REOPEN = "reopen"  # an operator retries it
+    REOPEN = "reopen"  # an operator retries it, or lands the work that a completed attempt has kept
+    WITHDRAW = "withdraw"  # the work to land is gone from its repository: the task is completed as before
     ACCEPT = "accept"  # a late result counts: nothing has started since, or an operator accepts it
 
 
@@ -63,6 +64,7 @@ TRANSITIONS: Final = MappingProxyType(
             _T.RELEASE: _S.NOT_STARTED,
             _T.GO: _S.IN_PROGRESS,
             _T.COMPLETE: _S.COMPLETED,
+            _T.WITHDRAW: _S.COMPLETED,
             _T.RETRY: _S.NOT_STARTED,
             _T.GIVE_UP: _S.FAILED,
             _T.KILL: _S.KILLED,
@@ -75,7 +77,7 @@ TRANSITIONS: Final = MappingProxyType(
             _T.KILL: _S.KILLING,
         },
         _S.KILLING: {_T.KILL: _S.KILLING, _T.FINISH_KILL: _S.KILLED},
-        _S.COMPLETED: {},
+        _S.COMPLETED: {_T.REOPEN: _S.BLOCKED},
         _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.SKIPPED: {_T.REVIVE: _S.BLOCKED, _T.KILL: _S.KILLED},

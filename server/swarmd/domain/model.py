@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
-from swarmd.domain.landing import ReportedChange, ReportedLanding
+from swarmd.domain.landing import ReportedChange, ReportedLanding, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.workspaces import WorkspaceKind
 
@@ -60,6 +60,7 @@ class FailureClass(StrEnum):
     BAD_CHECK = "bad_check"
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
+    WORK_MISSING = "work_missing"
 
 
 class AttemptOutcome(StrEnum):
@@ -150,6 +151,11 @@ class Task(NamedTuple):
     completed_us: int | None = None
     # The time at which it became ready.
     ready_us: int | None = None
+    # Where its next attempt starts, and the attempt whose accepted work an operator has ordered to land; 0 if none.
+    starts_at: StartPoint = StartPoint.BUILDER
+    work_of: int = 0
+    # Names this creation of the task; empty for a task of a database from before.
+    creation: str = ""
 
 
 class Lease(NamedTuple):
@@ -241,6 +247,8 @@ class WorkerIdentity:
     target: str = ""
     # The workspace of a task that asks for none.
     workspace: WorkspaceKind = WorkspaceKind.SHARED
+    # Where its attempts may start, besides BUILDER. Given at each registration, not stored.
+    starts: frozenset[StartPoint] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,13 @@ def check_plan(
     return CheckedPlan(tasks, warnings)
 
 
+def named_ids(plan: Sequence[PlannedTask]) -> Iterator[str]:
+    """Yields every task id that the plan names."""
+    for task in plan:
+        yield task.definition.task_id
+        yield from task.definition.dependencies
+
+
 def _id_faults(plan: Sequence[PlannedTask], known: Collection[str]) -> Iterator[FieldFault]:
     first_at: dict[str, int] = {}
     folded: dict[str, str] = {task_id.casefold(): task_id for task_id in known}

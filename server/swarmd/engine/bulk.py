@@ -4,22 +4,23 @@ Invariant: no write of a bulk action concerns more than BATCH_TASKS tasks, so an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import lookup, reopening
-from swarmd.engine.tasks.reopening import RetryResult
+from swarmd.engine.tasks import landing_orders, lookup, reopening
 from swarmd.store import tasks
 from swarmd.store.reads import pages, views
 from swarmd.store.reads.pages import Match, TaskFilter
 from swarmd.store.reads.views import TaskView
 from swarmd.store.transaction import ReadTx, Tx
+
+T = TypeVar("T")
 
 # Performance: SQLite's cost of a statement grows with the transaction, so 20,000 kills in one write take minutes.
 BATCH_TASKS: Final = 100
@@ -50,6 +51,9 @@ class ActionBatch:
     refused: Sequence[RefusedTask]
     # The number of tasks that are no longer skipped because of a retry.
     revived: int = 0
+    # The tasks that an order to land left as they are, and the number of tasks that wait because of the others.
+    unchanged: Sequence[TaskView] = ()
+    waiting: int = 0
 
 
 class Matched(NamedTuple):
@@ -109,6 +113,25 @@ async def retry_named(
         wanted = [task.task_id for task in refused]
 
 
+async def land_named(swarm: Swarm, names: Sequence[str]) -> AsyncIterator[ActionBatch]:
+    """Orders the landing of the accepted work of these tasks, dependencies first.
+
+    A name may be the beginning of an id.
+    """
+    wanted = await swarm.db.read(partial(_dependencies_first, names=list(dict.fromkeys(names))))
+    for batch in _batches(wanted):
+        land = partial(landing_orders.land, with_hint=len(batch) <= HINTED_NAMES)
+        done, refused = await _write_each(swarm, batch, land)
+        reopened = [order.key for order in done if order.reopened]
+        rest = [order.key for order in done if not order.reopened]
+        yield ActionBatch(
+            await swarm.db.read(partial(views.tasks, keys=reopened)),
+            refused,
+            unchanged=await swarm.db.read(partial(views.tasks, keys=rest)),
+            waiting=sum(order.waiting for order in done),
+        )
+
+
 def failed_ids(tx: ReadTx) -> Sequence[str]:
     """Returns the ids of all failed tasks, in the order of import."""
     return [task.task_id for task in tasks.with_status(tx, TaskStatus.FAILED)]
@@ -156,12 +179,26 @@ def _kill_batch(tx: Tx, *, control: SwarmControl, names: Sequence[str], cause: s
 
 
 async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
-    """Retries each task in a write of its own: a retry can be refused after it has changed tasks."""
     retry = partial(
         reopening.retry, despite_survivors=despite_survivors, with_hint=len(names) <= HINTED_NAMES
     )
-    writes = [swarm.db.write(partial(retry, name=name)) for name in names]
-    done: list[RetryResult] = []
+    done, refused = await _write_each(swarm, names, retry)
+    # Read after the commit, which may have claimed some of them.
+    found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
+    return ActionBatch(found, refused, sum(result.revived for result in done))
+
+
+class _Written(NamedTuple, Generic[T]):
+    """The results of the writes that were not refused, and the refusals of the others."""
+
+    done: Sequence[T]
+    refused: Sequence[RefusedTask]
+
+
+async def _write_each(swarm: Swarm, names: Sequence[str], write: Callable[..., T]) -> _Written[T]:
+    """Calls `write` for each name in a write of its own: a task can be refused after the write has changed tasks."""
+    writes = [swarm.db.write(partial(write, name=name)) for name in names]
+    done: list[T] = []
     refused: list[RefusedTask] = []
     for name, ended in zip(names, await asyncio.gather(*writes, return_exceptions=True), strict=True):
         if isinstance(ended, TASK_ERRORS):
@@ -170,9 +207,7 @@ async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors:
             raise ended
         else:
             done.append(ended)
-    # Read after the commit, which may have claimed some of them.
-    found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
-    return ActionBatch(found, refused, sum(result.revived for result in done))
+    return _Written(done, refused)
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

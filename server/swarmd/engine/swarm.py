@@ -103,7 +103,7 @@ class Swarm:
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
         self.control = SwarmControl(self.live, self.dispatcher, self.wakeups)
-        self.landings = Landings(db, self.wakeups, clock)
+        self.landings = Landings(db, self.live, self.wakeups, clock)
         self.artifacts = Artifacts(db, policy.artifacts, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
         self.reaper = Reaper(live=self.live, workers=self.workers, clock=clock, pace=policy.pace)

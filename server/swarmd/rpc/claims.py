@@ -6,6 +6,7 @@ from typing import Final
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.claim import Claim, DependencyResult
+from swarmd.domain.landing import StartPoint
 from swarmd.wire import definitions, enums, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.
@@ -25,11 +26,19 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         last_error=claim.last_error,
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
+        creation=claim.creation,
     )
     if (start := claim.clone) is not None:
         message.base, message.first_base = start.base, start.first_base
         message.previous_head = start.previous_head
         message.previous_failure = enums.FAILURE_CLASS.to_wire(start.previous_failure)
+    if (work := claim.work) is not None:
+        message.starts_at = enums.START_POINT.to_wire(StartPoint.LANDING)
+        message.work.CopyFrom(
+            pb.KeptWork(
+                attempt=work.attempt, base=work.base, head=work.head, ref=work.ref, session_id=work.session_id
+            )
+        )
     return message
 
 

@@ -26,6 +26,7 @@ _MAX_REQUEST_BYTES: Final = {
     "FinishTask": MAX_MESSAGE_BYTES,
     "KillTask": MAX_MESSAGE_BYTES,
     "RetryTask": MAX_MESSAGE_BYTES,
+    "LandWork": MAX_MESSAGE_BYTES,
     "RecordSession": 4 * 1024 * 1024,
     "ClaimTask": 4 * 1024 * 1024,
 }

@@ -123,6 +123,9 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.task_ids, failed=request.failed, despite_survivors=request.despite_survivors
         )
 
+    async def LandWork(self, request: pb.LandWorkRequest, context: Context) -> pb.LandWorkResponse:
+        return await self._actions.land(request.task_ids)
+
     async def KillTask(self, request: pb.KillTaskRequest, context: Context) -> pb.KillTaskResponse:
         return await self._actions.kill(request.task_ids, request.cause)
 

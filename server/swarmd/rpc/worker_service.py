@@ -28,6 +28,7 @@ MAX_LEASES: Final = 4_096
 MAX_LABELS: Final = 1_024
 MAX_LABEL: Final = 256
 MAX_REPOSITORY: Final = 4_096
+MAX_STARTS: Final = 64
 # An answer repeats the ids that it does not know; those of this server have at most 74 characters.
 MAX_LEASE_CHARS: Final = 512 * 1024
 
@@ -194,6 +195,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         repository=request.repository,
         target=request.target if request.repository else "",
         workspace=workspace,
+        starts=enums.START_POINT.known(reports.bounded(request.starts, "starts", most=MAX_STARTS)),
     )
 
 

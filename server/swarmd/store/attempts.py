@@ -39,6 +39,8 @@ class LeaseRecord(NamedTuple):
     # None without a clone; no place if it has not asked to land.
     target_key: TargetKey | None = None
     landing_place: int | None = None
+    # The attempt whose accepted work it lands; 0 if it does its own.
+    work_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,12 @@ def add(
     worker_key: WorkerKey,
     target_key: TargetKey | None = None,
     first_base: str | None = None,
+    work_of: int = 0,
 ) -> None:
-    """Opens an attempt, in a clone if it has a target; the schema allows one open attempt a task."""
+    """Opens an attempt, in a clone if it has a target; the schema allows one open attempt a task.
+
+    `work_of` is the attempt whose accepted work it lands.
+    """
     tx.defer(
         "attempt_add",
         (lease.task_key,),
@@ -73,6 +79,7 @@ def add(
         error="",
         target_key=target_key,
         first_base=first_base,
+        work_of=work_of,
     )
 
 
@@ -81,7 +88,7 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
-    claimed_us, outcome, digest, target_key, landing_place = row[_LEASE.stop :]
+    claimed_us, outcome, digest, target_key, landing_place, work_of = row[_LEASE.stop :]
     return LeaseRecord(
         lease=Lease._make(row[_LEASE]),
         task=tasks.from_row(row),
@@ -90,6 +97,7 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
         digest=digest,
         target_key=target_key,
         landing_place=landing_place,
+        work_of=work_of,
     )
 
 

@@ -43,11 +43,18 @@ class EventKind(StrEnum):
     EXPIRY_PAUSED = "expiry_paused"
     EXPIRY_RESUMED = "expiry_resumed"
     TASK_LANDING = "task_landing"
+    LANDING_WITHDRAWN = "landing_withdrawn"
 
 
 # Each of these ends a task.
 ENDS_TASK: Final = frozenset(
-    {EventKind.TASK_COMPLETED, EventKind.TASK_FAILED, EventKind.TASK_KILLED, EventKind.TASK_SKIPPED}
+    {
+        EventKind.TASK_COMPLETED,
+        EventKind.TASK_FAILED,
+        EventKind.TASK_KILLED,
+        EventKind.TASK_SKIPPED,
+        EventKind.LANDING_WITHDRAWN,
+    }
 )
 # Each of these ends an attempt, if the event has one.
 ENDS_ATTEMPT: Final = frozenset(
@@ -57,6 +64,7 @@ ENDS_ATTEMPT: Final = frozenset(
         EventKind.TASK_FAILED,
         EventKind.TASK_KILLED,
         EventKind.TASK_RELEASED,
+        EventKind.LANDING_WITHDRAWN,
     }
 )
 # After each of these, the task's dependents wait for something else.

@@ -7,7 +7,7 @@ the right ends with the attempt, and a restart of the server changes nothing.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from swarmd.domain.landing import ReportedChange
+from swarmd.domain.landing import KeptWork, ReportedChange
 from swarmd.domain.model import AttemptKey, TargetKey, TaskKey
 from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Tx
 
@@ -76,6 +76,34 @@ def first_base(tx: ReadTx, task_key: TaskKey, key: TargetKey) -> str | None:
 def previous_head(tx: ReadTx, task_key: TaskKey) -> str:
     """Returns the last commit of the task's latest attempt that left one, empty if none did."""
     return tx.value("change_last_head", subject=task_key, task_key=task_key) or ""
+
+
+class AcceptedWork(NamedTuple):
+    """The work of a task's completed attempt. `work` is incomplete if no ref keeps the work."""
+
+    work: KeptWork
+    landed: bool
+    in_clone: bool
+
+
+def accepted_work(tx: ReadTx, task_key: TaskKey) -> AcceptedWork | None:
+    """Returns the work of the completed attempt of the task, None if no attempt has completed."""
+    row = tx.one("landing_accepted_work", task_key=task_key)
+    if row is None:
+        return None
+    number, landed, in_clone, repository, base, head, ref, session_id = row
+    work = KeptWork(number, base, head, ref, repository, session_id)
+    return AcceptedWork(work, bool(landed), bool(in_clone))
+
+
+def set_label_set(tx: Tx, task_key: TaskKey, *, label_set_key: int) -> None:
+    """Changes what the task demands of a worker; the task must not be held."""
+    tx.run("task_set_label_set", key=task_key, label_set_key=label_set_key)
+
+
+def count_waiting(tx: ReadTx, task_key: TaskKey) -> int:
+    """Counts the tasks that depend on this one and have not started."""
+    return int(tx.value("task_count_blocked_by", key=task_key))
 
 
 def enqueue(tx: Tx, attempt_key: AttemptKey, key: TargetKey) -> None:

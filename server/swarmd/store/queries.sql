@@ -8,7 +8,8 @@
 -- fragment: task_columns
 -- The fields of a Task, in their order.
 t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
-t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us
+t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us,
+t.starts_at, t.work_of, t.creation
 
 -- fragment: lease_columns
 -- The fields of a Lease, in their order.
@@ -137,10 +138,10 @@ SELECT task_id, key, status FROM tasks;
 -- name: task_insert
 INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
                    exclusive, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
-                   interrupted, backoff_s, created_us, started_us, completed_us, ready_us)
+                   interrupted, backoff_s, created_us, started_us, completed_us, ready_us, creation)
 VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
         :exclusive, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
-        CASE WHEN :ready THEN :now_us END);
+        CASE WHEN :ready THEN :now_us END, lower(hex(randomblob(8))));
 
 -- name: task_last_key
 -- The highest key of any task, removed ones included.
@@ -161,15 +162,24 @@ UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priorit
 -- `now_us` becomes the start of the wait of a task that was not ready before. A task that is not ready waits for no
 -- name: it may need others when it is ready again.
 WITH given (key, status, ready, unmet, attempt, failures, losses, landing_failures, last_error, failure_class, cause,
-            interrupted, backoff_s, started_us, completed_us, now_us) AS (VALUES {rows})
+            interrupted, backoff_s, started_us, completed_us, starts_at, work_of, now_us) AS (VALUES {rows})
 UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
        failures = given.failures, losses = given.losses, landing_failures = given.landing_failures,
        last_error = given.last_error, failure_class = given.failure_class, cause = given.cause,
        interrupted = given.interrupted,
        backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
+       starts_at = given.starts_at, work_of = given.work_of,
        ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END,
        wait_key = CASE WHEN given.ready THEN tasks.wait_key ELSE 0 END
   FROM given WHERE tasks.key = given.key;
+
+-- name: task_set_label_set
+UPDATE tasks SET label_set_key = :label_set_key, wait_key = 0 WHERE key = :key;
+
+-- name: task_count_blocked_by
+-- Counts the tasks that depend on this one and have not started.
+SELECT count(*) FROM dependencies d JOIN tasks t ON t.key = d.task_key
+ WHERE d.dependency_key = :key AND t.status = 'blocked';
 
 -- name: task_make_ready
 -- Ends the backoff, also of a task that has been blocked again meanwhile.
@@ -300,12 +310,14 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 -- ── attempts ─────────────────────────────────────────────────────────────────────────────────────
 
 -- name: attempt_add
-INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error, target_key, first_base)
+INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error, target_key, first_base,
+                      work_of)
 VALUES {rows};
 
 -- name: attempt_by_lease
 -- The task, then its lease of that number, open or not.
-SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place
+SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place,
+       a.work_of
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
@@ -360,9 +372,11 @@ SELECT json_extract(a.report, '$.kill_receipt.survivors'), w.name
  ORDER BY a.number DESC LIMIT 1;
 
 -- name: attempt_results_of_dependencies
--- The reports of the completed dependencies, in the order of the definition.
+-- The reports of the completed dependencies, in the order of the definition: of each the attempt that did the work.
 SELECT p.task_id, p.name, a.report FROM dependencies d JOIN tasks p ON p.key = d.dependency_key
-  JOIN attempts a ON a.task_key = p.key AND a.number = p.attempt AND a.outcome = 'completed'
+  JOIN attempts a ON a.task_key = p.key AND a.outcome = 'completed' AND a.number =
+       (SELECT CASE WHEN c.work_of THEN c.work_of ELSE c.number END FROM attempts c
+         WHERE c.task_key = p.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1)
  WHERE d.task_key = :task_key ORDER BY d.position;
 
 -- name: late_result_add
@@ -458,6 +472,15 @@ INSERT INTO changes (attempt_key, base, head, summary) VALUES (:attempt_key, :ba
 -- The last commit of the task's latest attempt that reported one.
 SELECT c.head FROM changes c JOIN attempts a ON a.key = c.attempt_key
  WHERE a.task_key = :task_key AND c.head <> '' ORDER BY a.number DESC LIMIT 1;
+
+-- name: landing_accepted_work
+-- The work of the task's completed attempt, and how it landed. An attempt that lands earlier work has no change.
+SELECT a.number, json_extract(a.report, '$.landing') IS NOT NULL, a.target_key IS NOT NULL, coalesce(g.repository, ''),
+       coalesce(c.base, ''), coalesce(c.head, ''), coalesce(json_extract(c.summary, '$.ref'), ''),
+       coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'builder'
+                  ORDER BY key DESC LIMIT 1), '')
+  FROM attempts a LEFT JOIN targets g ON g.key = a.target_key LEFT JOIN changes c ON c.attempt_key = a.key
+ WHERE a.task_key = :task_key AND a.outcome = 'completed' ORDER BY a.number DESC LIMIT 1;
 
 -- name: patch_set
 INSERT INTO patches (attempt_key, patch) VALUES (:attempt_key, :patch)
@@ -690,7 +713,12 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
                 WHERE s.task_key = t.key AND s.runner = 'embedded'
                   AND (r.number = t.attempt OR r.outcome = 'completed')),
        CASE WHEN t.status = 'completed' THEN (SELECT json_extract(c.report, '$.landing') FROM attempts c
-         WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END
+         WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
+       CASE WHEN t.status = 'completed' THEN
+         (SELECT CASE WHEN json_extract(c.report, '$.landing') IS NULL THEN json_extract(k.summary, '$.ref') END
+            FROM attempts c LEFT JOIN changes k ON k.attempt_key = c.key
+           WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
+       t.starts_at, t.work_of
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
@@ -759,7 +787,7 @@ SELECT count(*) FROM tasks t
 
 -- name: view_attempts
 SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report,
-       c.summary
+       c.summary, a.work_of
   FROM attempts a JOIN workers w ON w.key = a.worker_key LEFT JOIN changes c ON c.attempt_key = a.key
  WHERE a.task_key = :key ORDER BY a.number;
 

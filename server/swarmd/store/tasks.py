@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from swarmd.domain.definition import PlannedTask, TaskDefinition
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import FINAL, TaskStatus
 from swarmd.domain.model import (
     DEFAULT_MAX_RETRIES,
@@ -36,6 +37,8 @@ _FAILURES: Final[dict[str | None, FailureClass | None]] = {
     None: None,
     **{str(failure): failure for failure in FailureClass},
 }
+
+_STARTS: Final = {str(start): start for start in StartPoint}
 
 # Sorts after every character of an id.
 _LAST: Final = "\U0010ffff"
@@ -247,6 +250,8 @@ def save(tx: Tx, task: Task) -> None:
         backoff_s=task.backoff_s,
         started_us=task.started_us,
         completed_us=task.completed_us,
+        starts_at=task.starts_at,
+        work_of=task.work_of,
         now_us=tx.now_us,
     )
 
@@ -284,10 +289,11 @@ def from_row(row: Row) -> Task:
     """Returns the task of a row that begins with the `task_columns` of queries.sql."""
     (
         key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
-        last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, *_,
+        last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, starts_at,
+        work_of, creation, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
         losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
-        completed_us, ready_us,
+        completed_us, ready_us, _STARTS[starts_at], work_of, creation,
     )  # fmt: skip

@@ -37,6 +37,8 @@ ROUTES: Final = (
           body=(actions.CAUSE,), status=202),
     Route("POST", "/api/tasks/{id}/retry", "RetryTask", actions.retry, "Retries the ended task.",
           "Task"),
+    Route("POST", "/api/tasks/{id}/land", "LandWork", actions.land, "Lands the kept work of the completed task.",
+          "Task"),
     Route("GET", "/api/workers", "ListWorkers", charts.workers, "All workers that ever joined.", "Workers"),
     Route("POST", "/api/workers/{name}/drain", "DrainWorker", actions.drain,
           "Drains the worker: it finishes its tasks and exits.", "Worker", body=(actions.DEADLINE_S,)),

@@ -56,6 +56,18 @@ class Actions:
             tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted, revived=answer.revived
         )
 
+    async def land(self, task_ids: Sequence[str]) -> pb.LandWorkResponse:
+        """Orders the landing of kept work; raises the first refusal if every task is refused."""
+        answer = _TaskAnswer(bulk.land_named(self._swarm, _checked_ids(task_ids)))
+        await answer.collect()
+        return pb.LandWorkResponse(
+            tasks=answer.tasks,
+            unchanged=answer.unchanged,
+            waiting=answer.waiting,
+            refused=answer.refused,
+            omitted=answer.omitted,
+        )
+
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""
         await self._swarm.db.write(partial(self._swarm.control.pause, cause=_checked_cause(cause)))
@@ -118,30 +130,35 @@ class _TaskAnswer:
         self.refused: list[pb.TaskRefusal] = []
         self.omitted = 0
         self.revived = 0
+        self.unchanged: list[task_pb2.Task] = []
+        self.waiting = 0
 
     async def collect(self) -> None:
         """Runs the action to its end.
 
         Raises:
-            SwarmError: the first refusal, if no task was changed.
+            SwarmError: the first refusal, if the action did not concern any other task.
         """
         first: SwarmError | None = None
         async for batch in self._batches:
             for view in batch.tasks:
-                self._add(views.task(view))
+                self._add(self.tasks, views.task(view))
+            for view in batch.unchanged:
+                self._add(self.unchanged, views.task(view))
             for refusal in batch.refused:
                 first = first or refusal.error
                 self._refuse(refusal)
             self.revived += batch.revived
-        if first is not None and not self.tasks and not self.omitted:
+            self.waiting += batch.waiting
+        if first is not None and not (self.tasks or self.unchanged or self.omitted):
             raise first
 
-    def _add(self, task: task_pb2.Task) -> None:
+    def _add(self, found: list[task_pb2.Task], task: task_pb2.Task) -> None:
         self._room -= task.ByteSize()
-        if self._room < 0 and self.tasks:
+        if self._room < 0 and (self.tasks or self.unchanged):
             self.omitted += 1
         else:
-            self.tasks.append(task)
+            found.append(task)
 
     def _refuse(self, refusal: RefusedTask) -> None:
         reason = ErrorReason.Value(f"ERROR_REASON_{refusal.error.reason}")

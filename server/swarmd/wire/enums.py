@@ -1,5 +1,6 @@
 """Conversion of enums: the contract has the domain's members with a prefix."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +14,7 @@ from amplifier_swarm.v1 import (
 )
 from swarmd.domain import model, workspaces
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import ReasonKind
 from swarmd.store.events import EventKind
@@ -44,6 +46,10 @@ class EnumMap(Generic[E]):
             raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
         return worker
 
+    def known(self, values: Iterable[int]) -> frozenset[E]:
+        """Returns the members of the values that this server knows; the others are ignored."""
+        return frozenset(self._from_wire[value] for value in values if value in self._from_wire)
+
     def optional(self, value: int, field: str) -> E | None:
         """Returns the domain's member, None for UNSPECIFIED.
 
@@ -62,6 +68,7 @@ WORKSPACE: Final = EnumMap(workspaces.WorkspaceKind, task_pb2.WorkspaceKind, "WO
 LANDING_STYLE: Final = EnumMap(workspaces.LandingStyle, task_pb2.LandingStyle, "LANDING_STYLE")
 CHANGES: Final = EnumMap(workspaces.ExpectedChanges, task_pb2.ExpectedChanges, "EXPECTED_CHANGES")
 RETRY_FROM: Final = EnumMap(workspaces.RetryFrom, task_pb2.RetryFrom, "RETRY_FROM")
+START_POINT: Final = EnumMap(StartPoint, task_pb2.StartPoint, "START_POINT")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")

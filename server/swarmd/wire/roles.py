@@ -28,6 +28,7 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "ListTasks": _VIEWER,
     "ExplainTask": _VIEWER,
     "RetryTask": _OPERATOR,
+    "LandWork": _OPERATOR,
     "KillTask": _OPERATOR,
     "AcceptResult": _OPERATOR,
     "AddDependency": _OPERATOR,

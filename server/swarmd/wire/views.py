@@ -45,6 +45,9 @@ def task(view: TaskView) -> task_pb2.Task:
         kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
         rehearsed=view.rehearsed,
         landed=None if view.landed is None else changes.parse_landing(view.landed),
+        kept_ref=view.kept_ref,
+        starts_at=enums.START_POINT.to_wire(view.starts_at),
+        work_of=view.work_of,
     )
 
 
@@ -63,6 +66,7 @@ def attempt(view: AttemptView) -> task_pb2.Attempt:
         sessions=[_session(session) for session in view.sessions],
         checks=report.checks,
         late_results=[_late_result(result) for result in view.late_results],
+        work_of=view.work_of,
     )
     if report.HasField("builder_result"):
         message.builder_result.CopyFrom(report.builder_result)

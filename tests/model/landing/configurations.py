@@ -14,6 +14,19 @@ SMALL: Final = {
     "a worker goes on without its lease": LandingBounds(tasks=1, zombies=1, worker_crashes=1, pushes=1),
     "it goes on beside others": LandingBounds(attempts=1, failures=0, conflicts=0, zombies=1, pushes=1),
     "the database is restored": LandingBounds(failures=0, conflicts=0, restores=1),
+    "kept work lands by an order": LandingBounds(
+        tasks=1, attempts=3, failures=0, kept=1, orders=2, missing=1, kills=1, suspicions=1
+    ),
+    "kept work meets crashes": LandingBounds(
+        tasks=1, attempts=3, kept=1, orders=1, worker_crashes=1, suspicions=1
+    ),
+    "kept work is killed": LandingBounds(
+        tasks=1, attempts=3, failures=0, kept=1, orders=2, kills=1, retries=1
+    ),
+    "kept work is restored": LandingBounds(
+        tasks=1, failures=0, conflicts=0, kept=1, orders=1, restores=1, pushes=1
+    ),
+    "tasks are added again": LandingBounds(tasks=1, failures=0, kept=1, orders=1, recreations=1, pushes=1),
 }
 LARGE: Final = {
     "landings: both crash": LandingBounds(conflicts=0, worker_crashes=1, server_crashes=1),
@@ -21,6 +34,12 @@ LARGE: Final = {
         workers=3, conflicts=0, attempts=1, failures=0, worker_crashes=1
     ),
     "landings: a worker goes on without its lease": LandingBounds(conflicts=0, zombies=1),
+    "landings: kept work": LandingBounds(
+        attempts=3, failures=0, conflicts=0, kept=1, orders=1, worker_crashes=1, suspicions=1
+    ),
+    "landings: kept work, without a lease": LandingBounds(
+        tasks=1, attempts=4, kept=1, orders=2, zombies=1, kills=1, missing=1, pushes=1
+    ),
     "landings: restored, without a lease": LandingBounds(tasks=1, worker_crashes=1, zombies=1, restores=1),
 }
 
@@ -38,6 +57,13 @@ _SHOWS: Final = {
     "landing_is_proof": LandingBounds(),
     "lease_before_landing": LandingBounds(silences=1),
     "tip_never_goes_back": LandingBounds(silences=1),
+    "reopening_keeps_work": LandingBounds(tasks=1, kept=1, orders=1),
+    "start_survives_ends": LandingBounds(tasks=1, attempts=3, kept=1, orders=1, worker_crashes=1),
+    "landing_starts_no_session": LandingBounds(tasks=1, kept=1, orders=1),
+    "landing_looks": LandingBounds(tasks=1, attempts=3, kept=1, orders=1, worker_crashes=1),
+    "right_is_go": LandingBounds(tasks=1, kept=1, orders=1, suspicions=1),
+    "missing_work_withdraws": LandingBounds(tasks=1, kept=1, orders=1, missing=1),
+    "creation_is_own": LandingBounds(tasks=1, recreations=1),
 }
 
 

@@ -19,6 +19,7 @@ from model.landing.state import (
 from model.landing.worker import landing_workers, worker_steps
 from model.protocol import Violation
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import AttemptOutcome
 
 _RULES: Final = LandingRules()
 
@@ -42,21 +43,48 @@ def _check_state(state: LandingState, bounds: LandingBounds) -> None:
             raise Violation(f"L3: the checks of commit {place} did not run on the tip before it")
     for index, task in enumerate(state.ledger.tasks):
         _check_task(state, index, task.status, bounds)
-    for worker in state.workers:
+    for number, worker in enumerate(state.workers):
         if worker.lease is None or worker.phase is not WorkPhase.BUILDING:
             continue
-        if place_of(state, worker.lease.task, after=0, until=worker.base):
-            raise Violation(f"L5: task {worker.lease.task} has landed, and is built again")
+        index = worker.lease.task
+        if place_of(state, index, after=0, until=worker.base, creation=worker.creation):
+            raise Violation(f"L5: task {index} has landed, and is built again")
+        task = state.ledger.tasks[index]
+        attempt = find_attempt(state.ledger, worker.lease, number)
+        known = attempt is not None and attempt.outcome is None
+        if known and task.work_of and not _reconciles(state, index, task.work_of):
+            raise Violation(f"L10: the work of task {index} was accepted, and is built again")
+
+
+def _reconciles(state: LandingState, index: int, work_of: int) -> bool:
+    """Returns whether a landing of the accepted work has met a conflict, which a builder reconciles."""
+    return any(
+        a.conflicted for a in state.ledger.attempts if a.lease.task == index and a.lease.number > work_of
+    )
+
+
+def _is_kept(state: LandingState, index: int, bounds: LandingBounds) -> bool:
+    """Returns whether the task is completed by work that was accepted and has not landed."""
+    accepted = [
+        a for a in state.ledger.attempts if a.lease.task == index and a.outcome is AttemptOutcome.COMPLETED
+    ]
+    return index < bounds.kept and bool(accepted) and not accepted[-1].landed
 
 
 def _check_task(state: LandingState, index: int, status: TaskStatus, bounds: LandingBounds) -> None:
-    if sum(commit.task == index for commit in state.branch) > 1:
+    creation = state.ledger.tasks[index].creation
+    if sum((commit.task, commit.creation) == (index, creation) for commit in state.branch) > 1:
         raise Violation(f"L2: task {index} has landed twice")
-    place = place_of(state, index, after=0, until=len(state.branch))
+    latest = [a for a in state.ledger.attempts if a.lease.task == index][-1:]
+    if status is TaskStatus.FAILED and any(a.missing for a in latest):
+        raise Violation(f"L11: the accepted work of task {index} was not found, and the task has failed")
+    if status is TaskStatus.COMPLETED and _is_kept(state, index, bounds):
+        return
+    place = place_of(state, index, after=0, until=len(state.branch), creation=creation)
     if status is TaskStatus.COMPLETED and not place:
         raise Violation(f"L4: task {index} is completed, and has not landed")
     # Neither a restored past nor a landing without a lease has an order. Workers fetch the branch itself.
-    ordered = not (bounds.restores or bounds.zombies)
+    ordered = not (bounds.restores or bounds.zombies or bounds.recreations)
     if status is TaskStatus.COMPLETED and place > state.ledger.tip and ordered:
         raise Violation(f"L6: a dependent of task {index} would start without its work")
 

@@ -1,6 +1,7 @@
 """Steps of the server: claims, losses, outcomes, operators, its crashes and restores."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from model.landing.state import (
     Finish,
@@ -56,20 +57,37 @@ def _claims(state: LandingState, bounds: LandingBounds, rules: LandingRules) -> 
                 continue
             lease = LandingLease(ledger.epoch, task, row.number + 1)
             since = _since(ledger, task, rules)
-            attempt = LandingAttempt(lease, index, since)
+            work_of = _work_to_land(ledger, task, rules)
+            attempt = LandingAttempt(lease, index, since, work_of=work_of)
             claimed = moved(ledger, task, Transition.CLAIM)
             claimed = with_task(claimed, task, lambda found: found._replace(number=found.number + 1))
             claimed = claimed._replace(attempts=(*claimed.attempts, attempt))
             begun = worker._replace(
-                phase=WorkPhase.LOOKING if _must_look(lease, rules) else WorkPhase.BUILDING,
+                phase=WorkPhase.LOOKING if work_of or _must_look(lease, rules) else WorkPhase.BUILDING,
                 lease=lease,
                 since=since,
-                base=len(state.branch),
+                base=_base_of(ledger, task, work_of) if work_of else len(state.branch),
+                work_of=work_of,
+                creation=row.creation,
             )
             after = with_agent(state._replace(ledger=claimed), index, begun)
             if begun.phase is WorkPhase.BUILDING:
                 after = after._replace(ledger=moved(claimed, task, Transition.GO))
             yield f"server claims {lease} for worker {index}", after
+
+
+def _work_to_land(ledger: Ledger, task: int, rules: LandingRules) -> int:
+    """Returns the number of the attempt whose kept work the next attempt lands, 0 if it builds."""
+    row = ledger.tasks[task]
+    if not row.starts_landing:
+        return 0
+    tried = any(a.lease.task == task and a.lease.number > row.work_of for a in ledger.attempts)
+    return 0 if tried and not rules.start_survives_ends else row.work_of
+
+
+def _base_of(ledger: Ledger, task: int, number: int) -> int:
+    """Returns the place on which the work of that attempt was built."""
+    return next(a.base for a in ledger.attempts if a.lease.task == task and a.lease.number == number)
 
 
 def _since(ledger: Ledger, task: int, rules: LandingRules) -> int:
@@ -114,6 +132,10 @@ def _losses(state: LandingState, bounds: LandingBounds) -> Iterator[LandingStep]
         if attempt.outcome is not None:
             continue
         alive = worker.up and worker.fence and worker.lease == attempt.lease
+        claimed = state.ledger.tasks[attempt.lease.task].status is TaskStatus.CLAIMED
+        if claimed and alive and may_happen(state, bounds, "suspicions"):
+            given_up = state._replace(ledger=lost(state.ledger, attempt, bounds))
+            yield f"server takes {attempt.lease} back", counted(given_up, "suspicions")
         if not alive:
             given_up = state._replace(ledger=lost(state.ledger, attempt, bounds))
             yield f"server gives {attempt.lease} up", given_up
@@ -130,19 +152,39 @@ def _finish(ledger: Ledger, message: Finish, bounds: LandingBounds, rules: Landi
     if task.status is TaskStatus.KILLING:
         return ended(ledger, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
     if message.kind is OutcomeKind.COMPLETED:
-        if not message.commit and rules.landing_is_proof:
-            return ledger
-        return _completed(ledger, attempt, message, Transition.COMPLETE, rules)
-    if task.status is TaskStatus.CLAIMED:
+        has_to_land = message.lease.task >= bounds.kept or task.work_of > 0
+        proven = message.commit > 0 or not (has_to_land and rules.landing_is_proof)
+        return _completed(ledger, attempt, message, Transition.COMPLETE, rules) if proven else ledger
+    if task.status is TaskStatus.CLAIMED and not message.missing:
         return ended(ledger, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
-    return _failed(ledger, attempt, message, bounds)
+    return _failed(ledger, attempt, message, bounds, rules)
 
 
-def _failed(ledger: Ledger, attempt: LandingAttempt, message: Finish, bounds: LandingBounds) -> Ledger:
+def _withdrawn(ledger: Ledger, attempt: LandingAttempt, rules: LandingRules) -> Ledger:
+    """Ends a landing whose work was not found: the task is what it was before the order."""
+    missed = attempt._replace(outcome=AttemptOutcome.FAILED, missing=True)
+    ledger = with_attempt(ledger, attempt, missed)
+    if not rules.missing_work_withdraws:
+        return moved(ledger, attempt.lease.task, Transition.GIVE_UP)
+    ledger = moved(ledger, attempt.lease.task, Transition.WITHDRAW)
+    return with_task(
+        ledger, attempt.lease.task, lambda found: found._replace(work_of=0, starts_landing=False)
+    )
+
+
+def _failed(
+    ledger: Ledger, attempt: LandingAttempt, message: Finish, bounds: LandingBounds, rules: LandingRules
+) -> Ledger:
+    if message.missing:
+        return _withdrawn(ledger, attempt, rules)
     if not message.conflict:
         return _unlucky(ledger, attempt, AttemptOutcome.FAILED, bounds)
     index = message.lease.task
-    ledger = with_task(ledger, index, lambda found: found._replace(conflicts=found.conflicts + 1))
+    # The next attempt is a builder, which reconciles both.
+    ledger = with_task(
+        ledger, index, lambda found: found._replace(conflicts=found.conflicts + 1, starts_landing=False)
+    )
+    ledger = with_attempt(ledger, attempt, attempt := attempt._replace(conflicted=True))
     again = ledger.tasks[index].conflicts <= bounds.conflicts
     return ended(ledger, attempt, AttemptOutcome.FAILED, Transition.RETRY if again else Transition.GIVE_UP)
 
@@ -174,7 +216,15 @@ def _completed(
     places = [a.place for a in ledger.attempts if a.lease.task == message.lease.task]
     # A landing that was found is that of an earlier attempt, which had the right.
     place = max(places, default=0) if message.found else attempt.place
+    known = attempt._replace(base=message.base, landed=message.commit > 0)
+    ledger = with_attempt(ledger, attempt, known)
+    attempt = known
+    ledger = with_task(
+        ledger, message.lease.task, lambda found: found._replace(work_of=0, starts_landing=False)
+    )
     ledger = ended(ledger, attempt, AttemptOutcome.COMPLETED, transition)
+    if not message.commit:
+        return ledger
     if place > ledger.tip_place or not rules.tip_never_goes_back:
         ledger = ledger._replace(tip=message.commit, tip_place=place)
     return ledger
@@ -190,11 +240,42 @@ def _operators(state: LandingState, bounds: LandingBounds, rules: LandingRules) 
             again = moved(moved(ledger, index, Transition.REOPEN), index, Transition.UNBLOCK)
             again = with_task(again, index, _with_full_budgets)
             yield f"operator retries task {index}", counted(state._replace(ledger=again), "retries")
+        number = _landable(ledger, index)
+        if number and may_happen(state, bounds, "orders"):
+            again = moved(moved(ledger, index, Transition.REOPEN), index, Transition.UNBLOCK)
+            again = with_task(again, index, partial(_ordered, number=number, rules=rules))
+            yield f"operator lands task {index}", counted(state._replace(ledger=again), "orders")
+    if may_happen(state, bounds, "recreations") and all(task.status not in HELD for task in ledger.tasks):
+        yield (
+            "operator removes and adds all tasks",
+            counted(state._replace(ledger=_recreated(ledger)), "recreations"),
+        )
     if bounds.restores and state.copy is None:
         yield "operator makes a backup", state._replace(copy=ledger)
     if may_happen(state, bounds, "restores") and state.copy is not None:
         past = state.copy._replace(epoch=ledger.epoch + 1)
         yield "operator restores the backup", counted(state._replace(ledger=past), "restores")
+
+
+def _landable(ledger: Ledger, index: int) -> int:
+    """Returns the number of the attempt whose accepted work has not landed, 0 if there is none."""
+    task = ledger.tasks[index]
+    ended_ordered = task.status in (TaskStatus.FAILED, TaskStatus.KILLED) and task.work_of > 0
+    if task.status is not TaskStatus.COMPLETED and not ended_ordered:
+        return 0
+    accepted = [a for a in ledger.attempts if a.lease.task == index and a.outcome is AttemptOutcome.COMPLETED]
+    return accepted[-1].lease.number if accepted and not accepted[-1].landed else 0
+
+
+def _ordered(task: LandingTask, *, number: int, rules: LandingRules) -> LandingTask:
+    return _with_full_budgets(task)._replace(work_of=number, starts_landing=rules.reopening_keeps_work)
+
+
+def _recreated(ledger: Ledger) -> Ledger:
+    """Returns the store after a clear and an import of the same plan: the branch and its tip stay known."""
+    creation = ledger.tasks[0].creation + 1
+    tasks = tuple(LandingTask(creation=creation) for _ in ledger.tasks)
+    return ledger._replace(tasks=tasks, attempts=(), epoch=ledger.epoch + 1)
 
 
 def _with_full_budgets(task: LandingTask) -> LandingTask:

@@ -37,6 +37,15 @@ class LandingBounds:
     restores: int = 0
     # How often a person commits on the branch.
     pushes: int = 0
+    # How many of the tasks, from the first on, say `land: false`.
+    kept: int = 0
+    # How often an operator orders a landing of kept work, and how often a worker does not find that work.
+    orders: int = 0
+    missing: int = 0
+    # How often a claim is taken back from a worker that was silent for a short while, and goes on.
+    suspicions: int = 0
+    # How often all tasks are removed and added again.
+    recreations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,15 @@ class LandingRules:
     landing_is_proof: bool = True  # without a landing, a task of which one is demanded is not completed
     lease_before_landing: bool = True  # a worker that may not run sessions does not land
     tip_never_goes_back: bool = True  # the landing that is heard last is not always the last landing
+    reopening_keeps_work: bool = True  # an order to land starts from the accepted work
+    start_survives_ends: bool = True  # and so does each attempt after one that was released or lost
+    landing_starts_no_session: bool = True  # an attempt that lands kept work builds nothing
+    landing_looks: bool = True  # it looks for a landing of its task, from the base of that work on
+    right_is_go: bool = (
+        True  # it is a claim no more, once it may land: nobody takes it back, or kills it at once
+    )
+    missing_work_withdraws: bool = True  # work that is not found leaves the task as it was
+    creation_is_own: bool = True  # a task that was added again does not find its predecessor's landing
 
 
 class WorkPhase(StrEnum):
@@ -77,7 +95,7 @@ LANDING = frozenset({WorkPhase.SCANNING, WorkPhase.CHECKING, WorkPhase.SWAPPING}
 
 
 class LandingLease(NamedTuple):
-    """The right to one attempt."""
+    """The right to one attempt of a creation of a task."""
 
     epoch: int
     task: int
@@ -85,13 +103,21 @@ class LandingLease(NamedTuple):
 
 
 class LandingAttempt(NamedTuple):
-    """An attempt in the store. Any landing of its task comes after `since`; `place` is 0 if it never asked."""
+    """An attempt in the store. Any landing of its task comes after `since`; `place` is 0 if it never asked.
+
+    `work_of` is the number of the attempt whose work it lands, 0 if its own; `base` is where kept work began.
+    """
 
     lease: LandingLease
     worker: int
     since: int
     place: int = 0
     outcome: AttemptOutcome | None = None
+    work_of: int = 0
+    base: int = 0
+    landed: bool = False
+    conflicted: bool = False
+    missing: bool = False
 
 
 class LandingTask(NamedTuple):
@@ -101,6 +127,10 @@ class LandingTask(NamedTuple):
     number: int = 0
     failures: int = 0
     conflicts: int = 0
+    # The attempt whose accepted work is to land, and whether the next attempt starts by that.
+    work_of: int = 0
+    starts_landing: bool = False
+    creation: int = 1
 
 
 class Ledger(NamedTuple):
@@ -123,10 +153,15 @@ class Finish(NamedTuple):
     commit: int = 0
     found: bool = False
     conflict: bool = False
+    base: int = 0
+    missing: bool = False
 
 
 class LandingWorker(NamedTuple):
-    """A worker. `seen` is the tip that it combined with, `checked` the one on which the checks ran."""
+    """A worker. `seen` is the tip that it combined with, `checked` the one on which the checks ran.
+
+    `work_of` is the number of the attempt whose kept work it lands, 0 if its own.
+    """
 
     up: bool = True
     fence: bool = True
@@ -136,14 +171,17 @@ class LandingWorker(NamedTuple):
     base: int = 0
     seen: int = 0
     checked: int = 0
+    work_of: int = 0
+    creation: int = 1
     outbox: frozenset[Finish] = frozenset()
 
 
 class Commit(NamedTuple):
-    """A commit on the branch: its task, and the tip on which its checks ran."""
+    """A commit on the branch: its task, the tip on which its checks ran, and the creation of the task."""
 
     task: int
     checked: int
+    creation: int = 1
 
 
 class LandingCounts(NamedTuple):
@@ -157,6 +195,10 @@ class LandingCounts(NamedTuple):
     retries: int = 0
     restores: int = 0
     pushes: int = 0
+    orders: int = 0
+    missing: int = 0
+    suspicions: int = 0
+    recreations: int = 0
 
 
 class LandingState(NamedTuple):
@@ -190,10 +232,16 @@ def may_happen(state: LandingState, bounds: LandingBounds, name: str) -> bool:
     return bool(getattr(state.counts, name) < getattr(bounds, name))
 
 
-def place_of(state: LandingState, task: int, *, after: int, until: int) -> int:
-    """Returns the place of the task's commit among those after `after` and up to `until`; 0 if there is none."""
-    found = [place for place in range(after + 1, until + 1) if state.branch[place - 1].task == task]
-    return found[0] if found else 0
+def place_of(state: LandingState, task: int, *, after: int, until: int, creation: int) -> int:
+    """Returns the place of the task's commit among those after `after` and up to `until`; 0 if there is none.
+
+    A `creation` of 0 fits any.
+    """
+    for place in range(after + 1, until + 1):
+        commit = state.branch[place - 1]
+        if commit.task == task and creation in (0, commit.creation):
+            return place
+    return 0
 
 
 def with_task(ledger: Ledger, index: int, change: Callable[[LandingTask], LandingTask]) -> Ledger:

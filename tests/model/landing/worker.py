@@ -42,7 +42,7 @@ def worker_steps(state: LandingState, bounds: LandingBounds, rules: LandingRules
             yield f"worker {index} is heard again", with_agent(state, index, worker._replace(fence=True))
         if worker.lease is not None:
             yield from _hears_order(state, index, worker)
-            yield from _steps(state, index, worker, rules)
+            yield from _steps(state, index, worker, bounds, rules)
     if may_happen(state, bounds, "pushes"):
         pushed = state._replace(branch=(*state.branch, Commit(PERSON, len(state.branch))))
         yield "a person commits on the branch", counted(pushed, "pushes")
@@ -95,14 +95,14 @@ def _completed(
 
 
 def _steps(
-    state: LandingState, index: int, worker: LandingWorker, rules: LandingRules
+    state: LandingState, index: int, worker: LandingWorker, bounds: LandingBounds, rules: LandingRules
 ) -> Iterator[LandingStep]:
     assert worker.lease is not None
     failed = Finish(worker.lease, index, OutcomeKind.FAILED)
     if worker.phase is WorkPhase.LOOKING:
-        yield from _looks(state, index, worker)
+        yield from _looks(state, index, worker, bounds, rules)
     elif worker.phase is WorkPhase.BUILDING:
-        yield f"worker {index} builds", with_agent(state, index, worker._replace(phase=WorkPhase.WAITING))
+        yield f"worker {index} builds", _built(state, index, worker, bounds)
         yield f"worker {index} fails", _ended(state, index, worker, failed)
         if not rules.landing_is_proof:
             yield f"worker {index} says only that it built", _completed(state, index, worker, 0, found=False)
@@ -118,11 +118,32 @@ def _steps(
         yield f"worker {index} moves the branch", _swaps(state, index, worker, rules)
 
 
-def _looks(state: LandingState, index: int, worker: LandingWorker) -> Iterator[LandingStep]:
-    """Looks for a landing of the task before any session, then asks for the go."""
+def _built(state: LandingState, index: int, worker: LandingWorker, bounds: LandingBounds) -> LandingState:
+    """Ends the builder's session: its work is to land, or it is kept and that completes the task."""
+    assert worker.lease is not None
+    if worker.lease.task >= bounds.kept or state.ledger.tasks[worker.lease.task].work_of:
+        return with_agent(state, index, worker._replace(phase=WorkPhase.WAITING))
+    return _ended(state, index, worker, Finish(worker.lease, index, OutcomeKind.COMPLETED, base=worker.base))
+
+
+def _looks(
+    state: LandingState, index: int, worker: LandingWorker, bounds: LandingBounds, rules: LandingRules
+) -> Iterator[LandingStep]:
+    """Looks for a landing of the task before any session, then asks for the go, or for the right with kept work."""
     assert worker.lease is not None
     tip = len(state.branch)
-    place = place_of(state, worker.lease.task, after=worker.since, until=tip)
+    looks = rules.landing_looks or not worker.work_of
+    place = _landed(state, worker, worker.since, rules) if looks else 0
+    if worker.work_of and not place and rules.landing_starts_no_session:
+        yield (
+            f"worker {index} takes kept work",
+            with_agent(state, index, worker._replace(phase=WorkPhase.WAITING)),
+        )
+        if may_happen(state, bounds, "missing"):
+            missing = Finish(worker.lease, index, OutcomeKind.FAILED, missing=True)
+            gone = counted(_ended(state, index, worker, missing), "missing")
+            yield f"worker {index} does not find the work", gone
+        return
     if place:
         found = _completed(state, index, worker, place, found=True)
         yield f"worker {index} finds that its task has landed", found
@@ -152,16 +173,19 @@ def _asks(
         attempt = queued
     if holder(ledger, rules) is attempt or not rules.one_right:
         worker = worker._replace(phase=WorkPhase.SCANNING)
+        claimed = ledger.tasks[attempt.lease.task].status is TaskStatus.CLAIMED
+        if claimed and rules.right_is_go:
+            ledger = moved(ledger, attempt.lease.task, Transition.GO)
     yield f"worker {index} asks for the right", with_agent(state._replace(ledger=ledger), index, worker)
 
 
 def _scans(state: LandingState, index: int, worker: LandingWorker, rules: LandingRules) -> LandingState:
     assert worker.lease is not None
     tip = len(state.branch)
-    place = place_of(state, worker.lease.task, after=worker.base, until=tip)
-    if place and rules.looks_before_landing:
+    place = _landed(state, worker, worker.base, rules)
+    if place and (rules.landing_looks if worker.work_of else rules.looks_before_landing):
         return _completed(state, index, worker, place, found=True)
-    if tip == worker.base:
+    if tip == worker.base and not worker.work_of:
         # The checks have run on the work itself.
         return with_agent(state, index, worker._replace(phase=WorkPhase.SWAPPING, seen=tip, checked=tip))
     return with_agent(state, index, worker._replace(phase=WorkPhase.CHECKING, seen=tip))
@@ -173,8 +197,16 @@ def _swaps(state: LandingState, index: int, worker: LandingWorker, rules: Landin
         if rules.checks_again:
             return with_agent(state, index, worker._replace(phase=WorkPhase.SCANNING))
         return with_agent(state, index, worker._replace(seen=len(state.branch)))
-    landed = state._replace(branch=(*state.branch, Commit(worker.lease.task, worker.checked)))
+    commit = Commit(worker.lease.task, worker.checked, worker.creation)
+    landed = state._replace(branch=(*state.branch, commit))
     return _completed(landed, index, worker, len(landed.branch), found=False)
+
+
+def _landed(state: LandingState, worker: LandingWorker, after: int, rules: LandingRules) -> int:
+    """Returns the place of a landing of the worker's task after that place, 0 if it finds none."""
+    assert worker.lease is not None
+    creation = worker.creation if rules.creation_is_own else 0
+    return place_of(state, worker.lease.task, after=after, until=len(state.branch), creation=creation)
 
 
 def landing_workers(state: LandingState) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from swarmd.domain.decision import DECLINED_BACKOFF_S, Decision, RetryRule, decide, decide_lost
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus
 from swarmd.domain.model import (
     DependencyFailurePolicy,
@@ -83,7 +84,45 @@ def test_a_completion_clears_the_last_failure() -> None:
     found = decided(TaskStatus.IN_PROGRESS, outcome(OutcomeKind.COMPLETED), failures=1, last_error="x")
 
     assert (found.ended_as, found.transition) == ("completed", "complete")
-    assert found.update == {"last_error": "", "failure_class": None}
+    assert found.update == {"last_error": "", "failure_class": None, "starts_at": "builder", "work_of": 0}
+
+
+LANDING: dict[str, Any] = {"starts_at": StartPoint.LANDING, "work_of": 1}
+
+
+def test_work_that_is_not_found_leaves_its_task_completed() -> None:
+    missing = outcome(OutcomeKind.FAILED, FailureClass.WORK_MISSING)
+
+    found = decided(TaskStatus.CLAIMED, missing, **LANDING)
+    of_a_builder = decided(TaskStatus.CLAIMED, missing)
+
+    assert (found.ended_as, found.transition) == ("failed", "withdraw")
+    assert found.update == {
+        "last_error": "it broke", "failure_class": "work_missing", "starts_at": "builder", "work_of": 0,
+    }  # fmt: skip
+    assert of_a_builder.transition == "retry", (
+        "of an attempt that lands nothing it is a failure like any other"
+    )
+
+
+@pytest.mark.parametrize("failure", [FailureClass.LANDING_CONFLICT, FailureClass.LANDING_FAILED])
+def test_a_builder_follows_a_landing_only_if_there_are_findings(failure: FailureClass) -> None:
+    red = replace(outcome(OutcomeKind.FAILED, failure, "F1"), verdict_passed=False)
+
+    with_findings = decided(TaskStatus.IN_PROGRESS, red, **LANDING)
+    without = decided(TaskStatus.IN_PROGRESS, outcome(OutcomeKind.FAILED, failure), **LANDING)
+
+    assert with_findings.update["starts_at"] == "builder"
+    assert "starts_at" not in without.update, "git failed, so the same work is landed again"
+    assert with_findings.update["landing_failures"] == without.update["landing_failures"] == 1
+    assert "work_of" not in with_findings.update, "what the builder reconciles has to land"
+
+
+def test_a_lost_landing_starts_again_where_it_was() -> None:
+    found = decide_lost(task(TaskStatus.IN_PROGRESS, **LANDING), "gone", RULE)
+
+    assert found.transition == "retry"
+    assert not {"starts_at", "work_of"} & found.update.keys()
 
 
 def test_a_finding_that_comes_back_twice_gives_up_before_the_budget_is_used_up() -> None:

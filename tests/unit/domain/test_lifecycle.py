@@ -51,11 +51,11 @@ def test_no_process_can_exist_before_the_go() -> None:
     assert ways_in == {(TaskStatus.CLAIMED, Transition.GO)}
 
 
-def test_killed_leaves_only_by_an_operator_and_completed_never() -> None:
+def test_killed_and_completed_leave_only_by_an_operator() -> None:
     leaving = {t for t, target in TRANSITIONS[TaskStatus.KILLED].items() if target is not TaskStatus.KILLED}
 
     assert leaving == {Transition.REOPEN, Transition.ACCEPT}, "an operator's verbs"
-    assert TRANSITIONS[TaskStatus.COMPLETED] == {}
+    assert TRANSITIONS[TaskStatus.COMPLETED] == {Transition.REOPEN: TaskStatus.BLOCKED}, "to land its work"
 
 
 def test_the_groups_of_statuses_cover_all_and_do_not_overlap() -> None:

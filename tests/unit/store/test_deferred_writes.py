@@ -116,7 +116,8 @@ class Play:
         return partial(reopening.retry, name=some[0])
 
     async def left(self) -> dict[str, list[Any]]:
-        """Returns all rows of the tables."""
+        """Returns all rows of the tables, without the random names of tasks."""
+        await self._swarm.swarm.db.write(lambda tx: tx._connection.execute("UPDATE tasks SET creation = ''"))
         return await self._swarm.swarm.db.read(
             lambda tx: {
                 table: tx._connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES

@@ -26,7 +26,7 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.names import session_id
 from swarm_worker.domain.ports import Notes
-from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
+from swarm_worker.domain.reply_rules import unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.artifacts import upload_artifacts
 from swarm_worker.execution.attempt_programs import AttemptPrograms
@@ -40,16 +40,15 @@ from swarm_worker.execution.checks import (
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionSpec
-from swarm_worker.execution.session_result import SessionResult
+from swarm_worker.execution.session_result import ERROR_CHARS, SessionResult, outcome_of_builder
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
-from swarm_worker.execution.workspaces import Workspace
+from swarm_worker.execution.workspaces import AttemptLog, Workspace
 from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.workspace.changes import Changes, Snapshot, changes_since, take_snapshot, touches_work
 
-ERROR_CHARS: Final = 1_000
 CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
 
 
@@ -83,8 +82,14 @@ class Attempt:
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
         self.context = replace(self.context, project_root=self.workspace.root)
-        ended = await self.workspace.open(self._run_checks) or await self._work()
+        work = self._work if self.assignment.work is None else self._land
+        ended = await self.workspace.open(self._run_checks) or await work()
         return await self.workspace.close(ended)
+
+    async def _land(self) -> Outcome:
+        """Lands work that was accepted earlier, without a session."""
+        log = AttemptLog(self.assignment)
+        return await self.workspace.land(Outcome(OutcomeKind.COMPLETED), log, self._run_checks)
 
     async def _work(self) -> Outcome:
         task = self.assignment.task
@@ -97,7 +102,7 @@ class Attempt:
         built = await self._judge_fault(built, report, before, programs)
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
             await self._leave_artifacts(built)
-            return replace(_outcome_of_builder(built, report), builder_result=report)
+            return replace(outcome_of_builder(built, report), builder_result=report)
         if nothing := await self.workspace.keep_built(built.log):
             await self._leave_artifacts(built)
             failed = Outcome(OutcomeKind.FAILED, failure=nothing, kill_receipt=built.receipt)
@@ -282,18 +287,3 @@ class Attempt:
     @property
     def _validates(self) -> bool:
         return not self.config.no_validation and self.assignment.task.validate is not False
-
-
-def _outcome_of_builder(built: SessionResult, report: BuilderResult | None) -> Outcome:
-    """Returns the outcome of a builder that failed, was stopped, or denies success in its own report.
-
-    A builder that names blockers does not fail by chance, even if its program reports an error as well.
-    """
-    reason = unfinished_reason(report) if report else ""
-    failure = built.failure
-    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and report and names_blockers(report)):
-        error = f"{reason}; {failure.error}" if failure else reason
-        failure = Failure(FailureClass.BUILDER_BLOCKED, one_line(error, ERROR_CHARS))
-    if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
-        return Outcome(built.kind, kill_receipt=built.receipt)
-    return Outcome(OutcomeKind.FAILED, failure=failure, kill_receipt=built.receipt)

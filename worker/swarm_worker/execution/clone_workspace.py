@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
+from swarm_worker.domain.changes import Change, ChangedFile
 from swarm_worker.domain.model import (
     Assignment,
-    Change,
-    ChangedFile,
     Failure,
     FailureClass,
     Outcome,
@@ -37,7 +36,7 @@ from swarm_worker.workspace.keeping import record_end, remove_workspace
 from swarm_worker.workspace.landing import LandingMessage
 from swarm_worker.workspace.ref_names import attempt_ref
 from swarm_worker.workspace.snapshot import WorkSnapshot, restore, snapshot
-from swarm_worker.workspace.source import MissingCommit, SourceRepository
+from swarm_worker.workspace.source import MissingCommit, MissingWork, SourceRepository
 from swarm_worker.workspace.work_change import read_change
 
 ERROR_CHARS: Final = 1_000
@@ -99,6 +98,8 @@ class CloneWorkspace:
             self._clone = await self._new_clone.make(tip)
         except MissingCommit as error:
             return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
+        except MissingWork as error:
+            return self._failed(Failure(FailureClass.WORK_MISSING, str(error)))
         except (GitFailure, OSError) as error:
             return self._failed(_bad_config(f"can't make the task's clone: {error}"))
         return await self._set_up(run_checks)
@@ -228,6 +229,7 @@ class CloneWorkspace:
             "Swarm-Attempt": str(self.assignment.attempt),
             "Swarm-Session": session_id(self.assignment, Role.BUILDER),
             "Swarm-Id": self.swarm_id,
+            **({"Swarm-Creation": self.assignment.creation} if self.assignment.creation else {}),
         }
 
     def _failed(self, failure: Failure) -> Outcome:

@@ -26,6 +26,7 @@ from swarm_worker.domain.ports import LandingReporter
 from swarm_worker.execution.attempt_note import AttemptNote, read_note
 from swarm_worker.execution.clone_workspace import CloneWorkspace
 from swarm_worker.execution.guarded_git import GuardedGit
+from swarm_worker.execution.kept_work import KeptWorkspace
 from swarm_worker.guard.marked import ATTEMPT_MARKERS, STATE_MARKER
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
@@ -91,6 +92,7 @@ class Clones:
         request.repository = self.repository
         request.target = self.source.target
         request.workspace = task_pb2.WORKSPACE_KIND_CLONE
+        request.starts.append(task_pb2.START_POINT_LANDING)
 
     def workspace(
         self, assignment: Assignment, *, swarm_id: str, stop: Stop, fence: Fence, reporter: LandingReporter
@@ -101,7 +103,8 @@ class Clones:
         markers: dict[str, str] = {
             marker: variables[marker] for marker in ATTEMPT_MARKERS if marker in variables
         }
-        return CloneWorkspace(
+        workspace = CloneWorkspace if assignment.work is None else KeptWorkspace
+        return workspace(
             source=self.source.with_runner(self.guards.git(fence, stop, markers)),
             # Work is kept after an order to stop, and while the server is silent.
             keeper=self.source.with_runner(self.guards.git(self.guards.open_fence, Stop(grace_s=0.0), {})),

@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+from swarm_worker.domain.changes import Landing
 from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     Failure,
     FailureClass,
     Finding,
-    Landing,
     Outcome,
     OutcomeKind,
     Verdict,
@@ -83,7 +83,9 @@ class LandingRun:
         """Lands on the present tip; returns None if the target moved before the swap."""
         target, task, work = self.source.target, self.assignment.task, self.work
         tip = await self.source.fetch(needs)
-        if found := await self.source.find_landed(task.id, self.swarm_id, work.base, tip):
+        if found := await self.source.find_landed(
+            task.id, self.swarm_id, work.base, tip, creation=self.assignment.creation
+        ):
             self.log.note(f"found on {target} as {found[:12]}: an earlier attempt had landed it")
             return replace(self.accepted, landing=Landing(target, found, found=True))
         combined = await combine(
@@ -94,7 +96,9 @@ class LandingRun:
         if combined.commit == tip:
             self.log.note(f"nothing to land: {target} has these changes already")
             return replace(self.accepted, landing=Landing(target, tip, onto=tip))
-        commands = (*(task.checks if tip != work.base else ()), *task.landing_checks)
+        # The definition may have changed since the checks ran on work that was accepted earlier.
+        proven = tip == work.base and self.assignment.work is None
+        commands = (*(() if proven else task.checks), *task.landing_checks)
         if commands and (refused := await self._check(combined.commit, commands)):
             return refused
         return await self._swap(tip, combined.commit)

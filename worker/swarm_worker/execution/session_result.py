@@ -4,23 +4,28 @@ import json
 import signal
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import (
     BuilderResult,
     Failure,
     FailureClass,
     KillReceipt,
+    Outcome,
     OutcomeKind,
     SessionEnd,
     Task,
 )
+from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.session_output import SessionLog
 from swarm_worker.runners.executables import start_fault
 from swarm_worker.runners.reader import Report
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd
 from swarm_worker.workspace.git_locks import lock_hint
+
+ERROR_CHARS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +111,18 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def outcome_of_builder(built: SessionResult, report: BuilderResult | None) -> Outcome:
+    """Returns the outcome of a builder that failed, was stopped, or denies success in its own report.
+
+    A builder that names blockers does not fail by chance, even if its program reports an error as well.
+    """
+    reason = unfinished_reason(report) if report else ""
+    failure = built.failure
+    if failure is None or (failure.kind is FailureClass.AGENT_ERROR and report and names_blockers(report)):
+        error = f"{reason}; {failure.error}" if failure else reason
+        failure = Failure(FailureClass.BUILDER_BLOCKED, one_line(error, ERROR_CHARS))
+    if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
+        return Outcome(built.kind, kill_receipt=built.receipt)
+    return Outcome(OutcomeKind.FAILED, failure=failure, kill_receipt=built.receipt)

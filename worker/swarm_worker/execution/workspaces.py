@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from swarm_worker.domain.model import Failure, Outcome
+import structlog
+
+from swarm_worker.domain.model import Assignment, Failure, Outcome
 from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.checks import ChecksResult
+
+_log = structlog.get_logger()
 
 
 class CheckRunner(Protocol):
@@ -37,6 +41,17 @@ class Workspace(Protocol):
 
     async def close(self, outcome: Outcome) -> Outcome:
         """Keeps what is not kept yet and returns the outcome with it; the folder may be removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLog:
+    """The log of an attempt without a session: the worker's own."""
+
+    assignment: Assignment
+
+    def note(self, text: str) -> None:
+        """Logs the text."""
+        _log.info(text, task=self.assignment.task.id, attempt=self.assignment.attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
-from swarm_worker.domain import model, types, workspaces
+from swarm_worker.domain import changes, model, types, workspaces
 from swarm_worker.rpc.orders import seconds
 
 ISSUE_CHARS: Final = 4_000
@@ -26,10 +26,7 @@ ITEM_CHARS: Final = 1_000
 INT64_MAX: Final = 2**63 - 1
 LOG_TEXT_BYTES: Final = 8 * 1024
 
-_ROLES: Final = {
-    types.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
-    types.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
-}
+_ROLES: Final = {role: session_pb2.SessionRole.Value(f"SESSION_ROLE_{role.name}") for role in types.Role}
 _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
 _WORKSPACES: Final = {
     task_pb2.WorkspaceKind.Value(f"WORKSPACE_KIND_{kind.name}"): kind for kind in workspaces.WorkspaceKind
@@ -57,7 +54,13 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         first_base=claim.first_base,
         previous_head=claim.previous_head,
         previous_failure=_failure_class(claim.previous_failure),
+        work=_work(claim.work) if claim.starts_at == task_pb2.START_POINT_LANDING else None,
+        creation=claim.creation,
     )
+
+
+def _work(work: worker_service_pb2.KeptWork) -> changes.EarlierWork:
+    return changes.EarlierWork(work.attempt, work.base, work.head, work.ref, work.session_id)
 
 
 def _failure_class(value: int) -> model.FailureClass | None:
@@ -124,10 +127,7 @@ def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
 def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
     """Returns the request for the go of a session."""
     return worker_service_pb2.SessionRecord(
-        lease_id=start.lease_id,
-        session_id=start.session_id,
-        role=_ROLES[start.role],
-        runner=start.runner,
+        lease_id=start.lease_id, session_id=start.session_id, role=_ROLES[start.role], runner=start.runner
     )
 
 
@@ -249,7 +249,7 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
     )
 
 
-def _change(change: model.Change) -> task_pb2.Change:
+def _change(change: changes.Change) -> task_pb2.Change:
     return task_pb2.Change(
         base=change.base,
         head=change.head,
@@ -266,7 +266,7 @@ def _change(change: model.Change) -> task_pb2.Change:
     )
 
 
-def _landing(landing: model.Landing) -> task_pb2.Landing:
+def _landing(landing: changes.Landing) -> task_pb2.Landing:
     return task_pb2.Landing(
         target=landing.target, commit=landing.commit, onto=landing.onto, found=landing.found
     )

@@ -12,7 +12,7 @@ Style: TypeAlias = Literal["squash", "merge", "rebase"]
 # With more commits than this, a rebase makes one commit of all: each costs up to four starts of git.
 MAX_REBASED: Final = 50
 MAX_CONFLICTS: Final = 100
-_OWN_TRAILERS: Final = ("swarm-task:", "swarm-attempt:", "swarm-session:", "swarm-id:")
+_OWN_TRAILERS: Final = ("swarm-task:", "swarm-attempt:", "swarm-session:", "swarm-id:", "swarm-creation:")
 
 
 class Combination(NamedTuple):

@@ -28,6 +28,10 @@ class MissingCommit(GitFailure):
     """A commit that a clone needs and the source has not."""
 
 
+class MissingWork(GitFailure):
+    """The accepted work that is to land, which is not in the source."""
+
+
 class PublishResult(StrEnum):
     """The result of a compare-and-swap of the target."""
 
@@ -211,23 +215,32 @@ class SourceRepository:
             f"{ref} and {MAX_REFS_OF_AN_ATTEMPT - 1} further refs hold other commits; remove some"
         )
 
-    async def find_landed(self, task_id: str, swarm_id: str, since: str, tip: str) -> str | None:
+    async def find_landed(
+        self, task_id: str, swarm_id: str, since: str, tip: str, *, creation: str = ""
+    ) -> str | None:
         """Returns the newest commit between `since` and `tip` with the task's trailers.
 
-        An empty or unknown `since` means the whole history. Raises GitFailure.
+        An empty or unknown `since` means the whole history: there, only a commit of the same creation of the task
+        counts. After a known `since`, one that names no creation counts too, since an older worker has made it.
+        Without a `creation`, any does. Raises GitFailure.
         """
         trailers = "%x09".join(
-            f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Swarm-Task", "Swarm-Id")
+            f"%(trailers:key={key},valueonly,separator=%x20)"
+            for key in ("Swarm-Task", "Swarm-Id", "Swarm-Creation")
         )
         listing = (
             *("rev-list", "--no-commit-header", f"--format=%H%x09{trailers}", "--fixed-strings"),
             *(f"--grep=Swarm-Task: {task_id}", tip),
         )
         output = await self.git.run(*listing, *((f"^{since}",) if since else ()), "--", accepted=(0, 128))
+        whole = not since or output.code != 0
         if output.code:
             output = await self.git.run(*listing, "--")
-        lines = (line.split("\t") for line in os.fsdecode(output.stdout).split("\n"))
-        return next((line[0] for line in lines if line[1:] == [task_id, swarm_id]), None)
+        creations = (creation,) if whole else (creation, "")
+        for commit, *found in (line.split("\t") for line in os.fsdecode(output.stdout).split("\n")):
+            if found[:2] == [task_id, swarm_id] and (not creation or found[2] in creations):
+                return commit
+        return None
 
     async def publish(self, objects_from: Path, old: str, new: str) -> Publication:
         """Moves the target from `old` to `new`, or not at all.

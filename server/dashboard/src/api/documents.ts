@@ -68,6 +68,11 @@ export interface Task {
   // No model did this work: the offline stand-in played it.
   rehearsed: boolean;
   landed: Landing | null;
+  // The ref that keeps the work of the completed attempt, if that has not landed.
+  kept_ref: string | null;
+  starts_at: "builder" | "landing" | string;
+  // The attempt whose accepted work is to land.
+  work_of: number | null;
 }
 
 export interface Landing {
@@ -175,6 +180,7 @@ export interface Attempt {
   late_results: LateResult[];
   change: Change | null;
   landing: Landing | null;
+  work_of: number | null;
 }
 
 export interface TaskDetail extends Task {
@@ -186,7 +192,16 @@ export interface TaskDetail extends Task {
   on_dependency_failure: string | null;
   validate: boolean | null;
   labels: Record<string, string>;
+  exclusive: string[];
+  artifacts: string[];
   workspace: string | null;
+  setup: string[];
+  keep: string[];
+  land: boolean | null;
+  landing: string | null;
+  landing_checks: string[];
+  changes: string | null;
+  retry_from: string | null;
   course: number[];
   attempts: Attempt[];
 }

@@ -124,6 +124,7 @@ export const api = {
   workers: () => get<{ workers: Worker[] }>("/api/workers"),
   kill: (id: string, cause: string) => post<Task>(`${task(id)}/kill`, { cause }),
   retry: (id: string) => post<Task>(`${task(id)}/retry`),
+  land: (id: string) => post<Task>(`${task(id)}/land`),
   bulk: (verb: "kill" | "retry", selection: Selection, dryRun: boolean, cause = "") =>
     post<Bulk>(`/api/tasks/${verb}`, { ...selection, dry_run: dryRun, ...(cause ? { cause } : {}) }),
   drain: (worker: string, deadlineS: number | null) =>

@@ -12,12 +12,14 @@ from typing import Final
 
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lease_ids import parse_lease_id
-from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import Order, TaskKey, WorkerName
 from swarmd.engine.attempts import leases
+from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Clock
-from swarmd.store import events, landings
+from swarmd.engine.tasks.transitions import apply
+from swarmd.store import attempts, events, landings
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
@@ -40,8 +42,9 @@ class LandingAnswer:
 class Landings:
     """The queue of each target."""
 
-    def __init__(self, db: Database, wakeups: Wakeups, clock: Clock) -> None:
+    def __init__(self, db: Database, live: LiveState, wakeups: Wakeups, clock: Clock) -> None:
         self._db = db
+        self._live = live
         self._wakeups = wakeups
         self._clock = clock
 
@@ -84,16 +87,37 @@ class Landings:
         if turn.before:
             return LandingAnswer(before=turn.before, tip=turn.tip)
         if landings.grant(tx, lease.attempt_key):
+            self._record_grant(tx, record, f"on {turn.target}")
+        return LandingAnswer(granted=True, tip=turn.tip)
+
+    def _record_grant(self, tx: Tx, record: LeaseRecord, where: str) -> None:
+        """Records that the attempt got the right, which is the go of an attempt without a session.
+
+        From then on nobody takes the lease back as a claim that has not started, and a kill waits for its end.
+        """
+        lease, task = record.lease, record.task
+        if not record.work_of:
             events.append(
                 tx,
                 EventKind.TASK_LANDING,
                 task_id=lease.task_id,
-                status=record.task.status,
+                status=task.status,
                 attempt=lease.number,
-                worker=worker,
-                cause=f"on {turn.target}",
+                worker=lease.worker,
+                cause=where,
             )
-        return LandingAnswer(granted=True, tip=turn.tip)
+            return
+        attempts.start(tx, lease)
+        apply(
+            tx,
+            task,
+            Transition.GO,
+            EventKind.TASK_LANDING,
+            worker=lease.worker,
+            detail=where,
+            started_us=tx.now_us,
+        )
+        tx.after_commit(partial(self._live.start_lease, lease))
 
     @contextlib.contextmanager
     def _deadline(self) -> Iterator[asyncio.Future[None]]:

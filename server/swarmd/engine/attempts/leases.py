@@ -18,9 +18,9 @@ def find(tx: ReadTx, worker: WorkerName, lease_id: str) -> LeaseRecord | None:
     return record
 
 
-def abandon_order(lease_id: str) -> Order:
-    """Returns the order for a lease that has ended."""
-    return Order(LeaseId(lease_id), OrderAction.ABANDON, "the lease has ended")
+def abandon_order(lease_id: str, cause: str = "the lease has ended") -> Order:
+    """Returns the order to end what runs under the lease."""
+    return Order(LeaseId(lease_id), OrderAction.ABANDON, cause)
 
 
 def stop_order(tx: ReadTx, lease_id: str, task: Task) -> Order:

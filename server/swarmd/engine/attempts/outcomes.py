@@ -20,7 +20,7 @@ from swarmd.domain.model import (
     Task,
     WorkerName,
 )
-from swarmd.domain.placement import must_land
+from swarmd.domain.placement import claimed_definition, must_land
 from swarmd.domain.policy import Backoff
 from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
@@ -45,6 +45,7 @@ SEVERAL_WORKERS: Final = 2
 SHORT_COMMIT: Final = 12
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
+    Transition.WITHDRAW: EventKind.LANDING_WITHDRAWN,
     Transition.RELEASE: EventKind.TASK_RELEASED,
     Transition.RETRY: EventKind.TASK_RETRYING,
     Transition.GIVE_UP: EventKind.TASK_FAILED,
@@ -248,10 +249,13 @@ def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
     lacks_verdict = outcome.verdict_passed is None and not outcome.validation_waived
     validate = land = None
     if outcome.kind is OutcomeKind.COMPLETED and (lacks_verdict or record.target_key is not None):
-        definition = views.definition(tx, record.task.key)
+        # An attempt from before an order to land is heard again if its answer got lost.
+        ordered = record.task.work_of if record.lease.number > record.task.work_of else 0
+        definition = claimed_definition(views.definition(tx, record.task.key), work_of=ordered)
         validate = definition.validate
         land = must_land(definition) if record.target_key is not None else None
     # An attempt that has ended did have a go, or is archived whatever its task's status is now.
     status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
-    if fault := missing_proof(outcome, status, validate=validate, land=land):
+    lands_work = record.work_of > 0
+    if fault := missing_proof(outcome, status, validate=validate, land=land, lands_work=lands_work):
         raise InvalidRequest("finished.outcome", fault)

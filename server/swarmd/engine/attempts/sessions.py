@@ -103,6 +103,9 @@ class Sessions:
         lease, task = record.lease, record.task
         if task.status is TaskStatus.KILLING:
             return leases.stop_order(tx, start.lease_id, task)
+        if record.work_of:
+            # A worker that does not know how to land kept work must not pay a builder for it.
+            return leases.abandon_order(start.lease_id, f"it lands the work of attempt {record.work_of}")
         if (known := sessions.find(tx, start.session_id)) is not None:
             if known.attempt_key == lease.attempt_key:
                 return None

@@ -10,15 +10,17 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.claim import Claim, CloneStart
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
-from swarmd.domain.placement import fits, runs_in_clone
+from swarmd.domain.placement import claimed_definition, fits, runs_in_clone
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
+from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
 from swarmd.store.events import EventKind
@@ -139,7 +141,10 @@ class Dispatcher:
         number, secret = task.attempt + 1, self._entropy.secret()
         name = worker.identity.name
         lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
-        definition = admission.definition or views.definition(tx, task.key)
+        definition = claimed_definition(
+            admission.definition or views.definition(tx, task.key), work_of=task.work_of
+        )
+        work = work_to_land(tx, task) if task.starts_at is StartPoint.LANDING else None
         target_key = worker.target_key if runs_in_clone(definition, worker.identity) else None
         clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)
         claim = Claim(
@@ -151,10 +156,19 @@ class Dispatcher:
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
             clone=clone,
+            work=work,
+            creation=task.creation,
         )
         apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
         first_base = None if clone is None else clone.first_base
-        attempts.add(tx, lease, worker_key=worker.key, target_key=target_key, first_base=first_base)
+        attempts.add(
+            tx,
+            lease,
+            worker_key=worker.key,
+            target_key=target_key,
+            first_base=first_base,
+            work_of=0 if work is None else work.attempt,
+        )
         exclusive_names.hold(tx, attempt, admission.names)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))

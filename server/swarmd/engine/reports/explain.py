@@ -10,9 +10,10 @@ from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, needs_of
+from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
-from swarmd.domain.placement import demands, fits
+from swarmd.domain.placement import claimed_definition, demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -72,6 +73,8 @@ class TaskFacts:
     name_holders: Sequence[Holder]
     # None unless its attempt wants to land.
     landing: "LandingFacts | None"
+    # The accepted work that has not landed, if a ref keeps it.
+    kept: KeptWork | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
     state = swarm.get(tx)
     view = views.task(tx, task.key)
     workers = list(live.workers.values())
-    definition = views.definition(tx, task.key)
+    definition = claimed_definition(views.definition(tx, task.key), work_of=task.work_of)
     with_files = _needs_files(definition, workers, exclusive_files=exclusive_files)
     return TaskFacts(
         task=task,
@@ -103,6 +106,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
         },
         name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
         landing=_landing(tx, task) if task.status in HELD else None,
+        kept=_kept(tx, task) if task.work_of or task.status is TaskStatus.COMPLETED else None,
     )
 
 
@@ -114,6 +118,13 @@ def _landing(tx: ReadTx, task: Task) -> LandingFacts | None:
         landings.turn(tx, record.lease.attempt_key),
         landings.ahead(tx, record.target_key, place=record.landing_place),
     )
+
+
+def _kept(tx: ReadTx, task: Task) -> KeptWork | None:
+    accepted = landings.accepted_work(tx, task.key)
+    if accepted is None or accepted.landed or not accepted.work.ref:
+        return None
+    return accepted.work
 
 
 def _needs_files(
@@ -138,11 +149,14 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
     task = facts.task
     if task.status in FINAL:
         why = f": {task.cause}" if task.cause else f": {task.last_error}" if task.last_error else ""
-        return [Reason(ReasonKind.ENDED, f"it is {task.status}{why}")]
+        ended = Reason(ReasonKind.ENDED, f"it is {task.status}{why}")
+        return [ended, *_kept_work(facts)]
     if task.status in HELD:
         doing = {
             TaskStatus.CLAIMED: "holds it and has not started it yet",
-            TaskStatus.IN_PROGRESS: "is working on it",
+            TaskStatus.IN_PROGRESS: f"lands the work of attempt {task.work_of}"
+            if task.starts_at is StartPoint.LANDING
+            else "is working on it",
             TaskStatus.KILLING: "was ordered to end it and has not yet proven that it has",
         }[task.status]
         held = Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")
@@ -152,6 +166,14 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
     if wait_s is not None:
         found.append(Reason(ReasonKind.BACKOFF, f"its next attempt may start in {wait_s:.0f} s"))
     return [*found, *_names(facts), *_workers(facts, live)]
+
+
+def _kept_work(facts: TaskFacts) -> Sequence[Reason]:
+    """Returns where the accepted work of an ended task is, if it has not landed."""
+    if facts.kept is None:
+        return []
+    ref, task_id = facts.kept.ref, facts.task.task_id
+    return [Reason(ReasonKind.LANDING, f"its work is kept as {ref}; `swarmctl land {task_id}` lands it")]
 
 
 def _swarm(facts: TaskFacts) -> Sequence[Reason]:
@@ -212,7 +234,11 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     workers = [worker for worker in live.workers.values() if worker.takes_claims]
     if not workers:
         return [Reason(ReasonKind.NO_WORKER, "no worker is connected; start one with `swarm-worker`")]
-    fitting = [worker for worker in workers if _fits(worker, facts.definition)]
+    fitting = [
+        worker
+        for worker in workers
+        if _fits(worker, facts.definition, work_in="" if facts.kept is None else facts.kept.repository)
+    ]
     if not fitting:
         return [_unfit(facts, workers)]
     pauses = {_pause(worker, facts) for worker in fitting}
@@ -232,6 +258,13 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
 def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
     """Returns why no connected worker may get the task."""
     labels = facts.definition.labels
+    if facts.kept is not None and any(_fits(worker, facts.definition) for worker in workers):
+        work = facts.kept
+        message = (
+            f"the work of attempt {work.attempt} is kept in {work.repository}, and no worker of that repository that"
+            " can land it is connected; start one there"
+        )
+        return Reason(ReasonKind.NO_CLONE, message)
     if any(fits(worker.identity, labels) for worker in workers):
         hint = "start one in a git repository, or with --repo"
         return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
@@ -239,8 +272,8 @@ def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
     return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
 
 
-def _fits(worker: ConnectedWorker, definition: TaskDefinition) -> bool:
-    return fits(worker.identity, demands(definition))
+def _fits(worker: ConnectedWorker, definition: TaskDefinition, *, work_in: str = "") -> bool:
+    return fits(worker.identity, demands(definition, work_in=work_in))
 
 
 def _pause(worker: ConnectedWorker, facts: TaskFacts) -> str:

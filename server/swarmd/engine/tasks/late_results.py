@@ -7,6 +7,7 @@ other attempt has started and no operator has stepped in. Any other late result 
 from typing import Final
 
 from swarmd.domain.errors import ResultNotFound
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, Outcome, OutcomeKind, Task, TaskId
 from swarmd.engine.tasks import lookup
@@ -74,4 +75,6 @@ def complete_by(tx: Tx, task: Task, number: int) -> Task:
         failure_class=None,
         interrupted=False,
         backoff_s=0.0,
+        starts_at=StartPoint.BUILDER,
+        work_of=0,
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NoReturn
@@ -11,23 +11,18 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.exclusive import NO_NUMBERS
 from swarmd.domain.graph import shortest_path
-from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
-from swarmd.domain.model import DependencyFailurePolicy, TaskId, TaskKey
+from swarmd.domain.lifecycle import HELD, TaskStatus
+from swarmd.domain.model import TaskId, TaskKey
 from swarmd.domain.placement import demands
-from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
-from swarmd.engine.tasks import inserts, lookup, transitions
+from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle, named_ids
+from swarmd.engine.tasks import inserts, lookup, plan_warnings, transitions
+from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.store import definition_json, events, exclusive_names, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx, Tx
 
 _NOT_STARTED = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED)
-# The effect of a new definition on a task that has ended.
-_EFFECTS: Final = {
-    TaskStatus.COMPLETED: "but it stays completed and does not run again; give the changed work an id of its own",
-    TaskStatus.FAILED: "but it stays failed; `swarmctl retry` runs it by the new definition",
-    TaskStatus.KILLED: "but it stays killed; `swarmctl retry` runs it by the new definition",
-}
 # After more events than this since a check, the check is made again.
 _FEW_EVENTS: Final = 1_000
 
@@ -71,18 +66,17 @@ def add(
         TasksActive: a task that is held by a worker would change or be removed.
     """
     removed = _clear(tx) if clear else 0
-    stored = tasks.states_ignoring_case(tx, _named_ids(plan))
+    stored = tasks.states_ignoring_case(tx, named_ids(plan))
     checked = _checked(tx, plan, stored, concurrency)
     exclusive_names.set_capacities(tx, concurrency)
     fresh = [task for task in checked.tasks if task.definition.task_id not in stored]
     changed = [task for task in checked.tasks if task.definition.task_id in stored and _differs(tx, task)]
     _refuse_held(stored, changed)
+    landable = plan_warnings.turned_to_land(tx, changed, stored)
     label_sets: dict[tuple[tuple[str, str], ...], int] = {}
     keys = inserts.add(tx, fresh, stored, label_set=partial(_label_set, tx, label_sets))
     for task in changed:
-        key = keys[task.definition.task_id]
-        tasks.redefine(tx, key, task.definition, label_set_key=_label_set(tx, label_sets, task.definition))
-        tasks.set_dependencies(tx, key, [keys[dependency] for dependency in task.definition.dependencies])
+        _redefine(tx, task.definition, keys, label_sets)
     _reclassify_all(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
     return ImportResult(
         added=len(fresh),
@@ -91,10 +85,24 @@ def add(
         removed=removed,
         warnings=[
             *checked.warnings,
-            *_skip_warnings(tx, checked.tasks),
-            *_ended_warnings(tx, plan, {task.definition.task_id for task in changed}),
+            *plan_warnings.of_skipped(tx, checked.tasks),
+            *plan_warnings.of_ended(tx, plan, {task.definition.task_id for task in changed}, landable),
         ],
     )
+
+
+def _redefine(
+    tx: Tx,
+    definition: TaskDefinition,
+    keys: Mapping[str, TaskKey],
+    label_sets: dict[tuple[tuple[str, str], ...], int],
+) -> None:
+    """Replaces the definition and the dependencies of a stored task; an order to land its work stays in force."""
+    key = keys[definition.task_id]
+    work = work_to_land(tx, tasks.get(tx, key))
+    demanded = _label_set(tx, label_sets, definition, work_in="" if work is None else work.repository)
+    tasks.redefine(tx, key, definition, label_set_key=demanded)
+    tasks.set_dependencies(tx, key, [keys[dependency] for dependency in definition.dependencies])
 
 
 class GraphChanged(Exception):
@@ -159,13 +167,6 @@ def _clear(tx: Tx) -> int:
     return removed
 
 
-def _named_ids(plan: Sequence[PlannedTask]) -> Iterator[str]:
-    """Yields every task id that the plan names."""
-    for task in plan:
-        yield task.definition.task_id
-        yield from task.definition.dependencies
-
-
 def _checked(
     tx: Tx,
     plan: Sequence[PlannedTask],
@@ -202,8 +203,14 @@ def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequ
         raise TasksActive(held[0], stored[held[0]][1], len(held), doing="change running tasks")
 
 
-def _label_set(tx: Tx, seen: dict[tuple[tuple[str, str], ...], int], definition: TaskDefinition) -> int:
-    demanded = demands(definition)
+def _label_set(
+    tx: Tx,
+    seen: dict[tuple[tuple[str, str], ...], int],
+    definition: TaskDefinition,
+    *,
+    work_in: str = "",
+) -> int:
+    demanded = demands(definition, work_in=work_in)
     wanted = tuple(sorted(demanded.items()))
     if wanted not in seen:
         seen[wanted] = swarm.label_set_key(tx, demanded)
@@ -216,47 +223,6 @@ def _reclassify_all(tx: Tx, keys: Sequence[TaskKey], kind: EventKind) -> None:
         transitions.reclassify(tx, tasks.get(tx, key), kind)
     for key in keys:
         transitions.revive_if_possible(tx, transitions.skip_if_stranded(tx, tasks.get(tx, key)))
-
-
-def _ended_warnings(tx: Tx, plan: Sequence[PlannedTask], changed: Collection[TaskId]) -> list[FieldFault]:
-    """Returns a warning for each ended task whose definition changed: the change runs nothing."""
-    warnings: list[FieldFault] = []
-    stored = tasks.states_ignoring_case(tx, changed)
-    for index, task in enumerate(plan):
-        task_id = task.definition.task_id
-        effect = _EFFECTS.get(stored[task_id][1]) if task_id in changed else None
-        if effect is not None:
-            message = f'"{task_id}" is {stored[task_id][1]}: its new definition is stored, {effect}'
-            warnings.append(FieldFault(f"tasks[{index}]", message))
-    rest = len(warnings) - MAX_FAULTS
-    if rest > 0:
-        last = FieldFault(
-            "tasks", f"{rest} more ended tasks have a new definition, and none of them runs by it yet"
-        )
-        return [*warnings[:MAX_FAULTS], last]
-    return warnings
-
-
-def _skip_warnings(tx: Tx, plan: Sequence[PlannedTask]) -> list[FieldFault]:
-    """Returns a warning for each task that is skipped, since its cause may lie outside the file."""
-    statuses = {
-        task_id: status for task_id, (_, status) in tasks.states_ignoring_case(tx, _named_ids(plan)).items()
-    }
-    warnings: list[FieldFault] = []
-    if DEAD.isdisjoint(statuses.values()):
-        return warnings
-    for index, task in enumerate(plan):
-        policy = task.definition.on_dependency_failure or DependencyFailurePolicy.SKIP
-        if (
-            policy is DependencyFailurePolicy.RUN
-            or statuses[task.definition.task_id] is not TaskStatus.SKIPPED
-        ):
-            continue
-        for number, dependency in enumerate(task.definition.dependencies):
-            if statuses[dependency] in DEAD:
-                message = f'depends on "{dependency}", which is {statuses[dependency]}, so it is skipped'
-                warnings.append(FieldFault(f"tasks[{index}].dependencies[{number}]", message))
-    return warnings
 
 
 def _refuse_cycle(tx: ReadTx, task_id: str, dependency: str) -> None:

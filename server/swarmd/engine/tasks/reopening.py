@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
 from swarmd.engine.tasks import lookup
@@ -34,19 +35,23 @@ def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
     if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
         if not despite_survivors:
-            _refuse_survivors(tx, task)
+            refuse_survivors(tx, task, doing="retry")
         reopen(tx, task)
-    _check_alive(tx, tasks.get(tx, task.key))
+    refuse_dead_end(tx, tasks.get(tx, task.key), doing="retry")
     return RetryResult(task.key, skipped - tasks.count(tx, TaskStatus.SKIPPED))
 
 
-def reopen(tx: Tx, task: Task) -> Task:
-    """Reopens one task: all budgets are full again, attempt numbers go on."""
+def reopen(tx: Tx, task: Task, *, detail: str = "", work_of: int = 0) -> Task:
+    """Reopens one task: all budgets are full again, attempt numbers go on.
+
+    The next attempt lands the accepted work of attempt `work_of`. If that is 0, it starts where it was to start before.
+    """
     return apply(
         tx,
         task,
         Transition.REOPEN,
         EventKind.TASK_REOPENED,
+        detail=detail,
         failures=0,
         losses=0,
         landing_failures=0,
@@ -54,20 +59,22 @@ def reopen(tx: Tx, task: Task) -> Task:
         failure_class=None,
         interrupted=False,
         backoff_s=0.0,
+        starts_at=StartPoint.LANDING if work_of else task.starts_at,
+        work_of=work_of or task.work_of,
     )
 
 
-def _refuse_survivors(tx: Tx, task: Task) -> None:
-    """Refuses to start a task beside processes of its last attempt."""
+def refuse_survivors(tx: Tx, task: Task, *, doing: str) -> None:
+    """Refuses to start a task beside processes of its last attempt. Raises InvalidStatus."""
     if left := attempts.survivors(tx, task.key):
         what = f"{survivors_text(left.processes)} on worker {left.worker}"
         raise InvalidStatus(
-            task.task_id, task.status, doing="retry", hint=f"{what}; end them, then retry --despite-survivors"
+            task.task_id, task.status, doing=doing, hint=f"{what}; end them, then retry --despite-survivors"
         )
 
 
-def _check_alive(tx: Tx, task: Task) -> None:
-    """Refuses to leave a retried task behind a dependency that can't complete."""
+def refuse_dead_end(tx: Tx, task: Task, *, doing: str) -> None:
+    """Refuses to leave a reopened task behind a dependency that can't complete. Raises InvalidStatus."""
     dead = tasks.dead_dependency(tx, task.key)
     if (
         dead is None
@@ -76,5 +83,5 @@ def _check_alive(tx: Tx, task: Task) -> None:
     ):
         return
     raise InvalidStatus(
-        task.task_id, "skipped", doing="retry", hint=f"{dead[0]} is {dead[1]}: retry {dead[0]}, or both"
+        task.task_id, "skipped", doing=doing, hint=f"{dead[0]} is {dead[1]}: retry {dead[0]}, or both"
     )

@@ -152,6 +152,9 @@ def _update_dependent(tx: Tx, task: Task, dependency: Task, before: TaskStatus) 
         return _dependency_met(tx, task, before)
     if task.policy is DependencyFailurePolicy.RUN:
         return set_unmet(tx, task, unmet=task.unmet + (-1 if dependency.status in DEAD else 1))
+    if before is TaskStatus.COMPLETED:
+        # It was met and is not any more. A task that runs or has ended keeps its status, and waits when it is retried.
+        task = set_unmet(tx, task, unmet=task.unmet + 1)
     if dependency.status not in DEAD:
         return _unskip(tx, task)
     if task.status is not TaskStatus.BLOCKED or task.policy is DependencyFailurePolicy.BLOCK:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
 from swarmd.store import definition_json
@@ -43,6 +44,10 @@ class TaskView:
     rehearsed: bool
     # The reported landing of the completed attempt as JSON; None if it did not land.
     landed: str | None
+    # The ref that keeps the work of the completed attempt, if that has not landed.
+    kept_ref: str
+    starts_at: StartPoint
+    work_of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class AttemptView:
     late_results: Sequence[LateResultView]
     # Its change without the patch, as JSON; None if it reported none.
     change: str | None
+    # The attempt whose accepted work it lands; 0 if it does its own.
+    work_of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +150,11 @@ def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
             sessions=sessions.get(attempt_key, ()),
             late_results=late.get(attempt_key, ()),
             change=change,
+            work_of=work_of,
         )
         for (
             attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report, change,
+            work_of,
         ) in tx.all("view_attempts", key=key)
     ]  # fmt: skip
 
@@ -172,7 +181,8 @@ def _task(row: Row) -> TaskView:
     (
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
-        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
+        work_of,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -199,4 +209,7 @@ def _task(row: Row) -> TaskView:
         kill_receipt=kill_receipt,
         rehearsed=bool(rehearsed),
         landed=landed,
+        kept_ref=kept_ref or "",
+        starts_at=StartPoint(starts_at),
+        work_of=work_of,
     )

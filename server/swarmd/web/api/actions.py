@@ -74,6 +74,12 @@ async def retry(state: AppState, request: ApiRequest) -> Document:
     return task_document(retried.tasks[0])
 
 
+async def land(state: AppState, request: ApiRequest) -> Document:
+    """Orders the landing of a task's kept work."""
+    answer = await state.actions.land([request.path["id"]])
+    return task_document([*answer.tasks, *answer.unchanged][0])
+
+
 async def kill_many(state: AppState, request: ApiRequest) -> Document:
     """Kills many tasks, or reports what that would do."""
     selection = _choice(request)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -90,6 +91,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
+        kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
     ),
     "Landing": _object(target=TEXT, commit=TEXT, onto=_NULL_TEXT, found=FLAG),
     "Change": _object(
@@ -127,7 +129,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_result=_or_null(_ref("BuilderResult")), checks=_list(_ref("Check")),
         verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
         kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
-        change=_or_null(_ref("Change")), landing=_or_null(_ref("Landing")),
+        change=_or_null(_ref("Change")), landing=_or_null(_ref("Landing")), work_of=_or_null(INTEGER),
     ),
     "Worker": _object(
         name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,

@@ -20,6 +20,11 @@ export function TaskHead({ task }: { task: TaskDetail }) {
       () => api.retry(task.id),
       () => `${task.id} gets a new start.`,
     );
+  const land = () =>
+    attempt(
+      () => api.land(task.id),
+      () => `The work of ${task.id} is going to land.`,
+    );
   return (
     <header class="task-head">
       <div class="task-title">
@@ -38,6 +43,7 @@ export function TaskHead({ task }: { task: TaskDetail }) {
               landed on {oneLine(task.landed.target)}
             </a>
           )}{" "}
+          {task.work_of !== null && <span class="small">lands the work of attempt {task.work_of}</span>}{" "}
           <span class="dim">
             {attemptWords(task)}
             {task.worker ? ` · ${oneLine(task.worker)}` : ""}
@@ -46,6 +52,16 @@ export function TaskHead({ task }: { task: TaskDetail }) {
       </div>
       {operates.value && (
         <div class="buttons">
+          {task.kept_ref !== null && (
+            <button
+              type="button"
+              class="button"
+              title={`Brings ${oneLine(task.kept_ref)} onto the target. Tasks that wait for it wait until then.`}
+              onClick={land}
+            >
+              Land
+            </button>
+          )}
           <button type="button" class="button" disabled={!canRetry(task.status)} onClick={retry}>
             Retry
           </button>
