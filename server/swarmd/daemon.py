@@ -275,6 +275,7 @@ async def _check_once(swarm: Swarm, folder: Path) -> None:
     """Runs one round: the files of the database, silent workers, the stop file."""
     swarm.db.check_files()
     await swarm.check_leases()
+    swarm.tokens.end_expired()
     if (folder / STOP_FILE).exists():
         stop = partial(swarm.control.emergency_stop, cause=f"the file {STOP_FILE} exists")
         if (await swarm.db.write(stop, urgent=True)).killing:
