@@ -56,6 +56,21 @@ class Endpoint:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    # The fingerprint of the CA, and its certificate in PEM once it is known: see pinning.py.
+    tls_ca_fingerprint: str = ""
+    pinned_ca: bytes = b""
+    # The file that the token comes from, if a worker should read it again when it changes.
+    token_file: Path | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether the server is dialled with TLS."""
+        return self.tls_ca is not None or bool(self.tls_ca_fingerprint)
+
+    @property
+    def tls_files(self) -> tuple[Path, ...]:
+        """The files that a channel is made of."""
+        return tuple(file for file in (self.tls_ca, self.tls_cert, self.tls_key) if file is not None)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -65,7 +80,7 @@ class Endpoint:
     @property
     def proxy_variable(self) -> str | None:
         """The variable of the environment whose proxy stands between; None if the server is dialled directly."""
-        return proxy_variable(self.server, tls=self.tls_ca is not None)
+        return proxy_variable(self.server, tls=self.tls)
 
 
 def check_address(text: str, *, name: str) -> str:
@@ -110,14 +125,14 @@ def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
 
 
 def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
-    return (*_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls_ca is not None))
+    return (*_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls))
 
 
 def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:
-    if endpoint.tls_ca is None:
+    if not endpoint.tls:
         return None
     return grpc.ssl_channel_credentials(
-        _read(endpoint.tls_ca), _read(endpoint.tls_key), _read(endpoint.tls_cert)
+        endpoint.pinned_ca or _read(endpoint.tls_ca), _read(endpoint.tls_key), _read(endpoint.tls_cert)
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.channel import Endpoint
+from amplifier_swarm.credentials import is_join_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
 from amplifier_swarm.light_imports import random_id
@@ -279,6 +280,15 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         asyncio.run(run_worker(config, context, endpoint))
 
 
+async def _arrived(config: WorkerConfig, context: WorkerContext, endpoint: Endpoint) -> Endpoint:
+    """Returns the endpoint with all that calls need; only a worker that is new to its server waits for it here."""
+    if not is_join_token(endpoint.token) and (endpoint.pinned_ca or not endpoint.tls_ca_fingerprint):
+        return endpoint
+    from swarm_worker.rpc.arrival import arrive  # noqa: PLC0415  # see above
+
+    return await arrive(endpoint, config, context.folder)
+
+
 async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: Endpoint) -> None:
     """Connects one worker to its server and runs it until it has left; raises ProgramExit as `Worker.run`."""
 
@@ -289,6 +299,7 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
         )
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
+    endpoint = await _arrived(config, context, endpoint)
     gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)

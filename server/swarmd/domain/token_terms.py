@@ -43,7 +43,9 @@ def join_terms(role: Role, *, valid_s: float | None, labels: Mapping[str, str], 
     if not 0 <= max_uses <= MAX_USES:
         raise InvalidRequest("join.max_uses", f"must be from 1 to {MAX_USES:,}, or 0 for any number")
     if len(labels) > MAX_JOIN_LABELS:
-        raise InvalidRequest("join.labels", f"has {len(labels)} entries; a token binds {MAX_JOIN_LABELS} at most")
+        raise InvalidRequest(
+            "join.labels", f"has {len(labels)} entries; a token binds {MAX_JOIN_LABELS} at most"
+        )
     for key, value in labels.items():
         if not 1 <= len(key) <= MAX_LABEL or len(value) > MAX_LABEL:
             raise InvalidRequest("join.labels", f"keys and values may have up to {MAX_LABEL} characters")
@@ -60,7 +62,8 @@ def with_bound_labels(announced: Mapping[str, str], bound: Mapping[str, str]) ->
     for key, value in bound.items():
         if announced.get(key, value) != value:
             raise InvalidRequest(
-                "labels", f"{key} is {value!r} by the worker's token, not {announced[key]!r}; leave --label {key} out"
+                "labels",
+                f"{key} is {value!r} by the worker's token, not {announced[key]!r}; leave --label {key} out",
             )
     return {**announced, **bound}
 

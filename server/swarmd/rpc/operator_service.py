@@ -222,9 +222,7 @@ def _token_terms(request: pb.CreateTokenRequest, role: Role) -> TokenTerms:
     valid_s = request.valid_for.ToMicroseconds() / 1e6 if request.HasField("valid_for") else None
     if not request.HasField("join"):
         return ordinary_terms(valid_s=valid_s)
-    return join_terms(
-        role, valid_s=valid_s, labels=dict(request.join.labels), max_uses=request.join.max_uses
-    )
+    return join_terms(role, valid_s=valid_s, labels=dict(request.join.labels), max_uses=request.join.max_uses)
 
 
 def _check_not_negative(request: Any, *fields: str) -> None:

@@ -123,15 +123,22 @@ def bound_identity(identity: WorkerIdentity, token: TokenRecord) -> WorkerIdenti
         return identity
     if (identity.name, identity.instance) != (token.worker, token.instance):
         raise InvalidRequest(
-            "worker", f"{identity.name!r} uses the credential of {token.worker!r}, or of another state folder; join again"
+            "worker",
+            f"{identity.name!r} has the credential of {token.worker!r}, or of another state folder; join again",
         )
     return replace(identity, labels=with_bound_labels(identity.labels, token.labels))
 
 
 def _repeated(known: TokenRecord, join: TokenRecord, request: JoinRequest) -> TokenRecord:
-    same = (known.joined_by, known.worker, known.instance) == (join.token_id, request.worker, request.instance)
+    same = (known.joined_by, known.worker, known.instance) == (
+        join.token_id,
+        request.worker,
+        request.instance,
+    )
     if not same or not hmac.compare_digest(known.secret_hash, request.secret_hash):
-        raise JoinRefused(join.token_id, "can't make a credential of that id; remove the worker's file `joining`")
+        raise JoinRefused(
+            join.token_id, "can't make a credential of that id; remove the worker's file `joining`"
+        )
     if known.revoked_us is not None:
         raise JoinRefused(join.token_id, f"made the credential {known.token_id}, which was revoked")
     return known

@@ -1,7 +1,7 @@
 """The tokens and their roles. Checks use memory only; a change is written before it is used.
 
-Invariant: expiry is judged by the wall clock at each use and stored nowhere. A clock that is set forward ends tokens too
-early, and they are good again once it is set back.
+Invariant: expiry is judged by the wall clock at each use and stored nowhere. A clock that is set forward ends tokens
+too early, and they are good again once it is set back.
 """
 
 import base64
@@ -21,7 +21,7 @@ from swarmd.store import tokens
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import ReadTx, Tx
 
-# `swt1_<role>_<id>_<secret>`, with `join` for the role of a join token: easy to find for those who scan for leaked secrets.
+# `swt1_<role>_<id>_<secret>`, with `join` as the role of a join token: easy to find for those who scan for leaks.
 _TOKEN: Final = re.compile(r"swt1_(viewer|worker|operator|join)_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NO_SECRET: Final = hashlib.sha256(b"").digest()
 
