@@ -14,8 +14,9 @@ import hashlib
 import os
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.fingerprint import PREFIX
@@ -25,10 +26,20 @@ from amplifier_swarm.text_files import without_bom
 if TYPE_CHECKING:
     import ssl
 
+    from amplifier_swarm.channel import Endpoint
+
 TIMEOUT_S: Final = 10.0
 _PEM: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----", re.ASCII
 )
+
+
+class VerifiedCertificate(NamedTuple):
+    """The names and addresses of a server's certificate, and the fingerprint of the authority that it shows with it."""
+
+    names: Sequence[str]
+    # None if the server does not show its authority's certificate: then no fingerprint finds it.
+    fingerprint: str | None
 
 
 class FirstContactFailed(Exception):
@@ -116,6 +127,42 @@ def shown_certificates(server: str) -> list[bytes]:
             return _chain(secure)
     except (OSError, ValueError) as error:
         raise FirstContactFailed(str(error)) from error
+
+
+def verified_certificate(endpoint: "Endpoint", authority: bytes) -> VerifiedCertificate:
+    """Returns the certificate of a server whose chain the authority, in PEM form, vouches for.
+
+    The server's name is not compared with those of the certificate: the caller learns them.
+
+    Raises:
+        FirstContactFailed: The server is out of reach, or its certificate is not from that authority.
+    """
+    import ssl  # noqa: PLC0415  # as above
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.load_verify_locations(cadata=without_bom(authority).decode("ascii"))
+        if endpoint.tls_cert is not None and endpoint.tls_key is not None:
+            context.load_cert_chain(endpoint.tls_cert, endpoint.tls_key)
+        with connect(endpoint.server) as line, context.wrap_socket(line) as secure:
+            chain, subject = _chain(secure), secure.getpeercert() or {}
+    except (OSError, ValueError) as error:
+        raise FirstContactFailed(str(error)) from error
+    trusted = set(certificates_in(authority))
+    root = next((der for der in chain if der in trusted), None)
+    names: Any = subject.get("subjectAltName", ())
+    return VerifiedCertificate(
+        [_plain_name(kind, name) for kind, name in names if kind in ("DNS", "IP Address")],
+        None if root is None else fingerprint_of(root),
+    )
+
+
+def _plain_name(kind: str, name: str) -> str:
+    import ipaddress  # noqa: PLC0415  # as above
+
+    return str(ipaddress.ip_address(name.strip())) if kind == "IP Address" else name.lower()
 
 
 def connect(server: str) -> socket.socket:
