@@ -92,7 +92,9 @@ class Server:
 @contextlib.asynccontextmanager
 async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """Runs a server on `folder`; a second one goes on from the same state."""
-    config = ServerConfig(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
+    config = ServerConfig(
+        db=folder / "swarm.db", **({"dashboard": "off", "listen": "127.0.0.1:0"} | settings)
+    )
     async with serve(config) as (serving, swarm):
         token = (folder / "token").read_text().strip()
         found = Server(serving.address, token, swarm, folder, [], dashboard=serving.dashboard)
