@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 
+from amplifier_swarm.credentials import is_join_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.proxy import channel_options, proxy_variable
 from amplifier_swarm.text_files import without_bom
@@ -61,11 +62,18 @@ class Endpoint:
     pinned_ca: bytes = b""
     # The file that the token comes from, if a worker should read it again when it changes.
     token_file: Path | None = None
+    # How long a connection may be silent before it is pinged.
+    keepalive_ms: int = KEEPALIVE_TIME_MS
 
     @property
     def tls(self) -> bool:
-        """Whether the server is dialled with TLS."""
+        """True if the server is dialled with TLS."""
         return self.tls_ca is not None or bool(self.tls_ca_fingerprint)
+
+    @property
+    def needs_first_contact(self) -> bool:
+        """True if calls need what only a first contact with the server brings: a CA, or a credential."""
+        return is_join_token(self.token) or bool(self.tls_ca_fingerprint and not self.pinned_ca)
 
     @property
     def tls_files(self) -> tuple[Path, ...]:
@@ -125,7 +133,8 @@ def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
 
 
 def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
-    return (*_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls))
+    keepalive = ("grpc.keepalive_time_ms", endpoint.keepalive_ms)
+    return (*_OPTIONS, keepalive, *channel_options(endpoint.server, tls=endpoint.tls))
 
 
 def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:

@@ -117,7 +117,7 @@ def shown_certificates(server: str) -> list[bytes]:
     import ssl  # noqa: PLC0415
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A server that asks for our certificate tells so after TLS 1.3 has shown us its own.
+    # In TLS 1.3 a server that asks for our certificate has shown us its own before.
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -17,7 +17,7 @@ from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
 from swarmd.config import ServerConfig
-from swarmd.dashboard import ServedDashboard, serve_dashboard
+from swarmd.dashboard import serve_dashboard
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
@@ -139,12 +139,11 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         server = RpcServer(swarm, reads)
         port = await _start(server, config.listen, None if tls is None else tls.files)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
-        dashboard = ServedDashboard(OFF, lambda: None)
-        if meters is not None:
-            metrics = Metrics(swarm, meters, started_us=started_us)
-            dashboard = await serve_dashboard(swarm, reads, metrics, config, stack, tls=tls)
-        rotation = run_rotation(swarm, _token_file(config, path), tls, reload_tls=dashboard.reload_tls)
-        await stack.enter_async_context(rotation)
+        metrics = None if meters is None else Metrics(swarm, meters, started_us=started_us)
+        dashboard = await serve_dashboard(swarm, reads, metrics, config, stack, tls=tls)
+        await stack.enter_async_context(
+            run_rotation(swarm, _token_file(config, path), tls, dashboard.reload_tls)
+        )
         checking = asyncio.create_task(_check_periodically(swarm, path.parent))
         stack.push_async_callback(_cancel, checking)
         # Streams must end before the server waits for them.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
 from swarmd.engine.swarm import Swarm
-from swarmd.listen import ServerTls, host_of, is_loopback
+from swarmd.listen import OFF, ServerTls, host_of, is_loopback
 from swarmd.metrics.exposition import Metrics
 from swarmd.wire.reads import Reads
 
@@ -24,17 +24,19 @@ class ServedDashboard(NamedTuple):
 async def serve_dashboard(
     swarm: Swarm,
     reads: Reads,
-    metrics: Metrics,
+    metrics: Metrics | None,
     config: ServerConfig,
     stack: contextlib.AsyncExitStack,
     *,
     tls: ServerTls | None,
 ) -> ServedDashboard:
-    """Serves the dashboard until the stack is left.
+    """Serves the dashboard until the stack is left, or none without metrics.
 
     Raises:
         ProgramExit: its address can't be bound.
     """
+    if metrics is None:
+        return ServedDashboard(OFF, lambda: None)
     # Imported here, since swarmd without a dashboard does not need it.
     from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
 

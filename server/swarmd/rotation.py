@@ -42,7 +42,7 @@ async def ensure_token(swarm: Swarm, path: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def run_rotation(
-    swarm: Swarm, token_file: Path, tls: ServerTls | None, *, reload_tls: Callable[[], None]
+    swarm: Swarm, token_file: Path, tls: ServerTls | None, reload_tls: Callable[[], None]
 ) -> AsyncIterator[None]:
     """Looks at the files once a second while the block runs; calls `reload_tls` when there is a new certificate."""
     looking = asyncio.create_task(_look_periodically(swarm, token_file, tls, reload_tls))

@@ -12,7 +12,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import WORKER
 from integration.test_access import METHODS, outcome
 from support.programs import Program, Stage, stage
-from support.server import Client, Server, next_message, refusal
+from support.server import Client, Server, end_of, next_message, refusal
 from support.waiting import eventually
 
 SECRET = "s" * 43
@@ -40,17 +40,6 @@ async def joined(served: Server, **terms: Any) -> Client:
     token = (await join_token(served, **terms)).token
     await served.client(token).call("JoinSwarm", request())
     return served.client(CREDENTIAL)
-
-
-async def end_of(stream: Any) -> grpc.StatusCode:
-    """Reads a stream to its end; returns the status."""
-    try:
-        while await stream.read() is not grpc.aio.EOF:
-            pass
-    except grpc.aio.AioRpcError as error:
-        return error.code()
-    code: grpc.StatusCode = await stream.code()
-    return code
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

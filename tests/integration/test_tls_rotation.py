@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.pinning import certificates_in, shown_certificates
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1.swarm_pb2 import WORKER_STATUS_ONLINE
 from fakes.swarm_server import WORKER
 from support.programs import Program, Stage, stage
 from support.server import Client, Server, refusal, server
@@ -190,14 +191,14 @@ class RotatedWorker:
         self.start: Callable[[], Program] = partial(place.start, "worker", *argv, program=WORKER.name)
 
 
-async def until_connected(served: Client, *, connected: bool = True) -> None:
-    async def is_connected() -> bool:
-        workers = (await served.call("ListWorkers", pb.ListWorkersRequest())).workers
-        return [worker.name for worker in workers if worker.status == pb.WORKER_STATUS_ONLINE] == (
-            ["w1"] if connected else []
-        )
+async def until_connected(client: Client) -> None:
+    """Waits until the worker is connected and heard."""
 
-    await eventually(is_connected, f"the worker is {'' if connected else 'not '}connected")
+    async def is_connected() -> bool:
+        workers = (await client.call("ListWorkers", pb.ListWorkersRequest())).workers
+        return [worker.name for worker in workers if worker.status == WORKER_STATUS_ONLINE] == ["w1"]
+
+    await eventually(is_connected, "the worker is connected")
 
 
 async def worker_token(served: Server) -> Any:
@@ -250,7 +251,10 @@ async def test_a_worker_dials_with_a_new_ca_when_it_reconnects(tmp_path: Path) -
 @contextlib.contextmanager
 def read_only_mount(folder: Path) -> Iterator[None]:
     """Mounts a folder over itself, read-only; skips the test where this user may not."""
-    commands = (["mount", "--bind", folder, folder], ["mount", "-o", "remount,bind,ro", folder])
+    commands = (
+        ["mount", "--bind", str(folder), str(folder)],
+        ["mount", "-o", "remount,bind,ro", str(folder)],
+    )
     if os.geteuid() != 0 or any(subprocess.run(command, check=False).returncode for command in commands):
         pytest.skip("this user may not mount")
     try:

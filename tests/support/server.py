@@ -114,6 +114,17 @@ async def refusal(call: Any) -> WireError:
     raise AssertionError("the call was not refused")
 
 
+async def end_of(stream: Any) -> grpc.StatusCode:
+    """Reads a stream to its end; returns the status."""
+    try:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    code: grpc.StatusCode = await stream.code()
+    return code
+
+
 async def next_message(stream: Any) -> Any:
     """Reads the next message of a stream."""
     message = await stream.read()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.channel import Endpoint
-from amplifier_swarm.credentials import is_join_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.host import host_name
 from amplifier_swarm.light_imports import random_id
@@ -223,10 +222,9 @@ class Worker:
         await self._heartbeat.run()
 
     def _attempts(self) -> "AttemptFactory":
-        """Returns the factory of attempts; the first claim loads it and all that only attempts need."""
+        """Returns the factory of attempts, loaded by the first claim. Performance: 2 MiB (docs/performance.md)."""
         if self._factory is None:
-            # Performance: an idle worker is 2 MiB smaller (docs/performance.md).
-            from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # see above
+            from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # as the docstring says
 
             self._factory = attempt_factory(
                 self._config,
@@ -254,8 +252,8 @@ class Worker:
 
     async def _open_clones(self) -> None:
         if wants_clones(self._config, self._context.project_root):
-            # Performance: a worker without clones does not hold these modules in memory (docs/performance.md).
-            from swarm_worker.execution.clones import open_clones  # noqa: PLC0415  # see above
+            # Performance: only a worker with clones holds these modules in memory (docs/performance.md).
+            from swarm_worker.execution.clones import open_clones  # noqa: PLC0415
 
             self._clones = await open_clones(self._config, self._context, self._supervisor)
 
@@ -280,15 +278,6 @@ def serve(config: WorkerConfig, *, version: str) -> None:
         asyncio.run(run_worker(config, context, endpoint))
 
 
-async def _arrived(config: WorkerConfig, context: WorkerContext, endpoint: Endpoint) -> Endpoint:
-    """Returns the endpoint with all that calls need; only a worker that is new to its server waits for it here."""
-    if not is_join_token(endpoint.token) and (endpoint.pinned_ca or not endpoint.tls_ca_fingerprint):
-        return endpoint
-    from swarm_worker.rpc.arrival import arrive  # noqa: PLC0415  # see above
-
-    return await arrive(endpoint, config, context.folder)
-
-
 async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: Endpoint) -> None:
     """Connects one worker to its server and runs it until it has left; raises ProgramExit as `Worker.run`."""
 
@@ -299,7 +288,10 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
         )
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
-    endpoint = await _arrived(config, context, endpoint)
+    if endpoint.needs_first_contact:
+        from swarm_worker.rpc.arrival import arrive  # noqa: PLC0415  # only a worker that is new to its server
+
+        endpoint = await arrive(endpoint, config, context.folder)
     gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)

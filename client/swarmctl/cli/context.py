@@ -48,7 +48,7 @@ class CommandContext:
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the server is dialled with TLS."""
+        """True if the server is dialled with TLS."""
         return bool(self.options.tls_ca_fingerprint) or _ca_of(self.options) is not None
 
     def __enter__(self) -> Self:

@@ -60,7 +60,7 @@ class TermFlags:
 
     @property
     def given(self) -> bool:
-        """Whether any of the flags is given."""
+        """True if any of the flags is given."""
         return self.expires is not None or self.uses is not None or bool(self.label)
 
     @property

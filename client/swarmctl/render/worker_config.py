@@ -9,7 +9,7 @@ from swarmctl.render.blocks import Blocks, Prose
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker needs to find its server and to be let in."""
+    """The things that a worker needs to find its server and to be let in."""
 
     address: str
     token: str

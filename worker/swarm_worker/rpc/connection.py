@@ -45,7 +45,7 @@ class ServerConnection:
         return self._metadata
 
     def renew(self) -> None:
-        """Dials anew if files of TLS have changed."""
+        """Dials again if files of TLS have changed."""
 
 
 class DialledConnection(ServerConnection):

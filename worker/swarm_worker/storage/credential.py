@@ -31,7 +31,7 @@ class OwnCredential(NamedTuple):
 
     @property
     def token_id(self) -> str:
-        """Returns the id, which is no secret."""
+        """Returns the id, which anybody may see."""
         return self.text.split("_", 3)[2]
 
     @property
