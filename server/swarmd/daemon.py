@@ -31,7 +31,6 @@ from swarmd.listen import (
     read_tls,
 )
 from swarmd.maintenance import database_path, lock_database, refuse_foreign
-from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
 from swarmd.notify.service import run_notifiers
@@ -43,7 +42,6 @@ from swarmd.store.file import restore as restoring
 from swarmd.store.file.errors import DatabaseUnusable
 from swarmd.store.file.open_files import DatabaseRemoved
 from swarmd.store.sessions import LogLimits
-from swarmd.tls.files import TlsFiles
 from swarmd.tracing.exporter import run_trace_exporter
 from swarmd.wire.reads import Reads
 
@@ -134,25 +132,18 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         await stack.enter_async_context(run_upkeep(swarm.artifacts))
         await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
         await stack.enter_async_context(run_trace_exporter(swarm))
-        started_us = clock.wall_us()
-        reads = Reads(swarm, started_us=started_us)
+        reads = Reads(swarm, started_us=clock.wall_us())
         server = RpcServer(swarm, reads)
-        port = await _start(server, config.listen, None if tls is None else tls.files)
+        address = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
-        metrics = None if meters is None else Metrics(swarm, meters, started_us=started_us)
-        dashboard = await serve_dashboard(swarm, reads, metrics, config, stack, tls=tls)
-        await stack.enter_async_context(
-            run_rotation(swarm, _token_file(config, path), tls, dashboard.reload_tls)
-        )
+        dashboard = await serve_dashboard(swarm, reads, meters, config, stack, tls=tls)
+        rotation = run_rotation(swarm, _token_file(config, path), tls, dashboard.reload_tls)
+        await stack.enter_async_context(rotation)
         checking = asyncio.create_task(_check_periodically(swarm, path.parent))
         stack.push_async_callback(_cancel, checking)
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
-        authority = None if tls is None else tls.authority
-        yield (
-            ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard.url, path, authority),
-            swarm,
-        )
+        yield ServerAddresses(address, dashboard.url, path, tls and tls.authority), swarm
 
 
 def _policy(config: ServerConfig) -> EnginePolicy:
@@ -210,9 +201,11 @@ def _token_file(config: ServerConfig, db: Path) -> Path:
     return config.token_file or db.parent / "token"
 
 
-async def _start(server: RpcServer, listen: str, tls: TlsFiles | None) -> int:
+async def _start(server: RpcServer, listen: str, tls: ServerTls | None) -> str:
+    """Serves gRPC; returns the address with its port."""
     try:
-        return await server.start(listen, tls)
+        port = await server.start(listen, None if tls is None else tls.files)
+        return f"{listen.rpartition(':')[0]}:{port}"
     except OSError as error:
         raise ProgramExit(
             ExitCode.NEGATIVE,

@@ -10,6 +10,7 @@ from swarmd.config import ServerConfig
 from swarmd.engine.swarm import Swarm
 from swarmd.listen import OFF, ServerTls, host_of, is_loopback
 from swarmd.metrics.exposition import Metrics
+from swarmd.metrics.meters import Meters
 from swarmd.wire.reads import Reads
 
 
@@ -24,18 +25,18 @@ class ServedDashboard(NamedTuple):
 async def serve_dashboard(
     swarm: Swarm,
     reads: Reads,
-    metrics: Metrics | None,
+    meters: Meters | None,
     config: ServerConfig,
     stack: contextlib.AsyncExitStack,
     *,
     tls: ServerTls | None,
 ) -> ServedDashboard:
-    """Serves the dashboard until the stack is left, or none without metrics.
+    """Serves the dashboard until the stack is left, or none without meters.
 
     Raises:
         ProgramExit: its address can't be bound.
     """
-    if metrics is None:
+    if meters is None:
         return ServedDashboard(OFF, lambda: None)
     # Imported here, since swarmd without a dashboard does not need it.
     from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
@@ -43,6 +44,7 @@ async def serve_dashboard(
     # Browsers of this host need no TLS, and would warn about the name in the certificate.
     files = None if tls is None or is_loopback(host_of(config.dashboard)) else tls.files
     place = ListenAddress(config.dashboard, files, config.dashboard_name, metrics_open=config.metrics_open)
+    metrics = Metrics(swarm, meters, started_us=reads.started_us)
     web = WebServer(swarm, reads, metrics, place)
     try:
         url = await web.start()

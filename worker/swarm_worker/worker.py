@@ -25,7 +25,7 @@ from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
-from swarm_worker.rpc.connection import ServerConnection, connected
+from swarm_worker.rpc.connection import ServerConnection, completed, connected
 from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
@@ -222,9 +222,10 @@ class Worker:
         await self._heartbeat.run()
 
     def _attempts(self) -> "AttemptFactory":
-        """Returns the factory of attempts, loaded by the first claim. Performance: 2 MiB (docs/performance.md)."""
+        """Returns the factory of attempts; the first claim loads it and all that only attempts need."""
         if self._factory is None:
-            from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # as the docstring says
+            # Performance: an idle worker is 2 MiB smaller (docs/performance.md).
+            from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # see above
 
             self._factory = attempt_factory(
                 self._config,
@@ -252,8 +253,8 @@ class Worker:
 
     async def _open_clones(self) -> None:
         if wants_clones(self._config, self._context.project_root):
-            # Performance: only a worker with clones holds these modules in memory (docs/performance.md).
-            from swarm_worker.execution.clones import open_clones  # noqa: PLC0415
+            # Performance: a worker without clones does not hold these modules in memory (docs/performance.md).
+            from swarm_worker.execution.clones import open_clones  # noqa: PLC0415  # see above
 
             self._clones = await open_clones(self._config, self._context, self._supervisor)
 
@@ -288,10 +289,7 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
         )
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
-    if endpoint.needs_first_contact:
-        from swarm_worker.rpc.arrival import arrive  # noqa: PLC0415  # only a worker that is new to its server
-
-        endpoint = await arrive(endpoint, config, context.folder)
+    endpoint = await completed(endpoint, config, context.folder)
     gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)

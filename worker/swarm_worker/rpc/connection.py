@@ -17,6 +17,8 @@ from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.file_changes import FileChanges
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
+from swarm_worker.config import WorkerConfig
+from swarm_worker.storage.state_dir import StateFolder
 
 if TYPE_CHECKING:  # this class exists for type checkers only
     from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceAsyncStub
@@ -93,6 +95,19 @@ class DialledConnection(ServerConnection):
             closing.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._channel.close()
+
+
+async def completed(endpoint: Endpoint, config: WorkerConfig, folder: StateFolder) -> Endpoint:
+    """Returns the endpoint with all that calls need; only a worker that is new to its server waits for it here.
+
+    Raises:
+        ProgramExit: The server has another CA, or does not take the join token.
+    """
+    if not endpoint.needs_first_contact:
+        return endpoint
+    from swarm_worker.rpc.arrival import arrive  # noqa: PLC0415  # few workers need it
+
+    return await arrive(endpoint, config, folder)
 
 
 @asynccontextmanager
