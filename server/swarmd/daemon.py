@@ -23,13 +23,7 @@ from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import (
-    OFF,
-    LoopErrors,
-    dialled_address,
-    make_tls,
-    read_tls,
-)
+from swarmd.listen import OFF, LoopErrors, ServerTls, dialled_address, make_tls, read_tls
 from swarmd.maintenance import database_path, lock_database, refuse_foreign
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
