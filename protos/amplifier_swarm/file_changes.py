@@ -16,7 +16,7 @@ class FileChanges:
     """The files as they were at the last `poll`, or at first."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = tuple(paths)
+        self.paths = tuple(paths)
         self._marks = self._read_marks()
 
     def poll(self) -> bool:
@@ -29,7 +29,7 @@ class FileChanges:
         return changed
 
     def _read_marks(self) -> tuple[_Mark, ...]:
-        return tuple(map(_mark, self._paths))
+        return tuple(map(_mark, self.paths))
 
 
 def _mark(path: Path) -> _Mark:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.file_changes import FileChanges
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
@@ -122,7 +123,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         meters = None if config.dashboard == OFF else Meters()
         swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
-        await _boot(swarm, config, path)
+        token = await _boot(swarm, config, path)
         await stack.enter_async_context(run_upkeep(swarm.artifacts))
         await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
         await stack.enter_async_context(run_trace_exporter(swarm))
@@ -131,7 +132,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         address = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         dashboard = await serve_dashboard(swarm, reads, meters, config, stack, tls=tls)
-        rotation = run_rotation(swarm, _token_file(config, path), tls, dashboard.reload_tls)
+        rotation = run_rotation(swarm, token, tls, dashboard.reload_tls)
         await stack.enter_async_context(rotation)
         checking = asyncio.create_task(_check_periodically(swarm, path.parent))
         stack.push_async_callback(_cancel, checking)
@@ -175,11 +176,11 @@ def _open(path: Path, clock: SystemClock) -> Database:
     return db
 
 
-async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
-    """Writes everything that must be on disk before the first call is served."""
+async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> FileChanges:
+    """Writes everything that must be on disk before the first call is served; returns the changes of the token file."""
     try:
         await swarm.boot()
-        await ensure_token(swarm, _token_file(config, path))
+        token = await ensure_token(swarm, config.token_file or path.parent / "token")
         await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(
@@ -189,10 +190,7 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
         raise ProgramExit(
             ExitCode.NEGATIVE, f"{error.filename or path}: {error.strerror}", hint="check the disk"
         ) from error
-
-
-def _token_file(config: ServerConfig, db: Path) -> Path:
-    return config.token_file or db.parent / "token"
+    return token
 
 
 async def _start(server: RpcServer, listen: str, tls: ServerTls | None) -> str:

@@ -24,28 +24,30 @@ INTERVAL_S: Final = 1.0
 _log: Final = structlog.get_logger("swarmd")
 
 
-async def ensure_token(swarm: Swarm, path: Path) -> None:
-    """Ensures that the token file holds an operator's token of this database.
+async def ensure_token(swarm: Swarm, path: Path) -> FileChanges:
+    """Ensures that the token file holds an operator's token of this database; returns its changes from then on.
 
     Raises:
         ProgramExit: The file can't be read, or holds something else.
     """
+    changes = FileChanges([path])
     if await asyncio.to_thread(path.exists):
         await _import_token(swarm, path)
-        return
+        return changes
     created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
     durable_files.make_folder(path.parent)
     failpoint.hit("token.before")
     durable_files.write(path, created.text + "\n")
     failpoint.hit("token.after")
+    return FileChanges([path])
 
 
 @contextlib.asynccontextmanager
 async def run_rotation(
-    swarm: Swarm, token_file: Path, tls: ServerTls | None, reload_tls: Callable[[], None]
+    swarm: Swarm, token: FileChanges, tls: ServerTls | None, reload_tls: Callable[[], None]
 ) -> AsyncIterator[None]:
     """Looks at the files once a second while the block runs; calls `reload_tls` when there is a new certificate."""
-    looking = asyncio.create_task(_look_periodically(swarm, token_file, tls, reload_tls))
+    looking = asyncio.create_task(_look_periodically(swarm, token, tls, reload_tls))
     try:
         yield
     finally:
@@ -55,15 +57,15 @@ async def run_rotation(
 
 
 async def _look_periodically(
-    swarm: Swarm, token_file: Path, tls: ServerTls | None, reload_tls: Callable[[], None]
+    swarm: Swarm, token: FileChanges, tls: ServerTls | None, reload_tls: Callable[[], None]
 ) -> None:
-    token_changes = FileChanges([token_file])
+    [token_file] = token.paths
     while True:
         await asyncio.sleep(INTERVAL_S)
         try:
             if tls is not None and tls.poll(swarm.clock.wall_us()):
                 reload_tls()
-            if token_changes.poll() and await asyncio.to_thread(token_file.exists):
+            if token.poll() and await asyncio.to_thread(token_file.exists):
                 await _import_token(swarm, token_file)
                 _log.info(
                     "the token file has changed; its token is good too from now on", file=str(token_file)

@@ -92,6 +92,23 @@ async def test_without_the_ca_in_the_chain_the_file_asks_for_its_file(tmp_path: 
     assert "copy that file, and set SWARM_TLS_CA" in printed.out
 
 
+async def test_a_run_of_its_own_ignores_what_the_shell_has_of_another_swarm(tmp_path: Path) -> None:
+    """Somebody has read worker.env into the shell, and set flags of swarmd there."""
+    (tmp_path / "tasks.yaml").write_text("tasks: [{id: a, name: A, description: Nothing., validate: false}]")
+    variables = {
+        "SWARM_SERVER": "swarm.example.test:7433", "SWARM_TOKEN": "swt1_join_x", "SWARM_WORKER_NAME": "far",
+        "SWARM_TLS_CA_FINGERPRINT": f"sha256:{'0' * 64}", "SWARM_TLS_CA": "/nowhere", "SWARMD_TLS_AUTO": "1",
+        "SWARMD_TLS_NAME": "swarm.example.test",
+    }  # fmt: skip
+    with stage(tmp_path) as place:
+        place.project.mkdir()
+        argv = ("run", "tasks.yaml", "--project-root", "project", "--workspace", "shared", *WORKER.split())
+        run = place.start("run", *argv, program="swarmctl", env=variables)
+        await eventually(lambda: run.process.poll() is not None, f"the run ends: {run.said()}")
+
+    assert run.process.returncode == 0, run.said() + run.out.read_text()
+
+
 @pytest.mark.parametrize(
     ("flags", "fault"),
     [

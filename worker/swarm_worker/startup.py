@@ -92,6 +92,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
 
 def _endpoint(config: WorkerConfig, server: str, root: Path) -> Endpoint:
     token = find_token(config.token_file, projects=(root,), warn=_log.warning)
+    file = token_file_in_use(config.token_file, projects=(root,))
     endpoint = Endpoint(
         server,
         token,
@@ -99,7 +100,8 @@ def _endpoint(config: WorkerConfig, server: str, root: Path) -> Endpoint:
         config.tls_cert,
         config.tls_key,
         tls_ca_fingerprint=config.tls_ca_fingerprint,
-        token_file=token_file_in_use(config.token_file, projects=(root,)),
+        # A pipe can be read only once.
+        token_file=file if file is not None and file.is_file() else None,
     )
     if config.tls_ca is None or not config.tls_ca_fingerprint:
         return endpoint

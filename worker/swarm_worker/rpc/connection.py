@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -54,24 +55,21 @@ class DialledConnection(ServerConnection):
     """A connection by a channel of this process."""
 
     def __init__(self, endpoint: Endpoint) -> None:
+        # Before the files are read: what changes meanwhile is found by the next look.
+        self._token_changes = FileChanges([endpoint.token_file] if endpoint.token_file else [])
+        self._tls_changes = FileChanges(endpoint.tls_files)
         self._endpoint = endpoint
         self._channel = dial(endpoint)
         self._closing: set[asyncio.Task[None]] = set()
-        self._token_changes = FileChanges([endpoint.token_file] if endpoint.token_file else [])
-        self._tls_changes = FileChanges(endpoint.tls_files)
         super().__init__(WorkerServiceStub(self._channel), endpoint.metadata)
+        if endpoint.token_file is not None:
+            self._read_token(endpoint.token_file)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """See ServerConnection."""
         if (file := self._endpoint.token_file) is not None and self._token_changes.poll():
-            try:
-                self._endpoint = replace(self._endpoint, token=read_token(file))
-            except ProgramExit as error:
-                _log.warning("the new token can't be used; the old one stays in use", why=error.message)
-            else:
-                self._metadata = self._endpoint.metadata
-                _log.info("the token file has changed; its token is used from now on", file=str(file))
+            self._read_token(file)
         return self._metadata
 
     def renew(self) -> None:
@@ -88,6 +86,17 @@ class DialledConnection(ServerConnection):
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         self._channel, self._service = channel, WorkerServiceStub(channel)
+
+    def _read_token(self, file: Path) -> None:
+        try:
+            token = read_token(file)
+        except ProgramExit as error:
+            _log.warning("the new token can't be used; the old one stays in use", why=error.message)
+            return
+        if token != self._endpoint.token:
+            self._endpoint = replace(self._endpoint, token=token)
+            self._metadata = self._endpoint.metadata
+            _log.info("the token file has changed; its token is used from now on", file=str(file))
 
     async def close(self) -> None:
         """Closes all channels; ends their calls."""
