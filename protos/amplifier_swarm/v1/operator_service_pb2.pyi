@@ -1801,8 +1801,9 @@ class Token(_message.Message):
     kind: Global___TokenKind.ValueType
     """How it came to its holder."""
     max_uses: _builtins.int
-    """Of a join token: how many workers may join by it (0: any number), and how many exchanges there were."""
+    """Of a join token: how many workers may join by it. 0: any number."""
     uses: _builtins.int
+    """Of a join token: how many exchanges there were."""
     worker: _builtins.str
     """Of a credential: the worker that has it."""
     joined_by: _builtins.str

@@ -146,10 +146,9 @@ class JoinSwarmRequest(_message.Message):
     SECRET_HASH_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
-    """The worker's name and the id of its state folder, as in ClaimTaskRequest. The credential is good
-    for these two alone.
-    """
+    """The worker's name, as in ClaimTaskRequest. The credential is good for it alone."""
     instance: _builtins.str
+    """Names the state folder, as in ClaimTaskRequest. The credential is good for it alone."""
     credential_id: _builtins.str
     """The id of the credential: 12 hexadecimal digits that the worker has drawn."""
     secret_hash: _builtins.bytes
