@@ -63,6 +63,9 @@ class Echo(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> wire.PutArtifactResponse:
         return wire.PutArtifactResponse()
 
+    async def JoinSwarm(self, request: wire.JoinSwarmRequest, context: Any) -> wire.JoinSwarmResponse:
+        return wire.JoinSwarmResponse()
+
     async def Heartbeat(self, request: wire.HeartbeatRequest, context: Any) -> wire.HeartbeatResponse:
         self._beats[request.worker] = len(request.lease_ids)
         return wire.HeartbeatResponse(notice=wire.SwarmNotice())

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 
+from amplifier_swarm.credentials import is_join_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.proxy import channel_options, proxy_variable
 from amplifier_swarm.text_files import without_bom
@@ -56,6 +57,28 @@ class Endpoint:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    # The fingerprint of the CA, and its certificate in PEM once it is known: see pinning.py.
+    tls_ca_fingerprint: str = ""
+    pinned_ca: bytes = b""
+    # The file that the token comes from, if a worker should read it again when it changes.
+    token_file: Path | None = None
+    # How long a connection may be silent before it is pinged.
+    keepalive_ms: int = KEEPALIVE_TIME_MS
+
+    @property
+    def tls(self) -> bool:
+        """True if the server is dialled with TLS."""
+        return self.tls_ca is not None or bool(self.tls_ca_fingerprint)
+
+    @property
+    def needs_first_contact(self) -> bool:
+        """True if calls need what only a first contact with the server brings: a CA, or a credential."""
+        return is_join_token(self.token) or bool(self.tls_ca_fingerprint and not self.pinned_ca)
+
+    @property
+    def tls_files(self) -> tuple[Path, ...]:
+        """The files that a channel is made of."""
+        return tuple(file for file in (self.tls_ca, self.tls_cert, self.tls_key) if file is not None)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -65,7 +88,7 @@ class Endpoint:
     @property
     def proxy_variable(self) -> str | None:
         """The variable of the environment whose proxy stands between; None if the server is dialled directly."""
-        return proxy_variable(self.server, tls=self.tls_ca is not None)
+        return proxy_variable(self.server, tls=self.tls)
 
 
 def check_address(text: str, *, name: str) -> str:
@@ -110,14 +133,15 @@ def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
 
 
 def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
-    return (*_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls_ca is not None))
+    keepalive = ("grpc.keepalive_time_ms", endpoint.keepalive_ms)
+    return (*_OPTIONS, keepalive, *channel_options(endpoint.server, tls=endpoint.tls))
 
 
 def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:
-    if endpoint.tls_ca is None:
+    if not endpoint.tls:
         return None
     return grpc.ssl_channel_credentials(
-        _read(endpoint.tls_ca), _read(endpoint.tls_key), _read(endpoint.tls_cert)
+        endpoint.pinned_ca or _read(endpoint.tls_ca), _read(endpoint.tls_key), _read(endpoint.tls_cert)
     )
 
 

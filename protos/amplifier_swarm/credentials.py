@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,25 +16,44 @@ VARIABLE: Final = "SWARM_TOKEN"
 _MAX_BYTES: Final = 4096
 _OTHERS_READ: Final = stat.S_IRWXO
 _GROUP_READS: Final = stat.S_IRWXG
+_JOIN: Final = "swt1_join_"
 
 
-def find_token(token_file: Path | None, *, projects: Sequence[Path] = ()) -> str:
+def _ignore(_warning: str) -> None:
+    """Does nothing."""
+
+
+def find_token(
+    token_file: Path | None, *, projects: Sequence[Path] = (), warn: Callable[[str], None] = _ignore
+) -> str:
     """Returns the token: of the given file, else of $SWARM_TOKEN, else the one of the nearest project.
+
+    `warn` is called as by `read_token`.
 
     Raises:
         ProgramExit: There is no token, or other users may read its file.
     """
-    if token_file is not None:
-        return read_token(token_file)
+    if (file := token_file_in_use(token_file, projects=projects)) is not None:
+        return read_token(file, warn=warn)
     if text := os.environ.get(VARIABLE, "").strip():
         return _parse(text, f"the variable {VARIABLE}")
-    if (file := discovered_token_file(projects)) is not None:
-        return read_token(file)
     raise ProgramExit(
         ExitCode.UNAUTHENTICATED,
         "no token: neither --token-file nor SWARM_TOKEN is set, and no swarm was started here or above",
         hint="run it where swarmd was started, or give --token-file",
     )
+
+
+def token_file_in_use(token_file: Path | None, *, projects: Sequence[Path] = ()) -> Path | None:
+    """Returns the file that `find_token` reads; None if it takes the variable, or finds no token."""
+    if token_file is not None:
+        return token_file
+    return None if os.environ.get(VARIABLE, "").strip() else discovered_token_file(projects)
+
+
+def is_join_token(token: str) -> bool:
+    """Returns whether a token is to be exchanged for a credential, and good for nothing else."""
+    return token.startswith(_JOIN)
 
 
 def discovered_token_file(projects: Sequence[Path] = ()) -> Path | None:
@@ -52,11 +71,12 @@ def discovered_token_file(projects: Sequence[Path] = ()) -> Path | None:
     return None
 
 
-def read_token(path: Path, *, variable: str = VARIABLE) -> str:
+def read_token(path: Path, *, variable: str = VARIABLE, warn: Callable[[str], None] = _ignore) -> str:
     """Returns the token in a file; blank lines and lines that begin with `#` are skipped.
 
     Only the owner may read the file. A file that this user can't change, such as a mounted secret, may be
-    readable by its group too. `variable` is where the caller takes a token from instead; the hints name it.
+    readable by its group too; then `warn` is called with a sentence. `variable` is where the caller takes a token from
+    instead; the hints name it.
 
     Raises:
         ProgramExit: The file can't be read, holds no token, or is readable by others.
@@ -69,6 +89,8 @@ def read_token(path: Path, *, variable: str = VARIABLE) -> str:
     except OSError as error:
         raise _unusable(f"can't read the token file {path}: {error.strerror}") from error
     _check_mode(path, found, changeable=found.st_uid == os.geteuid() and not read_only, variable=variable)
+    if stat.S_ISREG(found.st_mode) and found.st_mode & _GROUP_READS:
+        warn(f"the group {found.st_gid} can read the token file {path}, which this user can't change")
     try:
         text = decode(data)
     except NotText as error:

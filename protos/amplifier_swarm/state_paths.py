@@ -22,6 +22,10 @@ STATE: Final = Path("<state>")
 PROJECT_FOLDER: Final = Path(".swarm")
 PROMPTS: Final = "prompts"
 ADDRESS: Final = "address"
+# The path of the certificate of the CA that the running server has made, beside its address.
+ADDRESS_CA: Final = "address-ca"
+# The folder of that CA.
+TLS: Final = "tls"
 TOKEN: Final = "token"  # noqa: S105  # a file name
 DB_LOCK: Final = "swarm.db.lock"
 STOP_FILE: Final = "EMERGENCY_STOP"
@@ -32,7 +36,20 @@ RUN_WORKERS: Final = "workers"
 WORKER: Final = "worker"
 # The names beside a database, apart from those that begin with the database's own.
 STATE_FILES: Final = frozenset(
-    {"EPOCH", "project", TOKEN, ADDRESS, STOP_FILE, WORKER_TOKEN, LOGS, RUN_WORKERS, WORKER, PROMPTS}
+    {
+        "EPOCH",
+        "project",
+        TOKEN,
+        ADDRESS,
+        ADDRESS_CA,
+        TLS,
+        STOP_FILE,
+        WORKER_TOKEN,
+        LOGS,
+        RUN_WORKERS,
+        WORKER,
+        PROMPTS,
+    }
 )
 # Whatever is ours is never committed, stashed or cleaned away; a project's own prompts may be committed.
 IGNORE_FILE: Final = ".gitignore"
@@ -63,15 +80,28 @@ class ProjectState:
             return None
         return address if address and Path("/proc", str(pid)).exists() else None
 
+    def server_ca(self) -> Path | None:
+        """Returns the certificate of the CA that the running server has made itself; None if it has made none."""
+        try:
+            text = (self.folder / ADDRESS_CA).read_text(encoding="utf-8", errors="surrogateescape").strip()
+        except OSError:
+            return None
+        return Path(text) if text and self.server_address() else None
+
     @contextmanager
-    def announced(self, address: str) -> Iterator[None]:
+    def announced(self, address: str, *, ca: Path | None = None) -> Iterator[None]:
         """Publishes the address of the server inside the context: for swarmctl, and in the project for people.
+
+        `ca` is the file of the CA that the server has made itself.
 
         swarmctl never reads the file in the project: a session could write another address there and would be
         sent the operator's token. A project that can't be written is left alone.
         """
         with suppress(OSError):
             make_state_folder(self)
+            (self.folder / ADDRESS_CA).unlink(missing_ok=True)
+            if ca is not None:
+                _write(self.folder / ADDRESS_CA, f"{ca}\n", errors="surrogateescape")
             _write(self.folder / ADDRESS, f"{address}\n")
             _write(project_folder(self.project) / ADDRESS, f"{address}\n")
         try:

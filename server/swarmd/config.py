@@ -1,10 +1,30 @@
 """The settings of swarmd: each flag, its variable and its default. The name or the text has the unit."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.settings import integer, number, path, setting
 from amplifier_swarm.state_paths import STATE
+
+
+def certificate_name(text: str) -> str:
+    """Parses a name for the certificate: a host name in ASCII, or an address without a port.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    name = text.strip().strip("[]").lower()
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    labels = name.rstrip(".").split(".")
+    if not name.isascii() or any(
+        not part.strip("-").replace("-", "a").replace("_", "a").isalnum() for part in labels
+    ):
+        raise ValueError("not a host name or an address; leave the port out, and give the ASCII form (xn--…)")
+    return name.rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,13 @@ class ServerConfig:
     tls_client_ca: Path | None = setting(
         None, "Asks clients for certificates of this authority, PEM", parse=path, metavar="FILE"
     )
+    tls_auto: bool = setting(
+        False, "Makes a CA and a certificate of its own, in the state folder, and renews it in time"
+    )
+    tls_name: tuple[str, ...] = setting(
+        (), "With --tls-auto: a name or an address by which workers and clients call this server; may be repeated",
+        parse=certificate_name, metavar="NAME",
+    )  # fmt: skip
     notify: tuple[str, ...] = setting(
         (), "Whom to tell what happens: an address of Apprise, with `#events=failed,finished,stop,worker-lost,"
         "runner-paused,needs-person` for some of it; @FILE reads addresses; repeatable",

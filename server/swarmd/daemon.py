@@ -8,33 +8,31 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.file_changes import FileChanges
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
 from swarmd.config import ServerConfig
+from swarmd.dashboard import serve_dashboard
 from swarmd.domain.errors import StorageFailed, StorageFull
-from swarmd.domain.model import Role
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
-from swarmd.listen import LoopErrors, host_of, is_loopback, read_tls, require_tls_or_loopback
+from swarmd.listen import OFF, LoopErrors, ServerTls, dialled_address, make_tls, read_tls
 from swarmd.maintenance import database_path, lock_database, refuse_foreign
-from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
 from swarmd.notify.service import run_notifiers
 from swarmd.notify.targets import read_targets
-from swarmd.rpc.server import RpcServer, Tls
-from swarmd.store import failpoint
+from swarmd.rotation import ensure_token, run_rotation
+from swarmd.rpc.server import RpcServer
 from swarmd.store.database import Database
-from swarmd.store.file import durable_files
 from swarmd.store.file import restore as restoring
 from swarmd.store.file.errors import DatabaseUnusable
 from swarmd.store.file.open_files import DatabaseRemoved
@@ -42,10 +40,12 @@ from swarmd.store.sessions import LogLimits
 from swarmd.tracing.exporter import run_trace_exporter
 from swarmd.wire.reads import Reads
 
+if TYPE_CHECKING:
+    from swarmd.tls.authority import OwnAuthority
+
 # The time that calls in flight get; streams have ended by then.
 STOP_GRACE_S: Final = 2.0
 CHECK_INTERVAL_S: Final = 1.0
-OFF: Final = "off"
 
 _log = structlog.get_logger("swarmd")
 
@@ -58,6 +58,8 @@ class ServerAddresses:
     # The URL of the dashboard, or `off`.
     dashboard: str
     db: Path
+    # The CA that the server has made, with --tls-auto.
+    authority: "OwnAuthority | None" = None
 
 
 async def run(config: ServerConfig, project: ProjectState | None = None) -> None:
@@ -74,8 +76,11 @@ async def run(config: ServerConfig, project: ProjectState | None = None) -> None
     async with contextlib.AsyncExitStack() as stack:
         serving, swarm = await stack.enter_async_context(serve(config))
         if project is not None:
-            stack.enter_context(project.announced(serving.address))
+            ca = None if serving.authority is None else serving.authority.ca_file
+            stack.enter_context(project.announced(dialled_address(serving.address), ca=ca))
         line = f"grpc={serving.address} dashboard={serving.dashboard} db={serving.db} pid={os.getpid()}"
+        if serving.authority is not None:
+            line += f" ca={serving.authority.fingerprint}"
         print_line(f"swarmd ready {line}")  # scripts wait for it
         await _wait_first(stop.wait(), swarm.db.failed.wait())
         if swarm.db.failed.is_set():
@@ -101,48 +106,39 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
     Raises:
         ProgramExit: the server can't start.
     """
-    tls = _read_tls(config)
+    tls = read_tls(config)
     targets = read_targets(config.notify)
     path = database_path(config.db)
+    clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         sender = await stack.enter_async_context(run_sender(targets))
         lock = lock_database(path)
         stack.callback(lock.release)
+        if config.tls_auto:
+            tls = make_tls(config, path.parent, wall_us=clock.wall_us())
         _shield(path)
-        clock = SystemClock()
         db = _open(path, clock, ack_replicated=config.ack == "replicated")
         stack.push_async_callback(db.close)
         entropy = SystemEntropy()
         meters = None if config.dashboard == OFF else Meters()
         swarm = Swarm(db, clock=clock, entropy=entropy, policy=_policy(config), observer=meters)
         stack.push_async_callback(swarm.close)
-        await _boot(swarm, config, path)
+        token = await _boot(swarm, config, path)
         await stack.enter_async_context(run_upkeep(swarm.artifacts))
         await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
         await stack.enter_async_context(run_trace_exporter(swarm))
-        started_us = clock.wall_us()
-        reads = Reads(swarm, started_us=started_us)
+        reads = Reads(swarm, started_us=clock.wall_us())
         server = RpcServer(swarm, reads)
-        port = await _start(server, config.listen, tls)
+        address = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
-        dashboard = OFF
-        if meters is not None:
-            metrics = Metrics(swarm, meters, started_us=started_us)
-            dashboard = await _start_web(swarm, reads, metrics, config, stack)
+        dashboard = await serve_dashboard(swarm, reads, meters, config, stack, tls=tls)
+        rotation = run_rotation(swarm, token, tls, dashboard.reload_tls)
+        await stack.enter_async_context(rotation)
         checking = asyncio.create_task(_check_periodically(swarm, path.parent))
         stack.push_async_callback(_cancel, checking)
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
-        yield ServerAddresses(f"{config.listen.rpartition(':')[0]}:{port}", dashboard, path), swarm
-
-
-def _read_tls(config: ServerConfig) -> Tls | None:
-    """Returns the server's certificates; refuses an address that needs them if there are none."""
-    tls = read_tls(config)
-    require_tls_or_loopback(config.listen, "--listen", tls)
-    if config.dashboard != OFF:
-        require_tls_or_loopback(config.dashboard, "--dashboard", tls)
-    return tls
+        yield ServerAddresses(address, dashboard.url, path, tls and tls.authority), swarm
 
 
 def _policy(config: ServerConfig) -> EnginePolicy:
@@ -180,11 +176,11 @@ def _open(path: Path, clock: SystemClock, *, ack_replicated: bool) -> Database:
     return db
 
 
-async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
-    """Writes everything that must be on disk before the first call is served."""
+async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> FileChanges:
+    """Writes everything that must be on disk before the first call is served; returns the changes of the token file."""
     try:
         await swarm.boot()
-        await _ensure_token(swarm, config.token_file or path.parent / "token")
+        token = await ensure_token(swarm, config.token_file or path.parent / "token")
         await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(
@@ -194,67 +190,20 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
         raise ProgramExit(
             ExitCode.NEGATIVE, f"{error.filename or path}: {error.strerror}", hint="check the disk"
         ) from error
+    return token
 
 
-async def _ensure_token(swarm: Swarm, path: Path) -> None:
-    """Ensures that the token file holds an operator's token of this database."""
-    if await asyncio.to_thread(path.exists):
-        token = read_token(path, variable="")
-        if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
-            raise ProgramExit(
-                ExitCode.USAGE,
-                f"{path} does not hold a token of a swarm",
-                hint="remove it or give another --token-file",
-            )
-        return
-    created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
-    durable_files.make_folder(path.parent)
-    failpoint.hit("token.before")
-    durable_files.write(path, created.text + "\n")
-    failpoint.hit("token.after")
-
-
-async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:
+async def _start(server: RpcServer, listen: str, tls: ServerTls | None) -> str:
+    """Serves gRPC; returns the address with its port."""
     try:
-        return await server.start(listen, tls)
+        port = await server.start(listen, None if tls is None else tls.files)
+        return f"{listen.rpartition(':')[0]}:{port}"
     except OSError as error:
         raise ProgramExit(
             ExitCode.NEGATIVE,
             f"can't listen on {listen}: the address is in use or not this machine's",
             hint="give another --listen; port 0 takes a free one",
         ) from error
-
-
-async def _start_web(
-    swarm: Swarm, reads: Reads, metrics: Metrics, config: ServerConfig, stack: contextlib.AsyncExitStack
-) -> str:
-    """Serves the dashboard; returns its URL."""
-    # Imported here, since swarmd without a dashboard does not need it.
-    from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
-
-    # Browsers of this host need no TLS, and would warn about the name in the certificate.
-    loopback = is_loopback(host_of(config.dashboard))
-    cert, key = (None, None) if loopback else (config.tls_cert, config.tls_key)
-    place = ListenAddress(
-        config.dashboard, cert, key, config.dashboard_name, metrics_open=config.metrics_open
-    )
-    web = WebServer(swarm, reads, metrics, place)
-    try:
-        url = await web.start()
-    except OSError as error:
-        raise ProgramExit(
-            ExitCode.NEGATIVE,
-            f"can't serve the dashboard on {config.dashboard}: {_error_text(error)}",
-            hint="give another --dashboard, such as 127.0.0.1:0 for a free port, or `--dashboard off`",
-        ) from error
-    stack.push_async_callback(web.stop)
-    return url
-
-
-def _error_text(error: OSError) -> str:
-    """Returns the text of the error without the parts that asyncio adds."""
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else str(error.strerror or error)
 
 
 async def _check_periodically(swarm: Swarm, folder: Path) -> None:
@@ -275,6 +224,7 @@ async def _check_once(swarm: Swarm, folder: Path) -> None:
     """Runs one round: the files of the database, silent workers, the stop file."""
     swarm.db.check_files()
     await swarm.check_leases()
+    swarm.tokens.end_expired()
     if (folder / STOP_FILE).exists():
         stop = partial(swarm.control.emergency_stop, cause=f"the file {STOP_FILE} exists")
         if (await swarm.db.write(stop, urgent=True)).killing:

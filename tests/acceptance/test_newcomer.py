@@ -131,7 +131,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "an open bind": (
         ("swarmd", "--db", "other/swarm.db", "--listen", "0.0.0.0:7433"), 2,
-        ("swarmd: refusing to listen on 0.0.0.0:7433 without TLS; give --tls-cert and --tls-key,"
+        ("swarmd: refusing to listen on 0.0.0.0:7433 without TLS; give --tls-auto, or --tls-cert and --tls-key,"
         " or listen on 127.0.0.1"),
     ),
     "a database of something else": (
@@ -149,7 +149,7 @@ WITH_SERVER: dict[str, Case] = {
     ),
     "an open dashboard": (
         ("swarmd", "--db", "other/swarm.db", "--listen", "127.0.0.1:0", "--dashboard", "0.0.0.0:8765"), 2,
-        ("swarmd: refusing to listen on 0.0.0.0:8765 without TLS; give --tls-cert and --tls-key,"
+        ("swarmd: refusing to listen on 0.0.0.0:8765 without TLS; give --tls-auto, or --tls-cert and --tls-key,"
          " or listen on 127.0.0.1"),
     ),
 }  # fmt: skip

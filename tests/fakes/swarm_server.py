@@ -81,6 +81,12 @@ class FakeSwarm(WorkerServiceServicer):
         """Ends the newest stream without a reason."""
         self._streams[-1].put_nowait(None)
 
+    async def JoinSwarm(  # noqa: N802  # the wire's name
+        self, request: wire.JoinSwarmRequest, context: Context
+    ) -> wire.JoinSwarmResponse:
+        await self._check("JoinSwarm", context)
+        return wire.JoinSwarmResponse(labels=request.labels)
+
     async def ClaimTask(  # noqa: N802  # the wire's name
         self, request: wire.ClaimTaskRequest, context: Context
     ) -> AsyncIterator[wire.ClaimTaskResponse]:

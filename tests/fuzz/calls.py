@@ -119,12 +119,13 @@ class _Round:
         descriptor = METHODS[method]
         path = f"/{descriptor.containing_service.full_name}/{method}"
         client = self._server.client
+        metadata = self._server.join_metadata if method == "JoinSwarm" else client.metadata
         channel: Any = client.channel
         try:
             if descriptor.client_streaming:
-                await channel.stream_unary(path)(iter([data]), metadata=client.metadata, timeout=20)
+                await channel.stream_unary(path)(iter([data]), metadata=metadata, timeout=20)
             else:
-                await channel.unary_unary(path)(data, metadata=client.metadata, timeout=20)
+                await channel.unary_unary(path)(data, metadata=metadata, timeout=20)
         except grpc.aio.AioRpcError as error:
             return error
         return None
@@ -142,6 +143,13 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     claim = rng.choice(found.claims)
     task_id = f"t{rng.randrange(24):02d}"
     yield from _of_worker(found, claim, rng)
+    yield (
+        "JoinSwarm",
+        worker_pb.JoinSwarmRequest(
+            worker="w3", instance="w3-instance", credential_id=f"{rng.randrange(16**12):012x}",
+            secret_hash=rng.randbytes(32), labels={"pool": "gpu", "arch": "arm"},
+        ),
+    )  # fmt: skip
     yield (
         "AddTasks",
         pb.AddTasksRequest(

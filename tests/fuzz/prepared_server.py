@@ -74,6 +74,8 @@ class PreparedServer:
     claims: list[worker_pb.Claim] = field(default_factory=list)
     started: list[worker_pb.Claim] = field(default_factory=list)
     spare_token: str = ""
+    # The metadata of calls with a join token, which JoinSwarm alone takes.
+    join_metadata: tuple[tuple[str, str], ...] = ()
     stream: "asyncio.Task[None] | None" = None
 
     async def prepare(self) -> None:
@@ -83,6 +85,10 @@ class PreparedServer:
             "CreateToken", pb.CreateTokenRequest(role=pb.ROLE_VIEWER, name="spare")
         )
         self.spare_token = token.info.token_id
+        joining = pb.CreateTokenRequest(role=pb.ROLE_WORKER, join=pb.JoinTerms(labels={"pool": "gpu"}))
+        self.join_metadata = self.served.client(
+            (await self.client.call("CreateToken", joining)).token
+        ).metadata
         await self._add_worker("w2")
         self.stream = asyncio.create_task(self._listen())
         await eventually(lambda: len(self.claims) == SLOTS, "the worker has its claims")

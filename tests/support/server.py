@@ -92,7 +92,9 @@ class Server:
 @contextlib.asynccontextmanager
 async def server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """Runs a server on `folder`; a second one goes on from the same state."""
-    config = ServerConfig(db=folder / "swarm.db", listen="127.0.0.1:0", **({"dashboard": "off"} | settings))
+    config = ServerConfig(
+        db=folder / "swarm.db", **({"dashboard": "off", "listen": "127.0.0.1:0"} | settings)
+    )
     async with serve(config) as (serving, swarm):
         token = (folder / "token").read_text().strip()
         found = Server(serving.address, token, swarm, folder, [], dashboard=serving.dashboard)
@@ -110,6 +112,17 @@ async def refusal(call: Any) -> WireError:
     except grpc.aio.AioRpcError as error:
         return unpack(error)
     raise AssertionError("the call was not refused")
+
+
+async def end_of(stream: Any) -> grpc.StatusCode:
+    """Reads a stream to its end; returns the status."""
+    try:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    code: grpc.StatusCode = await stream.code()
+    return code
 
 
 async def next_message(stream: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.fingerprint import fingerprint
 from amplifier_swarm.old_state import worker_state
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
 from amplifier_swarm.state_paths import STATE, project_state
@@ -173,6 +174,10 @@ class WorkerConfig:
     tls_ca: Path | None = setting(
         None, "the CA that signed the server's certificate", parse=path, metavar="F", env="SWARM_TLS_CA"
     )
+    tls_ca_fingerprint: str = setting(
+        "", "the SHA-256 of the CA's certificate, in place of its file or beside it", parse=fingerprint,
+        metavar="sha256:HEX", env="SWARM_TLS_CA_FINGERPRINT",
+    )  # fmt: skip
     tls_cert: Path | None = setting(None, "its own certificate", parse=path, metavar="F")
     tls_key: Path | None = setting(None, "the key of that certificate", parse=path, metavar="F")
     log_format: Literal["text", "json"] = setting("text", "how it logs", choices=("text", "json"))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ import structlog
 
 from amplifier_swarm import logs
 from amplifier_swarm.channel import Endpoint, check_address
-from amplifier_swarm.credentials import find_token
+from amplifier_swarm.credentials import find_token, is_join_token, token_file_in_use
 from amplifier_swarm.descriptors import raise_descriptor_limit
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
@@ -74,11 +74,11 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     if config.slots > 1 and not wants_clones(config, root) and has_repository(root):
         _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
-    token = find_token(config.token_file, projects=(root,))
-    endpoint = Endpoint(server, token, config.tls_ca, config.tls_cert, config.tls_key)
+    endpoint = _endpoint(config, server, root)
     if endpoint.proxy_variable:
         _log.info("the server is reached through a proxy", variable=endpoint.proxy_variable)
     with state_folder(config.state_dir, name=config.name) as folder:
+        endpoint = _with_kept(endpoint, folder)
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
         folder.forget_sessions()
         _accept_prompts(config, templates, folder)
@@ -88,6 +88,41 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
             yield Startup(context, endpoint)
         finally:
             spans.close()
+
+
+def _endpoint(config: WorkerConfig, server: str, root: Path) -> Endpoint:
+    token = find_token(config.token_file, projects=(root,), warn=_log.warning)
+    file = token_file_in_use(config.token_file, projects=(root,))
+    endpoint = Endpoint(
+        server,
+        token,
+        config.tls_ca,
+        config.tls_cert,
+        config.tls_key,
+        tls_ca_fingerprint=config.tls_ca_fingerprint,
+        # A pipe can be read only once.
+        token_file=file if file is not None and file.is_file() else None,
+    )
+    if config.tls_ca is None or not config.tls_ca_fingerprint:
+        return endpoint
+    from amplifier_swarm.pinning import read_authority  # noqa: PLC0415  # few workers have both
+
+    return replace(endpoint, pinned_ca=read_authority(config.tls_ca, config.tls_ca_fingerprint), tls_ca=None)
+
+
+def _with_kept(endpoint: Endpoint, folder: StateFolder) -> Endpoint:
+    """Returns the endpoint with what an earlier first contact has left in the state folder."""
+    if endpoint.tls_ca_fingerprint and not endpoint.pinned_ca and folder.authority.exists():
+        from amplifier_swarm.pinning import authority_from  # noqa: PLC0415  # few workers have a fingerprint
+
+        kept = authority_from(folder.authority.read_bytes(), endpoint.tls_ca_fingerprint)
+        endpoint = replace(endpoint, pinned_ca=kept or b"")
+    if is_join_token(endpoint.token):
+        from swarm_worker.storage.credential import find_credential  # noqa: PLC0415  # as above
+
+        if credential := find_credential(folder, endpoint.token):
+            endpoint = replace(endpoint, token=credential, token_file=None)
+    return endpoint
 
 
 def _accept_prompts(config: WorkerConfig, templates: Templates, folder: StateFolder) -> None:

@@ -25,7 +25,7 @@ from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.rpc.claim_stream import ClaimStream
-from swarm_worker.rpc.connection import ServerConnection, connected
+from swarm_worker.rpc.connection import ServerConnection, completed, connected
 from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.orders import seconds
@@ -289,6 +289,7 @@ async def run_worker(config: WorkerConfig, context: WorkerContext, endpoint: End
         )
         gc.freeze()  # all that is loaded by now stays for good, so no collection needs to look at it
 
+    endpoint = await completed(endpoint, config, context.folder)
     gc.collect()  # what the imports left is not needed; the room serves the connection
     async with connected(endpoint) as connection:
         worker = Worker(config, context, connection, ready=ready)

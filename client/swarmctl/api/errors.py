@@ -54,6 +54,8 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "TOKEN_INVALID": ExitMapping(
         ExitCode.UNAUTHENTICATED, "is it the token of this server? give --token-file or SWARM_TOKEN"
     ),
+    "TOKEN_EXPIRED": ExitMapping(ExitCode.UNAUTHENTICATED),
+    "JOIN_REFUSED": ExitMapping(ExitCode.DENIED),
     "ROLE_DENIED": ExitMapping(ExitCode.DENIED, "use a token of another role"),
     "DASHBOARD_OFF": ExitMapping(ExitCode.CONFLICT),
 }

@@ -4,6 +4,7 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,6 +16,7 @@ from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
+    from amplifier_swarm.channel import Endpoint
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
 
@@ -44,6 +46,11 @@ class CommandContext:
         """The address of the server."""
         return server_of(self.options)
 
+    @property
+    def uses_tls(self) -> bool:
+        """True if the server is dialled with TLS."""
+        return bool(self.options.tls_ca_fingerprint) or _ca_of(self.options) is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -63,16 +70,40 @@ def connect(options: GlobalOptions) -> "Connection":
         ProgramExit: an option is wrong, or there is no usable token.
     """
     # Imported here: `--help` need not wait for gRPC.
-    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
+    return Connection(endpoint_of(options))
+
+
+def endpoint_of(options: GlobalOptions) -> "Endpoint":
+    """Returns the server and the credentials that the common options describe; raises ProgramExit as `connect`."""
+    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # as above
+    from swarmctl.api.connection import pinned  # noqa: PLC0415
+
     server = check_address(server_of(options), name="--server")
+    tls_ca = _ca_of(options)
     _check_certificate(options)
     token = find_token(options.token_file)
     if _is_discovered(options):
         _refuse_operator_in_session(token)
     check_threads(THREADS)
-    return Connection(Endpoint(server, token, options.tls_ca, options.tls_cert, options.tls_key))
+    fingerprint = options.tls_ca_fingerprint
+    return pinned(
+        Endpoint(server, token, tls_ca, options.tls_cert, options.tls_key, tls_ca_fingerprint=fingerprint)
+    )
+
+
+def _ca_of(options: GlobalOptions) -> Path | None:
+    """Returns the CA file: as given, else the one of the project's server, if that is the server to dial."""
+    if (
+        options.tls_ca is not None
+        or options.tls_ca_fingerprint
+        or options.server
+        or not _is_discovered(options)
+    ):
+        return options.tls_ca
+    state = _discovered_state()
+    return None if state is None else state.server_ca()
 
 
 def _check_certificate(options: GlobalOptions) -> None:
@@ -82,8 +113,10 @@ def _check_certificate(options: GlobalOptions) -> None:
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     if cert is None:
         return
-    if options.tls_ca is None:
-        raise ProgramExit(ExitCode.USAGE, "--tls-cert needs TLS", hint="give --tls-ca too")
+    if options.tls_ca is None and not options.tls_ca_fingerprint:
+        raise ProgramExit(
+            ExitCode.USAGE, "--tls-cert needs TLS", hint="give --tls-ca or --tls-ca-fingerprint too"
+        )
     # Imported here: few clients have a certificate.
     import ssl  # noqa: PLC0415
 
@@ -111,10 +144,13 @@ def server_of(options: GlobalOptions) -> str:
     """
     if options.server:
         return options.server
-    if _is_discovered(options) and (file := discovered_token_file()) is not None:
-        state = ProjectState(project=working_folder(), folder=file.parent)
-        return state.server_address() or DEFAULT_SERVER
-    return DEFAULT_SERVER
+    state = _discovered_state() if _is_discovered(options) else None
+    return (None if state is None else state.server_address()) or DEFAULT_SERVER
+
+
+def _discovered_state() -> ProjectState | None:
+    file = discovered_token_file()
+    return None if file is None else ProjectState(project=working_folder(), folder=file.parent)
 
 
 def _is_discovered(options: GlobalOptions) -> bool:

@@ -12,11 +12,20 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from amplifier_swarm.fingerprint import fingerprint
 from swarmctl.cli.paths import expanded
 from swarmctl.render.printer import Output
 
 DEFAULT_SERVER: Final = "127.0.0.1:7433"
 PANEL: Final = "Common options"
+
+
+def checked_fingerprint(text: str) -> str:
+    """Returns a fingerprint in its usual form, or the empty text; raises BadParameter if it is not one."""
+    try:
+        return fingerprint(text) if text.strip() else ""
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: {error}") from error
 
 
 ServerOption = Annotated[
@@ -48,6 +57,17 @@ TlsCaOption = Annotated[
         envvar="SWARM_TLS_CA",
         help="Use TLS, and trust the servers that this certificate vouches for.",
         callback=expanded,
+        rich_help_panel=PANEL,
+    ),
+]
+TlsFingerprintOption = Annotated[
+    str,
+    typer.Option(
+        "--tls-ca-fingerprint",
+        metavar="sha256:HEX",
+        envvar="SWARM_TLS_CA_FINGERPRINT",
+        help="Use TLS, and trust the CA with this fingerprint; swarmd --tls-auto prints it.",
+        callback=checked_fingerprint,
         rich_help_panel=PANEL,
     ),
 ]
@@ -102,6 +122,7 @@ class GlobalOptions:
     server: str = ""
     token_file: Path | None = None
     tls_ca: Path | None = None
+    tls_ca_fingerprint: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     output: Output = Output.TABLE
@@ -114,6 +135,7 @@ _ANNOTATIONS: Final[Mapping[str, Any]] = {
     "server": ServerOption,
     "token_file": TokenFileOption,
     "tls_ca": TlsCaOption,
+    "tls_ca_fingerprint": TlsFingerprintOption,
     "tls_cert": TlsCertOption,
     "tls_key": TlsKeyOption,
     "output": OutputOption,

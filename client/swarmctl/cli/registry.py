@@ -87,6 +87,11 @@ COMMANDS: Final = {
         ),
         Command("backup", CommandPanel.ADMIN, "Copy the database while the swarm runs."),
         Command("token", CommandPanel.ADMIN, "Make, list and revoke tokens."),
+        Command(
+            "worker-config",
+            CommandPanel.ADMIN,
+            "Print the settings with which a worker joins on another machine.",
+        ),
         Command("version", CommandPanel.ADMIN, "Show the versions of this program and of the server."),
     )
 }

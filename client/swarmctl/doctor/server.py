@@ -32,7 +32,7 @@ _RESUME: Final = "`swarmctl resume`, when it is mended"
 def server_checks(ctl: CommandContext) -> Iterator[Check]:
     """Yields all checks of the server, or the failure that prevents the others."""
     where = ctl.server
-    yield from proxy_check(where, tls=ctl.options.tls_ca is not None)
+    yield from proxy_check(where, tls=ctl.uses_tls)
     try:
         asked = datetime.now(UTC)
         answer = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S)

@@ -5,7 +5,7 @@ from typing import Final
 
 from amplifier_swarm.documents import Document
 from amplifier_swarm.text import printable
-from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token
+from amplifier_swarm.v1.operator_service_pb2 import CreateTokenResponse, Role, Token, TokenKind
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
 
@@ -15,9 +15,17 @@ def token_document(token: Token) -> Document:
     return {
         "token_id": token.token_id,
         "role": text_format.word(Role, token.role),
+        "kind": text_format.word(TokenKind, token.kind),
         "name": token.name or None,
         "created_at": text_format.iso(token, "created_at"),
+        "expires_at": text_format.iso(token, "expires_at"),
         "revoked_at": text_format.iso(token, "revoked_at"),
+        "labels": dict(token.labels),
+        "max_uses": token.max_uses,
+        "uses": token.uses,
+        "used_at": text_format.iso(token, "used_at"),
+        "worker": token.worker or None,
+        "joined_by": token.joined_by or None,
     }
 
 
@@ -36,7 +44,17 @@ def tokens_document(tokens: Sequence[Token]) -> Document:
     return [token_document(token) for token in tokens]
 
 
-TOKENS: Final = (Column("ID"), Column("ROLE"), Column("CREATED"), Column("REVOKED"), Column("NAME"))
+TOKENS: Final = (
+    Column("ID"),
+    Column("ROLE"),
+    Column("KIND"),
+    Column("CREATED"),
+    Column("EXPIRES"),
+    Column("REVOKED"),
+    Column("USED"),
+    Column("LABELS"),
+    Column("NAME"),
+)
 
 
 def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
@@ -45,10 +63,25 @@ def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
         (
             cell(token.token_id),
             cell(text_format.word(Role, token.role)),
+            cell(text_format.word(TokenKind, token.kind)),
             cell(text_format.iso(token, "created_at")),
+            cell(text_format.iso(token, "expires_at")),
             cell(text_format.iso(token, "revoked_at")),
+            cell(_use(token)),
+            cell(",".join(f"{key}={value}" for key, value in sorted(token.labels.items()))),
             cell(token.name),
         )
         for token in tokens
     ]
     return [Table(TOKENS, rows)]
+
+
+def _use(token: Token) -> str:
+    """Returns how often a join token was exchanged and when last; of a credential, who has it, from which token."""
+    at = text_format.iso(token, "used_at")
+    if token.kind == TokenKind.TOKEN_KIND_JOIN:
+        often = f"{token.uses} of {token.max_uses}" if token.max_uses else f"{token.uses}"
+        return f"{often}, {at}" if at else often
+    if token.kind == TokenKind.TOKEN_KIND_CREDENTIAL:
+        return f"{token.worker}, {at}, by {token.joined_by}"
+    return ""

@@ -17,6 +17,8 @@ from swarmctl.run.paths import RunPaths
 READY_WITHIN_S: Final = 60.0
 # swarmd promises to end within five seconds.
 STOP_WITHIN_S: Final = 10.0
+# The server of a run serves its own workers on loopback, whatever the environment says of other servers.
+NO_TLS: Final = {f"SWARMD_TLS_{name}": "" for name in ("CERT", "KEY", "CLIENT_CA", "AUTO", "NAME")}
 # swarmd's message that another swarmd has the database open.
 _HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
 _READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
@@ -58,7 +60,7 @@ class PrivateServer:
             *flags,
         )
         # Passed in the environment, not in the arguments: addresses hold secrets.
-        self._variables = {"SWARMD_NOTIFY": " ".join(notify)} if notify else {}
+        self._variables = NO_TLS | ({"SWARMD_NOTIFY": " ".join(notify)} if notify else {})
         self._log = paths.log("swarmd")
         self._messages = messages
 

@@ -16,6 +16,10 @@ from swarmctl.run.restart_policy import RestartPolicy
 
 # A second signal makes a worker kill its sessions: their grace and a little more.
 STOP_WITHIN_S: Final = 15.0
+# Workers of a run dial its own server, whatever the environment says of other servers.
+NO_TLS: Final = dict.fromkeys(
+    ("SWARM_TLS_CA", "SWARM_TLS_CA_FINGERPRINT", "SWARM_WORKER_TLS_CERT", "SWARM_WORKER_TLS_KEY"), ""
+)
 
 
 def worker_names(size: int, lost: Sequence[str]) -> Sequence[str]:
@@ -110,7 +114,8 @@ class WorkerProcesses:
             "--exit-when-done",
         )
         # After the death of the run nobody waits for a drain.
-        child = Child(name, argv, log=self._paths.log(name), parent_death_signal=signal.SIGINT)
+        log = self._paths.log(name)
+        child = Child(name, argv, log=log, parent_death_signal=signal.SIGINT, variables=NO_TLS)
         self._restarts.record_start(name, time.monotonic())
         self.alive.append(child)
         self._messages.watch_child(child)

@@ -84,6 +84,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The file is larger than the server takes, or there is no room for it within the limits.
     Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
     """
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 32
+    """The token was good for a time that is over. Code `UNAUTHENTICATED`. Metadata: `tokenId`."""
+    ERROR_REASON_JOIN_REFUSED: _ErrorReason.ValueType  # 33
+    """The join token has expired or is used up, or the credential was revoked.
+    Code `PERMISSION_DENIED`. Metadata: `tokenId`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -152,6 +158,12 @@ ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorReason.ValueType  # 26
 ERROR_REASON_ARTIFACT_REFUSED: ErrorReason.ValueType  # 27
 """The file is larger than the server takes, or there is no room for it within the limits.
 Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+"""
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 32
+"""The token was good for a time that is over. Code `UNAUTHENTICATED`. Metadata: `tokenId`."""
+ERROR_REASON_JOIN_REFUSED: ErrorReason.ValueType  # 33
+"""The join token has expired or is used up, or the credential was revoked.
+Code `PERMISSION_DENIED`. Metadata: `tokenId`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

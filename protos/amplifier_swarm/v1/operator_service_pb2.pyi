@@ -94,6 +94,34 @@ REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
 """It needs a clone, and no worker that fits can make one."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
+class _TokenKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TokenKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOKEN_KIND_UNSPECIFIED: _TokenKind.ValueType  # 0
+    """Not said."""
+    TOKEN_KIND_ORDINARY: _TokenKind.ValueType  # 1
+    """As an operator made it."""
+    TOKEN_KIND_JOIN: _TokenKind.ValueType  # 2
+    """To be exchanged by WorkerService.JoinSwarm, and good for nothing else."""
+    TOKEN_KIND_CREDENTIAL: _TokenKind.ValueType  # 3
+    """A worker's own, from such an exchange."""
+
+class TokenKind(_TokenKind, metaclass=_TokenKindEnumTypeWrapper):
+    """How a token came to its holder. May grow."""
+
+TOKEN_KIND_UNSPECIFIED: TokenKind.ValueType  # 0
+"""Not said."""
+TOKEN_KIND_ORDINARY: TokenKind.ValueType  # 1
+"""As an operator made it."""
+TOKEN_KIND_JOIN: TokenKind.ValueType  # 2
+"""To be exchanged by WorkerService.JoinSwarm, and good for nothing else."""
+TOKEN_KIND_CREDENTIAL: TokenKind.ValueType  # 3
+"""A worker's own, from such an exchange."""
+Global___TokenKind: _TypeAlias = TokenKind  # noqa: Y015
+
 class _Role:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1852,23 +1880,85 @@ class CreateTokenRequest(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    VALID_FOR_FIELD_NUMBER: _builtins.int
+    JOIN_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """What the token may do."""
     name: _builtins.str
     """What it is for, for people. At most 128 characters."""
+    @_builtins.property
+    def valid_for(self) -> _duration_pb2.Duration:
+        """How long it is good, from a second to ten years, by the server's wall clock. Unset: without end, and a join token for
+        a day.
+        """
+
+    @_builtins.property
+    def join(self) -> Global___JoinTerms:
+        """Makes a join token, which a worker exchanges for a credential of its own. Only for the role worker."""
+
     def __init__(
         self,
         *,
         role: Global___Role.ValueType = ...,
         name: _builtins.str = ...,
+        valid_for: _duration_pb2.Duration | None = ...,
+        join: Global___JoinTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["join", b"join", "valid_for", b"valid_for"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["join", b"join", "name", b"name", "role", b"role", "valid_for", b"valid_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateTokenRequest: _TypeAlias = CreateTokenRequest  # noqa: Y015
+
+@_typing.final
+class JoinTerms(_message.Message):
+    """What workers get that join by a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    MAX_USES_FIELD_NUMBER: _builtins.int
+    max_uses: _builtins.int
+    """How many workers may join by it, from 1 to 1,000,000. 0: any number, until it expires."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels that these workers have. They can't announce other values for these keys. At most 64."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        max_uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "max_uses", b"max_uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinTerms: _TypeAlias = JoinTerms  # noqa: Y015
 
 @_typing.final
 class CreateTokenResponse(_message.Message):
@@ -1904,17 +1994,55 @@ class Token(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    MAX_USES_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    USED_AT_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    JOINED_BY_FIELD_NUMBER: _builtins.int
     token_id: _builtins.str
     """Names it for `revoke`."""
     role: Global___Role.ValueType
     """What it may do."""
     name: _builtins.str
     """What it is for."""
+    kind: Global___TokenKind.ValueType
+    """How it came to its holder."""
+    max_uses: _builtins.int
+    """Of a join token: how many workers may join by it. 0: any number."""
+    uses: _builtins.int
+    """Of a join token: how many exchanges there were."""
+    worker: _builtins.str
+    """Of a credential: the worker that has it."""
+    joined_by: _builtins.str
+    """Of a credential: the id of the join token that it came from."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -1922,6 +2050,18 @@ class Token(_message.Message):
     @_builtins.property
     def revoked_at(self) -> _timestamp_pb2.Timestamp:
         """When it was revoked. Unset if it was not."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it expires. Unset if it does not."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The labels that workers have by it."""
+
+    @_builtins.property
+    def used_at(self) -> _timestamp_pb2.Timestamp:
+        """Of a join token, when it was last exchanged. Of a credential, when it was last used, by the hour."""
 
     def __init__(
         self,
@@ -1931,10 +2071,18 @@ class Token(_message.Message):
         name: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___TokenKind.ValueType = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        max_uses: _builtins.int = ...,
+        uses: _builtins.int = ...,
+        used_at: _timestamp_pb2.Timestamp | None = ...,
+        worker: _builtins.str = ...,
+        joined_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "revoked_at", b"revoked_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "revoked_at", b"revoked_at", "used_at", b"used_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "name", b"name", "revoked_at", b"revoked_at", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "joined_by", b"joined_by", "kind", b"kind", "labels", b"labels", "max_uses", b"max_uses", "name", b"name", "revoked_at", b"revoked_at", "role", b"role", "token_id", b"token_id", "used_at", b"used_at", "uses", b"uses", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,7 +41,7 @@ class OperatorServiceStub(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
@@ -217,7 +217,7 @@ class OperatorServiceServicer(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
@@ -698,7 +698,7 @@ class OperatorService(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and

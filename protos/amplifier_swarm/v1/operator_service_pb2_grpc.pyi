@@ -42,7 +42,7 @@ class OperatorServiceStub:
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
@@ -250,7 +250,7 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and
@@ -454,7 +454,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or too old.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token's role does not allow the method.
     * `RESOURCE_EXHAUSTED` / `STORAGE_FULL`: the disk is full; nothing was changed.
     * `UNAVAILABLE`: the outcome is unknown. Every method may be repeated; only CreateToken and

@@ -48,7 +48,8 @@ class WorkerServiceStub(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+    too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
@@ -59,6 +60,11 @@ class WorkerServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.JoinSwarm = channel.unary_unary(
+                '/amplifier_swarm.v1.WorkerService/JoinSwarm',
+                request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmResponse.FromString,
+                _registered_method=True)
         self.ClaimTask = channel.unary_stream(
                 '/amplifier_swarm.v1.WorkerService/ClaimTask',
                 request_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.ClaimTaskRequest.SerializeToString,
@@ -119,10 +125,30 @@ class WorkerServiceServicer(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+    too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
+
+    def JoinSwarm(self, request, context):
+        """Exchanges a join token, with which this call alone authenticates, for a credential of the
+        worker's own. Call it once, before the first ClaimTask; everything else takes the credential.
+
+        The worker draws the secret of its credential itself and keeps it on its disk before this call;
+        the server learns the hash alone, and its answer holds no secret. So the call may be repeated
+        after a lost answer or a crash, also when the join token has expired or is used up since: the
+        same id, hash, worker and instance change nothing and count no use.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range, or a label has another value
+        than the join token gives it.
+        * `PERMISSION_DENIED` / `JOIN_REFUSED`: the join token has expired or is used up, the credential
+        was revoked, or its id belongs to another token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ClaimTask(self, request, context):
         """Streams work to one worker until either side ends the call.
@@ -133,7 +159,8 @@ class WorkerServiceServicer(object):
         older one, and a request that arrives after a newer one is refused: `opening` tells.
 
         Errors:
-        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range. With a credential also: the
+        worker or its instance is another one, or a label has another value than the credential gives it.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
         leases when it was last heard. Retry: it may be a connection that is dead already.
         * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
@@ -226,6 +253,11 @@ class WorkerServiceServicer(object):
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'JoinSwarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinSwarm,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmResponse.SerializeToString,
+            ),
             'ClaimTask': grpc.unary_stream_rpc_method_handler(
                     servicer.ClaimTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_worker__service__pb2.ClaimTaskRequest.FromString,
@@ -292,10 +324,38 @@ class WorkerService(object):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
     out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+    too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
+
+    @staticmethod
+    def JoinSwarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.WorkerService/JoinSwarm',
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_worker__service__pb2.JoinSwarmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ClaimTask(request,

@@ -49,7 +49,8 @@ class WorkerServiceStub:
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+      too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
@@ -58,6 +59,21 @@ class WorkerServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkerServiceAsyncStub: ...
+    JoinSwarm: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.JoinSwarmRequest, _worker_service_pb2.JoinSwarmResponse]
+    """Exchanges a join token, with which this call alone authenticates, for a credential of the
+    worker's own. Call it once, before the first ClaimTask; everything else takes the credential.
+
+    The worker draws the secret of its credential itself and keeps it on its disk before this call;
+    the server learns the hash alone, and its answer holds no secret. So the call may be repeated
+    after a lost answer or a crash, also when the join token has expired or is used up since: the
+    same id, hash, worker and instance change nothing and count no use.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range, or a label has another value
+      than the join token gives it.
+    * `PERMISSION_DENIED` / `JOIN_REFUSED`: the join token has expired or is used up, the credential
+      was revoked, or its id belongs to another token.
+    """
     ClaimTask: _grpc.UnaryStreamMultiCallable[_worker_service_pb2.ClaimTaskRequest, _worker_service_pb2.ClaimTaskResponse]
     """Streams work to one worker until either side ends the call.
 
@@ -67,7 +83,8 @@ class WorkerServiceStub:
     older one, and a request that arrives after a newer one is refused: `opening` tells.
 
     Errors:
-    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range. With a credential also: the
+      worker or its instance is another one, or a label has another value than the credential gives it.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
     * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
@@ -154,12 +171,28 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+      too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    JoinSwarm: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.JoinSwarmRequest, _worker_service_pb2.JoinSwarmResponse]  # type: ignore[assignment]
+    """Exchanges a join token, with which this call alone authenticates, for a credential of the
+    worker's own. Call it once, before the first ClaimTask; everything else takes the credential.
+
+    The worker draws the secret of its credential itself and keeps it on its disk before this call;
+    the server learns the hash alone, and its answer holds no secret. So the call may be repeated
+    after a lost answer or a crash, also when the join token has expired or is used up since: the
+    same id, hash, worker and instance change nothing and count no use.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range, or a label has another value
+      than the join token gives it.
+    * `PERMISSION_DENIED` / `JOIN_REFUSED`: the join token has expired or is used up, the credential
+      was revoked, or its id belongs to another token.
+    """
     ClaimTask: _aio.UnaryStreamMultiCallable[_worker_service_pb2.ClaimTaskRequest, _worker_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
     """Streams work to one worker until either side ends the call.
 
@@ -169,7 +202,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     older one, and a request that arrives after a newer one is refused: `opening` tells.
 
     Errors:
-    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range. With a credential also: the
+      worker or its instance is another one, or a label has another value than the credential gives it.
     * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
       leases when it was last heard. Retry: it may be a connection that is dead already.
     * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done
@@ -255,10 +289,32 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of every method:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the message can't be decoded, is too long, or a field is
       out of range.
-    * `UNAUTHENTICATED` / `TOKEN_INVALID`: the token is missing, unknown or revoked. Do not retry.
+    * `UNAUTHENTICATED` / `TOKEN_INVALID` or `TOKEN_EXPIRED`: the token is missing, unknown, revoked or
+      too old. Do not retry with it.
     * `PERMISSION_DENIED` / `ROLE_DENIED`: the token has another role. Do not retry.
     * `UNAVAILABLE`: the outcome is unknown. Retry with backoff and jitter until it succeeds.
     """
+
+    @_abc_1.abstractmethod
+    def JoinSwarm(
+        self,
+        request: _worker_service_pb2.JoinSwarmRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_service_pb2.JoinSwarmResponse, _abc.Awaitable[_worker_service_pb2.JoinSwarmResponse]]:
+        """Exchanges a join token, with which this call alone authenticates, for a credential of the
+        worker's own. Call it once, before the first ClaimTask; everything else takes the credential.
+
+        The worker draws the secret of its credential itself and keeps it on its disk before this call;
+        the server learns the hash alone, and its answer holds no secret. So the call may be repeated
+        after a lost answer or a crash, also when the join token has expired or is used up since: the
+        same id, hash, worker and instance change nothing and count no use.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range, or a label has another value
+          than the join token gives it.
+        * `PERMISSION_DENIED` / `JOIN_REFUSED`: the join token has expired or is used up, the credential
+          was revoked, or its id belongs to another token.
+        """
 
     @_abc_1.abstractmethod
     def ClaimTask(
@@ -274,7 +330,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         older one, and a request that arrives after a newer one is refused: `opening` tells.
 
         Errors:
-        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a field is out of range. With a credential also: the
+          worker or its instance is another one, or a label has another value than the credential gives it.
         * `ALREADY_EXISTS` / `WORKER_NAME_TAKEN`: another process with that name is connected, or held
           leases when it was last heard. Retry: it may be a connection that is dead already.
         * `FAILED_PRECONDITION` / `REHEARSAL_REFUSED`: the runner only rehearses, and the swarm has done

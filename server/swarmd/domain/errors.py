@@ -6,7 +6,7 @@
     ├── InvalidTasks, InvalidRequest                                                  bad requests
     ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
     ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
-    ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
+    ├── those of caller_errors.py: tokens, roles, logins                              callers
     └── DashboardOff                                                                  missing parts
 
 The message is for people and says what to do; `metadata` has its values, for programs.
@@ -258,33 +258,6 @@ class StorageFailed(SwarmError):
             if reading
             else f"writing the database failed: {detail}; the outcome is unknown, ask again"
         )
-
-
-class TokenInvalid(SwarmError):
-    """The token is missing, unknown or revoked."""
-
-    reason = "TOKEN_INVALID"
-
-    def __init__(self) -> None:
-        super().__init__("the token is missing, unknown or revoked")
-
-
-class RoleDenied(SwarmError):
-    """The token's role does not allow the method."""
-
-    reason = "ROLE_DENIED"
-
-    def __init__(self, role: str, method: str) -> None:
-        super().__init__(f"a {role} token may not call {method}", {"role": role, "method": method})
-
-
-class LoginExpired(SwarmError):
-    """The login code is unknown, was used, or is too old."""
-
-    reason = "LOGIN_EXPIRED"
-
-    def __init__(self) -> None:
-        super().__init__("the link was used or is too old; get another with `swarmctl dashboard`")
 
 
 class DashboardOff(SwarmError):

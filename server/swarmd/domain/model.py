@@ -121,6 +121,17 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+class TokenKind(StrEnum):
+    """The ways in which a token came to its holder."""
+
+    # Made by an operator, to be used as it is.
+    ORDINARY = "ordinary"
+    # Made by an operator, to be exchanged for a credential.
+    JOIN = "join"
+    # Made by a worker that had a join token; nobody else has it.
+    CREDENTIAL = "credential"
+
+
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 

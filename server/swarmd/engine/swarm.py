@@ -30,6 +30,7 @@ from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
 from swarmd.engine.attempts.swarm_control import SwarmControl
+from swarmd.engine.auth.joining import Joining
 from swarmd.engine.auth.logins import Logins
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.dispatch.dispatcher import Dispatcher
@@ -89,7 +90,8 @@ class Swarm:
         self.swarm_id = ""
         self.wakeups = Wakeups()
         self.live = LiveState(clock)
-        self.tokens = TokenRegistry(entropy)
+        self.tokens = TokenRegistry(clock, entropy)
+        self.joining = Joining(self.tokens)
         self.logins = Logins(self.tokens, clock, entropy)
         self.dispatcher = self._new_dispatcher(entropy)
         self.retry_timers = RetryTimers(clock, self._backoff_over)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, cast
 
 import grpc
@@ -14,7 +15,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from amplifier_swarm.errors import pack
-from swarmd.domain.errors import InvalidRequest, RoleDenied, SwarmError, TokenInvalid
+from swarmd.domain.caller_errors import RoleDenied, TokenInvalid
+from swarmd.domain.errors import InvalidRequest, SwarmError
 from swarmd.domain.model import Role
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
@@ -44,7 +46,12 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
 # Health probes need no token; they learn only if the server serves. See rpc/health.py.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 
+# The one method for join tokens, and for no other kind.
+JOIN: Final = "/amplifier_swarm.v1.WorkerService/JoinSwarm"
+
 _NOT_COUNTED: Final = contextlib.nullcontext()
+# The token of the call that the current task serves; None for a call inside this process.
+CALLER: Final[ContextVar[TokenRecord | None]] = ContextVar("CALLER", default=None)
 
 _log = structlog.get_logger("swarmd.rpc")
 
@@ -143,9 +150,11 @@ class AuthWrapper:
         return call
 
     def _authorize(self, method: str, context: Context) -> TokenRecord:
-        token = self._tokens.verify(bearer_token(context))
-        if token.role not in ROLES.get(method, frozenset()):
+        text = bearer_token(context)
+        token = self._tokens.verify_join(text) if method == JOIN else self._tokens.verify(text)
+        if method != JOIN and token.role not in ROLES.get(method, frozenset()):
             raise RoleDenied(token.role, method.rpartition("/")[2])
+        CALLER.set(token)
         return token
 
 

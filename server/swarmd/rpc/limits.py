@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from amplifier_swarm.channel import MAX_MESSAGE_BYTES
-from swarmd.domain.errors import InvalidRequest, TokenInvalid, TooManyStreams
+from swarmd.domain.caller_errors import TokenInvalid
+from swarmd.domain.errors import InvalidRequest, TooManyStreams
 
 # HTTP/2 streams of a connection. A worker has a handful; a process that watches for many people opens more connections.
 MAX_STREAMS_PER_CONNECTION: Final = 128

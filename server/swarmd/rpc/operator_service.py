@@ -13,7 +13,8 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import TaskKey
+from swarmd.domain.model import Role, TaskKey
+from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
@@ -204,7 +205,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
         role = enums.ROLE.from_wire(request.role, "role")
-        create = partial(self._swarm.tokens.create, role=role, name=request.name[:128])
+        terms = _token_terms(request, role)
+        create = partial(self._swarm.tokens.create, role=role, name=request.name[:128], terms=terms)
         created = await self._swarm.db.write(create)
         return pb.CreateTokenResponse(token=created.text, info=views.token(created.record))
 
@@ -228,6 +230,13 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     ) -> task_pb2.Task:
         task_id = await self._swarm.change_dependency(request.task_id, request.dependency, remove=remove)
         return (await self._reads.tasks([task_id]))[0]
+
+
+def _token_terms(request: pb.CreateTokenRequest, role: Role) -> TokenTerms:
+    valid_s = request.valid_for.ToMicroseconds() / 1e6 if request.HasField("valid_for") else None
+    if not request.HasField("join"):
+        return ordinary_terms(valid_s=valid_s)
+    return join_terms(role, valid_s=valid_s, labels=dict(request.join.labels), max_uses=request.join.max_uses)
 
 
 def _check_not_negative(request: Any, *fields: str) -> None:

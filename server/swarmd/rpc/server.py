@@ -1,7 +1,5 @@
 """The gRPC server: limits, TLS, start and stop."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -9,25 +7,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
-from amplifier_swarm.text_files import without_bom
 from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc import limits
 from swarmd.rpc.auth import AuthWrapper
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.worker_service import WorkerService
+from swarmd.tls.files import TlsFiles
 from swarmd.wire.reads import Reads
 
 SERVICES: Final = ("amplifier_swarm.v1.WorkerService", "amplifier_swarm.v1.OperatorService")
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The TLS files of the server; with `client_ca` clients must have a certificate that it signed."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None
 
 
 class RpcServer:
@@ -47,7 +36,7 @@ class RpcServer:
         )
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, registrar)
 
-    async def start(self, address: str, tls: Tls | None) -> int:
+    async def start(self, address: str, tls: TlsFiles | None) -> int:
         """Starts to serve and returns the port.
 
         Raises: OSError if the address can't be bound.
@@ -89,10 +78,25 @@ def _options() -> list[tuple[str, int]]:
     ]
 
 
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (without_bom(tls.key.read_bytes()), without_bom(tls.cert.read_bytes()))
-    if tls.client_ca is None:
-        return grpc.ssl_server_credentials([pair])
-    return grpc.ssl_server_credentials(
-        [pair], without_bom(tls.client_ca.read_bytes()), require_client_auth=True
+def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """Returns credentials that each handshake takes from the newest contents of the files."""
+    used = tls.version
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        # Runs in a thread of gRPC, at each handshake: the files themselves are read elsewhere.
+        nonlocal used
+        if used == tls.version:
+            return None
+        used = tls.version
+        return _configuration(tls)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(tls),
+        fetch,  # type: ignore[arg-type]  # grpcio takes None for "unchanged", and its stubs do not say so
+        require_client_authentication=tls.client_ca is not None,
     )
+
+
+def _configuration(tls: TlsFiles) -> grpc.ServerCertificateConfiguration:
+    found = tls.contents
+    return grpc.ssl_server_certificate_configuration([(found.key, found.chain)], found.client_ca)

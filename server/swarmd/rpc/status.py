@@ -6,7 +6,7 @@ from typing import Final
 import grpc
 
 from amplifier_swarm.errors import Violation, WireError
-from swarmd.domain import errors
+from swarmd.domain import caller_errors, errors
 
 _C = grpc.StatusCode
 TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
@@ -30,8 +30,10 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.TooManyStreams: _C.RESOURCE_EXHAUSTED,
     errors.StorageFull: _C.RESOURCE_EXHAUSTED,
     errors.StorageFailed: _C.UNAVAILABLE,
-    errors.TokenInvalid: _C.UNAUTHENTICATED,
-    errors.RoleDenied: _C.PERMISSION_DENIED,
+    caller_errors.TokenInvalid: _C.UNAUTHENTICATED,
+    caller_errors.TokenExpired: _C.UNAUTHENTICATED,
+    caller_errors.JoinRefused: _C.PERMISSION_DENIED,
+    caller_errors.RoleDenied: _C.PERMISSION_DENIED,
     errors.DashboardOff: _C.FAILED_PRECONDITION,
 }
 

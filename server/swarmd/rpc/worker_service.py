@@ -1,6 +1,6 @@
 """WorkerService: adapters from its messages to the engine and back."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -12,21 +12,23 @@ from amplifier_swarm.v1 import worker_service_pb2_grpc as pb_grpc
 from swarmd.domain.claim import Claim
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import ID_PATTERN, Order, WorkerIdentity, WorkerName
+from swarmd.domain.token_terms import MAX_LABEL
 from swarmd.domain.traces import trace_of
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import FinishBatch, SessionProgress
+from swarmd.engine.auth.joining import JoinRequest, bound_identity, is_use_due
 from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims, reports
+from swarmd.rpc.auth import CALLER
 from swarmd.wire import artifacts, changes, enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
 MAX_LEASES: Final = 4_096
 MAX_LABELS: Final = 1_024
-MAX_LABEL: Final = 256
 MAX_REPOSITORY: Final = 4_096
 MAX_STARTS: Final = 64
 # An answer repeats the ids that it does not know; those of this server have at most 74 characters.
@@ -39,10 +41,22 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
 
+    async def JoinSwarm(self, request: pb.JoinSwarmRequest, context: Context) -> pb.JoinSwarmResponse:
+        caller = CALLER.get()
+        assert caller is not None
+        wanted = _join_request(request)
+        exchange = partial(self._swarm.joining.exchange, join_token_id=caller.token_id, request=wanted)
+        return pb.JoinSwarmResponse(labels=(await self._swarm.db.write(exchange)).labels)
+
     async def ClaimTask(
         self, request: pb.ClaimTaskRequest, context: Context
     ) -> AsyncIterator[pb.ClaimTaskResponse]:
-        worker = await self._swarm.open_stream(_identity(request), _lease_ids(request.lease_ids))
+        caller, identity = CALLER.get(), _identity(request)
+        if caller is not None:
+            identity = bound_identity(identity, caller)
+            if is_use_due(caller, self._swarm.clock.wall_us()):
+                await self._swarm.db.write(partial(self._swarm.joining.note_use, token_id=caller.token_id))
+        worker = await self._swarm.open_stream(identity, _lease_ids(request.lease_ids))
         try:
             yield pb.ClaimTaskResponse(opened=self._opened())
             while (batch := await worker.mailbox.next_batch()) is not None:
@@ -158,20 +172,38 @@ def _lease_ids(lease_ids: Sequence[str]) -> Sequence[str]:
     return lease_ids
 
 
-def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
-    if not ID_PATTERN.fullmatch(request.worker):
+def _join_request(request: pb.JoinSwarmRequest) -> JoinRequest:
+    _check_name(request.worker)
+    if not 1 <= len(request.instance) <= 64:
+        raise InvalidRequest("instance", "must have from 1 to 64 characters")
+    return JoinRequest(
+        request.worker, request.instance, request.credential_id, request.secret_hash, _labels(request.labels)
+    )
+
+
+def _check_name(worker: str) -> None:
+    if not ID_PATTERN.fullmatch(worker):
         raise InvalidRequest(
             "worker", "may contain only letters, digits, . _ - (max 128), starting with a letter or digit"
         )
+
+
+def _labels(labels: Mapping[str, str]) -> dict[str, str]:
+    reports.bounded(list(labels), "labels", most=MAX_LABELS)
+    if any(len(key) > MAX_LABEL or len(value) > MAX_LABEL for key, value in labels.items()):
+        raise InvalidRequest("labels", f"keys and values may have up to {MAX_LABEL} characters")
+    return dict(labels)
+
+
+def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
+    _check_name(request.worker)
     if not 1 <= request.slots <= 1024:
         raise InvalidRequest("slots", "must be from 1 to 1024")
     if not 1 <= len(request.incarnation) <= 64 or not 1 <= len(request.instance) <= 64:
         raise InvalidRequest("incarnation", "incarnation and instance must have from 1 to 64 characters")
     if "@" in request.runner:
         raise InvalidRequest("runner", "must not contain @")
-    reports.bounded(list(request.labels), "labels", most=MAX_LABELS)
-    if any(len(key) > MAX_LABEL or len(value) > MAX_LABEL for key, value in request.labels.items()):
-        raise InvalidRequest("labels", f"keys and values may have up to {MAX_LABEL} characters")
+    labels = _labels(request.labels)
     if len(request.repository) > MAX_REPOSITORY or not request.repository.isprintable():
         raise InvalidRequest("repository", f"must have up to {MAX_REPOSITORY:,} printable characters")
     if request.repository:
@@ -184,7 +216,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         incarnation=request.incarnation,
         instance=request.instance,
         slots=request.slots,
-        labels=dict(request.labels),
+        labels=labels,
         runner=request.runner[:64],
         host=request.host[:256],
         pid=request.pid,

@@ -626,15 +626,40 @@ DELETE FROM workers WHERE left_us < :before_us
 
 -- ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 
+-- fragment: token_columns
+token_id, role, name, secret_hash, created_us, revoked_us, kind, expires_us, labels, max_uses, uses, used_us,
+       coalesce(joined_by, ''), worker, instance
+
 -- name: token_insert
-INSERT INTO tokens (token_id, role, name, secret_hash, created_us)
-VALUES (:token_id, :role, :name, :secret_hash, :now_us) ON CONFLICT DO NOTHING;
+INSERT INTO tokens (token_id, role, name, secret_hash, created_us, kind, expires_us, labels, max_uses, used_us, joined_by,
+                    worker, instance)
+VALUES (:token_id, :role, :name, :secret_hash, :now_us, :kind, :expires_us, :labels, :max_uses, :used_us, :joined_by,
+        :worker, :instance) ON CONFLICT DO NOTHING;
 
 -- name: token_all
-SELECT token_id, role, name, secret_hash, created_us, revoked_us FROM tokens ORDER BY created_us, token_id;
+SELECT {token_columns} FROM tokens ORDER BY created_us, token_id;
+
+-- name: token_by_id
+SELECT {token_columns} FROM tokens WHERE token_id = :token_id;
 
 -- name: token_revoke
 UPDATE tokens SET revoked_us = coalesce(revoked_us, :now_us) WHERE token_id = :token_id;
+
+-- name: token_count_use
+UPDATE tokens SET uses = uses + 1, used_us = :now_us WHERE token_id = :token_id;
+
+-- name: token_set_used
+UPDATE tokens SET used_us = :now_us WHERE token_id = :token_id;
+
+-- name: token_idle_credentials
+-- Credentials without use since then, whose worker is not here.
+SELECT token_id FROM tokens t
+ WHERE kind = 'credential' AND used_us < :before_us AND NOT EXISTS
+   (SELECT 1 FROM workers w WHERE w.name = t.worker AND w.instance = t.instance AND w.left_us IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM logins l WHERE l.token_id = t.token_id);
+
+-- name: token_delete
+DELETE FROM tokens WHERE token_id = :token_id;
 
 -- ── logins ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from swarmd.domain.errors import InvalidRequest, TokenInvalid
+from swarmd.domain.caller_errors import TokenInvalid
+from swarmd.domain.errors import InvalidRequest
 from swarmd.web.auth import authorize
 from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused

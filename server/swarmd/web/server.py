@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import h11
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
+from swarmd.tls.files import TlsFiles
 from swarmd.web.app import build
 from swarmd.web.auth.origin_check import LOOPBACK, MAX_HEAD
 from swarmd.web.http.route import AppState
@@ -39,9 +39,7 @@ class ListenAddress:
     """An address to serve on, with its TLS files and host names."""
 
     address: str
-    # Both or neither.
-    cert: Path | None = None
-    key: Path | None = None
+    tls: TlsFiles | None = None
     names: Collection[str] = ()
     metrics_open: bool = False
 
@@ -63,7 +61,7 @@ class WebServer:
         """
         listener = _listen(self._listen.address)
         host, port = self._listen.address.rpartition(":")[0], listener.getsockname()[1]
-        secure = self._listen.cert is not None
+        secure = self._listen.tls is not None
         try:
             self._server = _Server(self._config(host, port, secure=secure))
             self._server.config.load()
@@ -76,6 +74,13 @@ class WebServer:
         url = f"{'https' if secure else 'http'}://{host}:{port}"
         self._swarm.logins.url = url
         return url
+
+    def reload_tls(self) -> None:
+        """Takes a changed certificate for new connections."""
+        if self._listen.tls is not None:
+            context = self._server.config.ssl
+            assert context is not None
+            self._listen.tls.load_into(context)
 
     async def stop(self) -> None:
         """Closes every connection, WebSockets included."""
@@ -118,8 +123,8 @@ class WebServer:
             h11_max_incomplete_event_size=MAX_HEAD,
             ws_max_size=MAX_FRAME,
             ws_per_message_deflate=False,
-            ssl_certfile=self._listen.cert,
-            ssl_keyfile=self._listen.key,
+            ssl_certfile=self._listen.tls.cert if self._listen.tls else None,
+            ssl_keyfile=self._listen.tls.key if self._listen.tls else None,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,
         )
 

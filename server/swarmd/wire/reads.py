@@ -29,7 +29,7 @@ class Reads:
 
     def __init__(self, swarm: Swarm, *, started_us: int) -> None:
         self._swarm = swarm
-        self._started_us = started_us
+        self.started_us = started_us
 
     async def task(self, task_id: str) -> pb.GetTaskResponse:
         """Returns a task with its definition and attempts."""
@@ -90,7 +90,7 @@ class Reads:
 
     def swarm_in(self, tx: ReadTx) -> swarm_pb2.Swarm:
         """Returns the status of the swarm as the transaction sees it."""
-        return views.swarm(overview.swarm_view(tx, self._swarm.live, started_us=self._started_us))
+        return views.swarm(overview.swarm_view(tx, self._swarm.live, started_us=self.started_us))
 
     def workers_in(self, tx: ReadTx) -> list[swarm_pb2.Worker]:
         """Returns all workers as the transaction sees them."""

@@ -10,6 +10,8 @@ _VIEWER: Final = frozenset({Role.VIEWER, Role.OPERATOR})
 _OPERATOR: Final = frozenset({Role.OPERATOR})
 
 WORKER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
+    # Of join tokens alone, which may call nothing else: see rpc/auth.py.
+    "JoinSwarm": frozenset(),
     "ClaimTask": _WORKER,
     "Heartbeat": _WORKER,
     "RecordSession": _WORKER,

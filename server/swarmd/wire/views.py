@@ -202,6 +202,14 @@ def token(record: TokenRecord) -> operator_service_pb2.Token:
         name=record.name,
         created_at=values.timestamp(record.created_us),
         revoked_at=values.timestamp(record.revoked_us),
+        kind=enums.TOKEN_KIND.to_wire(record.kind),
+        expires_at=values.timestamp(record.expires_us),
+        labels=record.labels,
+        max_uses=record.max_uses,
+        uses=record.uses,
+        used_at=values.timestamp(record.used_us),
+        worker=record.worker,
+        joined_by=record.joined_by,
     )
 
 

@@ -45,7 +45,7 @@ async def test_a_taken_port_is_reported_with_advice(dashboard: Web, tmp_path: Pa
 async def test_without_tls_nothing_but_loopback_is_served(tmp_path: Path, address: str) -> None:
     assert await refused(tmp_path, dashboard=address) == (
         f"swarmd: refusing to listen on {address} without TLS;"
-        " give --tls-cert and --tls-key, or listen on 127.0.0.1"
+        " give --tls-auto, or --tls-cert and --tls-key, or listen on 127.0.0.1"
     )
 
 

@@ -28,6 +28,7 @@ class Result:
 Ctl = Callable[..., Result]
 VARIABLES = (
     *("SWARM_SERVER", "SWARM_TOKEN_FILE", "SWARM_TLS_CA", "SWARM_TLS_CERT", "SWARM_TLS_KEY"),
+    "SWARM_TLS_CA_FINGERPRINT",
     *("SWARM_SESSION_ID", "NO_COLOR", "FORCE_COLOR"),
 )
 

@@ -341,10 +341,81 @@ def test_a_new_token_is_alone_on_stdout(ctl: Ctl, operator: FakeOperator) -> Non
         "token": "swt1_secret",
         "token_id": "t1",
         "role": "worker",
+        "kind": None,
         "name": None,
         "created_at": None,
+        "expires_at": None,
         "revoked_at": None,
+        "labels": {},
+        "max_uses": 0,
+        "uses": 0,
+        "used_at": None,
+        "worker": None,
+        "joined_by": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("flags", "request_"),
+    [
+        (["viewer", "--expires", "30m"], {"role": 1, "valid_for": 1_800}),
+        (["worker", "--expires", "1.5h"], {"role": 2, "valid_for": 5_400, "uses": 1}),
+        (["worker", "--uses", "0"], {"role": 2, "uses": 0}),
+        (["worker", "--label", "pool=gpu", "--label", "a=b=c", "--expires", "7d"],
+         {"role": 2, "valid_for": 604_800, "uses": 1, "labels": {"pool": "gpu", "a": "b=c"}}),
+        (["worker"], {"role": 2}),
+    ],
+)  # fmt: skip
+def test_terms_make_a_join_token_of_a_workers_token(
+    ctl: Ctl, operator: FakeOperator, flags: list[str], request_: dict[str, Any]
+) -> None:
+    operator.answers["CreateToken"] = wire.CreateTokenResponse(token="t", info=wire.Token(token_id="t1"))
+
+    assert ctl("token", "create", "--role", *flags).code == 0
+
+    [asked] = operator.asked("CreateToken")
+    expected = wire.CreateTokenRequest(role=request_["role"])
+    if "valid_for" in request_:
+        expected.valid_for.FromSeconds(request_["valid_for"])
+    if "uses" in request_:
+        expected.join.CopyFrom(wire.JoinTerms(max_uses=request_["uses"], labels=request_.get("labels", {})))
+    assert asked == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "fault"),
+    [
+        (["viewer", "--uses", "2"], "--label and --uses are for the role worker, not viewer"),
+        (["operator", "--label", "a=b"], "--label and --uses are for the role worker, not operator"),
+        (["worker", "--label", "a"], "'a' is not KEY=VALUE"),
+        (
+            ["worker", "--expires", "soon"],
+            "'soon' is not a time; give a number and s, m, h or d, such as 24h",
+        ),
+        (["worker", "--uses", "-1"], "-1"),
+    ],
+)
+def test_terms_that_mean_nothing_are_one_line_and_no_token(
+    ctl: Ctl, operator: FakeOperator, flags: list[str], fault: str
+) -> None:
+    result = ctl("token", "create", "--role", *flags)
+
+    assert (result.code, operator.requests) == (2, [])
+    assert fault in result.err
+
+
+def test_the_list_names_who_joined_by_what(ctl: Ctl, operator: FakeOperator) -> None:
+    operator.answers["ListTokens"] = wire.ListTokensResponse(
+        tokens=[
+            wire.Token(token_id="j1", kind=wire.TOKEN_KIND_JOIN, uses=1, max_uses=3, labels={"pool": "gpu"}),
+            wire.Token(token_id="j2", kind=wire.TOKEN_KIND_JOIN, uses=7),
+            wire.Token(token_id="c1", kind=wire.TOKEN_KIND_CREDENTIAL, worker="w1", joined_by="j1"),
+        ]
+    )
+
+    lines = ctl("token", "list").out.splitlines()
+
+    assert ["1 of 3" in lines[1], "pool=gpu" in lines[1], "7" in lines[2], "by j1" in lines[3]] == [True] * 4
 
 
 def test_a_backup_is_whole_and_for_its_owner_alone(ctl: Ctl, operator: FakeOperator, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ CODES = {
     "STORAGE_FULL": (Code.RESOURCE_EXHAUSTED, 1),
     "STORAGE_FAILED": (Code.UNAVAILABLE, 5),
     "TOKEN_INVALID": (Code.UNAUTHENTICATED, 6),
+    "TOKEN_EXPIRED": (Code.UNAUTHENTICATED, 6),
+    "JOIN_REFUSED": (Code.PERMISSION_DENIED, 4),
     "ROLE_DENIED": (Code.PERMISSION_DENIED, 4),
     "DASHBOARD_OFF": (Code.FAILED_PRECONDITION, 7),
 }
@@ -268,7 +270,10 @@ def test_a_server_that_asks_for_a_certificate_is_shown_ours(
     [
         (("--tls-cert", "own.pem"), "--tls-cert and --tls-key go together; give both or neither"),
         (("--tls-key", "own.key"), "--tls-cert and --tls-key go together; give both or neither"),
-        (("--tls-cert", "own.pem", "--tls-key", "own.key"), "--tls-cert needs TLS; give --tls-ca too"),
+        (
+            ("--tls-cert", "own.pem", "--tls-key", "own.key"),
+            "--tls-cert needs TLS; give --tls-ca or --tls-ca-fingerprint too",
+        ),
         (
             ("--tls-ca", "ca.pem", "--tls-cert", "ca.pem", "--tls-key", "own.key"),
             (

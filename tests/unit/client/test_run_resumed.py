@@ -26,7 +26,16 @@ from unit.client.conftest import Ctl
 OWN = {
     *("server", "name", "project_root", "exit_when_done", "state_dir", "token_file", "check", "ask"),
     *("list_workspaces", "remove_workspaces"),
-    *("tls_ca", "tls_cert", "tls_key", "log_format", "log_level", "prompts", "accept_prompts"),
+    *(
+        "tls_ca",
+        "tls_ca_fingerprint",
+        "tls_cert",
+        "tls_key",
+        "log_format",
+        "log_level",
+        "prompts",
+        "accept_prompts",
+    ),
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from support.engine import EngineHarness, engine_harness
-from swarmd.domain.errors import DashboardOff, LoginExpired
+from swarmd.domain.caller_errors import LoginExpired
+from swarmd.domain.errors import DashboardOff
 from swarmd.domain.model import Role
 from swarmd.engine.auth.logins import CODE_S, LOGIN_S, MAX_CODES, NewLogin, cookie_of
 from swarmd.store.tokens import TokenRecord

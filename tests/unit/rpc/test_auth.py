@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from support.clock import FakeEntropy
+from support.clock import FakeClock, FakeEntropy
 from swarmd.domain.errors import TooManyStreams
 from swarmd.domain.model import Role
 from swarmd.engine.auth.tokens import TokenRegistry
@@ -51,7 +51,7 @@ class Tokens(TokenRegistry):
     """Tokens of which one is good, if any is."""
 
     def __init__(self, found: TokenRecord | None) -> None:
-        super().__init__(FakeEntropy())
+        super().__init__(FakeClock(), FakeEntropy())
         self._found = found
 
     def verify(self, token: str) -> TokenRecord:

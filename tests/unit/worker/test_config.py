@@ -37,9 +37,14 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
         "--session-umask", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk", "--list-workspaces", "--remove-workspaces",
-        "--agent-python", "--validator-bundle", "--ask",
+        "--agent-python", "--validator-bundle", "--ask", "--tls-ca-fingerprint",
     }  # fmt: skip
-    shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
+    shared = {
+        "server": "SWARM_SERVER",
+        "token_file": "SWARM_TOKEN_FILE",
+        "tls_ca": "SWARM_TLS_CA",
+        "tls_ca_fingerprint": "SWARM_TLS_CA_FINGERPRINT",
+    }
     for name, field in fields.items():
         assert variable_of("SWARM_WORKER", field) == shared.get(name, f"SWARM_WORKER_{name.upper()}")
 

@@ -68,18 +68,20 @@ class ClaimStream:
         """
         while True:
             await self._wanted.wait()
-            error = await self._listen()
+            self._connection.renew()
+            metadata = self._connection.metadata
+            error = await self._listen(metadata)
+            if metadata != self._connection.metadata:
+                continue  # the token was replaced meanwhile, and perhaps revoked for that
             if end := exit_for(error) or _exit_for_bad_settings(error):
                 raise end
             if self._wanted.is_set():
                 await self._retry.wait_after(error)
 
-    async def _listen(self) -> WireError:
+    async def _listen(self, metadata: tuple[tuple[str, str], ...]) -> WireError:
         """Passes on the messages of one stream; returns the error that ended it."""
         since = now_s()
-        self._call = call = self._connection.service.ClaimTask(
-            self._request(), metadata=self._connection.metadata
-        )
+        self._call = call = self._connection.service.ClaimTask(self._request(), metadata=metadata)
         try:
             async for response in call:
                 if response.HasField("opened"):

@@ -6,6 +6,8 @@
 - `guards/`: a lock a session, held by its guard until no process of the session is left;
 - `sessions/`: the prompts of running sessions;
 - `outbox/`: the outcomes that the server has not answered;
+- `joining`, `credential`: the worker's own credential, if it has one: see `credential.py`;
+- `ca.pem`: the certificate of the server's CA, if the worker was given its fingerprint;
 - `openings`: the number from which this process counts its requests for claim streams.
 """
 
@@ -51,6 +53,11 @@ class StateFolder:
     def outbox(self) -> Path:
         """The folder of the outbox."""
         return self.path / "outbox"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the server's CA, if the worker was given the fingerprint only."""
+        return self.path / "ca.pem"
 
     def session_file(self, session_id: str, name: str) -> Path:
         """Returns the path of a session's file. Sessions have no folders: to remove one waits for the disk."""

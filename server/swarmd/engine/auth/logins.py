@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from swarmd.domain.errors import DashboardOff, LoginExpired
+from swarmd.domain.caller_errors import LoginExpired
+from swarmd.domain.errors import DashboardOff
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.store import logins

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from swarmd.domain.errors import RoleDenied, TokenInvalid
+from swarmd.domain.caller_errors import RoleDenied, TokenInvalid
 from swarmd.engine.auth.logins import cookie_of
 from swarmd.web.http.errors import CsrfRefused
 from swarmd.web.http.route import AppState, Principal

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from amplifier_swarm import __version__
 from amplifier_swarm.documents import Document
-from swarmd.domain.errors import LoginExpired
+from swarmd.domain.caller_errors import LoginExpired
 from swarmd.engine.auth.logins import LOGIN_S, NewLogin
 from swarmd.store.tokens import TokenRecord
 from swarmd.web.auth import authorize

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final
 
-from swarmd.domain import errors
+from swarmd.domain import caller_errors, errors
 
 
 class HttpRefusal(errors.SwarmError):
@@ -138,9 +138,11 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.TooManyStreams: 429,
     errors.StorageFull: 507,
     errors.StorageFailed: 503,
-    errors.TokenInvalid: 401,
-    errors.RoleDenied: 403,
-    errors.LoginExpired: 401,
+    caller_errors.TokenInvalid: 401,
+    caller_errors.TokenExpired: 401,
+    caller_errors.JoinRefused: 403,
+    caller_errors.RoleDenied: 403,
+    caller_errors.LoginExpired: 401,
     errors.DashboardOff: 409,
     **{refusal: refusal.status for refusal in HttpRefusal.__subclasses__()},
 }
