@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from swarmd.store.file import opening
 shipped = opening.migrations()
-added = [opening.Migration(len(shipped) + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]
+added = [opening.Migration(shipped[-1].number + n, sql) for n, sql in enumerate(sys.argv[2:], start=1)]
 opening.migrations = lambda: [*shipped, *added]
 opening.open_writer(Path(sys.argv[1])).close()
 """
@@ -60,7 +60,7 @@ def newest() -> int:
 @pytest.fixture
 def _two_more(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = opening.migrations()
-    added = [Migration(len(shipped) + number, sql) for number, sql in enumerate(STEPS, start=1)]
+    added = [Migration(shipped[-1].number + number, sql) for number, sql in enumerate(STEPS, start=1)]
     monkeypatch.setattr(opening, "migrations", lambda: [*shipped, *added])
 
 
