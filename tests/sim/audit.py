@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sim.machine import Ledger
 from sim.operators import Acknowledged
 from sim.world import Violated
-from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
+from swarmd.domain.lifecycle import DEAD, FINAL, LEASED, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
@@ -183,7 +183,7 @@ def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event
     if ends != (task.status is TaskStatus.COMPLETED) or len(completed) > 1:
         raise Violated(f"{task.task_id} is {task.status}, completed {ends} times, by attempts {completed}")
     still_open = [attempt.number for attempt in found if attempt.outcome is None]
-    if len(still_open) != (task.status in HELD):
+    if len(still_open) != (task.status in LEASED):
         raise Violated(f"{task.task_id} is {task.status} with open attempts {still_open}")
 
 

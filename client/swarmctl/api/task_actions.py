@@ -1,4 +1,4 @@
-"""Kills and retries of any number of tasks, a part in each call.
+"""Kills, retries and holds of any number of tasks, a part in each call.
 
 Invariant: a task that the server refuses keeps no other from the action; the result has all refusals.
 """
@@ -13,10 +13,14 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import (
+    HoldTaskRequest,
+    HoldTaskResponse,
     KillTaskRequest,
     KillTaskResponse,
     RetryTaskRequest,
     RetryTaskResponse,
+    UnholdTaskRequest,
+    UnholdTaskResponse,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
@@ -27,7 +31,8 @@ from swarmctl.console import print_err
 # The tasks of one answer then fit into one message.
 IDS_PER_CALL: Final = 500
 SHOWN_REFUSALS: Final = 20
-_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS")
+_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS", "HOLD_REFUSED")
+_Response = KillTaskResponse | RetryTaskResponse | HoldTaskResponse | UnholdTaskResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,21 @@ def retry(
     return result
 
 
+def hold(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
+    """Holds the tasks."""
+    return _in_parts(
+        names,
+        lambda part: stub.HoldTask(HoldTaskRequest(task_ids=part, cause=cause), timeout=DEADLINE_S),
+    )
+
+
+def unhold(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
+    """Ends the holds of the tasks."""
+    return _in_parts(
+        names, lambda part: stub.UnholdTask(UnholdTaskRequest(task_ids=part), timeout=DEADLINE_S)
+    )
+
+
 def show_refusals(result: ActionResult) -> None:
     """Prints each refusal on stderr, unless `refusal_exit` says it all in one line."""
     if not result.changed and len(result.refused) == 1:
@@ -106,8 +126,25 @@ def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
     return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
 
 
+def finish(ctl: CommandContext, result: ActionResult, *, done: str) -> None:
+    """Shows the changed tasks and the refusals; `done` is the participle of the action.
+
+    Raises:
+        ProgramExit: a task was refused.
+    """
+    show_refusals(result)
+    refusal = refusal_exit(result, done=done)
+    if refusal is not None and not result.changed:
+        raise refusal
+    ctl.printer.show(result.tasks, list_document, changed_blocks)
+    if result.omitted:
+        print_err(f"swarmctl: and {text_format.plural(result.omitted, 'more task')} {done}; see `swarmctl list`")
+    if refusal is not None:
+        raise refusal
+
+
 def _in_parts(
-    names: Sequence[str], call: Callable[[Sequence[str]], KillTaskResponse | RetryTaskResponse]
+    names: Sequence[str], call: Callable[[Sequence[str]], _Response]
 ) -> ActionResult:
     result = ActionResult()
     unique = list(dict.fromkeys(names))
@@ -129,7 +166,7 @@ def _in_parts(
     return result
 
 
-def _add(result: ActionResult, answer: KillTaskResponse | RetryTaskResponse) -> None:
+def _add(result: ActionResult, answer: _Response) -> None:
     result.tasks += answer.tasks
     result.omitted += answer.omitted
     if isinstance(answer, RetryTaskResponse):

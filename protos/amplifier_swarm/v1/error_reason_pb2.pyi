@@ -84,6 +84,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The file is larger than the server takes, or there is no room for it within the limits.
     Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
     """
+    ERROR_REASON_HOLD_REFUSED: _ErrorReason.ValueType  # 28
+    """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
+    `taskId`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -152,6 +156,10 @@ ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorReason.ValueType  # 26
 ERROR_REASON_ARTIFACT_REFUSED: ErrorReason.ValueType  # 27
 """The file is larger than the server takes, or there is no room for it within the limits.
 Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
+"""
+ERROR_REASON_HOLD_REFUSED: ErrorReason.ValueType  # 28
+"""The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
+`taskId`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

@@ -93,6 +93,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Workers are heard again: silence counts again."""
     EVENT_KIND_TASK_LANDING: _EventKind.ValueType  # 32
     """An attempt got the right to land its work on the target: no other may until it has ended."""
+    EVENT_KIND_TASK_HELD: _EventKind.ValueType  # 33
+    """A task waits for a person."""
+    EVENT_KIND_TASK_UNHELD: _EventKind.ValueType  # 34
+    """A person has settled what the task waited for."""
+    EVENT_KIND_TASK_NOTED: _EventKind.ValueType  # 35
+    """A person left a note for the next attempts."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -165,6 +171,12 @@ EVENT_KIND_EXPIRY_RESUMED: EventKind.ValueType  # 31
 """Workers are heard again: silence counts again."""
 EVENT_KIND_TASK_LANDING: EventKind.ValueType  # 32
 """An attempt got the right to land its work on the target: no other may until it has ended."""
+EVENT_KIND_TASK_HELD: EventKind.ValueType  # 33
+"""A task waits for a person."""
+EVENT_KIND_TASK_UNHELD: EventKind.ValueType  # 34
+"""A person has settled what the task waited for."""
+EVENT_KIND_TASK_NOTED: EventKind.ValueType  # 35
+"""A person left a note for the next attempts."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import hold_pb2 as _hold_pb2
 from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from amplifier_swarm.v1 import task_pb2 as _task_pb2
 from collections import abc as _abc
@@ -359,6 +360,8 @@ class Claim(_message.Message):
     FIRST_BASE_FIELD_NUMBER: _builtins.int
     PREVIOUS_HEAD_FIELD_NUMBER: _builtins.int
     PREVIOUS_FAILURE_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -402,6 +405,14 @@ class Claim(_message.Message):
         that all of them together have at most 64 KiB.
         """
 
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Answer]:
+        """What people have answered to the questions of earlier attempts, the latest last. Up to 64 KiB, the latest kept."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Note]:
+        """What people have noted about the task, the latest last. Up to 64 KiB, the latest kept."""
+
     def __init__(
         self,
         *,
@@ -417,10 +428,12 @@ class Claim(_message.Message):
         first_base: _builtins.str = ...,
         previous_head: _builtins.str = ...,
         previous_failure: _task_pb2.FailureClass.ValueType = ...,
+        answers: _abc.Iterable[_hold_pb2.Answer] | None = ...,
+        notes: _abc.Iterable[_hold_pb2.Note] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "attempt", b"attempt", "base", b"base", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "notes", b"notes", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,13 +4,14 @@ Invariant: no write of a bulk action concerns more than BATCH_TASKS tasks, so an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
 from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
+from swarmd.domain.model import TaskKey
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup, reopening
@@ -109,6 +110,25 @@ async def retry_named(
         wanted = [task.task_id for task in refused]
 
 
+async def change_named(
+    swarm: Swarm, names: Sequence[str], change: Callable[..., TaskKey]
+) -> AsyncIterator[ActionBatch]:
+    """Calls `change(tx, name, with_hint=…)` for each task of these names, each in a write of its own."""
+    for batch in _batches(names):
+        hinted = partial(change, with_hint=len(names) <= HINTED_NAMES)
+        writes = [swarm.db.write(partial(hinted, name=name)) for name in batch]
+        done: list[TaskKey] = []
+        refused: list[RefusedTask] = []
+        for name, ended in zip(batch, await asyncio.gather(*writes, return_exceptions=True), strict=True):
+            if isinstance(ended, TASK_ERRORS):
+                refused.append(RefusedTask(name, ended))
+            elif isinstance(ended, BaseException):
+                raise ended
+            else:
+                done.append(ended)
+        yield ActionBatch(await swarm.db.read(partial(views.tasks, keys=done)), refused)
+
+
 def failed_ids(tx: ReadTx) -> Sequence[str]:
     """Returns the ids of all failed tasks, in the order of import."""
     return [task.task_id for task in tasks.with_status(tx, TaskStatus.FAILED)]
@@ -125,7 +145,7 @@ def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
 def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
     """Returns the result that `retry` would have now."""
     found, missing = match(tx, selection)
-    started = {t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED)}
+    started = {t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)}
     skipped = [task for task in found if task.status is TaskStatus.SKIPPED]
     waiting = {task.task_id: set(_dead_dependencies(tx, task)) for task in skipped}
     while ready := [task_id for task_id, dead in waiting.items() if dead <= started]:

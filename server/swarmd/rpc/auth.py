@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, cast
 
 import grpc
@@ -43,6 +44,9 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
 }
 # Health probes need no token; they learn only if the server serves. See rpc/health.py.
 OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+
+# The name of the token with which the call under way was made.
+CALLER: Final[ContextVar[str]] = ContextVar("caller", default="")
 
 _NOT_COUNTED: Final = contextlib.nullcontext()
 
@@ -94,6 +98,7 @@ class AuthWrapper:
             started_s, refusal = time.perf_counter(), ""
             try:
                 token = self._authorize(method, context)
+                CALLER.set(token.name)
                 with self._streams.hold(token.token_id, name) if counted else _NOT_COUNTED:
                     response = await inner(await read(raw, context), context)
                 if failpoint.is_armed():

@@ -43,6 +43,9 @@ class EventKind(StrEnum):
     EXPIRY_PAUSED = "expiry_paused"
     EXPIRY_RESUMED = "expiry_resumed"
     TASK_LANDING = "task_landing"
+    TASK_HELD = "task_held"
+    TASK_UNHELD = "task_unheld"
+    TASK_NOTED = "task_noted"
 
 
 # Each of these ends a task.
@@ -57,6 +60,7 @@ ENDS_ATTEMPT: Final = frozenset(
         EventKind.TASK_FAILED,
         EventKind.TASK_KILLED,
         EventKind.TASK_RELEASED,
+        EventKind.TASK_HELD,
     }
 )
 # After each of these, the task's dependents wait for something else.

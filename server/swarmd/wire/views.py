@@ -12,7 +12,7 @@ from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire import changes, enums, outcomes, values
+from swarmd.wire import changes, enums, holds, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:
@@ -45,6 +45,7 @@ def task(view: TaskView) -> task_pb2.Task:
         kill_receipt=None if view.kill_receipt is None else outcomes.read_receipt(view.kill_receipt),
         rehearsed=view.rehearsed,
         landed=None if view.landed is None else changes.parse_landing(view.landed),
+        hold=None if view.hold is None else holds.hold(view.hold),
     )
 
 

@@ -118,6 +118,31 @@ class FindingAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a builder to a person; with options, the answer is one of them."""
+
+    text: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """A question of an earlier attempt, with the answer and the name of the person."""
+
+    question: str
+    text: str
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNote:
+    """A note of a person about the task."""
+
+    text: str
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BuilderResult:
     """A builder's report on its own work; never evidence of success."""
 
@@ -129,6 +154,7 @@ class BuilderResult:
     implementation_notes: str = ""
     blockers: tuple[str, ...] = ()
     answers: tuple[FindingAnswer, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +186,9 @@ class Assignment:
     previous_head: str = ""
     # Why the previous attempt did not succeed, in the words of the wire; empty on a first attempt.
     previous_failure: str = ""
+    # What people have said; the latest last.
+    answers: tuple[PersonAnswer, ...] = ()
+    notes: tuple[PersonNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

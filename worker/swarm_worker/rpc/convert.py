@@ -25,6 +25,8 @@ ITEM_CHARS: Final = 1_000
 # Sums of what agents report may outgrow the field; one that can't be encoded would lose the whole outcome.
 INT64_MAX: Final = 2**63 - 1
 LOG_TEXT_BYTES: Final = 8 * 1024
+QUESTIONS: Final = 10
+OPTIONS: Final = 20
 
 _ROLES: Final = {
     types.Role.BUILDER: session_pb2.SESSION_ROLE_BUILDER,
@@ -57,6 +59,8 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
         first_base=claim.first_base,
         previous_head=claim.previous_head,
         previous_failure=_failure_name(claim.previous_failure),
+        answers=tuple(model.PersonAnswer(a.question, a.text, a.author) for a in claim.answers),
+        notes=tuple(model.PersonNote(note.text, note.author) for note in claim.notes),
     )
 
 
@@ -196,6 +200,10 @@ def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
         implementation_notes=_cut(result.implementation_notes, NOTES_CHARS),
         blockers=_cut_items(result.blockers),
         answers=[_finding_answer(answer) for answer in result.answers[:ITEMS]],
+        questions=[
+            session_pb2.Question(text=_cut(asked.text, ISSUE_CHARS), options=_cut_items(asked.options[:OPTIONS]))
+            for asked in result.questions[:QUESTIONS]
+        ],
     )
 
 

@@ -11,7 +11,7 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.exclusive import NO_NUMBERS
 from swarmd.domain.graph import shortest_path
-from swarmd.domain.lifecycle import DEAD, HELD, TaskStatus
+from swarmd.domain.lifecycle import DEAD, LEASED, TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, TaskId, TaskKey
 from swarmd.domain.placement import demands
 from swarmd.domain.plan import MAX_FAULTS, CheckedPlan, check_plan, drawn_cycle
@@ -197,7 +197,7 @@ def _differs(tx: Tx, task: PlannedTask) -> bool:
 
 
 def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequence[PlannedTask]) -> None:
-    held = [task.definition.task_id for task in changed if stored[task.definition.task_id][1] in HELD]
+    held = [task.definition.task_id for task in changed if stored[task.definition.task_id][1] in LEASED]
     if held:
         raise TasksActive(held[0], stored[held[0]][1], len(held), doing="change running tasks")
 

@@ -22,7 +22,7 @@ class RetryResult:
 
 
 def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
-    """Reopens a task with full budgets; a task that waits or runs is left alone.
+    """Reopens a task with full budgets; a task that waits or runs is left alone, and a held one no longer waits for a person.
 
     Raises:
         InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
@@ -32,7 +32,7 @@ def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool
     if task.status is TaskStatus.COMPLETED:
         raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
-    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD):
         if not despite_survivors:
             _refuse_survivors(tx, task)
         reopen(tx, task)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.holds import Hold
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
-from swarmd.store import definition_json
+from swarmd.store import definition_json, holds
 from swarmd.store.transaction import ReadTx, Row
 
 
@@ -43,6 +44,8 @@ class TaskView:
     rehearsed: bool
     # The reported landing of the completed attempt as JSON; None if it did not land.
     landed: str | None
+    # None unless it is held.
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def _task(row: Row) -> TaskView:
     (
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
-        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed,
+        input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, hold,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -199,4 +202,5 @@ def _task(row: Row) -> TaskView:
         kill_receipt=kill_receipt,
         rehearsed=bool(rehearsed),
         landed=landed,
+        hold=None if hold is None else holds.from_row(json.loads(hold)),
     )
