@@ -25,14 +25,7 @@ def check_state(state: State, bounds: Bounds) -> None:
         raise Violation("I1: two attempts completed")
     if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
         raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
-    if state.stop_promised and store.mode is not SwarmMode.STOPPED:
-        raise Violation("I5: an emergency stop ended without a resume")
-    if store.status is TaskStatus.KILLING and state.up and not state.ordered:
-        raise Violation("a task is being killed and no heartbeat will say so")
-    if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
-        raise Violation(f"a kill was acknowledged, and the task is {store.status}")
-    if state.hold_promised and store.status is not TaskStatus.HELD:
-        raise Violation(f"I16: the task waited for a person, nobody has answered, and it is {store.status}")
+    _check_promises(state)
     _check_counts(state)
     if not (bounds.restores or bounds.keep):
         _check_sessions(state)
@@ -54,6 +47,18 @@ def check_step(before: State, after: State, _bounds: Bounds) -> None:
         counts_late = old.outcome is AttemptOutcome.LOST and new.outcome is AttemptOutcome.COMPLETED
         if old.outcome is not None and old != new and not counts_late:
             raise Violation("I1: an attempt that had ended has changed")
+
+
+def _check_promises(state: State) -> None:
+    store = state.store
+    if state.stop_promised and store.mode is not SwarmMode.STOPPED:
+        raise Violation("I5: an emergency stop ended without a resume")
+    if store.status is TaskStatus.KILLING and state.up and not state.ordered:
+        raise Violation("a task is being killed and no heartbeat will say so")
+    if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
+        raise Violation(f"a kill was acknowledged, and the task is {store.status}")
+    if state.hold_promised and store.status is not TaskStatus.HELD:
+        raise Violation(f"I16: the task waited for a person, nobody has answered, and it is {store.status}")
 
 
 def _check_counts(state: State) -> None:

@@ -29,7 +29,6 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
-
 _RETRIED = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
 
 
@@ -39,7 +38,9 @@ def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
-        if message.kind in ("start", "finish", "answer") or (message.kind == "join" and not rules.joins_in_order):
+        if message.kind in ("start", "finish", "answer") or (
+            message.kind == "join" and not rules.joins_in_order
+        ):
             yield _hears(state, message, bounds, rules)
 
 
@@ -175,14 +176,16 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
         return _given_up(state, end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE))
     if message.outcome is OutcomeKind.COMPLETED:
         return _accept(state, attempt, message)
-    if message.asks:
-        ended = tuple(
-            found._replace(outcome=AttemptOutcome.FAILED) if found is attempt else found
-            for found in store.attempts
-        )
-        asked = _given_up(state, hold(store._replace(attempts=ended)))
-        return asked._replace(hold_promised=True)
-    return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+    return _failed(state, attempt, message, bounds)
+
+
+def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds) -> State:
+    """Ends an attempt that did not succeed, or that asks a person."""
+    store = state.store
+    if not message.asks:
+        return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+    asked = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
+    return _given_up(state, asked._replace(holds=store.holds + 1))._replace(hold_promised=True)
 
 
 def _kept(store: Store, message: Message, bounds: Bounds) -> Store:

@@ -74,7 +74,13 @@ def _session(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterat
 
 
 def _ended(
-    state: State, index: int, worker: Worker, outcome: OutcomeKind, *, fence: bool | None = None, asks: bool = False
+    state: State,
+    index: int,
+    worker: Worker,
+    outcome: OutcomeKind,
+    *,
+    fence: bool | None = None,
+    asks: bool = False,
 ) -> State:
     """Ends the session with its outcome on disk; without a lease, only changes the fence."""
     fence = worker.fence if fence is None else fence

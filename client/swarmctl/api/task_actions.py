@@ -126,26 +126,7 @@ def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
     return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
 
 
-def finish(ctl: CommandContext, result: ActionResult, *, done: str) -> None:
-    """Shows the changed tasks and the refusals; `done` is the participle of the action.
-
-    Raises:
-        ProgramExit: a task was refused.
-    """
-    show_refusals(result)
-    refusal = refusal_exit(result, done=done)
-    if refusal is not None and not result.changed:
-        raise refusal
-    ctl.printer.show(result.tasks, list_document, changed_blocks)
-    if result.omitted:
-        print_err(f"swarmctl: and {text_format.plural(result.omitted, 'more task')} {done}; see `swarmctl list`")
-    if refusal is not None:
-        raise refusal
-
-
-def _in_parts(
-    names: Sequence[str], call: Callable[[Sequence[str]], _Response]
-) -> ActionResult:
+def _in_parts(names: Sequence[str], call: Callable[[Sequence[str]], _Response]) -> ActionResult:
     result = ActionResult()
     unique = list(dict.fromkeys(names))
     parts = [unique[start : start + IDS_PER_CALL] for start in range(0, len(unique), IDS_PER_CALL)]

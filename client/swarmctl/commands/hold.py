@@ -6,6 +6,7 @@ import typer
 
 from swarmctl.api import task_actions
 from swarmctl.cli.arguments import TaskIds
+from swarmctl.cli.changed_tasks import show_changed
 from swarmctl.cli.context import CommandContext
 
 
@@ -19,4 +20,6 @@ def run(
     be held. One that can't be held keeps no other from it.
     """
     result = task_actions.hold(ctl.stub, tasks, cause=cause)
-    task_actions.finish(ctl, result, done="held")
+    show_changed(ctl, result, done="held")
+    if (refusal := task_actions.refusal_exit(result, done="held")) is not None:
+        raise refusal

@@ -83,21 +83,7 @@ def decide(
     if outcome.kind is OutcomeKind.COMPLETED:
         update = TaskUpdate(last_error="", failure_class=None)
         return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
-    # A worker that ended the sessions without an order from here was going down itself.
-    stopped = outcome.kind is not OutcomeKind.FAILED
-    failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
-    error = outcome.error or ("the worker ended the session" if stopped else failure)
-    if failure is FailureClass.VALIDATION_FAILED:
-        recurring = repeated_findings([findings_of(outcome), *earlier_findings])
-        if recurring:
-            reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
-            return _give_up(task, failure, error, reason)
-    if outcome.survivors:
-        # Another attempt would run beside what is left of this one.
-        return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
-    if failure is FailureClass.BUILDER_BLOCKED and task.status is TaskStatus.IN_PROGRESS:
-        return _hold(failure, error, question_of(outcome.report, error))
-    return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+    return _decide_failed(task, outcome, rule, earlier_findings)
 
 
 def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:
@@ -125,6 +111,27 @@ def findings_of(outcome: Outcome) -> Sequence[str]:
     """Returns the ids of the findings in the outcome's report."""
     verdict = json.loads(outcome.report).get("verdict") or {}
     return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
+
+
+def _decide_failed(
+    task: Task, outcome: Outcome, rule: RetryRule, earlier_findings: Sequence[Sequence[str]]
+) -> Decision:
+    """Decides on an attempt that did not succeed."""
+    # A worker that ended the sessions without an order from here was going down itself.
+    stopped = outcome.kind is not OutcomeKind.FAILED
+    failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    error = outcome.error or ("the worker ended the session" if stopped else failure)
+    if failure is FailureClass.VALIDATION_FAILED:
+        recurring = repeated_findings([findings_of(outcome), *earlier_findings])
+        if recurring:
+            reason = f"{', '.join(recurring)} came back unchanged twice: {error}"
+            return _give_up(task, failure, error, reason)
+    if outcome.survivors:
+        # Another attempt would run beside what is left of this one.
+        return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
+    if failure is FailureClass.BUILDER_BLOCKED and task.status is TaskStatus.IN_PROGRESS:
+        return _hold(failure, error, question_of(outcome.report, error))
+    return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
 
 
 def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:

@@ -92,7 +92,7 @@ TRANSITIONS: Final = MappingProxyType(
 # A dependency in one of these can't complete unless an operator steps in.
 DEAD: Final = frozenset({_S.FAILED, _S.KILLED, _S.SKIPPED})
 FINAL: Final = DEAD | {_S.COMPLETED}
-# A worker has a lease on the task.
+# A worker has a lease on the task; a HELD one has none.
 LEASED: Final = frozenset({_S.CLAIMED, _S.IN_PROGRESS, _S.KILLING})
 # The swarm is not done while one task has such a status. A HELD task does not count, since only a person can move it.
 # Nor does a BLOCKED one: a task that it waits for has such a status too, or nothing unblocks it without a person.

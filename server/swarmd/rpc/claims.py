@@ -40,7 +40,7 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
 
 
 def _latest(said: Sequence[Said]) -> list[Said]:
-    """Returns the latest of what people have said, as much as fits into MAX_SAID_BYTES; at least one, if there is one."""
+    """Returns the latest of what people have said, as much as fits into MAX_SAID_BYTES; at least one."""
     kept: list[Said] = []
     room = MAX_SAID_BYTES
     for message in reversed(said):

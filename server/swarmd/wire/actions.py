@@ -75,9 +75,7 @@ class Actions:
         self, task_id: str, hold_id: str, *, text: str, option: int, actor: str
     ) -> task_pb2.Task:
         """Answers the question that the task waits for."""
-        write = partial(
-            holding.answer, name=task_id, hold_id=hold_id, text=text, option=option, actor=actor
-        )
+        write = partial(holding.answer, name=task_id, hold_id=hold_id, text=text, option=option, actor=actor)
         return await self._reads.task_of(await self._swarm.db.write(write))
 
     async def note(self, task_id: str, *, text: str, actor: str) -> task_pb2.Task:

@@ -59,7 +59,7 @@ def test_killed_leaves_only_by_an_operator_and_completed_never() -> None:
 
 
 def test_the_groups_of_statuses_cover_all_and_do_not_overlap() -> None:
-    assert FINAL | OPEN | {TaskStatus.BLOCKED} == set(TaskStatus)
+    assert FINAL | OPEN | {TaskStatus.BLOCKED, TaskStatus.HELD} == set(TaskStatus)
     assert not FINAL & OPEN
     assert DEAD < FINAL
     assert LEASED < OPEN

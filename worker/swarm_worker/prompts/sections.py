@@ -68,7 +68,8 @@ def people(assignment: Assignment) -> str:
     if not assignment.answers and not assignment.notes:
         return ""
     said = [
-        f"{quoted(f'Asked: {each.question}', SAID_CHARS)}\n\n{_author(each.author)} answered:\n\n{quoted(each.text, SAID_CHARS)}\n"
+        f"An earlier attempt asked:\n\n{quoted(each.question, SAID_CHARS)}\n\n{_author(each.author)} answered:\n\n"
+        f"{quoted(each.text, SAID_CHARS)}\n"
         for each in assignment.answers
     ]
     said += [
@@ -76,7 +77,7 @@ def people(assignment: Assignment) -> str:
     ]
     intro = (
         "\n# What people have said about this task\n"
-        "An earlier attempt may have asked. The answers decide: follow them, and do not ask the same again.\n\n"
+        "The answers decide: follow them, and do not ask the same again.\n\n"
     )
     return intro + "\n".join(fit_within(said, SAID_TOTAL_CHARS))
 

@@ -201,7 +201,9 @@ def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
         blockers=_cut_items(result.blockers),
         answers=[_finding_answer(answer) for answer in result.answers[:ITEMS]],
         questions=[
-            session_pb2.Question(text=_cut(asked.text, ISSUE_CHARS), options=_cut_items(asked.options[:OPTIONS]))
+            session_pb2.Question(
+                text=_cut(asked.text, ISSUE_CHARS), options=_cut_items(asked.options[:OPTIONS])
+            )
             for asked in result.questions[:QUESTIONS]
         ],
     )

@@ -47,7 +47,9 @@ def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -
 def begin(tx: Tx, task: Task, new: NewHold) -> Task:
     """Holds a task that no worker has."""
     holds.begin(tx, task.key, new, attempt=task.attempt)
-    return apply(tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0)
+    return apply(
+        tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0
+    )
 
 
 def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
@@ -74,7 +76,9 @@ def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: st
     task = lookup.resolve(tx, name)
     asked = holds.find(tx, task.key, hold_key(hold_id))
     if asked is None or asked.kind is not HoldKind.QUESTION:
-        raise HoldRefused(task.task_id, f"has asked no question {hold_id}; see `swarmctl show {task.task_id}`")
+        raise HoldRefused(
+            task.task_id, f"has asked no question {hold_id}; see `swarmctl show {task.task_id}`"
+        )
     given = checked_answer(asked, text, option)
     if asked.ended_us is not None:
         if given != asked.answer:
@@ -93,7 +97,9 @@ def note(tx: Tx, name: str, *, text: str, actor: str) -> TaskKey:
     task = lookup.resolve(tx, name)
     checked_text("text", text)
     if len(holds.notes(tx, task.key)) >= MAX_NOTES:
-        raise InvalidRequest("text", f"task {task.task_id!r} has {MAX_NOTES} notes; write it into its description")
+        raise InvalidRequest(
+            "text", f"task {task.task_id!r} has {MAX_NOTES} notes; write it into its description"
+        )
     holds.add_note(tx, task.key, text, actor)
     events.append(
         tx,

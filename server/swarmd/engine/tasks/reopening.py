@@ -22,7 +22,9 @@ class RetryResult:
 
 
 def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
-    """Reopens a task with full budgets; a task that waits or runs is left alone, and a held one no longer waits for a person.
+    """Reopens a task with full budgets; a task that waits or runs is left alone.
+
+    The hold of a held task ends without an answer.
 
     Raises:
         InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has

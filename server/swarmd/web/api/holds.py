@@ -12,7 +12,9 @@ from swarmd.web.http.route import ApiRequest, AppState
 
 HOLD_ID: Final[Param[str]] = text("hold_id", "The hold that is answered, of the task.", limit=50)
 TEXT: Final[Param[str]] = text("text", "The text.", limit=MAX_TEXT)
-OPTION: Final[Param[int]] = integer("option", "The number of the option that is the answer, from 1.", default=0)
+OPTION: Final[Param[int]] = integer(
+    "option", "The number of the option that is the answer, from 1.", default=0
+)
 
 
 async def hold(state: AppState, request: ApiRequest) -> Document:
