@@ -29,7 +29,7 @@ from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
-from swarmd.store import attempts, events, landings, tasks
+from swarmd.store import attempts, events, holds, landings, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -105,6 +105,16 @@ def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
 
     original, emergency_stop = tasks.with_status, SwarmControl.emergency_stop
     patch.setattr(SwarmControl, "emergency_stop", stop)
+
+
+def answers_count_for_any_hold(patch: pytest.MonkeyPatch) -> None:
+    """Lets an answer end the hold that lasts, whichever it answers."""
+
+    def find(tx: Any, key: Any, hold_id: Any) -> Any:
+        return holds.lasting(tx, key) or original(tx, key, hold_id)
+
+    original = holds.find
+    patch.setattr(holds, "find", find)
 
 
 def silent_changes(patch: pytest.MonkeyPatch) -> None:
@@ -275,6 +285,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     orders_on_the_stream_only: (SLOW, 6),
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
+    answers_count_for_any_hold: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),

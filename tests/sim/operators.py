@@ -43,6 +43,8 @@ class Acknowledged:
     killed: dict[str, int] = field(default_factory=dict)
     requeued: int = 0
     done: dict[str, int] = field(default_factory=dict)
+    # The holds to which somebody sent an answer, or whose tasks somebody let start.
+    settled: set[str] = field(default_factory=set)
 
 
 _LATE = """
@@ -60,6 +62,14 @@ class Late(NamedTuple):
     status: TaskStatus
     # The first dependency that can't complete, if there is one.
     dead: tuple[str, ...]
+
+
+class Held(NamedTuple):
+    """A hold that lasts."""
+
+    task_id: str
+    hold_id: str
+    kind: str
 
 
 class Operators:
@@ -101,7 +111,7 @@ class Operators:
         """Calls an action that is drawn at random."""
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
             (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
-            (self.drain, 2),
+            (self.drain, 2), (self.hold, 2), (self.unhold, 1), (self.answer, 4),
         )  # fmt: skip
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
@@ -276,10 +286,47 @@ class Operators:
             f"drain {request.worker}", lambda server: server.operators.DrainWorker(request, None), _nothing
         )
 
+    def hold(self) -> None:
+        """Holds a task that may not have started."""
+        request = pb.HoldTaskRequest(task_ids=self._some(1), cause="by chance")
+        self._call(
+            f"hold {list(request.task_ids)}",
+            lambda server: server.operators.HoldTask(request, None),
+            _nothing,
+        )
+
+    def unhold(self) -> None:
+        """Lets the held tasks start that wait for no answer."""
+        held = [hold for hold in self._lasting() if hold.kind == "suspended"]
+        self.told.settled.update(hold.hold_id for hold in held)
+        request = pb.UnholdTaskRequest(task_ids=[hold.task_id for hold in held])
+        self._call("unhold", lambda server: server.operators.UnholdTask(request, None), _nothing)
+
+    def answer(self) -> None:
+        """Answers every question, and sends each answer again when it may be too late."""
+        for hold in self._lasting():
+            if hold.kind == "question":
+                self.told.settled.add(hold.hold_id)
+                self._answer(hold)
+                self._world.at(self._name_dice.uniform(10.0, 300.0), partial(self._answer, hold))
+
+    def _answer(self, hold: Held) -> None:
+        request = pb.AnswerTaskRequest(task_id=hold.task_id, hold_id=hold.hold_id, text="80")
+        self._call(
+            f"answer {hold.task_id} {hold.hold_id}",
+            lambda server: server.operators.AnswerTask(request, None),
+            _nothing,
+        )
+
+    def _lasting(self) -> list[Held]:
+        return self._server.db.look(_lasting_holds) if self._server.serving else []
+
     def tidy(self) -> None:
         """Reviews archived results, each once for each status of its task."""
         # A provider's refusal pauses the only runner until an operator resumes it.
         self.resume(requeue=False)
+        self.unhold()
+        self.answer()
         late = self._server.db.look(_late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
             self._seen.add(found)
@@ -338,3 +385,11 @@ def _dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, ...]:
 
 def _running(tx: ReadTx) -> list[str]:
     return [found.task_id for found in tasks.with_status(tx, TaskStatus.IN_PROGRESS)]
+
+
+def _lasting_holds(tx: ReadTx) -> list[Held]:
+    rows = tx._connection.execute(
+        "SELECT t.task_id, h.epoch || '-' || h.key, h.kind FROM holds h JOIN tasks t ON t.key = h.task_key"
+        " WHERE h.ended_us IS NULL ORDER BY h.key"
+    )
+    return [Held(*row) for row in rows]

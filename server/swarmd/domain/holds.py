@@ -68,7 +68,7 @@ def hold_key(hold_id: str) -> tuple[int, int]:
     """Returns epoch and key of a hold id.
 
     Raises:
-        InvalidRequest: the text is no hold id.
+        InvalidRequest: the text does not have the form of a hold id.
     """
     if (match := _HOLD_ID.fullmatch(hold_id)) is None:
         raise InvalidRequest("hold_id", f"{hold_id[:50]!r} names no hold; take it from the task")
@@ -96,7 +96,7 @@ def checked_answer(hold: Hold, text: str, option: int) -> str:
     """Returns the answer: the text, or the option of that number, from 1; 0 for none.
 
     Raises:
-        InvalidRequest: the answer is missing or too long, is given twice, or is no option of the question.
+        InvalidRequest: the answer is missing or too long, is given twice, or is not among the options of the question.
     """
     if option and text.strip():
         raise InvalidRequest("option", "stands beside a text; give one of them")

@@ -19,11 +19,11 @@ class TaskStatus(StrEnum):
     CLAIMED = "claimed"  # held under a lease; no session has its go, so none exists
     IN_PROGRESS = "in_progress"  # held under a lease; a session has its go
     KILLING = "killing"  # ordered to end; its end is not yet proven
-    HELD = "held"  # waits for a person, who answers, approves or lets it go on
     COMPLETED = "completed"  # final
     FAILED = "failed"  # final unless retried or a late result is accepted
     KILLED = "killed"  # final unless retried or a late result is accepted
     SKIPPED = "skipped"  # a dependency can't complete; revived when the dependency is retried
+    HELD = "held"  # waits for a person, who answers or lets it start
 
 
 class Transition(StrEnum):

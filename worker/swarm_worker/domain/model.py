@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -115,31 +116,6 @@ class FindingAnswer:
     finding_id: str
     kind: AnswerKind
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of a builder to a person; with options, the answer is one of them."""
-
-    text: str
-    options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PersonAnswer:
-    """A question of an earlier attempt, with the answer and the name of the person."""
-
-    question: str
-    text: str
-    author: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PersonNote:
-    """A note of a person about the task."""
-
-    text: str
-    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer, Question
+from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer
+from swarm_worker.domain.people import Question
 from swarm_worker.domain.reply_rules import (
     STATUS_CHOICES,
     is_blocked_status,

@@ -51,8 +51,8 @@ def _for_builder(finding_ids: tuple[str, ...]) -> str:
     }
     choice = (
         "`status` is one of the three words. Any other than `completed`, a blocker, or `tests_passed` false means that "
-        "the task is not done; `tests_passed` is null if there is nothing to test. If only a person can decide something, "
-        'end with `blocked` and ask in `questions`, each `{"text": "…", "options": ["…"]}`. The answer comes with the '
+        "the task is not done; `tests_passed` is null if there is nothing to test. If only a person can decide, end "
+        'with `blocked` and ask in `questions`, each `{"text": "…", "options": ["…"]}`. The answer comes with the '
         "next attempt."
     )
     more = "; `answers` has an entry for each finding that you were given" if answers else ""

@@ -71,7 +71,7 @@ def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: st
     """Answers the question that the task waits for; the same answer to the same hold may come again.
 
     Raises:
-        HoldRefused: the task does not wait for this answer. InvalidRequest: it is no answer to the question.
+        HoldRefused: the task does not wait for this answer. InvalidRequest: the answer does not fit the question.
     """
     task = lookup.resolve(tx, name)
     asked = holds.find(tx, task.key, hold_key(hold_id))

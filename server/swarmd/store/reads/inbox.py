@@ -27,7 +27,7 @@ class InboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What waits for a person, the most urgent first; `held` counts all held tasks."""
+    """The list of what waits for a person, the most urgent first; `held` counts all held tasks."""
 
     entries: Sequence[InboxEntry]
     held: int
