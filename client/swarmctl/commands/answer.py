@@ -20,8 +20,9 @@ def run(
     text: Annotated[str, typer.Argument(metavar="[TEXT]", help="The answer; - is stdin.")] = "",
     *,
     option: Annotated[
-        int, typer.Option(min=1, max=20, metavar="N", help="The number of the option that is the answer.")
-    ] = 0,
+        int | None,
+        typer.Option(min=1, max=20, metavar="N", help="The number of the option that is the answer."),
+    ] = None,
 ) -> None:
     """The next attempt gets the question and the answer. `inbox` lists the questions, `show` has their whole text.
     Somebody who has answered before is named.
@@ -36,7 +37,7 @@ def run(
         task_id=found.task.task_id,
         hold_id=questions[-1].hold_id,
         text=typer.get_text_stream("stdin").read() if text == "-" else text,
-        option=option,
+        option=option or 0,
     )
     answered = ctl.stub.AnswerTask(request, timeout=DEADLINE_S).task
     ctl.printer.show([answered], list_document, changed_blocks)

@@ -102,6 +102,10 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
             connection.raise_as_exit(error)
             raise
     printer.show(tasks, summary_document, summary_blocks)
+    if any(task.HasField("hold") for task in tasks):
+        print_err(
+            f"swarmctl: to settle what waits, start `swarmd --db {paths.db}`; then the same command goes on"
+        )
     return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
 
 
