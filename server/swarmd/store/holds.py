@@ -1,7 +1,7 @@
 """Holds and notes of tasks as rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from swarmd.domain.holds import Hold, HoldKind, NewHold, Note
 from swarmd.domain.model import TaskKey
@@ -42,6 +42,11 @@ def of_task(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
 def answered(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
     """Returns the latest holds of the task that were answered, the earliest of them first."""
     return [from_row(row) for row in tx.all("hold_answered", task_key=key, limit=limit)][::-1]
+
+
+def count_by_kind(tx: ReadTx) -> Mapping[HoldKind, int]:
+    """Returns the number of lasting holds of each kind that has one."""
+    return {HoldKind(kind): count for kind, count in tx.all("hold_counts")}
 
 
 def add_note(tx: Tx, key: TaskKey, text: str, author: str) -> None:

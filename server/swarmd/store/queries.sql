@@ -681,6 +681,10 @@ SELECT {hold_columns} FROM holds WHERE task_key = :task_key ORDER BY key DESC LI
 -- The latest answered holds of a task.
 SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND answer <> '' ORDER BY key DESC LIMIT :limit;
 
+-- name: hold_counts
+-- Reads the index of lasting holds alone, however many have ended.
+SELECT kind, count(*) FROM holds WHERE ended_us IS NULL GROUP BY kind;
+
 -- name: hold_inbox
 -- Held tasks, the longest held first.
 SELECT t.key FROM tasks t JOIN holds h ON h.task_key = t.key AND h.ended_us IS NULL
