@@ -256,10 +256,17 @@ def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
 
 
 HARSH: Final = Setting(
-    exclusive=0.0, cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0
+    exclusive=0.0,
+    holding=False,
+    cloning=0.0,
+    stopped_guards=False,
+    chaos_s=900.0,
+    mean_s=(40.0, 150.0),
+    stall_s=200.0,
 )
 SLOW: Final = Setting(
     exclusive=0.0,
+    holding=False,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=1_000.0,
@@ -268,7 +275,13 @@ SLOW: Final = Setting(
     stall_s=400.0,
 )
 LANDING: Final = Setting(
-    exclusive=0.0, cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4
+    exclusive=0.0,
+    holding=False,
+    cloning=1.0,
+    stopped_guards=False,
+    chaos_s=900.0,
+    workers=6,
+    fewest_workers=4,
 )
 # A worker opens a new stream again and again while a former request is on its way.
 OVERTAKING: Final = replace(
@@ -285,7 +298,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     orders_on_the_stream_only: (SLOW, 6),
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
-    answers_count_for_any_hold: (HARSH, 0),
+    answers_count_for_any_hold: (replace(HARSH, holding=True), 0),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),

@@ -23,7 +23,7 @@ from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
 # Statuses that a task with an archived result seldom has.
-RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
+RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.HELD)
 # How many tasks may share a name; one if it is not here.
 CAPACITY = {"gpu": 2}
 FILES = ("src", "src/a", "src/b", "docs/x", "docs/y")
@@ -84,8 +84,9 @@ class Operators:
         *,
         tasks: int,
         exclusive: float,
+        holding: bool,
     ) -> None:
-        """`exclusive` is the share of tasks with exclusive names or files."""
+        """`exclusive` is the share of tasks with exclusive names or files; with `holding`, tasks are held too."""
         self.told = Acknowledged()
         self.names: list[str] = []
         self._world = world
@@ -96,6 +97,7 @@ class Operators:
         # A stream of its own, so that the other choices of a seed are what they would be without it.
         self._name_dice = world.dice("names")
         self._exclusive = exclusive
+        self._holding = holding
         ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
@@ -111,8 +113,10 @@ class Operators:
         """Calls an action that is drawn at random."""
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
             (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
-            (self.drain, 2), (self.hold, 2), (self.unhold, 1), (self.answer, 4),
+            (self.drain, 2),
         )  # fmt: skip
+        if self._holding:
+            verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
         if self._late:
@@ -325,8 +329,9 @@ class Operators:
         """Reviews archived results, each once for each status of its task."""
         # A provider's refusal pauses the only runner until an operator resumes it.
         self.resume(requeue=False)
-        self.unhold()
-        self.answer()
+        if self._holding:
+            self.unhold()
+            self.answer()
         late = self._server.db.look(_late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
             self._seen.add(found)

@@ -39,7 +39,7 @@ class Plans:
     failing: float = 0.15
     endless: float = 0.03
     # The share of builders that ask a person.
-    asking: float = 0.06
+    asking: float = 0.0
     # The limit that the worker sets for silence.
     stall_s: float = 900.0
 
