@@ -59,6 +59,7 @@ FIGURES: Final = (
 GRAPHS: Final = (
     Panel("Tasks by status", [(f"sum by (status) (swarm_tasks{{{ONE}}})", "{{status}}")], stacked=True),
     Panel("Queue", [(f"sum(swarm_ready_tasks{{{ONE}}})", "tasks that could be claimed")]),
+    Panel("Waiting for a person", [(f"sum by (kind) (swarm_held_tasks{{{ONE}}})", "{{kind}}")]),
     Panel("Slots", [
         (f"sum(swarm_slots{{{ONE}}})", "all"),
         (f"sum by (state) (swarm_leases{{{ONE}}})", "{{state}}"),

@@ -44,3 +44,4 @@ class StatusName(StrEnum):
     FAILED = "failed"
     KILLED = "killed"
     SKIPPED = "skipped"
+    HELD = "held"

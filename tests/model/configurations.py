@@ -13,6 +13,8 @@ SMALL: Final = {
     "backup and restore": Bounds(workers=1, restores=1),
     "guards that are stopped": Bounds(silences=1, kills=1, stopped_guards=1),
     "guards that are stopped, crashes": Bounds(worker_crashes=1, stopped_guards=1),
+    "questions, kills, crashes": Bounds(questions=2, kills=1, server_crashes=1, retries=1),
+    "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
     "three workers": Bounds(workers=3, attempts=3, worker_crashes=1, silences=1),
@@ -45,6 +47,10 @@ _SHOWS: Final = {
     "silent_guard_before_restart": Bounds(worker_crashes=1, stopped_guards=1),
     "faults_are_charged": Bounds(),
     "joins_in_order": Bounds(worker_crashes=1),
+    "hold_is_durable": Bounds(questions=1, server_crashes=1),
+    "held_is_not_claimed": Bounds(suspensions=1),
+    "answer_names_its_hold": Bounds(questions=2, attempts=3),
+    "kill_ends_hold": Bounds(questions=1, kills=1),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from model.checker import Machine
 from model.protocol import Violation
-from swarmd.domain.lifecycle import HELD, TaskStatus, Transition, advance
+from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition, advance
 from swarmd.domain.model import OutcomeKind
 
 
@@ -170,7 +170,7 @@ def _ends(state: NameState, rules: NameRules) -> Iterator[NameStep]:
         if status is TaskStatus.CLAIMED and worker.lease != attempt.lease:
             released = _end(state.store, attempt, Transition.RELEASE, rules)
             yield f"server takes {attempt.lease} back", state._replace(store=released)
-        elif status in HELD and not _has(worker, attempt.lease):
+        elif status in LEASED and not _has(worker, attempt.lease):
             lost = Transition.FINISH_KILL if status is TaskStatus.KILLING else Transition.RETRY
             store = _end(state.store, attempt, lost, rules)
             yield f"server gives {attempt.lease} up", state._replace(store=store)

@@ -1,6 +1,6 @@
 """Invariants of every state and every step, numbered as in the design's list."""
 
-from model.protocol import Bounds, State, Violation, held
+from model.protocol import Bounds, State, Violation, leased
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, SwarmMode
 
@@ -17,7 +17,7 @@ def check_state(state: State, bounds: Bounds) -> None:
     open_attempts = [found for found in store.attempts if found.outcome is None]
     if len(open_attempts) > 1:
         raise Violation("I2: two open attempts of one task")
-    if held(store) != (len(open_attempts) == 1):
+    if leased(store) != (len(open_attempts) == 1):
         raise Violation(f"I2: the task is {store.status}, and {len(open_attempts)} attempts are open")
     if len(state.accepted) > 1:
         raise Violation("I1: two outcomes accepted")
@@ -25,12 +25,7 @@ def check_state(state: State, bounds: Bounds) -> None:
         raise Violation("I1: two attempts completed")
     if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
         raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
-    if state.stop_promised and store.mode is not SwarmMode.STOPPED:
-        raise Violation("I5: an emergency stop ended without a resume")
-    if store.status is TaskStatus.KILLING and state.up and not state.ordered:
-        raise Violation("a task is being killed and no heartbeat will say so")
-    if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
-        raise Violation(f"a kill was acknowledged, and the task is {store.status}")
+    _check_promises(state)
     _check_counts(state)
     if not (bounds.restores or bounds.keep):
         _check_sessions(state)
@@ -54,6 +49,18 @@ def check_step(before: State, after: State, _bounds: Bounds) -> None:
             raise Violation("I1: an attempt that had ended has changed")
 
 
+def _check_promises(state: State) -> None:
+    store = state.store
+    if state.stop_promised and store.mode is not SwarmMode.STOPPED:
+        raise Violation("I5: an emergency stop ended without a resume")
+    if store.status is TaskStatus.KILLING and state.up and not state.ordered:
+        raise Violation("a task is being killed and no heartbeat will say so")
+    if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
+        raise Violation(f"a kill was acknowledged, and the task is {store.status}")
+    if state.hold_promised and store.status is not TaskStatus.HELD:
+        raise Violation(f"I16: the task waited for a person, nobody has answered, and it is {store.status}")
+
+
 def _check_counts(state: State) -> None:
     store = state.store
     unlucky = sum(found.outcome in _UNLUCKY for found in store.attempts)
@@ -72,5 +79,5 @@ def _check_sessions(state: State) -> None:
     for session in live:
         if state.store.status is TaskStatus.CLAIMED and attempt is not None and attempt.lease == session:
             raise Violation("I9: a session lives without a go")
-        if state.store.status in (TaskStatus.KILLED, TaskStatus.COMPLETED):
+        if state.store.status in (TaskStatus.KILLED, TaskStatus.COMPLETED, TaskStatus.HELD):
             raise Violation(f"I9: the task is {state.store.status}, and a session of it lives")

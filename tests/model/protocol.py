@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from swarmd.domain.lifecycle import HELD, TaskStatus, Transition, advance
+from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
 
@@ -32,6 +32,9 @@ class Bounds:
     restores: int = 0
     # How often a session stops its guard.
     stopped_guards: int = 0
+    # How often a builder asks a person, and how often an operator holds the task.
+    questions: int = 0
+    suspensions: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
@@ -62,6 +65,10 @@ class Rules:
     silent_guard_before_restart: bool = True  # a new process ends the session of a guard that was stopped
     faults_are_charged: bool = True  # a worker that fails before the go uses up a retry, so it can't loop
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
+    hold_is_durable: bool = True  # a restart of the server frees no held task
+    held_is_not_claimed: bool = True  # a held task is given to nobody
+    answer_names_its_hold: bool = True  # an answer that is heard again does not answer the next question
+    kill_ends_hold: bool = True  # a kill reaches a held task, and no answer brings the task back
 
 
 class Phase(StrEnum):
@@ -126,6 +133,8 @@ class Store(NamedTuple):
     interrupted: bool = False
     attempts: tuple[Attempt, ...] = ()
     archive: frozenset[Lease] = frozenset()
+    # How many holds there were; the last one lasts while the status is HELD.
+    holds: int = 0
 
     @property
     def open(self) -> Attempt | None:
@@ -146,6 +155,8 @@ class Counts(NamedTuple):
     accepts: int = 0
     restores: int = 0
     stopped_guards: int = 0
+    questions: int = 0
+    suspensions: int = 0
 
 
 class Message(NamedTuple):
@@ -157,10 +168,13 @@ class Message(NamedTuple):
     life: int = 0
     outcome: OutcomeKind | None = None
     held: frozenset[Lease] = frozenset()
+    # The builder asks; of an answer, the number of the hold.
+    asks: bool = False
+    hold: int = 0
 
 
 class State(NamedTuple):
-    """The state of everything. The last four fields are ghosts, for the invariants alone."""
+    """The state of everything. The last six fields are ghosts, for the invariants alone."""
 
     store: Store
     workers: tuple[Worker, ...]
@@ -174,6 +188,7 @@ class State(NamedTuple):
     accepted: tuple[Lease, ...] = ()
     kill_promised: bool = False  # an operator's kill was acknowledged and not taken back by a retry
     stop_promised: bool = False
+    hold_promised: bool = False  # the task is held, and nobody has answered that hold yet
 
 
 class Violation(Exception):
@@ -207,6 +222,11 @@ def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bo
     return end(store._replace(failures=failures), attempt, outcome, transition)
 
 
+def hold(store: Store) -> Store:
+    """Holds the task until a person settles what it waits for."""
+    return move(store, Transition.HOLD)._replace(holds=store.holds + 1)
+
+
 def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
     """Ends the attempt of a worker that is gone for certain."""
     if store.status is TaskStatus.CLAIMED:
@@ -237,9 +257,14 @@ def reopened(store: Store) -> Store:
     return store._replace(failures=0, interrupted=False)
 
 
-def held(store: Store) -> bool:
+def freed(store: Store) -> Store:
+    """Ends a hold."""
+    return move(move(store, Transition.UNHOLD), Transition.UNBLOCK)
+
+
+def leased(store: Store) -> bool:
     """Returns whether a worker has the task."""
-    return store.status in HELD
+    return store.status in LEASED
 
 
 def crashes(state: State, bounds: Bounds) -> Iterator[Step]:

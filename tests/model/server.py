@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from model.protocol import (
+    NOBODY,
     Attempt,
     Bounds,
     Lease,
@@ -14,7 +15,9 @@ from model.protocol import (
     Violation,
     count,
     end,
-    held,
+    freed,
+    hold,
+    leased,
     lose,
     move,
     reopened,
@@ -26,6 +29,8 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
+_RETRIED = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
+
 
 def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     """Yields the next steps of a running server."""
@@ -33,7 +38,9 @@ def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
-        if message.kind in ("start", "finish") or (message.kind == "join" and not rules.joins_in_order):
+        if message.kind in ("start", "finish", "answer") or (
+            message.kind == "join" and not rules.joins_in_order
+        ):
             yield _hears(state, message, bounds, rules)
 
 
@@ -45,6 +52,8 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
             return name, _start(state, message)
         if message.kind == "finish":
             return name, _finish(state, message, bounds, rules)
+        if message.kind == "answer":
+            return f"server hears the answer to hold {message.hold}", _answered(state, message, rules)
         return f"server hears an old join of worker {message.worker}", _join(state, message, bounds)
     except (Violation, InvalidStatus) as fault:
         fault.add_note(name)
@@ -56,6 +65,8 @@ def boot(state: State, rules: Rules) -> State:
     store = state.store
     if not rules.stop_is_durable:
         store = store._replace(mode=SwarmMode.RUNNING)
+    if store.status is TaskStatus.HELD and not rules.hold_is_durable:
+        store = freed(store)
     workers = tuple(worker._replace(joined=False) for worker in state.workers)
     ordered = store.status is TaskStatus.KILLING and rules.order_outlives_restart
     return state._replace(up=True, store=store, workers=workers, ordered=ordered, doomed=False)
@@ -87,6 +98,8 @@ def _given_up(state: State, store: Store) -> State:
 def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     store = state.store
     stopped = store.mode is not SwarmMode.RUNNING and rules.stop_holds_claims
+    if store.status is TaskStatus.HELD and not rules.held_is_not_claimed:
+        store = freed(store)
     if stopped or store.status is not TaskStatus.NOT_STARTED or store.number >= bounds.attempts:
         return
     number, grant = store.number + 1, state.grants + 1
@@ -163,7 +176,16 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
         return _given_up(state, end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE))
     if message.outcome is OutcomeKind.COMPLETED:
         return _accept(state, attempt, message)
-    return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+    return _failed(state, attempt, message, bounds)
+
+
+def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds) -> State:
+    """Ends an attempt that did not succeed, or that asks a person."""
+    store = state.store
+    if not message.asks:
+        return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+    asked = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
+    return _given_up(state, asked._replace(holds=store.holds + 1))._replace(hold_promised=True)
 
 
 def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
@@ -216,16 +238,18 @@ def _accepted(state: State, store: Store, attempt: Attempt, message: Message) ->
 
 def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     counts, store = state.counts, state.store
+    yield from _people(state, bounds, rules)
     if counts.kills < bounds.kills and store.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
         killed = _kill(state, rules, by_stop=False)._replace(counts=count(state, kills=1), kill_promised=True)
-        yield "operator kills", killed
-    if counts.retries < bounds.retries and store.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+        yield "operator kills", killed._replace(hold_promised=False)
+    if counts.retries < bounds.retries and store.status in _RETRIED:
         again = state._replace(store=reopened(store), counts=count(state, retries=1))
-        yield "operator retries", again._replace(kill_promised=False, accepted=())
+        yield "operator retries", again._replace(kill_promised=False, hold_promised=False, accepted=())
     if counts.accepts < bounds.accepts and store.archive and Transition.ACCEPT in TRANSITIONS[store.status]:
         late = min(store.archive)
         done = state._replace(store=move(store, Transition.ACCEPT), counts=count(state, accepts=1))
-        yield "operator accepts a late result", done._replace(accepted=(late,), kill_promised=False)
+        done = done._replace(accepted=(late,), kill_promised=False, hold_promised=False)
+        yield "operator accepts a late result", done
     if counts.stops < bounds.stops and store.mode is SwarmMode.RUNNING:
         yield "operator stops everything", _stop(state, rules)
     if store.mode is SwarmMode.STOPPED:
@@ -238,6 +262,31 @@ def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         yield "operator makes a backup", state._replace(copy=store)
     if counts.restores < bounds.restores and state.copy is not None:
         yield "operator restores the backup", _restore(state, state.copy, rules)
+
+
+def _people(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """Yields holds by an operator, and answers, which a person may send to a hold that is over."""
+    store = state.store
+    if state.counts.suspensions < bounds.suspensions and store.status is TaskStatus.NOT_STARTED:
+        suspended = state._replace(store=hold(store), hold_promised=True)
+        yield "operator holds the task", suspended._replace(counts=count(state, suspensions=1))
+    answer = Message("answer", -1, NOBODY, hold=store.holds)
+    if store.status is TaskStatus.HELD and answer not in state.sent:
+        yield f"a person answers hold {store.holds}", state._replace(sent=tell(state, answer))
+
+
+def _answered(state: State, message: Message, rules: Rules) -> State:
+    """Frees the held task by the answer to its hold; any other answer changes nothing."""
+    store = state.store
+    if store.status is TaskStatus.KILLED and not rules.kill_ends_hold:
+        return state._replace(store=reopened(store))
+    if store.status is not TaskStatus.HELD:
+        return state
+    if message.hold != store.holds:
+        if rules.answer_names_its_hold:
+            return state
+        return state._replace(store=freed(store))
+    return state._replace(store=freed(store), hold_promised=False)
 
 
 def _kill(state: State, rules: Rules, *, by_stop: bool) -> State:
@@ -262,7 +311,7 @@ def _kill(state: State, rules: Rules, *, by_stop: bool) -> State:
 
 
 def _stop(state: State, rules: Rules) -> State:
-    ends = held(state.store) and (rules.stop_ends_claims or state.store.status is not TaskStatus.CLAIMED)
+    ends = leased(state.store) and (rules.stop_ends_claims or state.store.status is not TaskStatus.CLAIMED)
     stopped = _kill(state, rules, by_stop=True) if ends else state
     store = stopped.store._replace(mode=SwarmMode.STOPPED)
     return stopped._replace(store=store, stop_promised=True, counts=count(state, stops=1))
@@ -273,4 +322,5 @@ def _restore(state: State, copy: Store, rules: Rules) -> State:
     if rules.epoch_grows:
         copy = copy._replace(epoch=state.store.epoch + 1)
     past = state._replace(store=copy, counts=count(state, restores=1), accepted=(), kill_promised=False)
+    past = past._replace(hold_promised=copy.status is TaskStatus.HELD)
     return boot(past._replace(stop_promised=copy.mode is SwarmMode.STOPPED), rules)

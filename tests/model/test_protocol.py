@@ -19,6 +19,7 @@ _ELSEWHERE = {
     (TaskStatus.CLAIMED, Transition.COMPLETE),
     (TaskStatus.BLOCKED, Transition.KILL),
     (TaskStatus.BLOCKED, Transition.ACCEPT),
+    (TaskStatus.BLOCKED, Transition.HOLD),
     (TaskStatus.SKIPPED, Transition.KILL),
 }
 
@@ -61,7 +62,7 @@ def test_the_model_takes_every_row_of_the_table_that_one_task_can_take(
         return advance(task_id, status, transition)
 
     monkeypatch.setattr(protocol, "advance", noted)
-    bounds = Bounds(workers=1, silences=1, kills=2, retries=2, accepts=1)
+    bounds = Bounds(workers=1, silences=1, kills=2, retries=2, accepts=1, questions=1, suspensions=1)
     assert not explore(bounds).fault
 
     rows = {(status, transition) for status, row in TRANSITIONS.items() for transition in row}

@@ -25,7 +25,7 @@ def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         if not worker.up:
             yield from _dead(state, index, worker, rules)
             continue
-        yield from _session(state, index, worker)
+        yield from _session(state, index, worker, bounds)
         if worker.fence and state.counts.silences < bounds.silences:
             quiet = _ended(state, index, worker, OutcomeKind.STOPPED, fence=False)
             if bounds.keep or (worker.silent and not rules.silent_guard_is_killed):
@@ -59,7 +59,7 @@ def _dead(state: State, index: int, worker: Worker, rules: Rules) -> Iterator[St
         yield f"worker {index} starts again", state._replace(workers=with_worker(state, index, alive))
 
 
-def _session(state: State, index: int, worker: Worker) -> Iterator[Step]:
+def _session(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
     if worker.phase is Phase.ASKING:
         yield (
             f"worker {index} has a fault before its session",
@@ -68,10 +68,19 @@ def _session(state: State, index: int, worker: Worker) -> Iterator[Step]:
     if worker.phase is Phase.RUNNING:
         yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
         yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)
+        if state.counts.questions < bounds.questions:
+            asked = _ended(state, index, worker, OutcomeKind.FAILED, asks=True)
+            yield f"the builder of worker {index} asks", asked._replace(counts=count(state, questions=1))
 
 
 def _ended(
-    state: State, index: int, worker: Worker, outcome: OutcomeKind, *, fence: bool | None = None
+    state: State,
+    index: int,
+    worker: Worker,
+    outcome: OutcomeKind,
+    *,
+    fence: bool | None = None,
+    asks: bool = False,
 ) -> State:
     """Ends the session with its outcome on disk; without a lease, only changes the fence."""
     fence = worker.fence if fence is None else fence
@@ -86,7 +95,7 @@ def _ended(
         fence=fence,
         outbox=worker.outbox | {worker.lease},
     )
-    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome))
+    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome, asks=asks))
     return state._replace(workers=with_worker(state, index, idle), sent=sent)
 
 

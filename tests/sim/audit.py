@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sim.machine import Ledger
 from sim.operators import Acknowledged
 from sim.world import Violated
-from swarmd.domain.lifecycle import DEAD, FINAL, HELD, TRANSITIONS, TaskStatus
+from swarmd.domain.lifecycle import DEAD, FINAL, LEASED, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
@@ -50,6 +50,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
     stored = {task_id: tasks.get(tx, key) for task_id, (key, _) in tasks.states(tx).items()}
     _replayed(history, stored)
     refuse_overfull(tx)
+    _held_well(tx, acknowledged)
     _nothing_begins_while_stopped(history)
     _kills_win(history, acknowledged)
     by_task: defaultdict[str, list[Event]] = defaultdict(list)
@@ -92,6 +93,28 @@ def refuse_overfull(tx: ReadTx) -> None:
             raise Violated(f"{held} attempts hold {name}, which {capacity} may share")
 
 
+_HOLDS = """
+SELECT t.task_id, t.status, h.epoch || '-' || h.key, h.ended_us IS NULL, h.answer <> ''
+  FROM holds h JOIN tasks t ON t.key = h.task_key ORDER BY h.key
+"""
+
+
+def _held_well(tx: ReadTx, acknowledged: Acknowledged) -> None:
+    """Checks that a task has a lasting hold exactly while it is held, and that no answer ended another hold."""
+    lasting = set()
+    for task_id, status, hold_id, lasts, is_answered in tx._connection.execute(_HOLDS):
+        if lasts:
+            lasting.add(task_id)
+            if status != TaskStatus.HELD:
+                raise Violated(f"{task_id} is {status} and hold {hold_id} of it lasts")
+        elif is_answered and hold_id not in acknowledged.settled:
+            raise Violated(f"hold {hold_id} of {task_id} was ended by the answer to another one")
+    _refuse(
+        [task.task_id for task in tasks.with_status(tx, TaskStatus.HELD) if task.task_id not in lasting],
+        "a held task waits for nothing",
+    )
+
+
 def settled(tx: ReadTx) -> None:
     """Checks that each task is final or waits for a dead dependency.
 
@@ -99,7 +122,7 @@ def settled(tx: ReadTx) -> None:
         Violated: a task for which nothing will happen any more.
     """
     for task_id, (key, status) in tasks.states(tx).items():
-        if status in FINAL or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
+        if status in (*FINAL, TaskStatus.HELD) or (status is TaskStatus.BLOCKED and _has_reason(tx, key)):
             continue
         raise Violated(f"task {task_id} is {status} and nothing will ever happen to it")
 
@@ -107,7 +130,8 @@ def settled(tx: ReadTx) -> None:
 def _has_reason(tx: ReadTx, key: TaskKey) -> bool:
     """Returns whether the task waits, at the end of the chain, for a dead task."""
     return any(
-        status in DEAD or status is TaskStatus.BLOCKED for _, status in tasks.unmet_dependencies(tx, key)
+        status in (*DEAD, TaskStatus.BLOCKED, TaskStatus.HELD)
+        for _, status in tasks.unmet_dependencies(tx, key)
     )
 
 
@@ -191,7 +215,7 @@ def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event
             " ordered to land"
         )
     still_open = [attempt.number for attempt in found if attempt.outcome is None]
-    if len(still_open) != (task.status in HELD):
+    if len(still_open) != (task.status in LEASED):
         raise Violated(f"{task.task_id} is {task.status} with open attempts {still_open}")
 
 

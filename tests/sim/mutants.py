@@ -32,7 +32,7 @@ from swarmd.engine.tasks import landing_orders, late_results, reopening
 from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
-from swarmd.store import attempts, events, landings, tasks
+from swarmd.store import attempts, events, holds, landings, tasks
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -108,6 +108,16 @@ def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
 
     original, emergency_stop = tasks.with_status, SwarmControl.emergency_stop
     patch.setattr(SwarmControl, "emergency_stop", stop)
+
+
+def answers_count_for_any_hold(patch: pytest.MonkeyPatch) -> None:
+    """Lets an answer end the hold that lasts, whichever it answers."""
+
+    def find(tx: Any, key: Any, hold_id: Any) -> Any:
+        return holds.lasting(tx, key) or original(tx, key, hold_id)
+
+    original = holds.find
+    patch.setattr(holds, "find", find)
 
 
 def silent_changes(patch: pytest.MonkeyPatch) -> None:
@@ -296,10 +306,17 @@ def missing_work_fails_its_task(patch: pytest.MonkeyPatch) -> None:
 
 
 HARSH: Final = Setting(
-    exclusive=0.0, cloning=0.0, stopped_guards=False, chaos_s=900.0, mean_s=(40.0, 150.0), stall_s=200.0
+    exclusive=0.0,
+    asking=0.0,
+    cloning=0.0,
+    stopped_guards=False,
+    chaos_s=900.0,
+    mean_s=(40.0, 150.0),
+    stall_s=200.0,
 )
 SLOW: Final = Setting(
     exclusive=0.0,
+    asking=0.0,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=1_000.0,
@@ -308,7 +325,13 @@ SLOW: Final = Setting(
     stall_s=400.0,
 )
 LANDING: Final = Setting(
-    exclusive=0.0, cloning=1.0, stopped_guards=False, chaos_s=900.0, workers=6, fewest_workers=4
+    exclusive=0.0,
+    asking=0.0,
+    cloning=1.0,
+    stopped_guards=False,
+    chaos_s=900.0,
+    workers=6,
+    fewest_workers=4,
 )
 # A worker opens a new stream again and again while a former request is on its way.
 OVERTAKING: Final = replace(
@@ -325,6 +348,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     orders_on_the_stream_only: (SLOW, 6),
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
+    answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),

@@ -23,7 +23,7 @@ from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
 # Statuses that a task with an archived result seldom has.
-RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED)
+RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.HELD)
 # How many tasks may share a name; one if it is not here.
 CAPACITY = {"gpu": 2}
 # The share of tasks in clones whose work is kept and does not land.
@@ -45,6 +45,8 @@ class Acknowledged:
     killed: dict[str, int] = field(default_factory=dict)
     requeued: int = 0
     done: dict[str, int] = field(default_factory=dict)
+    # The holds to which somebody sent an answer, or whose tasks somebody let start.
+    settled: set[str] = field(default_factory=set)
 
 
 _LATE = """
@@ -64,6 +66,14 @@ class Late(NamedTuple):
     dead: tuple[str, ...]
 
 
+class Held(NamedTuple):
+    """A hold that lasts."""
+
+    task_id: str
+    hold_id: str
+    kind: str
+
+
 class Operators:
     """Operators that call the server directly, since their own network is not under test."""
 
@@ -76,8 +86,9 @@ class Operators:
         *,
         tasks: int,
         exclusive: float,
+        holding: bool,
     ) -> None:
-        """`exclusive` is the share of tasks with exclusive names or files."""
+        """`exclusive` is the share of tasks with exclusive names or files; with `holding`, tasks are held too."""
         self.told = Acknowledged()
         self.names: list[str] = []
         self._world = world
@@ -89,6 +100,7 @@ class Operators:
         self._name_dice = world.dice("names")
         self._exclusive = exclusive
         self._kept_dice = world.dice("kept work")
+        self._holding = holding
         ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
@@ -106,6 +118,8 @@ class Operators:
             (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
             (self.drain, 2),
         )  # fmt: skip
+        if self._holding:
+            verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
         if self._late:
@@ -290,10 +304,48 @@ class Operators:
             f"drain {request.worker}", lambda server: server.operators.DrainWorker(request, None), _nothing
         )
 
+    def hold(self) -> None:
+        """Holds a task that may not have started."""
+        request = pb.HoldTaskRequest(task_ids=self._some(1), cause="by chance")
+        self._call(
+            f"hold {list(request.task_ids)}",
+            lambda server: server.operators.HoldTask(request, None),
+            _nothing,
+        )
+
+    def unhold(self) -> None:
+        """Lets the held tasks start that wait for no answer."""
+        held = [hold for hold in self._lasting() if hold.kind == "suspended"]
+        self.told.settled.update(hold.hold_id for hold in held)
+        request = pb.UnholdTaskRequest(task_ids=[hold.task_id for hold in held])
+        self._call("unhold", lambda server: server.operators.UnholdTask(request, None), _nothing)
+
+    def answer(self) -> None:
+        """Answers every question, and sends each answer again when it may be too late."""
+        for hold in self._lasting():
+            if hold.kind == "question":
+                self.told.settled.add(hold.hold_id)
+                self._answer(hold)
+                self._world.at(self._name_dice.uniform(10.0, 300.0), partial(self._answer, hold))
+
+    def _answer(self, hold: Held) -> None:
+        request = pb.AnswerTaskRequest(task_id=hold.task_id, hold_id=hold.hold_id, text="80")
+        self._call(
+            f"answer {hold.task_id} {hold.hold_id}",
+            lambda server: server.operators.AnswerTask(request, None),
+            _nothing,
+        )
+
+    def _lasting(self) -> list[Held]:
+        return self._server.db.look(_lasting_holds) if self._server.serving else []
+
     def tidy(self) -> None:
         """Reviews archived results, each once for each status of its task."""
         # A provider's refusal pauses the only runner until an operator resumes it.
         self.resume(requeue=False)
+        if self._holding:
+            self.unhold()
+            self.answer()
         late = self._server.db.look(_late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
             self._seen.add(found)
@@ -363,3 +415,11 @@ def _landable(tx: ReadTx) -> list[str]:
         if accepted is not None and not accepted.landed and status in (*DEAD, TaskStatus.COMPLETED):
             found.append(task_id)
     return found
+
+
+def _lasting_holds(tx: ReadTx) -> list[Held]:
+    rows = tx._connection.execute(
+        "SELECT t.task_id, h.epoch || '-' || h.key, h.kind FROM holds h JOIN tasks t ON t.key = h.task_key"
+        " WHERE h.ended_us IS NULL ORDER BY h.key"
+    )
+    return [Held(*row) for row in rows]

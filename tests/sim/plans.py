@@ -16,6 +16,7 @@ ONCE = "once"
 ENDLESS_S = 6 * 3600.0
 # Exit codes of a session whose provider limits or denies it.
 LIMITED, DENIED = 75, 77
+_ASKS = json.dumps({"status": "blocked", "questions": [{"text": "Which port?"}]})
 _PASS = json.dumps({"verdict": "PASS"})
 _FAIL = json.dumps({"verdict": "FAIL", "findings": [{"issue": "it does not work", "severity": "major"}]})
 
@@ -37,6 +38,8 @@ class Plans:
     mean_s: float = 45.0
     failing: float = 0.15
     endless: float = 0.03
+    # The share of builders that ask a person.
+    asking: float = 0.0
     # The limit that the worker sets for silence.
     stall_s: float = 900.0
 
@@ -48,6 +51,9 @@ class Plans:
         fails = dice.random() < self.failing
         if session_id.startswith(ONCE):
             fails = "-a1-" not in session_id
+        # A stream of its own, so that the other choices of a seed are what they would be without it.
+        if role == Role.BUILDER and random.Random(f"{self.seed}/asks/{session_id}").random() < self.asking:
+            return End(after_s, 0, _ASKS)
         if not fails:
             return End(after_s, 0, _PASS if role == Role.VALIDATOR else "built")
         if not role:

@@ -68,6 +68,8 @@ class Setting:
     stall_s: float = 50.0
     # The share of tasks with exclusive names or files.
     exclusive: float = 0.4
+    # The share of builders that ask a person; with 0 operators hold no tasks either.
+    asking: float = 0.06
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
@@ -116,13 +118,20 @@ class Simulation:
             mean_s=dice.choice(setting.mean_s),
             stall_s=setting.stall_s,
             failing=dice.choice((0.0, 0.2, 0.5)),
+            asking=setting.asking,
         )
         count = dice.randint(setting.fewest_workers, setting.workers)
         names = [f"w{number}" for number in range(1, count + 1)]
         self.clones = self.world.dice("clones").random() < setting.cloning
         self.ledger.files_shared = not self.clones
         self.operators = Operators(
-            self.world, self.server, self.ledger, names, tasks=setting.tasks, exclusive=setting.exclusive
+            self.world,
+            self.server,
+            self.ledger,
+            names,
+            tasks=setting.tasks,
+            exclusive=setting.exclusive,
+            holding=setting.asking > 0,
         )
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}

@@ -42,6 +42,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "TOKEN_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl token list` shows the ids"),
     "INVALID_TASKS": ExitMapping(ExitCode.USAGE),
     "INVALID_REQUEST": ExitMapping(ExitCode.USAGE, "`swarmctl COMMAND --help` says what it takes"),
+    "HOLD_REFUSED": ExitMapping(ExitCode.CONFLICT, "`swarmctl inbox` lists what waits for a person"),
     "INVALID_STATUS": ExitMapping(ExitCode.CONFLICT, "`swarmctl show TASK` says how it stands"),
     "TASKS_ACTIVE": ExitMapping(ExitCode.CONFLICT, "wait for them, or kill them first"),
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),

@@ -1,4 +1,4 @@
-"""Kills, retries and landings of any number of tasks, a part in each call.
+"""Kills, retries, landings and holds of any number of tasks, a part in each call.
 
 Invariant: a task that the server refuses keeps no other from the action; the result has all refusals.
 """
@@ -13,12 +13,16 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import (
+    HoldTaskRequest,
+    HoldTaskResponse,
     KillTaskRequest,
     KillTaskResponse,
     LandWorkRequest,
     LandWorkResponse,
     RetryTaskRequest,
     RetryTaskResponse,
+    UnholdTaskRequest,
+    UnholdTaskResponse,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import Task
@@ -29,8 +33,10 @@ from swarmctl.console import print_err
 # The tasks of one answer then fit into one message.
 IDS_PER_CALL: Final = 500
 SHOWN_REFUSALS: Final = 20
-_Answer: TypeAlias = KillTaskResponse | RetryTaskResponse | LandWorkResponse
-_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS")
+_Answer: TypeAlias = (
+    KillTaskResponse | RetryTaskResponse | LandWorkResponse | HoldTaskResponse | UnholdTaskResponse
+)
+_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS", "HOLD_REFUSED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,21 @@ def retry(
 def land(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
     """Orders the landing of the kept work of completed tasks."""
     return _in_parts(names, lambda part: stub.LandWork(LandWorkRequest(task_ids=part), timeout=DEADLINE_S))
+
+
+def hold(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
+    """Holds the tasks."""
+    return _in_parts(
+        names,
+        lambda part: stub.HoldTask(HoldTaskRequest(task_ids=part, cause=cause), timeout=DEADLINE_S),
+    )
+
+
+def unhold(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
+    """Ends the holds of the tasks."""
+    return _in_parts(
+        names, lambda part: stub.UnholdTask(UnholdTaskRequest(task_ids=part), timeout=DEADLINE_S)
+    )
 
 
 def show_refusals(result: ActionResult) -> None:

@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
-from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmctl import text_format
 from swarmctl.api import task_actions
 from swarmctl.cli.arguments import OptionalTaskIds
+from swarmctl.cli.changed_tasks import show_changed
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.render.tasks import changed_blocks
 
 
 def run(
@@ -31,18 +30,10 @@ def run(
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
     result = task_actions.retry(ctl.stub, tasks or (), failed=failed, despite_survivors=despite_survivors)
-    task_actions.show_refusals(result)
-    refusal = task_actions.refusal_exit(result, done="retried")
-    if refusal is not None and not result.changed:
-        raise refusal
-    ctl.printer.show(result.tasks, list_document, changed_blocks)
-    if result.omitted:
-        print_err(
-            f"swarmctl: and {text_format.plural(result.omitted, 'more task')} retried; see `swarmctl list`"
-        )
+    show_changed(ctl, result, done="retried")
     if not result.changed:
         print_err("swarmctl: no task has failed")
     if result.revived:
         print_err(f"swarmctl: {text_format.plural(result.revived, 'skipped task')} revived")
-    if refusal is not None:
+    if (refusal := task_actions.refusal_exit(result, done="retried")) is not None:
         raise refusal

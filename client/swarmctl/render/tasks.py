@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.v1.hold_pb2 import HoldKind
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell
@@ -16,6 +17,7 @@ STYLES: Final = {
     TaskStatus.TASK_STATUS_FAILED: "red",
     TaskStatus.TASK_STATUS_KILLED: "magenta",
     TaskStatus.TASK_STATUS_SKIPPED: "yellow",
+    TaskStatus.TASK_STATUS_HELD: "bold yellow",
 }
 
 
@@ -41,6 +43,8 @@ def error_text(task: Task) -> str:
     """Returns what stops or stopped the task, without a mark of rehearsals."""
     if task.blocked_by:
         return "waits for " + ", ".join(task.blocked_by)
+    if task.HasField("hold"):
+        return f"{text_format.word(HoldKind, task.hold.kind)}: {task.hold.text}"
     return task.cause or task.last_error
 
 

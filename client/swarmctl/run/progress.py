@@ -37,6 +37,8 @@ _SHOWN_KINDS: Final = frozenset(
         EventKind.EVENT_KIND_RESULT_ACCEPTED,
         EventKind.EVENT_KIND_EXPIRY_PAUSED,
         EventKind.EVENT_KIND_EXPIRY_RESUMED,
+        EventKind.EVENT_KIND_TASK_HELD,
+        EventKind.EVENT_KIND_TASK_UNHELD,
     }
 )
 

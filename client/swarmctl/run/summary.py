@@ -1,15 +1,16 @@
 """The summary of a run: every task with its final state."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
+from swarmctl.render.blocks import Block, Blocks, Column, Heading, Prose, Table, cell
 from swarmctl.render.changes import landed_blocks
+from swarmctl.render.inbox import hold_text, settle_command
 from swarmctl.render.swarm import rehearsal_blocks
 from swarmctl.render.tasks import error_text, reason_text, status_cell
 
@@ -23,6 +24,7 @@ COLUMNS: Final = (
     Column("TOKENS", flexible=True),
     Column("LAST ERROR", flexible=True),
 )
+HELD: Final = (Column("TASK"), Column("WHAT", flexible=True), Column("SETTLE IT", flexible=True))
 
 
 def all_completed(tasks: Sequence[Task]) -> bool:
@@ -37,6 +39,20 @@ def summary_document(tasks: Sequence[Task]) -> Document:
         "rehearsed": any(task.rehearsed for task in tasks),
         "tasks": list_document(tasks),
     }
+
+
+def _waiting_blocks(tasks: Sequence[Task]) -> Iterator[Block]:
+    """Yields what waits for a person, with the command that settles it; the longest first."""
+    held = sorted(
+        (task for task in tasks if task.HasField("hold")), key=lambda task: task.hold.since.ToNanoseconds()
+    )
+    if held:
+        yield Heading(f"{text_format.plural(len(held), 'task')} wait for a person")
+        rows = [
+            (cell(task.task_id), cell(hold_text(task.hold)), cell(settle_command(task.task_id, task.hold)))
+            for task in held
+        ]
+        yield Table(HELD, rows)
 
 
 def summary_blocks(tasks: Sequence[Task]) -> Blocks:
@@ -58,6 +74,7 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
     return [
         Table(COLUMNS, rows),
         Prose(f"{text_format.plural(len(tasks), 'task')}: {by_status or 'none'}", indent=0),
+        *_waiting_blocks(tasks),
         *landed_blocks(tasks),
         *rehearsal_blocks(sum(task.rehearsed and task.status == _COMPLETED for task in tasks)),
     ]

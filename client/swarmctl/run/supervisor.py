@@ -104,6 +104,8 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
             connection.raise_as_exit(error)
             raise
     printer.show(tasks, summary_document, summary_blocks)
+    if any(task.HasField("hold") for task in tasks):
+        print_err(f"swarmctl: start `swarmd --db {paths.db}` to settle that; the same command then goes on")
     return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
 
 

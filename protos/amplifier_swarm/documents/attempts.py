@@ -3,8 +3,9 @@
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.changes import change_document, landing_document
 from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
+from amplifier_swarm.documents.holds import note_document
 from amplifier_swarm.documents.receipts import receipt_document
-from amplifier_swarm.documents.tasks import task_document, usage_document
+from amplifier_swarm.documents.tasks import hold_document, task_document, usage_document
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
@@ -36,6 +37,8 @@ def show_document(answer: GetTaskResponse) -> Document:
         **_definition(answer.definition),
         "course": list(findings_per_verdict(answer.attempts)),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
+        "holds": [hold_document(hold) for hold in answer.holds],
+        "notes": [note_document(note) for note in answer.notes],
     }
 
 
@@ -125,6 +128,9 @@ def _builder_result(result: BuilderResult) -> Document:
         "implementation_notes": result.implementation_notes or None,
         "blockers": list(result.blockers),
         "answers": [answer_document(answer) for answer in result.answers],
+        "questions": [
+            {"text": question.text, "options": list(question.options)} for question in result.questions
+        ],
     }
 
 

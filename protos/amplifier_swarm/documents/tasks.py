@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, StartPoint, Task, TaskStatus
 
@@ -15,6 +16,22 @@ def usage_document(usage: Usage) -> Document:
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost": usage.cost or None,
+    }
+
+
+def hold_document(hold: Hold) -> Document:
+    """Returns what a task waits for, or has waited for."""
+    return {
+        "hold_id": hold.hold_id,
+        "kind": words.word(HoldKind, hold.kind),
+        "text": hold.text,
+        "options": list(hold.options),
+        "attempt": hold.attempt or None,
+        "held_by": hold.held_by or None,
+        "since": words.iso(hold, "since"),
+        "ended_at": words.iso(hold, "ended_at"),
+        "ended_by": hold.ended_by or None,
+        "answer": hold.answer or None,
     }
 
 
@@ -48,6 +65,7 @@ def task_document(task: Task) -> Document:
         "kept_ref": task.kept_ref or None,
         "starts_at": words.word(StartPoint, task.starts_at or StartPoint.START_POINT_BUILDER),
         "work_of": task.work_of or None,
+        "hold": hold_document(task.hold) if task.HasField("hold") else None,
     }
 
 

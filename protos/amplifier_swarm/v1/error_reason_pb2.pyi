@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The join token has expired or is used up, or the credential was revoked.
     Code `PERMISSION_DENIED`. Metadata: `tokenId`.
     """
+    ERROR_REASON_HOLD_REFUSED: _ErrorReason.ValueType  # 34
+    """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
+    `taskId`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -164,6 +168,10 @@ ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 32
 ERROR_REASON_JOIN_REFUSED: ErrorReason.ValueType  # 33
 """The join token has expired or is used up, or the credential was revoked.
 Code `PERMISSION_DENIED`. Metadata: `tokenId`.
+"""
+ERROR_REASON_HOLD_REFUSED: ErrorReason.ValueType  # 34
+"""The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
+`taskId`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

@@ -95,6 +95,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """An attempt got the right to land its work on the target: no other may until it has ended."""
     EVENT_KIND_LANDING_WITHDRAWN: _EventKind.ValueType  # 33
     """The accepted work that was to land is not in the repository: the task is completed as before the order."""
+    EVENT_KIND_TASK_HELD: _EventKind.ValueType  # 34
+    """A task waits for a person."""
+    EVENT_KIND_TASK_UNHELD: _EventKind.ValueType  # 35
+    """A person has settled what the task waited for."""
+    EVENT_KIND_TASK_NOTED: _EventKind.ValueType  # 36
+    """A person left a note for the next attempts."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -169,6 +175,12 @@ EVENT_KIND_TASK_LANDING: EventKind.ValueType  # 32
 """An attempt got the right to land its work on the target: no other may until it has ended."""
 EVENT_KIND_LANDING_WITHDRAWN: EventKind.ValueType  # 33
 """The accepted work that was to land is not in the repository: the task is completed as before the order."""
+EVENT_KIND_TASK_HELD: EventKind.ValueType  # 34
+"""A task waits for a person."""
+EVENT_KIND_TASK_UNHELD: EventKind.ValueType  # 35
+"""A person has settled what the task waited for."""
+EVENT_KIND_TASK_NOTED: EventKind.ValueType  # 36
+"""A person left a note for the next attempts."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -5,6 +5,7 @@ isort:skip_file
 
 from amplifier_swarm.v1 import error_reason_pb2 as _error_reason_pb2
 from amplifier_swarm.v1 import event_pb2 as _event_pb2
+from amplifier_swarm.v1 import hold_pb2 as _hold_pb2
 from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from amplifier_swarm.v1 import swarm_pb2 as _swarm_pb2
 from amplifier_swarm.v1 import task_pb2 as _task_pb2
@@ -60,6 +61,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """Other tasks hold an exclusive name or a file that it needs."""
     REASON_KIND_NO_CLONE: _ReasonKind.ValueType  # 13
     """It needs a clone, and no worker that fits can make one."""
+    REASON_KIND_ON_HOLD: _ReasonKind.ValueType  # 14
+    """It waits for a person."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -92,6 +95,8 @@ REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
 """Other tasks hold an exclusive name or a file that it needs."""
 REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
 """It needs a clone, and no worker that fits can make one."""
+REASON_KIND_ON_HOLD: ReasonKind.ValueType  # 14
+"""It waits for a person."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _TokenKind:
@@ -413,6 +418,8 @@ class GetTaskResponse(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     DEFINITION_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def task(self) -> _task_pb2.Task:
         """Where it is."""
@@ -427,16 +434,26 @@ class GetTaskResponse(_message.Message):
         come without what was reported of them: builder result, checks, verdict, late results.
         """
 
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Hold]:
+        """Its holds, the earliest first. At most the latest 100."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Note]:
+        """What people have noted about it, the earliest first."""
+
     def __init__(
         self,
         *,
         task: _task_pb2.Task | None = ...,
         definition: _task_pb2.TaskDefinition | None = ...,
         attempts: _abc.Iterable[_task_pb2.Attempt] | None = ...,
+        holds: _abc.Iterable[_hold_pb2.Hold] | None = ...,
+        notes: _abc.Iterable[_hold_pb2.Note] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "definition", b"definition", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "definition", b"definition", "holds", b"holds", "notes", b"notes", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -805,6 +822,311 @@ class Reason(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
+
+@_typing.final
+class HoldTaskRequest(_message.Message):
+    """Request message for OperatorService.HoldTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """Why, for people. At most 500 characters."""
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tasks. At most 100,000."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        cause: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "task_ids", b"task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldTaskRequest: _TypeAlias = HoldTaskRequest  # noqa: Y015
+
+@_typing.final
+class HoldTaskResponse(_message.Message):
+    """Response message for OperatorService.HoldTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.int
+    """How many tasks are left out of `tasks` for want of room."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
+        """The tasks that are held now."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """Those that were refused."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldTaskResponse: _TypeAlias = HoldTaskResponse  # noqa: Y015
+
+@_typing.final
+class UnholdTaskRequest(_message.Message):
+    """Request message for OperatorService.UnholdTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tasks. At most 100,000."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_ids", b"task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnholdTaskRequest: _TypeAlias = UnholdTaskRequest  # noqa: Y015
+
+@_typing.final
+class UnholdTaskResponse(_message.Message):
+    """Response message for OperatorService.UnholdTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.int
+    """How many tasks are left out of `tasks` for want of room."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
+        """The tasks that are not held any more."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """Those that were refused."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnholdTaskResponse: _TypeAlias = UnholdTaskResponse  # noqa: Y015
+
+@_typing.final
+class AnswerTaskRequest(_message.Message):
+    """Request message for OperatorService.AnswerTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    hold_id: _builtins.str
+    """The hold that is answered, of Task.hold."""
+    text: _builtins.str
+    """The answer. At most 16,000 characters. Empty if `option` is set."""
+    option: _builtins.int
+    """The number of the option that is the answer, from 1. 0 if `text` is the answer."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        option: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "option", b"option", "task_id", b"task_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerTaskRequest: _TypeAlias = AnswerTaskRequest  # noqa: Y015
+
+@_typing.final
+class AnswerTaskResponse(_message.Message):
+    """Response message for OperatorService.AnswerTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task, which may start again."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerTaskResponse: _TypeAlias = AnswerTaskResponse  # noqa: Y015
+
+@_typing.final
+class NoteTaskRequest(_message.Message):
+    """Request message for OperatorService.NoteTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    text: _builtins.str
+    """The note. At most 16,000 characters."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_id", b"task_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteTaskRequest: _TypeAlias = NoteTaskRequest  # noqa: Y015
+
+@_typing.final
+class NoteTaskResponse(_message.Message):
+    """Response message for OperatorService.NoteTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteTaskResponse: _TypeAlias = NoteTaskResponse  # noqa: Y015
+
+@_typing.final
+class ListInboxRequest(_message.Message):
+    """Request message for OperatorService.ListInbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxRequest: _TypeAlias = ListInboxRequest  # noqa: Y015
+
+@_typing.final
+class ListInboxResponse(_message.Message):
+    """Response message for OperatorService.ListInbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    held: _builtins.int
+    """How many tasks are held, those beyond `entries` included."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxEntry]:
+        """The most urgent first. At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___InboxEntry] | None = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "held", b"held"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxResponse: _TypeAlias = ListInboxResponse  # noqa: Y015
+
+@_typing.final
+class InboxEntry(_message.Message):
+    """A task that waits for a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    WAITING_HOURS_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    """How many tasks that have not ended wait for it, directly or not. Counted up to 100,000."""
+    waiting_hours: _builtins.float
+    """The estimated hours of those tasks together."""
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task, with its hold."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+        waiting: _builtins.int = ...,
+        waiting_hours: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task", "waiting", b"waiting", "waiting_hours", b"waiting_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxEntry: _TypeAlias = InboxEntry  # noqa: Y015
 
 @_typing.final
 class TaskRefusal(_message.Message):

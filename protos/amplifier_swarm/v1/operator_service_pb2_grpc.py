@@ -114,6 +114,31 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.FromString,
                 _registered_method=True)
+        self.HoldTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/HoldTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskResponse.FromString,
+                _registered_method=True)
+        self.UnholdTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/UnholdTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskResponse.FromString,
+                _registered_method=True)
+        self.AnswerTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/AnswerTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskResponse.FromString,
+                _registered_method=True)
+        self.NoteTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/NoteTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.FromString,
+                _registered_method=True)
+        self.ListInbox = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ListInbox',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxResponse.FromString,
+                _registered_method=True)
         self.AddDependency = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/AddDependency',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AddDependencyRequest.SerializeToString,
@@ -371,6 +396,61 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldTask(self, request, context):
+        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+
+        Errors, if no task is held: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnholdTask(self, request, context):
+        """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
+
+        Errors, if no hold is ended: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: its hold is of another kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerTask(self, request, context):
+        """Answers the question that a task waits for: its next attempt gets question and answer.
+
+        The same answer to the same hold may be sent again, also after the hold has ended.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the answer is empty, too long, or no option of the question.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this answer; the message says what was
+        answered, by whom, or what it waits for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NoteTask(self, request, context):
+        """Leaves a note for the next attempts of a task, whatever its status is.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInbox(self, request, context):
+        """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddDependency(self, request, context):
         """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -588,6 +668,31 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.AcceptResult,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.SerializeToString,
+            ),
+            'HoldTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskResponse.SerializeToString,
+            ),
+            'UnholdTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnholdTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskResponse.SerializeToString,
+            ),
+            'AnswerTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskResponse.SerializeToString,
+            ),
+            'NoteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.SerializeToString,
+            ),
+            'ListInbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInbox,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxResponse.SerializeToString,
             ),
             'AddDependency': grpc.unary_unary_rpc_method_handler(
                     servicer.AddDependency,
@@ -1019,6 +1124,141 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/AcceptResult',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.AcceptResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/HoldTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.HoldTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnholdTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/UnholdTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.UnholdTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/AnswerTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.AnswerTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/NoteTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ListInbox',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxResponse.FromString,
             options,
             channel_credentials,
             insecure,

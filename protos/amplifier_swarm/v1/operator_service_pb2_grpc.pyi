@@ -151,6 +151,40 @@ class OperatorServiceStub:
       was archived.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
     """
+    HoldTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.HoldTaskRequest, _operator_service_pb2.HoldTaskResponse]
+    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+
+    Errors, if no task is held: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+    """
+    UnholdTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.UnholdTaskRequest, _operator_service_pb2.UnholdTaskResponse]
+    """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
+
+    Errors, if no hold is ended: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: its hold is of another kind.
+    """
+    AnswerTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AnswerTaskRequest, _operator_service_pb2.AnswerTaskResponse]
+    """Answers the question that a task waits for: its next attempt gets question and answer.
+
+    The same answer to the same hold may be sent again, also after the hold has ended.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the answer is empty, too long, or no option of the question.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this answer; the message says what was
+      answered, by whom, or what it waits for.
+    """
+    NoteTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.NoteTaskRequest, _operator_service_pb2.NoteTaskResponse]
+    """Leaves a note for the next attempts of a task, whatever its status is.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+    """
+    ListInbox: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]
+    """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -356,6 +390,40 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
       was archived.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
     """
+    HoldTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.HoldTaskRequest, _operator_service_pb2.HoldTaskResponse]  # type: ignore[assignment]
+    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+
+    Errors, if no task is held: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+    """
+    UnholdTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.UnholdTaskRequest, _operator_service_pb2.UnholdTaskResponse]  # type: ignore[assignment]
+    """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
+
+    Errors, if no hold is ended: that of the first task which is refused.
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: its hold is of another kind.
+    """
+    AnswerTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AnswerTaskRequest, _operator_service_pb2.AnswerTaskResponse]  # type: ignore[assignment]
+    """Answers the question that a task waits for: its next attempt gets question and answer.
+
+    The same answer to the same hold may be sent again, also after the hold has ended.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the answer is empty, too long, or no option of the question.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this answer; the message says what was
+      answered, by whom, or what it waits for.
+    """
+    NoteTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.NoteTaskRequest, _operator_service_pb2.NoteTaskResponse]  # type: ignore[assignment]
+    """Leaves a note for the next attempts of a task, whatever its status is.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+    """
+    ListInbox: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]  # type: ignore[assignment]
+    """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]  # type: ignore[assignment]
     """Adds a dependency to a task that has not begun. Adding one that is there changes nothing.
 
@@ -630,6 +698,70 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
           was archived.
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
         """
+
+    @_abc_1.abstractmethod
+    def HoldTask(
+        self,
+        request: _operator_service_pb2.HoldTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.HoldTaskResponse, _abc.Awaitable[_operator_service_pb2.HoldTaskResponse]]:
+        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+
+        Errors, if no task is held: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def UnholdTask(
+        self,
+        request: _operator_service_pb2.UnholdTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.UnholdTaskResponse, _abc.Awaitable[_operator_service_pb2.UnholdTaskResponse]]:
+        """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
+
+        Errors, if no hold is ended: that of the first task which is refused.
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: its hold is of another kind.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerTask(
+        self,
+        request: _operator_service_pb2.AnswerTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.AnswerTaskResponse, _abc.Awaitable[_operator_service_pb2.AnswerTaskResponse]]:
+        """Answers the question that a task waits for: its next attempt gets question and answer.
+
+        The same answer to the same hold may be sent again, also after the hold has ended.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the answer is empty, too long, or no option of the question.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this answer; the message says what was
+          answered, by whom, or what it waits for.
+        """
+
+    @_abc_1.abstractmethod
+    def NoteTask(
+        self,
+        request: _operator_service_pb2.NoteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.NoteTaskResponse, _abc.Awaitable[_operator_service_pb2.NoteTaskResponse]]:
+        """Leaves a note for the next attempts of a task, whatever its status is.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInbox(
+        self,
+        request: _operator_service_pb2.ListInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListInboxResponse, _abc.Awaitable[_operator_service_pb2.ListInboxResponse]]:
+        """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
 
     @_abc_1.abstractmethod
     def AddDependency(

@@ -220,6 +220,7 @@ class BuilderResult(_message.Message):
     IMPLEMENTATION_NOTES_FIELD_NUMBER: _builtins.int
     BLOCKERS_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """`completed`, `partial` or `blocked`, in the builder's words. May be empty."""
     tests_written: _builtins.bool
@@ -244,6 +245,10 @@ class BuilderResult(_message.Message):
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingAnswer]:
         """What it says about each finding of the attempt before."""
 
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Question]:
+        """What it asks a person. At most 10."""
+
     def __init__(
         self,
         *,
@@ -255,10 +260,11 @@ class BuilderResult(_message.Message):
         implementation_notes: _builtins.str = ...,
         blockers: _abc.Iterable[_builtins.str] | None = ...,
         answers: _abc.Iterable[Global___FindingAnswer] | None = ...,
+        questions: _abc.Iterable[Global___Question] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "answers", b"answers", "blockers", b"blockers", "files_created", b"files_created", "files_modified", b"files_modified", "implementation_notes", b"implementation_notes", "status", b"status", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed", "_tests_written", b"_tests_written", "answers", b"answers", "blockers", b"blockers", "files_created", b"files_created", "files_modified", b"files_modified", "implementation_notes", b"implementation_notes", "questions", b"questions", "status", b"status", "tests_passed", b"tests_passed", "tests_written", b"tests_written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__tests_passed: _TypeAlias = _typing.Literal["tests_passed"]  # noqa: Y015
     _WhichOneofArgType__tests_passed: _TypeAlias = _typing.Literal["_tests_passed", b"_tests_passed"]  # noqa: Y015
@@ -270,6 +276,34 @@ class BuilderResult(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tests_written) -> _WhichOneofReturnType__tests_written | None: ...
 
 Global___BuilderResult: _TypeAlias = BuilderResult  # noqa: Y015
+
+@_typing.final
+class Question(_message.Message):
+    """What a builder asks a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The question. At most 4,000 characters."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The answers that it can go on with. Empty if any text will do."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class FindingAnswer(_message.Message):

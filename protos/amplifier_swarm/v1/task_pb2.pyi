@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import hold_pb2 as _hold_pb2
 from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -232,13 +233,16 @@ class _TaskStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskStatus
     """Ended by an operator or by an emergency stop. Final unless an operator retries it."""
     TASK_STATUS_SKIPPED: _TaskStatus.ValueType  # 9
     """A dependency failed, was killed or was skipped. Revived when that one is retried."""
+    TASK_STATUS_HELD: _TaskStatus.ValueType  # 10
+    """Waits for a person: see Task.hold. No session of it exists, and it uses up no retry. Its dependents wait."""
 
 class TaskStatus(_TaskStatus, metaclass=_TaskStatusEnumTypeWrapper):
-    """The life cycle of a task, in the words of the task files. Frozen for v1.
+    """The life cycle of a task, in the words of the task files. May grow; show an unknown value by its number.
 
     `BLOCKED` -> `NOT_STARTED` -> `CLAIMED` -> `IN_PROGRESS` -> `COMPLETED` | `FAILED`;
     `CLAIMED` -> `NOT_STARTED` free of charge, `IN_PROGRESS` -> `NOT_STARTED` on a retry; every
-    waiting status -> `KILLED` at once, a running one by way of `KILLING`; `BLOCKED` -> `SKIPPED`.
+    waiting status -> `KILLED` at once, a running one by way of `KILLING`; `BLOCKED` -> `SKIPPED`;
+    `BLOCKED`, `NOT_STARTED`, `IN_PROGRESS` -> `HELD` -> `BLOCKED`.
     """
 
 TASK_STATUS_UNSPECIFIED: TaskStatus.ValueType  # 0
@@ -261,6 +265,8 @@ TASK_STATUS_KILLED: TaskStatus.ValueType  # 8
 """Ended by an operator or by an emergency stop. Final unless an operator retries it."""
 TASK_STATUS_SKIPPED: TaskStatus.ValueType  # 9
 """A dependency failed, was killed or was skipped. Revived when that one is retried."""
+TASK_STATUS_HELD: TaskStatus.ValueType  # 10
+"""Waits for a person: see Task.hold. No session of it exists, and it uses up no retry. Its dependents wait."""
 Global___TaskStatus: _TypeAlias = TaskStatus  # noqa: Y015
 
 class _FailureClass:
@@ -298,8 +304,8 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
     """
     FAILURE_CLASS_BUILDER_BLOCKED: _FailureClass.ValueType  # 11
-    """The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
-    validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
+    """The builder's own report denies that the task is completed: blocked, partial, failing tests, blockers, or a
+    question. No validator ran. The task is held until a person answers; uses up no retry.
     """
     FAILURE_CLASS_VALIDATOR_FAILED: _FailureClass.ValueType  # 12
     """The validator failed by itself, also when it was run again alone: it could not start, exited with an error,
@@ -355,8 +361,8 @@ FAILURE_CLASS_BAD_CONFIG: FailureClass.ValueType  # 10
 reached a model and so did a trial. Uses up no retry; the worker's runner is given no claims until ResumeSwarm.
 """
 FAILURE_CLASS_BUILDER_BLOCKED: FailureClass.ValueType  # 11
-"""The builder's own report denies that the task is completed: blocked, partial, failing tests, or blockers. No
-validator ran. Not retried, since the same task would meet the same blocker; uses up no retry.
+"""The builder's own report denies that the task is completed: blocked, partial, failing tests, blockers, or a
+question. No validator ran. The task is held until a person answers; uses up no retry.
 """
 FAILURE_CLASS_VALIDATOR_FAILED: FailureClass.ValueType  # 12
 """The validator failed by itself, also when it was run again alone: it could not start, exited with an error,
@@ -827,6 +833,7 @@ class Task(_message.Message):
     KEPT_REF_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
     WORK_OF_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -901,6 +908,10 @@ class Task(_message.Message):
     def landed(self) -> Global___Landing:
         """How the work of the completed attempt came onto the target. Unset if it did not, and before."""
 
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """What the task waits for. Set while it is `HELD`."""
+
     def __init__(
         self,
         *,
@@ -931,10 +942,11 @@ class Task(_message.Message):
         kept_ref: _builtins.str = ...,
         starts_at: Global___StartPoint.ValueType = ...,
         work_of: _builtins.int = ...,
+        hold: _hold_pb2.Hold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

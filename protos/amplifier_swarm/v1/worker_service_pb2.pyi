@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import hold_pb2 as _hold_pb2
 from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from amplifier_swarm.v1 import task_pb2 as _task_pb2
 from collections import abc as _abc
@@ -476,6 +477,8 @@ class Claim(_message.Message):
     STARTS_AT_FIELD_NUMBER: _builtins.int
     WORK_FIELD_NUMBER: _builtins.int
     CREATION_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The token to send with every report on this attempt. Opaque, never reused; it carries a secret,
     so it belongs in no log and in no session's environment.
@@ -529,6 +532,14 @@ class Claim(_message.Message):
     def work(self) -> Global___KeptWork:
         """The accepted work that the attempt lands. Set if it starts with `LANDING`."""
 
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Answer]:
+        """What people have answered to the questions of earlier attempts, the latest last. Up to 64 KiB, the latest kept."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Note]:
+        """What people have noted about the task, the latest last. Up to 64 KiB, the latest kept."""
+
     def __init__(
         self,
         *,
@@ -547,10 +558,12 @@ class Claim(_message.Message):
         starts_at: _task_pb2.StartPoint.ValueType = ...,
         work: Global___KeptWork | None = ...,
         creation: _builtins.str = ...,
+        answers: _abc.Iterable[_hold_pb2.Answer] | None = ...,
+        notes: _abc.Iterable[_hold_pb2.Note] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "creation", b"creation", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "starts_at", b"starts_at", "task", b"task", "traceparent", b"traceparent", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "attempt", b"attempt", "base", b"base", "creation", b"creation", "dependency_results", b"dependency_results", "epoch", b"epoch", "findings", b"findings", "first_base", b"first_base", "last_error", b"last_error", "lease_id", b"lease_id", "notes", b"notes", "previous_failure", b"previous_failure", "previous_head", b"previous_head", "starts_at", b"starts_at", "task", b"task", "traceparent", b"traceparent", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.holds import Hold, Note
 from swarmd.domain.landing import KeptWork
 from swarmd.domain.model import FailureClass, LeaseId, TaskId
 
@@ -42,6 +43,9 @@ class Claim:
     previous_report: str | None
     last_error: str
     dependency_results: Sequence[DependencyResult] = ()
+    # What people have answered, and noted; the latest last.
+    answers: Sequence[Hold] = ()
+    notes: Sequence[Note] = ()
     # None if the task runs in a shared workspace.
     clone: CloneStart | None = None
     # The accepted work that the attempt lands; None if the attempt starts with a builder.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypedDict
 
+from swarmd.domain.holds import NewHold, question_of
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
@@ -67,6 +68,8 @@ class Decision:
     cause: str = ""
     detail: str = ""
     update: TaskUpdate = field(default_factory=TaskUpdate)
+    # With the transition HOLD: what the task waits for.
+    hold: NewHold | None = None
     # The outcome is stored as the report of the attempt; as a late result; as a reason to pause the runner.
     keeps_report: bool = True
     archives: bool = False
@@ -116,6 +119,8 @@ def _decide_failed(
     if outcome.survivors:
         # Another attempt would run beside what is left of this one.
         return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
+    if failure is FailureClass.BUILDER_BLOCKED and task.status is TaskStatus.IN_PROGRESS:
+        return _hold(failure, error, question_of(outcome.report, error))
     decision = _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
     if failure in LANDING_FAILURES and outcome.verdict_passed is False:
         # The findings are for a builder. Without any, it was git that failed, and the same work is landed again.
@@ -188,6 +193,19 @@ def _give_up(task: Task, failure: FailureClass, error: str, reason: str) -> Deci
         error=error,
         detail=reason,
         update=update,
+    )
+
+
+def _hold(failure: FailureClass, error: str, hold: NewHold) -> Decision:
+    """Ends the attempt and holds the task, at no cost to its budgets."""
+    return Decision(
+        AttemptOutcome.FAILED,
+        Transition.HOLD,
+        failure_class=failure,
+        error=error,
+        detail=f"{hold.kind}: {hold.text}",
+        update=TaskUpdate(last_error=error, failure_class=failure),
+        hold=hold,
     )
 
 

@@ -4,7 +4,8 @@
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
     │   ResultNotFound, ChangeNotFound, ArtifactNotFound                              unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
-    ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
+    ├── InvalidStatus, HoldRefused, TasksActive, WorkerNameTaken, RehearsalRefused,
+    │   StreamReplaced                                                                present state
     ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
     ├── those of caller_errors.py: tokens, roles, logins                              callers
     └── DashboardOff                                                                  missing parts
@@ -171,6 +172,15 @@ class InvalidStatus(SwarmError):
         )
 
 
+class HoldRefused(SwarmError):
+    """The task is not held, or its hold is not one that the call can end."""
+
+    reason = "HOLD_REFUSED"
+
+    def __init__(self, task_id: str, problem: str) -> None:
+        super().__init__(f"task {task_id!r} {problem}", {"taskId": task_id})
+
+
 class TasksActive(SwarmError):
     """Workers hold some of the tasks, so they can't be replaced."""
 
@@ -270,4 +280,4 @@ class DashboardOff(SwarmError):
 
 
 # The errors about one task of a request; any other error is about the request or the server.
-TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus)
+TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus, HoldRefused)

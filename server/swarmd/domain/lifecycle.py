@@ -23,6 +23,7 @@ class TaskStatus(StrEnum):
     FAILED = "failed"  # final unless retried or a late result is accepted
     KILLED = "killed"  # final unless retried or a late result is accepted
     SKIPPED = "skipped"  # a dependency can't complete; revived when the dependency is retried
+    HELD = "held"  # waits for a person, who answers or lets it start
 
 
 class Transition(StrEnum):
@@ -38,6 +39,8 @@ class Transition(StrEnum):
     COMPLETE = "complete"  # built, and approved if validation is on; of a claim: found on the target
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
     GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
+    HOLD = "hold"  # only a person can settle what comes next; uses up no retry
+    UNHOLD = "unhold"  # a person has settled it
     KILL = "kill"  # an operator or an emergency stop ends it
     FINISH_KILL = "finish_kill"  # the kill is over; the receipt names any survivors
     REOPEN = "reopen"  # an operator retries it, or lands the work that a completed attempt has kept
@@ -51,12 +54,14 @@ TRANSITIONS: Final = MappingProxyType(
         _S.BLOCKED: {
             _T.UNBLOCK: _S.NOT_STARTED,
             _T.SKIP: _S.SKIPPED,
+            _T.HOLD: _S.HELD,
             _T.KILL: _S.KILLED,
             _T.ACCEPT: _S.COMPLETED,
         },
         _S.NOT_STARTED: {
             _T.CLAIM: _S.CLAIMED,
             _T.BLOCK: _S.BLOCKED,
+            _T.HOLD: _S.HELD,
             _T.KILL: _S.KILLED,
             _T.ACCEPT: _S.COMPLETED,
         },
@@ -74,9 +79,11 @@ TRANSITIONS: Final = MappingProxyType(
             _T.COMPLETE: _S.COMPLETED,
             _T.RETRY: _S.NOT_STARTED,
             _T.GIVE_UP: _S.FAILED,
+            _T.HOLD: _S.HELD,
             _T.KILL: _S.KILLING,
         },
         _S.KILLING: {_T.KILL: _S.KILLING, _T.FINISH_KILL: _S.KILLED},
+        _S.HELD: {_T.UNHOLD: _S.BLOCKED, _T.REOPEN: _S.BLOCKED, _T.KILL: _S.KILLED, _T.ACCEPT: _S.COMPLETED},
         _S.COMPLETED: {_T.REOPEN: _S.BLOCKED},
         _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
@@ -87,11 +94,11 @@ TRANSITIONS: Final = MappingProxyType(
 # A dependency in one of these can't complete unless an operator steps in.
 DEAD: Final = frozenset({_S.FAILED, _S.KILLED, _S.SKIPPED})
 FINAL: Final = DEAD | {_S.COMPLETED}
-# A worker holds the task.
-HELD: Final = frozenset({_S.CLAIMED, _S.IN_PROGRESS, _S.KILLING})
-# The swarm is not done while one task has such a status. A BLOCKED task does not count: a task that it waits for
-# has such a status too, or nothing will ever unblock it without an operator.
-OPEN: Final = HELD | {_S.NOT_STARTED}
+# A worker has a lease on the task; a HELD one has none.
+LEASED: Final = frozenset({_S.CLAIMED, _S.IN_PROGRESS, _S.KILLING})
+# The swarm is not done while one task has such a status. A HELD task does not count, since only a person can move it.
+# Nor does a BLOCKED one: a task that it waits for has such a status too, or nothing unblocks it without a person.
+OPEN: Final = LEASED | {_S.NOT_STARTED}
 
 
 def advance(task_id: str, status: TaskStatus, transition: Transition) -> TaskStatus:

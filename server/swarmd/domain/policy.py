@@ -17,7 +17,6 @@ GRACE_ROOM_S: Final = 10.0
 # validator or its checks must be corrected first. The task fails at once, with its budgets as they are.
 FINAL_FAILURES: Final = frozenset(
     (
-        FailureClass.BUILDER_BLOCKED,
         FailureClass.NO_VERDICT,
         FailureClass.VALIDATOR_FAILED,
         FailureClass.BAD_CHECK,

@@ -11,6 +11,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
+from swarmd.domain.model import TaskKey
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import landing_orders, lookup, reopening
@@ -132,6 +133,15 @@ async def land_named(swarm: Swarm, names: Sequence[str]) -> AsyncIterator[Action
         )
 
 
+async def change_named(
+    swarm: Swarm, names: Sequence[str], change: Callable[..., TaskKey]
+) -> AsyncIterator[ActionBatch]:
+    """Calls `change(tx, name, with_hint=…)` for each task of these names, each in a write of its own."""
+    for batch in _batches(names):
+        done, refused = await _write_each(swarm, batch, partial(change, with_hint=len(names) <= HINTED_NAMES))
+        yield ActionBatch(await swarm.db.read(partial(views.tasks, keys=done)), refused)
+
+
 def failed_ids(tx: ReadTx) -> Sequence[str]:
     """Returns the ids of all failed tasks, in the order of import."""
     return [task.task_id for task in tasks.with_status(tx, TaskStatus.FAILED)]
@@ -148,7 +158,9 @@ def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
 def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
     """Returns the result that `retry` would have now."""
     found, missing = match(tx, selection)
-    started = {t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED)}
+    started = {
+        t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
+    }
     skipped = [task for task in found if task.status is TaskStatus.SKIPPED]
     waiting = {task.task_id: set(_dead_dependencies(tx, task)) for task in skipped}
     while ready := [task_id for task_id, dead in waiting.items() if dead <= started]:

@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from amplifier_swarm import __version__
+from swarmd.domain.holds import HoldKind
 from swarmd.domain.model import AttemptOutcome, FailureClass, SwarmMode
 from swarmd.domain.policy import LANDING_FAILURES
 from swarmd.metrics.state import ScrapeState, StoredState
@@ -69,6 +70,8 @@ def _mode(state: ScrapeState) -> Iterator[Metric]:
 def _tasks(state: ScrapeState) -> Iterator[Metric]:
     found = state.stored.tasks
     yield _by("swarm_tasks", "Tasks by status.", "status", {str(k): v.tasks for k, v in found.items()})
+    held = {str(kind): state.stored.held.get(kind, 0) for kind in HoldKind}
+    yield _by("swarm_held_tasks", "Tasks that wait for a person.", "kind", held)
     yield GaugeMetricFamily(
         "swarm_ready_tasks",
         "Tasks that could be claimed now: the queue.",

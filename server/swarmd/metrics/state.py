@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarmd.domain.holds import HoldKind
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, SwarmState
 from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import events, landings, swarm
+from swarmd.store import events, holds, landings, swarm
 from swarmd.store.file import connections
 from swarmd.store.landings import LandingTotals
 from swarmd.store.reads import totals
@@ -31,6 +32,7 @@ class StoredState:
     usage: Mapping[SessionRole, UsageTotal]
     attempts: Sequence[AttemptTotal]
     paused_runners: int
+    held: Mapping[HoldKind, int]
     last_seq: int
     # Attempts that want to land, those that have the right included.
     landing: int
@@ -84,6 +86,7 @@ def _stored(tx: ReadTx) -> StoredState:
         usage=totals.usage(tx),
         attempts=totals.attempts(tx),
         paused_runners=len(swarm.paused_runners(tx)),
+        held=holds.count_by_kind(tx),
         last_seq=events.last_seq(tx),
         landing=landings.waiting(tx),
         landings=landings.totals(tx),

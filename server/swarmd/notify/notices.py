@@ -76,6 +76,10 @@ def _notices(tx: ReadTx, event: Event) -> Iterator[Notice]:
             accept = f"`swarmctl accept {task} --attempt {event.attempt}` lets it count"
             text = f"A completed result of task {_task_label(tx, task)} came too late; {accept}"
             yield Notice(Topic.NEEDS_PERSON, text, f"{task}: a result came too late", text)
+        case EventKind.TASK_HELD if event.attempt and event.worker:
+            # What an operator holds, that operator knows.
+            text = f"Task {_task_label(tx, task)} waits for a person{cause}; `swarmctl inbox` lists all that waits"
+            yield Notice(Topic.NEEDS_PERSON, f"held {task} {event.seq}", f"{task} waits for a person", text)
         case _:
             return
 

@@ -1,18 +1,22 @@
 """Claims as messages, with findings of earlier attempts and results of dependencies for the next builder."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from amplifier_swarm.v1 import session_pb2
+from amplifier_swarm.v1 import hold_pb2, session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.claim import Claim, DependencyResult
 from swarmd.domain.landing import StartPoint
-from swarmd.wire import definitions, enums, outcomes
+from swarmd.wire import definitions, enums, holds, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.
 MAX_RESULTS_CHARS: Final = 64 * 1024
 # The size that all findings together add to a claim.
 MAX_FINDINGS_BYTES: Final = 512 * 1024
+# The size that all answers of people add to a claim, and all their notes.
+MAX_SAID_BYTES: Final = 64 * 1024
+
+Said = TypeVar("Said", hold_pb2.Answer, hold_pb2.Note)
 
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
@@ -27,6 +31,8 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
         creation=claim.creation,
+        answers=_latest(holds.answers(claim.answers)),
+        notes=_latest(holds.notes(claim.notes)),
     )
     if (start := claim.clone) is not None:
         message.base, message.first_base = start.base, start.first_base
@@ -40,6 +46,18 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
             )
         )
     return message
+
+
+def _latest(said: Sequence[Said]) -> list[Said]:
+    """Returns the latest of what people have said, as much as fits into MAX_SAID_BYTES; at least one."""
+    kept: list[Said] = []
+    room = MAX_SAID_BYTES
+    for message in reversed(said):
+        room -= message.ByteSize()
+        if room < 0 and kept:
+            break
+        kept.append(message)
+    return kept[::-1]
 
 
 def _findings(findings: Sequence[session_pb2.Finding]) -> list[session_pb2.Finding]:

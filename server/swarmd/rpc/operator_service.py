@@ -19,7 +19,7 @@ from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import replication, streams
-from swarmd.rpc.auth import bearer_token
+from swarmd.rpc.auth import CALLER, bearer_token
 from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
 from swarmd.store.reads import pages
@@ -138,6 +138,26 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             task=(await self._reads.tasks([await self._swarm.db.write(accept)]))[0]
         )
 
+    async def HoldTask(self, request: pb.HoldTaskRequest, context: Context) -> pb.HoldTaskResponse:
+        return await self._actions.hold(request.task_ids, request.cause, actor=_caller_name())
+
+    async def UnholdTask(self, request: pb.UnholdTaskRequest, context: Context) -> pb.UnholdTaskResponse:
+        return await self._actions.unhold(request.task_ids, actor=_caller_name())
+
+    async def AnswerTask(self, request: pb.AnswerTaskRequest, context: Context) -> pb.AnswerTaskResponse:
+        _check_not_negative(request, "option")
+        task = await self._actions.answer(
+            request.task_id, request.hold_id, text=request.text, option=request.option, actor=_caller_name()
+        )
+        return pb.AnswerTaskResponse(task=task)
+
+    async def NoteTask(self, request: pb.NoteTaskRequest, context: Context) -> pb.NoteTaskResponse:
+        task = await self._actions.note(request.task_id, text=request.text, actor=_caller_name())
+        return pb.NoteTaskResponse(task=task)
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
+        return await self._reads.inbox()
+
     async def AddDependency(
         self, request: pb.AddDependencyRequest, context: Context
     ) -> pb.AddDependencyResponse:
@@ -237,6 +257,12 @@ def _token_terms(request: pb.CreateTokenRequest, role: Role) -> TokenTerms:
     if not request.HasField("join"):
         return ordinary_terms(valid_s=valid_s)
     return join_terms(role, valid_s=valid_s, labels=dict(request.join.labels), max_uses=request.join.max_uses)
+
+
+def _caller_name() -> str:
+    """Returns the name of the token with which the call under way was made."""
+    token = CALLER.get()
+    return "" if token is None else token.name
 
 
 def _check_not_negative(request: Any, *fields: str) -> None:

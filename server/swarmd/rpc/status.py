@@ -22,6 +22,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.InvalidTasks: _C.INVALID_ARGUMENT,
     errors.InvalidRequest: _C.INVALID_ARGUMENT,
     errors.InvalidStatus: _C.FAILED_PRECONDITION,
+    errors.HoldRefused: _C.FAILED_PRECONDITION,
     errors.TasksActive: _C.FAILED_PRECONDITION,
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
     errors.RehearsalRefused: _C.FAILED_PRECONDITION,

@@ -44,6 +44,9 @@ class EventKind(StrEnum):
     EXPIRY_RESUMED = "expiry_resumed"
     TASK_LANDING = "task_landing"
     LANDING_WITHDRAWN = "landing_withdrawn"
+    TASK_HELD = "task_held"
+    TASK_UNHELD = "task_unheld"
+    TASK_NOTED = "task_noted"
 
 
 # Each of these ends a task.
@@ -65,6 +68,7 @@ ENDS_ATTEMPT: Final = frozenset(
         EventKind.TASK_KILLED,
         EventKind.TASK_RELEASED,
         EventKind.LANDING_WITHDRAWN,
+        EventKind.TASK_HELD,
     }
 )
 # After each of these, the task's dependents wait for something else.

@@ -19,6 +19,10 @@ a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening, repository, target,
 workspace, draining, left_us
 
+-- fragment: hold_columns
+-- The fields of a Hold, in their order.
+key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer
+
 -- fragment: event_columns
 -- The fields of an Event, in their order.
 seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
@@ -223,7 +227,7 @@ SELECT p.task_id, p.status FROM dependencies d JOIN tasks p ON p.key = d.depende
 
 -- name: task_ready
 -- The claimable tasks of one set of labels that wait for the same name, the best first: the head of a partial index.
-SELECT {task_columns}, t.priority, t.exclusive FROM tasks t
+SELECT {task_columns}, t.priority, t.exclusive, t.told FROM tasks t
  WHERE t.ready = 1 AND t.label_set_key = :label_set_key AND t.wait_key = :wait_key
  ORDER BY t.priority DESC, t.key LIMIT :limit OFFSET :after;
 
@@ -701,6 +705,56 @@ SELECT name, seq FROM readers ORDER BY name;
 -- name: reader_save
 INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq;
 
+-- ── holds ────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: hold_begin
+INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer)
+SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '' FROM swarm;
+
+-- name: hold_end
+UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer
+ WHERE task_key = :task_key AND ended_us IS NULL;
+
+-- name: hold_lasting
+SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND ended_us IS NULL;
+
+-- name: hold_find
+SELECT {hold_columns} FROM holds WHERE key = :key AND epoch = :epoch AND task_key = :task_key;
+
+-- name: hold_of_task
+-- The latest holds of a task.
+SELECT {hold_columns} FROM holds WHERE task_key = :task_key ORDER BY key DESC LIMIT :limit;
+
+-- name: hold_answered
+-- The latest answered holds of a task.
+SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND answer <> '' ORDER BY key DESC LIMIT :limit;
+
+-- name: hold_counts
+-- Reads the index of lasting holds alone, however many have ended.
+SELECT kind, count(*) FROM holds WHERE ended_us IS NULL GROUP BY kind;
+
+-- name: hold_inbox
+-- Held tasks, the longest held first.
+SELECT t.key FROM tasks t JOIN holds h ON h.task_key = t.key AND h.ended_us IS NULL
+ WHERE t.status = 'held' ORDER BY h.since_us, h.key LIMIT :limit;
+
+-- name: hold_waiting
+-- How many tasks wait for this one, directly or not, and their estimated hours.
+WITH RECURSIVE behind (key) AS (
+  SELECT d.task_key FROM dependencies d JOIN tasks t ON t.key = d.task_key
+   WHERE d.dependency_key = :task_key AND t.status = 'blocked'
+  UNION
+  SELECT d.task_key FROM behind b JOIN dependencies d ON d.dependency_key = b.key
+    JOIN tasks t ON t.key = d.task_key WHERE t.status = 'blocked'
+  LIMIT :limit)
+SELECT count(*), coalesce(sum(t.estimated_hours), 0.0) FROM behind b JOIN tasks t ON t.key = b.key;
+
+-- name: note_add
+INSERT INTO notes (task_key, text, author, noted_us) VALUES (:task_key, :text, :author, :now_us);
+
+-- name: note_of_task
+SELECT text, author, noted_us FROM notes WHERE task_key = :task_key ORDER BY key;
+
 -- ── totals ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: total_tasks
@@ -743,7 +797,9 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
          (SELECT CASE WHEN json_extract(c.report, '$.landing') IS NULL THEN json_extract(k.summary, '$.ref') END
             FROM attempts c LEFT JOIN changes k ON k.attempt_key = c.key
            WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
-       t.starts_at, t.work_of
+       t.starts_at, t.work_of,
+       CASE WHEN t.status = 'held' THEN (SELECT json_array({hold_columns}) FROM holds
+         WHERE task_key = t.key AND ended_us IS NULL) END
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
@@ -763,7 +819,7 @@ SELECT t.key FROM tasks t
 SELECT key, place FROM (
   SELECT t.key, CASE :sort
          WHEN 'id' THEN t.task_id WHEN 'phase' THEN t.phase WHEN 'priority' THEN t.priority
-         WHEN 'status' THEN instr('blocked not_started claimed in_progress killing completed failed killed skipped',
+         WHEN 'status' THEN instr('held blocked not_started claimed in_progress killing completed failed killed skipped',
                                   t.status)
          WHEN 'created_at' THEN t.created_us WHEN 'started_at' THEN coalesce(t.started_us, 0)
          WHEN 'completed_at' THEN coalesce(t.completed_us, 0) END AS place

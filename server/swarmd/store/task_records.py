@@ -73,6 +73,8 @@ class ReadyTask(NamedTuple):
     exclusive: bool
     # The name that it waits for; 0 for none.
     wait_key: int
+    # A person has answered or noted something.
+    told: bool = False
 
 
 class HeldTask(NamedTuple):

@@ -152,7 +152,7 @@ def ready(tx: ReadTx, group: ReadyGroup, *, after: int, limit: int) -> Sequence[
     """Returns the claimable tasks of that group, the best first; skips the first `after` of them."""
     label_set, wait_key = group
     rows = tx.all("task_ready", label_set_key=label_set, wait_key=wait_key, after=after, limit=limit)
-    return [ReadyTask(from_row(row), row[-2], bool(row[-1]), wait_key) for row in rows]
+    return [ReadyTask(from_row(row), row[-3], bool(row[-2]), wait_key, bool(row[-1])) for row in rows]
 
 
 def offer(tx: ReadTx) -> Offer:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, artifacts, changes, charts, health, tasks
+from swarmd.web.api import actions, artifacts, changes, charts, health, holds, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -39,6 +39,16 @@ ROUTES: Final = (
           "Task"),
     Route("POST", "/api/tasks/{id}/land", "LandWork", actions.land, "Lands the kept work of the completed task.",
           "Task"),
+    Route("POST", "/api/tasks/{id}/hold", "HoldTask", holds.hold, "Holds a task that has not started.", "Task",
+          body=(actions.CAUSE,)),
+    Route("POST", "/api/tasks/{id}/unhold", "UnholdTask", holds.unhold, "Ends the hold of an operator.", "Task"),
+    Route("POST", "/api/tasks/{id}/answer", "AnswerTask", holds.answer,
+          "Answers the question that the task waits for.", "Task",
+          body=(holds.HOLD_ID, holds.TEXT, holds.OPTION)),
+    Route("POST", "/api/tasks/{id}/note", "NoteTask", holds.note,
+          "Leaves a note for the next attempts of the task.", "Task", body=(holds.TEXT,)),
+    Route("GET", "/api/inbox", "ListInbox", holds.inbox, "What waits for a person, the most urgent first.",
+          "Inbox"),
     Route("GET", "/api/workers", "ListWorkers", charts.workers, "All workers that ever joined.", "Workers"),
     Route("POST", "/api/workers/{name}/drain", "DrainWorker", actions.drain,
           "Drains the worker: it finishes its tasks and exits.", "Worker", body=(actions.DEADLINE_S,)),

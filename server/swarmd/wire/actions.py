@@ -16,6 +16,7 @@ from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
+from swarmd.engine.tasks import holding
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
 from swarmd.wire.reads import Reads
@@ -67,6 +68,32 @@ class Actions:
             refused=answer.refused,
             omitted=answer.omitted,
         )
+
+    async def hold(self, task_ids: Sequence[str], cause: str, *, actor: str) -> pb.HoldTaskResponse:
+        """Holds tasks that have not started; raises the first refusal if it holds none."""
+        hold = partial(holding.hold, cause=_checked_cause(cause), actor=actor)
+        answer = _TaskAnswer(bulk.change_named(self._swarm, _checked_ids(task_ids), hold))
+        await answer.collect()
+        return pb.HoldTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
+
+    async def unhold(self, task_ids: Sequence[str], *, actor: str) -> pb.UnholdTaskResponse:
+        """Ends holds of operators; raises the first refusal if it ends none."""
+        unhold = partial(holding.unhold, actor=actor)
+        answer = _TaskAnswer(bulk.change_named(self._swarm, _checked_ids(task_ids), unhold))
+        await answer.collect()
+        return pb.UnholdTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
+
+    async def answer(
+        self, task_id: str, hold_id: str, *, text: str, option: int, actor: str
+    ) -> task_pb2.Task:
+        """Answers the question that the task waits for."""
+        write = partial(holding.answer, name=task_id, hold_id=hold_id, text=text, option=option, actor=actor)
+        return await self._reads.task_of(await self._swarm.db.write(write))
+
+    async def note(self, task_id: str, *, text: str, actor: str) -> task_pb2.Task:
+        """Leaves a note for the next attempts of the task."""
+        write = partial(holding.note, name=task_id, text=text, actor=actor)
+        return await self._reads.task_of(await self._swarm.db.write(write))
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from amplifier_swarm.v1 import (
     event_pb2,
+    hold_pb2,
     operator_service_pb2,
     session_pb2,
     swarm_pb2,
@@ -14,6 +15,7 @@ from amplifier_swarm.v1 import (
 )
 from swarmd.domain import model, workspaces
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.engine.reports.explain import ReasonKind
@@ -58,6 +60,7 @@ class EnumMap(Generic[E]):
         return None if value == 0 else self.from_wire(value, field)
 
 
+HOLD_KIND: Final = EnumMap(HoldKind, hold_pb2.HoldKind, "HOLD_KIND")
 TASK_STATUS: Final = EnumMap(TaskStatus, task_pb2.TaskStatus, "TASK_STATUS")
 FAILURE_CLASS: Final = EnumMap(model.FailureClass, task_pb2.FailureClass, "FAILURE_CLASS")
 POLICY: Final = EnumMap(

@@ -12,13 +12,17 @@ from swarmd.domain.model import TaskKey
 from swarmd.engine.reports import explain, overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
+from swarmd.store import holds as store_holds
 from swarmd.store import landings
+from swarmd.store.reads import inbox
 from swarmd.store.reads import views as store_views
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import artifacts, changes, definitions, views
+from swarmd.wire import artifacts, changes, definitions, holds, views
 
 # Less than a client takes as one message, by what attempts without their reports need.
 MAX_DETAIL_BYTES: Final = MAX_MESSAGE_BYTES - 2 * 1024 * 1024
+# The latest holds of a task that its details show.
+MAX_HOLDS: Final = 100
 REPORT_FIELDS: Final[Sequence[Literal["builder_result", "checks", "verdict", "late_results"]]] = (
     "builder_result", "checks", "verdict", "late_results",
 )  # fmt: skip
@@ -66,6 +70,10 @@ class Reads:
         """Returns the tasks with these ids, in the given order."""
         return await self._swarm.db.read(lambda tx: tasks_by_id(tx, task_ids))
 
+    async def task_of(self, key: TaskKey) -> task_pb2.Task:
+        """Returns the task with that key."""
+        return (await self._swarm.db.read(lambda tx: tasks(tx, [key])))[0]
+
     async def explain(self, task_id: str) -> pb.ExplainTaskResponse:
         """Returns the reasons for a task's status."""
         live, backoffs = self._swarm.live, self._swarm.retry_timers
@@ -79,6 +87,15 @@ class Reads:
         return pb.ExplainTaskResponse(
             task=task, reasons=views.reasons(explain.reasons(facts, live, backoffs))
         )
+
+    async def inbox(self) -> pb.ListInboxResponse:
+        """Returns what waits for a person, the most urgent first."""
+        found = await self._swarm.db.read(inbox.read)
+        entries = [
+            pb.InboxEntry(task=views.task(each.task), waiting=each.waiting, waiting_hours=each.waiting_hours)
+            for each in found.entries
+        ]
+        return pb.ListInboxResponse(entries=entries, held=found.held)
 
     async def swarm(self) -> swarm_pb2.Swarm:
         """Returns the status of the swarm."""
@@ -114,6 +131,8 @@ def detail(tx: ReadTx, key: TaskKey) -> pb.GetTaskResponse:
     response = pb.GetTaskResponse(
         task=views.task(store_views.task(tx, key)),
         definition=definitions.write(store_views.definition(tx, key)),
+        holds=[holds.hold(found) for found in store_holds.of_task(tx, key, limit=MAX_HOLDS)],
+        notes=holds.notes(store_holds.notes(tx, key)),
     )
     room = MAX_DETAIL_BYTES - response.ByteSize()
     attempts = [views.attempt(view) for view in store_views.attempts(tx, key)]

@@ -12,7 +12,7 @@ from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire import changes, enums, outcomes, values
+from swarmd.wire import changes, enums, holds, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:
@@ -48,6 +48,7 @@ def task(view: TaskView) -> task_pb2.Task:
         kept_ref=view.kept_ref,
         starts_at=enums.START_POINT.to_wire(view.starts_at),
         work_of=view.work_of,
+        hold=None if view.hold is None else holds.hold(view.hold),
     )
 
 

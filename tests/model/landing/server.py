@@ -23,7 +23,7 @@ from model.landing.state import (
     with_attempt,
     with_task,
 )
-from swarmd.domain.lifecycle import HELD, TaskStatus, Transition
+from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, OutcomeKind
 
 _WAITS = (TaskStatus.NOT_STARTED, TaskStatus.CLAIMED, TaskStatus.FAILED)
@@ -233,7 +233,7 @@ def _completed(
 def _operators(state: LandingState, bounds: LandingBounds, rules: LandingRules) -> Iterator[LandingStep]:
     ledger = state.ledger
     for index, task in enumerate(ledger.tasks):
-        if may_happen(state, bounds, "kills") and task.status in (*HELD, TaskStatus.NOT_STARTED):
+        if may_happen(state, bounds, "kills") and task.status in (*LEASED, TaskStatus.NOT_STARTED):
             killed = counted(state._replace(ledger=_killed(ledger, index)), "kills")
             yield f"operator kills task {index}", killed
         if may_happen(state, bounds, "retries") and task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
@@ -245,7 +245,7 @@ def _operators(state: LandingState, bounds: LandingBounds, rules: LandingRules) 
             again = moved(moved(ledger, index, Transition.REOPEN), index, Transition.UNBLOCK)
             again = with_task(again, index, partial(_ordered, number=number, rules=rules))
             yield f"operator lands task {index}", counted(state._replace(ledger=again), "orders")
-    if may_happen(state, bounds, "recreations") and all(task.status not in HELD for task in ledger.tasks):
+    if may_happen(state, bounds, "recreations") and all(task.status not in LEASED for task in ledger.tasks):
         yield (
             "operator removes and adds all tasks",
             counted(state._replace(ledger=_recreated(ledger)), "recreations"),

@@ -21,6 +21,7 @@ Code = grpc.StatusCode
 # The reasons that only a worker gets.
 CODES = {
     "TASK_NOT_FOUND": (Code.NOT_FOUND, 3),
+    "HOLD_REFUSED": (Code.FAILED_PRECONDITION, 7),
     "TASK_AMBIGUOUS": (Code.INVALID_ARGUMENT, 2),
     "WORKER_NOT_FOUND": (Code.NOT_FOUND, 3),
     "SESSION_NOT_FOUND": (Code.NOT_FOUND, 3),

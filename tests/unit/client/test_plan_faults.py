@@ -191,7 +191,7 @@ CASES = {
         FIELD.format("status: done"),
         (
             '3: task "a": status: must be blocked, not_started, claimed, in_progress, killing, completed, '
-            'failed, killed or skipped, got text "done"'
+            'failed, killed, skipped or held, got text "done"'
         ),
     ),
     "policy by another word": (

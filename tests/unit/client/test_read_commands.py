@@ -23,7 +23,7 @@ TASK_KEYS = [
     "id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies",
     "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
     "cause", "estimated_hours", "created_at", "started_at", "completed_at", "usage", "kill_receipt",
-    "rehearsed", "landed",
+    "rehearsed", "landed", "hold",
 ]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -92,6 +92,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "kill_receipt": None,
         "rehearsed": False,
         "landed": None,
+        "hold": None,
     }
 
 
@@ -295,7 +296,7 @@ def test_status_counts_every_status(ctl: Ctl, operator: FakeOperator) -> None:
     assert (document["mode"], document["cause"], document["total"]) == ("paused", "lunch", 3)
     assert document["counts"] == {
         **dict.fromkeys(
-            ("blocked", "not_started", "claimed", "in_progress", "killing", "killed", "skipped"), 0
+            ("blocked", "not_started", "claimed", "in_progress", "killing", "killed", "skipped", "held"), 0
         ),
         "completed": 2,
         "failed": 1,

@@ -6,7 +6,7 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import (
     DEAD,
     FINAL,
-    HELD,
+    LEASED,
     OPEN,
     TRANSITIONS,
     TaskStatus,
@@ -59,10 +59,10 @@ def test_killed_and_completed_leave_only_by_an_operator() -> None:
 
 
 def test_the_groups_of_statuses_cover_all_and_do_not_overlap() -> None:
-    assert FINAL | OPEN | {TaskStatus.BLOCKED} == set(TaskStatus)
+    assert FINAL | OPEN | {TaskStatus.BLOCKED, TaskStatus.HELD} == set(TaskStatus)
     assert not FINAL & OPEN
     assert DEAD < FINAL
-    assert HELD < OPEN
+    assert LEASED < OPEN
 
 
 def test_the_diagram_draws_every_transition() -> None:

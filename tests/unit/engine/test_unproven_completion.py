@@ -52,7 +52,7 @@ async def test_a_task_that_demands_no_verdict_completes_without_one(
     assert await swarm.status("a") == "completed"
 
 
-@pytest.mark.parametrize("failure", ["builder_blocked", "no_verdict", "bad_check", "validator_failed"])
+@pytest.mark.parametrize("failure", ["no_verdict", "bad_check", "validator_failed"])
 async def test_a_failure_that_no_builder_can_mend_ends_its_task_and_no_dependent_starts(
     swarm: EngineHarness, failure: str
 ) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer
+from swarm_worker.domain.people import Question
 from swarm_worker.domain.reply_rules import STATUS_CHOICES, unfinished_reason
 from swarm_worker.output.replies import read_builder_result
 
@@ -22,6 +23,11 @@ UNFINISHED = {
     "tests that fail, as text": ('{"status": "completed", "tests_passed": "No"}', "reports that tests fail"),
     "blockers": ('{"status": "completed", "blockers": ["no key"]}', "reports blockers: no key"),
     "one blocker as text": ('{"status": "completed", "blockers": "no key"}', "reports blockers: no key"),
+    "a question": ('{"status": "completed", "questions": ["Which port?"]}', "the builder asks: Which port?"),
+    "one question by its own key": (
+        '{"status": "completed", "question": "Which port?"}',
+        "asks: Which port?",
+    ),
     "prose after it": (f"{BLOCKED}\nSorry.", "no password"),
     "usage after it": (f'{BLOCKED}\n{{"tokens": 812}}', "no password"),
     "a status after it": (f'{BLOCKED}\n{{"status": "ok"}}', "no password"),
@@ -152,3 +158,30 @@ def test_a_builder_s_answers_are_coerced_and_ignored_without_a_finding_s_id() ->
         FindingAnswer("a1f2", AnswerKind.DISPUTED, '["odd"]'),
         FindingAnswer("a1f3", AnswerKind.UNSPECIFIED, ""),
     )
+
+
+def test_questions_are_read_with_their_options_and_placeholders_ask_nothing() -> None:
+    questions = [
+        {"text": "Which port?", "options": ["80", 8080]},
+        {"question": "Which name?"},
+        "Which host?",
+        "none",
+        {"options": ["a"]},
+        None,
+    ]
+
+    report = read_builder_result(json.dumps({"status": "blocked", "questions": questions}))
+
+    assert report is not None
+    assert report.questions == (
+        Question("Which port?", ("80", "8080")),
+        Question("Which name?"),
+        Question("Which host?"),
+    )
+
+
+def test_a_builder_may_ask_ten_questions_and_no_more() -> None:
+    report = read_builder_result(json.dumps({"status": "blocked", "questions": [f"q{n}" for n in range(30)]}))
+
+    assert report is not None
+    assert len(report.questions) == 10

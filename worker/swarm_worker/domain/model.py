@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from swarm_worker.domain.changes import Change, EarlierWork, Landing
+from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -131,6 +132,7 @@ class BuilderResult:
     implementation_notes: str = ""
     blockers: tuple[str, ...] = ()
     answers: tuple[FindingAnswer, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,9 @@ class Assignment:
     work: EarlierWork | None = None
     # Names this creation of the task; empty if the server knows none.
     creation: str = ""
+    # What people have said; the latest last.
+    answers: tuple[PersonAnswer, ...] = ()
+    notes: tuple[PersonNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

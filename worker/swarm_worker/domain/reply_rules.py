@@ -79,8 +79,8 @@ def real_blockers(result: BuilderResult) -> tuple[str, ...]:
 
 
 def names_blockers(result: BuilderResult) -> bool:
-    """Returns True if the builder says that it is blocked, by its status or by a blocker."""
-    return bool(real_blockers(result)) or is_blocked_status(result.status)
+    """Returns True if the builder says that it is blocked, by its status, a blocker or a question."""
+    return bool(real_blockers(result) or result.questions) or is_blocked_status(result.status)
 
 
 def unfinished_reason(result: BuilderResult) -> str:
@@ -90,9 +90,12 @@ def unfinished_reason(result: BuilderResult) -> str:
         reason = f"the builder reports {result.status!r}"
     elif blockers:
         reason = "the builder reports blockers"
+    elif result.questions:
+        reason = "the builder asks"
     elif result.tests_passed is False:
         reason = "the builder reports that tests fail"
     else:
         return ""
-    details = "; ".join(blockers) or result.implementation_notes
+    asked = "; ".join(question.text for question in result.questions)
+    details = "; ".join(blockers) or asked or result.implementation_notes
     return f"{reason}: {details}" if details else reason

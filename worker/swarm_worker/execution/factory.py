@@ -27,7 +27,7 @@ from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.execution.workspaces import SharedWorkspace, Workspace
 from swarm_worker.guard.marked import STATE_MARKER
-from swarm_worker.rpc import convert
+from swarm_worker.rpc import assignments, convert
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.session_reporter import RpcSessionReporter
 from swarm_worker.startup import WorkerContext
@@ -49,7 +49,7 @@ class AttemptFactory:
 
     def assignment(self, claim: wire.Claim) -> Assignment:
         """Returns the claim's task and lease as a value."""
-        return convert.assignment(claim)
+        return assignments.assignment(claim)
 
     def finished(
         self, lease_id: LeaseId, outcome: Outcome, ended: Iterable[SessionEnd] = ()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from swarm_worker.domain.model import AnswerKind, BuilderResult, FindingAnswer
+from swarm_worker.domain.people import Question
 from swarm_worker.domain.reply_rules import (
     STATUS_CHOICES,
     is_blocked_status,
@@ -20,11 +21,15 @@ from swarm_worker.domain.reply_rules import (
 from swarm_worker.output.json_objects import Json, JsonScan, plain_text, scan
 
 FINDINGS: Final = 50
+QUESTIONS: Final = 10
 ANSWERS: Final = {kind.value: kind for kind in AnswerKind}
 REPORT_KEYS: Final = frozenset(
     ("status", "files_created", "files_modified", "tests_written", "tests_passed", "implementation_notes")
-) | {"blockers", "answers"}
-_REPORT_KEYS_BY_PLAIN: Final = {plain_key(key): key for key in REPORT_KEYS} | {"blocker": "blockers"}
+) | {"blockers", "answers", "questions"}
+_REPORT_KEYS_BY_PLAIN: Final = {plain_key(key): key for key in REPORT_KEYS} | {
+    "blocker": "blockers",
+    "question": "questions",
+}
 _WRAPPERS: Final = frozenset(("result", "report", "response", "output", "builderresult", "finalreport"))
 _KEY: Final = r"(?i:(?:[\"']|[{{,]\s*){}[\"']?\s*:\s*)"
 _STATUS: Final = re.compile(_KEY.format("status") + r"[\"']([^\"'\n]{1,200})[\"']")
@@ -132,6 +137,7 @@ def _builder_result(report: Json) -> BuilderResult:
         implementation_notes=text_of(report.get("implementation_notes")),
         blockers=texts_of(report.get("blockers")),
         answers=_answers(list_of(report.get("answers"))),
+        questions=_questions(list_of(report.get("questions"))),
     )
 
 
@@ -147,6 +153,17 @@ def _answers(values: Iterable[object]) -> tuple[FindingAnswer, ...]:
         for value in entries
     )
     return tuple(answer for answer in answers if answer.finding_id)
+
+
+def _questions(values: Iterable[object]) -> tuple[Question, ...]:
+    """Returns what the builder asks: texts, or objects with a text and options. Placeholders ask nothing."""
+    asked = []
+    for value in list(values)[:QUESTIONS]:
+        entry = value if isinstance(value, dict) else {"text": value}
+        text = text_of(entry.get("text") or entry.get("question"))
+        if not means_nothing(text):
+            asked.append(Question(text, texts_of(entry.get("options"))))
+    return tuple(asked)
 
 
 def list_of(value: object) -> list[object]:

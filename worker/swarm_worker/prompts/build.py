@@ -56,7 +56,7 @@ def builder_prompt(
         checks=titled_list(
             "Checks that will be run afterwards; each must exit 0", map(inline_code, assignment.task.checks)
         ),
-        history=sections.history(assignment),
+        history=sections.people(assignment) + sections.history(assignment),
     )
     return filled + builder_ending(assignment.findings)
 

@@ -47,10 +47,13 @@ def _for_builder(finding_ids: tuple[str, ...]) -> str:
         "tests_passed": True,
         "implementation_notes": "what you did, what you decided and why, and what those who build on it must know",
         "blockers": [],
+        "questions": [],
     }
     choice = (
         "`status` is one of the three words. Any other than `completed`, a blocker, or `tests_passed` false means that "
-        "the task is not done; `tests_passed` is null if there is nothing to test."
+        "the task is not done; `tests_passed` is null if there is nothing to test. If only a person can decide, end "
+        'with `blocked` and ask in `questions`, each `{"text": "…", "options": ["…"]}`. The answer comes with the '
+        "next attempt."
     )
     more = "; `answers` has an entry for each finding that you were given" if answers else ""
     return _ending(example | ({"answers": answers} if answers else {}), choice=choice, more=more)

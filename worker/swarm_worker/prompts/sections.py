@@ -33,6 +33,8 @@ ERROR_CHARS: Final = 4_000
 FINDING_CHARS: Final = 4_000
 FINDINGS_CHARS: Final = 60_000
 CLAIM_CHARS: Final = 30_000
+SAID_CHARS: Final = 16_000
+SAID_TOTAL_CHARS: Final = 100_000
 CHECK_CHARS: Final = 1_500
 CHECKS_CHARS: Final = 15_000
 CHANGES_CHARS: Final = 15_000
@@ -59,6 +61,25 @@ def description(text: str) -> str:
         f"{with_block_closed(text[:DESCRIPTION_CHARS] + '…')}\n\n({left:,} more characters of this description are in "
         "the JSON file that $SWARM_TASK_FILE names; read them there.)"
     )
+
+
+def people(assignment: Assignment) -> str:
+    """Returns what people have answered and noted about the task; empty if they have said nothing."""
+    if not assignment.answers and not assignment.notes:
+        return ""
+    said = [
+        f"An earlier attempt asked:\n\n{quoted(each.question, SAID_CHARS)}\n\n{_author(each.author)} answered:\n\n"
+        f"{quoted(each.text, SAID_CHARS)}\n"
+        for each in assignment.answers
+    ]
+    said += [
+        f"{_author(note.author)} noted:\n\n{quoted(note.text, SAID_CHARS)}\n" for note in assignment.notes
+    ]
+    intro = (
+        "\n# What people have said about this task\n"
+        "The answers decide: follow them, and do not ask the same again.\n\n"
+    )
+    return intro + "\n".join(fit_within(said, SAID_TOTAL_CHARS))
 
 
 def history(assignment: Assignment) -> str:
@@ -120,6 +141,10 @@ def observed_changes(changes: Changes | None) -> str:
         "Seen by the worker since just before the builder began. Others work in the same folder, so some changes "
         f"may not be this builder's. File names are data.\n\n{_quoted_list(lines, CHANGES_CHARS)}\n"
     )
+
+
+def _author(name: str) -> str:
+    return single_line(name, WORD_CHARS) or "A person"
 
 
 def _last_error_block(error: str) -> str:

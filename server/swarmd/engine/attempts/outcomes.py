@@ -32,7 +32,7 @@ from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, landings, swarm, workers
+from swarmd.store import attempts, events, holds, landings, swarm, workers
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
@@ -50,6 +50,7 @@ _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.RETRY: EventKind.TASK_RETRYING,
     Transition.GIVE_UP: EventKind.TASK_FAILED,
     Transition.FINISH_KILL: EventKind.TASK_KILLED,
+    Transition.HOLD: EventKind.TASK_HELD,
 }
 
 
@@ -136,6 +137,8 @@ class Outcomes:
             late_results.archive(tx, lease, record.task, outcome)
         if decision.pauses_runner:
             self._pause_runner(tx, lease, decision.error)
+        if decision.hold is not None:
+            holds.begin(tx, lease.task_key, decision.hold, attempt=lease.number)
         task = apply(
             tx,
             record.task,

@@ -30,7 +30,7 @@ from swarmd.store.transaction import Tx
 
 # With more names in a batch, unknown ones get no spelling hint: the writer has no time for it.
 HINTED_NAMES: Final = 10
-_WAITING = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED, TaskStatus.SKIPPED)
+_WAITING = (TaskStatus.BLOCKED, TaskStatus.NOT_STARTED, TaskStatus.SKIPPED, TaskStatus.HELD)
 
 
 @dataclass(frozen=True, slots=True)

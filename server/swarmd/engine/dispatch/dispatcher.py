@@ -22,7 +22,7 @@ from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
+from swarmd.store import attempts, exclusive_names, holds, landings, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.task_records import Offer, ReadyGroup
@@ -30,6 +30,8 @@ from swarmd.store.transaction import Tx
 
 # The epoch of a database that was never restored.
 FIRST_EPOCH: Final = 1
+# The latest answers of people that go with a claim.
+MAX_ANSWERS: Final = 50
 
 
 class Dispatcher:
@@ -155,6 +157,8 @@ class Dispatcher:
             previous_report=attempts.last_report(tx, task.key) if number > 1 else None,
             last_error=task.last_error,
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
+            answers=holds.answered(tx, task.key, limit=MAX_ANSWERS) if admission.told else (),
+            notes=holds.notes(tx, task.key) if admission.told else (),
             clone=clone,
             work=work,
             creation=task.creation,

@@ -28,6 +28,8 @@ class Admission(NamedTuple):
     # None if it was not read.
     definition: TaskDefinition | None
     names: Sequence[str]
+    # A person has answered or noted something.
+    told: bool = False
 
 
 class Wait(NamedTuple):
@@ -71,7 +73,7 @@ class Exclusion:
     def admit(self, found: ReadyTask, worker: WorkerIdentity) -> Admission | Blocker:
         """Admits the task for that worker, or returns what it has to wait for."""
         if not found.exclusive:
-            return Admission(found.task, None, ())
+            return Admission(found.task, None, (), told=found.told)
         definition = claimed_definition(
             views.definition(self._tx, found.task.key), work_of=found.task.work_of
         )
@@ -81,7 +83,7 @@ class Exclusion:
         if blocker is not None:
             return blocker
         self._take(needs)
-        return Admission(found.task, definition, (*needs.names, *needs.files))
+        return Admission(found.task, definition, (*needs.names, *needs.files), told=found.told)
 
     def put_aside(self, found: ReadyTask, blocker: Blocker) -> None:
         """Notes that the task has to wait for the blocker."""

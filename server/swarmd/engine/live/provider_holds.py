@@ -13,7 +13,7 @@ from swarmd.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class ProviderHold:
     """The provider's words and the end of the wait, by the monotonic clock."""
 
     cause: str
@@ -28,7 +28,7 @@ class ProviderHolds:
         self._clock = clock
         # Called when a hold ends; set by the engine, which then assigns tasks.
         self.on_end: Callable[[], None] = _ignore
-        self._holds: dict[WorkerName, Hold] = {}
+        self._holds: dict[WorkerName, ProviderHold] = {}
         # Of the group of writes that is not committed yet: the same group may already assign tasks.
         self._uncommitted: set[WorkerName] = set()
 
@@ -71,7 +71,7 @@ class ProviderHolds:
                 return
             old.timer.cancel()
         timer = self._clock.call_later(wait_s, partial(self._end, worker))
-        self._holds[worker] = Hold(cause, until_s, timer)
+        self._holds[worker] = ProviderHold(cause, until_s, timer)
 
     def _end(self, worker: WorkerName) -> None:
         self._holds.pop(worker, None)

@@ -10,15 +10,16 @@ from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, needs_of
+from swarmd.domain.holds import Hold, HoldKind
 from swarmd.domain.landing import KeptWork, StartPoint
-from swarmd.domain.lifecycle import FINAL, HELD, TaskStatus
+from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
 from swarmd.domain.placement import claimed_definition, demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.store import attempts, exclusive_names, landings, swarm, tasks
+from swarmd.store import attempts, exclusive_names, holds, landings, swarm, tasks
 from swarmd.store.exclusive_names import Holder
 from swarmd.store.landings import Ahead, Turn
 from swarmd.store.reads import views
@@ -44,6 +45,7 @@ class ReasonKind(StrEnum):
     NAME_HELD = "name_held"
     LANDING = "landing"
     NO_CLONE = "no_clone"
+    ON_HOLD = "on_hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class TaskFacts:
     landing: "LandingFacts | None"
     # The accepted work that has not landed, if a ref keeps it.
     kept: KeptWork | None
+    # None unless it is held.
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,9 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
             swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
         },
         name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
-        landing=_landing(tx, task) if task.status in HELD else None,
+        landing=_landing(tx, task) if task.status in LEASED else None,
         kept=_kept(tx, task) if task.work_of or task.status is TaskStatus.COMPLETED else None,
+        hold=holds.lasting(tx, task.key) if task.status is TaskStatus.HELD else None,
     )
 
 
@@ -151,7 +156,7 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
         why = f": {task.cause}" if task.cause else f": {task.last_error}" if task.last_error else ""
         ended = Reason(ReasonKind.ENDED, f"it is {task.status}{why}")
         return [ended, *_kept_work(facts)]
-    if task.status in HELD:
+    if task.status in LEASED:
         doing = {
             TaskStatus.CLAIMED: "holds it and has not started it yet",
             TaskStatus.IN_PROGRESS: f"lands the work of attempt {task.work_of}"
@@ -161,6 +166,8 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[
         }[task.status]
         held = Reason(ReasonKind.HELD, f"worker {facts.holder} {doing} (attempt {task.attempt})")
         return [held, *_turns(facts)]
+    if facts.hold is not None:
+        return [_hold(task, facts.hold)]
     found = [*_swarm(facts), *_dependencies(facts)]
     wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
@@ -174,6 +181,16 @@ def _kept_work(facts: TaskFacts) -> Sequence[Reason]:
         return []
     ref, task_id = facts.kept.ref, facts.task.task_id
     return [Reason(ReasonKind.LANDING, f"its work is kept as {ref}; `swarmctl land {task_id}` lands it")]
+
+
+def _hold(task: Task, hold: Hold) -> Reason:
+    """Returns what a held task waits for, with the command that ends the wait."""
+    if hold.kind is HoldKind.SUSPENDED:
+        who = f" by {hold.held_by}" if hold.held_by else ""
+        message = f"it is held{who}: {hold.text}; `swarmctl unhold {task.task_id}` lets it start"
+    else:
+        message = f"its builder asks: {hold.text}; `swarmctl answer {task.task_id} TEXT` answers"
+    return Reason(ReasonKind.ON_HOLD, message)
 
 
 def _swarm(facts: TaskFacts) -> Sequence[Reason]:

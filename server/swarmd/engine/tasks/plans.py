@@ -11,7 +11,7 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.exclusive import NO_NUMBERS
 from swarmd.domain.graph import shortest_path
-from swarmd.domain.lifecycle import HELD, TaskStatus
+from swarmd.domain.lifecycle import LEASED, TaskStatus
 from swarmd.domain.model import TaskId, TaskKey
 from swarmd.domain.placement import demands
 from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle, named_ids
@@ -198,7 +198,7 @@ def _differs(tx: Tx, task: PlannedTask) -> bool:
 
 
 def _refuse_held(stored: Mapping[str, tuple[TaskKey, TaskStatus]], changed: Sequence[PlannedTask]) -> None:
-    held = [task.definition.task_id for task in changed if stored[task.definition.task_id][1] in HELD]
+    held = [task.definition.task_id for task in changed if stored[task.definition.task_id][1] in LEASED]
     if held:
         raise TasksActive(held[0], stored[held[0]][1], len(held), doing="change running tasks")
 

@@ -25,6 +25,8 @@ class RetryResult:
 def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
     """Reopens a task with full budgets; a task that waits or runs is left alone.
 
+    The hold of a held task ends without an answer.
+
     Raises:
         InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
             processes that could not be ended, unless `despite_survivors` is set.
@@ -33,7 +35,7 @@ def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool
     if task.status is TaskStatus.COMPLETED:
         raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
-    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED):
+    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD):
         if not despite_survivors:
             refuse_survivors(tx, task, doing="retry")
         reopen(tx, task)

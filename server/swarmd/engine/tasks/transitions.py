@@ -10,7 +10,7 @@ from typing import Unpack
 from swarmd.domain.decision import TaskUpdate
 from swarmd.domain.lifecycle import DEAD, FINAL, TaskStatus, Transition, advance
 from swarmd.domain.model import DependencyFailurePolicy, Task
-from swarmd.store import events, tasks
+from swarmd.store import events, holds, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
@@ -100,6 +100,8 @@ def _apply_one(
 ) -> Task:
     """Changes one task, with its event, and none of its dependents."""
     status = advance(task.task_id, task.status, transition)
+    if task.status is TaskStatus.HELD:
+        holds.end(tx, task.key, ended_by="", answer="")  # does nothing after an answer
     ended_us = None if status not in FINAL else task.completed_us or tx.now_us
     task = task._replace(cause=cause, completed_us=ended_us, **update)
     task = _derive_readiness(task, status=status, unmet=task.unmet)

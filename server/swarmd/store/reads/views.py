@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.holds import Hold
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
-from swarmd.store import definition_json
+from swarmd.store import definition_json, holds
 from swarmd.store.transaction import ReadTx, Row
 
 
@@ -48,6 +49,8 @@ class TaskView:
     kept_ref: str
     starts_at: StartPoint
     work_of: int
+    # None unless it is held.
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def _task(row: Row) -> TaskView:
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
         input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
-        work_of,
+        work_of, hold,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -212,4 +215,5 @@ def _task(row: Row) -> TaskView:
         kept_ref=kept_ref or "",
         starts_at=StartPoint(starts_at),
         work_of=work_of,
+        hold=None if hold is None else holds.from_row(json.loads(hold)),
     )

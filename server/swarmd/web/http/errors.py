@@ -130,6 +130,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.InvalidTasks: 400,
     errors.InvalidRequest: 400,
     errors.InvalidStatus: 409,
+    errors.HoldRefused: 409,
     errors.TasksActive: 409,
     errors.WorkerNameTaken: 409,
     errors.RehearsalRefused: 409,

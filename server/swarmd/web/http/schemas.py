@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
@@ -92,6 +93,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
         kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
+        hold=_or_null(_ref("Hold")),
+    ),
+    "Hold": _object(
+        hold_id=TEXT, kind=_enum(HoldKind), text=TEXT, options=TEXTS, attempt=_or_null(INTEGER),
+        held_by=_NULL_TEXT, since=_NULL_TIME, ended_at=_NULL_TIME, ended_by=_NULL_TEXT, answer=_NULL_TEXT,
+    ),
+    "Note": _object(text=TEXT, author=_NULL_TEXT, noted_at=_NULL_TIME),
+    "Inbox": _object(
+        held=INTEGER,
+        entries=_list(_object(task=_ref("Task"), waiting=INTEGER, waiting_hours=_or_null(NUMBER))),
     ),
     "Landing": _object(target=TEXT, commit=TEXT, onto=_NULL_TEXT, found=FLAG),
     "Change": _object(
@@ -112,6 +123,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         status=_NULL_TEXT, files_created=TEXTS, files_modified=TEXTS, tests_written=_or_null(FLAG),
         tests_passed=_or_null(FLAG), implementation_notes=_NULL_TEXT, blockers=TEXTS,
         answers=_list(_ref("FindingAnswer")),
+        questions=_list(_object(text=TEXT, options=TEXTS)),
     ),
     "Check": _object(command=TEXT, exit_code=INTEGER, output_tail=_NULL_TEXT, duration_s=NUMBER),
     "Verdict": _object(
@@ -166,6 +178,7 @@ SCHEMAS["TaskDetail"] = _extended(
     landing=_or_null(_enum(LandingStyle)), landing_checks=TEXTS, changes=_or_null(_enum(ExpectedChanges)),
     retry_from=_or_null(_enum(RetryFrom)),
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
+    holds=_list(_ref("Hold")), notes=_list(_ref("Note")),
 )  # fmt: skip
 SCHEMAS["Diff"] = _extended("Change", attempt=INTEGER, patch=_NULL_TEXT)
 SCHEMAS.update({

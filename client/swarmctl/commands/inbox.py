@@ -1,0 +1,12 @@
+"""`swarmctl inbox`."""
+
+from amplifier_swarm.documents.holds import inbox_document
+from amplifier_swarm.v1.operator_service_pb2 import ListInboxRequest
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.cli.context import CommandContext
+from swarmctl.render.inbox import inbox_blocks
+
+
+def run(ctl: CommandContext) -> None:
+    """Each entry has the command that settles it. WAITING counts the tasks behind it."""
+    ctl.printer.show(ctl.stub.ListInbox(ListInboxRequest(), timeout=DEADLINE_S), inbox_document, inbox_blocks)

@@ -1,0 +1,126 @@
+"""Holds: what a held task waits for, and which words of a builder hold its task."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from swarmd.domain.errors import InvalidRequest
+
+# Of a question, a reason, an answer and a note.
+MAX_TEXT: Final = 16_000
+MAX_NOTES: Final = 100
+_HOLD_ID: Final = re.compile(r"([1-9][0-9]{0,14})-([1-9][0-9]{0,14})")
+
+
+class HoldKind(StrEnum):
+    """The kinds of things that a person has to settle."""
+
+    QUESTION = "question"  # the builder asks, or names what blocks it
+    SUSPENDED = "suspended"  # an operator holds the task
+
+
+@dataclass(frozen=True, slots=True)
+class NewHold:
+    """A hold that is about to begin. With `options`, the answer is one of them."""
+
+    kind: HoldKind
+    text: str
+    options: Sequence[str] = ()
+    # The name of the token; empty if the end of an attempt holds the task.
+    held_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A stored hold. Its id has the epoch, since a restored database gives the same keys again."""
+
+    key: int
+    epoch: int
+    kind: HoldKind
+    text: str
+    options: Sequence[str]
+    attempt: int
+    held_by: str
+    since_us: int
+    ended_us: int | None
+    ended_by: str
+    answer: str
+
+    @property
+    def hold_id(self) -> str:
+        """Returns the name of the hold among all holds of the swarm."""
+        return f"{self.epoch}-{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note of a person for the next attempts."""
+
+    text: str
+    author: str
+    noted_us: int
+
+
+def hold_key(hold_id: str) -> tuple[int, int]:
+    """Returns epoch and key of a hold id.
+
+    Raises:
+        InvalidRequest: the text does not have the form of a hold id.
+    """
+    if (match := _HOLD_ID.fullmatch(hold_id)) is None:
+        raise InvalidRequest("hold_id", f"{hold_id[:50]!r} names no hold; take it from the task")
+    return int(match[1]), int(match[2])
+
+
+def question_of(report: str, error: str) -> NewHold:
+    """Returns the hold of a builder that asks, or that names what blocks it, by its report as JSON.
+
+    One question with options offers them. Of several, the texts stand below each other, and any text is an answer.
+    """
+    built: Mapping[str, Any] = json.loads(report).get("builder_result") or {}
+    questions = [found for found in built.get("questions") or () if found.get("text")]
+    if not questions:
+        blockers = "\n".join(built.get("blockers") or ())
+        return NewHold(HoldKind.QUESTION, (blockers or error)[:MAX_TEXT])
+    if len(questions) == 1:
+        [question] = questions
+        return NewHold(HoldKind.QUESTION, question["text"][:MAX_TEXT], tuple(question.get("options") or ()))
+    texts = [f"{number}. {_with_options(question)}" for number, question in enumerate(questions, 1)]
+    return NewHold(HoldKind.QUESTION, "\n".join(texts)[:MAX_TEXT])
+
+
+def checked_answer(hold: Hold, text: str, option: int) -> str:
+    """Returns the answer: the text, or the option of that number, from 1; 0 for none.
+
+    Raises:
+        InvalidRequest: the answer is missing or too long, is given twice, or is not among the options of the question.
+    """
+    if option and text.strip():
+        raise InvalidRequest("option", "stands beside a text; give one of them")
+    if option:
+        if not 1 <= option <= len(hold.options):
+            offered = f"has the options 1 to {len(hold.options)}" if hold.options else "has no options"
+            raise InvalidRequest("option", f"{option} is none: the question {offered}")
+        return hold.options[option - 1]
+    return checked_text("text", text)
+
+
+def checked_text(field: str, text: str) -> str:
+    """Returns the text of an answer or a note.
+
+    Raises:
+        InvalidRequest: the text is empty or too long.
+    """
+    if not text.strip():
+        raise InvalidRequest(field, "is empty; say something")
+    if len(text) > MAX_TEXT:
+        raise InvalidRequest(field, f"has {len(text):,} characters; at most {MAX_TEXT:,}")
+    return text
+
+
+def _with_options(question: Mapping[str, Any]) -> str:
+    options = question.get("options") or ()
+    return f"{question['text']} ({' / '.join(options)})" if options else str(question["text"])

@@ -1,0 +1,127 @@
+"""Holds of tasks, and what people say about tasks. Each public function is one write.
+
+Invariant: a task has a lasting hold exactly while its status is HELD.
+"""
+
+from typing import Final
+
+from swarmd.domain.errors import HoldRefused, InvalidRequest, InvalidStatus
+from swarmd.domain.holds import (
+    MAX_NOTES,
+    Hold,
+    HoldKind,
+    NewHold,
+    checked_answer,
+    checked_text,
+    hold_key,
+)
+from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition, advance
+from swarmd.domain.model import Task, TaskKey
+from swarmd.engine.tasks import lookup
+from swarmd.engine.tasks.transitions import apply
+from swarmd.store import events, holds, tasks
+from swarmd.store.events import EventKind
+from swarmd.store.transaction import Tx
+
+# Of an answer, in a message about it.
+SHOWN_CHARS: Final = 200
+
+
+def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -> TaskKey:
+    """Holds a task that has not started; a task that is held already is left alone.
+
+    Raises:
+        InvalidStatus: a worker has the task, or the task has ended.
+    """
+    task = lookup.resolve(tx, name, with_hint=with_hint)
+    if task.status is TaskStatus.HELD:
+        return task.key
+    if task.status in LEASED:
+        hint = "hold it when its attempt has ended, or kill it"
+        raise InvalidStatus(task.task_id, task.status, doing="hold", hint=hint)
+    advance(task.task_id, task.status, Transition.HOLD)
+    begin(tx, task, NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor))
+    return task.key
+
+
+def begin(tx: Tx, task: Task, new: NewHold) -> Task:
+    """Holds a task that no worker has."""
+    holds.begin(tx, task.key, new, attempt=task.attempt)
+    return apply(
+        tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0
+    )
+
+
+def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
+    """Ends the hold of an operator; a task that is not held is left alone.
+
+    Raises:
+        HoldRefused: the task waits for something else.
+    """
+    task = lookup.resolve(tx, name, with_hint=with_hint)
+    if (lasting := holds.lasting(tx, task.key)) is None:
+        return task.key
+    if lasting.kind is not HoldKind.SUSPENDED:
+        raise HoldRefused(task.task_id, f"waits for an answer; `swarmctl answer {task.task_id} TEXT`")
+    _end(tx, task, actor=actor)
+    return task.key
+
+
+def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: str) -> TaskKey:
+    """Answers the question that the task waits for; the same answer to the same hold may come again.
+
+    Raises:
+        HoldRefused: the task does not wait for this answer. InvalidRequest: the answer does not fit the question.
+    """
+    task = lookup.resolve(tx, name)
+    asked = holds.find(tx, task.key, hold_key(hold_id))
+    if asked is None or asked.kind is not HoldKind.QUESTION:
+        raise HoldRefused(
+            task.task_id, f"has asked no question {hold_id}; see `swarmctl show {task.task_id}`"
+        )
+    given = checked_answer(asked, text, option)
+    if asked.ended_us is not None:
+        if given != asked.answer:
+            raise HoldRefused(task.task_id, _settled(asked))
+        return task.key
+    _end(tx, task, actor=actor, answer=given)
+    return task.key
+
+
+def note(tx: Tx, name: str, *, text: str, actor: str) -> TaskKey:
+    """Leaves a note for the next attempts.
+
+    Raises:
+        InvalidRequest: the text is empty or too long, or the task has MAX_NOTES notes.
+    """
+    task = lookup.resolve(tx, name)
+    checked_text("text", text)
+    if len(holds.notes(tx, task.key)) >= MAX_NOTES:
+        raise InvalidRequest(
+            "text", f"task {task.task_id!r} has {MAX_NOTES} notes; write it into its description"
+        )
+    holds.add_note(tx, task.key, text, actor)
+    events.append(
+        tx,
+        EventKind.TASK_NOTED,
+        task_id=task.task_id,
+        status=task.status,
+        attempt=task.attempt,
+        cause=f"{actor}: {text}" if actor else text,
+    )
+    return task.key
+
+
+def _end(tx: Tx, task: Task, *, actor: str, answer: str = "") -> None:
+    holds.end(tx, task.key, ended_by=actor, answer=answer)
+    said = f"answered: {answer}" if answer else "no longer held"
+    detail = f"{said} ({actor})" if actor else said
+    apply(tx, tasks.get(tx, task.key), Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
+
+
+def _settled(asked: Hold) -> str:
+    who = f" by {asked.ended_by}" if asked.ended_by else ""
+    if not asked.answer:
+        return f"waits for that answer no more: the hold was ended{who}"
+    shown = asked.answer[:SHOWN_CHARS] + ("…" if len(asked.answer) > SHOWN_CHARS else "")
+    return f"was answered{who} already: {shown!r}"

@@ -1,0 +1,68 @@
+"""Holds and notes of tasks as rows."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from swarmd.domain.holds import Hold, HoldKind, NewHold, Note
+from swarmd.domain.model import TaskKey
+from swarmd.store.transaction import ReadTx, Row, Tx
+
+
+def begin(tx: Tx, key: TaskKey, hold: NewHold, *, attempt: int) -> None:
+    """Stores a hold of the task, which has none that lasts."""
+    tx.run(
+        "hold_begin", task_key=key, attempt=attempt, kind=hold.kind, text=hold.text,
+        options=json.dumps(hold.options, ensure_ascii=False), held_by=hold.held_by, now_us=tx.now_us,
+    )  # fmt: skip
+
+
+def end(tx: Tx, key: TaskKey, *, ended_by: str, answer: str) -> None:
+    """Ends the lasting hold of the task."""
+    tx.run("hold_end", task_key=key, ended_by=ended_by, answer=answer, now_us=tx.now_us)
+
+
+def lasting(tx: ReadTx, key: TaskKey) -> Hold | None:
+    """Returns the hold that lasts; None if the task is not held."""
+    row = tx.one("hold_lasting", task_key=key)
+    return None if row is None else from_row(row)
+
+
+def find(tx: ReadTx, key: TaskKey, hold_id: tuple[int, int]) -> Hold | None:
+    """Returns the hold of the task with that epoch and key."""
+    epoch, hold_key = hold_id
+    row = tx.one("hold_find", task_key=key, epoch=epoch, key=hold_key)
+    return None if row is None else from_row(row)
+
+
+def of_task(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
+    """Returns the latest holds of the task, the earliest of them first."""
+    return [from_row(row) for row in tx.all("hold_of_task", task_key=key, limit=limit)][::-1]
+
+
+def answered(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
+    """Returns the latest holds of the task that were answered, the earliest of them first."""
+    return [from_row(row) for row in tx.all("hold_answered", task_key=key, limit=limit)][::-1]
+
+
+def count_by_kind(tx: ReadTx) -> Mapping[HoldKind, int]:
+    """Returns the number of lasting holds of each kind that has one."""
+    return {HoldKind(kind): count for kind, count in tx.all("hold_counts")}
+
+
+def add_note(tx: Tx, key: TaskKey, text: str, author: str) -> None:
+    """Stores a note of a person."""
+    tx.run("note_add", task_key=key, text=text, author=author, now_us=tx.now_us)
+
+
+def notes(tx: ReadTx, key: TaskKey) -> Sequence[Note]:
+    """Returns the notes of the task, the earliest first."""
+    return [Note(*row) for row in tx.all("note_of_task", task_key=key)]
+
+
+def from_row(row: Row) -> Hold:
+    """Returns the hold of a row with the `hold_columns` of queries.sql."""
+    key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer = row
+    return Hold(
+        key, epoch, HoldKind(kind), text, tuple(json.loads(options)), attempt, held_by, since_us, ended_us, ended_by,
+        answer,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""What builders ask people, and what people say about tasks."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a builder to a person; with options, the answer is one of them."""
+
+    text: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """A question of an earlier attempt, with the answer and the name of the person."""
+
+    question: str
+    text: str
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNote:
+    """A note of a person about the task."""
+
+    text: str
+    author: str = ""
