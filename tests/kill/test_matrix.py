@@ -1,4 +1,4 @@
-"""Ten ways to escape against eight ways to be ended, for each containment level: nothing survives.
+"""Ten ways to escape against nine ways to be ended, for each containment level: nothing survives.
 
 The processes write down their own numbers, and the tests look for those. Each test runs all styles at once.
 `pytest tests/kill` prints how long each way took.
@@ -36,7 +36,7 @@ async def test_nothing_survives(
     [("subreaper", False, {"cleared", "threads"}), ("cgroup2", False, set()), ("pidns", True, set())],
     indirect=["reached"],
 )
-async def test_what_is_left_when_guards_and_worker_are_killed_together_ends_when_the_worker_comes_back(
+async def test_what_is_left_when_guards_fork_server_and_worker_are_killed_ends_when_the_worker_comes_back(
     prison: Prison, *, at_once: bool, escaped: set[str]
 ) -> None:
     """The documented limit: only its guard knows a daemon whose environment is empty, or gone with its main thread.
@@ -47,8 +47,8 @@ async def test_what_is_left_when_guards_and_worker_are_killed_together_ends_when
     await prison.start_trees()
     prison.worker.signal(signal.SIGSTOP)
     guards = prison.guards()
-    for guard in guards:
-        os.kill(guard, signal.SIGKILL)
+    for pid in (*prison.fork_servers(), *guards):
+        os.kill(pid, signal.SIGKILL)
     prison.worker.end()
     if at_once:
         await prison.wait_calm()

@@ -52,6 +52,15 @@ async def guard_killed(prison: Prison) -> None:
     assert classes == {task_pb2.FAILURE_CLASS_CRASHED}
 
 
+async def guards_and_worker_killed(prison: Prison) -> None:
+    """Kills the guards, and the worker before it can kill the orphans; the fork server has adopted them."""
+    prison.worker.signal(signal.SIGSTOP)
+    for guard in prison.guards():
+        os.kill(guard, signal.SIGKILL)
+    prison.worker.end()
+    await prison.wait_calm()
+
+
 async def guards_stopped(prison: Prison) -> None:
     """Stops the guards and their fork server, as a session can, before an operator's kill."""
     stop_guards(prison)
@@ -95,6 +104,7 @@ WAYS: tuple[Way, ...] = (
     worker_killed,
     worker_frozen,
     guard_killed,
+    guards_and_worker_killed,
     guards_stopped,
     guards_stopped_worker_killed,
     timeout,
