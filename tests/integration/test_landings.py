@@ -81,6 +81,46 @@ async def test_work_lands_and_its_dependent_starts_from_it(served: Server) -> No
     assert (diff.attempt, diff.change) == (1, change(patch="+x = 1\n"))
 
 
+async def test_kept_work_lands_by_an_order(served: Server) -> None:
+    client = served.client()
+    stream = client.claims(**CLONES, starts=[task_pb2.START_POINT_LANDING, 60])
+    await client.add(task_pb2.TaskDefinition(task_id="draft", land=False))
+    first = await started(client, stream)
+    await finish(client, first, change=change(ref="refs/swarm/draft/1"))
+    assert (await client.get("draft")).task.kept_ref == "refs/swarm/draft/1"
+    assert "`swarmctl land draft` lands it" in (await reasons(client, "draft"))[1].message
+
+    ordered = await client.call("LandWork", pb.LandWorkRequest(task_ids=["draft", "ghost"]))
+
+    assert [task.task_id for task in ordered.tasks] == ["draft"]
+    assert [refused.task_id for refused in ordered.refused] == ["ghost"]
+    claim = await next_claim(stream)
+    assert claim.starts_at == task_pb2.START_POINT_LANDING
+    assert claim.work == worker_pb.KeptWork(
+        attempt=1, base=BASE, head=HEAD, ref="refs/swarm/draft/1", session_id="draft-1-builder"
+    )
+    assert (claim.task.land, claim.creation) == (True, first.creation)
+    assert (await land(client, claim)).granted
+    under_way = await client.call("LandWork", pb.LandWorkRequest(task_ids=["draft"]))
+    assert [task.work_of for task in under_way.unchanged] == [1]
+    await finish(client, claim, landing=LANDING)
+    shown = await client.get("draft")
+    assert [attempt.work_of for attempt in shown.attempts] == [0, 1]
+    assert (shown.task.landed, shown.task.kept_ref) == (LANDING, "")
+    diff = await client.call("DiffTask", pb.DiffTaskRequest(task_id="draft"))
+    assert diff.attempt == 1, "what changed is the work of the attempt that did it"
+
+
+async def test_an_order_to_land_is_refused_for_a_task_that_is_not_completed(served: Server) -> None:
+    client = served.client()
+    await client.add(task_pb2.TaskDefinition(task_id="a"))
+
+    error = await refusal(client.call("LandWork", pb.LandWorkRequest(task_ids=["a"])))
+
+    assert error.reason == "INVALID_STATUS"
+    assert "only completed work lands" in error.message
+
+
 async def test_the_second_is_granted_when_the_first_has_landed_and_explain_tells_who_is_before_it(
     served: Server,
 ) -> None:

@@ -132,6 +132,7 @@ export function attempt(number: number, more: Partial<Attempt> = {}): Attempt {
     late_results: [],
     change: null,
     landing: null,
+    work_of: null,
     ...more,
   };
 }

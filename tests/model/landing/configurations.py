@@ -26,7 +26,9 @@ SMALL: Final = {
     "kept work is restored": LandingBounds(
         tasks=1, failures=0, conflicts=0, kept=1, orders=1, restores=1, pushes=1
     ),
-    "tasks are added again": LandingBounds(tasks=1, failures=0, kept=1, orders=1, recreations=1, pushes=1),
+    "tasks are added again": LandingBounds(
+        tasks=1, failures=0, kept=1, orders=1, recreations=1, pushes=1, suspicions=1
+    ),
 }
 LARGE: Final = {
     "landings: both crash": LandingBounds(conflicts=0, worker_crashes=1, server_crashes=1),

@@ -183,6 +183,33 @@ async def test_text_of_a_task_that_looks_like_trailers_is_none(tmp_path: Path) -
     assert await clone.source.find_landed("t1", "swarm-1", "1" * 40, combination.commit) == combination.commit
 
 
+async def test_a_task_finds_only_the_landing_of_its_own_creation(tmp_path: Path) -> None:
+    clone = await new_clone(tmp_path)
+    head = commit_files(clone.work, {"f.txt": "f\n"})
+    named = LandingMessage("Title", {**trailers("t1"), "Swarm-Creation": "first"})
+    combination = await combine(clone, clone.base, head, clone.base, style="squash", message=named)
+    assert isinstance(combination, Combination)
+    await clone.source.publish(clone.control, clone.base, combination.commit)
+    tip, find = combination.commit, clone.source.find_landed
+
+    for since in ("", clone.base):
+        assert await find("t1", "swarm-1", since, tip, creation="first") == tip
+        assert await find("t1", "swarm-1", since, tip, creation="second") is None
+        assert await find("t1", "swarm-1", since, tip) == tip, "a task from before has no name"
+
+
+async def test_a_landing_without_the_name_of_a_creation_counts_after_the_first_base_only(
+    tmp_path: Path,
+) -> None:
+    clone = await new_clone(tmp_path)
+    tip = await land(clone, {"f.txt": "f\n"}, "t1")
+    find = clone.source.find_landed
+
+    assert await find("t1", "swarm-1", clone.base, tip, creation="first") == tip
+    assert await find("t1", "swarm-1", "", tip, creation="first") is None
+    assert await find("t1", "swarm-1", "1" * 40, tip, creation="first") is None
+
+
 async def test_of_many_landings_at_once_one_moves_the_target(tmp_path: Path) -> None:
     root = new_repository(tmp_path / "project")
     clones = []
