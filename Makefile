@@ -27,10 +27,11 @@ setup: ## Make .venv with everything that the other targets need
 demo: setup ## Run the quickstart plan on real amplifier-core sessions, into demo/
 	@$(RUN) scripts/demo.py
 
+# Twice as many as the smallest machine has cores: many tests wait for processes and clocks.
 test: setup ## Run all tests
 	@PYTHONPATH=tests $(RUN) -m support.browser
 	@PYTHONPATH=tests $(RUN) -m support.prometheus
-	@$(RUN) -m pytest -n 2 --dist worksteal
+	@$(RUN) -m pytest -n 4 --dist worksteal
 
 test-fast: setup ## Run the tests that take no seconds
 	@$(RUN) -m pytest -m "not slow"
