@@ -276,7 +276,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
     losses_count_as_failures: (HARSH, 0),
-    builders_pay_for_their_judges: (HARSH, 7),
+    builders_pay_for_their_judges: (HARSH, 9),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (OVERTAKING, 8),
     worker_without_fence: (SLOW, 7),
@@ -288,8 +288,8 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     names_die_with_the_server: (NAMED, 4),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
     two_have_the_right: (LANDING, 0),
-    landings_are_not_looked_for: (LANDING, 22),
-    combinations_are_checked_once: (LANDING, 0),
+    landings_are_not_looked_for: (LANDING, 16),
+    combinations_are_checked_once: (LANDING, 2),
 }
 TRIES: Final = 100
 
