@@ -34,7 +34,7 @@ test: setup ## Run all tests
 	@$(RUN) -m pytest -n 4 --dist worksteal
 
 test-fast: setup ## Run the tests that take no seconds
-	@$(RUN) -m pytest -m "not slow"
+	@$(RUN) -m pytest -m "not slow" -n 4 --dist worksteal
 
 soak: setup ## The long proofs, a line of figures each (SEED=1; ONLY="power kills" for some of them)
 	@$(RUN) scripts/soak.py --seed $(or $(SEED),1) $(ONLY)
