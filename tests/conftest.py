@@ -1,5 +1,7 @@
 """Fixtures that many suites share."""
 
+import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,11 +13,27 @@ from support.engine import EngineHarness, engine_harness
 from support.server import Server, server
 from support.web import Web, web
 
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 4_000_000_000
+
 
 def pytest_configure() -> None:
     """A shell has its background jobs ignore SIGINT, and all that the tests start would inherit that."""
+    _keep_folders_in_memory()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs the slow tests first, so that no run ends with one long test and idle cores."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _keep_folders_in_memory() -> None:
+    """Places `tmp_path` in memory, unless the user has chosen a place: most tests wait for a disk otherwise."""
+    if not MEMORY.is_dir() or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -48,6 +48,7 @@ def test_a_link_opens_the_dashboard_once_and_sigterm_ends_it_under_open_viewers(
             assert viewer.protocol.close_code == 1012
 
 
+@pytest.mark.slow
 def test_the_command_says_how_to_start_a_dashboard_if_there_is_none(swarm: Stage) -> None:
     swarm.swarmd("--dashboard", "off")
 

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from support.programs import Stage
 from support.waiting import until
 
+pytestmark = pytest.mark.slow
 PLAN = "defaults: {max_retries: 0}\ntasks:\n" + "".join(
     f"  - {{id: t{number}, name: T, description: x}}\n" for number in range(1, 5)
 )

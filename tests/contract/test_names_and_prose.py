@@ -85,6 +85,7 @@ def test_a_public_method_has_a_name_that_grep_finds(path: Path) -> None:
     assert [(node.lineno, node.name) for node in functions if node.name in METHODS] == []
 
 
+@pytest.mark.slow
 def test_code_in_strings_imports_what_exists() -> None:
     strings = [
         (place(path), node.value)

@@ -10,6 +10,7 @@ from amplifier_swarm.v1 import error_reason_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from support.server import Client, Server, refusal, server
 
+pytestmark = pytest.mark.slow
 MANY = 5_000
 
 

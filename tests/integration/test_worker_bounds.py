@@ -197,6 +197,7 @@ async def test_forty_large_tasks_reach_a_worker_in_messages_that_any_client_take
     assert max(sizes) < MIB
 
 
+@pytest.mark.slow
 async def test_a_log_of_long_lines_is_read_in_messages_that_any_client_takes(served: Server) -> None:
     client = served.client()
     worker = GrpcWorker(client)

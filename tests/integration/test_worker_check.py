@@ -11,6 +11,7 @@ from fakes.swarm_server import WorkerProcess
 from support.standin_swarm import StandinSwarm
 
 AGENT, CLI = "amplifier-agent", "amplifier"
+pytestmark = pytest.mark.slow
 both = pytest.mark.parametrize("runner", [AGENT, CLI])
 
 

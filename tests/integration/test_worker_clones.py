@@ -9,6 +9,7 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.git_repositories import git, head, log, new_repository, show
 
+pytestmark = pytest.mark.slow
 COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 
 

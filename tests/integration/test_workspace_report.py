@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import WORKER, FakeSwarm, WorkerProcess, claim
@@ -27,6 +29,7 @@ def listed(worker: WorkerProcess, flag: str = "--list-workspaces") -> dict[str, 
     return {str(line["task"]): "removed" if line["removed"] else line["state"] for line in lines}
 
 
+@pytest.mark.slow
 async def test_clones_are_listed_and_only_safe_ones_are_removed(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:

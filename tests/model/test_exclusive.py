@@ -28,6 +28,7 @@ def test_names_without_the_rule_are_caught(rule: str) -> None:
     assert report.fault, f"the mutant without {rule} survives {report}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_with_the_rule_the_same_bounds_show_no_fault(rule: str) -> None:
     assert not explore(SHOWS_NAMES[rule], NameRules(), machine=NAMES).fault

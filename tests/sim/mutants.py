@@ -350,7 +350,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     silent_changes: (HARSH, 0),
     answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
     losses_count_as_failures: (HARSH, 0),
-    builders_pay_for_their_judges: (HARSH, 7),
+    builders_pay_for_their_judges: (HARSH, 9),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (OVERTAKING, 8),
     worker_without_fence: (SLOW, 7),

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from amplifier_swarm.state_paths import project_state
+from support.forked_swarmctl import run_swarmctl
 from support.waiting import until
 
 BIN = Path(sys.executable).parent
@@ -130,10 +131,7 @@ class Stage:
     def ctl(self, *argv: str, check: bool = True, server: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs swarmctl and returns its result."""
         where = ("--server", self.address) if server else ()
-        done = subprocess.run(
-            [str(BIN / "swarmctl"), *where, *argv], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60, env=self.environment(), check=False,
-        )  # fmt: skip
+        done = run_swarmctl((*where, *argv), folder=self.folder, environment=self.environment(), within_s=60)
         assert not check or done.returncode == 0, (
             f"swarmctl {argv} ended with {done.returncode}: {done.stderr}"
         )

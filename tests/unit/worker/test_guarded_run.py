@@ -272,13 +272,17 @@ async def test_a_frozen_worker_s_sessions_are_fenced_all_the_same(tmp_path: Path
         worker.wait()
 
 
-async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench) -> None:
+@pytest.mark.slow
+async def test_heartbeats_let_a_session_go_on_beyond_the_first_fence(bench: Bench, tmp_path: Path) -> None:
+    over, fence_s, began_s = tmp_path / "over", 2.0, now_s()
     bench.fence = Fence()
-    bench.fence.set_stop_after(0.3, since=now_s())
-    session = asyncio.create_task(bench.run("/bin/sh", "-c", "sleep 0.8"))
+    bench.fence.set_stop_after(fence_s, since=began_s)
+    session = asyncio.create_task(bench.run("/bin/sh", "-c", f"until [ -e {over} ]; do sleep 0.05; done"))
 
     while not session.done():
         bench.fence.extend(since=now_s())
+        if now_s() > began_s + 1.5 * fence_s:
+            over.touch()
         await asyncio.sleep(0.05)
 
     assert (await session).cause is EndCause.EXIT
