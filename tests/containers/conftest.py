@@ -1,13 +1,12 @@
 """Fixtures of the tests of containers."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from containers.engine import build_images, missing, podman
+from containers.engine import build_images, missing, new_volume
 
 # The images let any user of the group 0 work, as OpenShift runs containers.
 USER = 12345
@@ -31,7 +30,12 @@ def folder(images: dict[str, str], tmp_path: Path) -> Path:
 @pytest.fixture
 def volume(images: dict[str, str]) -> Iterator[str]:
     """The name of a volume that is removed at the end."""
-    name = f"swarm-test-{uuid.uuid4().hex[:8]}"
-    podman("volume", "create", name)
-    yield name
-    podman("volume", "rm", "-f", name)
+    with new_volume() as name:
+        yield name
+
+
+@pytest.fixture
+def state(images: dict[str, str]) -> Iterator[str]:
+    """The name of another volume, for the state of a worker."""
+    with new_volume() as name:
+        yield name

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ def build_images() -> dict[str, str]:
     """Builds the base, unless it is there, and our images on it; returns the variables for `make images`."""
     if podman("image", "exists", BASE, check=False).returncode:
         archive = CACHE / "base.tar"
-        argv = ("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(archive))
-        subprocess.run(argv, check=True, capture_output=True, timeout=600)
+        debian = ("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(archive))
+        subprocess.run(debian, check=True, capture_output=True, timeout=600)
         podman("import", "-q", str(archive), BASE)
         archive.unlink()
     wheels, lock = CACHE / "wheels", ROOT / "requirements.lock"
@@ -137,6 +138,17 @@ def running(image: str, name: str, *argv: str, flags: Sequence[str] = ()) -> Ite
         yield Container(name)
     finally:
         podman("rm", "-f", "-i", "-t", "0", name)
+
+
+@contextmanager
+def new_volume() -> Iterator[str]:
+    """Makes a volume, and removes it at the end."""
+    name = f"swarm-test-{uuid.uuid4().hex[:8]}"
+    podman("volume", "create", name)
+    try:
+        yield name
+    finally:
+        podman("volume", "rm", "-f", name)
 
 
 def run_once(image: str, *argv: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:

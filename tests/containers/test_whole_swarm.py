@@ -1,7 +1,6 @@
 """The image `amplifier-swarm` runs a whole task file, as any user, on a read-only root; sizes and labels."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -22,10 +21,14 @@ DONE = "11 tasks: 11 completed"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def workspace(folder: Path) -> tuple[str, ...]:
+def workspace(folder: Path, *, in_git: bool) -> tuple[str, ...]:
     """Puts the quickstart plan into the folder; returns the flags that mount it."""
     shutil.copy(QUICKSTART / "tasks.yaml", folder)
-    os.chown(folder / "tasks.yaml", USER, 0)
+    if in_git:
+        git = ("git", "-C", str(folder), "-c", "user.name=me", "-c", "user.email=me@example.invalid")
+        for argv in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "start")):
+            subprocess.run([*git, *argv], check=True)
+    subprocess.run(["chown", "-R", f"{USER}:0", str(folder)], check=True)
     return ("-v", f"{folder}:/workspace")
 
 
@@ -43,18 +46,28 @@ def test_the_images_stay_small_and_say_what_they_are(images: dict[str, str]) -> 
         assert config["Entrypoint"][0].startswith("/opt/swarm/bin/"), "no shell starts it"
 
 
-@pytest.mark.parametrize("home", ["", "/nowhere"])
+@pytest.mark.parametrize(("home", "in_git"), [("", False), ("/nowhere", True)])
 def test_the_quickstart_plan_runs_for_any_user_on_a_root_that_is_read_only(
-    folder: Path, volume: str, home: str
+    folder: Path, volume: str, *, home: str, in_git: bool
 ) -> None:
-    flags = (*LIMITED, *workspace(folder), "-v", f"{volume}:/data:U", "--umask", "0077", "-e", f"HOME={home}")
+    flags = (
+        *LIMITED,
+        *workspace(folder, in_git=in_git),
+        "-v",
+        f"{volume}:/data:U",
+        "--umask",
+        "0077",
+        "-e",
+        f"HOME={home}",
+    )
 
     done = run_once(
         "amplifier-swarm", "run", "tasks.yaml", "--runner", "embedded", "--workers", "2", flags=flags
     )
 
     assert (done.returncode, DONE in done.stdout) == (0, True), done.stdout + done.stderr
-    assert (folder / "README.md").stat().st_uid == USER
+    made = next((folder / ".git" / "refs").rglob("swarm/main")) if in_git else folder / "README.md"
+    assert made.stat().st_uid == USER
     again = run_once("amplifier-swarm", "run", "tasks.yaml", "--runner", "embedded", flags=flags)
     assert (again.returncode, DONE in again.stdout) == (0, True), "the volume remembers the run"
 

@@ -1,7 +1,6 @@
 """The image `swarm-worker`: it works for a server in another container, drains, dies and comes back."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -72,15 +71,6 @@ def fleet(volume: str, folder: Path) -> Iterator[Fleet]:
     argv = ("--listen", "127.0.0.1:0", "--dashboard", "off", "--heartbeat-interval", "0.2")
     with running("swarmd", "swarm-test-swarmd", *argv, flags=flags) as server:
         yield Fleet(server, port_of(server.until_said("swarmd ready")), folder)
-
-
-@pytest.fixture
-def state(images: dict[str, str]) -> Iterator[str]:
-    """The name of a volume for a worker's state."""
-    name = f"swarm-test-state-{os.getpid()}"
-    podman("volume", "create", name)
-    yield name
-    podman("volume", "rm", "-f", name)
 
 
 def test_two_workers_complete_a_plan_and_a_stop_lets_a_running_task_end(fleet: Fleet, state: str) -> None:

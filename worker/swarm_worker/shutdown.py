@@ -91,7 +91,7 @@ class Shutdown:
         self.leave_if_idle()
 
     def on_lease_ended(self) -> None:
-        """Begins to measure anew how long the worker is idle, and leaves if nothing is left to wait for."""
+        """Measures again from now how long the worker is idle, and leaves if nothing is left to wait for."""
         self.measure_idleness()
         self.leave_if_idle()
 
@@ -103,7 +103,9 @@ class Shutdown:
             self._idle_timer = asyncio.get_running_loop().call_later(limit_s, self._on_idle)
 
     def _on_idle(self) -> None:
-        if not self.active or self._leases:  # the end of a lease that is held now begins the measurement anew
+        if (
+            not self.active or self._leases
+        ):  # the end of a lease that is held now starts the measurement again
             return
         waited = f"{self._config.exit_when_idle:g} s"
         if self.registered:

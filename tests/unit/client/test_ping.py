@@ -22,7 +22,7 @@ class Health(health.HealthServicer):  # type: ignore[misc]  # the package has no
         self.seen: list[str] = []
 
     def Check(self, request: HealthCheckRequest, context: grpc.ServicerContext) -> HealthCheckResponse:  # noqa: N802
-        self.seen += [pair.key for pair in context.invocation_metadata()]
+        self.seen += [str(key) for key, _ in context.invocation_metadata()]
         return super().Check(request, context)
 
 
