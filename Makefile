@@ -14,7 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-containers soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast test-containers test-slurm soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ images: ## Build the container images swarmd, swarm-worker and amplifier-swarm (
 
 test-containers: setup ## Build the images and run them for real (root; Debian: podman buildah runc mmdebstrap netavark)
 	@SWARM_TEST_CONTAINERS=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/containers
+
+test-slurm: setup ## Run workers as job arrays on a real Slurm (root; Debian: slurm-wlm munge)
+	@SWARM_TEST_SLURM=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/slurm
 
 build: setup ## Build the sdist and the wheel, into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build

@@ -61,6 +61,7 @@ class Shutdown:
 
     def on_sigterm(self) -> None:
         """Drains at the first SIGTERM, stops at the second."""
+        self._slots.note_signal()
         if self.active:
             _log.info(
                 "draining: accepting no new tasks, running tasks will finish; send SIGTERM again to stop them"
@@ -71,6 +72,7 @@ class Shutdown:
 
     def on_sigint(self) -> None:
         """Ends the sessions and reports their outcomes; each further signal shortens the wait."""
+        self._slots.note_signal()
         self.phase = Phase(min(Phase.LEAVING, max(Phase.STOPPING, self.phase + 1)))
         _log.info("ending the sessions", phase=self.phase.name.lower())
         self._stop_claiming()
