@@ -7,7 +7,7 @@ RUN       = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 PROTOC   := .tools/protoc
 PROTOS   := $(shell find protos -name '*.proto')
-SERVICES := $(filter %_service.proto,$(PROTOS))
+SERVICES := $(filter %_service.proto %/externalscaler.proto,$(PROTOS))
 # The oldest generator whose code every grpcio and protobuf above our floors can run. It has an
 # environment of its own, because it can't share one with today's grpcio packages.
 GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0

@@ -33,6 +33,9 @@ class ServerConfig:
         metavar="NAME",
     )  # fmt: skip
     metrics_open: bool = setting(False, "Answers /metrics to programs of this host without a token")
+    scaler_open: bool = setting(
+        False, "Answers KEDA's scaler protocol without a token: callers learn how many tasks a pool has"
+    )
     token_file: Path | None = setting(
         None, "The operator's token; created if it does not exist (default `token` beside the database)",
         parse=path, metavar="FILE",

@@ -122,7 +122,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         await stack.enter_async_context(run_trace_exporter(swarm))
         started_us = clock.wall_us()
         reads = Reads(swarm, started_us=started_us)
-        server = RpcServer(swarm, reads)
+        server = RpcServer(swarm, reads, scaler_open=config.scaler_open)
         port = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         dashboard = OFF

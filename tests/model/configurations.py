@@ -11,6 +11,7 @@ SMALL: Final = {
     "late results accepted": Bounds(silences=1, kills=1, accepts=1),
     "sessions that outlast silence": Bounds(silences=1, kills=1, keep=True),
     "backup and restore": Bounds(workers=1, restores=1),
+    "machines that are forgotten": Bounds(worker_crashes=1, forgets=1, kills=1),
     "guards that are stopped": Bounds(silences=1, kills=1, stopped_guards=1),
     "guards that are stopped, crashes": Bounds(worker_crashes=1, stopped_guards=1),
 }
@@ -44,6 +45,7 @@ _SHOWS: Final = {
     "silent_guard_is_killed": Bounds(silences=1, stopped_guards=1),
     "silent_guard_before_restart": Bounds(worker_crashes=1, stopped_guards=1),
     "faults_are_charged": Bounds(),
+    "forgotten_is_gone": Bounds(server_crashes=1, forgets=1),
     "joins_in_order": Bounds(worker_crashes=1),
 }
 

@@ -30,6 +30,7 @@ class Bounds:
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
+    forgets: int = 0
     # How often a session stops its guard.
     stopped_guards: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
@@ -61,6 +62,9 @@ class Rules:
     silent_guard_is_killed: bool = True  # a due end comes although the guard was stopped
     silent_guard_before_restart: bool = True  # a new process ends the session of a guard that was stopped
     faults_are_charged: bool = True  # a worker that fails before the go uses up a retry, so it can't loop
+    forgotten_is_gone: bool = (
+        True  # an operator forgets only a worker whose machine is gone: that word is the proof
+    )
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
 
 
@@ -146,6 +150,7 @@ class Counts(NamedTuple):
     accepts: int = 0
     restores: int = 0
     stopped_guards: int = 0
+    forgets: int = 0
 
 
 class Message(NamedTuple):

@@ -66,6 +66,8 @@ class Setting:
     stall_s: float = 50.0
     # The share of tasks with exclusive names or files.
     exclusive: float = 0.4
+    # The share of the operators' acts that forget a worker.
+    forgets: float = 0.0
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
@@ -120,8 +122,15 @@ class Simulation:
         self.clones = self.world.dice("clones").random() < setting.cloning
         self.ledger.files_shared = not self.clones
         self.operators = Operators(
-            self.world, self.server, self.ledger, names, tasks=setting.tasks, exclusive=setting.exclusive
+            self.world,
+            self.server,
+            self.ledger,
+            names,
+            tasks=setting.tasks,
+            exclusive=setting.exclusive,
+            forgets=setting.forgets,
         )
+        self.operators.gone = self._gone
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
         self.workers: dict[str, SimWorker | None] = dict.fromkeys(names)
@@ -173,6 +182,10 @@ class Simulation:
                 )
 
         machine.when_quiet(start)
+
+    def _gone(self) -> list[str]:
+        live = {tree.worker for trees in self.ledger.live.values() for tree in trees}
+        return [name for name, worker in self.workers.items() if worker is None and name not in live]
 
     def _left(self, name: str) -> None:
         self.workers[name] = None

@@ -84,6 +84,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The file is larger than the server takes, or there is no room for it within the limits.
     Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
     """
+    ERROR_REASON_WORKER_CONNECTED: _ErrorReason.ValueType  # 30
+    """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -153,6 +155,8 @@ ERROR_REASON_ARTIFACT_REFUSED: ErrorReason.ValueType  # 27
 """The file is larger than the server takes, or there is no room for it within the limits.
 Code `RESOURCE_EXHAUSTED`. Metadata: `name`.
 """
+ERROR_REASON_WORKER_CONNECTED: ErrorReason.ValueType  # 30
+"""The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

@@ -4,7 +4,7 @@
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
     │   ResultNotFound, ChangeNotFound, ArtifactNotFound                              unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
-    ├── InvalidStatus, TasksActive, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
+    ├── InvalidStatus, TasksActive, WorkerConnected, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
     ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
     ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
     └── DashboardOff                                                                  missing parts
@@ -75,6 +75,18 @@ class WorkerNotFound(SwarmError):
 
     def __init__(self, worker: str) -> None:
         super().__init__(f"no worker {worker!r} is connected; see `swarmctl workers`", {"worker": worker})
+
+
+class WorkerConnected(SwarmError):
+    """The worker is heard, so its machine is not gone."""
+
+    reason = "WORKER_CONNECTED"
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(
+            f"worker {worker!r} is connected, so it is not gone; drain it, or end its process and forget it then",
+            {"worker": worker},
+        )
 
 
 class SessionNotFound(SwarmError):

@@ -1,6 +1,7 @@
 """Which worker may get a task, and in which workspace the task then runs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
@@ -9,6 +10,25 @@ from swarmd.domain.workspaces import WorkspaceKind
 
 # A demand beside the labels, by a name that no label can have. So tasks that need a clone have label sets of their own.
 CLONE_DEMAND: Final = ":clone"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPool:
+    """Workers that are started and ended together, since they are alike."""
+
+    # What each of them has; a label of its own tells the pool from others.
+    labels: Mapping[str, str]
+    slots: int
+    # Tasks without labels count for the pool too.
+    takes_unlabelled: bool = True
+    makes_clones: bool = True
+
+    def serves(self, demanded: Mapping[str, str]) -> bool:
+        """Returns whether a task with these demands counts for the pool."""
+        labels = {name: value for name, value in demanded.items() if name != CLONE_DEMAND}
+        if len(labels) < len(demanded) and not self.makes_clones:
+            return False
+        return labels.items() <= self.labels.items() if labels else self.takes_unlabelled
 
 
 def demands(definition: TaskDefinition) -> Mapping[str, str]:

@@ -39,6 +39,8 @@ MAX_STREAMS: Final = {
     "TailLog": 256,
     "GetArtifact": 16,
     "ServerReflectionInfo": 4,
+    # Callers without a token have this number together.
+    "StreamIsActive": 64,
 }
 
 

@@ -23,6 +23,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.InvalidRequest: _C.INVALID_ARGUMENT,
     errors.InvalidStatus: _C.FAILED_PRECONDITION,
     errors.TasksActive: _C.FAILED_PRECONDITION,
+    errors.WorkerConnected: _C.FAILED_PRECONDITION,
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
     errors.RehearsalRefused: _C.FAILED_PRECONDITION,
     errors.StreamReplaced: _C.ABORTED,

@@ -93,6 +93,12 @@ class Actions:
         drained = await self._swarm.drain(None if worker is None else WorkerName(worker), deadline_s)
         return [found for found in await self._reads.workers() if found.name in drained]
 
+    async def forget(self, worker: str) -> pb.ForgetWorkerResponse:
+        """Ends the leases of a worker that is gone; raises WorkerNotFound or WorkerConnected."""
+        forget = partial(self._swarm.workers.declare_gone, name=WorkerName(worker))
+        leases = await self._swarm.db.write(forget)
+        return pb.ForgetWorkerResponse(task_ids=[lease.task_id for lease in leases])
+
 
 def _checked_cause(cause: str) -> str:
     if len(cause) > MAX_CAUSE:

@@ -131,6 +131,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.InvalidRequest: 400,
     errors.InvalidStatus: 409,
     errors.TasksActive: 409,
+    errors.WorkerConnected: 409,
     errors.WorkerNameTaken: 409,
     errors.RehearsalRefused: 409,
     errors.StreamReplaced: 409,
