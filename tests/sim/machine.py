@@ -13,6 +13,8 @@ from swarmd.domain.model import Lease
 GRACE_S = 5.0
 # The time until somebody sees the end of a process that ends at once.
 MOMENT_S = 0.02
+# How long a worker stays without a task; 0 is for ever.
+IDLE_S = (0.0, 0.0, 0.0, 30.0)
 # The fork server of a dead worker ends what a guard that stays stopped does not end.
 FORK_SERVER_ENDS_S = 12.0
 
@@ -205,6 +207,11 @@ class Machine:
     lives: int = 0
     # Whether a file EMERGENCY_STOP exists.
     stop_file: bool = False
+    # Its workers' limit without a task; 0 is none.
+    idle_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.idle_s = self.world.dice(f"idle {self.name}").choice(IDLE_S)
 
     @property
     def outbox(self) -> list[str]:

@@ -7,7 +7,7 @@ Invariant: the memory of a process dies with the process, and its disk does not.
 from collections.abc import Callable
 from typing import cast
 
-from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.masking import Mask
 from amplifier_swarm.state_paths import make_private_folder
 from sim.machine import GRACE_S, Machine
@@ -76,13 +76,17 @@ class SimWorker(Process):
             slots=machine.slots,
             kill_grace=GRACE_S,
             stall_timeout=self.plans.stall_s,
+            exit_when_idle=machine.idle_s,
         )
         context = WorkerContext(folder, SimRunner(), machine.path, {}, Mask(), "sim")
         connection = ServerConnection(cast("object", self.service), ())  # type: ignore[arg-type]
         self._worker = Worker(config, context, connection, ready=lambda: None)
         try:
             await self._worker.run()
-        except (Exception, ProgramExit) as error:  # noqa: BLE001  # whatever it is, the worker should not end by it
+        except ProgramExit as error:
+            if not (machine.idle_s and error.code == ExitCode.UNREACHABLE):
+                self.world.fail(Violated(f"{self.name} ends with {error!r}"))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the worker should not end by it
             fault = Violated(f"{self.name} fails with {error!r}")
             fault.__cause__ = error
             self.world.fail(fault)

@@ -166,6 +166,12 @@ class WorkerConfig:
         False, "remove the clones whose work is safe elsewhere, print all as JSON lines, and exit"
     )
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
+    exit_when_idle: float = setting(
+        0.0,
+        "exit after this many seconds without a task; 0 for never",
+        parse=number(0, 7 * DAY_S),
+        metavar="S",
+    )
     state_dir: Path = setting(
         STATE / "worker", "where it keeps its locks and its outbox", parse=path, metavar="DIR"
     )

@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.rpc.leases import Leases
@@ -36,8 +38,12 @@ class Shutdown:
     `stop_claiming` is called when the first phase begins: it asks the server for no more claims.
     """
 
-    def __init__(self, slots: Slots, leases: Leases, *, stop_claiming: Callable[[], None]) -> None:
+    def __init__(
+        self, config: WorkerConfig, slots: Slots, leases: Leases, *, stop_claiming: Callable[[], None]
+    ) -> None:
         self.phase = Phase.ACTIVE
+        # Whether the server has registered the worker.
+        self.registered = False
         # Whether the worker leaves by itself as soon as it holds no lease: the swarm has no work left for it.
         self.leave_when_idle = False
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -45,6 +51,8 @@ class Shutdown:
         self._leases = leases
         self._stop_claiming = stop_claiming
         self._stopping: asyncio.Task[None] | None = None
+        self._config = config
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     @property
     def active(self) -> bool:
@@ -82,6 +90,29 @@ class Shutdown:
         self._slots.decline()
         self.leave_if_idle()
 
+    def on_lease_ended(self) -> None:
+        """Begins to measure anew how long the worker is idle, and leaves if nothing is left to wait for."""
+        self.measure_idleness()
+        self.leave_if_idle()
+
+    def measure_idleness(self) -> None:
+        """Begins to measure how long the worker holds no lease, if `--exit-when-idle` limits that."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if limit_s := self._config.exit_when_idle:
+            self._idle_timer = asyncio.get_running_loop().call_later(limit_s, self._on_idle)
+
+    def _on_idle(self) -> None:
+        if not self.active or self._leases:  # the end of a lease that is held now begins the measurement anew
+            return
+        waited = f"{self._config.exit_when_idle:g} s"
+        if self.registered:
+            _log.info("leaving: there was no task", waited=waited)
+            self.drain()
+        else:
+            text = f"{self._config.server} has not answered for {waited}"
+            self.fail(ProgramExit(ExitCode.UNREACHABLE, text, hint="start swarmd, or give another --server"))
+
     def leave_if_idle(self) -> None:
         """Leaves if the worker is on its way out, or has no work left, and holds no lease."""
         if (not self.active or self.leave_when_idle) and not self._leases:
@@ -99,7 +130,9 @@ class Shutdown:
         await self._slots.all_ended()
 
     async def close(self) -> None:
-        """Cancels a stop that is still under way."""
+        """Cancels a stop that is still under way, and the measurement of idleness."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         if self._stopping is not None:
             self._stopping.cancel()
             await asyncio.gather(self._stopping, return_exceptions=True)

@@ -80,7 +80,7 @@ class Worker:
         outages = OutageLog(config.server)
         self._reporter = Reporter(folder.name, connection, outages=outages)
         self._slots = self._build_slots()
-        self._shutdown = Shutdown(self._slots, self._leases, stop_claiming=self._stop_claiming)
+        self._shutdown = Shutdown(config, self._slots, self._leases, stop_claiming=self._stop_claiming)
         self._heartbeat = Heartbeat(
             self._identity,
             connection,
@@ -99,7 +99,7 @@ class Worker:
             reporter=self._reporter,
             attempts=self._attempts,
             grace_s=self._config.kill_grace,
-            freed=lambda: self._shutdown.leave_if_idle(),  # noqa: PLW0108  # it is built later
+            freed=lambda: self._shutdown.on_lease_ended(),  # noqa: PLW0108  # it is built later
         )
 
     async def run(self) -> None:
@@ -111,6 +111,7 @@ class Worker:
         await self._supervisor.kill_leftovers()
         await self._open_clones()
         self._slots.resume()
+        self._shutdown.measure_idleness()
         self._watch.check()
         loops = list(self._start_loops())
         try:
@@ -144,6 +145,7 @@ class Worker:
         if not self._opened.is_set():
             _log.info("registered", worker=self._identity.name, server_version=opened.server_version)
             self._opened.set()
+            self._shutdown.registered = True
             self._ready()
         # A server that was away learns at once which leases are held.
         self._leases.changed.set()

@@ -37,7 +37,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
         "--session-umask", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk", "--list-workspaces", "--remove-workspaces",
-        "--agent-python", "--validator-bundle", "--ask",
+        "--agent-python", "--validator-bundle", "--ask", "--exit-when-idle",
     }  # fmt: skip
     shared = {"server": "SWARM_SERVER", "token_file": "SWARM_TOKEN_FILE", "tls_ca": "SWARM_TLS_CA"}
     for name, field in fields.items():

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.shutdown import Phase, Shutdown
 
@@ -34,11 +36,12 @@ class FakeSlots:
 class Harness:
     """A shutdown with its slots and leases."""
 
-    def __init__(self, *leases: str) -> None:
+    def __init__(self, *leases: str, idle_s: float = 0.0) -> None:
         self.slots, self.leases, self.stopped_claiming = FakeSlots(), list(leases), 0
         slots: Any = self.slots
         held: Any = self.leases
-        self.shutdown = Shutdown(slots, held, stop_claiming=self._stop_claiming)
+        config = WorkerConfig(server="host:1", exit_when_idle=idle_s)
+        self.shutdown = Shutdown(config, slots, held, stop_claiming=self._stop_claiming)
 
     def _stop_claiming(self) -> None:
         self.stopped_claiming += 1
@@ -97,6 +100,56 @@ async def test_an_idle_worker_leaves_only_if_the_swarm_has_no_work_left() -> Non
     harness.shutdown.leave_when_idle = True
     harness.shutdown.leave_if_idle()
     assert harness.shutdown.left.done()
+
+
+async def test_a_registered_worker_without_a_task_drains_after_its_limit() -> None:
+    harness = Harness(idle_s=0.01)
+    harness.shutdown.registered = True
+
+    harness.shutdown.measure_idleness()
+    assert harness.shutdown.active
+    await harness.shutdown.left
+
+    assert (harness.shutdown.phase, harness.stopped_claiming) == (Phase.DRAINING, 1)
+
+
+async def test_a_task_ends_the_measurement_and_its_end_begins_another() -> None:
+    harness = Harness("a", idle_s=0.01)
+    harness.shutdown.registered = True
+    harness.shutdown.measure_idleness()
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.03, over.set)  # after the limit, by the order of timers
+    await over.wait()
+    assert harness.shutdown.active, "it holds a lease"
+
+    harness.leases.clear()
+    harness.shutdown.on_lease_ended()
+    assert harness.shutdown.active
+    await harness.shutdown.left
+
+
+async def test_a_worker_that_no_server_answered_says_so_after_its_limit() -> None:
+    harness = Harness(idle_s=0.01)
+
+    harness.shutdown.measure_idleness()
+    with pytest.raises(ProgramExit, match=r"host:1 has not answered for 0\.01 s") as raised:
+        await harness.shutdown.left
+
+    assert raised.value.code == ExitCode.UNREACHABLE
+
+
+async def test_a_worker_without_a_limit_stays_and_a_closed_one_measures_nothing() -> None:
+    harness, limited = Harness(), Harness(idle_s=0.01)
+    for each in (harness, limited):
+        each.shutdown.registered = True
+        each.shutdown.measure_idleness()
+    await limited.shutdown.close()
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.03, over.set)  # after the limit, by the order of timers
+    await over.wait()
+
+    assert harness.shutdown.active
+    assert limited.shutdown.active
 
 
 async def test_a_worker_that_leaves_takes_no_further_error() -> None:
