@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the control plane of Kubernetes for `make test-k8s`, from Debian's sources, into FOLDER/bin:
 # etcd, kube-apiserver, kube-controller-manager, kube-scheduler. Five minutes on two cores, once.
-# Everything stays below FOLDER: no root rights, no package is installed on the machine.
+# Everything stays below FOLDER: no rights of an administrator, no package is installed on the machine.
 #
 # Usage: scripts/kubernetes.sh FOLDER
 set -eu
@@ -20,8 +20,8 @@ echo "kubernetes.sh: building $PROGRAMS (5 to 10 minutes, once); log: $folder/bu
 exec 3>&1 >"$folder/build.log" 2>&1
 trap 'test $? = 0 || { echo "kubernetes.sh: failed; the last lines of $folder/build.log:"; tail -5 "$folder/build.log"; } >&3' EXIT
 
-# A package index of our own, so that neither sources.list nor root rights are needed.
-mkdir -p apt/lists/partial apt/archives/partial apt/debs root bin
+# A package index of our own, so that neither sources.list nor an administrator are needed.
+mkdir -p apt/lists/partial apt/archives/partial apt/debs debian bin
 cat >apt/sources.list <<LIST
 deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $MIRROR $SUITE main
 deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $MIRROR $SUITE main
@@ -33,24 +33,24 @@ apt() {
 }
 apt update
 (cd apt/debs && apt download golang-1.19-go golang-1.19-src etcd-server rsync libpopt0 golang-github-modern-go-reflect2-dev)
-for deb in apt/debs/*.deb; do dpkg-deb -x "$deb" root; done
-cp root/usr/bin/etcd bin/
+for deb in apt/debs/*.deb; do dpkg-deb -x "$deb" debian; done
+cp debian/usr/bin/etcd bin/
 
 rm -rf source && mkdir source
 (cd source && apt source --download-only kubernetes && dpkg-source --no-check -x ./*.dsc tree)
 cd source/tree
 # reflect2 1.0.1, which the sources bring, crashes under Go 1.18 and newer when custom resources are served.
 rm -rf vendor/github.com/modern-go/reflect2
-cp -RL "$folder/root/usr/share/gocode/src/github.com/modern-go/reflect2" vendor/github.com/modern-go/
+cp -RL "$folder/debian/usr/share/gocode/src/github.com/modern-go/reflect2" vendor/github.com/modern-go/
 mkdir -p .go/src/k8s.io && ln -sfn ../../.. .go/src/k8s.io/kubernetes
 
-export GOROOT="$folder/root/usr/lib/go-1.19" GOPATH="$PWD/.go" GOCACHE="$folder/gocache"
+export GOROOT="$folder/debian/usr/lib/go-1.19" GOPATH="$PWD/.go" GOCACHE="$folder/gocache"
 export GOFLAGS=-mod=vendor GOPROXY=off CGO_ENABLED=0
-export PATH="$GOROOT/bin:$folder/root/usr/bin:$PATH"
-export LD_LIBRARY_PATH="$folder/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
+export PATH="$GOROOT/bin:$folder/debian/usr/bin:$PATH"
+export LD_LIBRARY_PATH="$folder/debian/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
 what=""
 for program in $PROGRAMS; do what="$what cmd/$program"; done
 cd .go/src/k8s.io/kubernetes && make all WHAT="$what"
 for program in $PROGRAMS; do cp _output/bin/"$program" "$folder/bin/"; done
-cd "$folder" && touch bin/.ready
+cd "$folder" && rm -rf source gocache apt debian && touch bin/.ready
 echo "kubernetes.sh: built" >&3

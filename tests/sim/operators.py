@@ -76,7 +76,7 @@ class Operators:
         exclusive: float,
         forgets: float = 0.0,
     ) -> None:
-        """`exclusive` is the share of tasks with exclusive names or files, `forgets` that of acts that forget a worker."""
+        """`exclusive` is the share of tasks with exclusive names or files; `forgets`, of acts that forget a worker."""
         # Returns the workers of which nothing runs any more.
         self.gone: Callable[[], list[str]] = list
         self._forgets = forgets

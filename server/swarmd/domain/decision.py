@@ -10,7 +10,14 @@ from typing import Final, TypedDict
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
-from swarmd.domain.policy import PAUSING, Backoff, decide_retry, provider_wait_s, repeated_findings
+from swarmd.domain.policy import (
+    MAX_INTERRUPTIONS,
+    PAUSING,
+    Backoff,
+    decide_retry,
+    provider_wait_s,
+    repeated_findings,
+)
 
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
@@ -62,11 +69,17 @@ class Decision:
 
 
 def decide(
-    task: Task, outcome: Outcome, rule: RetryRule, *, earlier_findings: Sequence[Sequence[str]]
+    task: Task,
+    outcome: Outcome,
+    rule: RetryRule,
+    *,
+    earlier_findings: Sequence[Sequence[str]],
+    interruptions: int = 0,
 ) -> Decision:
     """Decides on the outcome of the task's open attempt.
 
-    `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first.
+    `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first; `interruptions`
+    counts the attempts right before this one that were interrupted.
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
@@ -82,7 +95,9 @@ def decide(
         return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
     # A worker that ended the sessions without an order from here was going down itself.
     stopped = outcome.kind is not OutcomeKind.FAILED
-    failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    failure = (
+        _stopped_as(outcome, interruptions) if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    )
     error = outcome.error or ("the worker ended the session" if stopped else failure)
     if failure is FailureClass.VALIDATION_FAILED:
         recurring = repeated_findings([findings_of(outcome), *earlier_findings])
@@ -93,6 +108,12 @@ def decide(
         # Another attempt would run beside what is left of this one.
         return _give_up(task, failure, error, f"{survivors_text(outcome.survivors)}: {error}")
     return _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+
+
+def _stopped_as(outcome: Outcome, interruptions: int) -> FailureClass:
+    """Returns the class of an attempt that its worker ended without an order."""
+    interrupted = outcome.interrupted and interruptions < MAX_INTERRUPTIONS
+    return FailureClass.INTERRUPTED if interrupted else FailureClass.WORKER_LOST
 
 
 def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:

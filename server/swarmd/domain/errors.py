@@ -4,7 +4,8 @@
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
     │   ResultNotFound, ChangeNotFound, ArtifactNotFound                              unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
-    ├── InvalidStatus, TasksActive, WorkerConnected, WorkerNameTaken, RehearsalRefused, StreamReplaced present state
+    ├── InvalidStatus, TasksActive, WorkerConnected, WorkerNameTaken,
+    │   RehearsalRefused, StreamReplaced                                              present state
     ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
     ├── TokenInvalid, RoleDenied, LoginExpired                                        callers
     └── DashboardOff                                                                  missing parts
@@ -14,7 +15,7 @@ The message is for people and says what to do; `metadata` has its values, for pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,6 @@ class TaskAmbiguous(SwarmError):
             f"{prefix!r} fits several tasks: {shown}; give more of the id",
             {"taskId": prefix, "matches": ",".join(matches)},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedTask:
-    """A task of an action on many that was left unchanged, by the name in the request, and the reason."""
-
-    task_id: str
-    error: SwarmError
 
 
 class WorkerNotFound(SwarmError):
@@ -306,7 +299,3 @@ class DashboardOff(SwarmError):
 
     def __init__(self) -> None:
         super().__init__("this server serves no dashboard; start swarmd with --dashboard HOST:PORT")
-
-
-# The errors about one task of a request; any other error is about the request or the server.
-TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus)

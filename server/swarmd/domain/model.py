@@ -60,6 +60,7 @@ class FailureClass(StrEnum):
     BAD_CHECK = "bad_check"
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
+    INTERRUPTED = "interrupted"
 
 
 class AttemptOutcome(StrEnum):
@@ -216,6 +217,8 @@ class Outcome:
     # None if the attempt had no clone. The report has the landing and not the change, which may be large.
     change: ReportedChange | None = None
     landing: ReportedLanding | None = None
+    # A signal ended the worker, which ended the sessions for that reason.
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

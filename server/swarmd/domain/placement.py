@@ -16,7 +16,7 @@ CLONE_DEMAND: Final = ":clone"
 class WorkerPool:
     """Workers that are started and ended together, since they are alike."""
 
-    # What each of them has; a label of its own tells the pool from others.
+    # What each of them has; a label of its own sets the pool apart.
     labels: Mapping[str, str]
     slots: int
     # Tasks without labels count for the pool too.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
+from swarmd.domain.errors import InvalidStatus, TaskNotFound
+from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.domain.lifecycle import DEAD, TaskStatus
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm

@@ -364,6 +364,11 @@ UPDATE attempts SET ended_us = given.ended_us, outcome = given.outcome, failure_
 SELECT report FROM attempts WHERE task_key = :task_key AND report IS NOT NULL AND outcome <> 'released'
  ORDER BY number DESC LIMIT 1;
 
+-- name: attempt_interruptions
+-- How many of the latest :most attempts before this one were interrupted.
+SELECT count(*) FROM (SELECT failure_class FROM attempts
+  WHERE task_key = :task_key AND number < :number ORDER BY number DESC LIMIT :most) WHERE failure_class = 'interrupted';
+
 -- name: attempt_findings
 -- The ids of the findings of the latest rejected attempts, the latest first.
 SELECT (SELECT json_group_array(f.value ->> 'finding_id') FROM json_each(a.report, '$.verdict.findings') f)

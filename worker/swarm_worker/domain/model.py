@@ -240,8 +240,7 @@ class Change:
     ref: str = ""
     files: tuple[ChangedFile, ...] = ()
     file_count: int = 0
-    # Empty if the patch is too long.
-    patch: str = ""
+    patch: str = ""  # empty if it is too long
     # New files that git ignores.
     ignored: tuple[str, ...] = ()
 
@@ -271,6 +270,7 @@ class Outcome:
     # None without a clone; `landing` is None if the work did not land.
     change: Change | None = None
     landing: Landing | None = None
+    interrupted: bool = False  # a signal ended the worker
 
 
 @dataclass(frozen=True, slots=True)

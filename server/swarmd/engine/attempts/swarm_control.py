@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from swarmd.domain.errors import TASK_ERRORS, RefusedTask, WorkerNotFound
+from swarmd.domain.errors import WorkerNotFound
+from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import (
     AttemptOutcome,

@@ -8,7 +8,7 @@ from swarmd.domain.placement import WorkerPool
 from swarmd.store import swarm
 from swarmd.store.transaction import ReadTx
 
-# More ready tasks of one set of labels are not counted: no pool has so many slots.
+# More ready tasks of one set of labels are not counted: no pool has more slots.
 MAX_COUNTED: Final = 10_000
 
 
