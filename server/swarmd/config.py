@@ -40,6 +40,10 @@ class ServerConfig:
         None, "The operator's token; created if it does not exist (default `token` beside the database)",
         parse=path, metavar="FILE",
     )  # fmt: skip
+    accept_token: tuple[str, ...] = setting(
+        (), "The file of another token to accept, of any role, which a deployment has made; may be repeated",
+        metavar="FILE",
+    )  # fmt: skip
     lost_after: float = setting(
         1800.0, "Seconds of silence after which a worker's tasks are given to others",
         parse=number(1, 31_536_000), metavar="SECONDS",

@@ -185,6 +185,8 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
     try:
         await swarm.boot()
         await _ensure_token(swarm, config.token_file or path.parent / "token")
+        for file in config.accept_token:
+            await _import_token(swarm, Path(file).expanduser(), flag="--accept-token")
         await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(
@@ -199,19 +201,24 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
 async def _ensure_token(swarm: Swarm, path: Path) -> None:
     """Ensures that the token file holds an operator's token of this database."""
     if await asyncio.to_thread(path.exists):
-        token = read_token(path, variable="")
-        if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
-            raise ProgramExit(
-                ExitCode.USAGE,
-                f"{path} does not hold a token of a swarm",
-                hint="remove it or give another --token-file",
-            )
+        await _import_token(swarm, path, flag="--token-file")
         return
     created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
     durable_files.make_folder(path.parent)
     failpoint.hit("token.before")
     durable_files.write(path, created.text + "\n")
     failpoint.hit("token.after")
+
+
+async def _import_token(swarm: Swarm, path: Path, *, flag: str) -> None:
+    """Makes the token of the file one of this database; a token that was revoked stays revoked."""
+    token = read_token(path, variable="")
+    if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
+        raise ProgramExit(
+            ExitCode.USAGE,
+            f"{path} does not hold a token of a swarm",
+            hint=f"remove it or give another {flag}",
+        )
 
 
 async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:

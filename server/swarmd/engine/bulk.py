@@ -10,8 +10,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from swarmd.domain.errors import InvalidStatus, TaskNotFound
-from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.domain.lifecycle import DEAD, TaskStatus
+from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup, reopening

@@ -11,8 +11,8 @@ from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from swarmd.domain.errors import InvalidRequest, SwarmError
-from swarmd.domain.refused_task import RefusedTask
 from swarmd.domain.model import WorkerName
+from swarmd.domain.refused_task import RefusedTask
 from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
