@@ -14,6 +14,7 @@ import structlog
 
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.settings import path as path_of
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
@@ -186,7 +187,7 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> None:
         await swarm.boot()
         await _ensure_token(swarm, config.token_file or path.parent / "token")
         for file in config.accept_token:
-            await _import_token(swarm, Path(file).expanduser(), flag="--accept-token")
+            await _import_token(swarm, path_of(file), flag="--accept-token")
         await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(

@@ -9,7 +9,9 @@ import yaml
 from k8s.charts import CHART, FULL, found, rendered
 
 helm_python = pytest.importorskip("helm_python", reason="`make test-k8s` installs Helm")
-kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="`make test-k8s` installs the schemas")
+kubernetes_validate = pytest.importorskip(
+    "kubernetes_validate", reason="`make test-k8s` installs the schemas"
+)
 
 # Kinds of other projects, whose schemas Kubernetes does not have.
 FOREIGN = {"ScaledObject", "ScaledJob", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}
@@ -34,7 +36,12 @@ def test_the_chart_passes_lint_without_a_warning(values: dict[str, Any]) -> None
 def test_every_manifest_is_valid_for_kubernetes_of_today(values: dict[str, Any]) -> None:
     documents = rendered(values)
     templates = [
-        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": doc["spec"]["jobTargetRef"]}
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "job"},
+            "spec": doc["spec"]["jobTargetRef"],
+        }
         for doc in documents
         if doc["kind"] == "ScaledJob"
     ]

@@ -36,6 +36,7 @@ spec:
         - --slots={{ $pool.slots | default 1 }}
         - --drain-deadline={{ $drain }}
         - --label=pool={{ $pool.name }}
+        - --label=node=$(NODE_NAME)
         {{- range $key, $value := $pool.labels }}
         - {{ printf "--label=%s=%s" $key $value | quote }}
         {{- end }}
@@ -61,6 +62,8 @@ spec:
       env:
         - name: POD_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        - name: NODE_NAME
+          valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
         - {name: HOME, value: /work}
         {{- with $pool.extraEnv }}
         {{- toYaml . | nindent 8 }}
