@@ -31,7 +31,7 @@ spec:
         - --name=$(POD_NAME)
         - --token-file=/etc/swarm/tokens/worker
         - --tls-ca=/etc/swarm/tls/ca.crt
-        - --state-dir=/state
+        - --state-dir=/state/worker
         - --project-root=/work
         - --slots={{ $pool.slots | default 1 }}
         - --drain-deadline={{ $drain }}
