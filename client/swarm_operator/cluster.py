@@ -14,7 +14,17 @@ VERSION: Final = "v1alpha1"
 _TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 
+# The part of a refusal that is shown.
+MAX_ANSWER: Final = 500
+
 Document = Mapping[str, Any]
+
+
+class ClusterRefused(aiohttp.ClientResponseError):
+    """A refusal of the API server, in its own words."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ClusterApi:
@@ -74,7 +84,9 @@ class ClusterApi:
         async with self._session.request(method, where, json=body, headers=headers) as response:
             if response.status == 404 or response.status in tolerated:
                 return None
-            response.raise_for_status()
+            if not response.ok:
+                message = f"{method} {where} is refused: {(await response.text())[:MAX_ANSWER]}"
+                raise ClusterRefused(response.request_info, response.history, message=message)
             answer: dict[str, Any] = await response.json()
             return answer
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -40,6 +41,9 @@ def operator_settings() -> kopf.OperatorSettings:
 async def run_operator(config: OperatorConfig, connection: Connection) -> None:
     """Serves until SIGTERM or SIGINT."""
     settings = operator_settings()
+    # kopf's loggers have a handler of their own, which keeps their lines from the handler of last resort.
+    if logging.lastResort is not None:
+        logging.getLogger().addHandler(logging.lastResort)
     access = login(settings)
     cluster = ClusterApi(access, config.namespace)
     swarm = SwarmGateway(connection.stub)

@@ -214,8 +214,9 @@ def _task_status(task: Task) -> dict[str, Any]:
     return {
         "status": status_of(task),
         "attempt": task.attempt,
-        "reason": reason[:500],
-        "worker": "" if ended else task.worker,
+        # None takes a field away.
+        "reason": reason[:500] or None,
+        "worker": None if ended else task.worker or None,
     }
 
 
