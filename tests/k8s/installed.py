@@ -1,5 +1,6 @@
 """The chart on a real control plane with Nodes of the test kubelet, and what a test does with it."""
 
+import base64
 import contextlib
 import time
 from collections import Counter
@@ -10,6 +11,10 @@ from typing import Any
 
 import yaml
 
+from amplifier_swarm.channel import Endpoint
+from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.operator_service_pb2 import WatchEventsRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from k8s.api import KubeApi, pods_of
 from k8s.charts import CHART, rendered
 from k8s.control_plane import ControlPlane, control_plane, free_port
@@ -17,6 +22,7 @@ from k8s.keda import KedaLoop
 from k8s.kubelet import Kubelet, container_environment
 from support.repositories import log, make_repository
 from support.waiting import until
+from swarmctl.api.connection import Connection
 
 SLOW_S = 180.0
 KEDA_KINDS = {"ScaledJob": "scaledjobs", "TriggerAuthentication": "triggerauthentications"}
@@ -40,6 +46,10 @@ class Cluster:
             self.plane, name, self.folder / name, addresses=self.addresses, env=container_environment()
         )
 
+    def is_set_up(self) -> bool:
+        pods = [*pods_of(self.api, "server"), *pods_of(self.api, "operator")]
+        return len(pods) == 2 and all(_is_ready(pod) for pod in pods)
+
     def apply(self, name: str, tasks: list[dict[str, Any]]) -> None:
         """Creates a SwarmPlan, or changes its tasks."""
         spec = {"tasks": tasks}
@@ -58,7 +68,9 @@ class Cluster:
         return found
 
     def workers(self) -> list[dict[str, Any]]:
-        return list(pods_of(self.api, "worker"))
+        """Returns the Pods of workers; an object whose Node was lost is none."""
+        lost = {name for name, node in self.nodes.items() if not node.alive}
+        return [pod for pod in pods_of(self.api, "worker") if pod["spec"].get("nodeName") not in lost]
 
     def running(self) -> list[dict[str, Any]]:
         return [pod for pod in self.workers() if pod["status"].get("phase") == "Running"]
@@ -76,6 +88,21 @@ class Cluster:
         """Returns the ledger of the sessions."""
         file = self.folder / "ledger"
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+    def started(self, task_id: str) -> int:
+        """Returns how many builders of the task have started."""
+        return sum(line[:2] == ["start", task_id] for line in self.lines())
+
+    def call(self) -> contextlib.AbstractContextManager[OperatorServiceStub]:
+        """Opens a connection to swarmd with the operator's token, as from the outside."""
+        return _dialled(self)
+
+    def events(self) -> list[Event]:
+        """Returns all events of the swarm."""
+        with self.call() as stub:
+            return [
+                event for page in stub.WatchEvents(WatchEventsRequest(), timeout=30) for event in page.events
+            ]
 
     def landed(self) -> Counter[str]:
         """Counts the commits of each task on the target."""
@@ -97,8 +124,24 @@ class Cluster:
 
 
 @contextlib.contextmanager
+def _dialled(cluster: Cluster) -> Iterator[OperatorServiceStub]:
+    data = cluster.api.get("Secret", "swarm-tokens")["data"]
+    ca = cluster.folder / "swarm-ca.pem"
+    ca.write_bytes(base64.b64decode(cluster.api.get("Secret", "swarm-tls")["data"]["ca.crt"]))
+    token = base64.b64decode(data["operator"]).decode()
+    connection = Connection(Endpoint(cluster.addresses["swarm.swarm.svc:7433"], token, ca))
+    try:
+        yield connection.stub
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
 def installed(folder: Path, *, most: int, session_s: float) -> Iterator[Cluster]:
-    """Installs the chart with one pool of Jobs, two Nodes, and the operator; `session_s` is the length of a session."""
+    """Installs the chart with a pool of Jobs and the operator, on three Nodes; `session_s` is how long sessions take.
+
+    Sessions of tasks whose ids begin with `long` take ten minutes.
+    """
     repository = folder / "repository"
     make_repository(repository)
     script = _builder(folder, session_s)
@@ -109,7 +152,14 @@ def installed(folder: Path, *, most: int, session_s: float) -> Iterator[Cluster]
         try:
             _install(api, folder, _values(repository, script, most))
             cluster.add_node("node-a")
+            cluster.figures["server ready"] = (
+                f"{cluster.wait(cluster.is_set_up, 'server and operator run'):.1f} s"
+            )
+            # From now on the first Node gets no Pod, so that the others may be lost.
+            api.patch("Node", "node-a", {"spec": {"unschedulable": True}})
             cluster.add_node("node-b")
+            cluster.add_node("node-c")
+            cluster.keda = KedaLoop(api, "swarm-jobs", addresses)
             yield cluster
         finally:
             if cluster.keda is not None:
@@ -117,6 +167,11 @@ def installed(folder: Path, *, most: int, session_s: float) -> Iterator[Cluster]
             for node in cluster.nodes.values():
                 node.stop()
             api.close()
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
 
 
 def _made(folder: Path) -> Path:
@@ -134,9 +189,10 @@ def _builder(folder: Path, session_s: float) -> Path:
     script = folder / "builder.sh"
     line = "$SWARM_TASK_ID $SWARM_ATTEMPT $$"
     script.write_text(
-        f'#!/bin/sh\necho "start {line} $(date +%s.%N)" >> {folder}/ledger\nsleep {session_s}\n'
+        f'#!/bin/sh\necho "start {line} $(date +%s.%N)" >> {folder}/ledger\n'
+        f'case "$SWARM_TASK_ID" in long*) sleep 600 ;; *) sleep {session_s} ;; esac\n'
         f'echo "$SWARM_TASK_ID" > "$SWARM_TASK_ID.txt"\necho "end {line} $(date +%s.%N)" >> {folder}/ledger\n'
-        "echo '{\"status\": \"completed\"}'\n"
+        'echo \'{"status": "completed"}\'\n'
     )
     script.chmod(0o755)
     return script

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from k8s.api import STRATEGIC, KubeApi
+from k8s.api import STRATEGIC
 from k8s.control_plane import ControlPlane
 
 LOOK_S = 0.2
@@ -72,7 +72,7 @@ class Kubelet:
         self._addresses = addresses
         self._env = env
         self._runs: dict[str, Run] = {}
-        self._alive = True
+        self.alive = True
         self._lease_at_s = 0.0
         self.errors: list[str] = []
         self._register()
@@ -81,7 +81,7 @@ class Kubelet:
 
     def lose(self) -> None:
         """Kills everything at once; nobody hears of it."""
-        self._alive = False
+        self.alive = False
         self._thread.join()
         self._kill_all()
 
@@ -100,7 +100,12 @@ class Kubelet:
     def _register(self) -> None:
         labels = {"kubernetes.io/hostname": self.name, "kubernetes.io/os": "linux"}
         self._api.create(
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name, "labels": labels}, "spec": {}}
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": self.name, "labels": labels},
+                "spec": {},
+            }
         )
         self._report_node()
 
@@ -113,7 +118,7 @@ class Kubelet:
         self._api.patch("Node", self.name, {"status": status}, status=True, how=STRATEGIC)
 
     def _work(self) -> None:
-        while self._alive:
+        while self.alive:
             try:
                 self._round()
             except (httpx.HTTPError, OSError) as error:
@@ -169,7 +174,13 @@ class Kubelet:
         run.folder.mkdir(parents=True, exist_ok=True)
         log = (run.folder / "log").open("ab")
         run.process = subprocess.Popen(
-            argv, env=env, cwd=run.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            argv,
+            env=env,
+            cwd=run.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         log.close()
         run.phase, run.started, run.ready = "Running", now(), not run.probe
@@ -240,7 +251,10 @@ class Kubelet:
 
     def _remove(self, pod: dict[str, Any]) -> None:
         self._api.delete(
-            "Pod", pod["metadata"]["name"], gracePeriodSeconds=0, preconditions={"uid": pod["metadata"]["uid"]}
+            "Pod",
+            pod["metadata"]["name"],
+            gracePeriodSeconds=0,
+            preconditions={"uid": pod["metadata"]["uid"]},
         )
 
     def _ended(self, pod: dict[str, Any], run: Run) -> None:
@@ -260,7 +274,11 @@ class Kubelet:
         state: dict[str, Any] = {"running": {"startedAt": run.started}}
         if run.phase in ("Succeeded", "Failed"):
             code = run.process.returncode
-            ended = {"exitCode": code if code >= 0 else 128 - code, "startedAt": run.started, "finishedAt": now()}
+            ended = {
+                "exitCode": code if code >= 0 else 128 - code,
+                "startedAt": run.started,
+                "finishedAt": now(),
+            }
             state = {"running": None, "terminated": ended}
         word = "True" if run.ready else "False"
         status = {
@@ -287,4 +305,8 @@ def container_environment() -> dict[str, str]:
     programs = Path(sys.executable).parent
     git = shutil.which("git")
     assert git, "git is missing"
-    return {"PATH": f"{programs}:{Path(git).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "no_proxy": "127.0.0.1"}
+    return {
+        "PATH": f"{programs}:{Path(git).parent}:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "no_proxy": "127.0.0.1",
+    }
