@@ -19,8 +19,8 @@ from packaging.version import Version
 from amplifier_swarm import __version__
 from contract.repository import PACKAGES, ROOT, files, place, pyproject
 
-LOCKS = ("requirements-dev.lock", "requirements-protoc.lock")
-PROGRAMS = ("swarmd", "swarm-worker", "swarmctl")
+LOCKS = ("requirements-dev.lock", "requirements-k8s.lock", "requirements-protoc.lock")
+PROGRAMS = ("swarmd", "swarm-worker", "swarmctl", "swarm-operator")
 # Names that a stranger's project may well use: installing ours must not take them.
 GENERIC = ("bench", "client", "protos", "scripts", "server", "tests", "worker", "contract")
 

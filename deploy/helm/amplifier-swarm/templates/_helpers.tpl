@@ -23,9 +23,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- define "swarm.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+{{- if not .Values.openshift }}
+runAsUser: 1000
+runAsGroup: 0
+fsGroup: 1000
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- define "swarm.containerSecurity" -}}
