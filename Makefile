@@ -17,7 +17,7 @@ UV         := uv==0.13.9
 .PHONY: help setup demo test test-fast test-k8s soak check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with everything that the other targets need
 	@$(PYTHON) scripts/setup.py $(VENV)

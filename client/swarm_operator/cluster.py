@@ -28,7 +28,7 @@ class ClusterRefused(aiohttp.ClientResponseError):
 
 
 class ClusterApi:
-    """One namespace of an API server; close it after use. Its methods raise aiohttp.ClientError."""
+    """A namespace of an API server; close it after use. Its methods raise aiohttp.ClientError."""
 
     def __init__(self, access: kopf.ConnectionInfo, namespace: str) -> None:
         self._access = access

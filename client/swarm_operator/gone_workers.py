@@ -19,14 +19,14 @@ _log = structlog.get_logger("swarm-operator")
 
 
 class WorkerCalls(Protocol):
-    """What the search needs of swarmd."""
+    """The calls to swarmd that the search makes."""
 
     async def workers(self) -> Sequence[Worker]: ...
     async def forget(self, worker: str) -> Sequence[str] | None: ...
 
 
 class PodCalls(Protocol):
-    """What the search needs of the API server."""
+    """The calls to the API server that the search makes."""
 
     async def pod(self, name: str) -> Document | None: ...
     async def node_exists(self, name: str) -> bool: ...

@@ -104,7 +104,7 @@ def registry(sync: PlanSync, *, interval_s: float) -> kopf.OperatorRegistry:
 async def _end(sync: PlanSync, task_ids: Any, cause: str) -> None:
     """Keeps the object until its tasks are proven to have ended."""
     with _swarm_errors():
-        waits = await sync.end(list(task_ids), cause)
+        waits = await sync.end_tasks(list(task_ids), cause)
     if waits:
         raise kopf.TemporaryError(waits, delay=AGAIN_S)
 

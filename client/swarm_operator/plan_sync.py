@@ -33,7 +33,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9.-]+")
 
 
 class SwarmCalls(Protocol):
-    """What the sync needs of swarmd."""
+    """The calls to swarmd that the sync makes."""
 
     async def add(self, plan: Plan) -> ImportReply: ...
     async def tasks(self) -> Mapping[str, Task]: ...
@@ -42,7 +42,7 @@ class SwarmCalls(Protocol):
 
 
 class ClusterCalls(Protocol):
-    """What the sync needs of the API server."""
+    """The calls to the API server that the sync makes."""
 
     async def tasks(self, plan: str) -> Sequence[Document]: ...
     async def add_task(self, body: Document) -> None: ...
@@ -81,7 +81,7 @@ class PlanSync:
         await self._mirror(plan, status, tasks)
         return status | _totals(status, tasks)
 
-    async def end(self, task_ids: Sequence[str], cause: str) -> str:
+    async def end_tasks(self, task_ids: Sequence[str], cause: str) -> str:
         """Kills tasks; returns why they can't be called ended yet, or nothing once all are proven to have ended."""
         tasks = await self._swarm.tasks()
         known = [tasks[task_id] for task_id in task_ids if task_id in tasks]

@@ -24,7 +24,7 @@ from swarmctl.plan.send import ImportReply, send_plan
 
 
 class SwarmGateway:
-    """One swarmd. Its methods raise grpc.RpcError where nothing else is said."""
+    """A swarmd. Its methods raise grpc.RpcError where nothing else is said."""
 
     def __init__(self, stub: OperatorServiceStub) -> None:
         self._stub = stub

@@ -215,11 +215,8 @@ async def _import_token(swarm: Swarm, path: Path, *, flag: str) -> None:
     """Makes the token of the file one of this database; a token that was revoked stays revoked."""
     token = read_token(path, variable="")
     if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
-        raise ProgramExit(
-            ExitCode.USAGE,
-            f"{path} does not hold a token of a swarm",
-            hint=f"remove it or give another {flag}",
-        )
+        text = f"{path} does not hold a token of a swarm"
+        raise ProgramExit(ExitCode.USAGE, text, hint=f"remove it or give another {flag}")
 
 
 async def _start(server: RpcServer, listen: str, tls: Tls | None) -> int:

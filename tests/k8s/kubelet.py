@@ -60,7 +60,7 @@ class Run:
 
 
 class Kubelet:
-    """One Node. `lose` ends it like a machine that loses power; `stop` ends it with its Pods."""
+    """A Node. `lose` ends it like a machine that loses power; `stop` ends it with its Pods."""
 
     def __init__(
         self, plane: ControlPlane, name: str, folder: Path, *, addresses: dict[str, str], env: dict[str, str]

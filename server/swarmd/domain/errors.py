@@ -76,10 +76,8 @@ class WorkerConnected(SwarmError):
     reason = "WORKER_CONNECTED"
 
     def __init__(self, worker: str) -> None:
-        super().__init__(
-            f"worker {worker!r} is connected, so it is not gone; drain it, or end its process and forget it then",
-            {"worker": worker},
-        )
+        text = f"worker {worker!r} is connected, so it is not gone; drain it, or end its process and forget it then"
+        super().__init__(text, {"worker": worker})
 
 
 class SessionNotFound(SwarmError):

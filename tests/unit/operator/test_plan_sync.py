@@ -159,12 +159,15 @@ async def test_an_end_waits_for_the_proof(swarm: RecordedSwarm, cluster: Recorde
     swarm.put("a", "in_progress")
     swarm.put("b", "completed")
 
-    assert await sync.end(["a", "b", "unknown"], "why") == "1 tasks are being killed: a"
+    assert await sync.end_tasks(["a", "b", "unknown"], "why") == "1 tasks are being killed: a"
     swarm.put("a", "killed")
     swarm.left["a"] = 2
-    assert await sync.end(["a", "b"], "why") == "processes of a could not be ended; end them on the host of a"
+    assert (
+        await sync.end_tasks(["a", "b"], "why")
+        == "processes of a could not be ended; end them on the host of a"
+    )
     swarm.left.clear()
-    assert await sync.end(["a", "b"], "why") == ""
+    assert await sync.end_tasks(["a", "b"], "why") == ""
     assert swarm.calls == [("kill", "a", "why")]
 
 
