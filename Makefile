@@ -14,7 +14,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-k8s soak check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,11 +116,28 @@ bench-peers: export PEERS := 1
 bench-peers: setup ## Measure it beside other task queues, in a separate environment (Redis, PostgreSQL from Debian)
 	@PYTHONPATH=tests $(RUN) bench/run.py
 
+# The images of deploy/container. BASE is an image with Python; IMAGE_FLAGS go to every build.
+ENGINE   ?= podman
+images: VERSION  = $(shell sed -n 's/^__version__.*"\(.*\)"/\1/p' protos/amplifier_swarm/__init__.py)
+images: REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+images: ## Build the container images swarmd, swarm-worker and amplifier-swarm (ENGINE=docker, BASE=IMAGE)
+	@for pair in swarmd:swarmd worker:swarm-worker swarm:amplifier-swarm; do \
+	  $(ENGINE) build -q $(if $(findstring podman,$(ENGINE)),--format docker) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_FLAGS) \
+	    -f deploy/container/Containerfile --target $${pair%:*} -t $${pair#*:} . || exit 1; done
+
+test-containers: setup ## Build the images and run them for real (root; Debian: podman buildah runc mmdebstrap netavark)
+	@SWARM_TEST_CONTAINERS=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/containers
+
+test-slurm: setup ## Run workers as job arrays on a real Slurm (root; Debian: slurm-wlm munge)
+	@SWARM_TEST_SLURM=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/slurm
+
 build: setup ## Build the sdist and the wheel, into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build
 
 lock: .tools/uv/.ready ## Rewrite the lock files; pins stay where they can (UPGRADE=--upgrade moves them)
 	@$(COMPILE) --python-version 3.11 --all-extras --group dev -o requirements-dev.lock pyproject.toml
+	@$(COMPILE) --python-version 3.11 --all-extras --group build -c requirements-dev.lock -o requirements.lock pyproject.toml
 	@$(COMPILE) --python-version 3.11 -c requirements-dev.lock --group k8s -o requirements-k8s.lock
 	@echo $(GENERATORS) | tr ' ' '\n' | $(COMPILE) --python-version 3.11 -o requirements-protoc.lock -
 

@@ -11,6 +11,7 @@ import typer
 
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.init_process import leave_init_process
 from amplifier_swarm.program import check_working_directory, exit_for_limit
 from amplifier_swarm.standard_streams import open_closed_streams
 from amplifier_swarm.text import is_utf8, one_line, printable
@@ -39,6 +40,7 @@ def main() -> None:
     """Runs the console script."""
     # Hides gRPC's own log lines; gRPC reads the variable at its import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    leave_init_process()
     open_closed_streams()
     code = run(sys.argv[1:])
     try:

@@ -52,6 +52,7 @@ class Endpoint:
     """A server to dial, with the credentials for it."""
 
     server: str
+    # Empty for calls that need none.
     token: str
     tls_ca: Path | None = None
     tls_cert: Path | None = None
@@ -60,7 +61,7 @@ class Endpoint:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata that every call must pass: the token."""
-        return (("authorization", f"Bearer {self.token}"),)
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
     @property
     def proxy_variable(self) -> str | None:

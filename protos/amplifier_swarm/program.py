@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from amplifier_swarm import standard_streams
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.init_process import leave_init_process
 
 
 class _Limit(NamedTuple):
@@ -32,6 +33,7 @@ _LIMITS: Final = {
 def run_main(name: str, body: Callable[[], int]) -> NoReturn:
     """Runs the body of a program and ends the process with its exit code."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc reads it when it is imported
+    leave_init_process()
     standard_streams.open_closed_streams()
     try:
         code = body()

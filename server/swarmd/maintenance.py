@@ -1,5 +1,7 @@
 """Work on a database that no server has open: its lock, restore, compaction; errors end the program with one line."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,9 +67,10 @@ def database_path(db: Path) -> Path:
         if path.exists() and not path.is_file():
             raise DatabaseUnusable("it is not a file; give another --db")
         ownership.refuse_links(beside(path, ending) for ending in SIDE_FILES)
-    except (DatabaseUnusable, OSError, RuntimeError) as error:
-        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
-        raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {reason}") from error
+    except OSError as error:
+        raise _refused(path, error) from error
+    except (DatabaseUnusable, RuntimeError) as error:
+        raise ProgramExit(ExitCode.NEGATIVE, f"{path}: {error}") from error
     return path
 
 
@@ -81,9 +84,20 @@ def lock_database(path: Path) -> Lock:
             ExitCode.NOT_FOUND, f"{path}: {error}", hint="use the server that runs, or give another --db"
         ) from error
     except OSError as error:
-        raise ProgramExit(
-            ExitCode.NEGATIVE, f"{path}: {error.strerror}", hint="check the folder, or give another --db"
-        ) from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> ProgramExit:
+    """Returns the end of a program to which the system refuses the folder of the database."""
+    hint = "check the folder, or give another --db"
+    with suppress(OSError):
+        owner, user = path.parent.stat().st_uid, os.geteuid()
+        if isinstance(error, PermissionError) and owner != user:
+            hint = (
+                f"{path.parent} belongs to the user {owner}, and this is the user {user}: run swarmd as that user,"
+                " or give the folder to this one"
+            )
+    return ProgramExit(ExitCode.NEGATIVE, f"{path}: {error.strerror}", hint=hint)
 
 
 def refuse_foreign(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contract.repository import ROOT
+from contract.repository import ROOT, pyproject
 from support.figures import documented
 from support.prometheus import HINT, MISSING
 
@@ -28,6 +28,24 @@ def run(*argv: object, cwd: Path = PROMETHEUS) -> str:
     done = subprocess.run([*map(str, argv)], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def test_the_images_are_made_of_what_the_repository_has() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    extras = {name for group in re.findall(r"amplifier-swarm\[(.*?)\]", text) for name in group.split(",")}
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    linked = set(re.findall(r"/opt/swarm/bin/(swarm\S+)", text.replace('"', " ")))
+
+    assert extras <= set(pyproject()["project"]["optional-dependencies"])
+    assert all((ROOT / name).exists() for name in allowed)
+    assert {
+        Path(package).parts[0]
+        for package in pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    } <= set(allowed)
+    assert linked == set(pyproject()["project"]["scripts"])
+    assert all(
+        line.startswith("[") for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)", text, re.MULTILINE)
+    ), "no shell"
 
 
 @needs_promtool

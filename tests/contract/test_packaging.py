@@ -19,7 +19,7 @@ from packaging.version import Version
 from amplifier_swarm import __version__
 from contract.repository import PACKAGES, ROOT, files, place, pyproject
 
-LOCKS = ("requirements-dev.lock", "requirements-k8s.lock", "requirements-protoc.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-k8s.lock", "requirements-protoc.lock")
 PROGRAMS = ("swarmd", "swarm-worker", "swarmctl", "swarm-operator")
 # Names that a stranger's project may well use: installing ours must not take them.
 GENERIC = ("bench", "client", "protos", "scripts", "server", "tests", "worker", "contract")
@@ -202,6 +202,12 @@ def test_a_lock_pins_by_hash_and_names_no_place(name: str) -> None:
     assert len(entries) == len(locked(name)) > 0
     assert all("--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"://|file:|#|^-|@", text, re.MULTILINE)
+
+
+def test_the_images_get_the_versions_that_the_tests_run_with() -> None:
+    tested = locked("requirements-dev.lock")
+
+    assert {name: tested.get(name) for name in locked("requirements.lock")} == locked("requirements.lock")
 
 
 def load_setup() -> ModuleType:

@@ -15,7 +15,10 @@ from support.server import server
 from support.waiting import eventually
 
 # Guards and the fork server are a small program of their own, without threads and without gRPC.
-MAY_FORK = {"worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"}
+MAY_FORK = {
+    *("worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"),
+    "protos/amplifier_swarm/init_process.py",  # at the start of a program, before it imports gRPC
+}
 
 WORKER = """
 import asyncio, sys

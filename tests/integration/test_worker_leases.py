@@ -459,35 +459,6 @@ async def test_a_worker_leaves_a_finished_swarm_only_with_exit_when_done(
     assert _kind(fake, "t1") == "COMPLETED"
 
 
-async def test_a_worker_without_a_task_leaves_after_its_limit_and_tells_the_server(
-    fake: FakeSwarm, worker: WorkerProcess
-) -> None:
-    worker.start("--exit-when-idle", "0.3", builder=worker.script("b.sh", STAYS))
-    await _registered(fake, worker)
-    fake.send(claims=[claim("t1")])
-    await worker.until(lambda: _lines(worker, "started"), what="it works")
-    beats = len(fake.beats)
-    await worker.until(lambda: len(fake.beats) > beats + 5, what="it goes on as long as the task does")
-    (worker.project / "go").touch()
-
-    assert await worker.exit_code() == ExitCode.OK
-    assert _kind(fake, "t1") == "COMPLETED"
-    assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
-    assert "leaving: there was no task" in worker.err
-
-
-async def test_a_worker_that_no_server_answers_ends_with_code_5_after_its_limit(tmp_path: Path) -> None:
-    alone = WorkerProcess(tmp_path, "127.0.0.1:9")
-
-    alone.start("--exit-when-idle", "0.3")
-    try:
-        assert await alone.exit_code() == ExitCode.UNREACHABLE
-    finally:
-        alone.end()
-
-    assert alone.err.splitlines()[-1].startswith("swarm-worker: 127.0.0.1:9 has not answered for 0.3 s; ")
-
-
 async def test_a_name_in_use_is_a_conflict(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path, address: Address
 ) -> None:

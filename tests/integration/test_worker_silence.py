@@ -1,12 +1,15 @@
-"""A real worker without its server: it fences the tasks that must not run twice, and obeys a file."""
+"""A real worker without its server or without a task: it fences what must not run twice, obeys a file, and leaves."""
 
+import os
 import signal
 from pathlib import Path
 
 import grpc
 import pytest
 
+from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.process_tree import STYLES, Ledger
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
@@ -19,6 +22,10 @@ STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; don
 def _started(worker: WorkerProcess) -> int:
     file = worker.project / "started"
     return len(file.read_text("ascii").split()) if file.exists() else 0
+
+
+def _pids(worker: WorkerProcess) -> list[int]:
+    return [int(pid) for pid in (worker.project / "pids").read_text("ascii").split()]
 
 
 def _kinds(fake: FakeSwarm) -> dict[str, str]:
@@ -135,3 +142,53 @@ async def test_containment_that_does_not_exist_is_a_usage_error(worker: WorkerPr
 
     assert await worker.exit_code() == 2
     assert "--containment" in worker.err
+
+
+async def test_a_session_that_ends_by_the_signal_of_its_worker_has_not_failed(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start("--slots", "2", builder=worker.script("b.sh", f"echo $$ >> pids; {STAYS}"))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("t1")])
+    await worker.until(lambda: _started(worker) == 1, what="it works")
+    [first] = _pids(worker)
+    os.kill(first, signal.SIGTERM)
+    await worker.until(lambda: "t1" in fake.outcomes, what="the outcome is there")
+    fake.send(claims=[claim("t2")])
+    await worker.until(lambda: _started(worker) == 2, what="it works on the next")
+
+    worker.signal(signal.SIGTERM)
+    await worker.until(lambda: "draining" in worker.err, what="it has its signal")
+    os.kill(_pids(worker)[-1], signal.SIGTERM)
+
+    assert await worker.exit_code() == ExitCode.OK
+    assert _kinds(fake) == {"t1": "FAILED", "t2": "STOPPED"}
+
+
+async def test_a_worker_without_a_task_leaves_after_its_limit_and_tells_the_server(
+    fake: FakeSwarm, worker: WorkerProcess
+) -> None:
+    worker.start("--exit-when-idle", "0.3", builder=worker.script("b.sh", STAYS))
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[claim("t1")])
+    await worker.until(lambda: _started(worker), what="it works")
+    beats = len(fake.beats)
+    await worker.until(lambda: len(fake.beats) > beats + 5, what="it goes on as long as the task does")
+    (worker.project / "go").touch()
+
+    assert await worker.exit_code() == ExitCode.OK
+    assert _kinds(fake) == {"t1": "COMPLETED"}
+    assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
+    assert "leaving: there was no task" in worker.err
+
+
+async def test_a_worker_that_no_server_answers_ends_with_code_5_after_its_limit(tmp_path: Path) -> None:
+    alone = WorkerProcess(tmp_path, "127.0.0.1:9")
+
+    alone.start("--exit-when-idle", "0.3")
+    try:
+        assert await alone.exit_code() == ExitCode.UNREACHABLE
+    finally:
+        alone.end()
+
+    assert alone.err.splitlines()[-1].startswith("swarm-worker: 127.0.0.1:9 has not answered for 0.3 s; ")

@@ -62,6 +62,7 @@ class Shutdown:
 
     def on_sigterm(self) -> None:
         """Drains at the first SIGTERM, stops at the second."""
+        self._slots.note_signal()
         if self.active:
             _log.info(
                 "draining: accepting no new tasks, running tasks will finish; send SIGTERM again to stop them"
@@ -74,6 +75,7 @@ class Shutdown:
 
     def on_sigint(self) -> None:
         """Ends the sessions and reports their outcomes; each further signal shortens the wait."""
+        self._slots.note_signal()
         self._end_sessions("the worker received a signal to stop")
 
     def _on_deadline(self) -> None:
@@ -101,7 +103,7 @@ class Shutdown:
         self.leave_if_idle()
 
     def on_lease_ended(self) -> None:
-        """Begins again to measure how long the worker is idle, and leaves if nothing is left to wait for."""
+        """Measures again from now how long the worker is idle, and leaves if nothing is left to wait for."""
         self.measure_idleness()
         self.leave_if_idle()
 
@@ -115,7 +117,7 @@ class Shutdown:
     def _on_idle(self) -> None:
         if (
             not self.active or self._leases
-        ):  # the end of a lease that is held now begins the measurement again
+        ):  # the end of a lease that is held now starts the measurement again
             return
         waited = f"{self._config.exit_when_idle:g} s"
         if self.registered:

@@ -1,6 +1,7 @@
 """A connection to one swarmd: the stub, and errors as exits of the program."""
 
 import grpc
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from amplifier_swarm.channel import Endpoint, dial_blocking
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
@@ -8,12 +9,13 @@ from swarmctl.api.errors import explain
 
 
 class Connection:
-    """A channel and its stub; gRPC connects with the first call."""
+    """A channel and its stubs; gRPC connects with the first call."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._server = endpoint.server
         self._channel = dial_blocking(endpoint)
         self.stub = OperatorServiceStub(self._channel)
+        self.health = HealthStub(self._channel)
 
     def close(self) -> None:
         """Ends all open calls and closes the channel."""

@@ -15,6 +15,8 @@ from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
+    from grpc_health.v1.health_pb2_grpc import HealthStub
+
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
 
@@ -40,6 +42,13 @@ class CommandContext:
         return self._connection.stub
 
     @property
+    def health(self) -> "HealthStub":
+        """Returns the methods of the server's health service, which need no token."""
+        if self._connection is None:
+            self._connection = connect(self.options, with_token=False)
+        return self._connection.health
+
+    @property
     def server(self) -> str:
         """The address of the server."""
         return server_of(self.options)
@@ -56,7 +65,7 @@ class CommandContext:
         self._connection.raise_as_exit(error)
 
 
-def connect(options: GlobalOptions) -> "Connection":
+def connect(options: GlobalOptions, *, with_token: bool = True) -> "Connection":
     """Opens the connection that the common options describe.
 
     Raises:
@@ -68,7 +77,7 @@ def connect(options: GlobalOptions) -> "Connection":
 
     server = check_address(server_of(options), name="--server")
     _check_certificate(options)
-    token = find_token(options.token_file)
+    token = find_token(options.token_file) if with_token else ""
     if _is_discovered(options):
         _refuse_operator_in_session(token)
     check_threads(THREADS)

@@ -86,6 +86,8 @@ COMMANDS: Final = {
         ),
         Command("backup", CommandPanel.ADMIN, "Copy the database while the swarm runs."),
         Command("token", CommandPanel.ADMIN, "Make, list and revoke tokens."),
+        Command("slurm", CommandPanel.ADMIN, "Start workers as a job array of Slurm."),
+        Command("ping", CommandPanel.ADMIN, "Ask whether the server serves; needs no token."),
         Command("version", CommandPanel.ADMIN, "Show the versions of this program and of the server."),
     )
 }

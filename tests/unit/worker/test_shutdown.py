@@ -18,8 +18,12 @@ class FakeSlots:
     def __init__(self) -> None:
         self.orders: list[StopOrder] = []
         self.declined = 0
+        self.signals = 0
         self.ended = asyncio.Event()
         self.answered = asyncio.Event()
+
+    def note_signal(self) -> None:
+        self.signals += 1
 
     def stop(self, order: StopOrder) -> None:
         self.orders.append(order)
@@ -73,6 +77,7 @@ async def test_each_further_signal_shortens_the_wait() -> None:
         assert harness.shutdown.phase is phase
 
     assert [order.graceful for order in harness.slots.orders] == [True, False, False, False]
+    assert harness.slots.signals >= 5
     assert harness.shutdown.left.done(), "the last phase waits for nothing"
     await harness.shutdown.close()
 

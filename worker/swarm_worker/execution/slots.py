@@ -101,6 +101,10 @@ class Slots:
         self.decline()
         self._leases.stop_all(order)
 
+    def note_signal(self) -> None:
+        """Notes that the worker got a signal to end; a session that the same signal ends has not failed."""
+        self._leases.note_signal()
+
     async def all_ended(self) -> None:
         """Waits until no attempt runs and every outcome is on disk."""
         while self._working:

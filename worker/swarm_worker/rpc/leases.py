@@ -63,6 +63,11 @@ class Leases:
             held.stop.request(stop_order(order))
         return [held for held, _ in concerned]
 
+    def note_signal(self) -> None:
+        """Notes for every attempt that the worker got a signal to end."""
+        for held in self:
+            held.stop.worker_signalled = True
+
     def stop_all(self, order: StopOrder) -> None:
         """Orders every attempt to end."""
         for held in self:

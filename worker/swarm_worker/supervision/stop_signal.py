@@ -22,6 +22,8 @@ class Stop:
     def __init__(self, *, grace_s: float) -> None:
         self.order: StopOrder | None = None
         self.ordered = asyncio.Event()
+        # Whether the worker itself got a signal to end, whose sender may have sent it to the sessions too.
+        self.worker_signalled = False
         self._grace_s = grace_s
         self._kill: KillHandler | None = None
 
