@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def _install(api: KubeApi, folder: Path, values: dict[str, Any]) -> None:
     for kind, plural in KEDA_KINDS.items():
         api.create(_foreign_kind(kind, plural))
     for kind in ("SwarmPlan", "SwarmTask", *KEDA_KINDS):
-        until(lambda kind=kind: _is_served(api, kind), f"{kind} is served", deadline_s=60)
+        until(partial(_is_served, api, kind), f"{kind} is served", deadline_s=60)
     until(lambda: api.get("ServiceAccount", "default"), "the namespace is set up", deadline_s=60)
     for document in rendered(values):
         api.create(document)

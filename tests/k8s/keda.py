@@ -65,7 +65,7 @@ class KedaLoop:
         [spec] = stub.GetMetricSpec(ref, timeout=5).metricSpecs
         request = pb.GetMetricsRequest(scaledObjectRef=ref, metricName=spec.metricName)
         [value] = stub.GetMetrics(request, timeout=5).metricValues
-        return math.ceil(value.metricValueFloat / spec.targetSizeFloat)
+        return math.ceil(float(value.metricValueFloat) / float(spec.targetSizeFloat))
 
     def _dial(self, trigger: dict[str, Any]) -> grpc.Channel:
         auth = self._api.get("TriggerAuthentication", trigger["authenticationRef"]["name"])
