@@ -9,17 +9,17 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROTOC   := .tools/protoc
 PROTOS   := $(shell find protos -name '*.proto')
-SERVICES := $(filter %_service.proto,$(PROTOS))
+SERVICES := $(filter %_service.proto %/externalscaler.proto,$(PROTOS))
 # The oldest generator whose code every grpcio and protobuf above our floors can run. It has an
 # environment of its own, because it can't share one with today's grpcio packages.
 GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-containers test-slurm soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with everything that the other targets need
 	@$(PYTHON) scripts/setup.py $(VENV)
@@ -35,6 +35,16 @@ test: setup ## Run all tests
 
 test-fast: setup ## Run the tests that take no seconds
 	@$(RUN) -m pytest -m "not slow" -n 4 --dist worksteal
+
+# Helm and the schemas of Kubernetes are 350 MB, so only this target installs them.
+K8S := .tools/k8s
+test-k8s: setup $(VENV)/.k8s ## The chart, the scaler and the operator on a real control plane, which is built once (Debian)
+	@sh scripts/kubernetes.sh $(K8S)
+	@SWARM_TEST_K8S=1 $(RUN) -m pytest -s tests/k8s
+
+$(VENV)/.k8s: requirements-k8s.lock | setup
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r $<
+	@touch $@
 
 soak: setup ## The long proofs, a line of figures each (SEED=1; ONLY="power kills" for some of them)
 	@$(RUN) scripts/soak.py --seed $(or $(SEED),1) $(ONLY)
@@ -131,6 +141,7 @@ build: setup ## Build the sdist and the wheel, into dist/
 lock: .tools/uv/.ready ## Rewrite the lock files; pins stay where they can (UPGRADE=--upgrade moves them)
 	@$(COMPILE) --python-version 3.11 --all-extras --group dev -o requirements-dev.lock pyproject.toml
 	@$(COMPILE) --python-version 3.11 --all-extras --group build -c requirements-dev.lock -o requirements.lock pyproject.toml
+	@$(COMPILE) --python-version 3.11 -c requirements-dev.lock --group k8s -o requirements-k8s.lock
 	@echo $(GENERATORS) | tr ' ' '\n' | $(COMPILE) --python-version 3.11 -o requirements-protoc.lock -
 
 # No header and no notes: they would name paths and registries of the machine that made the file.

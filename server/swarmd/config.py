@@ -57,9 +57,16 @@ class ServerConfig:
         metavar="NAME",
     )  # fmt: skip
     metrics_open: bool = setting(False, "Answers /metrics to programs of this host without a token")
+    scaler_open: bool = setting(
+        False, "Answers KEDA's scaler protocol without a token: callers learn how many tasks a pool has"
+    )
     token_file: Path | None = setting(
         None, "The operator's token; created if it does not exist (default `token` beside the database)",
         parse=path, metavar="FILE",
+    )  # fmt: skip
+    accept_token: tuple[str, ...] = setting(
+        (), "The file of another token to accept, of any role, which a deployment has made; may be repeated",
+        metavar="FILE",
     )  # fmt: skip
     lost_after: float = setting(
         1800.0, "Seconds of silence after which a worker's tasks are given to others",

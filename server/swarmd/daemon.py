@@ -14,6 +14,7 @@ import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.file_changes import FileChanges
+from amplifier_swarm.settings import path as path_of
 from amplifier_swarm.standard_streams import print_line
 from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
@@ -30,7 +31,7 @@ from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
 from swarmd.notify.service import run_notifiers
 from swarmd.notify.targets import read_targets
-from swarmd.rotation import ensure_token, run_rotation
+from swarmd.rotation import ensure_token, import_token, run_rotation
 from swarmd.rpc.server import RpcServer
 from swarmd.store.database import Database
 from swarmd.store.file import restore as restoring
@@ -128,7 +129,7 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         await stack.enter_async_context(run_notifiers(swarm, targets, sender, entropy))
         await stack.enter_async_context(run_trace_exporter(swarm))
         reads = Reads(swarm, started_us=clock.wall_us())
-        server = RpcServer(swarm, reads)
+        server = RpcServer(swarm, reads, scaler_open=config.scaler_open)
         address = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         dashboard = await serve_dashboard(swarm, reads, meters, config, stack, tls=tls)
@@ -181,6 +182,8 @@ async def _boot(swarm: Swarm, config: ServerConfig, path: Path) -> FileChanges:
     try:
         await swarm.boot()
         token = await ensure_token(swarm, config.token_file or path.parent / "token")
+        for file in config.accept_token:
+            await import_token(swarm, path_of(file), flag="--accept-token")
         await _check_once(swarm, path.parent)
     except (StorageFull, StorageFailed) as error:
         raise ProgramExit(

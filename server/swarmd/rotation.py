@@ -32,7 +32,7 @@ async def ensure_token(swarm: Swarm, path: Path) -> FileChanges:
     """
     changes = FileChanges([path])
     if await asyncio.to_thread(path.exists):
-        await _import_token(swarm, path)
+        await import_token(swarm, path, flag="--token-file")
         return changes
     created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
     durable_files.make_folder(path.parent)
@@ -66,7 +66,7 @@ async def _look_periodically(
             if tls is not None and tls.poll(swarm.clock.wall_us()):
                 reload_tls()
             if token.poll() and await asyncio.to_thread(token_file.exists):
-                await _import_token(swarm, token_file)
+                await import_token(swarm, token_file, flag="--token-file")
                 _log.info(
                     "the token file has changed; its token is good too from now on", file=str(token_file)
                 )
@@ -81,11 +81,16 @@ async def _look_periodically(
             _log.exception("files could not be read again")
 
 
-async def _import_token(swarm: Swarm, path: Path) -> None:
+async def import_token(swarm: Swarm, path: Path, *, flag: str) -> None:
+    """Makes the token of the file one of this database; a token that was revoked stays revoked.
+
+    Raises:
+        ProgramExit: The file can't be read, or holds something else.
+    """
     token = read_token(path, variable="", warn=_log.warning)
     if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
         raise ProgramExit(
             ExitCode.USAGE,
             f"{path} does not hold a token of a swarm",
-            hint="remove it or give another --token-file",
+            hint=f"remove it or give another {flag}",
         )

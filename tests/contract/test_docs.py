@@ -186,8 +186,8 @@ def test_contributing_lists_every_suite() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_the_make_targets_that_a_page_names_exist(name: str) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page(name), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", page("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", page(name), re.MULTILINE))
 
     assert named
     assert named <= targets
@@ -196,7 +196,7 @@ def test_the_make_targets_that_a_page_names_exist(name: str) -> None:
 def test_every_make_target_is_in_its_help() -> None:
     makefile = page("Makefile").replace("\\\n", " ")
     [phony] = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    explained = set(re.findall(r"^([a-z-]+):.*## \w", page("Makefile"), re.MULTILINE))
+    explained = set(re.findall(r"^([a-z0-9-]+):.*## \w", page("Makefile"), re.MULTILINE))
 
     assert set(phony.split()) == explained
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import grpc
 import pytest

@@ -30,6 +30,7 @@ class Bounds:
     requeues: int = 0
     accepts: int = 0
     restores: int = 0
+    forgets: int = 0
     # How often a session stops its guard.
     stopped_guards: int = 0
     # How often a builder asks a person, and how often an operator holds the task.
@@ -64,6 +65,9 @@ class Rules:
     silent_guard_is_killed: bool = True  # a due end comes although the guard was stopped
     silent_guard_before_restart: bool = True  # a new process ends the session of a guard that was stopped
     faults_are_charged: bool = True  # a worker that fails before the go uses up a retry, so it can't loop
+    forgotten_is_gone: bool = (
+        True  # an operator forgets only a worker whose machine is gone: that word is the proof
+    )
     joins_in_order: bool = True  # a join that was overtaken by a newer one counts for nothing
     hold_is_durable: bool = True  # a restart of the server frees no held task
     held_is_not_claimed: bool = True  # a held task is given to nobody
@@ -157,6 +161,7 @@ class Counts(NamedTuple):
     stopped_guards: int = 0
     questions: int = 0
     suspensions: int = 0
+    forgets: int = 0
 
 
 class Message(NamedTuple):

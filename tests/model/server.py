@@ -258,6 +258,7 @@ def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         if counts.requeues < bounds.requeues and store.interrupted and store.status is TaskStatus.KILLED:
             running = running._replace(store=reopened(running.store), counts=count(state, requeues=1))
             yield "operator resumes and requeues", running
+    yield from _forgets(state, bounds, rules)
     if bounds.restores and state.copy is None:
         yield "operator makes a backup", state._replace(copy=store)
     if counts.restores < bounds.restores and state.copy is not None:
@@ -287,6 +288,18 @@ def _answered(state: State, message: Message, rules: Rules) -> State:
             return state
         return state._replace(store=freed(store))
     return state._replace(store=freed(store), hold_promised=False)
+
+
+def _forgets(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """Yields the loss of a disconnected worker on the word of an operator, without the wait for its fence."""
+    attempt = state.store.open
+    if attempt is None or state.counts.forgets >= bounds.forgets:
+        return
+    worker = state.workers[attempt.worker]
+    gone = not worker.up and worker.session is None
+    if not worker.joined and (gone or not rules.forgotten_is_gone):
+        lost = _given_up(state, lose(state.store, attempt, bounds))
+        yield f"operator forgets worker {attempt.worker}", lost._replace(counts=count(state, forgets=1))
 
 
 def _kill(state: State, rules: Rules, *, by_stop: bool) -> State:

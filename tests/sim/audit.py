@@ -23,6 +23,7 @@ _FREE = (
     FailureClass.PROVIDER_LIMITED,
     FailureClass.PROVIDER_DENIED,
     FailureClass.BAD_CONFIG,
+    FailureClass.INTERRUPTED,
     *LANDING_FAILURES,
     *FINAL_FAILURES,
 )

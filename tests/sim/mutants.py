@@ -37,6 +37,21 @@ from swarmd.store import attempts, events, holds, landings, tasks
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
+def forgets_the_connected(patch: pytest.MonkeyPatch) -> None:
+    """Forgets a worker on an operator's word although the server hears it."""
+    declare_gone = registry.WorkerRegistry.declare_gone
+
+    def blind(self: registry.WorkerRegistry, tx: Any, name: Any) -> Any:
+        heard = self._live.workers.pop(name, None)
+        try:
+            return declare_gone(self, tx, name)
+        finally:
+            if heard is not None:
+                self._live.workers[name] = heard
+
+    patch.setattr(registry.WorkerRegistry, "declare_gone", blind)
+
+
 def any_lease_counts(patch: pytest.MonkeyPatch) -> None:
     """Lets results and starts count for any open attempt of the task."""
 
@@ -337,6 +352,7 @@ LANDING: Final = Setting(
 OVERTAKING: Final = replace(
     SLOW, fault_every_s=8.0, mean_s=(60.0,), late_streams=0.5, cuts=30, resets=20, stopped_guards=True
 )
+FORGETTING: Final = replace(HARSH, forgets=0.3)
 NAMED: Final = replace(HARSH, exclusive=0.9)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
@@ -361,6 +377,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     names_are_free_at_the_order: (NAMED, 4),
     names_die_with_the_server: (NAMED, 4),
     silent_guards_are_ignored: (replace(HARSH, stopped_guards=True), 1),
+    forgets_the_connected: (FORGETTING, 0),
     two_have_the_right: (LANDING, 0),
     landings_are_not_looked_for: (LANDING, 22),
     combinations_are_checked_once: (LANDING, 0),

@@ -87,8 +87,16 @@ class Operators:
         tasks: int,
         exclusive: float,
         holding: bool,
+        forgets: float = 0.0,
     ) -> None:
-        """`exclusive` is the share of tasks with exclusive names or files; with `holding`, tasks are held too."""
+        """`exclusive` is the share of tasks with exclusive names or files; with `holding`, tasks are held too.
+
+        `forgets` is the share of acts that forget a worker.
+        """
+        # Returns the workers of which nothing runs any more.
+        self.gone: Callable[[], list[str]] = list
+        self._forgets = forgets
+        self._forget_dice = world.dice("forgets")
         self.told = Acknowledged()
         self.names: list[str] = []
         self._world = world
@@ -114,6 +122,9 @@ class Operators:
 
     def act(self) -> None:
         """Calls an action that is drawn at random."""
+        if self._forget_dice.random() < self._forgets:
+            self.forget()
+            return
         verbs: tuple[tuple[Callable[[], None], int], ...] = (
             (self.add, 8), (self.kill, 4), (self.retry, 4), (self.pause, 1), (self.stop, 1), (self.resume, 5),
             (self.drain, 2),
@@ -338,6 +349,18 @@ class Operators:
 
     def _lasting(self) -> list[Held]:
         return self._server.db.look(_lasting_holds) if self._server.serving else []
+
+    def forget(self) -> None:
+        """Forgets a worker that is gone, or one that the server hears: that is refused."""
+        known = self._server.swarm.live.workers if self._server.serving else {}
+        heard = [name for name, worker in known.items() if worker.reachable]
+        if names := sorted({*self.gone(), *heard}):
+            request = pb.ForgetWorkerRequest(worker=self._forget_dice.choice(names))
+            self._call(
+                f"forget {request.worker}",
+                lambda server: server.operators.ForgetWorker(request, None),
+                _nothing,
+            )
 
     def tidy(self) -> None:
         """Reviews archived results, each once for each status of its task."""

@@ -70,6 +70,8 @@ class Setting:
     exclusive: float = 0.4
     # The share of builders that ask a person; with 0 operators hold no tasks either.
     asking: float = 0.06
+    # The share of the operators' acts that forget a worker.
+    forgets: float = 0.0
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
@@ -132,7 +134,9 @@ class Simulation:
             tasks=setting.tasks,
             exclusive=setting.exclusive,
             holding=setting.asking > 0,
+            forgets=setting.forgets,
         )
+        self.operators.gone = self._gone
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
         self.workers: dict[str, SimWorker | None] = dict.fromkeys(names)
@@ -186,6 +190,10 @@ class Simulation:
                 )
 
         machine.when_quiet(start)
+
+    def _gone(self) -> list[str]:
+        live = {tree.worker for trees in self.ledger.live.values() for tree in trees}
+        return [name for name, worker in self.workers.items() if worker is None and name not in live]
 
     def _left(self, name: str) -> None:
         self.workers[name] = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.mutants import MUTANTS, Patch, noticed
+from sim.mutants import FORGETTING, MUTANTS, Patch, noticed
 from sim.run import Total
 from sim.simulation import simulate
 
@@ -37,6 +37,20 @@ def test_every_promise_is_kept_under_faults_and_every_row_of_the_table_is_taken(
     assert not MET - total.counts.keys(), "the seeds came through too little"
     # The rarest rows are not in every hundred seeds; those of the second hundred take all.
     assert chunk == 0 or not total.untaken, "the seeds took too few rows"
+    print(total)  # noqa: T201  # the figures
+
+
+@pytest.mark.slow
+def test_workers_that_are_gone_are_forgotten_and_no_task_runs_twice() -> None:
+    total = Total()
+    forgotten = 0
+    for seed in range(10):
+        result = simulate(seed, FORGETTING)
+        assert not result.fault, str(result)
+        total.add(result)
+        forgotten += sum("operator: forget" in line and "done" in line for line in result.lines)
+
+    assert forgotten or total.counts["worker_lost"], "nothing was forgotten"
     print(total)  # noqa: T201  # the figures
 
 

@@ -165,6 +165,12 @@ class WorkerConfig:
         False, "remove the clones whose work is safe elsewhere, print all as JSON lines, and exit"
     )
     exit_when_done: bool = setting(False, "exit when nothing is left to do in the swarm")
+    drain_deadline: float = setting(
+        0.0,
+        "seconds that sessions may run on after SIGTERM, before they are ended; 0 for no limit",
+        parse=number(0, 7 * DAY_S),
+        metavar="S",
+    )
     exit_when_idle: float = setting(
         0.0,
         "exit after this many seconds without a task; 0 for never",

@@ -53,6 +53,7 @@ class Shutdown:
         self._stopping: asyncio.Task[None] | None = None
         self._config = config
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._deadline_timer: asyncio.TimerHandle | None = None
 
     @property
     def active(self) -> bool:
@@ -67,17 +68,26 @@ class Shutdown:
                 "draining: accepting no new tasks, running tasks will finish; send SIGTERM again to stop them"
             )
             self.drain()
+            if limit_s := self._config.drain_deadline:
+                self._deadline_timer = asyncio.get_running_loop().call_later(limit_s, self._on_deadline)
         else:
             self.on_sigint()
 
     def on_sigint(self) -> None:
         """Ends the sessions and reports their outcomes; each further signal shortens the wait."""
         self._slots.note_signal()
+        self._end_sessions("the worker received a signal to stop")
+
+    def _on_deadline(self) -> None:
+        if self.phase is Phase.DRAINING and self._leases:
+            self._end_sessions(f"the drain took {self._config.drain_deadline:g} s")
+
+    def _end_sessions(self, cause: str) -> None:
         self.phase = Phase(min(Phase.LEAVING, max(Phase.STOPPING, self.phase + 1)))
-        _log.info("ending the sessions", phase=self.phase.name.lower())
+        _log.info("ending the sessions", phase=self.phase.name.lower(), cause=cause)
         self._stop_claiming()
         graceful = self.phase is Phase.STOPPING
-        self._slots.stop(StopOrder("the worker received a signal to stop", graceful=graceful))
+        self._slots.stop(StopOrder(cause, graceful=graceful, interrupts=True))
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
         if self.phase is Phase.LEAVING:
@@ -134,9 +144,10 @@ class Shutdown:
         await self._slots.all_ended()
 
     async def close(self) -> None:
-        """Cancels a stop that is still under way, and the measurement of idleness."""
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        """Cancels a stop that is still under way, and the timers."""
+        for timer in (self._idle_timer, self._deadline_timer):
+            if timer is not None:
+                timer.cancel()
         if self._stopping is not None:
             self._stopping.cancel()
             await asyncio.gather(self._stopping, return_exceptions=True)

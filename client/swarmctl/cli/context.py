@@ -81,10 +81,10 @@ def connect(options: GlobalOptions, *, with_token: bool = True) -> "Connection":
     # Imported here: `--help` need not wait for gRPC.
     from swarmctl.api.connection import Connection  # noqa: PLC0415
 
-    return Connection(endpoint_of(options))
+    return Connection(endpoint_of(options, with_token=with_token))
 
 
-def endpoint_of(options: GlobalOptions) -> "Endpoint":
+def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint":
     """Returns the server and the credentials that the common options describe; raises ProgramExit as `connect`."""
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # as above
     from swarmctl.api.connection import pinned  # noqa: PLC0415

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from amplifier_swarm.exits import ExitCode
 from swarmctl.cli.context import CommandContext
-from swarmctl.cli.options import GlobalOptions, with_options
+from swarmctl.cli.options import GlobalOptions, merged_options, with_options
 
 # The exit code that a shell reports for a program that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
@@ -44,7 +44,7 @@ class Command:
 
     @property
     def module(self) -> str:
-        """The module with a function `run`, or with a dict `COMMANDS` of such functions."""
+        """The module with a function `run`, with a dict `COMMANDS` of such functions, or with both."""
         plain = self.name.replace("-", "_")
         return f"swarmctl.commands.{plain}{'_' if iskeyword(plain) else ''}"
 
@@ -128,10 +128,27 @@ def load(command: Command) -> Any:
     app = typer.Typer(
         name=command.name, help=command.summary, add_completion=False, context_settings=settings
     )
-    app.callback()(_no_callback)
+    if alone := getattr(module, "run", None):
+        app.callback(invoke_without_command=True)(_unless_nested(with_options(alone, call)))
+    else:
+        app.callback()(_no_callback)
     for name, function in nested.items():
         app.command(name, help=function.__doc__)(with_options(function, call))
     return typer.main.get_command(app)
+
+
+def _unless_nested(command: Any) -> Any:
+    """Returns a callback that runs the noun's own command, or passes the options on to the command inside it."""
+
+    def callback(context: typer.Context, **values: Any) -> Any:
+        if context.invoked_subcommand is None:
+            return command(context, **values)
+        context.obj = merged_options(context, values)
+        return None
+
+    callback.__signature__ = command.__signature__  # type: ignore[attr-defined]
+    callback.__annotations__ = command.__annotations__
+    return callback
 
 
 def _long_help(function: Any) -> str:

@@ -43,3 +43,8 @@ def workers_blocks(workers: Sequence[Worker]) -> Blocks:
         for worker in workers
     ]
     return [Table(WORKERS, rows)]
+
+
+def forgotten_blocks(task_ids: Sequence[str]) -> Blocks:
+    """Returns the tasks that are free again."""
+    return [Table((Column("FREED TASK"),), [(cell(task_id),) for task_id in task_ids])]

@@ -25,6 +25,11 @@ def worker_document(worker: Worker) -> Document:
     }
 
 
+def forgotten_document(task_ids: Iterable[str]) -> Document:
+    """Returns the tasks that a forgotten worker held."""
+    return {"task_ids": list(task_ids)}
+
+
 def workers_document(workers: Iterable[Worker]) -> Document:
     """Returns a list of workers."""
     return [worker_document(worker) for worker in workers]

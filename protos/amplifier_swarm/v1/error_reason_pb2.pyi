@@ -94,6 +94,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
     `taskId`.
     """
+    ERROR_REASON_WORKER_CONNECTED: _ErrorReason.ValueType  # 30
+    """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -173,6 +175,8 @@ ERROR_REASON_HOLD_REFUSED: ErrorReason.ValueType  # 34
 """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
 `taskId`.
 """
+ERROR_REASON_WORKER_CONNECTED: ErrorReason.ValueType  # 30
+"""The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

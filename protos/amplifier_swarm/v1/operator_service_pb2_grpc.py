@@ -179,6 +179,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerResponse.FromString,
                 _registered_method=True)
+        self.ForgetWorker = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ForgetWorker',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerResponse.FromString,
+                _registered_method=True)
         self.WatchEvents = channel.unary_stream(
                 '/amplifier_swarm.v1.OperatorService/WatchEvents',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.WatchEventsRequest.SerializeToString,
@@ -522,6 +527,19 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetWorker(self, request, context):
+        """Ends the leases of a worker whose machine is gone for good, on the word of the caller: nothing of that worker runs
+        any more. Its tasks are ready again within seconds. If the word is wrong, a task can run twice until the worker
+        ends its sessions by itself. Repeating it changes nothing.
+
+        Errors:
+        * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+        * `FAILED_PRECONDITION` / `WORKER_CONNECTED`: its stream is open and it was heard lately.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEvents(self, request, context):
         """Streams every event after a given one and, with `follow`, each new one as it happens.
 
@@ -733,6 +751,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.DrainWorker,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerResponse.SerializeToString,
+            ),
+            'ForgetWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetWorker,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerResponse.SerializeToString,
             ),
             'WatchEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEvents,
@@ -1475,6 +1498,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/DrainWorker',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.DrainWorkerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ForgetWorker',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ForgetWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,

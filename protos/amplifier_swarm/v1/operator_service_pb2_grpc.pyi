@@ -220,6 +220,15 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
     """
+    ForgetWorker: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ForgetWorkerRequest, _operator_service_pb2.ForgetWorkerResponse]
+    """Ends the leases of a worker whose machine is gone for good, on the word of the caller: nothing of that worker runs
+    any more. Its tasks are ready again within seconds. If the word is wrong, a task can run twice until the worker
+    ends its sessions by itself. Repeating it changes nothing.
+
+    Errors:
+    * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+    * `FAILED_PRECONDITION` / `WORKER_CONNECTED`: its stream is open and it was heard lately.
+    """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]
     """Streams every event after a given one and, with `follow`, each new one as it happens.
 
@@ -458,6 +467,15 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors:
     * `NOT_FOUND` / `WORKER_NOT_FOUND`.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
+    """
+    ForgetWorker: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ForgetWorkerRequest, _operator_service_pb2.ForgetWorkerResponse]  # type: ignore[assignment]
+    """Ends the leases of a worker whose machine is gone for good, on the word of the caller: nothing of that worker runs
+    any more. Its tasks are ready again within seconds. If the word is wrong, a task can run twice until the worker
+    ends its sessions by itself. Repeating it changes nothing.
+
+    Errors:
+    * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+    * `FAILED_PRECONDITION` / `WORKER_CONNECTED`: its stream is open and it was heard lately.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_operator_service_pb2.WatchEventsRequest, _operator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams every event after a given one and, with `follow`, each new one as it happens.
@@ -844,6 +862,21 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * `NOT_FOUND` / `WORKER_NOT_FOUND`.
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: a deadline below zero or above a year.
+        """
+
+    @_abc_1.abstractmethod
+    def ForgetWorker(
+        self,
+        request: _operator_service_pb2.ForgetWorkerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ForgetWorkerResponse, _abc.Awaitable[_operator_service_pb2.ForgetWorkerResponse]]:
+        """Ends the leases of a worker whose machine is gone for good, on the word of the caller: nothing of that worker runs
+        any more. Its tasks are ready again within seconds. If the word is wrong, a task can run twice until the worker
+        ends its sessions by itself. Repeating it changes nothing.
+
+        Errors:
+        * `NOT_FOUND` / `WORKER_NOT_FOUND`.
+        * `FAILED_PRECONDITION` / `WORKER_CONNECTED`: its stream is open and it was heard lately.
         """
 
     @_abc_1.abstractmethod

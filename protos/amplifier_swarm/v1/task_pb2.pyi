@@ -326,6 +326,10 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """The accepted work that was to land is not in the repository. Only of an attempt that starts with `LANDING`, before
     it has the right to land. The task is `COMPLETED` as before the order.
     """
+    FAILURE_CLASS_INTERRUPTED: _FailureClass.ValueType  # 18
+    """A signal or the deadline of a drain ended the worker, which ended the session and proved it: a Pod was deleted or
+    preempted. Uses up no budget, and the next attempt starts at once. After ten in a row it counts as `WORKER_LOST`.
+    """
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -382,6 +386,10 @@ the budget of `LANDING_CONFLICT`.
 FAILURE_CLASS_WORK_MISSING: FailureClass.ValueType  # 16
 """The accepted work that was to land is not in the repository. Only of an attempt that starts with `LANDING`, before
 it has the right to land. The task is `COMPLETED` as before the order.
+"""
+FAILURE_CLASS_INTERRUPTED: FailureClass.ValueType  # 18
+"""A signal or the deadline of a drain ended the worker, which ended the session and proved it: a Pod was deleted or
+preempted. Uses up no budget, and the next attempt starts at once. After ten in a row it counts as `WORKER_LOST`.
 """
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
@@ -1236,6 +1244,7 @@ class Outcome(_message.Message):
     VALIDATION_WAIVED_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     LANDING_FIELD_NUMBER: _builtins.int
+    INTERRUPTED_FIELD_NUMBER: _builtins.int
     kind: Global___OutcomeKind.ValueType
     """The kind of end."""
     failure_class: Global___FailureClass.ValueType
@@ -1246,6 +1255,8 @@ class Outcome(_message.Message):
     """Whether there is no verdict because the worker runs with `--no-validation`. Without this, `COMPLETED` with no
     verdict is refused for a task whose `validate` is true.
     """
+    interrupted: _builtins.bool
+    """The worker was told by a signal to end, and ended the sessions for that reason. Only with `STOPPED`."""
     @_builtins.property
     def builder_result(self) -> _session_pb2.BuilderResult:
         """What the builder reported. Unset if no builder session ended by itself."""
@@ -1288,10 +1299,11 @@ class Outcome(_message.Message):
         validation_waived: _builtins.bool = ...,
         change: Global___Change | None = ...,
         landing: Global___Landing | None = ...,
+        interrupted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "kill_receipt", b"kill_receipt", "landing", b"landing", "retry_after", b"retry_after", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "kind", b"kind", "landing", b"landing", "retry_after", b"retry_after", "validation_waived", b"validation_waived", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "error", b"error", "failure_class", b"failure_class", "interrupted", b"interrupted", "kill_receipt", b"kill_receipt", "kind", b"kind", "landing", b"landing", "retry_after", b"retry_after", "validation_waived", b"validation_waived", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

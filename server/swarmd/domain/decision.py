@@ -14,6 +14,7 @@ from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
 from swarmd.domain.policy import (
     LANDING_FAILURES,
+    MAX_INTERRUPTIONS,
     PAUSING,
     Backoff,
     decide_retry,
@@ -79,11 +80,17 @@ class Decision:
 
 
 def decide(
-    task: Task, outcome: Outcome, rule: RetryRule, *, earlier_findings: Sequence[Sequence[str]]
+    task: Task,
+    outcome: Outcome,
+    rule: RetryRule,
+    *,
+    earlier_findings: Sequence[Sequence[str]],
+    interruptions: int = 0,
 ) -> Decision:
     """Decides on the outcome of the task's open attempt.
 
-    `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first.
+    `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first; `interruptions`
+    counts the attempts right before this one that were interrupted.
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
@@ -97,16 +104,23 @@ def decide(
     if outcome.kind is OutcomeKind.COMPLETED:
         update = TaskUpdate(last_error="", failure_class=None, **NO_ORDER)
         return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
-    return _decide_failed(task, outcome, rule, earlier_findings)
+    return _decide_failed(task, outcome, rule, earlier_findings, interruptions=interruptions)
 
 
 def _decide_failed(
-    task: Task, outcome: Outcome, rule: RetryRule, earlier_findings: Sequence[Sequence[str]]
+    task: Task,
+    outcome: Outcome,
+    rule: RetryRule,
+    earlier_findings: Sequence[Sequence[str]],
+    *,
+    interruptions: int,
 ) -> Decision:
     """Decides on an attempt that did not succeed, of which no kill is the cause."""
     # A worker that ended the sessions without an order from here was going down itself.
     stopped = outcome.kind is not OutcomeKind.FAILED
-    failure = FailureClass.WORKER_LOST if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    failure = (
+        _stopped_as(outcome, interruptions) if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+    )
     error = outcome.error or ("the worker ended the session" if stopped else failure)
     lands_kept = task.starts_at is StartPoint.LANDING and task.status is TaskStatus.CLAIMED
     if failure is FailureClass.WORK_MISSING and lands_kept:
@@ -126,6 +140,12 @@ def _decide_failed(
         # The findings are for a builder. Without any, it was git that failed, and the same work is landed again.
         return replace(decision, update={**decision.update, "starts_at": StartPoint.BUILDER})
     return decision
+
+
+def _stopped_as(outcome: Outcome, interruptions: int) -> FailureClass:
+    """Returns the class of an attempt that its worker ended without an order."""
+    interrupted = outcome.interrupted and interruptions < MAX_INTERRUPTIONS
+    return FailureClass.INTERRUPTED if interrupted else FailureClass.WORKER_LOST
 
 
 def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:

@@ -4,8 +4,8 @@
     ├── TaskNotFound, TaskAmbiguous, WorkerNotFound, SessionNotFound, TokenNotFound,
     │   ResultNotFound, ChangeNotFound, ArtifactNotFound                              unknown names
     ├── InvalidTasks, InvalidRequest                                                  bad requests
-    ├── InvalidStatus, HoldRefused, TasksActive, WorkerNameTaken, RehearsalRefused,
-    │   StreamReplaced                                                                present state
+    ├── InvalidStatus, HoldRefused, TasksActive, WorkerConnected, WorkerNameTaken,
+    │   RehearsalRefused, StreamReplaced                                              present state
     ├── ServerStopping, StorageFull, StorageFailed, ArtifactRefused                   the server itself
     ├── those of caller_errors.py: tokens, roles, logins                              callers
     └── DashboardOff                                                                  missing parts
@@ -15,7 +15,7 @@ The message is for people and says what to do; `metadata` has its values, for pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,6 @@ class TaskAmbiguous(SwarmError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedTask:
-    """A task of an action on many that was left unchanged, by the name in the request, and the reason."""
-
-    task_id: str
-    error: SwarmError
-
-
 class WorkerNotFound(SwarmError):
     """No worker has that name."""
 
@@ -76,6 +68,16 @@ class WorkerNotFound(SwarmError):
 
     def __init__(self, worker: str) -> None:
         super().__init__(f"no worker {worker!r} is connected; see `swarmctl workers`", {"worker": worker})
+
+
+class WorkerConnected(SwarmError):
+    """The worker is heard, so its machine is not gone."""
+
+    reason = "WORKER_CONNECTED"
+
+    def __init__(self, worker: str) -> None:
+        text = f"worker {worker!r} is connected, so it is not gone; drain it, or end its process and forget it then"
+        super().__init__(text, {"worker": worker})
 
 
 class SessionNotFound(SwarmError):
@@ -277,7 +279,3 @@ class DashboardOff(SwarmError):
 
     def __init__(self) -> None:
         super().__init__("this server serves no dashboard; start swarmd with --dashboard HOST:PORT")
-
-
-# The errors about one task of a request; any other error is about the request or the server.
-TASK_ERRORS: Final = (TaskNotFound, TaskAmbiguous, InvalidStatus, HoldRefused)

@@ -61,6 +61,7 @@ class FailureClass(StrEnum):
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
     WORK_MISSING = "work_missing"
+    INTERRUPTED = "interrupted"
 
 
 class AttemptOutcome(StrEnum):
@@ -233,6 +234,8 @@ class Outcome:
     # None if the attempt had no clone. The report has the landing and not the change, which may be large.
     change: ReportedChange | None = None
     landing: ReportedLanding | None = None
+    # A signal ended the worker, which ended the sessions for that reason.
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

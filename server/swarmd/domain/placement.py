@@ -1,7 +1,7 @@
 """Which worker may get a task, and in which workspace the task then runs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
@@ -13,6 +13,26 @@ from swarmd.domain.workspaces import WorkspaceKind
 CLONE_DEMAND: Final = ":clone"
 # The repository that holds the work which is to land: a worker of another one would not find it.
 WORK_DEMAND: Final = ":work"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPool:
+    """Workers that are started and ended together, since they are alike."""
+
+    # What each of them has; a label of its own sets the pool apart.
+    labels: Mapping[str, str]
+    slots: int
+    # Tasks without labels count for the pool too.
+    takes_unlabelled: bool = True
+    makes_clones: bool = True
+
+    def serves(self, demanded: Mapping[str, str]) -> bool:
+        """Returns whether a task with these demands counts for the pool."""
+        if CLONE_DEMAND in demanded and not self.makes_clones:
+            return False
+        # Other demands begin with a colon, as no label can.
+        labels = {name: value for name, value in demanded.items() if not name.startswith(":")}
+        return labels.items() <= self.labels.items() if labels else self.takes_unlabelled
 
 
 def demands(definition: TaskDefinition, *, work_in: str = "") -> Mapping[str, str]:

@@ -11,6 +11,8 @@ MAX_LOSSES: Final = 2
 # Work that was accepted meets what others have landed meanwhile. Each further builder starts from the new tip.
 MAX_LANDING_FAILURES: Final = 3
 LANDING_FAILURES: Final = frozenset((FailureClass.LANDING_CONFLICT, FailureClass.LANDING_FAILED))
+# A Pod may be preempted again and again. One that is evicted for what its own task uses up would be so forever.
+MAX_INTERRUPTIONS: Final = 10
 # A worker that fences itself gives its sessions the grace period of a kill; the server waits this long for it.
 GRACE_ROOM_S: Final = 10.0
 # Another attempt would pay the builder again and meet the same obstacle, which is not the builder's: its task, its
@@ -61,6 +63,7 @@ def decide_retry(
 
     Lost workers have a budget of their own, and so have failures to land. A provider that asks to wait, or refuses,
     and a session that can't be started as configured use up no budget, since they say nothing about the task.
+    An interrupted attempt uses up nothing, and the next one waits for nothing.
     FINAL_FAILURES use up no budget either, and no attempt follows.
     """
     unchanged = RetryDecision(
@@ -72,7 +75,7 @@ def decide_retry(
     )
     if failure in FINAL_FAILURES:
         return replace(unchanged, retry=False)
-    if failure in PAUSING:
+    if failure in PAUSING or failure is FailureClass.INTERRUPTED:
         # The runner is paused; another runner may claim the task at once.
         return unchanged
     if failure is FailureClass.PROVIDER_LIMITED:

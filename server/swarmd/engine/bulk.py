@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from swarmd.domain.errors import TASK_ERRORS, InvalidStatus, RefusedTask, TaskNotFound
+from swarmd.domain.errors import InvalidStatus, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
 from swarmd.domain.model import TaskKey
+from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import landing_orders, lookup, reopening

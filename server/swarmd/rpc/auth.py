@@ -21,12 +21,12 @@ from swarmd.domain.model import Role
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.observer import Observer
 from swarmd.rpc import limits
-from swarmd.rpc.health import ProbeLimits
+from swarmd.rpc.health import MAX_SCALER_BYTES, ProbeLimits
 from swarmd.rpc.limits import OpenStreams
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire.roles import OPERATOR_SERVICE, WORKER_SERVICE
+from swarmd.wire.roles import OPERATOR_SERVICE, SCALER_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -34,9 +34,11 @@ RawRequests: TypeAlias = AsyncIterator[bytes]
 # Turns the raw messages of a call into what the servicer's method gets.
 ReadRequest: TypeAlias = Callable[[RawRequests, Context], Awaitable[Any]]
 
+SCALER_PREFIX: Final = "/externalscaler.ExternalScaler/"
 _SERVICES: Final = {
     "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
     "/amplifier_swarm.v1.OperatorService/": OPERATOR_SERVICE,
+    SCALER_PREFIX: SCALER_SERVICE,
 }
 # The roles that may call each method. A method without an entry is refused for every role.
 ROLES: Final[dict[str, frozenset[Role]]] = {
@@ -49,6 +51,8 @@ OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health
 # The one method for join tokens, and for no other kind.
 JOIN: Final = "/amplifier_swarm.v1.WorkerService/JoinSwarm"
 
+# The token id that counts the streams of callers without a token.
+NO_TOKEN: Final = ""
 _NOT_COUNTED: Final = contextlib.nullcontext()
 # The token of the call that the current task serves; None for a call inside this process.
 CALLER: Final[ContextVar[TokenRecord | None]] = ContextVar("CALLER", default=None)
@@ -64,11 +68,14 @@ class AuthWrapper:
     method before it reads the request, so a caller without a token can't make the server hold or decode a message.
     """
 
-    def __init__(self, tokens: TokenRegistry, observer: Observer) -> None:
+    def __init__(self, tokens: TokenRegistry, observer: Observer, *, scaler_open: bool = False) -> None:
+        """With `scaler_open`, the methods of KEDA's protocol need no token."""
         self._tokens = tokens
         self._observer = observer
         self._streams = OpenStreams()
         self._probes = ProbeLimits()
+        self._scaler_open = scaler_open
+        self._scaler_calls = ProbeLimits("the scaler protocol", max_bytes=MAX_SCALER_BYTES)
         tokens.on_revoked = self._streams.end_streams
 
     def registrar(self, server: grpc.aio.Server) -> grpc.aio.Server:
@@ -82,13 +89,14 @@ class AuthWrapper:
         serialize = handler.response_serializer
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            read = _stream_reader(decode) if handler.request_streaming else _single_reader(decode)
+            read = _stream_reader(decode) if handler.request_streaming else self._reader(method, decode)
             stream = self._stream(method, read, cast("Any", inner))
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=serialize)
         if handler.request_streaming:
             call = self._call(method, _stream_reader(decode), cast("Any", handler.stream_unary), counted=True)
         else:
-            call = self._call(method, _single_reader(decode), cast("Any", handler.unary_unary), counted=False)
+            read = self._reader(method, decode)
+            call = self._call(method, read, cast("Any", handler.unary_unary), counted=False)
         return grpc.stream_unary_rpc_method_handler(call, response_serializer=serialize)
 
     def _call(
@@ -100,8 +108,8 @@ class AuthWrapper:
         async def call(raw: RawRequests, context: Context) -> Any:
             started_s, refusal = time.perf_counter(), ""
             try:
-                token = self._authorize(method, context)
-                with self._streams.hold(token.token_id, name) if counted else _NOT_COUNTED:
+                token_id = self._authorize(method, context)
+                with self._streams.hold(token_id, name) if counted else _NOT_COUNTED:
                     response = await inner(await read(raw, context), context)
                 if failpoint.is_armed():
                     _hit_failpoints(name, context)
@@ -130,8 +138,8 @@ class AuthWrapper:
 
         async def call(raw: RawRequests, context: Context) -> AsyncIterator[Any]:
             try:
-                token = self._authorize(method, context)
-                with self._streams.hold(token.token_id, name) as stream:
+                token_id = self._authorize(method, context)
+                with self._streams.hold(token_id, name) as stream:
                     async for response in inner(await read(raw, context), context):
                         failpoint.hit(f"{name}.reply")
                         stream.sending = True
@@ -149,13 +157,24 @@ class AuthWrapper:
 
         return call
 
-    def _authorize(self, method: str, context: Context) -> TokenRecord:
+    def _reader(self, method: str, decode: Callable[[bytes], Any]) -> ReadRequest:
+        if not self._is_open(method):
+            return _single_reader(decode)
+        return lambda raw, _context: self._scaler_calls.read(raw, decode)
+
+    def _is_open(self, method: str) -> bool:
+        return self._scaler_open and method.startswith(SCALER_PREFIX)
+
+    def _authorize(self, method: str, context: Context) -> str:
+        """Returns the id of the caller's token; raises TokenInvalid or RoleDenied."""
+        if self._is_open(method):
+            return NO_TOKEN
         text = bearer_token(context)
         token = self._tokens.verify_join(text) if method == JOIN else self._tokens.verify(text)
         if method != JOIN and token.role not in ROLES.get(method, frozenset()):
             raise RoleDenied(token.role, method.rpartition("/")[2])
         CALLER.set(token)
-        return token
+        return token.token_id
 
 
 class _Registrar:

@@ -1,4 +1,4 @@
-"""Limits of the health service, whose methods need no token.
+"""Limits of methods that need no token: the health service, and KEDA's protocol if it is open.
 
 Invariant: callers without a token share fixed numbers of open calls, and a probe's message is small and arrives soon.
 """
@@ -20,15 +20,18 @@ Context = grpc.aio.ServicerContext[Any, Any]
 # Probes whose message has not arrived yet, and watches, in all.
 MAX_UNREAD: Final = 32
 MAX_WATCHES: Final = 64
-# A probe's message holds the name of a service.
+# A probe's message holds the name of a service; KEDA's holds metadata, with certificates perhaps.
 MAX_BYTES: Final = 1_024
+MAX_SCALER_BYTES: Final = 64 * 1_024
 READ_WITHIN_S: Final = 5.0
 
 
 class ProbeLimits:
-    """A wrapper of the health service's methods that counts their callers."""
+    """A wrapper of the methods of one service that counts their callers."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = "health", *, max_bytes: int = MAX_BYTES) -> None:
+        self._service = service
+        self._max_bytes = max_bytes
         self._unread = 0
         self._watches = 0
 
@@ -49,7 +52,7 @@ class ProbeLimits:
     def _limited(self, inner: Any, deserialize: Callable[[bytes], Any]) -> Any:
         async def call(raw: AsyncIterator[bytes], context: Context) -> Any:
             try:
-                request = await self._read(raw, deserialize)
+                request = await self.read(raw, deserialize)
             except SwarmError as error:
                 await context.abort_with_status(pack(wire_error(error)))
             return await inner(request, context)
@@ -70,9 +73,15 @@ class ProbeLimits:
 
         return call
 
-    async def _read(self, raw: AsyncIterator[bytes], deserialize: Callable[[bytes], Any]) -> Any:
+    async def read(self, raw: AsyncIterator[bytes], deserialize: Callable[[bytes], Any]) -> Any:
+        """Reads the one message of a call.
+
+        Raises:
+            TooManyStreams: too many calls wait for their message.
+            InvalidRequest: it is late, long or not a message of the method.
+        """
         if self._unread >= MAX_UNREAD:
-            raise TooManyStreams("health", MAX_UNREAD)
+            raise TooManyStreams(self._service, MAX_UNREAD)
         self._unread += 1
         try:
             async with asyncio.timeout(READ_WITHIN_S):
@@ -81,8 +90,8 @@ class ProbeLimits:
             raise InvalidRequest("request", f"did not arrive within {READ_WITHIN_S:.0f} s") from None
         finally:
             self._unread -= 1
-        if len(data) > MAX_BYTES:
-            raise InvalidRequest("request", f"has {len(data):,} bytes; send at most {MAX_BYTES:,}")
+        if len(data) > self._max_bytes:
+            raise InvalidRequest("request", f"has {len(data):,} bytes; send at most {self._max_bytes:,}")
         try:
             return deserialize(data)
         except DecodeError:

@@ -42,6 +42,8 @@ MAX_STREAMS: Final = {
     "GetArtifact": 16,
     "FollowDatabase": 4,
     "ServerReflectionInfo": 4,
+    # Callers without a token have this number together.
+    "StreamIsActive": 64,
 }
 
 

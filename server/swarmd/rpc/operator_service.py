@@ -193,6 +193,11 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         drained = await self._actions.drain(request.worker or None, deadline_s)
         return pb.DrainWorkerResponse(workers=drained)
 
+    async def ForgetWorker(
+        self, request: pb.ForgetWorkerRequest, context: Context
+    ) -> pb.ForgetWorkerResponse:
+        return await self._actions.forget(request.worker)
+
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Context
     ) -> AsyncIterator[pb.WatchEventsResponse]:

@@ -24,6 +24,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.InvalidStatus: _C.FAILED_PRECONDITION,
     errors.HoldRefused: _C.FAILED_PRECONDITION,
     errors.TasksActive: _C.FAILED_PRECONDITION,
+    errors.WorkerConnected: _C.FAILED_PRECONDITION,
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
     errors.RehearsalRefused: _C.FAILED_PRECONDITION,
     errors.StreamReplaced: _C.ABORTED,

@@ -21,6 +21,7 @@ from swarmd.domain.model import (
     WorkerKey,
     WorkerName,
 )
+from swarmd.domain.policy import MAX_INTERRUPTIONS
 from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -184,6 +185,12 @@ def last_report(tx: ReadTx, task_key: TaskKey) -> str | None:
 def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str]]:
     """Returns the ids of the findings of the latest rejected attempts, the latest first."""
     return [json.loads(row[0]) for row in tx.all("attempt_findings", task_key=task_key, limit=limit)]
+
+
+def interruptions(tx: ReadTx, lease: Lease) -> int:
+    """Returns how many of the MAX_INTERRUPTIONS attempts before this one were interrupted."""
+    most = MAX_INTERRUPTIONS
+    return int(tx.value("attempt_interruptions", task_key=lease.task_key, number=lease.number, most=most))
 
 
 class Survivors(NamedTuple):

@@ -244,6 +244,25 @@ SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = '
        (SELECT json_group_array(runner) FROM paused_runners)
   FROM swarm s;
 
+-- ── pools ────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: pool_held
+-- The number of leases of each worker that has one, with its labels.
+SELECT w.labels, count(*) FROM attempts a JOIN workers w ON w.key = a.worker_key
+ WHERE a.outcome IS NULL GROUP BY a.worker_key;
+
+-- name: pool_ready
+-- The number of claimable tasks of each set of labels, at most :most, without those that wait for an exclusive name.
+SELECT l.labels, (SELECT count(*) FROM
+         (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = 0 LIMIT :most))
+  FROM label_sets l;
+
+-- name: pool_admissible
+-- For each name that has room: how many of the tasks that wait for it may have it, by their labels.
+SELECT l.labels, min(n.capacity - n.held, (SELECT count(*) FROM
+         (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = n.key LIMIT :most)))
+  FROM exclusive_names n CROSS JOIN label_sets l WHERE n.waiting > 0 AND n.held < n.capacity;
+
 -- ── exclusive names ──────────────────────────────────────────────────────────────────────────────
 
 -- name: name_add
@@ -360,6 +379,11 @@ UPDATE attempts SET ended_us = given.ended_us, outcome = given.outcome, failure_
 -- The report of the latest attempt that started and reported: input of the next builder.
 SELECT report FROM attempts WHERE task_key = :task_key AND report IS NOT NULL AND outcome <> 'released'
  ORDER BY number DESC LIMIT 1;
+
+-- name: attempt_interruptions
+-- How many of the latest :most attempts before this one were interrupted.
+SELECT count(*) FROM (SELECT failure_class FROM attempts
+  WHERE task_key = :task_key AND number < :number ORDER BY number DESC LIMIT :most) WHERE failure_class = 'interrupted';
 
 -- name: attempt_findings
 -- The ids of the findings of the latest rejected attempts, the latest first.

@@ -10,8 +10,9 @@ from typing import Final
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
-from swarmd.domain.errors import InvalidRequest, RefusedTask, SwarmError
+from swarmd.domain.errors import InvalidRequest, SwarmError
 from swarmd.domain.model import WorkerName
+from swarmd.domain.refused_task import RefusedTask
 from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
@@ -131,6 +132,12 @@ class Actions:
             raise InvalidRequest("deadline", f"must be between 0 and {MAX_DEADLINE_S} seconds")
         drained = await self._swarm.drain(None if worker is None else WorkerName(worker), deadline_s)
         return [found for found in await self._reads.workers() if found.name in drained]
+
+    async def forget(self, worker: str) -> pb.ForgetWorkerResponse:
+        """Ends the leases of a worker that is gone; raises WorkerNotFound or WorkerConnected."""
+        forget = partial(self._swarm.workers.declare_gone, name=WorkerName(worker))
+        leases = await self._swarm.db.write(forget)
+        return pb.ForgetWorkerResponse(task_ids=[lease.task_id for lease in leases])
 
 
 def _checked_cause(cause: str) -> str:

@@ -21,7 +21,7 @@ MAX_TEXT: Final = 64 * 1024
 MAX_WAIT_S: Final = 86_400.0
 _MASK: Final = Mask()
 # The engine decides on these fields, so they are not part of the report.
-_DECIDED: Final = ("kind", "failure_class", "error", "retry_after")
+_DECIDED: Final = ("kind", "failure_class", "error", "retry_after", "interrupted")
 
 
 def check(message: task_pb2.Outcome) -> None:
@@ -60,6 +60,7 @@ def read(message: task_pb2.Outcome) -> Outcome:
         retry_after_s=_retry_after_s(message.retry_after) if message.HasField("retry_after") else None,
         verdict_passed=_verdict_passed(message),
         validation_waived=message.validation_waived,
+        interrupted=message.interrupted,
         change=change,
         landing=changes.read_landing(message.landing) if message.HasField("landing") else None,
     )

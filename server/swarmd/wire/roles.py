@@ -46,6 +46,7 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "ResumeSwarm": _OPERATOR,
     "ListWorkers": _VIEWER,
     "DrainWorker": _OPERATOR,
+    "ForgetWorker": _OPERATOR,
     "WatchEvents": _VIEWER,
     "TailLog": _VIEWER,
     "Backup": _OPERATOR,
@@ -55,4 +56,11 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "ListTokens": _OPERATOR,
     "RevokeToken": _OPERATOR,
     "CreateLoginCode": _VIEWER,
+}
+# What KEDA asks. With `--scaler-open` it needs no token, since KEDA can't send one.
+SCALER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
+    "IsActive": _VIEWER,
+    "StreamIsActive": _VIEWER,
+    "GetMetricSpec": _VIEWER,
+    "GetMetrics": _VIEWER,
 }

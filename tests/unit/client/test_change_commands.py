@@ -286,6 +286,16 @@ def test_a_drain_without_a_deadline_waits_forever(
     assert seconds == deadline_s
 
 
+def test_forgetting_a_worker_names_the_tasks_that_it_frees(ctl: Ctl, operator: FakeOperator) -> None:
+    operator.answers["ForgetWorker"] = wire.ForgetWorkerResponse(task_ids=["a", "b"])
+
+    assert ctl("workers", "forget", "w1").out.split() == ["FREED", "TASK", "a", "b"]
+    assert (
+        ctl("workers", "-o", "json", "forget", "w1").out == '{\n  "task_ids": [\n    "a",\n    "b"\n  ]\n}\n'
+    )
+    assert {request.worker for request in operator.asked("ForgetWorker")} == {"w1"}
+
+
 def test_retry_says_what_it_revived(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["RetryTask"] = wire.RetryTaskResponse(tasks=[Task(task_id="a")], revived=2)
 

@@ -18,7 +18,7 @@ from swarmd.domain.model import (
     TaskId,
     TaskKey,
 )
-from swarmd.domain.policy import Backoff
+from swarmd.domain.policy import MAX_INTERRUPTIONS, Backoff
 
 RULE = RetryRule(Backoff(2.0, 300.0), lambda: 1.0)
 OPEN = (TaskStatus.CLAIMED, TaskStatus.IN_PROGRESS, TaskStatus.KILLING)
@@ -34,8 +34,11 @@ def outcome(kind: OutcomeKind, failure: FailureClass | None = None, *findings: s
     return Outcome(kind, failure, "it broke", json.dumps(report if findings else {}), b"")
 
 
-def decided(status: TaskStatus, reported: Outcome, *earlier: list[str], **fields: Any) -> Decision:
-    return decide(task(status, **fields), reported, RULE, earlier_findings=earlier)
+def decided(
+    status: TaskStatus, reported: Outcome, *earlier: list[str], interruptions: int = 0, **fields: Any
+) -> Decision:
+    known = task(status, **fields)
+    return decide(known, reported, RULE, earlier_findings=earlier, interruptions=interruptions)
 
 
 @pytest.mark.parametrize("status", OPEN)
@@ -140,6 +143,17 @@ def test_a_worker_that_stops_its_sessions_by_itself_counts_as_a_loss() -> None:
 
     assert (found.failure_class, found.ended_as) == ("worker_lost", "failed")
     assert (found.update["failures"], found.update["losses"]) == (0, 1)
+
+
+def test_an_interrupted_attempt_costs_nothing_and_the_next_one_waits_for_nothing() -> None:
+    interrupted = replace(outcome(OutcomeKind.STOPPED), interrupted=True)
+
+    found = decided(TaskStatus.IN_PROGRESS, interrupted)
+    tenth = decided(TaskStatus.IN_PROGRESS, interrupted, interruptions=MAX_INTERRUPTIONS)
+
+    assert (found.failure_class, found.transition) == ("interrupted", "retry")
+    assert (found.update["failures"], found.update["losses"], found.update["backoff_s"]) == (0, 0, 0.0)
+    assert (tenth.failure_class, tenth.update["losses"]) == ("worker_lost", 1)
 
 
 def test_chance_is_drawn_only_for_a_wait() -> None:

@@ -15,7 +15,7 @@ from swarmd.domain.policy import (
     stop_after_s,
 )
 
-FREE = ("worker_lost", "provider_limited", "provider_denied", "bad_config")
+FREE = ("worker_lost", "provider_limited", "provider_denied", "bad_config", "interrupted")
 
 
 def running(*, failures: int = 0, losses: int = 0, max_retries: int = 2) -> Task:

@@ -1,11 +1,17 @@
 """The registry of workers: departures, and workers that are forgotten."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from support.clock import FakeClock
-from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, task
+from support.engine import PACE, EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.claim import Claim
+from swarmd.domain.errors import WorkerConnected, WorkerNotFound
+from swarmd.domain.model import WorkerName
+from swarmd.domain.policy import MAX_INTERRUPTIONS
 from swarmd.engine.reports import overview
 from swarmd.engine.workers.reaper import FORGET_EVERY_S
 
@@ -111,3 +117,66 @@ async def test_a_worker_that_never_comes_back_after_a_restart_is_lost_in_the_end
 
         assert await listed(after) == {"w": "gone"}
         assert (await after.kinds())[-1] == "worker_lost"
+
+
+async def test_a_worker_that_an_operator_forgets_frees_its_tasks(swarm: EngineHarness) -> None:
+    await swarm.add(task("running"), task("claimed"))
+    gone = await swarm.worker("gone", slots=2)
+    assert await gone.start(await gone.claim("running")) is None
+    await swarm.swarm.close_stream(gone.server_side)
+
+    forgotten = await swarm.swarm.db.write(partial(swarm.swarm.workers.declare_gone, name=gone.name))
+
+    assert [lease.task_id for lease in forgotten] == ["running", "claimed"]
+    assert await listed(swarm) == {"gone": "gone"}
+    await swarm.after_backoff()
+    other = await swarm.worker("other", slots=2)
+    assert (await other.claim("running")).number == 2
+    assert (await swarm.task("running")).losses == 1
+
+
+async def test_a_worker_that_is_heard_is_not_forgotten(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"))
+    worker = await swarm.worker()
+    assert await worker.start(await worker.claim("a")) is None
+
+    with pytest.raises(WorkerConnected, match="is connected, so it is not gone"):
+        await swarm.swarm.db.write(partial(swarm.swarm.workers.declare_gone, name=worker.name))
+    with pytest.raises(WorkerNotFound):
+        await swarm.swarm.db.write(partial(swarm.swarm.workers.declare_gone, name=WorkerName("nobody")))
+
+    assert await swarm.status("a") == "in_progress"
+
+
+async def test_a_late_result_of_a_forgotten_worker_counts_until_another_attempt_has_started(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a"), task("b"))
+    gone = await swarm.worker("gone", slots=2)
+    claims = [await gone.claim(name) for name in ("a", "b")]
+    for claim in claims:
+        assert await gone.start(claim) is None
+    await swarm.swarm.close_stream(gone.server_side)
+    await swarm.swarm.db.write(partial(swarm.swarm.workers.declare_gone, name=gone.name))
+    first = await gone.finish(claims[0], outcome("completed"))
+    await swarm.after_backoff()
+    other = await swarm.worker("other")
+    assert await other.start(await other.claim("b")) is None
+
+    second = await gone.finish(claims[1], outcome("completed"))
+
+    assert (first.disposition, second.disposition) == ("accepted", "archived")
+
+
+async def test_interrupted_attempts_cost_nothing_until_ten_in_a_row(swarm: EngineHarness) -> None:
+    await swarm.add(task("a", max_retries=0))
+    worker = await swarm.worker()
+    counts = []
+    for _ in range(MAX_INTERRUPTIONS + 1):
+        claim = await worker.claim("a")
+        assert await worker.start(claim) is None
+        await worker.finish(claim, replace(outcome("stopped"), interrupted=True))
+        found = await swarm.task("a")
+        counts.append((found.failures, found.losses))
+
+    assert counts == [(0, 0)] * MAX_INTERRUPTIONS + [(0, 1)]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from support.waiting import eventually
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.shutdown import Phase, Shutdown
@@ -40,11 +41,11 @@ class FakeSlots:
 class Harness:
     """A shutdown with its slots and leases."""
 
-    def __init__(self, *leases: str, idle_s: float = 0.0) -> None:
+    def __init__(self, *leases: str, idle_s: float = 0.0, drain_s: float = 0.0) -> None:
         self.slots, self.leases, self.stopped_claiming = FakeSlots(), list(leases), 0
         slots: Any = self.slots
         held: Any = self.leases
-        config = WorkerConfig(server="host:1", exit_when_idle=idle_s)
+        config = WorkerConfig(server="host:1", exit_when_idle=idle_s, drain_deadline=drain_s)
         self.shutdown = Shutdown(config, slots, held, stop_claiming=self._stop_claiming)
 
     def _stop_claiming(self) -> None:
@@ -183,3 +184,29 @@ async def test_a_refused_worker_ends_its_sessions_with_grace() -> None:
 
     assert [order.graceful for order in harness.slots.orders] == [True]
     assert not harness.shutdown.active
+
+
+async def test_at_the_deadline_of_a_drain_the_sessions_are_ended_as_interrupted() -> None:
+    harness = Harness("a", drain_s=0.01)
+
+    harness.shutdown.on_sigterm()
+    await eventually(lambda: harness.shutdown.phase is Phase.STOPPING, "the sessions are ended")
+
+    [order] = harness.slots.orders
+    assert (order.graceful, order.interrupts, order.cause) == (True, True, "the drain took 0.01 s")
+    await harness.shutdown.close()
+
+
+async def test_a_drain_that_is_over_before_its_deadline_ends_nothing() -> None:
+    harness = Harness("a", drain_s=0.01)
+    harness.shutdown.on_sigterm()
+    harness.leases.clear()
+    harness.shutdown.on_lease_ended()
+
+    passed = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.02, passed.set_result, None)
+    await passed
+
+    assert harness.slots.orders == []
+    assert harness.shutdown.left.done()
+    await harness.shutdown.close()

@@ -247,6 +247,7 @@ class Outcome:
     # None without a clone; `landing` is None if the work did not land.
     change: Change | None = None
     landing: Landing | None = None
+    interrupted: bool = False  # a signal ended the worker
 
 
 @dataclass(frozen=True, slots=True)

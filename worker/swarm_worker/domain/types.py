@@ -21,3 +21,5 @@ class StopOrder:
 
     cause: str
     graceful: bool
+    # It comes with the end of the worker, and the outcome says so.
+    interrupts: bool = False

@@ -19,7 +19,7 @@ from swarm_worker.domain.model import (
     OutcomeKind,
     SessionEnd,
 )
-from swarm_worker.domain.types import LeaseId
+from swarm_worker.domain.types import LeaseId, StopOrder
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
@@ -58,6 +58,12 @@ class AttemptFactory:
         finished = convert.finished(lease_id, outcome, ended)
         self.mask.message(finished.outcome)
         return finished
+
+    def with_reason(self, outcome: Outcome, order: StopOrder | None) -> Outcome:
+        """Returns the outcome, which says that it was interrupted if the order comes with the end of the worker."""
+        if outcome.kind is OutcomeKind.STOPPED and order is not None and order.interrupts:
+            return replace(outcome, interrupted=True)
+        return outcome
 
     def not_run(self, lease_id: LeaseId, *, stopped: bool) -> wire.FinishedAttempt:
         """Returns the message for a claim without a session: stopped by an order, or declined."""

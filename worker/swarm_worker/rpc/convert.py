@@ -70,6 +70,7 @@ def finished(
     message = task_pb2.Outcome(
         kind=task_pb2.OutcomeKind.Value(f"OUTCOME_KIND_{outcome.kind.name}"),
         validation_waived=outcome.validation_waived,
+        interrupted=outcome.interrupted,
     )
     if outcome.failure is not None:
         message.failure_class = task_pb2.FailureClass.Value(f"FAILURE_CLASS_{outcome.failure.kind.name}")

@@ -93,7 +93,11 @@ class Outcomes:
         if record.outcome is not None:
             return self._finish_late(tx, record, outcome)
         decision = decide(
-            record.task, outcome, self._rule, earlier_findings=_earlier_findings(tx, record.task, outcome)
+            record.task,
+            outcome,
+            self._rule,
+            earlier_findings=_earlier_findings(tx, record.task, outcome),
+            interruptions=attempts.interruptions(tx, record.lease) if outcome.interrupted else 0,
         )
         task = self._write(tx, record, decision, outcome)
         if outcome.change is not None and record.target_key is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from swarmd.domain.errors import TASK_ERRORS, RefusedTask, WorkerNotFound
+from swarmd.domain.errors import WorkerNotFound
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -17,6 +17,7 @@ from swarmd.domain.model import (
     TaskKey,
     WorkerName,
 )
+from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
 from swarmd.engine.attempts.landings import wake_call, wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState

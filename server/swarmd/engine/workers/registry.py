@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from swarmd.domain.errors import RehearsalRefused, StreamReplaced, WorkerNameTaken
+from swarmd.domain.errors import (
+    RehearsalRefused,
+    StreamReplaced,
+    WorkerConnected,
+    WorkerNameTaken,
+    WorkerNotFound,
+)
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.model import Lease, LeaseId, Order, TargetKey, WorkerIdentity, WorkerKey, WorkerName
 from swarmd.domain.placement import makes_clones
@@ -25,6 +31,7 @@ from swarmd.store.workers import WorkerRecord
 BEATS_PER_S: Final = 500.0
 # The interval need not follow the number of workers at once.
 COUNT_EVERY_S: Final = 1.0
+FORGOTTEN: Final = "an operator says that its machine is gone"
 # A worker that left is listed for this long; then its row goes, unless attempts refer to it.
 FORGET_AFTER_US: Final = 24 * 3_600 * 1_000_000
 
@@ -164,6 +171,29 @@ class WorkerRegistry:
             tx.after_commit(partial(self._live.remove_worker, name))
         for lease in leases:
             self._outcomes.mark_lost(tx, lease, cause=f"worker {name} was lost")
+
+    def declare_gone(self, tx: Tx, name: WorkerName) -> Sequence[Lease]:
+        """Ends the leases of a worker on an operator's word that nothing of it runs any more; returns the leases.
+
+        A late outcome is treated like that of any lost lease.
+
+        Raises:
+            WorkerNotFound: no worker has that name.
+            WorkerConnected: the worker is heard, so the word is wrong.
+        """
+        record = workers.find(tx, name)
+        if record is None:
+            raise WorkerNotFound(name)
+        worker = self._live.workers.get(name)
+        if worker is not None and worker.reachable:
+            raise WorkerConnected(name)
+        leases = attempts.open_of_worker(tx, record.key)
+        if workers.set_left(tx, record.key):
+            events.append(tx, EventKind.WORKER_LOST, worker=name, cause=FORGOTTEN)
+        tx.after_commit(partial(self._live.remove_worker, name))
+        for lease in leases:
+            self._outcomes.mark_lost(tx, lease, cause=FORGOTTEN)
+        return leases
 
     def forget(self, tx: Tx) -> None:
         """Marks workers as lost that have not come back since the start, and deletes those that left long ago."""

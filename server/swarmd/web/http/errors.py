@@ -132,6 +132,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.InvalidStatus: 409,
     errors.HoldRefused: 409,
     errors.TasksActive: 409,
+    errors.WorkerConnected: 409,
     errors.WorkerNameTaken: 409,
     errors.RehearsalRefused: 409,
     errors.StreamReplaced: 409,
